@@ -1,0 +1,41 @@
+# make train    installs everything, then trains ResNet-20 on handwritten digits (about a minute)
+# make test     installs everything, then runs the whole test suite
+# make install  makes .venv with the command .venv/bin/resnetlab
+# make check    formatter, linter, types, import rule
+# make faults   the fault tests at full length: real processes killed at random moments
+# make bench    images per second of training and evaluation on this machine
+
+PYTHON ?= python3
+RUN := .venv/bin
+
+.PHONY: train test install check faults bench clean
+
+train: install
+	$(RUN)/resnetlab train resnet20 --data digits --recipe digits
+
+test: install
+	$(RUN)/python -m pytest -q -m "not faults"
+
+faults: install
+	$(RUN)/python -m pytest -q tests/faults -m faults
+
+check: install
+	$(RUN)/ruff format --check .
+	$(RUN)/ruff check .
+	$(RUN)/mypy
+	$(RUN)/python -m pytest -q tests/promises/test_imports.py
+
+bench: install
+	$(RUN)/resnetlab bench train resnet20 --batch 128
+	$(RUN)/resnetlab bench eval resnet20 --batch 500
+
+install: .venv/installed
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(RUN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(RUN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+clean:
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache

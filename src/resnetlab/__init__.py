@@ -1,0 +1,53 @@
+"""resnetlab: the toolkit for residual networks."""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from resnetlab.api import evaluate, resume, train
+    from resnetlab.catalog import list_models, model_spec
+    from resnetlab.data.open import open_source
+    from resnetlab.models import create_model
+    from resnetlab.recipe import Recipe
+    from resnetlab.recipes import list_recipes, named_recipe
+    from resnetlab.spec import ModelSpec
+
+# A name is imported from its module when it is first used (PEP 562), so that torch comes in only
+# with the first thing that needs it.
+_HOMES = {
+    "ModelSpec": "resnetlab.spec",
+    "Recipe": "resnetlab.recipe",
+    "create_model": "resnetlab.models",
+    "evaluate": "resnetlab.api",
+    "list_models": "resnetlab.catalog",
+    "list_recipes": "resnetlab.recipes",
+    "model_spec": "resnetlab.catalog",
+    "named_recipe": "resnetlab.recipes",
+    "open_source": "resnetlab.data.open",
+    "resume": "resnetlab.api",
+    "train": "resnetlab.api",
+}
+
+__all__ = [
+    "ModelSpec",
+    "Recipe",
+    "create_model",
+    "evaluate",
+    "list_models",
+    "list_recipes",
+    "model_spec",
+    "named_recipe",
+    "open_source",
+    "resume",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'resnetlab' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,7 @@
+"""`python -m resnetlab` is the command `resnetlab`."""
+
+import sys
+
+from resnetlab.cli import main
+
+sys.exit(main())

@@ -1,0 +1,85 @@
+"""Train, resume and evaluate from Python: the same as the command line's verbs."""
+
+from pathlib import Path
+from typing import Any
+
+from resnetlab.catalog import model_spec
+from resnetlab.data.open import open_source
+from resnetlab.evaluate import Evaluation, evaluate_run
+from resnetlab.plaindata import convert
+from resnetlab.recipe import Recipe
+from resnetlab.recipes import named_recipe
+from resnetlab.settings import find_leaf, leaves, override
+from resnetlab.spec import ModelSpec
+from resnetlab.training.device import pick_device
+from resnetlab.training.observer import Observer, Silence
+from resnetlab.training.run import Result, default_out, resume_run, train_plan
+from resnetlab.training.session import absolute_source, fit_to_source, make_plan
+from resnetlab.units import Duration
+
+
+def train(
+    model: str | ModelSpec,
+    *,
+    data: str = "cifar10",
+    recipe: str | Recipe | None = None,
+    out: str | Path | None = None,
+    device: str = "auto",
+    observer: Observer | None = None,
+    epochs: int | None = None,
+    steps: int | None = None,
+    **values: Any,
+) -> Result:
+    """Train a network and return how it ended.
+
+    Args:
+        model: A name of the catalog or a specification. A named network takes the number of
+            classes and channels of the data.
+        data: A dataset's name or path.
+        recipe: A recipe or its name; None is "quick", for the digits "digits".
+        out: The run's directory, new or empty; None makes a name under runs/.
+        device: auto, cpu, cuda, cuda:1 or mps.
+        observer: Who watches; None shows nothing.
+        epochs: Length of training in epochs.
+        steps: Length of training in steps; excludes `epochs`.
+        values: Any value of the recipe, e.g. lr=0.2, batch=256, milestones=("30ep", "60ep").
+
+    Raises:
+        UsageError: If a name or value cannot be, or `out` holds anything already.
+        DataError: If the data is missing or damaged.
+        Interrupted, DivergedError, WriteError, LockedError: As training ends before its end.
+    """
+    spec = model_spec(model) if isinstance(model, str) else model
+    if recipe is None:
+        recipe = "digits" if data == "digits" else "quick"
+    chosen = named_recipe(recipe, spec.depth) if isinstance(recipe, str) else recipe
+    if epochs is not None:
+        values["length"] = Duration(epochs, "ep")
+    if steps is not None:
+        values["length"] = Duration(steps, "st")
+    known = leaves(chosen)
+    kinds = {name: find_leaf(known, name).kind for name in values}
+    chosen = override(chosen, {n: convert(kinds[n], v, n) for n, v in values.items()})
+    source = open_source(data, classes=spec.classes, image_size=spec.input_size, channels=spec.in_channels)
+    spec = fit_to_source(spec, source) if isinstance(model, str) else spec
+    plan = make_plan(spec, source, absolute_source(data), chosen, pick_device(device))
+    return train_plan(plan, Path(out) if out else default_out(plan), observer or Silence())
+
+
+def resume(
+    run: str | Path, *, data: str | None = None, device: str = "auto", observer: Observer | None = None
+) -> Result:
+    """Go on with an interrupted run to its end and return how it ended; see `resume_run`."""
+    return resume_run(Path(run), observer or Silence(), data=data, device=device)
+
+
+def evaluate(
+    run: str | Path,
+    *,
+    data: str | None = None,
+    split: str = "test",
+    weights: str = "best-known",
+    device: str = "auto",
+) -> Evaluation:
+    """Score a run or a checkpoint; see `evaluate_run`."""
+    return evaluate_run(Path(run), data=data, split=split, weights=weights, device=device)

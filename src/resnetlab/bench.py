@@ -1,0 +1,190 @@
+"""Images per second of training and evaluation, against what the machine can do."""
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from resnetlab.data.batches import Batches, evaluation_batches
+from resnetlab.data.normalise import Normaliser
+from resnetlab.data.synthetic import open_synthetic
+from resnetlab.errors import UsageError
+from resnetlab.machine import free_memory, matmul_rate, peak_memory, synchronise
+from resnetlab.recipe import Recipe
+from resnetlab.settings import override
+from resnetlab.spec import ModelSpec
+from resnetlab.timeline import Timeline
+from resnetlab.training.device import apply_switches, describe_device
+from resnetlab.training.steps import autocast
+from resnetlab.training.session import Plan, build_state
+from resnetlab.units import Duration, format_bytes, format_seconds
+
+_MATMUL_TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Speed:
+    """One measurement. Rates are of the median step."""
+
+    what: str
+    model: str
+    device: str
+    threads: int
+    precision: str
+    compiled: bool
+    batch: int
+    steps: int
+    images_per_second: float
+    step_milliseconds: float
+    fastest_milliseconds: float
+    gflops_per_second: float
+    """2 per multiply-add; training counts three times the forward pass."""
+    matmul_gflops_per_second: float
+    share_of_matmul_peak: float
+    augmentation_share: float
+    """Share of the step spent on cutting, augmenting and normalising the batch."""
+    first_step_seconds: float
+    peak_memory_bytes: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all of it as plain JSON data."""
+        return asdict(self)
+
+
+def measure_speed(
+    what: str, spec: ModelSpec, recipe: Recipe, device: torch.device, *, steps: int = 30, warmup: int = 5
+) -> Speed:
+    """Time whole steps of training (augmentation, forward, backward, update) or of evaluation.
+
+    Args:
+        what: "train" or "eval".
+        spec: The network.
+        recipe: Batch, optimizer, augmentation, precision and compilation. compile "auto" is off.
+        device: Where to run.
+        steps: Steps that are timed.
+        warmup: Steps before those; the first compiles, where that is asked for.
+    """
+    if steps < 1 or warmup < 1:
+        raise UsageError(f"steps and warmup must be at least 1, got {steps} and {warmup}")
+    recipe = override(recipe, {"length": Duration(steps + warmup, "st"), "val": 0})
+    step, prepare = (_training_step if what == "train" else _evaluation_step)(spec, recipe, device)
+    started = time.perf_counter()
+    step(0)
+    synchronise(device)
+    first = time.perf_counter() - started
+    for index in range(1, warmup):
+        step(index)
+    times = [_timed(step, index, device) for index in range(warmup, warmup + steps)]
+    median = statistics.median(times)
+    share = statistics.median(_timed(prepare, i, device) for i in range(warmup, warmup + steps)) / median
+    operations = 2.0 * spec.num_multiply_adds() * recipe.run.batch * (3 if what == "train" else 1)
+    peak = matmul_rate(device, _MATMUL_TYPES[recipe.execution.precision])
+    return Speed(
+        what=what,
+        model=spec.name,
+        device=describe_device(device),
+        threads=torch.get_num_threads(),
+        precision=recipe.execution.precision,
+        compiled=recipe.execution.compile == "on",
+        batch=recipe.run.batch,
+        steps=steps,
+        images_per_second=recipe.run.batch / median,
+        step_milliseconds=1e3 * median,
+        fastest_milliseconds=1e3 * min(times),
+        gflops_per_second=operations / median / 1e9,
+        matmul_gflops_per_second=peak / 1e9,
+        share_of_matmul_peak=operations / median / peak,
+        augmentation_share=share,
+        first_step_seconds=first,
+        peak_memory_bytes=peak_memory(device),
+    )
+
+
+Step = Callable[[int], object]
+
+
+def _training_step(spec: ModelSpec, recipe: Recipe, device: torch.device) -> tuple[Step, Step]:
+    apply_switches(device, recipe.execution)
+    source = _random_source(spec, 2 * recipe.run.batch)
+    normaliser = Normaliser.fit(recipe.normalisation, source.train.images)
+    timeline = Timeline(num_samples=len(source.train), batch=recipe.run.batch, length=recipe.run.length)
+    batches = Batches(
+        source.train,
+        timeline=timeline,
+        seed=0,
+        augmentation=recipe.augmentation,
+        normaliser=normaliser,
+        device=device,
+        channels_last=recipe.execution.channels_last,
+    )
+    _, step_function = build_state(spec, recipe, device)
+    return (
+        lambda step: step_function(batches.at(step), step=step, lr=1e-3, last_lr=1e-3),
+        lambda step: batches.at(step),
+    )
+
+
+def _evaluation_step(spec: ModelSpec, recipe: Recipe, device: torch.device) -> tuple[Step, Step]:
+    apply_switches(device, recipe.execution)
+    source = _random_source(spec, recipe.run.batch)
+    normaliser = Normaliser.fit(recipe.normalisation, source.train.images)
+    state, _ = build_state(spec, override(recipe, {"compile": "off"}), device)
+    model: Any = state.model.eval()
+    if recipe.execution.compile == "on":
+        model = torch.compile(model, dynamic=False)
+
+    def prepare(step: int) -> Any:
+        return next(
+            iter(
+                evaluation_batches(
+                    source.train,
+                    normaliser,
+                    device=device,
+                    batch=recipe.run.batch,
+                    channels_last=recipe.execution.channels_last,
+                )
+            )
+        )
+
+    @torch.inference_mode()
+    def step(index: int) -> Any:
+        with autocast(device, recipe.execution.precision):
+            return model(prepare(index).images)
+
+    return step, prepare
+
+
+def _random_source(spec: ModelSpec, count: int) -> Any:
+    return open_synthetic(
+        classes=spec.classes,
+        image_size=spec.input_size,
+        channels=spec.in_channels,
+        learnable=False,
+        num_train=max(count, spec.classes),
+        num_test=spec.classes,
+    )
+
+
+def _timed(step: Step, index: int, device: torch.device) -> float:
+    started = time.perf_counter()
+    step(index)
+    synchronise(device)
+    return time.perf_counter() - started
+
+
+def estimate(plan: Plan) -> dict[str, str]:
+    """Return the time and memory that a planned run will take, from three of its steps, not compiled."""
+    recipe = override(plan.recipe, {"compile": "off"})
+    size = plan.source.train.images.shape[1]
+    spec = plan.spec.with_(input_size=size)
+    speed = measure_speed("train", spec, recipe, plan.device, steps=2, warmup=1)
+    seconds = plan.timeline.num_steps * speed.step_milliseconds / 1e3
+    free = free_memory(plan.device)
+    faster = " (compiled steps are faster)" if plan.recipe.execution.compile == "on" else ""
+    return {
+        "estimate": f"{format_seconds(seconds)} of training at {speed.images_per_second:,.0f} images/s{faster}",
+        "memory": f"{format_bytes(speed.peak_memory_bytes)} at its peak; {format_bytes(free)} are free",
+    }

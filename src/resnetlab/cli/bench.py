@@ -1,0 +1,50 @@
+"""`resnetlab bench`."""
+
+import argparse
+
+import torch
+
+from resnetlab.bench import measure_speed
+from resnetlab.cli.resolve import resolve_model, split_settings
+from resnetlab.cli.text import block, print_json
+from resnetlab.errors import UsageError
+from resnetlab.recipes import named_recipe
+from resnetlab.settings import Resolution
+from resnetlab.training.device import pick_device
+from resnetlab.units import format_bytes
+
+
+def bench(options: argparse.Namespace) -> None:
+    """Measure training or evaluation speed."""
+    if options.batch < 1 or options.threads < 0:
+        raise UsageError(f"--batch {options.batch}, --threads {options.threads}: too small")
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    texts, knobs = split_settings(options.set)
+    spec = resolve_model(options.model, knobs)
+    resolution = Resolution(named_recipe("quick", spec.depth))
+    resolution.set_texts({"batch": str(options.batch), "compile": "on"} | texts, "flag")
+    device = pick_device(options.device)
+    speed = measure_speed(
+        options.what, spec, resolution.recipe, device, steps=options.steps, warmup=options.warmup
+    )
+    if options.json:
+        print_json(speed.to_json())
+        return
+    how = "compiled" if speed.compiled else "not compiled"
+    print(
+        block(
+            {
+                options.what: f"{speed.model}, batch {speed.batch}, {speed.precision}, {how}",
+                "device": f"{speed.device}, {speed.threads} threads",
+                "images/s": f"{speed.images_per_second:,.1f}",
+                "step": f"{speed.step_milliseconds:.1f} ms (median of {speed.steps}; "
+                f"fastest {speed.fastest_milliseconds:.1f} ms; first {speed.first_step_seconds:.1f} s)",
+                "GFLOP/s": f"{speed.gflops_per_second:.1f} = {100 * speed.share_of_matmul_peak:.0f} % of the "
+                f"{speed.matmul_gflops_per_second:.0f} of a matrix product here",
+                "data": f"{100 * speed.augmentation_share:.1f} % of the step",
+                "memory": f"{format_bytes(speed.peak_memory_bytes)} at its peak",
+            },
+            indent="",
+        )
+    )

@@ -1,0 +1,41 @@
+"""`resnetlab eval`."""
+
+import argparse
+from pathlib import Path
+
+from resnetlab.cli.text import print_json, table
+from resnetlab.evaluate import evaluate_run
+
+
+def evaluate(options: argparse.Namespace) -> None:
+    """Evaluate a run or a checkpoint."""
+    evaluation = evaluate_run(
+        Path(options.run),
+        data=options.data,
+        split=options.split,
+        weights=options.weights,
+        device=options.device,
+    )
+    if options.json:
+        print_json(evaluation.to_json())
+        return
+    scores, (low, high) = evaluation.scores, evaluation.interval
+    print(f"{evaluation.checkpoint}, {evaluation.weights}, {evaluation.split} set")
+    print(
+        f"top-1 {100 * scores.accuracy:.2f} % ({scores.correct:,} of {scores.seen:,}; 95 % interval "
+        f"{100 * low:.2f} to {100 * high:.2f} %), top-5 {100 * scores.accuracy_top5:.2f} %, "
+        f"loss {scores.loss:.4f}\n"
+    )
+    rows = [
+        (
+            row["class"],
+            f"{row['samples']:,}",
+            f"{100 * row['recall']:.2f} %",
+            f"{100 * row['precision']:.2f} %",
+            f"{100 * row['f1']:.2f} %",
+            f"{row['taken_for']} ({row['taken_for_count']})" if row["taken_for"] else "",
+        )
+        for row in evaluation.per_class()
+    ]
+    print(table(("class", "samples", "recall", "precision", "F1", "most taken for"), rows))
+    print(f"\nwritten to {evaluation.out}: scores.json, per_class.csv, confusion.csv, confusion.png")

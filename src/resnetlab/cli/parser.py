@@ -1,0 +1,194 @@
+"""The verbs and their flags. Each verb's code is imported only when it runs."""
+
+import argparse
+import importlib
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from resnetlab.errors import nearest
+
+_TRAIN_EXAMPLES = """examples:
+  resnetlab train resnet20 --data digits            a minute on a laptop
+  resnetlab train resnet56 --data cifar10 --recipe he2015 --device cuda
+  resnetlab train preresnet110 --data cifar-10-batches-bin --epochs 8 --batch 256 --lr 0.4
+  resnetlab train resnet20 --set shortcut=B --set cutout=8 --dry-run
+"""
+_EVAL_EXAMPLES = """examples:
+  resnetlab eval runs/resnet20-digits-digits-20260101-120000
+  resnetlab eval RUN/checkpoints/step-00001000 --data cifar-10-batches-py --json
+"""
+_SHOW_EXAMPLES = """examples:
+  resnetlab show resnet110          a network
+  resnetlab show he2015             a recipe, every value with its meaning
+  resnetlab show he2015 --model resnet110 --set lr=0.2
+  resnetlab show runs/RUN           a run
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Answers an unknown verb or flag with the nearest known ones."""
+
+    def error(self, message: str) -> NoReturn:
+        unknown = message.partition("invalid choice: '")[2].partition("'")[0]
+        known = self.known_verbs()
+        if not unknown and message.startswith("unrecognized arguments: "):
+            unknown = message.partition(": ")[2].split()[0].partition("=")[0]
+            known = self.known_flags()
+        hint = nearest(unknown, known) if unknown else ""
+        self.exit(2, f"{self.prog}: {message}\n{hint}\n" if hint else f"{self.prog}: {message}\n")
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        options, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return options
+
+    def known_verbs(self) -> list[str]:
+        actions = [a for a in self._actions if isinstance(a, argparse._SubParsersAction)]
+        return [str(verb) for action in actions for verb in action.choices]
+
+    def known_flags(self) -> list[str]:
+        return [flag for action in self._actions for flag in action.option_strings]
+
+
+def _later(module: str, function: str) -> Callable[[argparse.Namespace], None]:
+    """Return a function that imports its own code when it is called."""
+
+    def perform(options: argparse.Namespace) -> None:
+        getattr(importlib.import_module(f"resnetlab.cli.{module}"), function)(options)
+
+    return perform
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    top = _Parser(
+        prog="resnetlab",
+        description="Build, train, resume and evaluate residual networks.",
+        epilog="`resnetlab VERB --help` shows a verb's flags and examples.",
+    )
+    top.add_argument("--version", action="version", version=_LazyVersion())
+    verbs = top.add_subparsers(title="verbs", metavar="VERB", required=True)
+    _add_list_and_show(verbs)
+    _add_train(verbs)
+    _add_resume_and_eval(verbs)
+    _add_bench(verbs)
+    _add_data_and_doctor(verbs)
+    return top
+
+
+class _LazyVersion(str):
+    """The version, looked up only when it is asked for."""
+
+    def __mod__(self, values: object) -> str:
+        from resnetlab.runs.environment import version
+
+        return f"resnetlab {version('resnetlab')}, torch {version('torch') or 'missing'}"
+
+
+def _add_verb(
+    verbs: Any, name: str, help_text: str, perform: Callable[[argparse.Namespace], None], examples: str = ""
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        name,
+        help=help_text,
+        description=help_text[0].upper() + help_text[1:] + ".",
+        epilog=examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+    parser.set_defaults(perform=perform, parser=parser)
+    return parser
+
+
+def _add_list_and_show(verbs: Any) -> None:
+    listing = _add_verb(verbs, "list", "list models, recipes and datasets", _later("show", "list_names"))
+    listing.add_argument(
+        "what", nargs="?", choices=("models", "recipes", "data"), help="list only these (default: all)"
+    )
+    show = _add_verb(
+        verbs, "show", "show a model, a recipe or a run in full", _later("show", "show"), _SHOW_EXAMPLES
+    )
+    show.add_argument("name", help="a model, a recipe, or the directory of a run")
+    show.add_argument("--model", help="for a recipe: as it is for this model")
+    _add_set(show)
+
+
+def _add_set(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="set any value of the recipe or the model; may be repeated",
+    )
+
+
+def _add_device(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: auto)")
+
+
+def _add_train(verbs: Any) -> None:
+    train = _add_verb(verbs, "train", "train a network", _later("train", "train"), _TRAIN_EXAMPLES)
+    train.add_argument("model", help="a name from `resnetlab list models`, e.g. resnet20")
+    train.add_argument("--data", default="cifar10", help="a dataset's name or path (default: cifar10)")
+    train.add_argument(
+        "--recipe",
+        metavar="NAME|FILE",
+        help="a recipe's name, or a .json or .toml file of values (default: quick; digits for digits)",
+    )
+    train.add_argument("--out", metavar="DIR", help="the run's directory (default: runs/MODEL-DATA-...)")
+    train.add_argument("--epochs", metavar="N", help="length of training in epochs")
+    train.add_argument("--steps", metavar="N", help="length of training in steps (optimizer updates)")
+    train.add_argument("--batch", metavar="N", help="samples per step, over all devices")
+    train.add_argument("--lr", metavar="X", help="peak learning rate for the whole batch")
+    train.add_argument("--seed", metavar="N", help="source of every random number (default: 0)")
+    train.add_argument("--val", metavar="N", help="training samples held out for validation")
+    train.add_argument("--checkpoint-every", metavar="N", help="steps between checkpoints")
+    train.add_argument("--stop-at", metavar="X", help="accuracy in [0, 1] at which training ends")
+    _add_set(train)
+    _add_device(train)
+    train.add_argument(
+        "--dry-run", action="store_true", help="print the resolved run, its time and memory; train nothing"
+    )
+
+
+def _add_resume_and_eval(verbs: Any) -> None:
+    resume = _add_verb(verbs, "resume", "go on with an interrupted run", _later("train", "resume"))
+    resume.add_argument("run", help="the run's directory")
+    resume.add_argument("--data", help="where the run's data lies now, if not where it was")
+    _add_device(resume)
+    evaluate = _add_verb(
+        verbs, "eval", "evaluate a run or a checkpoint", _later("evaluate", "evaluate"), _EVAL_EXAMPLES
+    )
+    evaluate.add_argument("run", metavar="RUN|CHECKPOINT", help="a run's directory or one of its checkpoints")
+    evaluate.add_argument("--data", help="a dataset's name or path (default: the run's own)")
+    evaluate.add_argument("--split", choices=("test", "train", "val"), default="test")
+    evaluate.add_argument(
+        "--weights",
+        choices=("best-known", "plain", "averaged"),
+        default="best-known",
+        help="averaged weights if the run has them (best-known), or one of the two",
+    )
+    _add_device(evaluate)
+
+
+def _add_bench(verbs: Any) -> None:
+    bench = _add_verb(verbs, "bench", "measure training or evaluation speed", _later("bench", "bench"))
+    bench.add_argument("what", choices=("train", "eval"))
+    bench.add_argument("model", help="e.g. resnet20")
+    bench.add_argument("--batch", type=int, default=128, help="images per step (default: 128)")
+    bench.add_argument("--steps", type=int, default=30, help="steps that are timed (default: 30)")
+    bench.add_argument("--warmup", type=int, default=5, help="steps before those (default: 5)")
+    bench.add_argument("--threads", type=int, default=0, help="CPU threads (default: torch's own)")
+    _add_set(bench)
+    _add_device(bench)
+
+
+def _add_data_and_doctor(verbs: Any) -> None:
+    data = _add_verb(verbs, "data", "fetch and describe datasets", _later("data", "data"))
+    data.add_argument("action", choices=("fetch", "describe"))
+    data.add_argument("source", help="a dataset's name or path")
+    _add_verb(verbs, "doctor", "say what this machine has, and what is wrong with it", _later("doctor", "doctor"))

@@ -1,0 +1,72 @@
+"""From flags to a network and a recipe: default < recipe < file < flag."""
+
+import argparse
+from pathlib import Path
+
+from resnetlab.catalog import model_spec
+from resnetlab.errors import UsageError, nearest
+from resnetlab.recipes import list_recipes, named_recipe
+from resnetlab.settings import Resolution, leaves, read_settings_file
+from resnetlab.spec import KNOBS, ModelSpec, parse_knob
+
+_FLAGS = ("batch", "lr", "seed", "val", "checkpoint_every", "stop_at")
+_LENGTHS = {"steps": "st", "epochs": "ep"}
+
+
+def split_settings(texts: list[str]) -> tuple[dict[str, str], dict[str, object]]:
+    """Divide `--set NAME=VALUE` into values of the recipe, as texts, and knobs of the model.
+
+    Raises:
+        UsageError: If one is not of that form or names neither.
+    """
+    recipe_texts: dict[str, str] = {}
+    knobs: dict[str, object] = {}
+    known = leaves(named_recipe("quick"))
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise UsageError(f"--set {text}: not of the form NAME=VALUE", hint="E.g. --set lr=0.2")
+        name = name.strip().replace("-", "_")
+        if name in _LENGTHS:
+            recipe_texts["length"] = value + _LENGTHS[name]
+        elif name.rpartition(".")[2] in known:
+            recipe_texts[name] = value
+        elif name in KNOBS:
+            knobs[name] = parse_knob(name, value)
+        else:
+            hint = nearest(name, [*known, *KNOBS, *_LENGTHS])
+            raise UsageError(
+                f"--set {text}: neither the recipe nor the model has a value {name!r}",
+                hint=hint or "`resnetlab show quick` lists the recipe's, `resnetlab show resnet20` a model's.",
+            )
+    return recipe_texts, knobs
+
+
+def resolve_recipe(options: argparse.Namespace, depth: int, default: str) -> Resolution:
+    """Return the recipe that the flags of `train` ask for, with the origin of every value."""
+    texts, _ = split_settings(options.set)
+    given = options.recipe or default
+    if Path(given).suffix in (".json", ".toml"):
+        base = str(read_settings_file(Path(given)).get("name", "quick"))
+        resolution = Resolution(named_recipe(base if base in list_recipes() else "quick", depth))
+        resolution.set_file(Path(given))
+    else:
+        resolution = Resolution(named_recipe(given, depth))
+    flags = {name: str(value) for name in _FLAGS if (value := getattr(options, name)) is not None}
+    lengths = [(unit, getattr(options, flag)) for flag, unit in _LENGTHS.items()]
+    wanted = [f"{count}{unit}" for unit, count in lengths if count is not None]
+    if len(wanted) > 1:
+        raise UsageError("--epochs and --steps exclude each other")
+    if wanted:
+        flags["length"] = wanted[0]
+    both = [name for name in texts if name in flags]
+    if both:
+        raise UsageError(f"{', '.join(both)}: given by a flag and by --set")
+    resolution.set_texts(flags | texts, "flag")
+    return resolution
+
+
+def resolve_model(name: str, knobs: dict[str, object]) -> ModelSpec:
+    """Return the network of that name with knobs turned."""
+    spec = model_spec(name)
+    return spec.with_(**knobs) if knobs else spec

@@ -1,0 +1,105 @@
+"""`resnetlab train` and `resnetlab resume`."""
+
+import argparse
+import dataclasses
+import sys
+from pathlib import Path
+
+from resnetlab.cli.resolve import resolve_model, resolve_recipe, split_settings
+from resnetlab.cli.text import block, command_name, print_json
+from resnetlab.cli.watch import make_watcher
+from resnetlab.data.open import open_source
+from resnetlab.settings import Resolution, leaves
+from resnetlab.training.device import pick_device
+from resnetlab.training.facts import describe_plan
+from resnetlab.training.run import Result, default_out, resume_run, train_plan
+from resnetlab.training.session import Plan, absolute_source, fit_to_source, make_plan
+
+
+def train(options: argparse.Namespace) -> None:
+    """Train a network, or with --dry-run say how it would be trained."""
+    plan, resolution = _plan(options)
+    out = Path(options.out) if options.out else default_out(plan)
+    if options.dry_run:
+        _print_plan(options, plan, resolution, out)
+        return
+    stream = sys.stderr if options.json else sys.stdout
+    watcher = make_watcher(stream)
+    with watcher:
+        result = train_plan(plan, out, watcher)
+    _print_end(options, result, plan)
+
+
+def resume(options: argparse.Namespace) -> None:
+    """Go on with an interrupted run."""
+    with make_watcher(sys.stderr if options.json else sys.stdout) as watcher:
+        result = resume_run(Path(options.run), watcher, data=options.data, device=options.device)
+    _print_end(options, result, None)
+
+
+def _plan(options: argparse.Namespace) -> tuple[Plan, Resolution]:
+    _, knobs = split_settings(options.set)
+    spec = resolve_model(options.model, knobs)
+    default = "digits" if options.data == "digits" else "quick"
+    resolution = resolve_recipe(options, spec.depth, default)
+    device = pick_device(options.device)
+    source = open_source(
+        options.data, classes=spec.classes, image_size=spec.input_size, channels=spec.in_channels
+    )
+    spec = fit_to_source(spec, source, fixed=knobs)
+    plan = make_plan(spec, source, absolute_source(options.data), resolution.recipe, device)
+    return plan, resolution
+
+
+def _print_plan(options: argparse.Namespace, plan: Plan, resolution: Resolution, out: Path) -> None:
+    from resnetlab.bench import estimate
+
+    facts = describe_plan(plan) | {"run": f"{out} (not made)"} | estimate(plan)
+    values = {
+        name: {"value": leaf.text, "origin": resolution.origins[name]}
+        for name, leaf in leaves(plan.recipe).items()
+    }
+    if options.json:
+        print_json({"facts": facts, "recipe": values, "model": plan.spec.to_json()})
+        return
+    print(block(facts, indent=""))
+    print("\nevery value of the recipe, and where it comes from:")
+    print(block({n: f"{v['value'] or '-':<28} {v['origin']}" for n, v in values.items()}))
+
+
+def _print_end(options: argparse.Namespace, result: Result, plan: Plan | None) -> None:
+    if options.json:
+        print_json(dataclasses.asdict(result))
+        return
+    low, high = result.interval
+    command = command_name()
+    print(
+        f"\n{100 * result.accuracy:.2f} % of {result.seen:,} test images right ({result.correct:,}; "
+        f"95 % interval {100 * low:.2f} to {100 * high:.2f} %): last step, single view, {result.weights}."
+    )
+    lines = {}
+    if result.plain_accuracy is not None:
+        lines["plain weights"] = f"{100 * result.plain_accuracy:.2f} %"
+    if result.best_val_accuracy is not None:
+        lines["best on validation"] = (
+            f"{100 * result.best_val_accuracy:.2f} % after step {result.best_val_step:,}"
+        )
+    checkpoint = f"{result.run}/checkpoints/step-{result.step:08d}"
+    lines |= {
+        "run": result.run,
+        "weights": f"{checkpoint}/model.safetensors",
+        "curve": f"{result.run}/metrics.jsonl",
+        "speed": f"{result.images_per_second:,.0f} images/s",
+    }
+    print(block(lines))
+    print("\nWhat to type next:")
+    print(
+        block(
+            {
+                f"{command} eval {result.run}": "per class, confusion matrix",
+                f"{command} train resnet20 --data cifar10": "CIFAR-10 (fetches 163 MB once)",
+                f"{command} train resnet56 --data cifar10 --recipe he2015 --device cuda": "the paper, on a GPU",
+                f"{command} train resnet20 --data FOLDER": "your own 32x32 images, in CIFAR's layout (docs/data.md)",
+            }
+        )
+    )

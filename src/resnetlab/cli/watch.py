@@ -1,0 +1,140 @@
+"""Showing a run as it goes: a live bar on a terminal, plain lines elsewhere."""
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, TextIO
+
+from resnetlab.cli.text import block
+from resnetlab.units import format_seconds
+
+_HEADER = " epoch    step        lr  train loss  train acc   loss    acc  images/s  elapsed     left"
+
+
+class PlainWatcher:
+    """Prints the start block and one line per evaluation."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._num_steps = 0
+        self._mark: tuple[int, float] | None = None  # samples and seconds at the last row
+        self._now = (0, 0.0)
+        self._has_header = False
+
+    def __enter__(self) -> "PlainWatcher":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+    def begin(self, facts: Mapping[str, str], *, step: int, num_steps: int) -> None:
+        """Print the start block."""
+        self._num_steps = num_steps
+        shown = dict(facts) | ({"resumed": f"after step {step:,}"} if step else {})
+        self._print(block(shown, indent=""))
+        self._print("Ctrl-C saves and stops; a second one stops at once.\n")
+
+    def progress(self, step: int, *, samples: int, seconds: float) -> None:
+        """Remember how far the run is."""
+        if self._mark is None:
+            self._mark = (samples, seconds)
+        self._now = (samples, seconds)
+
+    def evaluating(self, done: int, total: int) -> None:
+        """Show nothing."""
+
+    def row(self, row: Mapping[str, Any]) -> None:
+        """Print the line of one evaluation."""
+        if not self._has_header:
+            self._print(_HEADER)
+            self._has_header = True
+        self._print(self._line(row))
+        self._mark = self._now
+
+    def note(self, text: str) -> None:
+        """Print a line."""
+        self._print(text)
+
+    def _line(self, row: Mapping[str, Any]) -> str:
+        seconds = row["seconds"]
+        left = seconds / row["step"] * (self._num_steps - row["step"]) if row["step"] else 0.0
+        mark = "  best" if row.get("is_best") else ""
+        train = (
+            f"{row['train_loss']:10.4f} {100 * row['train_accuracy']:8.2f} %"
+            if "train_loss" in row
+            else f"{'-':>10} {'-':>10}"
+        )
+        return (
+            f"{row['epoch']:6.2f} {row['step']:7,} {row['learning_rate']:9.4g}  {train} "
+            f"{row['loss']:6.4f} {100 * row['accuracy']:5.2f}% {self._speed():9,.0f} "
+            f"{format_seconds(seconds):>8} {format_seconds(left):>8}{mark}"
+        )
+
+    def _speed(self) -> float:
+        samples, seconds = self._mark or (0, 0.0)
+        passed = self._now[1] - seconds
+        return (self._now[0] - samples) / passed if passed > 0 else 0.0
+
+    def _print(self, text: str) -> None:
+        print(text, file=self._stream, flush=True)
+
+
+class LiveWatcher(PlainWatcher):
+    """The same, with a bar that moves with every step."""
+
+    def __init__(self, stream: TextIO) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        super().__init__(stream)
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
+            TextColumn("{task.fields[speed]}"),
+            TimeRemainingColumn(),
+            console=Console(file=stream),
+            transient=True,
+            refresh_per_second=4,
+        )
+        self._bar = self._progress.add_task("waiting", total=1, speed="", visible=False)
+
+    def __enter__(self) -> "LiveWatcher":
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def begin(self, facts: Mapping[str, str], *, step: int, num_steps: int) -> None:
+        """Print the start block and show the bar."""
+        super().begin(facts, step=step, num_steps=num_steps)
+        self._progress.reset(
+            self._bar, total=num_steps, completed=step, description="training", visible=True
+        )
+
+    def progress(self, step: int, *, samples: int, seconds: float) -> None:
+        """Move the bar."""
+        super().progress(step, samples=samples, seconds=seconds)
+        self._progress.update(
+            self._bar,
+            completed=step,
+            total=self._num_steps,
+            description="training",
+            speed=f"{self._speed():,.0f} images/s",
+        )
+
+    def evaluating(self, done: int, total: int) -> None:
+        """Show the evaluation in the bar's place."""
+        self._progress.update(self._bar, completed=done, total=total, description="evaluating", speed="")
+
+    def _print(self, text: str) -> None:
+        self._progress.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def make_watcher(stream: TextIO) -> PlainWatcher:
+    """Return a live watcher for a terminal, a plain one for a file or a pipe."""
+    return LiveWatcher(stream) if stream.isatty() else PlainWatcher(stream)

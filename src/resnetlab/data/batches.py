@@ -1,0 +1,105 @@
+"""Batches: what one step trains on, as a pure function of the step, on the training device."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from resnetlab.data.augment import Augmenter
+from resnetlab.data.mix import mix
+from resnetlab.data.normalise import Normaliser, to_NCHW
+from resnetlab.data.order import SampleStream
+from resnetlab.data.source import Split
+from resnetlab.errors import UsageError
+from resnetlab.recipe import Augmentation
+from resnetlab.timeline import Timeline
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Images and labels of N samples."""
+
+    images: Tensor
+    """Float32, shape (N, C, H, W)."""
+
+    labels: Tensor
+    """Int64, shape (N,)."""
+
+    samples: Tensor
+    """Int64, shape (N,): their numbers in the split."""
+
+    labels_other: Tensor | None = None
+    """Int64, shape (N,): the second labels of mixed images."""
+
+    weight: float = 1.0
+    """Share of `labels` in the loss; that of `labels_other` is 1 - weight."""
+
+
+class Batches:
+    """The training batches of a run. The split lives on the device as uint8.
+
+    Raises:
+        UsageError: If the timeline counts other than the split's samples.
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        *,
+        timeline: Timeline,
+        seed: int,
+        augmentation: Augmentation,
+        normaliser: Normaliser,
+        device: torch.device | str = "cpu",
+        channels_last: bool = True,
+    ) -> None:
+        if timeline.num_samples != len(split):
+            raise UsageError(f"the timeline has {timeline.num_samples} samples, the split {len(split)}")
+        self.timeline, self.seed, self.channels_last = timeline, seed, channels_last
+        self.augmentation = augmentation
+        self.images = torch.from_numpy(split.images).to(device)
+        self.labels = torch.from_numpy(split.labels).to(device)
+        self._stream = SampleStream(seed, len(split), device)
+        height, width = split.images.shape[1:3]
+        self._augment = Augmenter(augmentation, normaliser, seed=seed, size=(height, width), device=device)
+
+    def at(self, step: int) -> Batch:
+        """Return the batch of the update after `step` updates, whatever was asked before.
+
+        Raises:
+            UsageError: If the step is outside the run.
+        """
+        samples, epochs = self._stream.samples_at(self.timeline.positions(step))
+        images = self._augment(self.images, samples, epochs)
+        labels = self.labels[samples]
+        mixed = mix(images, labels, self.augmentation, seed=self.seed, step=step)
+        return Batch(
+            images=to_NCHW(mixed.images, channels_last=self.channels_last),
+            labels=labels,
+            samples=samples,
+            labels_other=mixed.labels_other,
+            weight=mixed.weight,
+        )
+
+
+def evaluation_batches(
+    split: Split,
+    normaliser: Normaliser,
+    *,
+    device: torch.device | str = "cpu",
+    batch: int = 500,
+    channels_last: bool = True,
+) -> Iterator[Batch]:
+    """Yield every sample exactly once, in order, the last batch however small.
+
+    500 divides the test sets of both CIFARs; the result of an evaluation does not depend on it.
+    """
+    for start in range(0, len(split), batch):
+        stop = min(start + batch, len(split))
+        pixels = torch.from_numpy(split.images[start:stop]).to(device)
+        yield Batch(
+            images=to_NCHW(normaliser(pixels), channels_last=channels_last),
+            labels=torch.from_numpy(split.labels[start:stop]).to(device),
+            samples=torch.arange(start, stop, device=device),
+        )

@@ -1,0 +1,77 @@
+"""Sources by name or path: the one way from what a user writes after --data to a Source."""
+
+import os
+from pathlib import Path
+
+from resnetlab.data.cifar import read_cifar
+from resnetlab.data.cifar_layouts import LAYOUTS
+from resnetlab.data.digits import open_digits
+from resnetlab.data.fetch import Download, cache_folder, fetch
+from resnetlab.data.source import Source
+from resnetlab.data.synthetic import open_synthetic
+from resnetlab.errors import DataError, UsageError, nearest
+
+SOURCES = {
+    "digits": "1,797 handwritten digits that come with scikit-learn, as 32x32 RGB",
+    "cifar10": "CIFAR-10: 60,000 photographs of 10 classes, 32x32 RGB (downloads 162 MiB once)",
+    "cifar100": "CIFAR-100: 60,000 photographs of 100 classes, 32x32 RGB (downloads 161 MiB once)",
+    "synthetic": "made images that can be learnt, of any size and number of classes",
+    "synthetic-random": "made images and labels that say nothing about each other",
+}
+"""The names `open_source` knows, with a line for people."""
+
+_SITE = "https://www.cs.toronto.edu/~kriz"
+DOWNLOADS = {  # the first is downloaded (it needs no pickle), the others are used if they are there
+    "cifar10": (
+        Download(f"{_SITE}/cifar-10-binary.tar.gz", "c32a1d4ab5d03f1284b67883e8d87530"),
+        Download(f"{_SITE}/cifar-10-python.tar.gz", "c58f30108f718f92721af3b95e74349a"),
+    ),
+    "cifar100": (
+        Download(f"{_SITE}/cifar-100-binary.tar.gz", "03b5dce01913d631647c71ecec9e9cb8"),
+        Download(f"{_SITE}/cifar-100-python.tar.gz", "eb9058c3a382ffc7106e4002c42a8d85"),
+    ),
+}
+
+
+def open_source(name_or_path: str, *, classes: int = 10, image_size: int = 32, channels: int = 3) -> Source:
+    """Open and check a source.
+
+    Args:
+        name_or_path: One of SOURCES, or the path of a CIFAR in any of its layouts.
+        classes: Of the synthetic sources; the others have their own.
+        image_size: Side in pixels, of the synthetic sources.
+        channels: Of the synthetic sources.
+
+    Raises:
+        UsageError: If there is neither such a name nor such a path.
+        DataError: If what is there is damaged or no CIFAR, or cannot be downloaded.
+    """
+    if name_or_path == "digits":
+        return open_digits()
+    if name_or_path in ("synthetic", "synthetic-random"):
+        return open_synthetic(
+            classes=classes,
+            image_size=image_size,
+            channels=channels,
+            learnable=name_or_path == "synthetic",
+        )
+    if name_or_path in DOWNLOADS:
+        return read_cifar(_find_or_fetch(name_or_path, cache_folder()), dataset=name_or_path)
+    path = Path(name_or_path).expanduser()
+    if path.exists():
+        return read_cifar(path)
+    if os.sep in name_or_path or path.suffix:
+        raise DataError(f"{name_or_path}: no such file or folder")
+    known = f"Known: {', '.join(SOURCES)}, and the path of a CIFAR folder or archive."
+    raise UsageError(
+        f"no data of this name, and no such path: {name_or_path}",
+        hint=f"{nearest(name_or_path, SOURCES)} {known}".strip(),
+    )
+
+
+def _find_or_fetch(dataset: str, folder: Path) -> Path:
+    """Return what the cache has of the dataset, a folder or an archive; download it if nothing."""
+    candidates = [folder / layout.folder for layout in LAYOUTS if layout.dataset == dataset]
+    candidates += [folder / download.name for download in DOWNLOADS[dataset]]
+    present = next((path for path in candidates if path.exists()), None)
+    return present or fetch(DOWNLOADS[dataset][0], folder)

@@ -1,0 +1,45 @@
+"""The order of the samples: a function of (seed, epoch), never a state."""
+
+import torch
+from torch import Tensor
+
+from resnetlab.randomness import ORDER, key_for
+
+
+def epoch_order(seed: int, epoch: int, size: int, device: torch.device | str = "cpu") -> Tensor:
+    """Return the order of one epoch: the samples sorted by their hash, ties by number.
+
+    Returns:
+        Int64, shape (size,): a permutation, the same on every device and as NumPy's stable sort.
+    """
+    keys = key_for(seed, ORDER, epoch, torch.arange(size, device=device))
+    return torch.argsort(keys, stable=True)
+
+
+class SampleStream:
+    """Epoch after epoch of `size` samples, each epoch in its own order."""
+
+    def __init__(self, seed: int, size: int, device: torch.device | str = "cpu") -> None:
+        self.seed, self.size, self.device = seed, size, device
+        self._orders: dict[int, Tensor] = {}
+
+    def samples_at(self, positions: range) -> tuple[Tensor, Tensor]:
+        """Return the samples and the epochs at consecutive positions of the stream.
+
+        Returns:
+            Samples in [0, size) and epochs, both int64, shape (len(positions),).
+        """
+        pieces, start = [], positions.start
+        while start < positions.stop:
+            epoch, first = divmod(start, self.size)
+            pieces.append(self._order(epoch)[first : first + positions.stop - start])
+            start += len(pieces[-1])
+        numbers = torch.arange(positions.start, positions.stop, device=self.device)
+        return torch.cat(pieces), numbers // self.size
+
+    def _order(self, epoch: int) -> Tensor:
+        if epoch not in self._orders:
+            if len(self._orders) == 2:  # the epoch before this one and this one are enough
+                del self._orders[min(self._orders)]
+            self._orders[epoch] = epoch_order(self.seed, epoch, self.size, self.device)
+        return self._orders[epoch]

@@ -1,0 +1,63 @@
+"""What a machine can do, measured: its matrix-multiply rate, its copy rate, its memory."""
+
+import resource
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+
+def matmul_rate(device: torch.device, dtype: torch.dtype = torch.float32, seconds: float = 1.0) -> float:
+    """Return the floating-point operations per second of a large square matrix product."""
+    size = 2048 if device.type == "cpu" else 8192
+    left = torch.randn(size, size, device=device, dtype=dtype)
+    return 2.0 * size**3 * _calls_per_second(lambda: left @ left, device, seconds)
+
+
+def copy_rate(device: torch.device, seconds: float = 0.5) -> float:
+    """Return the bytes per second read and written by a copy of 256 MiB."""
+    source = torch.zeros(64 * 2**20, device=device)
+    target = torch.empty_like(source)
+    return 2.0 * source.nbytes * _calls_per_second(lambda: target.copy_(source), device, seconds)
+
+
+def _calls_per_second(call: object, device: torch.device, seconds: float) -> float:
+    assert callable(call)
+    call()
+    best, spent = float("inf"), 0.0
+    while spent < seconds:  # the fastest call: what the machine can do when left alone
+        synchronise(device)
+        started = time.perf_counter()
+        call()
+        synchronise(device)
+        took = time.perf_counter() - started
+        best, spent = min(best, took), spent + took
+    return 1 / best
+
+
+def synchronise(device: torch.device) -> None:
+    """Wait until the device has done all that was asked of it."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+def peak_memory(device: torch.device) -> int:
+    """Return the most bytes this process has held on the device so far."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def free_memory(device: torch.device) -> int:
+    """Return the free bytes of the device's memory, 0 if unknown."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable")), 0)

@@ -1,0 +1,131 @@
+"""Exact counts of what was right: never means of means."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class Tally:
+    """Running sums over training batches, kept on the device so that no step waits for them.
+
+    Sums are made one batch after another from the value loaded, so that a resumed run adds up in
+    the same order as an uninterrupted one.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._loss = torch.zeros((), dtype=sum_type(device), device=device)
+        self._correct = torch.zeros((), dtype=torch.int64, device=device)
+        self.seen = 0
+
+    def add(self, mean_loss: Tensor, correct: Tensor, count: int) -> None:
+        """Count a batch of `count` samples by its mean loss and its right answers."""
+        self._loss += mean_loss.to(self._loss.dtype) * count
+        self._correct += correct
+        self.seen += count
+
+    def clear(self) -> None:
+        """Start again from nothing."""
+        self._loss.zero_()
+        self._correct.zero_()
+        self.seen = 0
+
+    def to_json(self) -> dict[str, float | int]:
+        """Return the sums exactly."""
+        return {"loss": self._loss.item(), "correct": int(self._correct.item()), "seen": self.seen}
+
+    def load(self, data: Mapping[str, Any]) -> None:
+        """Go on from sums that `to_json` returned."""
+        self._loss.fill_(data["loss"])
+        self._correct.fill_(data["correct"])
+        self.seen = int(data["seen"])
+
+    def row(self) -> dict[str, float]:
+        """Return mean loss (nats) and accuracy for a journal row."""
+        sums = self.to_json()
+        return {
+            "train_loss": sums["loss"] / self.seen,
+            "train_accuracy": sums["correct"] / self.seen,
+        }
+
+
+def sum_type(device: torch.device) -> torch.dtype:
+    """Return the widest float the device adds in (MPS has no float64)."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The result of one evaluation. Entry (i, j) of `confusion_KK` counts class i answered as j."""
+
+    loss: float
+    correct: int
+    correct_top5: int
+    seen: int
+    confusion_KK: Tensor
+
+    @property
+    def accuracy(self) -> float:
+        """Share of right first answers."""
+        return self.correct / self.seen
+
+    @property
+    def accuracy_top5(self) -> float:
+        """Share of samples whose class is among the first five answers."""
+        return self.correct_top5 / self.seen
+
+    def row(self) -> dict[str, float | int]:
+        """Return the scalars for a journal row."""
+        return {
+            "loss": self.loss,
+            "accuracy": self.accuracy,
+            "accuracy_top_5": self.accuracy_top5,
+            "correct": self.correct,
+            "seen": self.seen,
+        }
+
+
+class Scoring:
+    """Accumulates logits and labels on the device; one transfer at the end."""
+
+    def __init__(self, num_classes: int, device: torch.device) -> None:
+        self._classes = num_classes
+        self._confusion = torch.zeros(num_classes * num_classes, dtype=torch.int64, device=device)
+        self._top5 = torch.zeros((), dtype=torch.int64, device=device)
+        self._loss = torch.zeros((), dtype=sum_type(device), device=device)
+
+    def add(self, logits_NK: Tensor, labels_N: Tensor) -> None:
+        """Count one batch. Labels beyond the network's classes are our own mistake."""
+        logits_NK = logits_NK.float()
+        losses = torch.nn.functional.cross_entropy(logits_NK, labels_N, reduction="sum")
+        self._loss += losses.to(self._loss.dtype)
+        cells = labels_N * self._classes + logits_NK.argmax(1)
+        self._confusion += torch.bincount(cells, minlength=self._classes**2)
+        first5 = logits_NK.topk(min(5, self._classes), dim=1).indices
+        self._top5 += (first5 == labels_N[:, None]).any(1).sum()
+
+    def scores(self) -> Scores:
+        """Return the counts so far."""
+        confusion = self._confusion.view(self._classes, self._classes).cpu()
+        seen = int(confusion.sum())
+        return Scores(
+            loss=self._loss.item() / seen,
+            correct=int(confusion.diagonal().sum()),
+            correct_top5=int(self._top5.item()),
+            seen=seen,
+            confusion_KK=confusion,
+        )
+
+
+def wilson_interval(correct: int, seen: int, z: float = 1.959964) -> tuple[float, float]:
+    """Return the 95 % confidence interval of a share.
+
+    Source: Wilson, 1927, "Probable inference"; z is the normal distribution's 97.5 % point.
+    """
+    share = correct / seen
+    centre = share + z * z / (2 * seen)
+    spread = z * math.sqrt(share * (1 - share) / seen + z * z / (4 * seen * seen))
+    return (centre - spread) / (1 + z * z / seen), (centre + spread) / (1 + z * z / seen)

@@ -1,0 +1,184 @@
+"""The torch modules of the plan's layers, and the way from a dotted name to a module."""
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from resnetlab import layers as plan
+from resnetlab.layers import same_padding
+
+
+class SameConv2d(nn.Conv2d):
+    """A convolution with TensorFlow's SAME padding, which depends on the input's size."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, C', ceil(H / stride), ceil(W / stride))."""
+        kernel, stride = self.kernel_size[0], self.stride[0]
+        top, bottom = same_padding(x.shape[2], kernel, stride)
+        left, right = same_padding(x.shape[3], kernel, stride)
+        if top == bottom and left == right:
+            return functional.conv2d(x, self.weight, self.bias, self.stride, (top, left))
+        x = functional.pad(x, (left, right, top, bottom))
+        return functional.conv2d(x, self.weight, self.bias, self.stride)
+
+
+class SamePool2d(nn.Module):
+    """Max or average pooling with TensorFlow's SAME padding, which no result takes in."""
+
+    def __init__(self, kind: str, kernel: int, stride: int) -> None:
+        super().__init__()
+        self.kind, self.kernel, self.stride = kind, kernel, stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, C, ceil(H / stride), ceil(W / stride)).
+
+        The pixels before are given as padding; `ceil_mode` lets the last window hang over.
+        """
+        before = (
+            same_padding(x.shape[2], self.kernel, self.stride)[0],
+            same_padding(x.shape[3], self.kernel, self.stride)[0],
+        )
+        if self.kind == "max":
+            return functional.max_pool2d(x, self.kernel, self.stride, before, ceil_mode=True)
+        return functional.avg_pool2d(
+            x, self.kernel, self.stride, before, ceil_mode=True, count_include_pad=False
+        )
+
+
+class Subsample(nn.Module):
+    """Every `stride`-th pixel, from the first: the pooling of shortcut option A."""
+
+    def __init__(self, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, C, ceil(H / stride), ceil(W / stride)), a view."""
+        return x[:, :, :: self.stride, :: self.stride]
+
+
+class PadChannels(nn.Module):
+    """Zero channels before and after the given ones."""
+
+    def __init__(self, before: int, after: int) -> None:
+        super().__init__()
+        self.padding = (0, 0, 0, 0, before, after)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, before + C + after, H, W)."""
+        return functional.pad(x, self.padding)
+
+
+class GlobalAveragePool(nn.Module):
+    """The mean of each map."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, C)."""
+        return x.mean((2, 3))
+
+
+class BiasedBatchNorm2d(nn.BatchNorm2d):
+    """Batch normalisation whose running variance averages biased batch variances."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise as nn.BatchNorm2d does; only the running variance differs.
+
+        Into a copy, torch adds momentum * v * n / (n - 1) for a batch of variance v and n values
+        a channel; scaling what was added by (n - 1) / n leaves momentum * v.
+        """
+        variance, count = self.running_var, self.num_batches_tracked
+        if not (self.training and self.track_running_stats) or variance is None or count is None:
+            return super().forward(x)
+        assert self.momentum is not None
+        copy, share = variance.clone(), x.shape[1] / x.numel()
+        out = functional.batch_norm(
+            x, self.running_mean, copy, self.weight, self.bias, True, self.momentum, self.eps
+        )
+        with torch.no_grad():
+            variance.mul_(share * (1 - self.momentum)).add_(copy, alpha=1 - share)
+            count.add_(1)
+        return out
+
+
+def build(layer: plan.Layer, *, in_place: bool) -> nn.Module:
+    """Return the layer's module, its parameters as torch makes them.
+
+    Args:
+        layer: The layer's description.
+        in_place: Let an activation overwrite its input, which nothing else may need then.
+    """
+    match layer:
+        case plan.Conv():
+            sizes = (layer.in_channels, layer.out_channels, layer.kernel, layer.stride)
+            if layer.padding == "same":
+                return SameConv2d(*sizes, bias=layer.bias)
+            return nn.Conv2d(*sizes, padding=layer.padding, bias=layer.bias)
+        case plan.Norm():
+            kind = BiasedBatchNorm2d if layer.biased_variance else nn.BatchNorm2d
+            norm = kind(layer.channels, eps=layer.eps, momentum=layer.momentum)
+            if not layer.gamma:
+                norm.register_parameter("weight", None)
+            return norm
+        case plan.Act():
+            return nn.LeakyReLU(layer.slope, in_place) if layer.slope else nn.ReLU(in_place)
+        case plan.Pool():
+            return _build_pool(layer)
+        case plan.PadChannels():
+            return PadChannels(layer.before, layer.after)
+        case plan.Linear():
+            return nn.Linear(layer.in_features, layer.out_features)
+
+
+def _build_pool(pool: plan.Pool) -> nn.Module:
+    if pool.kind == "global":
+        return GlobalAveragePool()
+    if pool.kind == "subsample":
+        return Subsample(pool.stride)
+    if pool.padding == "same":
+        return SamePool2d(pool.kind, pool.kernel, pool.stride)
+    if pool.kind == "max":
+        return nn.MaxPool2d(pool.kernel, pool.stride, pool.padding)
+    return nn.AvgPool2d(pool.kernel, pool.stride, pool.padding, count_include_pad=False)
+
+
+def place(root: nn.Module, path: str, module: nn.Module) -> None:
+    """Register a module under a dotted path; numbered children stand in an nn.Sequential."""
+    names = path.split(".")
+    for parent, child in pairwise(names):
+        if not hasattr(root, parent):
+            root.add_module(parent, nn.Sequential() if child.isdigit() else nn.Module())
+        root = getattr(root, parent)
+    root.add_module(names[-1], module)
+
+
+def at(root: nn.Module, path: str) -> nn.Module:
+    """Return the module under a dotted path."""
+    for name in path.split("."):
+        root = getattr(root, name)
+    return root
+
+
+def build_chain(
+    owner: nn.Module, layers: tuple[plan.Layer, ...], *, is_input_free: bool = False
+) -> tuple[str, ...]:
+    """Build the layers in `owner` and return their names, for `run_chain`.
+
+    An activation overwrites its input except where it is the chain's first: others may read what
+    comes in, unless `is_input_free`. The layers before it, convolution and BN, do not need their
+    results for the gradient.
+    """
+    for index, layer in enumerate(layers):
+        place(owner, layer.name, build(layer, in_place=index > 0 or is_input_free))
+    return tuple(layer.name for layer in layers)
+
+
+def run_chain(owner: nn.Module, names: tuple[str, ...], x: Tensor) -> Tensor:
+    """Apply the named modules of `owner` one after another.
+
+    By name and not by reference, so that a module that a user replaces is replaced.
+    """
+    for name in names:
+        x = at(owner, name)(x)
+    return x

@@ -1,0 +1,85 @@
+"""The device, its threads, and the switches that decide whether its numbers repeat."""
+
+import os
+import shutil
+
+import torch
+
+from resnetlab.errors import UsageError
+from resnetlab.recipe import Execution
+
+_COMPILERS = ("c++", "g++", "clang++", "cl")
+_PAYS_AFTER_OPERATIONS = 6e13
+"""Floating-point operations after which a compiled run on a CPU has paid for its compilation:
+about 20 minutes of 2 cores at 50 GFLOP/s, measured in docs/results.md, "torch.compile"."""
+
+
+def pick_device(name: str) -> torch.device:
+    """Return the device called auto, cpu, cuda (or cuda:1) or mps.
+
+    Raises:
+        UsageError: If this machine or this build of torch has no such device.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    kind = name.partition(":")[0]
+    is_there = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not is_there.get(kind, False):
+        there = ", ".join(k for k, v in is_there.items() if v)
+        raise UsageError(
+            f"no device {name!r} here", hint=f"There is {there}; `resnetlab doctor` says why."
+        )
+    return torch.device(name)
+
+
+def apply_switches(device: torch.device, execution: Execution) -> None:
+    """Set torch's process-wide switches for a run."""
+    if device.type == "cpu":
+        torch.set_flush_denormal(True)  # denormals make convolutions up to 100 times slower
+    if device.type == "cuda":
+        torch.backends.cudnn.benchmark = not execution.deterministic
+        torch.backends.cuda.matmul.allow_tf32 = True
+        torch.backends.cudnn.allow_tf32 = True
+    if execution.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True)
+
+
+def describe_device(device: torch.device) -> str:
+    """Return e.g. "cuda: NVIDIA H200" or "cpu"."""
+    if device.type == "cuda":
+        return f"cuda: {torch.cuda.get_device_name(device)}"
+    return device.type
+
+
+def decide_compile(wanted: str, *, operations: float, device: torch.device) -> tuple[bool, str]:
+    """Say whether a run shall use torch.compile, and why. Decided once, from the run's total.
+
+    Args:
+        wanted: "on", "off" or "auto".
+        operations: Floating-point operations of the whole run.
+        device: Where it runs.
+
+    Raises:
+        UsageError: If it is asked for and there is no C++ compiler for the CPU.
+    """
+    has_compiler = device.type != "cpu" or any(shutil.which(name) for name in _COMPILERS)
+    if wanted == "on" and not has_compiler:
+        raise UsageError(
+            "compile=on needs a C++ compiler, and none was found",
+            hint="Install g++ or clang++, or leave compile at auto.",
+        )
+    if wanted != "auto":
+        return wanted == "on", "as asked"
+    if not has_compiler:
+        return False, "no C++ compiler found"
+    if device.type == "mps":
+        return False, "not on mps"
+    pays = operations > _PAYS_AFTER_OPERATIONS * (1 if device.type == "cpu" else 300)
+    return pays, "the run is long enough to pay for it" if pays else "the run is too short to pay for it"

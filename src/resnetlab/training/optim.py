@@ -1,0 +1,132 @@
+"""Parameter groups and optimizers from plain numbers; their state as named tensors."""
+
+import torch
+from torch import Tensor, nn
+
+from resnetlab.errors import CheckpointError
+from resnetlab.recipe import Optimizer
+
+_STATE_NAMES = {
+    "sgd": ("momentum_buffer",),
+    "adam": ("step", "exp_avg", "exp_avg_sq"),
+    "adamw": ("step", "exp_avg", "exp_avg_sq"),
+}
+
+
+def decaying_names(model: nn.Module, scope: str) -> set[str]:
+    """Return the names of the parameters that weight decay covers.
+
+    Args:
+        model: The network.
+        scope: "all"; "all-but-norm" (all but BN's gamma and beta); "kernels" (of convolutions and
+            linear layers, no bias); "conv-kernels" (of convolutions alone).
+    """
+    names = set()
+    for path, module in model.named_modules():
+        is_norm = isinstance(module, nn.modules.batchnorm._BatchNorm)
+        for name, _ in module.named_parameters(recurse=False):
+            is_kernel = name == "weight" and not is_norm
+            if (
+                scope == "all"
+                or (scope == "all-but-norm" and not is_norm)
+                or (scope == "kernels" and is_kernel)
+                or (scope == "conv-kernels" and is_kernel and isinstance(module, nn.Conv2d))
+            ):
+                names.add(f"{path}.{name}" if path else name)
+    return names
+
+
+def build_optimizer(model: nn.Module, config: Optimizer) -> torch.optim.Optimizer:
+    """Return the optimizer for all of the model's parameters, in two groups: decaying and not.
+
+    The learning rate is 0 until `set_rate` says otherwise.
+    """
+    decaying = decaying_names(model, config.decay_scope)
+    named = list(model.named_parameters())
+    groups = [
+        {"params": [p for n, p in named if n in decaying], "weight_decay": config.weight_decay},
+        {"params": [p for n, p in named if n not in decaying], "weight_decay": 0.0},
+    ]
+    groups = [group for group in groups if group["params"]]
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(
+            groups, lr=0.0, momentum=config.momentum, nesterov=config.nesterov, fused=True
+        )
+    kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
+    betas = (config.betas[0], config.betas[1])
+    return kind(groups, lr=0.0, betas=betas, eps=config.adam_eps, fused=True)
+
+
+def set_rate(optimizer: torch.optim.Optimizer, config: Optimizer, *, lr: float, last_lr: float) -> None:
+    """Set the learning rate of the next update.
+
+    Keras keeps the rate inside the velocity: v = m*v - lr*g. In units of today's rate that is
+    torch's form with the momentum multiplied by last_lr / lr.
+    """
+    for group in optimizer.param_groups:
+        group["lr"] = lr
+        if config.momentum_form == "keras" and config.optimizer == "sgd":
+            group["momentum"] = config.momentum * (last_lr / lr if lr else 1.0)
+
+
+def optimizer_tensors(
+    model: nn.Module, optimizer: torch.optim.Optimizer, config: Optimizer
+) -> dict[str, Tensor]:
+    """Return the optimizer's state as {"exp_avg/layer1.0.conv1.weight": tensor, ...}."""
+    tensors = {}
+    for name, parameter in model.named_parameters():
+        state = optimizer.state.get(parameter, {})
+        for key in _STATE_NAMES[config.optimizer]:
+            if state.get(key) is not None:
+                tensors[f"{key}/{name}"] = state[key]
+    return tensors
+
+
+def load_optimizer_tensors(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    config: Optimizer,
+    tensors: dict[str, Tensor],
+) -> None:
+    """Put back what `optimizer_tensors` returned.
+
+    Raises:
+        CheckpointError: If a tensor is missing, unknown or of another shape; all are named.
+    """
+    if not tensors:  # saved before the first update
+        return
+    keys = _STATE_NAMES[config.optimizer] if config.momentum or config.optimizer != "sgd" else ()
+    parameters = dict(model.named_parameters())
+    expected = {
+        f"{key}/{name}": torch.Size([]) if key == "step" else parameter.shape
+        for name, parameter in parameters.items()
+        for key in keys
+    }
+    check_tensors("optimizer", tensors, expected)
+    for name, parameter in parameters.items():
+        optimizer.state[parameter] = {
+            key: tensors[f"{key}/{name}"].to(parameter.device)
+            if key == "step"
+            else torch.empty_like(parameter).copy_(tensors[f"{key}/{name}"])
+            for key in keys
+        }
+
+
+def check_tensors(group: str, tensors: dict[str, Tensor], expected: dict[str, torch.Size]) -> None:
+    """Compare named tensors with the names and shapes expected of them.
+
+    Raises:
+        CheckpointError: If any differs; all are named.
+    """
+    missing = [name for name in expected if name not in tensors]
+    unknown = [name for name in tensors if name not in expected]
+    reshaped = [
+        f"{name} is {tuple(tensors[name].shape)}, expected {tuple(shape)}"
+        for name, shape in expected.items()
+        if name in tensors and tensors[name].shape != shape
+    ]
+    problems = [f"missing: {', '.join(missing)}"] if missing else []
+    problems += [f"unknown: {', '.join(unknown)}"] if unknown else []
+    problems += [f"shapes: {'; '.join(reshaped)}"] if reshaped else []
+    if problems:
+        raise CheckpointError(f"{group} tensors do not fit this run: " + "; ".join(problems))

@@ -1,0 +1,178 @@
+"""The two ways to train: a new run, and the rest of an interrupted one."""
+
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from resnetlab.data.open import open_source
+from resnetlab.data.normalise import Normaliser
+from resnetlab.errors import DataError, LockedError, ResnetlabError
+from resnetlab.metrics import wilson_interval
+from resnetlab.runs.directory import RunDirectory, claim_new, lock_run, open_run
+from resnetlab.runs.journal import read_rows
+from resnetlab.training.device import pick_device
+from resnetlab.training.facts import describe_plan
+from resnetlab.training.observer import Observer
+from resnetlab.training.session import Plan, evaluation_set, plan_of, resume, start
+from resnetlab.training.trainer import Trainer
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a run ended; RESULT.json holds the same."""
+
+    run: str
+    step: int
+    epochs: float
+    accuracy: float
+    """Share of right first answers on the test set: last step, single view."""
+    interval: tuple[float, float]
+    """95 % confidence interval of that (Wilson)."""
+    correct: int
+    seen: int
+    accuracy_top_5: float
+    loss: float
+    weights: str
+    """What was scored: "weights" or "averaged weights"."""
+    plain_accuracy: float | None
+    """With averaged weights: the accuracy of the plain ones."""
+    best_val_accuracy: float | None
+    best_val_step: int | None
+    train_seconds: float
+    images_per_second: float
+
+
+def train_plan(plan: Plan, out: Path, observer: Observer) -> Result:
+    """Train what is planned in the new directory `out`.
+
+    Raises:
+        UsageError: If `out` holds anything already.
+        LockedError: If another process is using it.
+        Interrupted, DivergedError, WriteError: As training ends before its end.
+    """
+    with claim_new(out):
+        run = RunDirectory(out)
+        trainer = start(plan, run, observer)
+        return _train_to_the_end(trainer, plan)
+
+
+def resume_run(
+    path: Path, observer: Observer, *, data: str | None = None, device: str = "auto"
+) -> Result:
+    """Go on with the run at `path` from its newest checkpoint, to its end.
+
+    Args:
+        path: The run's directory.
+        observer: Who watches.
+        data: Where its data lies now, if not where it was.
+        device: auto, cpu, cuda or mps.
+
+    Raises:
+        UsageError: If there is no run at `path`.
+        DataError: If its data is gone or changed.
+        CheckpointError: If no checkpoint can be used.
+    """
+    run = open_run(path)
+    with lock_run(path):
+        if run.is_finished:
+            observer.note(f"{path} is finished; there is nothing to resume.")
+            return read_result(run)
+        source = reopen_source(run, data)
+        plan = plan_of(run, source, pick_device(device))
+        trainer = resume(run, plan, observer)
+        return _train_to_the_end(trainer, plan)
+
+
+def reopen_source(run: RunDirectory, data: str | None) -> Any:
+    """Return the source a run was trained on, from where it was or from where it lies now.
+
+    Raises:
+        DataError: If it cannot be opened.
+    """
+    recorded = run.read("data")
+    height, _, channels = recorded["image_shape"]
+    text = data or recorded["source"]
+    try:
+        return open_source(
+            text, classes=len(recorded["class_names"]), image_size=height, channels=channels
+        )
+    except ResnetlabError as error:
+        raise DataError(
+            f"cannot open the run's data: {error}", hint="Say where it lies now with --data."
+        ) from error
+
+
+def _train_to_the_end(trainer: Trainer, plan: Plan) -> Result:
+    state = trainer.state
+    facts = describe_plan(plan) | {"run": str(trainer.run.path)}
+    trainer.observer.begin(facts, step=state.step, num_steps=trainer.timeline.num_steps)
+    try:
+        trainer.train()
+        result = _result(trainer, plan)
+    except ResnetlabError as error:
+        if not isinstance(error, LockedError):
+            trainer.add_event("stopped", step=state.step, error=str(error))
+        raise
+    finally:
+        trainer.close()
+    trainer.run.write("RESULT", asdict(result))
+    return result
+
+
+def _result(trainer: Trainer, plan: Plan) -> Result:
+    state = trainer.state
+    test = _test_row(trainer, plan)
+    plain = None
+    if state.average:
+        plain = trainer.evaluate(_test_set(trainer, plan), averaged=False).accuracy
+    samples = trainer.timeline.samples_seen(state.step)
+    low, high = wilson_interval(test["correct"], test["seen"])
+    trainer.add_event("end", step=state.step)
+    return Result(
+        run=str(trainer.run.path),
+        step=state.step,
+        epochs=samples / trainer.timeline.num_samples,
+        accuracy=test["accuracy"],
+        interval=(low, high),
+        correct=test["correct"],
+        seen=test["seen"],
+        accuracy_top_5=test["accuracy_top_5"],
+        loss=test["loss"],
+        weights="averaged weights" if state.average else "weights",
+        plain_accuracy=plain,
+        best_val_accuracy=state.best_accuracy if state.best_step else None,
+        best_val_step=state.best_step or None,
+        train_seconds=state.seconds,
+        images_per_second=samples / state.seconds if state.seconds else 0.0,
+    )
+
+
+def _test_row(trainer: Trainer, plan: Plan) -> dict[str, Any]:
+    """Return the scores on the test set: the curve's last ones, or, with a validation set, new ones."""
+    for row in reversed(read_rows(trainer.run.metrics)):
+        if row["kind"] == "test" and row["step"] == trainer.state.step:
+            return row
+    scores = trainer.evaluate(_test_set(trainer, plan))
+    return scores.row()
+
+
+def _test_set(trainer: Trainer, plan: Plan) -> Any:
+    normaliser = Normaliser.from_json(trainer.run.read("data")["preprocessing"])
+    return evaluation_set("test", plan.source.test, normaliser, plan.recipe, plan.device)
+
+
+def read_result(run: RunDirectory) -> Result:
+    """Return how a finished run ended."""
+    content = run.read("RESULT")
+    content["interval"] = tuple(content["interval"])
+    return Result(**content)
+
+
+def default_out(plan: Plan, parent: Path = Path("runs")) -> Path:
+    """Return a name for a new run that is not taken: runs/MODEL-DATA-DATE-TIME."""
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    return parent / f"{plan.spec.name}-{plan.source.name}-{plan.recipe.name}-{stamp}"
+
+
+__all__ = ["Plan", "Result", "default_out", "read_result", "resume_run", "train_plan"]

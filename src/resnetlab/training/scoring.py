@@ -1,0 +1,55 @@
+"""Scoring a network on every sample of a set exactly once."""
+
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from resnetlab.metrics import Scores, Scoring
+from resnetlab.training.steps import autocast
+
+
+class ScoredBatch(Protocol):
+    """Float images (N, C, H, W) and int64 labels (N,)."""
+
+    @property
+    def images(self) -> Tensor: ...
+    @property
+    def labels(self) -> Tensor: ...
+
+
+@torch.inference_mode()
+def score(
+    model: nn.Module,
+    batches: Iterable[ScoredBatch],
+    *,
+    num_classes: int,
+    device: torch.device,
+    precision: str = "fp32",
+    after_batch: Callable[[int], bool] = lambda seen: True,
+) -> Scores | None:
+    """Return the scores of the model in evaluation mode, or None if it was asked to leave off.
+
+    Args:
+        model: The network; left in the mode it was in.
+        batches: All samples, each once.
+        num_classes: Width of the logits.
+        device: Where model and batches lie.
+        precision: "fp32", "bf16" or "fp16".
+        after_batch: Told the samples seen so far; answers whether to go on.
+    """
+    was_training = model.training
+    model.eval()
+    scoring, seen = Scoring(num_classes, device), 0
+    try:
+        for batch in batches:
+            with autocast(device, precision):
+                logits_NK = model(batch.images)
+            scoring.add(logits_NK, batch.labels)
+            seen += len(batch.labels)
+            if not after_batch(seen):
+                return None
+    finally:
+        model.train(was_training)
+    return scoring.scores()

@@ -1,0 +1,113 @@
+"""All, and only, what must survive a restart, as named tensors and JSON scalars.
+
+The sample order, the augmentations and the learning rate are functions of the step, so they have
+no state here. A test holds this list against the attributes of what trains.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from resnetlab.errors import CheckpointError
+from resnetlab.metrics import Tally
+from resnetlab.recipe import Optimizer
+from resnetlab.training.ema import WeightAverage
+from resnetlab.training.optim import check_tensors, load_optimizer_tensors, optimizer_tensors
+
+_SCALARS = ("step", "evaluated", "best_step", "best_accuracy", "reached", "metrics_length", "seconds")
+
+
+@dataclass
+class TrainState:
+    """What a run is made of after some step."""
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    config: Optimizer
+    average: WeightAverage | None
+    scaler: torch.amp.GradScaler | None
+    interval: Tally
+    """Sums since the last row of training loss."""
+
+    epoch: Tally
+    """Sums since the last evaluation."""
+
+    step: int = 0
+    """Updates made."""
+
+    evaluated: int = 0
+    """Step of the last evaluation."""
+
+    best_step: int = 0
+    """Step of the best validation accuracy; 0 before the first."""
+
+    best_accuracy: float = 0.0
+    """Best validation accuracy so far."""
+
+    reached: bool = False
+    """Whether an evaluation reached the accuracy to stop at."""
+
+    metrics_length: int = 0
+    """Bytes of metrics.jsonl when this state was saved."""
+
+    seconds: float = 0.0
+    """Time spent on updates, over all restarts; evaluations and saves not counted."""
+
+    def tensors(self) -> dict[str, dict[str, Tensor]]:
+        """Return all tensors by group and name."""
+        groups = {
+            "model": dict(self.model.state_dict()),
+            "optimizer": optimizer_tensors(self.model, self.optimizer, self.config),
+        }
+        if self.average:
+            groups["ema"] = self.average.tensors
+        return groups
+
+    def scalars(self) -> dict[str, Any]:
+        """Return everything else, as plain JSON data."""
+        data: dict[str, Any] = {name: getattr(self, name) for name in _SCALARS}
+        data["interval"], data["epoch"] = self.interval.to_json(), self.epoch.to_json()
+        data["scaler"] = self.scaler.state_dict() if self.scaler else None
+        return data
+
+    def load(self, tensors: dict[str, dict[str, Tensor]], scalars: dict[str, Any]) -> None:
+        """Become the state that was saved.
+
+        Raises:
+            CheckpointError: If a tensor or scalar is missing, unknown or of another shape.
+        """
+        self._check_names(tensors, scalars)
+        _copy_tensors("model", self.model.state_dict(), tensors["model"])
+        load_optimizer_tensors(self.model, self.optimizer, self.config, tensors["optimizer"])
+        if self.average:
+            _copy_tensors("ema", self.average.tensors, tensors["ema"])
+        if self.scaler:
+            self.scaler.load_state_dict(scalars["scaler"])
+        self.interval.load(scalars["interval"])
+        self.epoch.load(scalars["epoch"])
+        for name in _SCALARS:
+            setattr(self, name, scalars[name])
+
+    def _check_names(self, tensors: dict[str, dict[str, Tensor]], scalars: dict[str, Any]) -> None:
+        groups = {"model", "optimizer"} | ({"ema"} if self.average else set())
+        names = {*_SCALARS, "interval", "epoch", "scaler"}
+        problems = [
+            f"{kind} {relation}: {', '.join(sorted(difference))}"
+            for kind, expected, found in (
+                ("tensor groups", groups, set(tensors)),
+                ("scalars", names, set(scalars)),
+            )
+            for relation, difference in (("missing", expected - found), ("unknown", found - expected))
+            if difference
+        ]
+        if problems:
+            raise CheckpointError("the checkpoint does not fit this run: " + "; ".join(problems))
+
+
+def _copy_tensors(group: str, into: dict[str, Tensor], tensors: dict[str, Tensor]) -> None:
+    check_tensors(group, tensors, {name: tensor.shape for name, tensor in into.items()})
+    with torch.no_grad():
+        for name, tensor in into.items():
+            tensor.copy_(tensors[name])

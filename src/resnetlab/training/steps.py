@@ -1,0 +1,198 @@
+"""The mathematics of one update, free of files and flags.
+
+Axes: N batch, C channels, H height, W width, K classes, U residual units.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from resnetlab import randomness
+from resnetlab.errors import DivergedError
+from resnetlab.recipe import Recipe
+from resnetlab.training.optim import set_rate
+
+_AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class LabelledBatch(Protocol):
+    """What a step needs of a batch: float images (N, C, H, W) and int64 labels (N,)."""
+
+    @property
+    def images(self) -> Tensor: ...
+    @property
+    def labels(self) -> Tensor: ...
+    @property
+    def labels_other(self) -> Tensor | None: ...
+    @property
+    def weight(self) -> float: ...
+
+
+def keep_mask(seed: int, step: int, probabilities_U: Tensor, num_samples: int) -> Tensor:
+    """Return the factor of each unit's branch for each sample: 0, or 1 / its keep probability.
+
+    Args:
+        seed: The run's seed.
+        step: Updates made so far.
+        probabilities_U: Probability of keeping each unit, float (U,).
+        num_samples: Samples in the batch.
+
+    Returns:
+        Float tensor (U, N) on the device of `probabilities_U`.
+
+    Source: Huang et al., 2016, "Deep networks with stochastic depth" (arXiv:1603.09382), scaled
+    in training as in inverted dropout.
+    """
+    device = probabilities_U.device
+    key = randomness.key_for(seed, randomness.STOCHASTIC_DEPTH, step)
+    units = torch.arange(len(probabilities_U), device=device)[:, None]
+    positions = torch.arange(num_samples, device=device)[None, :]
+    chance = randomness.uniform(randomness.fold(randomness.fold(key, units), positions))
+    return (chance < probabilities_U[:, None]) / probabilities_U[:, None]
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """Return the context in which convolutions run in "bf16" or "fp16"; "fp32" changes nothing."""
+    return torch.autocast(device.type, _AUTOCAST.get(precision), enabled=precision in _AUTOCAST)
+
+
+class TrainStep:
+    """Makes one update of a model. The gradient's arithmetic may be compiled."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        recipe: Recipe,
+        device: torch.device,
+        keep_probabilities: tuple[float, ...] = (),
+    ) -> None:
+        self.model, self.optimizer, self.recipe, self.device = model, optimizer, recipe, device
+        execution = recipe.execution
+        self.scaler = (
+            torch.amp.GradScaler(device.type)
+            if execution.precision == "fp16" and not execution.loss_scale
+            else None
+        )
+        self._fixed_scale = execution.loss_scale or 1.0 if execution.precision == "fp16" else 1.0
+        self._keep_U = torch.tensor(keep_probabilities, device=device) if keep_probabilities else None
+        self._forward: Callable[..., tuple[Tensor, Tensor]] = self._loss_and_correct
+        if execution.compile == "on":
+            self._forward = torch.compile(self._loss_and_correct, dynamic=False)
+
+    def __call__(self, batch: LabelledBatch, *, step: int, lr: float, last_lr: float) -> tuple[Tensor, Tensor]:
+        """Make the update after `step` updates.
+
+        Returns:
+            The batch's mean loss (float32 scalar, nats) and its number of correct top-1 answers.
+
+        Raises:
+            DivergedError: On the CPU at once, before the update, if loss or gradient is not finite.
+        """
+        self.model.train()
+        set_rate(self.optimizer, self.recipe.optimizer, lr=lr, last_lr=last_lr)
+        keep_UN = self._mask(step, len(batch.labels))
+        loss, correct = self._accumulate_gradient(batch, keep_UN)
+        self._update(loss, step)
+        self.optimizer.zero_grad(set_to_none=True)
+        return loss, correct
+
+    def _mask(self, step: int, num_samples: int) -> Tensor | None:
+        if self._keep_U is None:
+            return None
+        return keep_mask(self.recipe.run.seed, step, self._keep_U, num_samples)
+
+    def _accumulate_gradient(self, batch: LabelledBatch, keep_UN: Tensor | None) -> tuple[Tensor, Tensor]:
+        num_samples, parts = len(batch.labels), self.recipe.execution.accumulate
+        if parts == 1:
+            loss, correct = self._forward(
+                batch.images, batch.labels, batch.labels_other, batch.weight, keep_UN
+            )
+            self._scaled(loss).backward()  # type: ignore[no-untyped-call]
+            return loss.detach(), correct
+        total = torch.zeros((), device=self.device)
+        right = torch.zeros((), dtype=torch.int64, device=self.device)
+        for at in torch.arange(num_samples).chunk(parts):
+            cut = slice(int(at[0]), int(at[-1]) + 1)
+            loss, correct = self._forward(
+                batch.images[cut],
+                batch.labels[cut],
+                None if batch.labels_other is None else batch.labels_other[cut],
+                batch.weight,
+                None if keep_UN is None else keep_UN[:, cut],
+            )
+            loss = loss * (len(at) / num_samples)
+            self._scaled(loss).backward()  # type: ignore[no-untyped-call]
+            total, right = total + loss.detach(), right + correct
+        return total, right
+
+    def _loss_and_correct(
+        self,
+        images: Tensor,
+        labels: Tensor,
+        labels_other: Tensor | None,
+        weight: float,
+        keep_UN: Tensor | None,
+    ) -> tuple[Tensor, Tensor]:
+        kind, smoothing = self.recipe.execution.precision, self.recipe.run.label_smoothing
+        with autocast(self.device, kind):
+            logits_NK = self.model(images, keep_UN)
+        logits_NK = logits_NK.float()
+        loss = F.cross_entropy(logits_NK, labels, label_smoothing=smoothing)
+        if labels_other is not None:
+            other = F.cross_entropy(logits_NK, labels_other, label_smoothing=smoothing)
+            loss = weight * loss + (1 - weight) * other
+        return loss, (logits_NK.detach().argmax(1) == labels).sum()
+
+    def _scaled(self, loss: Tensor) -> Tensor:
+        return self.scaler.scale(loss) if self.scaler else loss * self._fixed_scale
+
+    def _update(self, loss: Tensor, step: int) -> None:
+        config = self.recipe.optimizer
+        if self.scaler:
+            self.scaler.unscale_(self.optimizer)
+        elif self._fixed_scale != 1:
+            torch._foreach_div_(self._gradients(), self._fixed_scale)
+        if config.clip_norm:
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
+        if self.device.type == "cpu" and not self.scaler:
+            self._refuse_non_finite(loss, step)
+        if self.scaler:
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
+        else:
+            self.optimizer.step()
+
+    def _gradients(self) -> list[Tensor]:
+        return [p.grad for p in self.model.parameters() if p.grad is not None]
+
+    def _refuse_non_finite(self, loss: Tensor, step: int) -> None:
+        norm = torch.nn.utils.get_total_norm(self._gradients())
+        if not torch.isfinite(loss):
+            raise diverged("the loss", step, self.model)
+        if not torch.isfinite(norm):
+            gradients = ((f"the gradient of {n}", p.grad) for n, p in self.model.named_parameters())
+            bad = next(n for n, g in gradients if g is not None and not torch.isfinite(g).all())
+            raise diverged(bad, step, self.model)
+
+
+def diverged(what: str, step: int, model: nn.Module) -> DivergedError:
+    """Return the error for a number that is not finite, naming the first such tensor of the model."""
+    bad = first_non_finite(model.state_dict())
+    where = f"; {bad} is not finite either" if bad else "; the weights are still finite"
+    return DivergedError(
+        f"diverged at step {step + 1}: {what} is not finite{where}",
+        hint="A smaller learning rate (--lr), a warm-up (--set warmup=400st) or gradient clipping "
+        "(--set clip_norm=1) usually helps.",
+    )
+
+
+def first_non_finite(tensors: dict[str, Tensor]) -> str:
+    """Return the name of the first tensor with a number that is not finite, or ""."""
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            return name
+    return ""

@@ -1,0 +1,236 @@
+"""The loop, on one screen, and what it writes down."""
+
+import copy
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+
+from resnetlab.errors import Interrupted
+from resnetlab.metrics import Scores
+from resnetlab.recipe import Recipe
+from resnetlab.runs.checkpoint import retain, save_checkpoint
+from resnetlab.runs.directory import RunDirectory
+from resnetlab.runs.journal import Journal
+from resnetlab.runs.tensorboard import EventFile
+from resnetlab.schedule import LearningRate
+from resnetlab.timeline import Timeline
+from resnetlab.training.interrupt import Interrupt
+from resnetlab.training.observer import Observer
+from resnetlab.training.scoring import ScoredBatch, score
+from resnetlab.training.state import TrainState
+from resnetlab.training.steps import LabelledBatch, TrainStep, diverged, first_non_finite
+from resnetlab.units import Duration, format_seconds
+
+
+class BatchSource(Protocol):
+    """The training batches, by step."""
+
+    def at(self, step: int) -> LabelledBatch:
+        """Return the batch of the update after `step` updates."""
+
+
+@dataclass
+class EvaluationSet:
+    """A set to evaluate on: its name in metrics.jsonl, its size, and its batches."""
+
+    name: str
+    size: int
+    batches: Callable[[], Iterator[ScoredBatch]]
+
+
+@dataclass
+class Trainer:
+    """A run in progress: what is trained, on what, and where it is written down."""
+
+    run: RunDirectory
+    identity: str
+    recipe: Recipe
+    num_classes: int
+    device: torch.device
+    timeline: Timeline
+    rate: LearningRate
+    batches: BatchSource
+    watched: EvaluationSet
+    """What the curve is drawn from: the validation samples if there are any, else the test set."""
+    step_function: TrainStep
+    state: TrainState
+    metrics: Journal
+    events: Journal
+    event_file: EventFile | None
+    observer: Observer
+    last_saved: int = -1
+    """Step of the newest checkpoint on the disk."""
+
+    def train(self) -> None:
+        """Make every update that is left; save at the end.
+
+        Raises:
+            Interrupted: If a signal came; everything is saved then.
+            DivergedError: If a number stopped being finite; the last checkpoint is from before.
+        """
+        state = self.state
+        with Interrupt() as interrupt:
+            self._evaluate_if_due(interrupt)
+            while state.step < self.timeline.num_steps and not state.reached:
+                if interrupt.is_requested:
+                    self._leave(interrupt)
+                step, started = state.step, time.monotonic()
+                batch = self.batches.at(step)
+                lr, last_lr = self.rate.at(step), self.rate.at(max(step - 1, 0))
+                loss, correct = self.step_function(batch, step=step, lr=lr, last_lr=last_lr)
+                state.step += 1
+                for tally in (state.interval, state.epoch):
+                    tally.add(loss, correct, len(batch.labels))
+                if state.average:
+                    state.average.update(state.model, state.step)
+                self._write_rows(lr)
+                state.seconds += time.monotonic() - started
+                self._evaluate_if_due(interrupt)
+                if self.recipe.run.checkpoint_every and state.step % self.recipe.run.checkpoint_every == 0:
+                    self.save()
+                samples = self.timeline.samples_seen(state.step)
+                self.observer.progress(state.step, samples=samples, seconds=state.seconds)
+            self.save()
+
+    def _write_rows(self, lr: float) -> None:
+        """Write the training rows that are due after this step, and clear their sums."""
+        state, run = self.state, self.recipe.run
+        if state.step % run.log_every == 0 or state.step == self.timeline.num_steps:
+            row = {"kind": "train", "step": state.step, "learning_rate": lr, **state.interval.row()}
+            self._add_row(row)
+            state.interval.clear()
+        if self._is_due(run.histogram_every) and self.event_file:
+            self.event_file.add_histograms(
+                state.step, {n: t.float().cpu().numpy() for n, t in state.model.state_dict().items()}
+            )
+
+    def _is_due(self, every: Duration) -> bool:
+        """Whether a multiple of `every` ended with this step."""
+        step = self.state.step
+        if every.count == 0 or step == 0:
+            return False
+        if every.unit == "st":
+            return step % every.count == 0
+        ended, before = self.timeline.epochs_ended(step), self.timeline.epochs_ended(step - 1)
+        return ended // every.count > before // every.count
+
+    def _evaluate_if_due(self, interrupt: Interrupt) -> None:
+        """Evaluate if this step calls for it and it was not done before a restart."""
+        state, is_last = self.state, self.state.step == self.timeline.num_steps
+        if state.evaluated == state.step or not (is_last or self._is_due(self.recipe.run.eval_every)):
+            return
+        scores = self.evaluate(self.watched, interrupt)
+        row: dict[str, Any] = {
+            "kind": self.watched.name,
+            "step": state.step,
+            "epoch": self.timeline.samples_seen(state.step) / self.timeline.num_samples,
+            "learning_rate": self.rate.at(max(state.step - 1, 0)),
+            **scores.row(),
+        }
+        if state.epoch.seen:
+            row |= state.epoch.row()
+        self._add_row(row)
+        state.epoch.clear()
+        state.evaluated = state.step
+        state.reached = 0 < self.recipe.run.stop_at <= scores.accuracy
+        is_best = self.watched.name == "val" and scores.accuracy > state.best_accuracy
+        if is_best:
+            state.best_step, state.best_accuracy = state.step, scores.accuracy
+        self.observer.row(row | {"is_best": is_best, "seconds": state.seconds})
+        if is_best:
+            self.save()
+
+    def evaluate(
+        self, on: EvaluationSet, interrupt: Interrupt | None = None, *, averaged: bool = True
+    ) -> Scores:
+        """Score the averaged weights, if there are any and they are wanted, else the weights."""
+
+        def after_batch(seen: int) -> bool:
+            self.observer.evaluating(seen, on.size)
+            return not (interrupt and interrupt.is_requested)
+
+        scores = score(
+            self._averaged_model() if averaged else self.state.model,
+            on.batches(),
+            num_classes=self.num_classes,
+            device=self.device,
+            precision=self.recipe.execution.precision,
+            after_batch=after_batch,
+        )
+        if scores is None:
+            assert interrupt is not None
+            self._leave(interrupt)
+            raise AssertionError("leaving raises")
+        assert scores.seen == on.size, "every sample counts exactly once"
+        if not math.isfinite(scores.loss):
+            raise diverged(f"the loss on {on.name}", self.state.step - 1, self.state.model)
+        return scores
+
+    def _averaged_model(self) -> nn.Module:
+        if self.state.average is None:
+            return self.state.model
+        model = copy.deepcopy(self.state.model)
+        model.load_state_dict(self.state.average.tensors)
+        return model
+
+    def _add_row(self, row: dict[str, Any]) -> None:
+        if not all(math.isfinite(v) for v in row.values() if isinstance(v, float)):
+            raise diverged("the training loss", self.state.step - 1, self.state.model)
+        self.metrics.add(row)
+        if self.event_file:
+            left_out = ("kind", "step", "seen", "epoch")
+            kind = "" if row["kind"] == "train" else f"{row['kind']}/"
+            tags = {f"{kind}{k}": v for k, v in row.items() if k not in left_out}
+            self.event_file.add_scalars(row["step"], tags)
+
+    def save(self) -> None:
+        """Write a checkpoint of this step, if there is none yet, and remove superseded ones."""
+        if self.last_saved == self.state.step:
+            return
+        state, tensors = self.state, self.state.tensors()
+        for group, named in tensors.items():
+            if bad := first_non_finite(named):
+                raise diverged(f"{group} {bad}", state.step - 1, state.model)
+        self.metrics.flush()
+        state.metrics_length = self.metrics.length
+        path = save_checkpoint(
+            self.run.checkpoints,
+            step=state.step,
+            identity=self.identity,
+            tensors=tensors,
+            state=state.scalars(),
+        )
+        self.add_event("save", step=state.step, checkpoint=path.name)
+        self.last_saved = state.step
+        spare = {state.best_step} if state.best_step else set()
+        retain(
+            self.run.checkpoints,
+            keep=self.recipe.run.keep_checkpoints,
+            identity=self.identity,
+            spare=spare,
+        )
+
+    def add_event(self, kind: str, **facts: Any) -> None:
+        """Note in events.jsonl what happened, and when."""
+        self.events.add({"time": time.time(), "event": kind, **facts})
+
+    def _leave(self, interrupt: Interrupt) -> None:
+        self.save()
+        self.add_event("interrupted", step=self.state.step, signal=interrupt.signal_name)
+        raise Interrupted(
+            f"stopped by {interrupt.signal_name} after step {self.state.step:,} of "
+            f"{self.timeline.num_steps:,} ({format_seconds(self.state.seconds)} of training); all is saved",
+            hint=f"Go on with: resnetlab resume {self.run.path}",
+        )
+
+    def close(self) -> None:
+        """Close the files."""
+        self.metrics.close()
+        self.events.close()
+        if self.event_file:
+            self.event_file.close()

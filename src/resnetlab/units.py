@@ -1,0 +1,63 @@
+"""Durations ("90ep", "5000st") and the words for bytes, seconds and counts."""
+
+import re
+from dataclasses import dataclass
+
+from resnetlab.errors import UsageError
+
+
+@dataclass(frozen=True, order=False)
+class Duration:
+    """A length of training: a whole number of epochs or of steps (optimizer updates)."""
+
+    count: int
+    unit: str
+
+    def __post_init__(self) -> None:
+        if self.unit not in ("ep", "st") or self.count < 0:
+            raise UsageError(f"not a duration: {self.count}{self.unit}")
+
+    def __str__(self) -> str:
+        return f"{self.count}{self.unit}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Duration":
+        """Read "90ep" or "5000st"; a bare number counts steps.
+
+        Raises:
+            UsageError: If the text is anything else.
+        """
+        match = re.fullmatch(r"\s*(\d+)\s*(ep|st|epochs?|steps?|)\s*", str(text))
+        if match is None:
+            raise UsageError(
+                f"not a duration: {text!r}",
+                hint="Write epochs as 90ep and steps (optimizer updates) as 5000st.",
+            )
+        return cls(int(match[1]), "ep" if match[2].startswith("ep") else "st")
+
+
+def format_bytes(count: float) -> str:
+    """Return e.g. "1.5 GiB"."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if abs(count) < 1024:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} TiB"
+
+
+def format_seconds(seconds: float) -> str:
+    """Return e.g. "0.8 s", "42 s", "3:05" (min:s) or "1:02:05" (h:min:s)."""
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, second = divmod(round(seconds), 60)
+    hour, minute = divmod(minutes, 60)
+    return f"{hour}:{minute:02}:{second:02}" if hour else f"{minute}:{second:02}"
+
+
+def format_count(count: float) -> str:
+    """Return e.g. "269.7 k" or "40.6 M"."""
+    for unit in ("", " k", " M", " G", " T"):
+        if abs(count) < 1000:
+            return f"{count:.0f}" if not unit else f"{count:.1f}{unit}"
+        count /= 1000
+    return f"{count:.1f} P"
