@@ -5,7 +5,8 @@ from typing import Any
 
 from resnetlab.catalog import model_spec
 from resnetlab.data.open import open_source
-from resnetlab.evaluate import Evaluation, evaluate_run
+from resnetlab.evaluate import evaluate_run
+from resnetlab.evaluation import Evaluation
 from resnetlab.plaindata import convert
 from resnetlab.recipe import Recipe
 from resnetlab.recipes import named_recipe
@@ -48,6 +49,7 @@ def train(
         UsageError: If a name or value cannot be, or `out` holds anything already.
         DataError: If the data is missing or damaged.
         Interrupted, DivergedError, WriteError, LockedError: As training ends before its end.
+
     """
     spec = model_spec(model) if isinstance(model, str) else model
     if recipe is None:

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 import torch
 
 from resnetlab.data.batches import Batches, evaluation_batches
 from resnetlab.data.normalise import Normaliser
-from resnetlab.data.synthetic import open_synthetic
+from resnetlab.data.source import Split
 from resnetlab.errors import UsageError
 from resnetlab.machine import free_memory, matmul_rate, peak_memory, synchronise
 from resnetlab.recipe import Recipe
@@ -18,8 +19,8 @@ from resnetlab.settings import override
 from resnetlab.spec import ModelSpec
 from resnetlab.timeline import Timeline
 from resnetlab.training.device import apply_switches, describe_device
-from resnetlab.training.steps import autocast
 from resnetlab.training.session import Plan, build_state
+from resnetlab.training.steps import autocast
 from resnetlab.units import Duration, format_bytes, format_seconds
 
 _MATMUL_TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -66,6 +67,7 @@ def measure_speed(
         device: Where to run.
         steps: Steps that are timed.
         warmup: Steps before those; the first compiles, where that is asked for.
+
     """
     if steps < 1 or warmup < 1:
         raise UsageError(f"steps and warmup must be at least 1, got {steps} and {warmup}")
@@ -108,11 +110,11 @@ Step = Callable[[int], object]
 
 def _training_step(spec: ModelSpec, recipe: Recipe, device: torch.device) -> tuple[Step, Step]:
     apply_switches(device, recipe.execution)
-    source = _random_source(spec, 2 * recipe.run.batch)
-    normaliser = Normaliser.fit(recipe.normalisation, source.train.images)
-    timeline = Timeline(num_samples=len(source.train), batch=recipe.run.batch, length=recipe.run.length)
+    split = _random_split(spec, 2 * recipe.run.batch)
+    normaliser = Normaliser.fit(recipe.normalisation, split.images)
+    timeline = Timeline(num_samples=len(split), batch=recipe.run.batch, length=recipe.run.length)
     batches = Batches(
-        source.train,
+        split,
         timeline=timeline,
         seed=0,
         augmentation=recipe.augmentation,
@@ -129,8 +131,8 @@ def _training_step(spec: ModelSpec, recipe: Recipe, device: torch.device) -> tup
 
 def _evaluation_step(spec: ModelSpec, recipe: Recipe, device: torch.device) -> tuple[Step, Step]:
     apply_switches(device, recipe.execution)
-    source = _random_source(spec, recipe.run.batch)
-    normaliser = Normaliser.fit(recipe.normalisation, source.train.images)
+    split = _random_split(spec, recipe.run.batch)
+    normaliser = Normaliser.fit(recipe.normalisation, split.images)
     state, _ = build_state(spec, override(recipe, {"compile": "off"}), device)
     model: Any = state.model.eval()
     if recipe.execution.compile == "on":
@@ -140,7 +142,7 @@ def _evaluation_step(spec: ModelSpec, recipe: Recipe, device: torch.device) -> t
         return next(
             iter(
                 evaluation_batches(
-                    source.train,
+                    split,
                     normaliser,
                     device=device,
                     batch=recipe.run.batch,
@@ -157,15 +159,11 @@ def _evaluation_step(spec: ModelSpec, recipe: Recipe, device: torch.device) -> t
     return step, prepare
 
 
-def _random_source(spec: ModelSpec, count: int) -> Any:
-    return open_synthetic(
-        classes=spec.classes,
-        image_size=spec.input_size,
-        channels=spec.in_channels,
-        learnable=False,
-        num_train=max(count, spec.classes),
-        num_test=spec.classes,
-    )
+def _random_split(spec: ModelSpec, count: int) -> Split:
+    side, channels = spec.input_size, spec.in_channels
+    noise = np.random.default_rng(0)
+    images = noise.integers(0, 256, (count, side, side, channels), dtype=np.uint8)
+    return Split(images=images, labels=noise.integers(0, spec.classes, count))
 
 
 def _timed(step: Step, index: int, device: torch.device) -> float:

@@ -128,17 +128,13 @@ def _draw_shortcut(
     if not is_projection:
         return ()
     conv, norm = (
-        ("downsample.conv", "downsample.norm")
-        if spec.order == "pre"
-        else ("downsample.0", "downsample.1")
+        ("downsample.conv", "downsample.norm") if spec.order == "pre" else ("downsample.0", "downsample.1")
     )
     projection = _conv(spec, conv, in_channels, out_channels, 1, stride)
     return (projection, _norm(spec, norm, out_channels)) if spec.projection_norm else (projection,)
 
 
-def _pad_shortcut(
-    spec: "ModelSpec", in_channels: int, out_channels: int, stride: int
-) -> tuple[Layer, ...]:
+def _pad_shortcut(spec: "ModelSpec", in_channels: int, out_channels: int, stride: int) -> tuple[Layer, ...]:
     """Return the parameter-free shortcut: fewer pixels, then zero channels on both sides."""
     layers: list[Layer] = []
     if stride != 1 and spec.shortcut == "A":
@@ -152,9 +148,7 @@ def _pad_shortcut(
     return tuple(layers)
 
 
-def _conv(
-    spec: "ModelSpec", name: str, inputs: int, outputs: int, kernel: int, stride: int
-) -> Conv:
+def _conv(spec: "ModelSpec", name: str, inputs: int, outputs: int, kernel: int, stride: int) -> Conv:
     """Return a convolution; SAME and kernel // 2 only differ where the stride is not 1."""
     is_same = spec.padding == "same" and stride != 1 and kernel != 1
     padding: Padding = "same" if is_same else kernel // 2

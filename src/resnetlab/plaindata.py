@@ -10,7 +10,7 @@ import functools
 import inspect
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from resnetlab.errors import UsageError, nearest
@@ -19,9 +19,14 @@ from resnetlab.units import Duration
 Plain = TypeVar("Plain")
 
 
-@functools.cache
 def field_types(kind: type) -> dict[str, Any]:
     """Return the resolved type of every field of a dataclass, in order."""
+    return _field_types(kind)
+
+
+@functools.cache
+def _field_types(kind: Hashable) -> dict[str, Any]:
+    assert isinstance(kind, type)
     hints = typing.get_type_hints(kind)
     return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
 
@@ -42,14 +47,13 @@ def from_plain(kind: type[Plain], data: Mapping[str, Any], where: str = "") -> P
 
     Raises:
         UsageError: If a name is unknown, a required one is missing or a value does not fit.
+
     """
     where = where or kind.__name__
     known = field_types(kind)
     unknown = [name for name in data if name not in known]
     if unknown:
-        raise UsageError(
-            f"{where}: no such field: {', '.join(unknown)}", hint=nearest(unknown[0], known)
-        )
+        raise UsageError(f"{where}: no such field: {', '.join(unknown)}", hint=nearest(unknown[0], known))
     required = [
         field.name
         for field in dataclasses.fields(kind)  # type: ignore[arg-type]
@@ -66,6 +70,7 @@ def parse_text(kind: Any, text: str, name: str) -> Any:
 
     Raises:
         UsageError: If the text does not write such a value.
+
     """
     if get_origin(kind) is tuple:
         items = [item.strip() for item in text.strip("()[] ").split(",") if item.strip()]
@@ -90,6 +95,7 @@ def convert(kind: Any, value: Any, name: str) -> Any:
 
     Raises:
         UsageError: If it is none; `name` says which value it was.
+
     """
     origin = get_origin(kind)
     if origin is Literal:
@@ -119,9 +125,14 @@ def convert(kind: Any, value: Any, name: str) -> Any:
     return value
 
 
-@functools.cache
 def field_docs(kind: type) -> dict[str, str]:
     """Return the string literal under each field of a dataclass, as its help text."""
+    return _field_docs(kind)
+
+
+@functools.cache
+def _field_docs(kind: Hashable) -> dict[str, str]:
+    assert isinstance(kind, type)
     tree = ast.parse(inspect.getsource(kind)).body[0]
     assert isinstance(tree, ast.ClassDef)
     docs: dict[str, str] = {}

@@ -94,8 +94,7 @@ class Plan:
     def depth(self) -> int:
         """Weighted layers from image to logits as the papers count them: no shortcuts, no BN."""
         return sum(
-            isinstance(layer, Conv | Linear) and place != "shortcut"
-            for _, place, layer in self.placed()
+            isinstance(layer, Conv | Linear) and place != "shortcut" for _, place, layer in self.placed()
         )
 
     def num_multiply_adds(self, height: int, width: int) -> int:
@@ -107,6 +106,7 @@ class Plan:
 
         Raises:
             UsageError: If the strides do not allow the size.
+
         """
         rows: list[Traced] = []
         shape = _walk(rows, self.stem, "stem", "", (self.in_channels, height, width))
@@ -123,9 +123,7 @@ class Plan:
         return tuple(rows)
 
 
-def _walk(
-    rows: list[Traced], layers: tuple[Layer, ...], place: Place, unit: str, shape: Shape
-) -> Shape:
+def _walk(rows: list[Traced], layers: tuple[Layer, ...], place: Place, unit: str, shape: Shape) -> Shape:
     """Append the chain's layers with their shapes; return the last output's."""
     for layer in layers:
         output = output_shape(layer, shape)

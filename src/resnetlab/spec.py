@@ -26,6 +26,7 @@ class ModelSpec:
 
     Raises:
         UsageError: If the values contradict each other; all problems are named at once.
+
     """
 
     name: str
@@ -132,6 +133,7 @@ class ModelSpec:
 
         Raises:
             UsageError: If the strides do not allow the size.
+
         """
         return _trace(self, height or self.input_size, width or self.input_size)
 
@@ -167,6 +169,7 @@ class ModelSpec:
 
         Raises:
             UsageError: If a knob is unknown or the result cannot be.
+
         """
         unknown = [name for name in changes if name not in KNOBS]
         if unknown:
@@ -191,6 +194,7 @@ class ModelSpec:
 
         Raises:
             UsageError: If fields are unknown, missing or wrong; all are named.
+
         """
         known = field_types(cls)
         unknown, missing = sorted(set(data) - set(known)), sorted(set(known) - set(data))
@@ -236,6 +240,7 @@ def parse_knob(name: str, text: str) -> Any:
 
     Raises:
         UsageError: If there is no such knob, or the text is none of its values.
+
     """
     if name not in KNOBS:
         raise _unknown_knobs([name])

@@ -26,6 +26,7 @@ class Duration:
 
         Raises:
             UsageError: If the text is anything else.
+
         """
         match = re.fullmatch(r"\s*(\d+)\s*(ep|st|epochs?|steps?|)\s*", str(text))
         if match is None:

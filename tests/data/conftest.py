@@ -3,6 +3,7 @@
 import pickle
 import struct
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from resnetlab.data.source import Split
 class Python2Pickler(pickle._Pickler):
     """Writes byte strings and NumPy's names as Python 2 did, which is how the originals are encoded."""
 
-    dispatch = dict(pickle._Pickler.dispatch)
+    dispatch: ClassVar = dict(pickle._Pickler.dispatch)
 
     def save_bytes(self, value):
         head = b"U" + bytes([len(value)]) if len(value) < 256 else b"T" + struct.pack("<i", len(value))
@@ -94,7 +95,7 @@ class SmallCifar:
         write_pickle(path, content)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def small_cifars() -> dict[str, SmallCifar]:
     """The two datasets, by name."""
     return {dataset: SmallCifar(dataset) for dataset in ("cifar10", "cifar100")}

@@ -2,12 +2,15 @@ import functools
 import hashlib
 import http.server
 import threading
+import urllib.request
 from dataclasses import dataclass, field
+from http.client import HTTPMessage
+from urllib.error import HTTPError
 
 import pytest
 
 from resnetlab import files
-from resnetlab.data.fetch import Download, cache_folder, fetch
+from resnetlab.data.fetch import Download, _SameSchemeOnly, cache_folder, fetch
 from resnetlab.data.open import DOWNLOADS, open_source
 from resnetlab.errors import DataError, LockedError
 
@@ -32,18 +35,21 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.behaviour = behaviour
         super().__init__(*arguments)
 
-    def do_GET(self):
+    def do_GET(self) -> None:
         behaviour, wanted = self.behaviour, self.headers["Range"]
         behaviour.asked.append((self.path, wanted))
         if behaviour.status:
-            return self.send_error(behaviour.status)
+            self.send_error(behaviour.status)
+            return
         if behaviour.redirect and self.path != "/moved":
             self.send_response(302)
             self.send_header("Location", behaviour.redirect)
-            return self.end_headers()
+            self.end_headers()
+            return
         start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted else 0
         if start >= len(CONTENT):
-            return self.send_error(416)
+            self.send_error(416)
+            return
         is_part = wanted and behaviour.knows_ranges
         body = CONTENT[start:] if is_part else CONTENT
         self.send_response(206 if is_part else 200)
@@ -150,9 +156,18 @@ def test_a_redirect_to_anything_else_is_refused(server, scheme, tmp_path):
     secret.write_bytes(CONTENT)  # would pass the checksum
     server.redirect = f"{scheme}://{secret}"
 
-    with pytest.raises(DataError, match=rf"redirected to {scheme}:.*, refused"):
+    with pytest.raises(DataError, match=r"redirected to ftp:.*, refused|is not allowed"):
         fetch(Download(f"{server.url}/data.tar.gz", MD5), tmp_path)
     assert not (tmp_path / "data.tar.gz").exists()
+
+
+def test_a_redirect_from_https_to_http_is_refused():
+    request = urllib.request.Request("https://example.org/data")
+
+    with pytest.raises(HTTPError, match=r"redirected to http://example\.org/x, refused"):
+        _SameSchemeOnly("https").redirect_request(
+            request, None, 302, "Found", HTTPMessage(), "http://example.org/x"
+        )
 
 
 def test_a_server_that_sends_too_much_is_stopped(server, tmp_path, monkeypatch):

@@ -87,7 +87,7 @@ def test_arrays_come_back_as_they_were(array, protocol):
 
 
 def test_containers_come_back_as_they_were():
-    content = {"a": [1, 2.5, None, True], "b": (b"bytes", {"text"}), "c": {1: {}}}
+    content = {"a": [1, 2.5, None, True], "b": (b"bytes", "text"), "c": {1: {}}}
 
     for protocol in (3, 4, 5):
         assert content == read_pickle(pickle.dumps(content, protocol), "here")

@@ -137,7 +137,7 @@ REPRESENTATIVE = [
 def test_multiply_adds_and_shapes_are_those_of_a_forward_pass(
     name: str, knobs: dict[str, object], size: tuple[int, int] | None
 ) -> None:
-    """torch's own counter sees twice the multiply-adds, and every module gives the shape said."""
+    """The counter of torch sees twice the multiply-adds, and every module gives the shape said."""
     model = create_model(name, device="meta", **knobs).eval()
     height, width = size or (model.spec.input_size, model.spec.input_size)
     seen: dict[str, tuple[int, ...]] = {}
@@ -167,4 +167,4 @@ def test_published_figures_are_met_in_their_own_precision() -> None:
     known = [(name, theirs, ours) for name, theirs, ours in pairs if theirs is not None]
 
     assert len(known) == 10 + 5 + 5
-    assert [] == [row for row in known if abs(row[1] / row[2] - 1) > 0.025]
+    assert [row for row in known if abs(row[1] / row[2] - 1) > 0.025] == []

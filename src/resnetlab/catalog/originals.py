@@ -40,9 +40,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     + _names("tfofficial_cifar_resnet{}v2"),
     "TensorFlow official, ImageNet": _names("tfofficial_resnet{}v1", imagenet.DEPTHS)
     + _names("tfofficial_resnet{}v2", imagenet.DEPTHS),
-    "TensorFlow research, CIFAR-10": tuple(
-        f"tfresearch_{name}" for name in (*_RESEARCH_NAMES, "wrn28_10")
-    ),
+    "TensorFlow research, CIFAR-10": tuple(f"tfresearch_{name}" for name in (*_RESEARCH_NAMES, "wrn28_10")),
     "TensorFlow research, CIFAR-100": tuple(
         f"tfresearch_cifar100_{name}" for name in (*_RESEARCH_NAMES, "wrn28_10")
     ),
@@ -54,6 +52,7 @@ def find(name: str) -> ModelSpec | None:
 
     Raises:
         UsageError: If the system has no network of that depth.
+
     """
     for pattern, build in _BUILDERS.items():
         if match := re.fullmatch(pattern, name):

@@ -18,6 +18,7 @@ def split_settings(texts: list[str]) -> tuple[dict[str, str], dict[str, object]]
 
     Raises:
         UsageError: If one is not of that form or names neither.
+
     """
     recipe_texts: dict[str, str] = {}
     knobs: dict[str, object] = {}
@@ -37,7 +38,8 @@ def split_settings(texts: list[str]) -> tuple[dict[str, str], dict[str, object]]
             hint = nearest(name, [*known, *KNOBS, *_LENGTHS])
             raise UsageError(
                 f"--set {text}: neither the recipe nor the model has a value {name!r}",
-                hint=hint or "`resnetlab show quick` lists the recipe's, `resnetlab show resnet20` a model's.",
+                hint=hint
+                or "`resnetlab show quick` lists the recipe's, `resnetlab show resnet20` a model's.",
             )
     return recipe_texts, knobs
 

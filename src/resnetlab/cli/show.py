@@ -55,7 +55,9 @@ def _list_recipes() -> str:
 
 
 def _list_data() -> str:
-    return "data\n" + block(dict(DATASETS) | {"PATH": "CIFAR-10 or -100, binary or python, folder or .tar.gz"})
+    return "data\n" + block(
+        dict(DATASETS) | {"PATH": "CIFAR-10 or -100, binary or python, folder or .tar.gz"}
+    )
 
 
 def show(options: argparse.Namespace) -> None:

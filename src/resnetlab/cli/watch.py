@@ -112,9 +112,7 @@ class LiveWatcher(PlainWatcher):
     def begin(self, facts: Mapping[str, str], *, step: int, num_steps: int) -> None:
         """Print the start block and show the bar."""
         super().begin(facts, step=step, num_steps=num_steps)
-        self._progress.reset(
-            self._bar, total=num_steps, completed=step, description="training", visible=True
-        )
+        self._progress.reset(self._bar, total=num_steps, completed=step, description="training", visible=True)
 
     def progress(self, step: int, *, samples: int, seconds: float) -> None:
         """Move the bar."""

@@ -48,6 +48,7 @@ class Augmenter:
 
     Raises:
         UsageError: If reflection would need more pixels than the images have.
+
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Augmenter:
 
         Returns:
             Float32, shape (N, H, W, C).
+
         """
         draws = self.draw(samples, epochs)
         chosen = images.index_select(0, samples)

@@ -37,7 +37,8 @@ def open_source(name_or_path: str, *, classes: int = 10, image_size: int = 32, c
     """Open and check a source.
 
     Args:
-        name_or_path: One of SOURCES, or the path of a CIFAR in any of its layouts.
+        name_or_path: One of SOURCES, or the path of a CIFAR in any of its layouts. A folder with
+            the name of a source is reached as "./digits".
         classes: Of the synthetic sources; the others have their own.
         image_size: Side in pixels, of the synthetic sources.
         channels: Of the synthetic sources.
@@ -45,6 +46,7 @@ def open_source(name_or_path: str, *, classes: int = 10, image_size: int = 32, c
     Raises:
         UsageError: If there is neither such a name nor such a path.
         DataError: If what is there is damaged or no CIFAR, or cannot be downloaded.
+
     """
     if name_or_path == "digits":
         return open_digits()

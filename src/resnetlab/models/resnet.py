@@ -4,10 +4,12 @@ Axes: N batch, C channels, H height, W width, K classes, U units.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
 from resnetlab.errors import UsageError
@@ -51,6 +53,7 @@ class ResNet(nn.Module):
         checkpoint_activations: Keep only each unit's input in training and compute the unit a
             second time for the gradient: less memory, about a third more time.
             Source: Chen et al., 2016, arXiv:1604.06174.
+
     """
 
     def __init__(self, spec: ModelSpec, *, checkpoint_activations: bool = False) -> None:
@@ -79,6 +82,7 @@ class ResNet(nn.Module):
 
         Raises:
             UsageError: If the channels or the size do not suit the network.
+
         """
         if not torch.compiler.is_compiling():
             self._check(images_NCHW, keep_UN)
@@ -91,20 +95,24 @@ class ResNet(nn.Module):
         return run_chain(self, self.tail_chain, x)
 
     def _run_unit(self, unit: nn.Module, x: Tensor, keep_N: Tensor | None) -> Tensor:
+        """Run the unit; with checkpointing twice, the second time without a trace in its BNs.
+
+        The compiler recomputes without side effects by itself. Units draw no random numbers.
+        """
+        out: Tensor
         if not (self.checkpoint_activations and self.training and torch.is_grad_enabled()):
-            out: Tensor = unit(x, keep_N)
-            return out
-        if torch.compiler.is_compiling():  # the compiler recomputes without side effects
+            out = unit(x, keep_N)
+        elif torch.compiler.is_compiling():
             out = checkpoint(unit, x, keep_N, use_reentrant=False, preserve_rng_state=False)
-            return out
-        out = checkpoint(
-            unit,
-            x,
-            keep_N,
-            use_reentrant=False,
-            preserve_rng_state=False,  # a unit draws no random numbers
-            context_fn=lambda: (nullcontext(), _untracked(unit)),
-        )
+        else:
+            out = checkpoint(
+                unit,
+                x,
+                keep_N,
+                use_reentrant=False,
+                preserve_rng_state=False,
+                context_fn=partial(_contexts, unit),
+            )
         return out
 
     def _draw_keep(self, batch: int) -> Tensor:
@@ -132,14 +140,25 @@ class ResNet(nn.Module):
             )
 
 
+_Context = AbstractContextManager[None]
+
+
+def _contexts(unit: nn.Module) -> tuple[_Context, _Context]:
+    """Return what surrounds the unit's first computation and its second."""
+    return nullcontext(), _borrowed_statistics(unit)
+
+
 @contextmanager
-def _untracked(unit: nn.Module) -> Iterator[None]:
-    """Leave the running statistics alone: the first pass has seen this batch already."""
-    norms = [module for module in unit.modules() if isinstance(module, nn.BatchNorm2d)]
-    for norm in norms:
-        norm.track_running_stats = False
+def _borrowed_statistics(unit: nn.Module) -> Iterator[None]:
+    """Let the unit write its running statistics into copies: it has counted this batch already."""
+    norms = [module for module in unit.modules() if isinstance(module, _BatchNorm)]
+    originals = [dict(norm.named_buffers()) for norm in norms]
     try:
+        for norm, buffers in zip(norms, originals, strict=True):
+            for name, buffer in buffers.items():
+                setattr(norm, name, buffer.clone())
         yield
     finally:
-        for norm in norms:
-            norm.track_running_stats = True
+        for norm, buffers in zip(norms, originals, strict=True):
+            for name, buffer in buffers.items():
+                setattr(norm, name, buffer)

@@ -31,6 +31,7 @@ def named_recipe(name: str, depth: int = 0) -> Recipe:
 
     Raises:
         UsageError: If there is no such recipe, with the nearest names.
+
     """
     return _find(name)(depth)
 

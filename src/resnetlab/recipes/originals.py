@@ -88,12 +88,8 @@ def keras(depth: int) -> Recipe:
     return Recipe(
         name="keras",
         run=Run(length=Duration(200, "ep"), batch=32, cycle_epochs=1),
-        optimizer=Optimizer(
-            optimizer="adam", adam_eps=1e-7, weight_decay=2e-4, decay_scope="conv-kernels"
-        ),
-        schedule=Schedule(
-            lr=1e-3, milestones=_epochs(80, 120, 160, 180), factors=(1e-1, 1e-2, 1e-3, 5e-4)
-        ),
+        optimizer=Optimizer(optimizer="adam", adam_eps=1e-7, weight_decay=2e-4, decay_scope="conv-kernels"),
+        schedule=Schedule(lr=1e-3, milestones=_epochs(80, 120, 160, 180), factors=(1e-1, 1e-2, 1e-3, 5e-4)),
         augmentation=Augmentation(crop_padding=0, shift=0.1),
         normalisation=Normalisation(normalise="per-pixel-mean"),
     )
@@ -176,10 +172,7 @@ def tfresearch(depth: int) -> Recipe:
         name="tfresearch",
         run=Run(length=Duration(90_000, "st"), log_every=100),
         optimizer=Optimizer(weight_decay=2e-4, decay_scope="kernels"),
-        schedule=Schedule(
-            milestones=_steps(40_000, 60_000, 80_000), factors=(0.1, 0.01, 0.001)
-        ),
+        schedule=Schedule(milestones=_steps(40_000, 60_000, 80_000), factors=(0.1, 0.01, 0.001)),
         augmentation=Augmentation(crop_padding=2, pad_when="before"),
         normalisation=Normalisation(normalise="per-image", pixel_range=255),
     )
-

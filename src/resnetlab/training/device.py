@@ -8,10 +8,10 @@ import torch
 from resnetlab.errors import UsageError
 from resnetlab.recipe import Execution
 
-_COMPILERS = ("c++", "g++", "clang++", "cl")
-_PAYS_AFTER_OPERATIONS = 6e13
+COMPILERS = ("c++", "g++", "clang++", "cl")
+_PAYS_AFTER_OPERATIONS = 1.5e14
 """Floating-point operations after which a compiled run on a CPU has paid for its compilation:
-about 20 minutes of 2 cores at 50 GFLOP/s, measured in docs/results.md, "torch.compile"."""
+about half an hour of 2 cores, measured in docs/results.md, "torch.compile"."""
 
 
 def pick_device(name: str) -> torch.device:
@@ -19,6 +19,7 @@ def pick_device(name: str) -> torch.device:
 
     Raises:
         UsageError: If this machine or this build of torch has no such device.
+
     """
     if name == "auto":
         if torch.cuda.is_available():
@@ -32,9 +33,7 @@ def pick_device(name: str) -> torch.device:
     }
     if not is_there.get(kind, False):
         there = ", ".join(k for k, v in is_there.items() if v)
-        raise UsageError(
-            f"no device {name!r} here", hint=f"There is {there}; `resnetlab doctor` says why."
-        )
+        raise UsageError(f"no device {name!r} here", hint=f"There is {there}; `resnetlab doctor` says why.")
     return torch.device(name)
 
 
@@ -68,8 +67,9 @@ def decide_compile(wanted: str, *, operations: float, device: torch.device) -> t
 
     Raises:
         UsageError: If it is asked for and there is no C++ compiler for the CPU.
+
     """
-    has_compiler = device.type != "cpu" or any(shutil.which(name) for name in _COMPILERS)
+    has_compiler = device.type != "cpu" or any(shutil.which(name) for name in COMPILERS)
     if wanted == "on" and not has_compiler:
         raise UsageError(
             "compile=on needs a C++ compiler, and none was found",

@@ -20,6 +20,7 @@ def decaying_names(model: nn.Module, scope: str) -> set[str]:
         model: The network.
         scope: "all"; "all-but-norm" (all but BN's gamma and beta); "kernels" (of convolutions and
             linear layers, no bias); "conv-kernels" (of convolutions alone).
+
     """
     names = set()
     for path, module in model.named_modules():
@@ -49,9 +50,7 @@ def build_optimizer(model: nn.Module, config: Optimizer) -> torch.optim.Optimize
     ]
     groups = [group for group in groups if group["params"]]
     if config.optimizer == "sgd":
-        return torch.optim.SGD(
-            groups, lr=0.0, momentum=config.momentum, nesterov=config.nesterov, fused=True
-        )
+        return torch.optim.SGD(groups, lr=0.0, momentum=config.momentum, nesterov=config.nesterov, fused=True)
     kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
     betas = (config.betas[0], config.betas[1])
     return kind(groups, lr=0.0, betas=betas, eps=config.adam_eps, fused=True)
@@ -92,6 +91,7 @@ def load_optimizer_tensors(
 
     Raises:
         CheckpointError: If a tensor is missing, unknown or of another shape; all are named.
+
     """
     if not tensors:  # saved before the first update
         return
@@ -117,6 +117,7 @@ def check_tensors(group: str, tensors: dict[str, Tensor], expected: dict[str, to
 
     Raises:
         CheckpointError: If any differs; all are named.
+
     """
     missing = [name for name in expected if name not in tensors]
     unknown = [name for name in tensors if name not in expected]

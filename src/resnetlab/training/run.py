@@ -5,10 +5,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from resnetlab.data.open import open_source
 from resnetlab.data.normalise import Normaliser
+from resnetlab.data.open import open_source
 from resnetlab.errors import DataError, LockedError, ResnetlabError
-from resnetlab.metrics import wilson_interval
+from resnetlab.metrics import Scores, wilson_interval
 from resnetlab.runs.directory import RunDirectory, claim_new, lock_run, open_run
 from resnetlab.runs.journal import read_rows
 from resnetlab.training.device import pick_device
@@ -50,6 +50,7 @@ def train_plan(plan: Plan, out: Path, observer: Observer) -> Result:
         UsageError: If `out` holds anything already.
         LockedError: If another process is using it.
         Interrupted, DivergedError, WriteError: As training ends before its end.
+
     """
     with claim_new(out):
         run = RunDirectory(out)
@@ -57,9 +58,7 @@ def train_plan(plan: Plan, out: Path, observer: Observer) -> Result:
         return _train_to_the_end(trainer, plan)
 
 
-def resume_run(
-    path: Path, observer: Observer, *, data: str | None = None, device: str = "auto"
-) -> Result:
+def resume_run(path: Path, observer: Observer, *, data: str | None = None, device: str = "auto") -> Result:
     """Go on with the run at `path` from its newest checkpoint, to its end.
 
     Args:
@@ -72,6 +71,7 @@ def resume_run(
         UsageError: If there is no run at `path`.
         DataError: If its data is gone or changed.
         CheckpointError: If no checkpoint can be used.
+
     """
     run = open_run(path)
     with lock_run(path):
@@ -89,14 +89,13 @@ def reopen_source(run: RunDirectory, data: str | None) -> Any:
 
     Raises:
         DataError: If it cannot be opened.
+
     """
     recorded = run.read("data")
     height, _, channels = recorded["image_shape"]
     text = data or recorded["source"]
     try:
-        return open_source(
-            text, classes=len(recorded["class_names"]), image_size=height, channels=channels
-        )
+        return open_source(text, classes=len(recorded["class_names"]), image_size=height, channels=channels)
     except ResnetlabError as error:
         raise DataError(
             f"cannot open the run's data: {error}", hint="Say where it lies now with --data."
@@ -153,7 +152,7 @@ def _test_row(trainer: Trainer, plan: Plan) -> dict[str, Any]:
     for row in reversed(read_rows(trainer.run.metrics)):
         if row["kind"] == "test" and row["step"] == trainer.state.step:
             return row
-    scores = trainer.evaluate(_test_set(trainer, plan))
+    scores: Scores = trainer.evaluate(_test_set(trainer, plan))
     return scores.row()
 
 

@@ -14,9 +14,12 @@ class ScoredBatch(Protocol):
     """Float images (N, C, H, W) and int64 labels (N,)."""
 
     @property
-    def images(self) -> Tensor: ...
+    def images(self) -> Tensor:
+        """Float32 (N, C, H, W)."""
+
     @property
-    def labels(self) -> Tensor: ...
+    def labels(self) -> Tensor:
+        """Int64 (N,)."""
 
 
 @torch.inference_mode()
@@ -38,6 +41,7 @@ def score(
         device: Where model and batches lie.
         precision: "fp32", "bf16" or "fp16".
         after_batch: Told the samples seen so far; answers whether to go on.
+
     """
     was_training = model.training
     model.eval()

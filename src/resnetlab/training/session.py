@@ -79,6 +79,7 @@ def make_plan(
     Raises:
         UsageError: If the batch is larger than the training set, or the strides do not allow the
             images' size.
+
     """
     images = source.train.images
     available = len(images) - recipe.run.val
@@ -134,6 +135,7 @@ def plan_of(run: RunDirectory, source: Source, device: torch.device) -> Plan:
 
     Raises:
         DataError: If `source` is not what the run was trained on.
+
     """
     data = run.read("data")
     if source.fingerprint != data["fingerprint"]:
@@ -159,6 +161,7 @@ def resume(run: RunDirectory, plan: Plan, observer: Observer) -> Trainer:
 
     Raises:
         CheckpointError: If there are checkpoints and none can be used.
+
     """
     files.make_directory(run.checkpoints)
     files.remove_leftovers(run.checkpoints)
@@ -177,9 +180,7 @@ def resume(run: RunDirectory, plan: Plan, observer: Observer) -> Trainer:
     trainer = _build(run, plan, observer, checkpoint)
     trainer.add_event("resume", step=trainer.state.step, environment=now)
     if differing := binding_differences(then, now):
-        observer.note(
-            "The run goes on, but not bit for bit as it would have: " + "; ".join(differing) + "."
-        )
+        observer.note("The run goes on, but not bit for bit as it would have: " + "; ".join(differing) + ".")
     return trainer
 
 
@@ -224,6 +225,7 @@ def _build(
 
 
 def build_state(spec: ModelSpec, recipe: Recipe, device: torch.device) -> tuple[TrainState, TrainStep]:
+    """Return what trains, at step 0, and the function that makes an update of it."""
     model = create_model(
         spec, seed=recipe.run.seed, checkpoint_activations=recipe.execution.checkpoint_activations
     )

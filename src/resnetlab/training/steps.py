@@ -22,13 +22,20 @@ class LabelledBatch(Protocol):
     """What a step needs of a batch: float images (N, C, H, W) and int64 labels (N,)."""
 
     @property
-    def images(self) -> Tensor: ...
+    def images(self) -> Tensor:
+        """Float32 (N, C, H, W)."""
+
     @property
-    def labels(self) -> Tensor: ...
+    def labels(self) -> Tensor:
+        """Int64 (N,)."""
+
     @property
-    def labels_other(self) -> Tensor | None: ...
+    def labels_other(self) -> Tensor | None:
+        """Int64 (N,): second labels of mixed images."""
+
     @property
-    def weight(self) -> float: ...
+    def weight(self) -> float:
+        """Share of the first labels in the loss."""
 
 
 def keep_mask(seed: int, step: int, probabilities_U: Tensor, num_samples: int) -> Tensor:
@@ -45,13 +52,15 @@ def keep_mask(seed: int, step: int, probabilities_U: Tensor, num_samples: int) -
 
     Source: Huang et al., 2016, "Deep networks with stochastic depth" (arXiv:1603.09382), scaled
     in training as in inverted dropout.
+
     """
     device = probabilities_U.device
     key = randomness.key_for(seed, randomness.STOCHASTIC_DEPTH, step)
     units = torch.arange(len(probabilities_U), device=device)[:, None]
     positions = torch.arange(num_samples, device=device)[None, :]
     chance = randomness.uniform(randomness.fold(randomness.fold(key, units), positions))
-    return (chance < probabilities_U[:, None]) / probabilities_U[:, None]
+    kept: Tensor = chance < probabilities_U[:, None]
+    return kept / probabilities_U[:, None]
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
@@ -83,7 +92,9 @@ class TrainStep:
         if execution.compile == "on":
             self._forward = torch.compile(self._loss_and_correct, dynamic=False)
 
-    def __call__(self, batch: LabelledBatch, *, step: int, lr: float, last_lr: float) -> tuple[Tensor, Tensor]:
+    def __call__(
+        self, batch: LabelledBatch, *, step: int, lr: float, last_lr: float
+    ) -> tuple[Tensor, Tensor]:
         """Make the update after `step` updates.
 
         Returns:
@@ -91,6 +102,7 @@ class TrainStep:
 
         Raises:
             DivergedError: On the CPU at once, before the update, if loss or gradient is not finite.
+
         """
         self.model.train()
         set_rate(self.optimizer, self.recipe.optimizer, lr=lr, last_lr=last_lr)

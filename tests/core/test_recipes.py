@@ -1,0 +1,187 @@
+"""The recipes say what their sources say; the learning rate at chosen steps is one of those things."""
+
+import pytest
+
+from resnetlab.errors import UsageError
+from resnetlab.plaindata import field_docs, to_plain
+from resnetlab.recipe import Recipe
+from resnetlab.recipes import list_recipes, named_recipe, recipe_doc
+from resnetlab.schedule import LearningRate
+from resnetlab.settings import Resolution, leaves, override, recipe_from_json, recipe_hash
+from resnetlab.spec import KNOBS
+from resnetlab.timeline import Timeline
+from resnetlab.units import Duration
+
+CIFAR, IMAGENET = 50_000, 1_281_167
+
+
+def rate(name: str, depth: int = 20, num_samples: int = CIFAR, **changes: object) -> LearningRate:
+    recipe = override(named_recipe(name, depth), changes)
+    run = recipe.run
+    timeline = Timeline(
+        num_samples=num_samples, batch=run.batch, length=run.length, cycle_epochs=run.cycle_epochs
+    )
+    return LearningRate(recipe.schedule, timeline)
+
+
+PIECES_64K = {0: 0.1, 31_999: 0.1, 32_000: 0.01, 47_999: 0.01, 48_000: 0.001, 63_999: 0.001}
+WARM_400 = {0: 0.01, 399: 0.01, 400: 0.1}
+WARM_500 = {0: 0.01, 499: 0.01, 500: 0.1}
+RATES: list[tuple[str, int, int, dict[int, float]]] = [
+    ("he2015", 20, CIFAR, PIECES_64K),
+    ("he2015", 56, CIFAR, PIECES_64K),
+    ("he2015", 110, CIFAR, PIECES_64K | WARM_400),
+    ("he2016", 20, CIFAR, PIECES_64K | WARM_400),
+    ("he2016", 1001, CIFAR, PIECES_64K | WARM_400),
+    ("chaoji", 20, CIFAR, PIECES_64K | WARM_500),
+    ("chaoji-tf2", 110, CIFAR, PIECES_64K | WARM_500),
+    # 1,563 steps an epoch, the last with 16 samples
+    ("keras", 20, CIFAR, {0: 1e-3, 124_999: 1e-3, 125_000: 1e-4, 187_500: 1e-5, 250_000: 1e-6, 281_250: 5e-7}),
+    ("tfofficial-cifar", 32, CIFAR, {0: 0.1, 35_545: 0.1, 35_546: 0.01, 53_124: 0.01, 53_125: 0.001, 71_093: 1e-4}),
+    ("tfofficial-imagenet", 50, IMAGENET, {0: 0.0, 12_511: 0.064, 25_022: 0.128, 150_135: 0.128, 150_136: 0.0128,
+                                           300_273: 0.00128, 400_364: 1.28e-4, 450_410: 1.28e-5}),
+    ("tfresearch", 32, CIFAR, {0: 0.1, 39_999: 0.1, 40_000: 0.01, 60_000: 0.001, 80_000: 1e-4, 89_999: 1e-4}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "depth", "num_samples", "expected"), RATES)
+def test_the_learning_rate_at_chosen_steps(
+    name: str, depth: int, num_samples: int, expected: dict[int, float]
+) -> None:
+    schedule = rate(name, depth, num_samples)
+
+    found = {step: schedule.at(step) for step in expected}
+
+    assert found == pytest.approx(expected, rel=1e-4)
+
+
+LENGTHS = [
+    ("he2015", CIFAR, 64_000, 8_192_000),
+    ("chaoji", CIFAR, 64_000, 8_192_000),
+    ("keras", CIFAR, 200 * 1_563, 200 * CIFAR),
+    ("tfofficial-cifar", CIFAR, 71_108, 182 * CIFAR),
+    ("tfofficial-imagenet", IMAGENET, 90 * 5_005, 90 * IMAGENET),
+    ("tfresearch", CIFAR, 90_000, 90_000 * 128),
+]
+
+
+@pytest.mark.parametrize(("name", "num_samples", "steps", "samples"), LENGTHS)
+def test_the_length_in_steps_and_samples(name: str, num_samples: int, steps: int, samples: int) -> None:
+    timeline = rate(name, 20, num_samples).timeline
+
+    assert timeline.num_steps == steps
+    assert timeline.samples_seen(steps) == samples
+
+
+def test_the_rate_scales_with_the_batch_only_where_the_original_does() -> None:
+    assert rate("tfofficial-cifar", batch=256).at(0) == pytest.approx(0.2)
+    assert rate("tfofficial-imagenet", 50, IMAGENET, batch=32).peak == pytest.approx(0.016)
+    assert rate("he2015", batch=256).at(0) == 0.1
+
+
+SCOPES = {
+    "he2015": ("all", 1e-4),
+    "he2016": ("all", 1e-4),
+    "chaoji": ("kernels", 2e-4),
+    "chaoji-tf2": ("kernels", 4e-4),
+    "keras": ("conv-kernels", 2e-4),
+    "tfofficial-cifar": ("all", 2e-4),
+    "tfofficial-imagenet": ("all-but-norm", 1e-4),
+    "tfresearch": ("kernels", 2e-4),
+}
+
+
+@pytest.mark.parametrize("name", SCOPES)
+def test_weight_decay_and_its_scope(name: str) -> None:
+    optimizer = named_recipe(name, 20).optimizer
+
+    assert (optimizer.decay_scope, optimizer.weight_decay) == SCOPES[name]
+    assert "eight decay" in recipe_doc(name)
+
+
+@pytest.mark.parametrize("name", [n for n in SCOPES if not n.startswith("he")])
+def test_every_originals_corrections_are_listed(name: str) -> None:
+    assert "Corrected:" in recipe_doc(name)
+
+
+@pytest.mark.parametrize("name", list_recipes())
+def test_a_recipe_goes_through_json_and_back(name: str) -> None:
+    recipe = named_recipe(name, 20)
+
+    again = recipe_from_json(to_plain(recipe))
+
+    assert again == recipe
+    assert recipe_hash(again) == recipe_hash(recipe)
+    assert recipe.name == name
+
+
+def test_every_value_has_a_name_of_its_own_and_a_help_text() -> None:
+    recipe = Recipe()
+    groups = [getattr(recipe, leaf.group) for leaf in leaves(recipe).values()]
+
+    assert len(leaves(recipe)) == sum(len(vars(group)) for group in {type(g): g for g in groups}.values())
+    for name, leaf in leaves(recipe).items():
+        assert field_docs(type(getattr(recipe, leaf.group))).get(name), name
+
+
+def test_no_value_of_a_recipe_is_called_like_a_knob_of_a_model() -> None:
+    assert not set(leaves(Recipe())) & set(KNOBS)
+
+
+def test_every_value_can_be_set_from_its_own_text() -> None:
+    recipe = named_recipe("he2015", 110)
+    resolution = Resolution(named_recipe("quick", 20))
+
+    resolution.set_texts({name: leaf.text for name, leaf in leaves(recipe).items()}, "flag")
+
+    assert resolution.recipe.renamed("he2015") == recipe
+    assert set(resolution.origins.values()) == {"flag"}
+
+
+def test_the_origin_of_every_value(tmp_path: object) -> None:
+    from pathlib import Path
+
+    path = Path(str(tmp_path)) / "mine.toml"
+    path.write_text('lr = 0.3\n[optimizer]\nmomentum = 0.8\n[run]\nlength = "7ep"\n')
+    resolution = Resolution(named_recipe("he2015", 20))
+    resolution.set_file(path)
+    resolution.set_texts({"run.batch": "64"}, "flag")
+
+    origins = {n: resolution.origins[n] for n in ("lr", "momentum", "length", "batch", "nesterov", "factors")}
+    assert origins == {
+        "lr": "file mine.toml",
+        "momentum": "file mine.toml",
+        "length": "file mine.toml",
+        "batch": "flag",
+        "nesterov": "default",
+        "factors": "recipe he2015",
+    }
+    recipe = resolution.recipe
+    assert (recipe.schedule.lr, recipe.optimizer.momentum, recipe.run.batch) == (0.3, 0.8, 64)
+    assert recipe.run.length == Duration(7, "ep")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("lr", "fast", "lr=fast: not a number"),
+        ("batch", "12.5", "batch=12.5: not a whole number"),
+        ("batch", "0", "batch must be at least 1, got 0"),
+        ("nesterov", "perhaps", "nesterov=perhaps: write true or false"),
+        ("schedule", "stairs", "schedule=stairs: not one of constant, pieces, linear, cosine"),
+        ("length", "3 weeks", "not a duration: '3 weeks'"),
+        ("momentun", "0.9", "no setting is called 'momentun'"),
+        ("milestones", "10ep", "1 milestones need 2 factors, got 2"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_a_text_that_says_why(name: str, text: str, message: str) -> None:
+    with pytest.raises(UsageError) as error:
+        Resolution(named_recipe("he2015", 20)).set_texts({name: text}, "flag")
+
+    expected = message.replace("1 milestones need 2 factors, got 2", "1 milestones need 1 factors, got 2")
+    assert expected in str(error.value)
+
+
+def test_an_unknown_recipe_is_answered_with_the_nearest() -> None:
+    with pytest.raises(UsageError, match="Did you mean he2015"):
+        named_recipe("he2005")

@@ -1,0 +1,134 @@
+import numpy as np
+import pytest
+import torch
+
+from resnetlab.data.batches import Batches, evaluation_batches
+from resnetlab.data.normalise import Normaliser
+from resnetlab.data.order import epoch_order
+from resnetlab.data.source import Split
+from resnetlab.errors import UsageError
+from resnetlab.recipe import Augmentation, Normalisation
+from resnetlab.timeline import Timeline
+from resnetlab.units import Duration
+
+SIZE = 50
+RNG = np.random.default_rng(7)
+SPLIT = Split(RNG.integers(0, 256, (SIZE, 8, 8, 3)).astype(np.uint8), RNG.integers(0, 10, SIZE))
+NORMALISER = Normaliser.fit(Normalisation(), SPLIT.images)
+PLAIN = Augmentation(crop_padding=0, flip="none")
+
+
+def make_batches(augmentation=PLAIN, *, batch=16, length="4ep", cycle_epochs=0, **changes):
+    timeline = Timeline(
+        num_samples=SIZE, batch=batch, length=Duration.parse(length), cycle_epochs=cycle_epochs
+    )
+    options = {"seed": 3, "augmentation": augmentation, "normaliser": NORMALISER} | changes
+    return Batches(SPLIT, timeline=timeline, **options)
+
+
+def test_a_plain_batch_is_the_normalised_images_with_their_labels():
+    batch = make_batches().at(2)
+
+    expected = NORMALISER(torch.from_numpy(SPLIT.images)[batch.samples]).permute(0, 3, 1, 2)
+    assert torch.equal(expected, batch.images)
+    assert batch.images.dtype == torch.float32
+    np.testing.assert_array_equal(SPLIT.labels[batch.samples.numpy()], batch.labels.numpy())
+    assert batch.labels.dtype == batch.samples.dtype == torch.int64
+    assert (batch.labels_other, batch.weight) == (None, 1.0)
+
+
+def test_the_batches_run_through_every_epoch_without_a_gap():
+    batches = make_batches()
+
+    read = torch.cat([batches.at(step).samples for step in range(batches.timeline.num_steps)])
+
+    expected = torch.cat([epoch_order(3, epoch, SIZE) for epoch in range(5)])
+    assert torch.equal(expected[: len(read)], read)
+    assert len(read) == 13 * 16  # full batches, a little into the fifth epoch
+
+
+def test_a_short_batch_closes_a_cycle_where_the_timeline_says_so():
+    batches = make_batches(cycle_epochs=1)
+
+    sizes = [len(batches.at(step).labels) for step in range(batches.timeline.num_steps)]
+
+    assert sizes == [16, 16, 16, 2] * 4
+
+
+@pytest.mark.parametrize(
+    "augmentation",
+    [Augmentation(), Augmentation(mixup=0.5), Augmentation(cutmix=1.0), Augmentation(cutout=4)],
+)
+def test_a_batch_is_the_same_whatever_was_asked_before(augmentation):
+    batches = make_batches(augmentation)
+
+    for step in (12, 0, 5, 12, 3, 4):
+        asked, fresh = batches.at(step), make_batches(augmentation).at(step)
+        assert torch.equal(asked.images, fresh.images)
+        assert torch.equal(asked.labels, fresh.labels)
+        assert torch.equal(asked.samples, fresh.samples)
+        assert asked.weight == fresh.weight
+        if fresh.labels_other is not None:
+            assert torch.equal(asked.labels_other, fresh.labels_other)
+
+
+def test_a_sample_is_augmented_by_its_own_epoch_in_a_batch_across_two():
+    """Step 3 of 16 reads the last 2 of epoch 0 and the first 14 of epoch 1."""
+    across = make_batches(Augmentation()).at(3)
+
+    for batch_size, first in ((50, 0), (50, 1)):
+        whole = make_batches(Augmentation(), batch=batch_size).at(first)
+        mine = slice(0, 2) if first == 0 else slice(2, 16)
+        theirs = slice(48, 50) if first == 0 else slice(0, 14)
+        assert torch.equal(across.images[mine], whole.images[theirs])
+
+
+def test_the_seed_changes_order_and_augmentation():
+    first, second = (make_batches(Augmentation(), seed=seed, batch=50).at(0) for seed in (3, 4))
+
+    assert not torch.equal(first.samples, second.samples)
+    assert not torch.equal(first.images[first.samples.argsort()], second.images[second.samples.argsort()])
+
+
+@pytest.mark.parametrize("augmentation", [PLAIN, Augmentation(), Augmentation(mixup=1.0)])
+def test_images_come_in_the_memory_format_asked_for(augmentation):
+    last = make_batches(augmentation, channels_last=True).at(0).images
+    contiguous = make_batches(augmentation, channels_last=False).at(0).images
+
+    assert last.is_contiguous(memory_format=torch.channels_last)
+    assert contiguous.is_contiguous()
+    assert torch.equal(last, contiguous)
+
+
+def test_mixed_batches_carry_both_labels_and_the_weight():
+    batch = make_batches(Augmentation(mixup=1.0)).at(0)
+
+    assert batch.labels_other.shape == batch.labels.shape
+    assert sorted(batch.labels_other.tolist()) == sorted(batch.labels.tolist())
+    assert 0 < batch.weight < 1
+
+
+def test_a_timeline_of_other_samples_is_refused():
+    timeline = Timeline(num_samples=49, batch=16, length=Duration(1, "ep"))
+
+    with pytest.raises(UsageError, match="the timeline has 49 samples, the split 50"):
+        Batches(SPLIT, timeline=timeline, seed=0, augmentation=PLAIN, normaliser=NORMALISER)
+
+
+def test_steps_outside_the_run_are_refused():
+    with pytest.raises(UsageError, match="step 13 is outside the run of 13 steps"):
+        make_batches().at(13)
+
+
+@pytest.mark.parametrize("batch", [1, 7, 16, 50, 64])
+def test_evaluation_sees_every_sample_once_in_order_with_a_small_last_batch(batch):
+    read = list(evaluation_batches(SPLIT, NORMALISER, batch=batch))
+
+    samples = torch.cat([each.samples for each in read])
+    assert torch.equal(samples, torch.arange(SIZE))
+    assert [len(each.labels) for each in read[:-1]] == [batch] * (len(read) - 1)
+    assert len(read[-1].labels) == (SIZE % batch or min(batch, SIZE))
+    images = torch.cat([each.images for each in read])
+    assert torch.equal(images, NORMALISER(torch.from_numpy(SPLIT.images)).permute(0, 3, 1, 2))
+    np.testing.assert_array_equal(SPLIT.labels, torch.cat([each.labels for each in read]).numpy())
+    assert read[0].images.is_contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,196 @@
+"""T01, T08 and T28 of the fault list, with real processes that are really killed.
+
+`make test` runs a few of each; `make faults` runs them at full length.
+"""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+FILES = ("model.safetensors", "optimizer.safetensors", "ema.safetensors")
+STEPS = 40
+TRAIN = [
+    sys.executable, "-m", "resnetlab", "train", "resnet8", "--data", "synthetic", "--recipe", "digits",
+    "--steps", f"{STEPS}", "--batch", "16", "--checkpoint-every", "5", "--set", "width=0.5",
+    "--set", "ema_decay=0.9", "--set", "log_every=3", "--set", "keep_checkpoints=3",
+    "--set", "eval_every=20st", "--set", "stochastic_depth=0.3",
+]  # fmt: skip
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
+
+
+def begin(*command: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ENVIRONMENT
+    )
+
+
+def finish(process: "subprocess.Popen[str]", code: int = 0) -> str:
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == code, output
+    return output
+
+
+def resume(run: Path) -> "subprocess.Popen[str]":
+    return begin(sys.executable, "-m", "resnetlab", "resume", str(run))
+
+
+def final_bytes(run: Path) -> dict[str, bytes]:
+    folder = run / "checkpoints" / f"step-{STEPS:08d}"
+    found = {name: (folder / name).read_bytes() for name in FILES}
+    return found | {"metrics.jsonl": (run / "metrics.jsonl").read_bytes()}
+
+
+def wait_for(condition: object, process: "subprocess.Popen[str]", seconds: float = 120) -> bool:
+    """Wait until the condition holds (True) or the process has ended (False)."""
+    assert callable(condition)
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        if process.poll() is not None:
+            return False
+        time.sleep(0.001)
+    raise AssertionError("neither in time")
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    run = tmp_path_factory.mktemp("whole") / "run"
+    finish(begin(*TRAIN, "--out", str(run)))
+    return final_bytes(run)
+
+
+def kill_and_resume(run: Path, rng: random.Random, *, in_save: bool) -> None:
+    """Start, SIGKILL at a random moment (or inside a save), resume to the end."""
+    process = begin(*TRAIN, "--out", str(run))
+    rows = rng.randrange(1, 14)
+    if in_save:
+        was_hit = wait_for(lambda: list((run / "checkpoints").glob(".step-*")), process)
+    else:
+        metrics = run / "metrics.jsonl"
+        was_hit = wait_for(lambda: metrics.exists() and metrics.read_bytes().count(b"\n") >= rows, process)
+        time.sleep(rng.random() * 0.05)
+    process.kill()
+    process.communicate()
+    assert was_hit
+    assert process.returncode == -signal.SIGKILL
+    steps = [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_bytes().split(b"\n")[:-1]]
+    saved = sorted(int(path.name[5:]) for path in (run / "checkpoints").glob("step-*"))
+    assert max(steps, default=0) - max(saved, default=0) <= 5 + 3  # at most one interval is lost
+
+    finish(resume(run))
+
+    assert not list((run / "checkpoints").glob(".*"))
+
+
+def check_kills(count: int, tmp_path: Path, uninterrupted: dict[str, bytes]) -> None:
+    seed = random.randrange(10**6)
+    print(f"seed {seed}")
+    rng = random.Random(seed)
+    for index in range(count):
+        run = tmp_path / f"run{index}"
+        kill_and_resume(run, rng, in_save=index % 5 == 0)
+        assert final_bytes(run) == uninterrupted
+
+
+def test_killed_at_random_moments_and_inside_a_save_a_run_ends_as_if_it_was_not(
+    tmp_path: Path, uninterrupted: dict[str, bytes]
+) -> None:
+    check_kills(5, tmp_path, uninterrupted)
+
+
+@pytest.mark.faults
+def test_killed_25_times_a_run_ends_as_if_it_was_not(tmp_path: Path, uninterrupted: dict[str, bytes]) -> None:
+    check_kills(25, tmp_path, uninterrupted)
+
+
+def check_signals(steps: list[int], tmp_path: Path, uninterrupted: dict[str, bytes]) -> None:
+    for number, step in enumerate(steps):
+        run = tmp_path / f"run{step}"
+        process = begin(*TRAIN, "--out", str(run))
+        metrics = run / "metrics.jsonl"
+        wanted = f'"step": {3 * (step // 3)},'.encode()
+        assert wait_for(lambda: metrics.exists() and wanted in metrics.read_bytes(), process)  # noqa: B023
+        process.send_signal((signal.SIGTERM, signal.SIGINT)[number % 2])
+        output = finish(process, code=75)
+        assert f"resnetlab resume {run}" in output
+        assert "Traceback" not in output
+
+        finish(resume(run))
+
+        assert final_bytes(run) == uninterrupted
+
+
+def test_ctrl_c_and_sigterm_save_and_a_new_process_goes_on_exactly(
+    tmp_path: Path, uninterrupted: dict[str, bytes]
+) -> None:
+    check_signals([3, 18, 33], tmp_path, uninterrupted)
+
+
+@pytest.mark.faults
+def test_signals_after_every_row_of_a_run(tmp_path: Path, uninterrupted: dict[str, bytes]) -> None:
+    check_signals(list(range(3, STEPS - 3, 3)), tmp_path, uninterrupted)
+
+
+def check_starters(count: int, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    processes = [begin(*TRAIN, "--out", str(run)) for _ in range(count)]
+    outputs = [process.communicate(timeout=600)[0] for process in processes]
+    codes = [process.returncode for process in processes]
+    assert sorted(codes) == [0] + [6] * (count - 1), outputs
+    loser = next(output for output, code in zip(outputs, codes, strict=True) if code == 6)
+    winner = processes[codes.index(0)]
+    assert f"process {winner.pid} on" in loser
+
+
+def test_of_four_simultaneous_starters_one_wins_and_the_others_name_it(tmp_path: Path) -> None:
+    check_starters(4, tmp_path)
+
+
+@pytest.mark.faults
+def test_of_twenty_simultaneous_starters_one_wins(tmp_path: Path) -> None:
+    check_starters(20, tmp_path)
+
+
+def test_a_second_process_changes_no_byte_and_death_frees_the_directory(tmp_path: Path) -> None:
+    """T28: train and resume beside a running one; then SIGKILL; then the lock is free."""
+    run = tmp_path / "run"
+    first = begin(*TRAIN, "--out", str(run), "--steps", "100000", "--set", "checkpoint_every=3")
+    assert wait_for(lambda: list((run / "checkpoints").glob("step-*")), first)
+    first.send_signal(signal.SIGSTOP)
+    time.sleep(0.2)
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+
+    outputs = [finish(begin(*TRAIN, "--out", str(run)), code=6), finish(resume(run), code=6)]
+
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+    assert all(f"process {first.pid} on" in output for output in outputs)
+    first.kill()
+    first.communicate()
+    again = resume(run)
+    step = max(int(path.name[5:]) for path in (run / "checkpoints").glob("step-*"))
+    assert wait_for(lambda: (run / "checkpoints" / f"step-{step + 3:08d}").exists(), again)
+    again.send_signal(signal.SIGTERM)
+    finish(again, code=75)
+
+
+def test_train_refuses_a_finished_a_started_and_a_foreign_directory(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    command = [*TRAIN, "--out", str(run), "--steps", "2"]
+    finish(begin(*command))
+    output = finish(begin(*command), code=2)
+    assert "finished run" in output
+    assert "resnetlab resume" in output
+    assert "nothing to resume" in finish(resume(run))
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    (foreign / "thesis.txt").write_text("precious")
+    assert "not empty and no run" in finish(begin(*TRAIN, "--out", str(foreign)), code=2)
+    assert [path.name for path in foreign.iterdir()] == ["thesis.txt"]

@@ -1,0 +1,86 @@
+"""A net of one unit per stage and a run of 40 short steps that uses everything that could go wrong.
+
+The recipe has augmentation, mixup, stochastic depth, an EMA, accumulation, evaluation in mid-epoch
+and batches that run across epochs: 60 samples, 8 per step.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from resnetlab.catalog import model_spec
+from resnetlab.data.normalise import Normaliser
+from resnetlab.data.source import Source, Split
+from resnetlab.data.synthetic import open_synthetic
+from resnetlab.recipe import Recipe
+from resnetlab.recipes import named_recipe
+from resnetlab.runs.directory import RunDirectory, claim_new
+from resnetlab.settings import override
+from resnetlab.training.observer import Silence
+from resnetlab.training.session import Plan, make_plan, plan_of, resume, start
+from resnetlab.units import Duration
+
+CPU = torch.device("cpu")
+FILES = ("model.safetensors", "optimizer.safetensors", "ema.safetensors")
+
+
+def small_source() -> Source:
+    """60 training and 30 test images of 3 classes."""
+    full = open_synthetic(classes=3, image_size=32, channels=3, learnable=True)
+
+    def cut(split: Split, count: int) -> Split:
+        images = split.images[:count, ::2, ::2]  # 16 x 16: quick
+        return Split(images=images.copy(), labels=split.labels[:count])
+
+    return Source(
+        name="small", class_names=("a", "b", "c"), train=cut(full.train, 60), test=cut(full.test, 30)
+    )
+
+
+def small_recipe(**changes: Any) -> Recipe:
+    """The recipe described above, with changes."""
+    values: dict[str, Any] = {
+        "length": Duration(40, "st"),
+        "batch": 8,
+        "mixup": 0.4,
+        "ema_decay": 0.9,
+        "accumulate": 2,
+        "log_every": 3,
+        "checkpoint_every": 10,
+        "keep_checkpoints": 100,
+        "eval_every": Duration(1, "ep"),
+        "compile": "off",
+        "cutout": 4,
+    }
+    return override(named_recipe("quick"), values | changes)
+
+
+def small_plan(**changes: Any) -> Plan:
+    """A plan for the smallest CIFAR net (8 layers) on the small source."""
+    spec = model_spec("resnet8").with_(classes=3, width=0.5, stochastic_depth=0.3)
+    return make_plan(spec, small_source(), "small", small_recipe(**changes), CPU)
+
+
+def train_whole(out: Path, plan: Plan) -> RunDirectory:
+    """Train a plan from beginning to end without an interruption."""
+    with claim_new(out):
+        trainer = start(plan, RunDirectory(out), Silence())
+        trainer.train()
+        trainer.close()
+    return RunDirectory(out)
+
+
+def go_on(run: RunDirectory, source: Source) -> Any:
+    """Return a trainer for the rest of a run, as `resnetlab resume` makes it."""
+    return resume(run, plan_of(run, source, CPU), Silence())
+
+
+def final_bytes(run: RunDirectory, step: int = 40) -> dict[str, bytes]:
+    """The bytes that must not depend on interruptions."""
+    folder = run.checkpoints / f"step-{step:08d}"
+    found = {name: (folder / name).read_bytes() for name in FILES if (folder / name).exists()}
+    return found | {"metrics.jsonl": run.metrics.read_bytes()}
+
+
+__all__ = ["CPU", "Normaliser", "final_bytes", "go_on", "small_plan", "small_source", "train_whole"]

@@ -1,0 +1,296 @@
+"""T08, T10, T13, T14 of the fault list: a resumed run is the uninterrupted run, byte for byte."""
+
+import json
+import random
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from resnetlab.errors import CheckpointError, DataError, Interrupted
+from resnetlab.runs.checkpoint import load_checkpoint, load_newest, save_checkpoint
+from resnetlab.runs.directory import RunDirectory, claim_new
+from resnetlab.runs.journal import read_rows
+from resnetlab.training.observer import Silence
+from resnetlab.training.session import plan_of, resume, start
+from resnetlab.training.state import TrainState
+from tests.training.helpers import CPU, final_bytes, go_on, small_plan, small_source, train_whole
+
+
+class StopAt(Silence):
+    """Sends the signal a user would send, in the middle of the run, after a given step."""
+
+    def __init__(self, step: int) -> None:
+        self.step, self.fired = step, False
+
+    def progress(self, step: int, *, samples: int, seconds: float) -> None:
+        if step == self.step:
+            self.fired = True
+            signal.raise_signal(signal.SIGTERM)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The truth: 40 steps in one go."""
+    return final_bytes(train_whole(tmp_path_factory.mktemp("whole") / "run", small_plan()))
+
+
+def run_until(out: Path, step: int, **changes: Any) -> RunDirectory:
+    plan, observer = small_plan(**changes), StopAt(step)
+    with claim_new(out):
+        trainer = start(plan, RunDirectory(out), observer)
+        with pytest.raises(Interrupted):
+            trainer.train()
+        trainer.close()
+    assert observer.fired
+    return RunDirectory(out)
+
+
+def finish(run: RunDirectory) -> None:
+    trainer = go_on(run, small_source())
+    trainer.train()
+    trainer.close()
+
+
+@pytest.mark.parametrize("step", range(1, 40))
+def test_stopping_after_any_step_and_resuming_changes_no_byte(
+    step: int, tmp_path: Path, uninterrupted: dict[str, bytes]
+) -> None:
+    run = run_until(tmp_path / "run", step)
+    newest, _ = load_newest(run.checkpoints)
+    assert newest is not None
+    assert newest.step == step
+
+    finish(run)
+
+    assert final_bytes(run) == uninterrupted
+
+
+def test_resuming_after_a_crash_cuts_the_metrics_back_to_the_checkpoint(
+    tmp_path: Path, uninterrupted: dict[str, bytes]
+) -> None:
+    """What a killed process wrote after its last checkpoint must not stay."""
+    run = run_until(tmp_path / "run", 23)
+    with run.metrics.open("ab") as stream:
+        stream.write(b'{"kind": "train", "step": 24}\n{"kind": "tr')
+    assert run.metrics.read_bytes().endswith(b"tr")
+
+    finish(run)
+
+    assert final_bytes(run) == uninterrupted
+
+
+def test_seven_interruptions_in_one_epoch_change_no_byte(
+    tmp_path: Path, uninterrupted: dict[str, bytes]
+) -> None:
+    run = run_until(tmp_path / "run", 8)
+    for step in range(9, 15):
+        trainer = go_on(run, small_source())
+        trainer.observer = StopAt(step)
+        with pytest.raises(Interrupted):
+            trainer.train()
+        trainer.close()
+
+    finish(run)
+
+    assert final_bytes(run) == uninterrupted
+
+
+def test_a_signal_during_the_evaluation_saves_and_the_evaluation_is_made_on_resume(
+    tmp_path: Path, uninterrupted: dict[str, bytes]
+) -> None:
+    class StopInEvaluation(StopAt):
+        def evaluating(self, done: int, total: int) -> None:
+            self.fired = True
+            signal.raise_signal(signal.SIGINT)
+
+    observer = StopInEvaluation(-1)
+    with claim_new(tmp_path / "run"):
+        trainer = start(small_plan(), RunDirectory(tmp_path / "run"), observer)
+        with pytest.raises(Interrupted):
+            trainer.train()
+        trainer.close()
+    assert observer.fired
+    run = RunDirectory(tmp_path / "run")
+    assert all(row["kind"] == "train" for row in read_rows(run.metrics))
+
+    finish(run)
+
+    assert final_bytes(run) == uninterrupted
+
+
+def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(
+    tmp_path: Path, uninterrupted: dict[str, bytes]
+) -> None:
+    run = run_until(tmp_path / "run", 23)
+    path = run.checkpoints / "step-00000023" / "model.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    notes: list[str] = []
+
+    class Listen(Silence):
+        def note(self, text: str) -> None:
+            notes.append(text)
+
+    trainer = resume(run, plan_of(run, small_source(), CPU), Listen())
+    assert trainer.state.step == 20
+    assert any("model.safetensors has other bytes" in note for note in notes)
+    trainer.train()
+    trainer.close()
+
+    assert final_bytes(run) == uninterrupted
+
+
+def test_all_checkpoints_damaged_is_an_error_not_a_restart(tmp_path: Path) -> None:
+    run = run_until(tmp_path / "run", 3)
+    (run.checkpoints / "step-00000003" / "state.json").write_text("{}")
+
+    with pytest.raises(CheckpointError, match="no checkpoint"):
+        go_on(run, small_source())
+
+
+def test_other_data_is_refused(tmp_path: Path) -> None:
+    run = run_until(tmp_path / "run", 3)
+    source = small_source()
+    source.train.images[0, 0, 0, 0] ^= 1
+
+    with pytest.raises(DataError, match="fingerprint"):
+        go_on(run, source)
+
+
+def test_the_best_on_validation_survives_resume_and_retention(tmp_path: Path) -> None:
+    changes = {"val": 12, "keep_checkpoints": 1, "eval_every": small_plan().recipe.run.eval_every}
+    whole = train_whole(tmp_path / "whole", small_plan(**changes))
+    rows = [row for row in read_rows(whole.metrics) if row["kind"] == "val"]
+    best = max(rows, key=lambda row: (row["accuracy"], -row["step"]))["step"]
+
+    run = run_until(tmp_path / "run", 26, **changes)
+    finish(run)
+
+    assert final_bytes(run) == final_bytes(whole)
+    newest, _ = load_newest(run.checkpoints)
+    assert newest is not None
+    assert newest.state["best_step"] == best
+    kept = sorted(path.name for path in run.checkpoints.iterdir())
+    assert kept == sorted({f"step-{best:08d}", "step-00000040"})
+
+
+def trained_state(tmp_path: Path, **changes: Any) -> tuple[TrainState, Any]:
+    out = tmp_path / f"state{len(list(tmp_path.iterdir()))}"
+    with claim_new(out):
+        trainer = start(small_plan(**changes), RunDirectory(out), Silence())
+        for step in range(2):
+            batch = trainer.batches.at(step)
+            loss, correct = trainer.step_function(batch, step=step, lr=0.1, last_lr=0.1)
+            trainer.state.interval.add(loss, correct, 8)
+            trainer.state.epoch.add(loss, correct, 8)
+            assert trainer.state.average is not None
+            trainer.state.average.update(trainer.state.model, step + 1)
+        trainer.close()
+    return trainer.state, trainer
+
+
+def test_every_field_of_the_state_is_restored_exactly(tmp_path: Path) -> None:
+    """T14: flip one value in every field; save; load into a fresh state; each flip is there."""
+    state, _ = trained_state(tmp_path)
+    for named in state.tensors().values():
+        for tensor in named.values():
+            with torch.no_grad():
+                tensor.view(-1)[0] += 1
+    state.step, state.evaluated, state.best_step, state.metrics_length = 17, 11, 12, 13
+    state.best_accuracy, state.reached, state.seconds = 0.5, True, 1.25
+    fresh, _ = trained_state(tmp_path)
+    path = save_checkpoint(tmp_path, step=17, identity="x", tensors=state.tensors(), state=state.scalars())
+    saved = load_checkpoint(path)
+
+    fresh.load(dict(saved.tensors), dict(saved.state))
+
+    assert fresh.scalars() == state.scalars()
+    for group, named in state.tensors().items():
+        assert named.keys() == fresh.tensors()[group].keys()
+        for name, tensor in named.items():
+            assert torch.equal(tensor, fresh.tensors()[group][name]), f"{group}/{name}"
+
+
+def test_a_missing_renamed_or_reshaped_tensor_is_refused_by_name(tmp_path: Path) -> None:
+    state, _ = trained_state(tmp_path)
+    for group, named in state.tensors().items():
+        for name in named:
+            tensors = {g: dict(n) for g, n in state.tensors().items()}
+            tensors[group]["renamed"] = tensors[group].pop(name)
+            with pytest.raises(CheckpointError) as error:
+                state.load(tensors, state.scalars())
+            assert name in str(error.value)
+            assert "renamed" in str(error.value)
+        tensors = {g: dict(n) for g, n in state.tensors().items()}
+        tensors[group][name] = torch.zeros(7, 7)
+        with pytest.raises(CheckpointError, match=r"\(7, 7\)"):
+            state.load(tensors, state.scalars())
+
+
+@pytest.mark.parametrize("change", ["missing", "unknown"])
+def test_a_missing_or_unknown_scalar_or_group_is_refused(change: str, tmp_path: Path) -> None:
+    state, _ = trained_state(tmp_path)
+    for name in state.scalars():
+        scalars = state.scalars()
+        if change == "missing":
+            del scalars[name]
+        else:
+            scalars[f"{name}_two"] = scalars[name]
+        with pytest.raises(CheckpointError, match=f"scalars {change}: {name}"):
+            state.load(state.tensors(), scalars)
+    with pytest.raises(CheckpointError, match="tensor groups missing: ema"):
+        state.load({k: v for k, v in state.tensors().items() if k != "ema"}, state.scalars())
+
+
+def test_nothing_that_trains_has_state_that_is_not_saved(tmp_path: Path) -> None:
+    """T14: an attribute that a later change adds must be put into the state, or listed here."""
+    state, trainer = trained_state(tmp_path)
+    step_function = trainer.step_function
+
+    assert set(vars(step_function)) == {
+        "model", "optimizer", "recipe", "device",  # built from the run directory, or in the state
+        "scaler",  # in the state
+        "_fixed_scale", "_keep_U", "_forward",  # from the recipe and the spec
+    }  # fmt: skip
+    assert set(vars(state.average)) == {"decay", "tensors"}
+    assert set(vars(state.interval)) == {"_loss", "_correct", "seen"}
+    saved = set(state.tensors()) | set(state.scalars())
+    assert set(vars(state)) - saved == {"model", "optimizer", "config", "average"} - saved
+    keys = {key for slot in state.optimizer.state.values() for key in slot}
+    assert keys == {name.partition("/")[0] for name in state.tensors()["optimizer"]}
+
+
+def test_the_optimizers_state_is_complete_for_each_kind(tmp_path: Path) -> None:
+    for kind in ("sgd", "adam", "adamw"):
+        state, _ = trained_state(tmp_path, optimizer=kind, nesterov=kind == "sgd")
+        keys = {key for slot in state.optimizer.state.values() for key in slot}
+        assert keys == {name.partition("/")[0] for name in state.tensors()["optimizer"]}, kind
+
+
+def test_metrics_hold_no_clock_times_and_every_step_once(
+    tmp_path: Path, uninterrupted: dict[str, bytes]
+) -> None:
+    rows = [json.loads(line) for line in uninterrupted["metrics.jsonl"].splitlines()]
+
+    train = [row["step"] for row in rows if row["kind"] == "train"]
+    assert train == [*range(3, 40, 3), 40]
+    test = [row["step"] for row in rows if row["kind"] == "test"]
+    assert test == [8, 15, 23, 30, 38, 40]  # ceil(60 k / 8), and the end
+    assert not any("second" in key or "time" in key for row in rows for key in row)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_low_precision_resumes_exactly_too(precision: str, tmp_path: Path) -> None:
+    seed = random.randrange(1000)
+    print(f"seed {seed}")
+    changes = {"precision": precision, "seed": seed, "stop_at": 0.0}
+    whole = train_whole(tmp_path / "whole", small_plan(**changes))
+
+    run = run_until(tmp_path / "run", random.Random(seed).randrange(1, 40), **changes)
+    finish(run)
+
+    assert final_bytes(run) == final_bytes(whole)
