@@ -1,0 +1,155 @@
+"""Checkpoints: named tensors and JSON in a directory that one rename commits. Never pickle.
+
+    checkpoints/step-00001000/  model.safetensors  optimizer.safetensors  [ema.safetensors]
+                                state.json  MANIFEST.json
+
+The newest checkpoint is the one with the highest step whose manifest verifies. A committed one is
+never changed.
+"""
+
+import json
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from torch import Tensor
+
+from resnetlab import files
+from resnetlab.errors import CheckpointError
+from resnetlab.runs.manifest import (
+    NAME,
+    make_manifest,
+    read_manifest,
+    read_verified,
+    to_json_bytes,
+)
+
+Tensors = dict[str, Tensor]
+_NAME = re.compile(r"step-(\d{8,})")
+_SUFFIX = ".safetensors"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a checkpoint holds: groups of named tensors and the JSON state beside them."""
+
+    path: Path
+    step: int
+    identity: str
+    tensors: Mapping[str, Tensors]
+    state: Mapping[str, Any]
+
+
+def checkpoint_name(step: int) -> str:
+    """Return the directory name of the checkpoint after `step` updates."""
+    return f"step-{step:08d}"
+
+
+def save_checkpoint(
+    parent: Path, *, step: int, identity: str, tensors: Mapping[str, Tensors], state: Mapping[str, Any]
+) -> Path:
+    """Write one checkpoint, whole or not at all, and return its directory.
+
+    A checkpoint of this step that verifies already stays as it is: the same step of a run is the
+    same state. A damaged one is replaced.
+
+    Args:
+        parent: The run's `checkpoints` directory.
+        step: Updates made so far.
+        identity: Hash of the run.
+        tensors: Groups of named tensors, on any device; each group becomes one file.
+        state: Plain JSON data.
+
+    Raises:
+        WriteError: If it cannot be written; earlier checkpoints are untouched.
+    """
+    path = parent / checkpoint_name(step)
+    if path.exists():
+        try:
+            read_verified(path)
+            return path
+        except CheckpointError:
+            files.remove_directory(path)
+    contents = {
+        f"{group}{_SUFFIX}": safetensors.torch.save(
+            {name: tensor.detach().cpu().contiguous() for name, tensor in named.items()}
+        )
+        for group, named in tensors.items()
+    }
+    contents["state.json"] = to_json_bytes(state)
+    contents[NAME] = make_manifest(contents, step=step, identity=identity)
+    files.commit_directory(path, contents)
+    return path
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Return a checkpoint whose every byte was verified; its tensors lie on the CPU.
+
+    Raises:
+        CheckpointError: If it is not whole.
+    """
+    manifest, contents = read_verified(path)
+    try:
+        tensors = {
+            name.removesuffix(_SUFFIX): safetensors.torch.load(content)
+            for name, content in contents.items()
+            if name.endswith(_SUFFIX)
+        }
+        state = json.loads(contents["state.json"])
+    except (safetensors.SafetensorError, ValueError, KeyError) as error:
+        raise CheckpointError(f"{path}: cannot be read ({error!r})") from error
+    return Checkpoint(path, manifest["step"], manifest["identity"], tensors, state)
+
+
+def list_checkpoints(parent: Path) -> list[tuple[int, Path]]:
+    """Return (step, directory) of what is named like a checkpoint, oldest first, unverified."""
+    if not parent.is_dir():
+        return []
+    found = []
+    for path in parent.iterdir():
+        match = _NAME.fullmatch(path.name)
+        if match and path.is_dir() and not path.is_symlink():
+            found.append((int(match[1]), path))
+    return sorted(found)
+
+
+def load_newest(parent: Path, *, identity: str = "") -> tuple[Checkpoint | None, list[str]]:
+    """Return the newest checkpoint that verifies, and what was wrong with newer ones.
+
+    Args:
+        parent: The run's `checkpoints` directory.
+        identity: If given, checkpoints of other runs are refused.
+    """
+    problems: list[str] = []
+    for _, path in reversed(list_checkpoints(parent)):
+        try:
+            checkpoint = load_checkpoint(path)
+        except CheckpointError as error:
+            problems.append(str(error))
+            continue
+        if identity and checkpoint.identity != identity:
+            problems.append(f"{path} belongs to another run")
+            continue
+        return checkpoint, problems
+    return None, problems
+
+
+def retain(parent: Path, *, keep: int, identity: str, spare: Collection[int] = ()) -> None:
+    """Remove this run's superseded checkpoints: all but the newest `keep` and the steps to spare.
+
+    What is not named like a checkpoint, is a link, or has another run's manifest stays.
+    """
+    own = []
+    for step, path in list_checkpoints(parent):
+        try:
+            manifest = read_manifest(path)
+        except CheckpointError:
+            continue
+        if manifest["identity"] == identity and manifest["step"] == step:
+            own.append((step, path))
+    for step, path in own[: -max(keep, 1)]:
+        if step not in spare:
+            files.remove_directory(path)

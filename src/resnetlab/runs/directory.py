@@ -1,0 +1,143 @@
+"""The layout of a run directory; making, locking and opening one. Imports no torch.
+
+    run/  recipe.json spec.json data.json environment.json   what was asked for, resolved
+          metrics.jsonl                                      rows by step, no clock times
+          events.jsonl                                       start, resume, save, ... with times
+          tensorboard/  checkpoints/step-00001000/  eval/    what training and evaluation left
+          lock          RESULT.json                          its holder; the end, only at the end
+"""
+
+import hashlib
+import json
+import os
+import platform
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from resnetlab import files
+from resnetlab.errors import DataError, UsageError
+from resnetlab.runs.manifest import to_json_bytes
+
+_DEFINING = ("recipe", "spec", "data")
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """A run's directory and the names in it."""
+
+    path: Path
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where the checkpoints lie."""
+        return self.path / "checkpoints"
+
+    @property
+    def metrics(self) -> Path:
+        """The rows of training and evaluation."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def events(self) -> Path:
+        """What happened when."""
+        return self.path / "events.jsonl"
+
+    @property
+    def tensorboard(self) -> Path:
+        """Where the event files lie."""
+        return self.path / "tensorboard"
+
+    def read(self, name: str) -> dict[str, Any]:
+        """Return the content of NAME.json.
+
+        Raises:
+            DataError: If it is missing or damaged.
+        """
+        path = self.path / f"{name}.json"
+        try:
+            content = json.loads(path.read_bytes())
+        except OSError as error:
+            raise DataError(f"{self.path} is not a whole run: no {path.name}") from error
+        except ValueError as error:
+            raise DataError(f"{path} is damaged: {error}") from error
+        if not isinstance(content, dict):
+            raise DataError(f"{path} is damaged: not a JSON object")
+        return content
+
+    def write(self, name: str, content: dict[str, Any]) -> None:
+        """Write NAME.json, whole or not at all."""
+        path = self.path / f"{name}.json"
+        files.make_directory(path.parent)
+        files.write_file(path, to_json_bytes(content))
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the run came to its end."""
+        return (self.path / "RESULT.json").exists()
+
+    def identity(self) -> str:
+        """Return the hash of what defines the run: recipe, spec and data."""
+        defining = {name: self.read(name) for name in _DEFINING}
+        return hashlib.sha256(to_json_bytes(defining)).hexdigest()
+
+
+def lock_run(path: Path) -> files.DirectoryLock:
+    """Take the sole right to write into a run directory.
+
+    Raises:
+        LockedError: If another process has it.
+    """
+    when = time.strftime("%Y-%m-%d %H:%M:%S")
+    return files.DirectoryLock(path, f"process {os.getpid()} on {platform.node()}, since {when}")
+
+
+def claim_new(path: Path) -> files.DirectoryLock:
+    """Make the directory for a new run, or take an empty one, and return its lock.
+
+    Raises:
+        LockedError: If another process is using it.
+        UsageError: If it holds anything already; nothing in it was changed then.
+    """
+    files.refuse_locked(path)  # before looking inside: what is being made is not whole yet
+    _refuse_used(path)
+    files.make_directory(path)
+    lock = lock_run(path)
+    try:
+        _refuse_used(path)
+    except UsageError:
+        lock.release()
+        raise
+    return lock
+
+
+def _refuse_used(path: Path) -> None:
+    if path.exists() and not path.is_dir():
+        raise UsageError(f"{path} is a file, not a directory", hint="Choose another one with --out.")
+    if not path.is_dir():
+        return
+    if all(entry.name == "lock" for entry in path.iterdir()):
+        return
+    if not (path / "recipe.json").exists():
+        raise UsageError(f"{path} is not empty and no run", hint="Choose another directory with --out.")
+    state = "a finished run" if RunDirectory(path).is_finished else "an unfinished run"
+    raise UsageError(
+        f"{path} already holds {state}",
+        hint=f"`resnetlab resume {path}` goes on with it; --out takes another directory.",
+    )
+
+
+def open_run(path: Path) -> RunDirectory:
+    """Return the run at `path`.
+
+    Raises:
+        UsageError: If there is none.
+    """
+    if not path.is_dir():
+        raise UsageError(f"no run at {path}: there is no such directory")
+    if not (path / "recipe.json").exists():
+        raise UsageError(
+            f"{path} is no run: it holds no recipe.json", hint="`resnetlab train` makes one with --out."
+        )
+    return RunDirectory(path)

@@ -1,0 +1,75 @@
+"""What a run ran on: versions, processor, threads, source revision. Imports no torch."""
+
+import importlib.metadata
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+_PACKAGES = ("resnetlab", "torch", "numpy", "safetensors", "scikit-learn", "tensorboard")
+
+BINDING = ("cpu", "torch", "threads", "device")
+"""What must be equal for a resumed run to repeat the uninterrupted one bit for bit."""
+
+
+def cpu_name() -> str:
+    """Return the processor's model name."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def version(package: str) -> str:
+    """Return an installed package's version, or "" if it is not installed."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def describe_environment(*, device: str, threads: int) -> dict[str, Any]:
+    """Return the record that goes into environment.json."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpu": cpu_name(),
+        "cores": os.cpu_count(),
+        "threads": threads,
+        "device": device,
+        "command": sys.argv,
+        "revision": _git_revision(),
+        "torch": version("torch"),
+        "packages": {name: version(name) for name in _PACKAGES},
+    }
+
+
+def _git_revision() -> str:
+    """Return the commit of the source tree, with "+" if it was changed; "" outside a checkout."""
+    here = Path(__file__).resolve().parent
+    try:
+        answer = subprocess.run(
+            ["git", "describe", "--always", "--dirty=+", "--exclude=*", "--abbrev=12"],
+            cwd=here,
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return answer.stdout.strip()
+
+
+def binding_differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Return a sentence for each difference that ends bit-for-bit equality."""
+    return [
+        f"{name} was {then.get(name)}, is {now.get(name)}"
+        for name in BINDING
+        if then.get(name) != now.get(name)
+    ]

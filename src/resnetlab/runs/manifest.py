@@ -1,0 +1,85 @@
+"""The list of files, sizes and SHA-256 sums that makes a checkpoint true."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from resnetlab.errors import CheckpointError
+
+FORMAT = 1
+NAME = "MANIFEST.json"
+
+
+def to_json_bytes(data: Any) -> bytes:
+    """Return `data` as JSON text with sorted keys; numbers that are not finite are refused."""
+    return (json.dumps(data, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
+
+
+def make_manifest(contents: Mapping[str, bytes], *, step: int, identity: str) -> bytes:
+    """Return the manifest of a checkpoint of these files.
+
+    Args:
+        contents: File names and contents.
+        step: Updates made so far.
+        identity: Hash of the run the checkpoint belongs to.
+    """
+    files = {
+        name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        for name, content in contents.items()
+    }
+    return to_json_bytes({"format": FORMAT, "step": step, "identity": identity, "files": files})
+
+
+def read_manifest(directory: Path) -> dict[str, Any]:
+    """Return the manifest of the checkpoint in `directory`, its form checked, its files not.
+
+    Raises:
+        CheckpointError: If it is missing, damaged or of a later format.
+    """
+    path = directory / NAME
+    try:
+        manifest = json.loads(path.read_bytes())
+        form = (manifest["format"], int(manifest["step"]), str(manifest["identity"]))
+        files = {
+            str(name): (int(entry["bytes"]), str(entry["sha256"]))
+            for name, entry in manifest["files"].items()
+        }
+    except OSError as error:
+        raise CheckpointError(f"{directory} is no checkpoint: cannot read {NAME} ({error})") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{path} is damaged: {error!r}") from error
+    if form[0] != FORMAT:
+        raise CheckpointError(
+            f"{path} is of format {form[0]!r}; this version reads format {FORMAT}",
+            hint="Read it with the version of resnetlab that wrote it, or a later one.",
+        )
+    return {"step": form[1], "identity": form[2], "files": files}
+
+
+def read_verified(directory: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Return the manifest and the contents of all its files, each checked by size and SHA-256.
+
+    Raises:
+        CheckpointError: If any file is missing or not what the manifest says; all are named.
+    """
+    manifest = read_manifest(directory)
+    contents: dict[str, bytes] = {}
+    problems: list[str] = []
+    for name, (size, digest) in manifest["files"].items():
+        if "/" in name or "\\" in name or name.startswith("."):
+            raise CheckpointError(f"{directory / NAME} names a file outside it: {name!r}")
+        try:
+            content = (directory / name).read_bytes()
+        except OSError as error:
+            problems.append(f"{name} cannot be read ({error.strerror})")
+            continue
+        if len(content) != size:
+            problems.append(f"{name} is {len(content):,} bytes, the manifest says {size:,}")
+        elif hashlib.sha256(content).hexdigest() != digest:
+            problems.append(f"{name} has other bytes than the manifest says (SHA-256)")
+        contents[name] = content
+    if problems:
+        raise CheckpointError(f"{directory}: " + "; ".join(problems))
+    return manifest, contents
