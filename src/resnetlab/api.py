@@ -49,7 +49,6 @@ def train(
         UsageError: If a name or value cannot be, or `out` holds anything already.
         DataError: If the data is missing or damaged.
         Interrupted, DivergedError, WriteError, LockedError: As training ends before its end.
-
     """
     spec = model_spec(model) if isinstance(model, str) else model
     if recipe is None:

@@ -67,7 +67,6 @@ def measure_speed(
         device: Where to run.
         steps: Steps that are timed.
         warmup: Steps before those; the first compiles, where that is asked for.
-
     """
     if steps < 1 or warmup < 1:
         raise UsageError(f"steps and warmup must be at least 1, got {steps} and {warmup}")
@@ -183,6 +182,6 @@ def estimate(plan: Plan) -> dict[str, str]:
     free = free_memory(plan.device)
     faster = " (compiled steps are faster)" if plan.recipe.execution.compile == "on" else ""
     return {
-        "estimate": f"{format_seconds(seconds)} of training at {speed.images_per_second:,.0f} images/s{faster}",
+        "estimate": f"{format_seconds(seconds)} at {speed.images_per_second:,.0f} images/s{faster}",
         "memory": f"{format_bytes(speed.peak_memory_bytes)} at its peak; {format_bytes(free)} are free",
     }

@@ -46,7 +46,6 @@ def evaluate_run(
         UsageError: If there is no run at `path`, or it has no such split or weights.
         CheckpointError: If the checkpoint cannot be used.
         DataError: If the data does not fit the network.
-
     """
     run, checkpoint = _find(path)
     source = reopen_source(run, data)
@@ -126,7 +125,6 @@ def load_model(spec: ModelSpec, checkpoint: Checkpoint, group: str = "model") ->
 
     Raises:
         CheckpointError: If its tensors are not the network's.
-
     """
     model = create_model(spec, seed=0)
     tensors = checkpoint.tensors[group]

@@ -83,7 +83,6 @@ def commit_directory(path: Path, contents: Mapping[str, bytes]) -> None:
 
     Raises:
         WriteError: If anything could not be written; nothing is left behind then.
-
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     with _telling(path, "write"):
@@ -183,7 +182,6 @@ class DirectoryLock:
 
     Raises:
         LockedError: If another process holds it, naming that process.
-
     """
 
     def __init__(self, directory: Path, holder: str) -> None:
@@ -218,7 +216,6 @@ def refuse_locked(directory: Path) -> None:
 
     Raises:
         LockedError: If so, naming that process.
-
     """
     path = directory / "lock"
     if path.exists():

@@ -101,7 +101,6 @@ def output_shape(layer: Layer, shape: Shape) -> Shape:
 
     Raises:
         UsageError: If a window does not fit into the map.
-
     """
     channels, height, width = shape
     match layer:

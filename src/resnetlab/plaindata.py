@@ -47,7 +47,6 @@ def from_plain(kind: type[Plain], data: Mapping[str, Any], where: str = "") -> P
 
     Raises:
         UsageError: If a name is unknown, a required one is missing or a value does not fit.
-
     """
     where = where or kind.__name__
     known = field_types(kind)
@@ -70,8 +69,9 @@ def parse_text(kind: Any, text: str, name: str) -> Any:
 
     Raises:
         UsageError: If the text does not write such a value.
-
     """
+    if _is_optional(kind):
+        return None if text.lower() == "none" else parse_text(_inner(kind), text, name)
     if get_origin(kind) is tuple:
         items = [item.strip() for item in text.strip("()[] ").split(",") if item.strip()]
         return tuple(parse_text(get_args(kind)[0], item, name) for item in items)
@@ -95,7 +95,6 @@ def convert(kind: Any, value: Any, name: str) -> Any:
 
     Raises:
         UsageError: If it is none; `name` says which value it was.
-
     """
     origin = get_origin(kind)
     if origin is Literal:
@@ -103,11 +102,8 @@ def convert(kind: Any, value: Any, name: str) -> Any:
             choices = ", ".join(map(str, get_args(kind)))
             raise UsageError(f"{name}={value}: not one of {choices}")
         return value
-    if origin in (typing.Union, types.UnionType):
-        inner = [option for option in get_args(kind) if option is not type(None)]
-        if value is None or (isinstance(value, str) and value.lower() == "none"):
-            return None
-        return convert(inner[0], value, name)
+    if _is_optional(kind):
+        return None if value is None else convert(_inner(kind), value, name)
     if kind is Duration:
         return Duration.parse(value)
     if origin is tuple:
@@ -125,6 +121,14 @@ def convert(kind: Any, value: Any, name: str) -> Any:
     return value
 
 
+def _is_optional(kind: Any) -> bool:
+    return get_origin(kind) in (typing.Union, types.UnionType) and type(None) in get_args(kind)
+
+
+def _inner(kind: Any) -> Any:
+    return next(option for option in get_args(kind) if option is not type(None))
+
+
 def field_docs(kind: type) -> dict[str, str]:
     """Return the string literal under each field of a dataclass, as its help text."""
     return _field_docs(kind)
@@ -137,7 +141,7 @@ def _field_docs(kind: Hashable) -> dict[str, str]:
     assert isinstance(tree, ast.ClassDef)
     docs: dict[str, str] = {}
     for node, after in zip(tree.body, tree.body[1:], strict=False):
-        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
-                docs[node.target.id] = str(after.value.value)
+        match node, after:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=text)):
+                docs[name] = str(text)
     return docs

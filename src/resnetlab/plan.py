@@ -106,7 +106,6 @@ class Plan:
 
         Raises:
             UsageError: If the strides do not allow the size.
-
         """
         rows: list[Traced] = []
         shape = _walk(rows, self.stem, "stem", "", (self.in_channels, height, width))

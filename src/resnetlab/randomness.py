@@ -53,7 +53,6 @@ def key_for(seed: int, purpose: int, *values: Any) -> Any:
         seed: The run's seed, in [0, 2**63).
         purpose: One of this module's constants.
         values: What the number belongs to, e.g. epoch and sample; ints, int64 arrays or tensors.
-
     """
     key: Any = mix(seed & MASK) ^ mix((seed >> 32) + _GOLDEN & MASK)
     key = fold(key, purpose)

@@ -18,7 +18,6 @@ def refuse(owner: str, *checks: tuple[bool, str]) -> None:
 
     Raises:
         UsageError: If any check holds.
-
     """
     problems = [text for is_wrong, text in checks if is_wrong]
     if problems:

@@ -56,7 +56,6 @@ def override(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
 
     Raises:
         UsageError: If a name is unknown or the changed recipe cannot be.
-
     """
     known = leaves(recipe)
     groups: dict[str, dict[str, Any]] = {}
@@ -74,7 +73,6 @@ def find_leaf(known: Mapping[str, Leaf], name: str) -> Leaf:
 
     Raises:
         UsageError: If there is none, with the nearest names.
-
     """
     group, _, short = name.rpartition(".")
     leaf = known.get(short)
@@ -140,7 +138,6 @@ class Resolution:
 
         Raises:
             UsageError: If the file cannot be read or names something unknown.
-
         """
         data = read_settings_file(path)
         data.pop("name", None)
@@ -158,7 +155,6 @@ def read_settings_file(path: Path) -> dict[str, Any]:
 
     Raises:
         UsageError: If it cannot be read or is neither.
-
     """
     try:
         text = path.read_text(encoding="utf-8")

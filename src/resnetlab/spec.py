@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import inf
-from types import NoneType
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from resnetlab.contradictions import contradictions
 from resnetlab.drafting import draw_plan
@@ -26,7 +25,6 @@ class ModelSpec:
 
     Raises:
         UsageError: If the values contradict each other; all problems are named at once.
-
     """
 
     name: str
@@ -133,7 +131,6 @@ class ModelSpec:
 
         Raises:
             UsageError: If the strides do not allow the size.
-
         """
         return _trace(self, height or self.input_size, width or self.input_size)
 
@@ -169,7 +166,6 @@ class ModelSpec:
 
         Raises:
             UsageError: If a knob is unknown or the result cannot be.
-
         """
         unknown = [name for name in changes if name not in KNOBS]
         if unknown:
@@ -194,7 +190,6 @@ class ModelSpec:
 
         Raises:
             UsageError: If fields are unknown, missing or wrong; all are named.
-
         """
         known = field_types(cls)
         unknown, missing = sorted(set(data) - set(known)), sorted(set(known) - set(data))
@@ -240,14 +235,10 @@ def parse_knob(name: str, text: str) -> Any:
 
     Raises:
         UsageError: If there is no such knob, or the text is none of its values.
-
     """
     if name not in KNOBS:
         raise _unknown_knobs([name])
-    kind = _KNOB_KINDS[name]
-    if NoneType in get_args(kind):
-        kind = None if text.lower() == "none" else get_args(kind)[0]
-    return None if kind is None else parse_text(kind, text, name)
+    return parse_text(_KNOB_KINDS[name], text, name)
 
 
 @lru_cache(maxsize=64)

@@ -26,7 +26,6 @@ class Duration:
 
         Raises:
             UsageError: If the text is anything else.
-
         """
         match = re.fullmatch(r"\s*(\d+)\s*(ep|st|epochs?|steps?|)\s*", str(text))
         if match is None:

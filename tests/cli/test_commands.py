@@ -108,7 +108,7 @@ def test_eval_scores_every_test_image_once_and_writes_the_files(
 
 
 def test_eval_takes_a_checkpoint_and_other_splits(finished: tuple[Path, dict[str, object]]) -> None:
-    out, result = finished
+    out, _ = finished
     checkpoint = out / "checkpoints" / "step-00000060"
 
     on_val = json.loads(run("eval", str(checkpoint), "--split", "val", "--json").stdout)
@@ -283,7 +283,17 @@ def test_list_and_show_name_everything() -> None:
     "arguments", [["--help"], ["list"], ["show", "resnet1202"], ["show", "he2015"], ["train", "--help"]]
 )
 def test_help_list_and_show_do_not_import_torch_and_are_quick(arguments: list[str]) -> None:
-    code = f"import sys; from resnetlab.cli import main\ntry: main({arguments!r})\nexcept SystemExit: pass\nassert 'torch' not in sys.modules"
+    code = "\n".join(
+        (
+            "import sys",
+            "from resnetlab.cli import main",
+            "try:",
+            f"    main({arguments!r})",
+            "except SystemExit:",
+            "    pass",
+            "assert 'torch' not in sys.modules",
+        )
+    )
     started = time.perf_counter()
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 

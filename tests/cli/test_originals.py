@@ -20,8 +20,8 @@ FLAGS = {
     "chao-ji/tf-resnet-cifar10, TensorFlow 2": "data_path ckpt_path log_path num_layers batch_size "
     "num_iterations log_per_iterations shuffle_buffer_size momentum init_lr weight_decay batch_norm_momentum "
     "shortcut_connection",
-    "Keras, examples/cifar10_resnet.py": "batch_size epochs data_augmentation num_classes subtract_pixel_mean "
-    "n version",
+    "Keras, examples/cifar10_resnet.py": "batch_size epochs data_augmentation num_classes "
+    "subtract_pixel_mean n version",
     "TensorFlow, official/r1/resnet": "data_dir model_dir clean train_epochs epochs_between_evals "
     "stop_threshold batch_size num_gpus hooks export_dir distribution_strategy inter_op_parallelism_threads "
     "intra_op_parallelism_threads use_synthetic_data max_train_steps dtype loss_scale fp16_implementation "
@@ -31,8 +31,8 @@ FLAGS = {
     "log_steps worker_hosts task_index resnet_version resnet_size fine_tune "
     "pretrained_model_checkpoint_path eval_only image_bytes_as_serving_input use_train_and_evaluate "
     "enable_lars label_smoothing weight_decay",
-    "TensorFlow, research/resnet": "dataset mode train_data_path eval_data_path image_size train_dir eval_dir "
-    "log_root eval_batch_count eval_once num_gpus batch_size num_classes min_lrn_rate lrn_rate "
+    "TensorFlow, research/resnet": "dataset mode train_data_path eval_data_path image_size train_dir "
+    "eval_dir log_root eval_batch_count eval_once num_gpus batch_size num_classes min_lrn_rate lrn_rate "
     "num_residual_units use_bottleneck weight_decay_rate relu_leakiness optimizer",
 }
 

@@ -21,8 +21,11 @@ LAYERS = {
     "api": 6,
     "cli": 7, "__init__": 7, "__main__": 8,
 }  # fmt: skip
-STRANGERS = {("models", "data"), ("data", "models"), ("runs", "models"), ("runs", "data"), ("runs", "recipe"),
-             ("runs", "spec"), ("models", "recipe"), ("data", "spec"), ("models", "runs"), ("data", "runs")}  # fmt: skip
+STRANGERS = {
+    ("models", "data"), ("models", "recipe"), ("models", "runs"),
+    ("data", "models"), ("data", "spec"), ("data", "runs"),
+    ("runs", "models"), ("runs", "data"), ("runs", "recipe"), ("runs", "spec"),
+}  # fmt: skip
 WITHOUT_TORCH = (
     "resnetlab", "resnetlab.catalog", "resnetlab.recipes", "resnetlab.settings", "resnetlab.schedule",
     "resnetlab.runs.directory", "resnetlab.runs.journal", "resnetlab.runs.manifest", "resnetlab.cli.parser",

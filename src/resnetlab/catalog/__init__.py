@@ -27,7 +27,6 @@ def model_spec(name: str) -> ModelSpec:
 
     Raises:
         UsageError: If there is none; the nearest names, or the nearest valid depths, are given.
-
     """
     for find in _FINDERS:
         if spec := find(name):

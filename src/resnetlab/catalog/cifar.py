@@ -63,7 +63,6 @@ def find(name: str) -> ModelSpec | None:
 
     Raises:
         UsageError: If no network of the family has that depth.
-
     """
     match = _GRAMMAR.fullmatch(name)
     if match is None:

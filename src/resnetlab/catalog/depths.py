@@ -15,7 +15,6 @@ def units_per_stage(named: Callable[[int], str], depth: int, *, convs: int) -> i
 
     Raises:
         UsageError: If no n gives that depth; the nearest that have one are named.
-
     """
     step = 3 * convs
     count, rest = divmod(depth - 2, step)
@@ -33,7 +32,6 @@ def one_of(named: Callable[[int], str], depth: int, depths: tuple[int, ...]) -> 
 
     Raises:
         UsageError: If it is not; those that exist are named.
-
     """
     if depth in depths:
         return depth

@@ -66,7 +66,6 @@ def find(name: str) -> ModelSpec | None:
 
     Raises:
         UsageError: If the version has no network of that depth.
-
     """
     match = _GRAMMAR.fullmatch(name)
     if match is None or (match[1] == "plain" and not is_name(name)):

@@ -52,7 +52,6 @@ def find(name: str) -> ModelSpec | None:
 
     Raises:
         UsageError: If the system has no network of that depth.
-
     """
     for pattern, build in _BUILDERS.items():
         if match := re.fullmatch(pattern, name):

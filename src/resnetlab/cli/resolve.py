@@ -18,7 +18,6 @@ def split_settings(texts: list[str]) -> tuple[dict[str, str], dict[str, object]]
 
     Raises:
         UsageError: If one is not of that form or names neither.
-
     """
     recipe_texts: dict[str, str] = {}
     knobs: dict[str, object] = {}

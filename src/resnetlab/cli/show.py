@@ -7,7 +7,7 @@ from typing import Any
 from resnetlab.catalog import families, list_models, model_spec
 from resnetlab.cli.resolve import resolve_model, split_settings
 from resnetlab.cli.text import block, print_json, table
-from resnetlab.data.open import SOURCES as DATASETS
+from resnetlab.data.names import SOURCES
 from resnetlab.errors import UsageError, nearest
 from resnetlab.plaindata import to_plain
 from resnetlab.recipe import Recipe
@@ -23,7 +23,7 @@ def list_names(options: argparse.Namespace) -> None:
     parts = {"models": _list_models, "recipes": _list_recipes, "data": _list_data}
     wanted = [options.what] if options.what else list(parts)
     if options.json:
-        names = {"models": list_models(), "recipes": list_recipes(), "data": list(DATASETS)}
+        names = {"models": list_models(), "recipes": list_recipes(), "data": list(SOURCES)}
         print_json({name: names[name] for name in wanted})
         return
     print("\n\n".join(parts[name]() for name in wanted))
@@ -55,9 +55,7 @@ def _list_recipes() -> str:
 
 
 def _list_data() -> str:
-    return "data\n" + block(
-        dict(DATASETS) | {"PATH": "CIFAR-10 or -100, binary or python, folder or .tar.gz"}
-    )
+    return "data\n" + block(dict(SOURCES) | {"PATH": "CIFAR-10 or -100, binary or python, folder or .tar.gz"})
 
 
 def show(options: argparse.Namespace) -> None:

@@ -98,8 +98,8 @@ def _print_end(options: argparse.Namespace, result: Result, plan: Plan | None) -
             {
                 f"{command} eval {result.run}": "per class, confusion matrix",
                 f"{command} train resnet20 --data cifar10": "CIFAR-10 (fetches 163 MB once)",
-                f"{command} train resnet56 --data cifar10 --recipe he2015 --device cuda": "the paper, on a GPU",
-                f"{command} train resnet20 --data FOLDER": "your own 32x32 images, in CIFAR's layout (docs/data.md)",
+                f"{command} train resnet56 --recipe he2015 --device cuda": "the paper, on a GPU",
+                f"{command} train resnet20 --data FOLDER": "your own images (docs/data.md)",
             }
         )
     )

@@ -48,7 +48,6 @@ class Augmenter:
 
     Raises:
         UsageError: If reflection would need more pixels than the images have.
-
     """
 
     def __init__(
@@ -78,7 +77,6 @@ class Augmenter:
 
         Returns:
             Float32, shape (N, H, W, C).
-
         """
         draws = self.draw(samples, epochs)
         chosen = images.index_select(0, samples)

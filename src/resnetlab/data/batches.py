@@ -41,7 +41,6 @@ class Batches:
 
     Raises:
         UsageError: If the timeline counts other than the split's samples.
-
     """
 
     def __init__(
@@ -70,7 +69,6 @@ class Batches:
 
         Raises:
             UsageError: If the step is outside the run.
-
         """
         samples, epochs = self._stream.samples_at(self.timeline.positions(step))
         images = self._augment(self.images, samples, epochs)

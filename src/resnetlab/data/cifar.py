@@ -28,7 +28,6 @@ def read_cifar(path: Path, *, dataset: str = "") -> Source:
     Raises:
         DataError: If it is no CIFAR, files are missing, or a file or record is damaged; every
             problem is named with its file, bytes, record and label.
-
     """
     path = _descend(path)
     contents, seen = read_files(path, _MOST_BYTES)

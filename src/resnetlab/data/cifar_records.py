@@ -31,7 +31,6 @@ def parse_records(layout: Layout, name: str, content: bytes) -> Records:
 
     Raises:
         DataError: Naming the file, and the bytes, or the record and its label.
-
     """
     parse = _parse_binary if layout.form == "binary" else _parse_python
     records = parse(layout, name, content)
@@ -92,7 +91,6 @@ def parse_class_names(layout: Layout, content: bytes | None) -> list[str]:
 
     Raises:
         DataError: If the file gives another number of names.
-
     """
     if content is None:
         return layout.names

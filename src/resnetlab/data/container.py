@@ -39,7 +39,6 @@ def read_files(path: Path, most_bytes: Mapping[str, int]) -> Found:
     Raises:
         DataError: If the container cannot be read, a file is too large, or an archive has a link
             or device under a name that was asked for, or the same name twice.
-
     """
     try:
         if path.is_dir():

@@ -15,7 +15,6 @@ def enlarge(images: npt.NDArray[np.integer], side: int) -> Integers:
 
     Returns:
         Int64, shape (..., side, side): the enlarged images times (2 * side)**2.
-
     """
     weights = _weights(images.shape[-1], side).astype(np.float64)  # exact below 2**53, and fast
     return np.asarray((weights @ images @ weights.T).astype(np.int64))

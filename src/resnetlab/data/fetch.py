@@ -50,7 +50,6 @@ def fetch(download: Download, folder: Path) -> Path:
         DataError: If there is no network (or RESNETLAB_OFFLINE=1), the server refuses, the
             connection ends early, or the checksum is wrong (the file is removed then).
         LockedError: If another process is downloading into the folder.
-
     """
     target, part = folder / download.name, folder / f"{download.name}.part"
     if target.exists():

@@ -47,7 +47,6 @@ def mix(images: Tensor, labels: Tensor, config: Augmentation, *, seed: int, step
         step: Updates before this one.
 
     Source: Zhang et al., 2018 (arXiv:1710.09412); Yun et al., 2019 (arXiv:1905.04899).
-
     """
     if not (config.mixup or config.cutmix) or len(images) < 2:
         return Mixed(images, None, 1.0)

@@ -44,7 +44,6 @@ class Normaliser:
         Raises:
             UsageError: If numbers are given for another count of channels.
             DataError: If a channel to be standardised is constant.
-
         """
         unit = 255 / config.pixel_range
         mean = std = None
@@ -72,7 +71,6 @@ class Normaliser:
 
         Raises:
             DataError: If the images' size or channels are not those it was fitted on.
-
         """
         if self.kind == "per-image":
             return _standardise_each(images.float() / (255 / self.pixel_range))

@@ -7,18 +7,10 @@ from resnetlab.data.cifar import read_cifar
 from resnetlab.data.cifar_layouts import LAYOUTS
 from resnetlab.data.digits import open_digits
 from resnetlab.data.fetch import Download, cache_folder, fetch
+from resnetlab.data.names import SOURCES
 from resnetlab.data.source import Source
 from resnetlab.data.synthetic import open_synthetic
 from resnetlab.errors import DataError, UsageError, nearest
-
-SOURCES = {
-    "digits": "1,797 handwritten digits that come with scikit-learn, as 32x32 RGB",
-    "cifar10": "CIFAR-10: 60,000 photographs of 10 classes, 32x32 RGB (downloads 162 MiB once)",
-    "cifar100": "CIFAR-100: 60,000 photographs of 100 classes, 32x32 RGB (downloads 161 MiB once)",
-    "synthetic": "made images that can be learnt, of any size and number of classes",
-    "synthetic-random": "made images and labels that say nothing about each other",
-}
-"""The names `open_source` knows, with a line for people."""
 
 _SITE = "https://www.cs.toronto.edu/~kriz"
 DOWNLOADS = {  # the first is downloaded (it needs no pickle), the others are used if they are there
@@ -46,7 +38,6 @@ def open_source(name_or_path: str, *, classes: int = 10, image_size: int = 32, c
     Raises:
         UsageError: If there is neither such a name nor such a path.
         DataError: If what is there is damaged or no CIFAR, or cannot be downloaded.
-
     """
     if name_or_path == "digits":
         return open_digits()

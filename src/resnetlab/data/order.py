@@ -11,7 +11,6 @@ def epoch_order(seed: int, epoch: int, size: int, device: torch.device | str = "
 
     Returns:
         Int64, shape (size,): a permutation, the same on every device and as NumPy's stable sort.
-
     """
     keys = key_for(seed, ORDER, epoch, torch.arange(size, device=device))
     return torch.argsort(keys, stable=True)
@@ -29,7 +28,6 @@ class SampleStream:
 
         Returns:
             Samples in [0, size) and epochs, both int64, shape (len(positions),).
-
         """
         pieces, start = [], positions.start
         while start < positions.stop:

@@ -22,7 +22,6 @@ def read_pickle(content: bytes, where: str) -> Any:
 
     Raises:
         DataError: If the pickle is damaged or names anything but NumPy's array and dtype.
-
     """
     try:
         return _Reader(io.BytesIO(content), encoding="bytes").load()
@@ -49,7 +48,6 @@ class PickledArray:
 
         Raises:
             ValueError: If type, shape and bytes do not describe an array of numbers.
-
         """
         try:
             _, shape, dtype, is_fortran, content = self.state

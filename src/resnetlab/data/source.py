@@ -44,7 +44,6 @@ class Source:
 
     Raises:
         DataError: If anything is wrong with either split; all problems are named at once.
-
     """
 
     name: str

@@ -23,7 +23,6 @@ def hold_out(split: Split, count: int, seed: int) -> tuple[Indices, Indices]:
 
     Raises:
         UsageError: If `count` is negative, leaves no training sample, or takes all of a class.
-
     """
     size = len(split)
     if not 0 <= count < size:

@@ -26,7 +26,6 @@ def open_synthetic(*, classes: int, image_size: int, channels: int, learnable: b
 
     Raises:
         UsageError: If such images cannot be: fewer than 2 classes, a side below 4, no channel.
-
     """
     least = {"classes": (classes, 2), "image size": (image_size, CELLS), "channels": (channels, 1)}
     problems = [f"{key} {value} is below {low}" for key, (value, low) in least.items() if value < low]

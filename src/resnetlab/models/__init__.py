@@ -32,7 +32,6 @@ def create_model(
 
     Raises:
         UsageError: If the name or a knob is unknown, or the network cannot be.
-
     """
     spec = model_spec(name_or_spec) if isinstance(name_or_spec, str) else name_or_spec
     with torch.device("meta"):

@@ -101,7 +101,6 @@ def initialise(model: ResNet, generator: Generator | None = None) -> None:
     Args:
         model: A network on the CPU; what its tensors hold does not matter.
         generator: Where the random numbers come from; None is torch's global one.
-
     """
     spec = model.spec
     for module in model.modules():

@@ -108,7 +108,6 @@ def build(layer: plan.Layer, *, in_place: bool) -> nn.Module:
     Args:
         layer: The layer's description.
         in_place: Let an activation overwrite its input, which nothing else may need then.
-
     """
     match layer:
         case plan.Conv():

@@ -53,7 +53,6 @@ class ResNet(nn.Module):
         checkpoint_activations: Keep only each unit's input in training and compute the unit a
             second time for the gradient: less memory, about a third more time.
             Source: Chen et al., 2016, arXiv:1604.06174.
-
     """
 
     def __init__(self, spec: ModelSpec, *, checkpoint_activations: bool = False) -> None:
@@ -82,7 +81,6 @@ class ResNet(nn.Module):
 
         Raises:
             UsageError: If the channels or the size do not suit the network.
-
         """
         if not torch.compiler.is_compiling():
             self._check(images_NCHW, keep_UN)

@@ -31,7 +31,6 @@ def named_recipe(name: str, depth: int = 0) -> Recipe:
 
     Raises:
         UsageError: If there is no such recipe, with the nearest names.
-
     """
     return _find(name)(depth)
 

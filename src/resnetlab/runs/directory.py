@@ -1,10 +1,10 @@
 """The layout of a run directory; making, locking and opening one. Imports no torch.
 
-    run/  recipe.json spec.json data.json environment.json   what was asked for, resolved
-          metrics.jsonl                                      rows by step, no clock times
-          events.jsonl                                       start, resume, save, ... with times
-          tensorboard/  checkpoints/step-00001000/  eval/    what training and evaluation left
-          lock          RESULT.json                          its holder; the end, only at the end
+run/  recipe.json spec.json data.json environment.json   what was asked for, resolved
+      metrics.jsonl                                      rows by step, no clock times
+      events.jsonl                                       start, resume, save, ... with times
+      tensorboard/  checkpoints/step-00001000/  eval/    what training and evaluation left
+      lock          RESULT.json                          its holder; the end, only at the end
 """
 
 import hashlib

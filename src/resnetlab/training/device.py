@@ -19,7 +19,6 @@ def pick_device(name: str) -> torch.device:
 
     Raises:
         UsageError: If this machine or this build of torch has no such device.
-
     """
     if name == "auto":
         if torch.cuda.is_available():
@@ -67,7 +66,6 @@ def decide_compile(wanted: str, *, operations: float, device: torch.device) -> t
 
     Raises:
         UsageError: If it is asked for and there is no C++ compiler for the CPU.
-
     """
     has_compiler = device.type != "cpu" or any(shutil.which(name) for name in COMPILERS)
     if wanted == "on" and not has_compiler:

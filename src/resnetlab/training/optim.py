@@ -20,7 +20,6 @@ def decaying_names(model: nn.Module, scope: str) -> set[str]:
         model: The network.
         scope: "all"; "all-but-norm" (all but BN's gamma and beta); "kernels" (of convolutions and
             linear layers, no bias); "conv-kernels" (of convolutions alone).
-
     """
     names = set()
     for path, module in model.named_modules():
@@ -91,7 +90,6 @@ def load_optimizer_tensors(
 
     Raises:
         CheckpointError: If a tensor is missing, unknown or of another shape; all are named.
-
     """
     if not tensors:  # saved before the first update
         return
@@ -117,7 +115,6 @@ def check_tensors(group: str, tensors: dict[str, Tensor], expected: dict[str, to
 
     Raises:
         CheckpointError: If any differs; all are named.
-
     """
     missing = [name for name in expected if name not in tensors]
     unknown = [name for name in tensors if name not in expected]

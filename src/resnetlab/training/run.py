@@ -7,15 +7,16 @@ from typing import Any
 
 from resnetlab.data.normalise import Normaliser
 from resnetlab.data.open import open_source
+from resnetlab.data.source import Source
 from resnetlab.errors import DataError, LockedError, ResnetlabError
-from resnetlab.metrics import Scores, wilson_interval
+from resnetlab.metrics import wilson_interval
 from resnetlab.runs.directory import RunDirectory, claim_new, lock_run, open_run
 from resnetlab.runs.journal import read_rows
 from resnetlab.training.device import pick_device
 from resnetlab.training.facts import describe_plan
 from resnetlab.training.observer import Observer
 from resnetlab.training.session import Plan, evaluation_set, plan_of, resume, start
-from resnetlab.training.trainer import Trainer
+from resnetlab.training.trainer import EvaluationSet, Trainer
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,6 @@ def train_plan(plan: Plan, out: Path, observer: Observer) -> Result:
         UsageError: If `out` holds anything already.
         LockedError: If another process is using it.
         Interrupted, DivergedError, WriteError: As training ends before its end.
-
     """
     with claim_new(out):
         run = RunDirectory(out)
@@ -71,7 +71,6 @@ def resume_run(path: Path, observer: Observer, *, data: str | None = None, devic
         UsageError: If there is no run at `path`.
         DataError: If its data is gone or changed.
         CheckpointError: If no checkpoint can be used.
-
     """
     run = open_run(path)
     with lock_run(path):
@@ -84,12 +83,11 @@ def resume_run(path: Path, observer: Observer, *, data: str | None = None, devic
         return _train_to_the_end(trainer, plan)
 
 
-def reopen_source(run: RunDirectory, data: str | None) -> Any:
+def reopen_source(run: RunDirectory, data: str | None) -> Source:
     """Return the source a run was trained on, from where it was or from where it lies now.
 
     Raises:
         DataError: If it cannot be opened.
-
     """
     recorded = run.read("data")
     height, _, channels = recorded["image_shape"]
@@ -149,14 +147,12 @@ def _result(trainer: Trainer, plan: Plan) -> Result:
 
 def _test_row(trainer: Trainer, plan: Plan) -> dict[str, Any]:
     """Return the scores on the test set: the curve's last ones, or, with a validation set, new ones."""
-    for row in reversed(read_rows(trainer.run.metrics)):
-        if row["kind"] == "test" and row["step"] == trainer.state.step:
-            return row
-    scores: Scores = trainer.evaluate(_test_set(trainer, plan))
-    return scores.row()
+    wanted = ("test", trainer.state.step)
+    rows = [row for row in read_rows(trainer.run.metrics) if (row["kind"], row["step"]) == wanted]
+    return rows[-1] if rows else dict(trainer.evaluate(_test_set(trainer, plan)).row())
 
 
-def _test_set(trainer: Trainer, plan: Plan) -> Any:
+def _test_set(trainer: Trainer, plan: Plan) -> EvaluationSet:
     normaliser = Normaliser.from_json(trainer.run.read("data")["preprocessing"])
     return evaluation_set("test", plan.source.test, normaliser, plan.recipe, plan.device)
 

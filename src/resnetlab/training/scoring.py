@@ -41,7 +41,6 @@ def score(
         device: Where model and batches lie.
         precision: "fp32", "bf16" or "fp16".
         after_batch: Told the samples seen so far; answers whether to go on.
-
     """
     was_training = model.training
     model.eval()

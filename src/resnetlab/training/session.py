@@ -79,7 +79,6 @@ def make_plan(
     Raises:
         UsageError: If the batch is larger than the training set, or the strides do not allow the
             images' size.
-
     """
     images = source.train.images
     available = len(images) - recipe.run.val
@@ -135,7 +134,6 @@ def plan_of(run: RunDirectory, source: Source, device: torch.device) -> Plan:
 
     Raises:
         DataError: If `source` is not what the run was trained on.
-
     """
     data = run.read("data")
     if source.fingerprint != data["fingerprint"]:
@@ -161,7 +159,6 @@ def resume(run: RunDirectory, plan: Plan, observer: Observer) -> Trainer:
 
     Raises:
         CheckpointError: If there are checkpoints and none can be used.
-
     """
     files.make_directory(run.checkpoints)
     files.remove_leftovers(run.checkpoints)

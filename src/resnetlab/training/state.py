@@ -77,7 +77,6 @@ class TrainState:
 
         Raises:
             CheckpointError: If a tensor or scalar is missing, unknown or of another shape.
-
         """
         self._check_names(tensors, scalars)
         _copy_tensors("model", self.model.state_dict(), tensors["model"])

@@ -52,7 +52,6 @@ def keep_mask(seed: int, step: int, probabilities_U: Tensor, num_samples: int) -
 
     Source: Huang et al., 2016, "Deep networks with stochastic depth" (arXiv:1603.09382), scaled
     in training as in inverted dropout.
-
     """
     device = probabilities_U.device
     key = randomness.key_for(seed, randomness.STOCHASTIC_DEPTH, step)
@@ -102,7 +101,6 @@ class TrainStep:
 
         Raises:
             DivergedError: On the CPU at once, before the update, if loss or gradient is not finite.
-
         """
         self.model.train()
         set_rate(self.optimizer, self.recipe.optimizer, lr=lr, last_lr=last_lr)

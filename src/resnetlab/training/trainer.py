@@ -72,7 +72,6 @@ class Trainer:
         Raises:
             Interrupted: If a signal came; everything is saved then.
             DivergedError: If a number stopped being finite; the last checkpoint is from before.
-
         """
         state = self.state
         with Interrupt() as interrupt:

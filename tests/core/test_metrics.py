@@ -1,0 +1,69 @@
+"""Counts against a direct count, the interval against its formula's inverse."""
+
+import math
+
+import pytest
+import torch
+
+from resnetlab.metrics import Scoring, Tally, wilson_interval
+
+CPU = torch.device("cpu")
+
+
+def test_scores_equal_a_direct_count_whatever_the_batches() -> None:
+    generator = torch.Generator().manual_seed(1)
+    logits = torch.randn(50, 7, generator=generator)
+    labels = torch.randint(0, 7, (50,), generator=generator)
+    scoring = Scoring(7, CPU)
+    for start in range(0, 50, 16):
+        scoring.add(logits[start : start + 16], labels[start : start + 16])
+    scores = scoring.scores()
+
+    ranks = [(row > row[label]).sum().item() for row, label in zip(logits, labels, strict=True)]
+    assert scores.seen == 50
+    assert scores.correct == sum(rank == 0 for rank in ranks)
+    assert scores.correct_top5 == sum(rank < 5 for rank in ranks)
+    losses = [math.log(row.exp().sum().item()) - row[y].item() for row, y in zip(logits, labels, strict=True)]
+    assert scores.loss == pytest.approx(sum(losses) / 50, rel=1e-5)
+    for true, answered in ((0, 1), (3, 3)):
+        count = sum(
+            int(y) == true and int(row.argmax()) == answered for row, y in zip(logits, labels, strict=True)
+        )
+        assert scores.confusion_KK[true, answered] == count
+
+
+def test_top5_of_fewer_classes_is_everything() -> None:
+    scoring = Scoring(3, CPU)
+    scoring.add(torch.eye(3), torch.tensor([1, 1, 1]))
+
+    assert scoring.scores().accuracy_top5 == 1.0
+
+
+def test_a_tally_goes_on_exactly_where_it_was_saved() -> None:
+    losses = [torch.rand((), generator=torch.Generator().manual_seed(s)) for s in range(9)]
+    whole, first, second = Tally(CPU), Tally(CPU), Tally(CPU)
+    for loss in losses:
+        whole.add(loss, torch.tensor(2), 3)
+    for loss in losses[:4]:
+        first.add(loss, torch.tensor(2), 3)
+    second.load(first.to_json())
+    for loss in losses[4:]:
+        second.add(loss, torch.tensor(2), 3)
+
+    assert second.to_json() == whole.to_json()
+    assert whole.row()["train_loss"] == pytest.approx(sum(map(float, losses)) / 9)
+    assert whole.row()["train_accuracy"] == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize(("correct", "seen"), [(9321, 10_000), (356, 359), (0, 10), (10, 10)])
+def test_the_interval_holds_the_shares_whose_z_is_below_1_96(correct: int, seen: int) -> None:
+    """Wilson's interval is where |share - p| <= z sqrt(p (1 - p) / n)."""
+    low, high = wilson_interval(correct, seen)
+
+    share = correct / seen
+    for p in (low, high):
+        if 0 < p < 1:
+            z = abs(share - p) / math.sqrt(p * (1 - p) / seen)
+            assert z == pytest.approx(1.959964, rel=1e-3)
+    assert low <= share + 1e-12
+    assert share <= high + 1e-12

@@ -1,0 +1,243 @@
+"""The update's arithmetic against plain restatements of it."""
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from resnetlab.errors import DivergedError
+from resnetlab.models import create_model
+from resnetlab.recipe import Optimizer
+from resnetlab.recipes import named_recipe
+from resnetlab.settings import override
+from resnetlab.training.ema import WeightAverage
+from resnetlab.training.optim import build_optimizer, decaying_names
+from resnetlab.training.steps import TrainStep, keep_mask
+
+CPU = torch.device("cpu")
+
+
+@dataclass
+class Samples:
+    """A batch as TrainStep takes it."""
+
+    images: Tensor
+    labels: Tensor
+    labels_other: Tensor | None = None
+    weight: float = 1.0
+
+
+def samples(count: int = 12, seed: int = 0) -> Samples:
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.randn(count, 3, 16, 16, generator=generator)
+    return Samples(images, torch.randint(0, 10, (count,), generator=generator))
+
+
+def stepper(model: nn.Module, **changes: Any) -> TrainStep:
+    recipe = override(named_recipe("quick"), {"compile": "off"} | changes)
+    return TrainStep(model, build_optimizer(model, recipe.optimizer), recipe, CPU)
+
+
+def small_model() -> nn.Module:
+    return create_model("resnet8", seed=3, width=0.5)
+
+
+def restated_sgd(
+    model: nn.Module, batches: list[Samples], rates: list[float], *, decay: float, momentum: float, form: str
+) -> None:
+    """SGD written out, for one parameter after another; weight decay on kernels."""
+    velocities = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
+    model.train()
+    for batch, lr in zip(batches, rates, strict=True):
+        loss = F.cross_entropy(model(batch.images), batch.labels)
+        gradients = torch.autograd.grad(loss, list(model.parameters()))
+        with torch.no_grad():
+            for (name, p), gradient in zip(model.named_parameters(), gradients, strict=True):
+                gradient = gradient + decay * p if p.ndim > 1 else gradient
+                v = velocities[name]
+                if form == "keras":
+                    v.copy_(momentum * v - lr * gradient)
+                    p += v
+                else:
+                    v.copy_(momentum * v + gradient)
+                    p -= lr * v
+
+
+@pytest.mark.parametrize("form", ["torch", "keras"])
+def test_sgd_is_the_update_written_out_even_where_the_rate_changes(form: str) -> None:
+    model = small_model()
+    twin = copy.deepcopy(model)
+    batches, rates = [samples(seed=s) for s in range(5)], [0.1, 0.1, 0.02, 0.02, 0.05]
+    step = stepper(model, weight_decay=0.01, nesterov=False, momentum_form=form, decay_scope="kernels")
+    for index, batch in enumerate(batches):
+        step(batch, step=index, lr=rates[index], last_lr=rates[max(index - 1, 0)])
+
+    restated_sgd(twin, batches, rates, decay=0.01, momentum=0.9, form=form)
+
+    for (name, p), q in zip(model.named_parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(p, q, rtol=2e-4, atol=2e-6, msg=name)  # float32 sums in another order
+
+
+def test_the_two_momentum_forms_differ_after_a_change_of_rate() -> None:
+    """So that the test above can tell them apart."""
+    models = [small_model(), small_model()]
+    for model, form in zip(models, ("torch", "keras"), strict=True):
+        restated_sgd(model, [samples(), samples()], [0.1, 0.01], decay=0.0, momentum=0.9, form=form)
+
+    assert not torch.allclose(next(models[0].parameters()), next(models[1].parameters()), rtol=1e-3)
+
+
+def gradient_of(changes: dict[str, Any], batch: Samples) -> tuple[list[Tensor], float, int]:
+    """One update with rate 1, no momentum, no decay: the weights' difference is the gradient."""
+    model = small_model()
+    for module in model.modules():  # batch statistics of a part are not those of the whole
+        if isinstance(module, nn.BatchNorm2d):
+            module.train = lambda mode=True: module  # type: ignore[method-assign, assignment] # noqa: B023
+            module.training = False
+    before = [p.detach().clone() for p in model.parameters()]
+    plain = {"momentum": 0.0, "nesterov": False, "weight_decay": 0.0}
+    loss, correct = stepper(model, **(plain | changes))(batch, step=0, lr=1.0, last_lr=1.0)
+    return [b - p for b, p in zip(before, model.parameters(), strict=True)], float(loss), int(correct)
+
+
+def test_accumulated_microbatches_of_unequal_size_give_the_whole_batchs_gradient() -> None:
+    whole, whole_loss, whole_correct = gradient_of({}, samples(13))
+    parts, loss, correct = gradient_of({"accumulate": 4}, samples(13))
+
+    assert loss == pytest.approx(whole_loss, rel=1e-5)
+    assert correct == whole_correct
+    for a, b in zip(whole, parts, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-5)  # float32 sums in another order
+
+
+def test_clipping_bounds_the_norm_of_the_whole_gradient() -> None:
+    free, *_ = gradient_of({}, samples())
+    clipped, *_ = gradient_of({"clip_norm": 0.05}, samples())
+
+    norms = [torch.cat([g.flatten() for g in gradient]).norm().item() for gradient in (free, clipped)]
+    assert norms[0] > 0.1
+    assert norms[1] == pytest.approx(0.05, rel=1e-3)
+
+
+def test_a_fixed_loss_scale_changes_nothing_but_the_range() -> None:
+    scaled, loss, _ = gradient_of({"precision": "fp16", "loss_scale": 128.0}, samples())
+    plain, plain_loss, _ = gradient_of({"precision": "fp16", "loss_scale": 1.0}, samples())
+
+    assert loss == pytest.approx(plain_loss, rel=1e-3)
+    for a, b in zip(scaled, plain, strict=True):
+        torch.testing.assert_close(a, b, rtol=0.1, atol=2e-3)  # fp16 has 11 bits
+
+
+def test_mixed_labels_and_smoothing_are_the_weighted_mean_of_two_losses() -> None:
+    batch = samples()
+    batch.labels_other, batch.weight = (batch.labels + 3) % 10, 0.7
+    model = small_model()
+    logits = copy.deepcopy(model).train()(batch.images)
+
+    loss, correct = stepper(model, label_smoothing=0.1)(batch, step=0, lr=0.1, last_lr=0.1)
+
+    def smoothed(labels: Tensor) -> Tensor:
+        target = torch.full_like(logits, 0.1 / 10)
+        target[torch.arange(len(labels)), labels] += 0.9
+        return -(target * logits.log_softmax(1)).sum(1).mean()
+
+    expected = 0.7 * smoothed(batch.labels) + 0.3 * smoothed(batch.labels_other)
+    assert float(loss) == pytest.approx(float(expected), rel=1e-5)
+    assert int(correct) == int((logits.argmax(1) == batch.labels).sum())
+
+
+def names_by_kind(model: nn.Module) -> dict[str, set[str]]:
+    kinds: dict[str, set[str]] = {"conv": set(), "linear": set(), "norm": set(), "bias": set()}
+    for name, p in model.named_parameters():
+        owner = model.get_submodule(name.rpartition(".")[0])
+        is_norm = isinstance(owner, nn.BatchNorm2d)
+        kind = "norm" if is_norm else "bias" if p.ndim == 1 else "conv" if p.ndim == 4 else "linear"
+        kinds[kind].add(name)
+    return kinds
+
+
+@pytest.mark.parametrize(
+    ("scope", "kinds"),
+    [
+        ("all", {"conv", "linear", "norm", "bias"}),
+        ("all-but-norm", {"conv", "linear", "bias"}),
+        ("kernels", {"conv", "linear"}),
+        ("conv-kernels", {"conv"}),
+    ],
+)
+def test_weight_decay_covers_its_scope_and_nothing_else(scope: str, kinds: set[str]) -> None:
+    model = create_model("keras_resnet20v1", seed=0)  # has biases everywhere
+    by_kind = names_by_kind(model)
+    assert all(by_kind.values())
+
+    assert decaying_names(model, scope) == set().union(*(by_kind[kind] for kind in kinds))
+    optimizer = build_optimizer(model, Optimizer(weight_decay=0.5, decay_scope=scope))  # type: ignore[arg-type]
+    decaying = {id(p) for g in optimizer.param_groups if g["weight_decay"] for p in g["params"]}
+    assert decaying == {id(p) for n, p in model.named_parameters() if n in decaying_names(model, scope)}
+    assert sum(len(g["params"]) for g in optimizer.param_groups) == len(list(model.parameters()))
+
+
+def test_adamw_decays_beside_the_gradient_and_adam_inside_it() -> None:
+    """With a zero gradient adamw shrinks the weights by lr * decay; adam moves them by about lr."""
+    for kind, expected in (("adamw", 1 - 0.1 * 0.5), ("adam", 1 - 0.1)):
+        model = nn.Linear(2, 2, bias=False)
+        nn.init.ones_(model.weight)
+        optimizer = build_optimizer(model, Optimizer(optimizer=kind, weight_decay=0.5, decay_scope="all"))  # type: ignore[arg-type]
+        optimizer.param_groups[0]["lr"] = 0.1
+        model.weight.grad = torch.zeros_like(model.weight)
+        optimizer.step()
+        torch.testing.assert_close(model.weight.detach(), torch.full((2, 2), expected))
+
+
+def test_the_average_is_a_recursion_with_a_warm_up_and_covers_bn_statistics() -> None:
+    model = small_model()
+    average = WeightAverage(model, decay=0.9)
+    expected = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    step_function = stepper(model)
+    for step in range(1, 15):
+        step_function(samples(seed=step), step=step - 1, lr=0.1, last_lr=0.1)
+        average.update(model, step)
+        keep = min(0.9, (1 + step) / (10 + step))
+        for name, tensor in model.state_dict().items():
+            expected[name] = (
+                keep * expected[name] + (1 - keep) * tensor if tensor.is_floating_point() else tensor.clone()
+            )
+
+    for name, tensor in average.tensors.items():
+        torch.testing.assert_close(tensor, expected[name], msg=name)
+    assert not torch.equal(average.tensors["bn1.running_mean"], model.state_dict()["bn1.running_mean"])
+
+
+def test_the_stochastic_depth_mask_depends_on_seed_step_and_position_alone() -> None:
+    keep = torch.tensor([1.0, 0.75, 0.5])
+    mask = keep_mask(7, 3, keep, 4000)
+
+    assert torch.equal(mask, keep_mask(7, 3, keep, 4000))
+    assert torch.equal(mask[:, :10], keep_mask(7, 3, keep, 10))
+    assert not torch.equal(mask, keep_mask(7, 4, keep, 4000))
+    assert not torch.equal(mask, keep_mask(8, 3, keep, 4000))
+    assert set(mask[1].tolist()) == {0.0, pytest.approx(1 / 0.75)}
+    shares = (mask > 0).float().mean(1)
+    torch.testing.assert_close(shares, keep, rtol=0, atol=0.04)  # 5 standard deviations of 4,000 draws
+
+
+@pytest.mark.parametrize("where", ["images", "weight"])
+def test_a_number_that_is_not_finite_stops_before_the_update_and_is_named(where: str) -> None:
+    model, batch = small_model(), samples()
+    if where == "images":
+        batch.images[0, 0, 0, 0] = torch.inf
+    else:
+        with torch.no_grad():
+            model.get_parameter("layer2.0.conv1.weight")[0, 0, 0, 0] = torch.nan
+    before = model.get_parameter("fc.weight").detach().clone()
+
+    with pytest.raises(DivergedError) as error:
+        stepper(model)(batch, step=16, lr=0.1, last_lr=0.1)
+
+    assert "diverged at step 17" in str(error.value)
+    assert ("layer2.0.conv1.weight" if where == "weight" else "running_mean") in str(error.value)
+    assert torch.equal(model.get_parameter("fc.weight"), before)
