@@ -4,18 +4,17 @@ from pathlib import Path
 from typing import Any
 
 from resnetlab.catalog import model_spec
-from resnetlab.data.open import open_source
 from resnetlab.evaluate import evaluate_run
 from resnetlab.evaluation import Evaluation
 from resnetlab.plaindata import convert
 from resnetlab.recipe import Recipe
-from resnetlab.recipes import named_recipe
+from resnetlab.recipes import default_recipe, named_recipe
 from resnetlab.settings import find_leaf, leaves, override
-from resnetlab.spec import ModelSpec
+from resnetlab.spec import KNOBS, ModelSpec
 from resnetlab.training.device import pick_device
 from resnetlab.training.observer import Observer, Silence
+from resnetlab.training.planning import plan_run
 from resnetlab.training.run import Result, default_out, resume_run, train_plan
-from resnetlab.training.session import absolute_source, fit_to_source, make_plan
 from resnetlab.units import Duration
 
 
@@ -51,8 +50,7 @@ def train(
         Interrupted, DivergedError, WriteError, LockedError: As training ends before its end.
     """
     spec = model_spec(model) if isinstance(model, str) else model
-    if recipe is None:
-        recipe = "digits" if data == "digits" else "quick"
+    recipe = recipe or default_recipe(data)
     chosen = named_recipe(recipe, spec.depth) if isinstance(recipe, str) else recipe
     if epochs is not None:
         values["length"] = Duration(epochs, "ep")
@@ -61,9 +59,8 @@ def train(
     known = leaves(chosen)
     kinds = {name: find_leaf(known, name).kind for name in values}
     chosen = override(chosen, {n: convert(kinds[n], v, n) for n, v in values.items()})
-    source = open_source(data, classes=spec.classes, image_size=spec.input_size, channels=spec.in_channels)
-    spec = fit_to_source(spec, source) if isinstance(model, str) else spec
-    plan = make_plan(spec, source, absolute_source(data), chosen, pick_device(device))
+    fixed = () if isinstance(model, str) else KNOBS
+    plan = plan_run(spec, data, chosen, pick_device(device), fixed)
     return train_plan(plan, Path(out) if out else default_out(plan), observer or Silence())
 
 
@@ -79,7 +76,7 @@ def evaluate(
     *,
     data: str | None = None,
     split: str = "test",
-    weights: str = "best-known",
+    weights: str = "auto",
     device: str = "auto",
 ) -> Evaluation:
     """Score a run or a checkpoint; see `evaluate_run`."""

@@ -1,5 +1,6 @@
 """Images per second of training and evaluation, against what the machine can do."""
 
+import math
 import statistics
 import time
 from collections.abc import Callable
@@ -13,16 +14,20 @@ from resnetlab.data.batches import Batches, evaluation_batches
 from resnetlab.data.normalise import Normaliser
 from resnetlab.data.source import Split
 from resnetlab.errors import UsageError
+from resnetlab.layers import Conv, Norm
 from resnetlab.machine import free_memory, matmul_rate, peak_memory, synchronise
 from resnetlab.recipe import Recipe
 from resnetlab.settings import override
 from resnetlab.spec import ModelSpec
 from resnetlab.timeline import Timeline
 from resnetlab.training.device import apply_switches, describe_device
-from resnetlab.training.session import Plan, build_state
+from resnetlab.training.planning import RunPlan
+from resnetlab.training.session import build_state
 from resnetlab.training.steps import autocast
 from resnetlab.units import Duration, format_bytes, format_seconds
 
+_SMALL_BATCH = 32
+_PROCESS_BYTES = 350e6  # Python, torch and their buffers, measured
 _MATMUL_TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -123,7 +128,7 @@ def _training_step(spec: ModelSpec, recipe: Recipe, device: torch.device) -> tup
     )
     _, step_function = build_state(spec, recipe, device)
     return (
-        lambda step: step_function(batches.at(step), step=step, lr=1e-3, last_lr=1e-3),
+        lambda step: step_function(batches.at(step), step=step, lr=1e-3),
         lambda step: batches.at(step),
     )
 
@@ -172,16 +177,38 @@ def _timed(step: Step, index: int, device: torch.device) -> float:
     return time.perf_counter() - started
 
 
-def estimate(plan: Plan) -> dict[str, str]:
-    """Return the time and memory that a planned run will take, from three of its steps, not compiled."""
-    recipe = override(plan.recipe, {"compile": "off"})
-    size = plan.source.train.images.shape[1]
-    spec = plan.spec.with_(input_size=size)
+def estimate(plan: RunPlan) -> dict[str, str]:
+    """Return the time and memory that a planned run will take.
+
+    The time comes from two small steps that are not compiled, the memory from arithmetic.
+    """
+    height, width = plan.source.train.images.shape[1:3]
+    batch = min(plan.recipe.run.batch, _SMALL_BATCH)
+    recipe = override(plan.recipe, {"compile": "off", "batch": batch, "accumulate": 1})
+    spec = plan.spec.with_(input_size=max(height, width))
     speed = measure_speed("train", spec, recipe, plan.device, steps=2, warmup=1)
-    seconds = plan.timeline.num_steps * speed.step_milliseconds / 1e3
-    free = free_memory(plan.device)
+    samples = plan.timeline.samples_seen(plan.timeline.num_steps)
+    seconds = samples / speed.images_per_second
+    needed, free = training_memory(plan.spec, plan.recipe, height, width), free_memory(plan.device)
     faster = " (compiled steps are faster)" if plan.recipe.execution.compile == "on" else ""
     return {
         "estimate": f"{format_seconds(seconds)} at {speed.images_per_second:,.0f} images/s{faster}",
-        "memory": f"{format_bytes(speed.peak_memory_bytes)} at its peak; {format_bytes(free)} are free",
+        "memory": f"about {format_bytes(needed)}; {format_bytes(free) if free else 'unknown'} free",
     }
+
+
+def training_memory(spec: ModelSpec, recipe: Recipe, height: int, width: int) -> float:
+    """Return about the bytes that a training step holds: kept activations, weights, optimizer.
+
+    Kept are the outputs of convolutions and of BN (an activation overwrites its input); with
+    checkpointing the units' inputs and the activations of one unit.
+    """
+    kept = [row for row in spec.shapes(height, width) if isinstance(row.layer, Conv | Norm)]
+    sizes = [math.prod(row.output) for row in kept]
+    numbers = float(sum(sizes))
+    if recipe.execution.checkpoint_activations:
+        numbers = numbers / len(kept) * (sum(spec.blocks) + 6)
+    per_number = 4 if recipe.execution.precision == "fp32" else 2
+    microbatch = -(-recipe.run.batch // recipe.execution.accumulate)
+    states = {"sgd": 3, "adam": 4, "adamw": 4}[recipe.optimizer.optimizer]
+    return numbers * per_number * microbatch + 4.0 * spec.num_parameters * states + _PROCESS_BYTES

@@ -27,7 +27,7 @@ def evaluate_run(
     *,
     data: str | None = None,
     split: str = "test",
-    weights: str = "best-known",
+    weights: str = "auto",
     device: str = "auto",
 ) -> Evaluation:
     """Score a run's newest checkpoint, or the checkpoint at `path`, and write the result.
@@ -39,7 +39,7 @@ def evaluate_run(
         path: A run's directory, or one of its checkpoints.
         data: A dataset's name or path; the run's own if None.
         split: "test", "train" or "val" (the samples the run held out).
-        weights: "plain", "averaged", or "best-known": averaged if there are any.
+        weights: "plain", "averaged", or "auto": averaged if there are any.
         device: auto, cpu, cuda or mps.
 
     Raises:
@@ -47,7 +47,7 @@ def evaluate_run(
         CheckpointError: If the checkpoint cannot be used.
         DataError: If the data does not fit the network.
     """
-    run, checkpoint = _find(path)
+    run, checkpoint, problems = _find(path)
     source = reopen_source(run, data)
     target = pick_device(device)
     recipe = recipe_from_json(run.read("recipe"))
@@ -71,25 +71,41 @@ def evaluate_run(
     evaluation = Evaluation(
         checkpoint=str(checkpoint.path),
         step=checkpoint.step,
+        data=source.name,
+        fingerprint=source.fingerprint,
         split=split,
         weights="averaged weights" if group == "ema" else "weights",
         scores=scores,
         class_names=tuple(recorded["class_names"]),
-        out=str(run.path / "eval" / f"{checkpoint.path.name}-{split}"),
+        out=str(run.path / "eval" / _folder(checkpoint, source, split, group, recorded)),
+        notes=tuple(f"A newer checkpoint cannot be used. {problem}" for problem in problems),
     )
     write_evaluation(evaluation)
     return evaluation
 
 
-def _find(path: Path) -> tuple[RunDirectory, Checkpoint]:
+def _find(path: Path) -> tuple[RunDirectory, Checkpoint, list[str]]:
     if (path / "MANIFEST.json").exists():
-        return open_run(path.absolute().parent.parent), load_checkpoint(path)
+        run, chosen = open_run(path.absolute().parent.parent), load_checkpoint(path)
+        if chosen.identity != run.identity():
+            raise CheckpointError(f"{path} is another run's checkpoint, not one of {run.path}")
+        return run, chosen, []
     run = open_run(path)
     checkpoint, problems = load_newest(run.checkpoints, identity=run.identity())
     if checkpoint is None:
         why = "; ".join(problems) or "none was written yet"
         raise CheckpointError(f"no usable checkpoint in {run.checkpoints}: {why}")
-    return run, checkpoint
+    return run, checkpoint, problems
+
+
+def _folder(checkpoint: Checkpoint, source: Source, split: str, group: str, recorded: dict[str, Any]) -> str:
+    """Return a name that no evaluation of other weights, data or split has."""
+    parts = [checkpoint.path.name, split]
+    if group == "model" and "ema" in checkpoint.tensors:
+        parts.append("plain")
+    if source.fingerprint != recorded["fingerprint"]:
+        parts.append(source.fingerprint[:8])
+    return "-".join(parts)
 
 
 def _check_fit(source: Source, class_names: list[str], run: RunDirectory) -> None:
@@ -104,14 +120,16 @@ def _check_fit(source: Source, class_names: list[str], run: RunDirectory) -> Non
 def _choose_split(source: Source, split: str, recorded: dict[str, Any]) -> Split:
     if split == "test":
         return source.test
+    is_own = source.fingerprint == recorded["fingerprint"]
+    held_out = np.asarray(recorded["val_indices"], dtype=np.int64)
     if split == "train":
-        return source.train
+        kept = np.setdiff1d(np.arange(len(source.train)), held_out) if is_own else slice(None)
+        return Split(images=source.train.images[kept], labels=source.train.labels[kept])
     if not recorded["val_indices"]:
         raise UsageError("the run held no validation samples out (it was trained without --val)")
-    if source.fingerprint != recorded["fingerprint"]:
+    if not is_own:
         raise DataError("the validation samples are known by their place in the run's own data")
-    held_out = np.asarray(recorded["val_indices"])
-    return Split(images=source.train.images[held_out], labels=source.train.labels[held_out])
+    return source.train.take(held_out)
 
 
 def _choose_weights(checkpoint: Checkpoint, weights: str) -> str:

@@ -20,11 +20,14 @@ class Evaluation:
 
     checkpoint: str
     step: int
+    data: str
+    fingerprint: str
     split: str
     weights: str
     scores: Scores
     class_names: tuple[str, ...]
     out: str
+    notes: tuple[str, ...] = ()
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -61,6 +64,8 @@ class Evaluation:
         return {
             "checkpoint": self.checkpoint,
             "step": self.step,
+            "data": self.data,
+            "fingerprint": self.fingerprint,
             "split": self.split,
             "weights": self.weights,
             **self.scores.row(),
@@ -84,7 +89,7 @@ def write_evaluation(evaluation: Evaluation) -> None:
         *([n, *map(int, c)] for n, c in zip(names, confusion, strict=True)),
     ]
     files.write_file(out / "confusion.csv", _csv(table))
-    files.write_file(out / "confusion.png", draw_confusion(confusion, names))
+    files.write_file(out / "confusion.png", draw_confusion(confusion, names, evaluation.scores.accuracy))
 
 
 def _csv(rows: Sequence[Sequence[Any]]) -> str:
@@ -93,7 +98,7 @@ def _csv(rows: Sequence[Sequence[Any]]) -> str:
     return stream.getvalue()
 
 
-def draw_confusion(confusion_KK: np.ndarray, names: Sequence[str]) -> bytes:
+def draw_confusion(confusion_KK: np.ndarray, names: Sequence[str], accuracy: float) -> bytes:
     """Return a PNG of the confusion matrix; each row's shares are colours, its counts are written.
 
     Above 20 classes the counts, above 100 the names are left out.
@@ -119,8 +124,7 @@ def draw_confusion(confusion_KK: np.ndarray, names: Sequence[str]) -> bytes:
             if number:
                 colour = "white" if shares[row, column] > 0.5 else "black"
                 axes.text(column, row, str(number), ha="center", va="center", fontsize=8, color=colour)
-    right, total = int(np.trace(confusion_KK)), int(confusion_KK.sum())
-    axes.set_title(f"{100 * right / max(total, 1):.2f} % of {total:,} right", fontsize=11)
+    axes.set_title(f"{100 * accuracy:.2f} % of {int(confusion_KK.sum()):,} right", fontsize=11)
     stream = io.BytesIO()
     figure.savefig(stream, format="png", metadata={"Software": None})
     return stream.getvalue()

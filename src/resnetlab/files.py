@@ -9,6 +9,7 @@ import contextlib
 import errno
 import os
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -24,10 +25,10 @@ def _telling(path: Path, action: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        hint = "Choose another place, or mend this one and run the same command again."
+        hint = "Mend that and go on: `resnetlab resume RUN` loses nothing that was saved."
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             free = format_bytes(shutil.disk_usage(existing_parent(path)).free)
-            hint = f"The disk is full ({free} free). Make room and run the same command again."
+            hint = f"The disk is full ({free} free). Make room and go on with `resnetlab resume RUN`."
         raise WriteError(f"could not {action} {path}: {error.strerror or error}", hint=hint) from error
 
 
@@ -52,7 +53,10 @@ def _flush_directory(path: Path) -> None:
 def make_directory(path: Path) -> None:
     """Make the directory and those above it, if they are not there."""
     with _telling(path, "make the directory"):
+        missing = [p for p in (path, *path.parents) if not p.exists()]
         path.mkdir(parents=True, exist_ok=True)
+        for made in missing:
+            _flush_directory(made.parent)
 
 
 def _write_flushed(path: Path, content: bytes) -> None:
@@ -123,10 +127,12 @@ def remove_leftovers(directory: Path) -> None:
 
 def cut_file(path: Path, length: int) -> None:
     """Cut the file back to its first `length` bytes; a missing file becomes an empty one."""
-    with _telling(path, "cut back"), path.open("ab") as stream:
-        stream.truncate(length)
-        stream.flush()
-        os.fsync(stream.fileno())
+    with _telling(path, "cut back"):
+        with path.open("ab") as stream:
+            stream.truncate(length)
+            stream.flush()
+            os.fsync(stream.fileno())
+        _flush_directory(path.parent)
 
 
 def rename_file(path: Path, new_path: Path) -> None:
@@ -200,6 +206,8 @@ class DirectoryLock:
 
     def release(self) -> None:
         """Give the directory free."""
+        with contextlib.suppress(OSError):
+            self._stream.truncate(0)  # so that nobody reads of a holder that is gone
         self._stream.close()
 
     def __enter__(self) -> "DirectoryLock":
@@ -220,22 +228,35 @@ def refuse_locked(directory: Path) -> None:
     path = directory / "lock"
     if path.exists():
         with _telling(path, "read"), path.open("rb") as stream:
-            _lock_or_tell(stream, directory)
+            _lock_or_tell(stream, directory, shared=True)
 
 
-def _lock_or_tell(stream: IO[bytes], directory: Path) -> None:
+def _lock_or_tell(stream: IO[bytes], directory: Path, *, shared: bool = False) -> None:
     try:
-        _lock_exclusively(stream)
+        _lock(stream, shared=shared)
     except OSError as error:
-        stream.seek(0)
-        held_by = stream.read().decode(errors="replace").strip() or "another process"
+        if error.errno not in (errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK):
+            raise WriteError(
+                f"cannot lock {directory}: {error.strerror}",
+                hint="Choose a directory on a file system with locks, e.g. a local disk.",
+            ) from error
         raise LockedError(
-            f"{directory} is in use by {held_by}",
-            hint="Wait until it has ended, or choose another directory with --out.",
+            f"{directory} is in use by {_holder(stream)}",
+            hint="Wait until it has ended. A new run can go to another directory with --out.",
         ) from error
 
 
-def _lock_exclusively(stream: IO[bytes]) -> None:
+def _holder(stream: IO[bytes]) -> str:
+    """Return who holds a lock; its holder may need a moment to say so."""
+    for _ in range(20):
+        stream.seek(0)
+        if held_by := stream.read().decode(errors="replace").strip():
+            return held_by
+        time.sleep(0.05)
+    return "another process"
+
+
+def _lock(stream: IO[bytes], *, shared: bool) -> None:
     if os.name == "nt":
         import msvcrt
 
@@ -244,4 +265,4 @@ def _lock_exclusively(stream: IO[bytes]) -> None:
     else:
         import fcntl
 
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(stream, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)

@@ -1,6 +1,5 @@
 """What a machine can do, measured: its matrix-multiply rate, its copy rate, its memory."""
 
-import resource
 import sys
 import time
 from pathlib import Path
@@ -45,9 +44,13 @@ def synchronise(device: torch.device) -> None:
 
 
 def peak_memory(device: torch.device) -> int:
-    """Return the most bytes this process has held on the device so far."""
+    """Return the most bytes this process has held on the device so far, 0 if unknown."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 

@@ -4,6 +4,7 @@ The tree has one level of groups, and every leaf has a name of its own in the wh
 `--set lr=0.2` and `--set optimizer.lr=0.2` say the same. The string under a leaf is its help text.
 """
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -64,7 +65,11 @@ class Optimizer:
             (not 0 <= self.momentum < 1, f"momentum must lie in [0, 1), got {self.momentum}"),
             (self.nesterov and not self.momentum, "nesterov needs momentum above 0"),
             (len(self.betas) != 2, f"betas are two numbers, got {self.betas}"),
-            (self.weight_decay < 0, f"weight_decay must not be negative, got {self.weight_decay}"),
+            (not all(0 <= b < 1 for b in self.betas), f"betas lie in [0, 1), got {self.betas}"),
+            (
+                not 0 <= self.weight_decay < math.inf,
+                f"weight_decay must not be negative, got {self.weight_decay}",
+            ),
             (self.clip_norm < 0, f"clip_norm must not be negative, got {self.clip_norm}"),
             (not 0 <= self.ema_decay < 1, f"ema_decay must lie in [0, 1), got {self.ema_decay}"),
         )
@@ -89,6 +94,9 @@ class Schedule:
     factors: Floats = ()
     """pieces: the share of the peak after each milestone, e.g. 0.1,0.01."""
 
+    whole_epochs: bool = False
+    """Milestones in epochs fall on the end of that epoch's last, short batch; else they round down."""
+
     lr_end: float = 0.0
     """linear, cosine: the share of the peak at the end of the run."""
 
@@ -105,7 +113,9 @@ class Schedule:
         pieces, factors = len(self.milestones), len(self.factors)
         refuse(
             "schedule",
-            (not self.lr > 0, f"lr must be above 0, got {self.lr}"),
+            (not 0 < self.lr < math.inf, f"lr must be above 0 and finite, got {self.lr}"),
+            (self.lr_end < 0, f"lr_end must not be negative, got {self.lr_end}"),
+            (self.warmup_from < 0, f"warmup_from must not be negative, got {self.warmup_from}"),
             (self.lr_batch < 0, f"lr_batch must not be negative, got {self.lr_batch}"),
             (pieces != factors, f"{pieces} milestones need {pieces} factors, got {factors}"),
         )
@@ -180,7 +190,7 @@ class Execution:
     """How the arithmetic is carried out."""
 
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-    """Number format of the convolutions; weights, BN statistics and loss stay fp32."""
+    """Number format of the convolutions; weights, BN and loss stay fp32. CUDA: fp32 is TF32 there."""
 
     loss_scale: float = 0.0
     """fp16: fixed factor of the loss; 0 adapts it."""

@@ -37,12 +37,17 @@ class LearningRate:
         if kind == "pieces":
             share = 1.0
             for milestone, factor in zip(self.schedule.milestones, self.schedule.factors, strict=True):
-                if step >= self.timeline.boundary(milestone):
+                if step >= self._start(milestone):
                     share = factor
             return share
         passed = (step - warmup) / max(self.timeline.num_steps - warmup, 1)
         falling = 1 - passed if kind == "linear" else (1 + math.cos(math.pi * passed)) / 2
         return end + (1 - end) * falling
+
+    def _start(self, milestone: Duration) -> int:
+        if self.schedule.whole_epochs:
+            return self.timeline.steps_in(milestone)
+        return self.timeline.boundary(milestone)
 
     def describe(self) -> str:
         """Return the schedule in words."""
@@ -59,11 +64,3 @@ class LearningRate:
             later = ", ".join(f"{self.peak * factor:g} from {at}" for at, factor in pairs)
             return f"{warmup}{peak}, {later}"
         return f"{warmup}{peak}, {schedule.schedule} to {self.peak * schedule.lr_end:g}"
-
-
-def total_epochs(timeline: Timeline) -> float:
-    """Return the length of the run in epochs, e.g. 163.84."""
-    return timeline.samples_seen(timeline.steps_in(timeline.length)) / timeline.num_samples
-
-
-__all__ = ["Duration", "LearningRate", "total_epochs"]

@@ -95,17 +95,6 @@ def recipe_hash(recipe: Recipe) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def differences(old: Any, new: Any) -> dict[str, tuple[Any, Any]]:
-    """Return {name: (old, new)} for every leaf in which two pieces of plain data differ."""
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
-        found: dict[str, tuple[Any, Any]] = {}
-        for key in {**old, **new}:
-            for name, pair in differences(old.get(key), new.get(key)).items():
-                found[f"{key}.{name}" if name else key] = pair
-        return found
-    return {} if old == new else {"": (old, new)}
-
-
 class Resolution:
     """A recipe under construction that remembers where each value came from.
 

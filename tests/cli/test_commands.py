@@ -117,7 +117,7 @@ def test_eval_takes_a_checkpoint_and_other_splits(finished: tuple[Path, dict[str
     assert on_val["seen"] == 100
     last = [row for row in read_rows(out / "metrics.jsonl") if row["kind"] == "val"][-1]
     assert on_val["accuracy"] == last["accuracy"]
-    assert "of 1,438; 95 % interval" in text
+    assert "of 1,338; 95 % interval" in text
     assert "most taken for" in text
 
 
@@ -243,6 +243,35 @@ def test_bench_json_is_one_line_with_images_per_second() -> None:
     evaluation = json.loads(run("bench", "eval", "resnet8", "--batch", "8", "--steps", "2", "--warmup", "1",
                                 "--set", "compile=off", "--json").stdout)  # fmt: skip
     assert evaluation["what"] == "eval"
+
+
+def test_version_names_ours_and_torchs() -> None:
+    text = run("--version").stdout
+
+    assert text.startswith("resnetlab 0.")
+    assert "torch 2." in text
+
+
+def test_an_interrupted_begin_can_be_begun_again(tmp_path: Path) -> None:
+    """A process killed before recipe.json was written leaves no run, and is in nobody's way."""
+    out = tmp_path / "run"
+    out.mkdir()
+    for name in ("lock", "spec.json", "data.json"):
+        (out / name).write_text("{}")
+    run("train", "resnet8", "--data", "digits", "--steps", "1", "--out", str(out), *SMALL)
+
+    assert (out / "RESULT.json").exists()
+
+
+def test_what_cannot_be_built_leaves_no_run_behind(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    done = run(
+        "train", "resnet8", "--data", "digits", "--out", str(out), "--set", "crop_padding=40",
+        "--set", "crop_fill=reflect", code=2,
+    )  # fmt: skip
+
+    assert "cannot reflect 40 pixels" in done.stderr
+    assert {path.name for path in out.iterdir()} <= {"lock"}
 
 
 def test_doctor_names_versions_rates_and_places() -> None:

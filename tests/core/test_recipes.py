@@ -36,8 +36,8 @@ RATES: list[tuple[str, int, int, dict[int, float]]] = [
     ("chaoji", 20, CIFAR, PIECES_64K | WARM_500),
     ("chaoji-tf2", 110, CIFAR, PIECES_64K | WARM_500),
     # 1,563 steps an epoch, the last with 16 samples
-    ("keras", 20, CIFAR, {0: 1e-3, 124_999: 1e-3, 125_000: 1e-4, 187_500: 1e-5, 250_000: 1e-6,
-                          281_250: 5e-7}),
+    ("keras", 20, CIFAR, {0: 1e-3, 125_039: 1e-3, 125_040: 1e-4, 187_560: 1e-5, 250_080: 1e-6,
+                          281_340: 5e-7}),
     ("tfofficial-cifar", 32, CIFAR, {0: 0.1, 35_545: 0.1, 35_546: 0.01, 53_124: 0.01, 53_125: 0.001,
                                      71_093: 1e-4}),
     ("tfofficial-imagenet", 50, IMAGENET, {0: 0.0, 12_511: 0.064, 25_022: 0.128, 150_135: 0.128,

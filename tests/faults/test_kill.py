@@ -131,23 +131,28 @@ def check_signals(steps: list[int], tmp_path: Path, uninterrupted: dict[str, byt
 def test_ctrl_c_and_sigterm_save_and_a_new_process_goes_on_exactly(
     tmp_path: Path, uninterrupted: dict[str, bytes]
 ) -> None:
-    check_signals([3, 18, 33], tmp_path, uninterrupted)
+    check_signals([3, 12, 24], tmp_path, uninterrupted)
 
 
 @pytest.mark.faults
 def test_signals_after_every_row_of_a_run(tmp_path: Path, uninterrupted: dict[str, bytes]) -> None:
-    check_signals(list(range(3, STEPS - 3, 3)), tmp_path, uninterrupted)
+    check_signals(list(range(3, STEPS - 12, 3)), tmp_path, uninterrupted)
 
 
 def check_starters(count: int, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    processes = [begin(*TRAIN, "--out", str(run)) for _ in range(count)]
-    outputs = [process.communicate(timeout=600)[0] for process in processes]
-    codes = [process.returncode for process in processes]
-    assert sorted(codes) == [0] + [6] * (count - 1), outputs
-    loser = next(output for output, code in zip(outputs, codes, strict=True) if code == 6)
-    winner = processes[codes.index(0)]
-    assert f"process {winner.pid} on" in loser
+    processes = [begin(*TRAIN, "--out", str(run), "--steps", "1000000") for _ in range(count)]
+    deadline = time.monotonic() + 300
+    while sum(process.poll() is None for process in processes) > 1:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    (winner,) = (process for process in processes if process.poll() is None)
+    winner.kill()
+    outputs = {process: process.communicate()[0] for process in processes}
+    for process in processes:
+        if process is not winner:
+            assert process.returncode == 6, outputs[process]
+            assert f"process {winner.pid} on" in outputs[process]
 
 
 def test_of_four_simultaneous_starters_one_wins_and_the_others_name_it(tmp_path: Path) -> None:
@@ -162,7 +167,7 @@ def test_of_twenty_simultaneous_starters_one_wins(tmp_path: Path) -> None:
 def test_a_second_process_changes_no_byte_and_death_frees_the_directory(tmp_path: Path) -> None:
     """T28: train and resume beside a running one; then SIGKILL; then the lock is free."""
     run = tmp_path / "run"
-    first = begin(*TRAIN, "--out", str(run), "--steps", "100000", "--set", "checkpoint_every=3")
+    first = begin(*TRAIN, "--out", str(run), "--steps", "100000", "--checkpoint-every", "3")
     assert wait_for(lambda: list((run / "checkpoints").glob("step-*")), first)
     first.send_signal(signal.SIGSTOP)
     time.sleep(0.2)

@@ -18,7 +18,8 @@ from resnetlab.recipes import named_recipe
 from resnetlab.runs.directory import RunDirectory, claim_new
 from resnetlab.settings import override
 from resnetlab.training.observer import Silence
-from resnetlab.training.session import Plan, make_plan, plan_of, resume, start
+from resnetlab.training.planning import RunPlan, make_plan, plan_of
+from resnetlab.training.session import resume, start
 from resnetlab.units import Duration
 
 CPU = torch.device("cpu")
@@ -53,16 +54,18 @@ def small_recipe(**changes: Any) -> Recipe:
         "compile": "off",
         "cutout": 4,
     }
-    return override(named_recipe("quick"), values | changes)
+    values |= changes
+    values["length"] = Duration.parse(str(values["length"]))
+    return override(named_recipe("quick"), values)
 
 
-def small_plan(**changes: Any) -> Plan:
+def small_plan(**changes: Any) -> RunPlan:
     """A plan for the smallest CIFAR net (8 layers) on the small source."""
     spec = model_spec("resnet8").with_(classes=3, width=0.5, stochastic_depth=0.3)
     return make_plan(spec, small_source(), "small", small_recipe(**changes), CPU)
 
 
-def train_whole(out: Path, plan: Plan) -> RunDirectory:
+def train_whole(out: Path, plan: RunPlan) -> RunDirectory:
     """Train a plan from beginning to end without an interruption."""
     with claim_new(out):
         trainer = start(plan, RunDirectory(out), Silence())

@@ -14,7 +14,8 @@ from resnetlab.runs.checkpoint import load_checkpoint, load_newest, save_checkpo
 from resnetlab.runs.directory import RunDirectory, claim_new
 from resnetlab.runs.journal import read_rows
 from resnetlab.training.observer import Silence
-from resnetlab.training.session import plan_of, resume, start
+from resnetlab.training.planning import plan_of
+from resnetlab.training.session import resume, start
 from resnetlab.training.state import TrainState
 from tests.training.helpers import CPU, final_bytes, go_on, small_plan, small_source, train_whole
 
@@ -184,7 +185,7 @@ def trained_state(tmp_path: Path, **changes: Any) -> tuple[TrainState, Any]:
         trainer = start(small_plan(**changes), RunDirectory(out), Silence())
         for step in range(2):
             batch = trainer.batches.at(step)
-            loss, correct = trainer.step_function(batch, step=step, lr=0.1, last_lr=0.1)
+            loss, correct = trainer.step_function(batch, step=step, lr=0.1)
             trainer.state.interval.add(loss, correct, 8)
             trainer.state.epoch.add(loss, correct, 8)
             assert trainer.state.average is not None
@@ -294,3 +295,27 @@ def test_low_precision_resumes_exactly_too(precision: str, tmp_path: Path) -> No
     finish(run)
 
     assert final_bytes(run) == final_bytes(whole)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"cycle_epochs": 1, "length": "5ep", "batch": 7},
+        {"momentum_form": "keras", "nesterov": False},
+        {"optimizer": "adam", "normalise": "per-image"},
+        {"checkpoint_activations": True, "accumulate": 1},
+        {"compile": "on", "cycle_epochs": 1, "length": "5ep", "batch": 7, "accumulate": 1},
+    ],
+    ids=lambda changes: " ".join(map(str, changes.values())),
+)
+def test_every_way_to_train_resumes_exactly(changes: dict[str, Any], tmp_path: Path) -> None:
+    torch._dynamo.reset()  # each run compiles for itself, as a process would
+    plan = small_plan(**changes)
+    whole = train_whole(tmp_path / "whole", plan)
+    torch._dynamo.reset()
+
+    run = run_until(tmp_path / "run", 13, **changes)
+    torch._dynamo.reset()
+    finish(run)
+
+    assert final_bytes(run, plan.timeline.num_steps) == final_bytes(whole, plan.timeline.num_steps)

@@ -39,7 +39,9 @@ def samples(count: int = 12, seed: int = 0) -> Samples:
 
 def stepper(model: nn.Module, **changes: Any) -> TrainStep:
     recipe = override(named_recipe("quick"), {"compile": "off"} | changes)
-    return TrainStep(model, build_optimizer(model, recipe.optimizer), recipe, CPU)
+    execution = recipe.execution
+    can_skip = execution.precision == "fp16" and not execution.loss_scale
+    return TrainStep(model, build_optimizer(model, recipe.optimizer, can_skip=can_skip), recipe, CPU)
 
 
 def small_model() -> nn.Module:
@@ -47,7 +49,14 @@ def small_model() -> nn.Module:
 
 
 def restated_sgd(
-    model: nn.Module, batches: list[Samples], rates: list[float], *, decay: float, momentum: float, form: str
+    model: nn.Module,
+    batches: list[Samples],
+    rates: list[float],
+    *,
+    decay: float,
+    momentum: float,
+    form: str,
+    nesterov: bool = False,
 ) -> None:
     """SGD written out, for one parameter after another; weight decay on kernels."""
     velocities = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
@@ -61,22 +70,23 @@ def restated_sgd(
                 v = velocities[name]
                 if form == "keras":
                     v.copy_(momentum * v - lr * gradient)
-                    p += v
+                    p += momentum * v - lr * gradient if nesterov else v
                 else:
                     v.copy_(momentum * v + gradient)
-                    p -= lr * v
+                    p -= lr * (gradient + momentum * v if nesterov else v)
 
 
+@pytest.mark.parametrize("nesterov", [False, True])
 @pytest.mark.parametrize("form", ["torch", "keras"])
-def test_sgd_is_the_update_written_out_even_where_the_rate_changes(form: str) -> None:
+def test_sgd_is_the_update_written_out_even_where_the_rate_changes(form: str, nesterov: bool) -> None:
     model = small_model()
     twin = copy.deepcopy(model)
-    batches, rates = [samples(seed=s) for s in range(5)], [0.1, 0.1, 0.02, 0.02, 0.05]
-    step = stepper(model, weight_decay=0.01, nesterov=False, momentum_form=form, decay_scope="kernels")
+    batches, rates = [samples(seed=s) for s in range(5)], [0.0, 0.1, 0.02, 0.02, 0.05]
+    step = stepper(model, weight_decay=0.01, nesterov=nesterov, momentum_form=form, decay_scope="kernels")
     for index, batch in enumerate(batches):
-        step(batch, step=index, lr=rates[index], last_lr=rates[max(index - 1, 0)])
+        step(batch, step=index, lr=rates[index])
 
-    restated_sgd(twin, batches, rates, decay=0.01, momentum=0.9, form=form)
+    restated_sgd(twin, batches, rates, decay=0.01, momentum=0.9, form=form, nesterov=nesterov)
 
     for (name, p), q in zip(model.named_parameters(), twin.parameters(), strict=True):
         torch.testing.assert_close(p, q, rtol=2e-4, atol=2e-6, msg=name)  # float32 sums in another order
@@ -100,7 +110,7 @@ def gradient_of(changes: dict[str, Any], batch: Samples) -> tuple[list[Tensor], 
             module.training = False
     before = [p.detach().clone() for p in model.parameters()]
     plain = {"momentum": 0.0, "nesterov": False, "weight_decay": 0.0}
-    loss, correct = stepper(model, **(plain | changes))(batch, step=0, lr=1.0, last_lr=1.0)
+    loss, correct = stepper(model, **(plain | changes))(batch, step=0, lr=1.0)
     return [b - p for b, p in zip(before, model.parameters(), strict=True)], float(loss), int(correct)
 
 
@@ -132,13 +142,27 @@ def test_a_fixed_loss_scale_changes_nothing_but_the_range() -> None:
         torch.testing.assert_close(a, b, rtol=0.1, atol=2e-3)  # fp16 has 11 bits
 
 
+def test_a_step_that_overflows_fp16_is_left_out_and_leaves_no_state() -> None:
+    model, batch = small_model(), samples()
+    step = stepper(model, precision="fp16")
+    assert step.scaler is not None
+    step.scaler._init_scale = 2.0**40  # the first scaled loss overflows
+    before = [p.detach().clone() for p in model.parameters()]
+
+    step(batch, step=0, lr=0.1)
+
+    assert all(torch.equal(p, b) for p, b in zip(model.parameters(), before, strict=True))
+    assert not any(slot.get("momentum_buffer") is not None for slot in step.optimizer.state.values())
+    assert step.scaler.get_scale() == 2.0**39
+
+
 def test_mixed_labels_and_smoothing_are_the_weighted_mean_of_two_losses() -> None:
     batch = samples()
     batch.labels_other, batch.weight = (batch.labels + 3) % 10, 0.7
     model = small_model()
     logits = copy.deepcopy(model).train()(batch.images)
 
-    loss, correct = stepper(model, label_smoothing=0.1)(batch, step=0, lr=0.1, last_lr=0.1)
+    loss, correct = stepper(model, label_smoothing=0.1)(batch, step=0, lr=0.1)
 
     def smoothed(labels: Tensor) -> Tensor:
         target = torch.full_like(logits, 0.1 / 10)
@@ -199,7 +223,7 @@ def test_the_average_is_a_recursion_with_a_warm_up_and_covers_bn_statistics() ->
     expected = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     step_function = stepper(model)
     for step in range(1, 15):
-        step_function(samples(seed=step), step=step - 1, lr=0.1, last_lr=0.1)
+        step_function(samples(seed=step), step=step - 1, lr=0.1)
         average.update(model, step)
         keep = min(0.9, (1 + step) / (10 + step))
         for name, tensor in model.state_dict().items():
@@ -236,7 +260,7 @@ def test_a_number_that_is_not_finite_stops_before_the_update_and_is_named(where:
     before = model.get_parameter("fc.weight").detach().clone()
 
     with pytest.raises(DivergedError) as error:
-        stepper(model)(batch, step=16, lr=0.1, last_lr=0.1)
+        stepper(model)(batch, step=16, lr=0.1)
 
     assert "diverged at step 17" in str(error.value)
     assert ("layer2.0.conv1.weight" if where == "weight" else "running_mean") in str(error.value)

@@ -1,9 +1,11 @@
 """The command line: `resnetlab VERB ...`. The only room that prints."""
 
 import os
+import re
 import sys
 
 from resnetlab.cli.parser import build_parser
+from resnetlab.cli.text import command_name
 from resnetlab.errors import ResnetlabError
 
 
@@ -15,7 +17,7 @@ def main(arguments: list[str] | None = None) -> int:
     except ResnetlabError as error:
         if options.debug:
             raise
-        print(f"resnetlab: {error}", file=sys.stderr)
+        print(f"resnetlab: {_typeable(str(error))}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("resnetlab: stopped", file=sys.stderr)
@@ -24,3 +26,8 @@ def main(arguments: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     return 0
+
+
+def _typeable(text: str) -> str:
+    """Write the commands in a hint as this user types ours."""
+    return re.sub(r"\bresnetlab (?=(?:train|resume|eval|list|show|doctor) )", f"{command_name()} ", text)

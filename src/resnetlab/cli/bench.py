@@ -10,7 +10,7 @@ from resnetlab.cli.text import block, print_json
 from resnetlab.errors import UsageError
 from resnetlab.recipes import named_recipe
 from resnetlab.settings import Resolution
-from resnetlab.training.device import pick_device
+from resnetlab.training.device import decide_compile, has_compiler, pick_device
 from resnetlab.units import format_bytes
 
 
@@ -23,8 +23,11 @@ def bench(options: argparse.Namespace) -> None:
     texts, knobs = split_settings(options.set)
     spec = resolve_model(options.model, knobs)
     resolution = Resolution(named_recipe("quick", spec.depth))
-    resolution.set_texts({"batch": str(options.batch), "compile": "on"} | texts, "flag")
     device = pick_device(options.device)
+    can_compile = device.type != "mps" and has_compiler(device)
+    compiled = {"compile": "on" if can_compile else "off"}
+    resolution.set_texts({"batch": str(options.batch)} | compiled | texts, "flag")
+    decide_compile(resolution.recipe.execution.compile, operations=0, device=device)
     speed = measure_speed(
         options.what, spec, resolution.recipe, device, steps=options.steps, warmup=options.warmup
     )

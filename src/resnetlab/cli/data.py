@@ -8,8 +8,8 @@ from resnetlab.data.open import open_source
 
 
 def data(options: argparse.Namespace) -> None:
-    """Fetch a dataset into the cache if it is not there, check it, and describe it."""
-    facts = open_source(options.source).describe()
+    """Check and describe a dataset; `fetch` first downloads it if it is not in the cache."""
+    facts = open_source(options.source, download=options.action == "fetch").describe()
     if options.json:
         print_json(facts)
     else:

@@ -1,6 +1,7 @@
 """`resnetlab eval`."""
 
 import argparse
+import sys
 from pathlib import Path
 
 from resnetlab.cli.text import print_json, table
@@ -16,11 +17,13 @@ def evaluate(options: argparse.Namespace) -> None:
         weights=options.weights,
         device=options.device,
     )
+    for note in evaluation.notes:
+        print(note, file=sys.stderr)
     if options.json:
         print_json(evaluation.to_json())
         return
     scores, (low, high) = evaluation.scores, evaluation.interval
-    print(f"{evaluation.checkpoint}, {evaluation.weights}, {evaluation.split} set")
+    print(f"{evaluation.checkpoint}, {evaluation.weights}, {evaluation.split} set of {evaluation.data}")
     print(
         f"top-1 {100 * scores.accuracy:.2f} % ({scores.correct:,} of {scores.seen:,}; 95 % interval "
         f"{100 * low:.2f} to {100 * high:.2f} %), top-5 {100 * scores.accuracy_top5:.2f} %, "

@@ -7,6 +7,32 @@ from typing import Any, NoReturn
 
 from resnetlab.errors import nearest
 
+_EXAMPLES = """examples:
+  resnetlab list                                    models, recipes, datasets
+  resnetlab train resnet20 --data digits            a minute on a laptop
+  resnetlab resume runs/RUN                         go on after an interruption
+  resnetlab eval runs/RUN                           per class, confusion matrix
+"""
+_LIST_EXAMPLES = """examples:
+  resnetlab list models
+  resnetlab list recipes --json
+"""
+_RESUME_EXAMPLES = """examples:
+  resnetlab resume runs/resnet20-cifar10-quick-20260101-120000
+  resnetlab resume RUN --data /elsewhere/cifar-10-batches-bin
+"""
+_BENCH_EXAMPLES = """examples:
+  resnetlab bench train resnet20 --batch 128
+  resnetlab bench eval resnet50 --batch 32 --set compile=off --json
+"""
+_DATA_EXAMPLES = """examples:
+  resnetlab data fetch cifar10                      into the cache, resumable, checked
+  resnetlab data describe cifar-10-batches-bin
+"""
+_DOCTOR_EXAMPLES = """examples:
+  resnetlab doctor
+  resnetlab doctor --json
+"""
 _TRAIN_EXAMPLES = """examples:
   resnetlab train resnet20 --data digits            a minute on a laptop
   resnetlab train resnet56 --data cifar10 --recipe he2015 --device cuda
@@ -65,9 +91,10 @@ def build_parser() -> argparse.ArgumentParser:
     top = _Parser(
         prog="resnetlab",
         description="Build, train, resume and evaluate residual networks.",
-        epilog="`resnetlab VERB --help` shows a verb's flags and examples.",
+        epilog=_EXAMPLES + "\n`resnetlab VERB --help` shows a verb's flags and examples.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    top.add_argument("--version", action="version", version=_LazyVersion())
+    top.add_argument("--version", action="version", version=_LazyVersion("%(prog)s"))
     verbs = top.add_subparsers(title="verbs", metavar="VERB", required=True)
     _add_list_and_show(verbs)
     _add_train(verbs)
@@ -104,7 +131,9 @@ def _add_verb(
 
 
 def _add_list_and_show(verbs: Any) -> None:
-    listing = _add_verb(verbs, "list", "list models, recipes and datasets", _later("show", "list_names"))
+    listing = _add_verb(
+        verbs, "list", "list models, recipes and datasets", _later("show", "list_names"), _LIST_EXAMPLES
+    )
     listing.add_argument(
         "what", nargs="?", choices=("models", "recipes", "data"), help="list only these (default: all)"
     )
@@ -148,6 +177,12 @@ def _add_train(verbs: Any) -> None:
     train.add_argument("--val", metavar="N", help="training samples held out for validation")
     train.add_argument("--checkpoint-every", metavar="N", help="steps between checkpoints")
     train.add_argument("--stop-at", metavar="X", help="accuracy in [0, 1] at which training ends")
+    train.add_argument(
+        "--deterministic",
+        action="store_const",
+        const="true",
+        help="CUDA: only algorithms that repeat exactly",
+    )
     _add_set(train)
     _add_device(train)
     train.add_argument(
@@ -156,7 +191,9 @@ def _add_train(verbs: Any) -> None:
 
 
 def _add_resume_and_eval(verbs: Any) -> None:
-    resume = _add_verb(verbs, "resume", "go on with an interrupted run", _later("train", "resume"))
+    resume = _add_verb(
+        verbs, "resume", "go on with an interrupted run", _later("train", "resume"), _RESUME_EXAMPLES
+    )
     resume.add_argument("run", help="the run's directory")
     resume.add_argument("--data", help="where the run's data lies now, if not where it was")
     _add_device(resume)
@@ -168,15 +205,17 @@ def _add_resume_and_eval(verbs: Any) -> None:
     evaluate.add_argument("--split", choices=("test", "train", "val"), default="test")
     evaluate.add_argument(
         "--weights",
-        choices=("best-known", "plain", "averaged"),
-        default="best-known",
-        help="averaged weights if the run has them (best-known), or one of the two",
+        choices=("auto", "plain", "averaged"),
+        default="auto",
+        help="averaged weights if the run has them (auto), or one of the two",
     )
     _add_device(evaluate)
 
 
 def _add_bench(verbs: Any) -> None:
-    bench = _add_verb(verbs, "bench", "measure training or evaluation speed", _later("bench", "bench"))
+    bench = _add_verb(
+        verbs, "bench", "measure training or evaluation speed", _later("bench", "bench"), _BENCH_EXAMPLES
+    )
     bench.add_argument("what", choices=("train", "eval"))
     bench.add_argument("model", help="e.g. resnet20")
     bench.add_argument("--batch", type=int, default=128, help="images per step (default: 128)")
@@ -188,7 +227,7 @@ def _add_bench(verbs: Any) -> None:
 
 
 def _add_data_and_doctor(verbs: Any) -> None:
-    data = _add_verb(verbs, "data", "fetch and describe datasets", _later("data", "data"))
+    data = _add_verb(verbs, "data", "fetch and describe datasets", _later("data", "data"), _DATA_EXAMPLES)
     data.add_argument("action", choices=("fetch", "describe"))
     data.add_argument("source", help="a dataset's name or path")
     _add_verb(

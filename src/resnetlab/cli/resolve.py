@@ -9,7 +9,7 @@ from resnetlab.recipes import list_recipes, named_recipe
 from resnetlab.settings import Resolution, leaves, read_settings_file
 from resnetlab.spec import KNOBS, ModelSpec, parse_knob
 
-_FLAGS = ("batch", "lr", "seed", "val", "checkpoint_every", "stop_at")
+_FLAGS = ("batch", "lr", "seed", "val", "checkpoint_every", "stop_at", "deterministic")
 _LENGTHS = {"steps": "st", "epochs": "ep"}
 
 

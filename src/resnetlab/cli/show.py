@@ -15,6 +15,7 @@ from resnetlab.recipes import list_recipes, named_recipe, recipe_doc
 from resnetlab.runs.directory import RunDirectory, open_run
 from resnetlab.runs.journal import read_rows
 from resnetlab.settings import Resolution, leaf_help, leaves, recipe_from_json, recipe_hash
+from resnetlab.spec import ModelSpec
 from resnetlab.units import format_count
 
 
@@ -71,14 +72,17 @@ def show(options: argparse.Namespace) -> None:
 
 def _show_model(options: argparse.Namespace) -> None:
     recipe_texts, knobs = split_settings(options.set)
+    if options.model:
+        raise UsageError("--model goes with a recipe")
     try:
-        spec = resolve_model(options.name, knobs)
+        model_spec(options.name)
     except UsageError as error:
         known = [*list_recipes(), *list_models()]
         raise UsageError(
             f"no model, recipe or run is called {options.name!r}",
             hint=error.hint if "depth" in str(error) else nearest(options.name, known) or error.hint,
         ) from error
+    spec = resolve_model(options.name, knobs)
     if recipe_texts:
         raise UsageError(f"{options.name} is a model; {', '.join(recipe_texts)} belongs to a recipe")
     if options.json:
@@ -117,8 +121,10 @@ def _recipe_text(recipe: Recipe, origins: dict[str, str]) -> str:
 
 
 def _show_run(options: argparse.Namespace, run: RunDirectory) -> None:
+    if options.set or options.model:
+        raise UsageError("--set and --model do not go with a run: it is what it is")
     recipe = recipe_from_json(run.read("recipe"))
-    spec = model_spec_of(run)
+    spec = ModelSpec.from_json(run.read("spec"))
     named = leaves(named_recipe(recipe.name, spec.depth)) if recipe.name in list_recipes() else {}
     origins = {
         name: f"recipe {recipe.name}" if name in named and named[name].value == leaf.value else "this run"
@@ -137,10 +143,3 @@ def _show_run(options: argparse.Namespace, run: RunDirectory) -> None:
         print(f"  last      step {last['step']:,}: {100 * last['accuracy']:.2f} % on {last['kind']}")
     print(f"  state     {'finished' if run.is_finished else 'unfinished: resnetlab resume ' + str(run.path)}")
     print(_recipe_text(recipe, origins))
-
-
-def model_spec_of(run: RunDirectory) -> Any:
-    """Return the spec of a run's network."""
-    from resnetlab.spec import ModelSpec
-
-    return ModelSpec.from_json(run.read("spec"))

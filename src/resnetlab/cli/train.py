@@ -2,18 +2,20 @@
 
 import argparse
 import dataclasses
+import shlex
 import sys
 from pathlib import Path
 
 from resnetlab.cli.resolve import resolve_model, resolve_recipe, split_settings
 from resnetlab.cli.text import block, command_name, print_json
 from resnetlab.cli.watch import make_watcher
-from resnetlab.data.open import open_source
+from resnetlab.recipes import default_recipe
 from resnetlab.settings import Resolution, leaves
 from resnetlab.training.device import pick_device
 from resnetlab.training.facts import describe_plan
+from resnetlab.training.planning import RunPlan, plan_run
 from resnetlab.training.run import Result, default_out, resume_run, train_plan
-from resnetlab.training.session import Plan, absolute_source, fit_to_source, make_plan
+from resnetlab.units import format_seconds
 
 
 def train(options: argparse.Namespace) -> None:
@@ -37,21 +39,15 @@ def resume(options: argparse.Namespace) -> None:
     _print_end(options, result, None)
 
 
-def _plan(options: argparse.Namespace) -> tuple[Plan, Resolution]:
+def _plan(options: argparse.Namespace) -> tuple[RunPlan, Resolution]:
     _, knobs = split_settings(options.set)
     spec = resolve_model(options.model, knobs)
-    default = "digits" if options.data == "digits" else "quick"
-    resolution = resolve_recipe(options, spec.depth, default)
+    resolution = resolve_recipe(options, spec.depth, default_recipe(options.data))
     device = pick_device(options.device)
-    source = open_source(
-        options.data, classes=spec.classes, image_size=spec.input_size, channels=spec.in_channels
-    )
-    spec = fit_to_source(spec, source, fixed=knobs)
-    plan = make_plan(spec, source, absolute_source(options.data), resolution.recipe, device)
-    return plan, resolution
+    return plan_run(spec, options.data, resolution.recipe, device, fixed=knobs), resolution
 
 
-def _print_plan(options: argparse.Namespace, plan: Plan, resolution: Resolution, out: Path) -> None:
+def _print_plan(options: argparse.Namespace, plan: RunPlan, resolution: Resolution, out: Path) -> None:
     from resnetlab.bench import estimate
 
     facts = describe_plan(plan) | {"run": f"{out} (not made)"} | estimate(plan)
@@ -67,7 +63,7 @@ def _print_plan(options: argparse.Namespace, plan: Plan, resolution: Resolution,
     print(block({n: f"{v['value'] or '-':<28} {v['origin']}" for n, v in values.items()}))
 
 
-def _print_end(options: argparse.Namespace, result: Result, plan: Plan | None) -> None:
+def _print_end(options: argparse.Namespace, result: Result, plan: RunPlan | None) -> None:
     if options.json:
         print_json(dataclasses.asdict(result))
         return
@@ -77,6 +73,8 @@ def _print_end(options: argparse.Namespace, result: Result, plan: Plan | None) -
         f"\n{100 * result.accuracy:.2f} % of {result.seen:,} test images right ({result.correct:,}; "
         f"95 % interval {100 * low:.2f} to {100 * high:.2f} %): last step, single view, {result.weights}."
     )
+    if result.stopped_on_test:
+        print("The run ended because of that accuracy (stop_at): it is selected on the test set.")
     lines = {}
     if result.plain_accuracy is not None:
         lines["plain weights"] = f"{100 * result.plain_accuracy:.2f} %"
@@ -89,14 +87,15 @@ def _print_end(options: argparse.Namespace, result: Result, plan: Plan | None) -
         "run": result.run,
         "weights": f"{checkpoint}/model.safetensors",
         "curve": f"{result.run}/metrics.jsonl",
-        "speed": f"{result.images_per_second:,.0f} images/s",
+        "time": f"{format_seconds(result.train_seconds)} of updates, "
+        f"{result.images_per_second:,.0f} images/s",
     }
     print(block(lines))
     print("\nWhat to type next:")
     print(
         block(
             {
-                f"{command} eval {result.run}": "per class, confusion matrix",
+                f"{command} eval {shlex.quote(result.run)}": "per class, confusion matrix",
                 f"{command} train resnet20 --data cifar10": "CIFAR-10 (fetches 163 MB once)",
                 f"{command} train resnet56 --recipe he2015 --device cuda": "the paper, on a GPU",
                 f"{command} train resnet20 --data FOLDER": "your own images (docs/data.md)",

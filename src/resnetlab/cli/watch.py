@@ -1,5 +1,6 @@
 """Showing a run as it goes: a live bar on a terminal, plain lines elsewhere."""
 
+import contextlib
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, TextIO
@@ -77,7 +78,8 @@ class PlainWatcher:
         return (self._now[0] - samples) / passed if passed > 0 else 0.0
 
     def _print(self, text: str) -> None:
-        print(text, file=self._stream, flush=True)
+        with contextlib.suppress(BrokenPipeError):  # who reads it has left; the training has not
+            print(text, file=self._stream, flush=True)
 
 
 class LiveWatcher(PlainWatcher):

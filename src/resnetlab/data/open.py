@@ -25,7 +25,9 @@ DOWNLOADS = {  # the first is downloaded (it needs no pickle), the others are us
 }
 
 
-def open_source(name_or_path: str, *, classes: int = 10, image_size: int = 32, channels: int = 3) -> Source:
+def open_source(
+    name_or_path: str, *, classes: int = 10, image_size: int = 32, channels: int = 3, download: bool = True
+) -> Source:
     """Open and check a source.
 
     Args:
@@ -34,6 +36,7 @@ def open_source(name_or_path: str, *, classes: int = 10, image_size: int = 32, c
         classes: Of the synthetic sources; the others have their own.
         image_size: Side in pixels, of the synthetic sources.
         channels: Of the synthetic sources.
+        download: Whether a dataset that is not in the cache may be downloaded.
 
     Raises:
         UsageError: If there is neither such a name nor such a path.
@@ -49,7 +52,7 @@ def open_source(name_or_path: str, *, classes: int = 10, image_size: int = 32, c
             learnable=name_or_path == "synthetic",
         )
     if name_or_path in DOWNLOADS:
-        return read_cifar(_find_or_fetch(name_or_path, cache_folder()), dataset=name_or_path)
+        return read_cifar(_find_or_fetch(name_or_path, cache_folder(), download), dataset=name_or_path)
     path = Path(name_or_path).expanduser()
     if path.exists():
         return read_cifar(path)
@@ -62,9 +65,13 @@ def open_source(name_or_path: str, *, classes: int = 10, image_size: int = 32, c
     )
 
 
-def _find_or_fetch(dataset: str, folder: Path) -> Path:
+def _find_or_fetch(dataset: str, folder: Path, download: bool) -> Path:
     """Return what the cache has of the dataset, a folder or an archive; download it if nothing."""
     candidates = [folder / layout.folder for layout in LAYOUTS if layout.dataset == dataset]
     candidates += [folder / download.name for download in DOWNLOADS[dataset]]
     present = next((path for path in candidates if path.exists()), None)
+    if present is None and not download:
+        raise DataError(
+            f"{dataset} is not in the cache {folder}", hint=f"`resnetlab data fetch {dataset}` downloads it."
+        )
     return present or fetch(DOWNLOADS[dataset][0], folder)

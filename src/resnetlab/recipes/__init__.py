@@ -35,6 +35,11 @@ def named_recipe(name: str, depth: int = 0) -> Recipe:
     return _find(name)(depth)
 
 
+def default_recipe(data: str) -> str:
+    """Return the recipe that data gets if none is named: the digits their own, the rest quick."""
+    return "digits" if data == "digits" else "quick"
+
+
 def recipe_doc(name: str) -> str:
     """Return what a recipe's author has to say: source, expected result, corrections."""
     return inspect.cleandoc(_find(name).__doc__ or "")

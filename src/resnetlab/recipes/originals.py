@@ -89,7 +89,12 @@ def keras(depth: int) -> Recipe:
         name="keras",
         run=Run(length=Duration(200, "ep"), batch=32, cycle_epochs=1),
         optimizer=Optimizer(optimizer="adam", adam_eps=1e-7, weight_decay=2e-4, decay_scope="conv-kernels"),
-        schedule=Schedule(lr=1e-3, milestones=_epochs(80, 120, 160, 180), factors=(1e-1, 1e-2, 1e-3, 5e-4)),
+        schedule=Schedule(
+            lr=1e-3,
+            milestones=_epochs(80, 120, 160, 180),
+            factors=(1e-1, 1e-2, 1e-3, 5e-4),
+            whole_epochs=True,
+        ),
         augmentation=Augmentation(crop_padding=0, shift=0.1),
         normalisation=Normalisation(normalise="per-pixel-mean"),
     )

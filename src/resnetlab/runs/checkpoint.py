@@ -54,7 +54,7 @@ def save_checkpoint(
     """Write one checkpoint, whole or not at all, and return its directory.
 
     A checkpoint of this step that verifies already stays as it is: the same step of a run is the
-    same state. A damaged one is replaced.
+    same state. A damaged one, or another run's, is set aside.
 
     Args:
         parent: The run's `checkpoints` directory.
@@ -69,10 +69,12 @@ def save_checkpoint(
     path = parent / checkpoint_name(step)
     if path.exists():
         try:
-            read_verified(path)
-            return path
+            manifest, _ = read_verified(path)
+            if (manifest["step"], manifest["identity"]) == (step, identity):
+                return path
         except CheckpointError:
-            files.remove_directory(path)
+            pass
+        set_aside(path)
     contents = {
         f"{group}{_SUFFIX}": safetensors.torch.save(
             {name: tensor.detach().cpu().contiguous() for name, tensor in named.items()}
@@ -124,7 +126,7 @@ def load_newest(parent: Path, *, identity: str = "") -> tuple[Checkpoint | None,
         identity: If given, checkpoints of other runs are refused.
     """
     problems: list[str] = []
-    for _, path in reversed(list_checkpoints(parent)):
+    for step, path in reversed(list_checkpoints(parent)):
         try:
             checkpoint = load_checkpoint(path)
         except CheckpointError as error:
@@ -133,8 +135,20 @@ def load_newest(parent: Path, *, identity: str = "") -> tuple[Checkpoint | None,
         if identity and checkpoint.identity != identity:
             problems.append(f"{path} belongs to another run")
             continue
+        if checkpoint.step != step:
+            problems.append(f"{path} is the checkpoint of step {checkpoint.step}, by another name")
+            continue
         return checkpoint, problems
     return None, problems
+
+
+def set_aside(path: Path) -> None:
+    """Rename a checkpoint that cannot be used, so that it is in nobody's way and not lost."""
+    number, target = 0, path.with_name(f"unusable-{path.name}")
+    while target.exists():
+        number += 1
+        target = path.with_name(f"unusable-{path.name}-{number}")
+    files.rename_file(path, target)
 
 
 def retain(parent: Path, *, keep: int, identity: str, spare: Collection[int] = ()) -> None:

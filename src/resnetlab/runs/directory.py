@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import platform
+import shlex
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ from resnetlab.errors import DataError, UsageError
 from resnetlab.runs.manifest import to_json_bytes
 
 _DEFINING = ("recipe", "spec", "data")
+_BEFORE_THE_RECIPE = ("lock", "spec.json", "data.json", "environment.json")
+"""What a process leaves that was killed while it began a run; recipe.json is written last."""
 
 
 @dataclass(frozen=True)
@@ -117,14 +120,14 @@ def _refuse_used(path: Path) -> None:
         raise UsageError(f"{path} is a file, not a directory", hint="Choose another one with --out.")
     if not path.is_dir():
         return
-    if all(entry.name == "lock" for entry in path.iterdir()):
+    if all(entry.name in _BEFORE_THE_RECIPE or entry.name.startswith(".") for entry in path.iterdir()):
         return
     if not (path / "recipe.json").exists():
         raise UsageError(f"{path} is not empty and no run", hint="Choose another directory with --out.")
     state = "a finished run" if RunDirectory(path).is_finished else "an unfinished run"
     raise UsageError(
         f"{path} already holds {state}",
-        hint=f"`resnetlab resume {path}` goes on with it; --out takes another directory.",
+        hint=f"`resnetlab resume {shlex.quote(str(path))}` goes on with it; --out takes another directory.",
     )
 
 

@@ -51,19 +51,21 @@ def describe_environment(*, device: str, threads: int) -> dict[str, Any]:
 
 def _git_revision() -> str:
     """Return the commit of the source tree, with "+" if it was changed; "" outside a checkout."""
-    here = Path(__file__).resolve().parent
-    try:
-        answer = subprocess.run(
-            ["git", "describe", "--always", "--dirty=+", "--exclude=*", "--abbrev=12"],
-            cwd=here,
-            capture_output=True,
-            text=True,
-            timeout=5,
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return answer.stdout.strip()
+    here = Path(__file__).resolve()
+    commands = (
+        ["git", "ls-files", "--error-unmatch", here.name],  # a venv inside another project's checkout
+        ["git", "describe", "--always", "--dirty=+", "--exclude=*", "--abbrev=12"],
+    )
+    answer = ""
+    for command in commands:
+        try:
+            done = subprocess.run(
+                command, cwd=here.parent, capture_output=True, text=True, timeout=5, check=True
+            )
+        except (OSError, subprocess.SubprocessError):
+            return ""
+        answer = done.stdout.strip()
+    return answer
 
 
 def binding_differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:

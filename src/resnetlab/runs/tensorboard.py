@@ -27,8 +27,8 @@ class EventFile:
         self._appender = files.Appender(path)
         self._records = RecordWriter(self._appender)
         self._add(Event(wall_time=time.time(), step=step, file_version="brain.Event:2"))
-        start = SessionLog(status=SessionLog.START)
-        self._add(Event(wall_time=time.time(), step=step, session_log=start))
+        start = SessionLog(status=SessionLog.START)  # drops events of this step and later ones
+        self._add(Event(wall_time=time.time(), step=step + 1, session_log=start))
 
     def _add(self, event: object) -> None:
         self._records.write(event.SerializeToString())  # type: ignore[attr-defined]

@@ -24,13 +24,14 @@ def pick_device(name: str) -> torch.device:
         if torch.cuda.is_available():
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    kind = name.partition(":")[0]
+    kind, _, index = name.partition(":")
     is_there = {
         "cpu": True,
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
     }
-    if not is_there.get(kind, False):
+    count = torch.cuda.device_count() if kind == "cuda" else 1
+    if not is_there.get(kind, False) or (index and not (index.isdigit() and int(index) < count)):
         there = ", ".join(k for k, v in is_there.items() if v)
         raise UsageError(f"no device {name!r} here", hint=f"There is {there}; `resnetlab doctor` says why.")
     return torch.device(name)
@@ -46,7 +47,7 @@ def apply_switches(device: torch.device, execution: Execution) -> None:
         torch.backends.cudnn.allow_tf32 = True
     if execution.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        torch.use_deterministic_algorithms(True)
+    torch.use_deterministic_algorithms(execution.deterministic)
 
 
 def describe_device(device: torch.device) -> str:
@@ -54,6 +55,11 @@ def describe_device(device: torch.device) -> str:
     if device.type == "cuda":
         return f"cuda: {torch.cuda.get_device_name(device)}"
     return device.type
+
+
+def has_compiler(device: torch.device) -> bool:
+    """Whether torch.compile can work: on the CPU it needs a C++ compiler."""
+    return device.type != "cpu" or any(shutil.which(name) for name in COMPILERS)
 
 
 def decide_compile(wanted: str, *, operations: float, device: torch.device) -> tuple[bool, str]:
@@ -67,15 +73,14 @@ def decide_compile(wanted: str, *, operations: float, device: torch.device) -> t
     Raises:
         UsageError: If it is asked for and there is no C++ compiler for the CPU.
     """
-    has_compiler = device.type != "cpu" or any(shutil.which(name) for name in COMPILERS)
-    if wanted == "on" and not has_compiler:
+    if wanted == "on" and not has_compiler(device):
         raise UsageError(
             "compile=on needs a C++ compiler, and none was found",
             hint="Install g++ or clang++, or leave compile at auto.",
         )
     if wanted != "auto":
         return wanted == "on", "as asked"
-    if not has_compiler:
+    if not has_compiler(device):
         return False, "no C++ compiler found"
     if device.type == "mps":
         return False, "not on mps"

@@ -36,10 +36,17 @@ def decaying_names(model: nn.Module, scope: str) -> set[str]:
     return names
 
 
-def build_optimizer(model: nn.Module, config: Optimizer) -> torch.optim.Optimizer:
+def build_optimizer(model: nn.Module, config: Optimizer, *, can_skip: bool = False) -> torch.optim.Optimizer:
     """Return the optimizer for all of the model's parameters, in two groups: decaying and not.
 
     The learning rate is 0 until `set_rate` says otherwise.
+
+    Args:
+        model: The network.
+        config: The update rule.
+        can_skip: A loss scaler will leave out steps that overflow. It then gets an optimizer
+            that it can really leave uncalled: a fused one is called all the same, and its first
+            momentum buffer is memory that nothing was written to.
     """
     decaying = decaying_names(model, config.decay_scope)
     named = list(model.named_parameters())
@@ -49,22 +56,28 @@ def build_optimizer(model: nn.Module, config: Optimizer) -> torch.optim.Optimize
     ]
     groups = [group for group in groups if group["params"]]
     if config.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=0.0, momentum=config.momentum, nesterov=config.nesterov, fused=True)
+        return torch.optim.SGD(
+            groups, lr=0.0, momentum=config.momentum, nesterov=config.nesterov, fused=not can_skip
+        )
     kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
     betas = (config.betas[0], config.betas[1])
-    return kind(groups, lr=0.0, betas=betas, eps=config.adam_eps, fused=True)
+    return kind(groups, lr=0.0, betas=betas, eps=config.adam_eps, fused=not can_skip)
 
 
-def set_rate(optimizer: torch.optim.Optimizer, config: Optimizer, *, lr: float, last_lr: float) -> None:
-    """Set the learning rate of the next update.
+def set_rate(optimizer: torch.optim.Optimizer, config: Optimizer, lr: float) -> None:
+    """Set the learning rate of the next update; the gradients must be there.
 
-    Keras keeps the rate inside the velocity: v = m*v - lr*g. In units of today's rate that is
-    torch's form with the momentum multiplied by last_lr / lr.
+    Keras keeps the rate inside the velocity, v = m*v - lr*(g + decay*w): torch's form with a
+    rate of 1 and with gradients and weight decay multiplied by lr.
     """
+    if config.optimizer != "sgd" or config.momentum_form == "torch":
+        for group in optimizer.param_groups:
+            group["lr"] = lr
+        return
     for group in optimizer.param_groups:
-        group["lr"] = lr
-        if config.momentum_form == "keras" and config.optimizer == "sgd":
-            group["momentum"] = config.momentum * (last_lr / lr if lr else 1.0)
+        group["lr"] = 1.0
+        group["weight_decay"] = group.setdefault("full_decay", group["weight_decay"]) * lr
+        torch._foreach_mul_([p.grad for p in group["params"] if p.grad is not None], lr)
 
 
 def optimizer_tensors(

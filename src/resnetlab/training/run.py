@@ -1,5 +1,6 @@
 """The two ways to train: a new run, and the rest of an interrupted one."""
 
+import contextlib
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -8,14 +9,15 @@ from typing import Any
 from resnetlab.data.normalise import Normaliser
 from resnetlab.data.open import open_source
 from resnetlab.data.source import Source
-from resnetlab.errors import DataError, LockedError, ResnetlabError
+from resnetlab.errors import DataError, ResnetlabError
 from resnetlab.metrics import wilson_interval
 from resnetlab.runs.directory import RunDirectory, claim_new, lock_run, open_run
 from resnetlab.runs.journal import read_rows
 from resnetlab.training.device import pick_device
 from resnetlab.training.facts import describe_plan
 from resnetlab.training.observer import Observer
-from resnetlab.training.session import Plan, evaluation_set, plan_of, resume, start
+from resnetlab.training.planning import RunPlan, plan_of
+from resnetlab.training.session import evaluation_set, resume, start
 from resnetlab.training.trainer import EvaluationSet, Trainer
 
 
@@ -36,6 +38,8 @@ class Result:
     loss: float
     weights: str
     """What was scored: "weights" or "averaged weights"."""
+    stopped_on_test: bool
+    """Whether stop_at ended the run on the test set's accuracy: a selection on the test set."""
     plain_accuracy: float | None
     """With averaged weights: the accuracy of the plain ones."""
     best_val_accuracy: float | None
@@ -44,7 +48,7 @@ class Result:
     images_per_second: float
 
 
-def train_plan(plan: Plan, out: Path, observer: Observer) -> Result:
+def train_plan(plan: RunPlan, out: Path, observer: Observer) -> Result:
     """Train what is planned in the new directory `out`.
 
     Raises:
@@ -100,24 +104,26 @@ def reopen_source(run: RunDirectory, data: str | None) -> Source:
         ) from error
 
 
-def _train_to_the_end(trainer: Trainer, plan: Plan) -> Result:
+def _train_to_the_end(trainer: Trainer, plan: RunPlan) -> Result:
     state = trainer.state
     facts = describe_plan(plan) | {"run": str(trainer.run.path)}
     trainer.observer.begin(facts, step=state.step, num_steps=trainer.timeline.num_steps)
     try:
-        trainer.train()
-        result = _result(trainer, plan)
+        with trainer.interrupt:
+            trainer.train()
+            result = _result(trainer, plan)
+        trainer.run.write("RESULT", asdict(result))
     except ResnetlabError as error:
-        if not isinstance(error, LockedError):
+        with contextlib.suppress(ResnetlabError):  # the disk may be full; the first error counts
             trainer.add_event("stopped", step=state.step, error=str(error))
         raise
     finally:
-        trainer.close()
-    trainer.run.write("RESULT", asdict(result))
+        with contextlib.suppress(ResnetlabError):
+            trainer.close()
     return result
 
 
-def _result(trainer: Trainer, plan: Plan) -> Result:
+def _result(trainer: Trainer, plan: RunPlan) -> Result:
     state = trainer.state
     test = _test_row(trainer, plan)
     plain = None
@@ -137,6 +143,7 @@ def _result(trainer: Trainer, plan: Plan) -> Result:
         accuracy_top_5=test["accuracy_top_5"],
         loss=test["loss"],
         weights="averaged weights" if state.average else "weights",
+        stopped_on_test=state.reached and not plan.recipe.run.val,
         plain_accuracy=plain,
         best_val_accuracy=state.best_accuracy if state.best_step else None,
         best_val_step=state.best_step or None,
@@ -145,14 +152,14 @@ def _result(trainer: Trainer, plan: Plan) -> Result:
     )
 
 
-def _test_row(trainer: Trainer, plan: Plan) -> dict[str, Any]:
+def _test_row(trainer: Trainer, plan: RunPlan) -> dict[str, Any]:
     """Return the scores on the test set: the curve's last ones, or, with a validation set, new ones."""
     wanted = ("test", trainer.state.step)
     rows = [row for row in read_rows(trainer.run.metrics) if (row["kind"], row["step"]) == wanted]
     return rows[-1] if rows else dict(trainer.evaluate(_test_set(trainer, plan)).row())
 
 
-def _test_set(trainer: Trainer, plan: Plan) -> EvaluationSet:
+def _test_set(trainer: Trainer, plan: RunPlan) -> EvaluationSet:
     normaliser = Normaliser.from_json(trainer.run.read("data")["preprocessing"])
     return evaluation_set("test", plan.source.test, normaliser, plan.recipe, plan.device)
 
@@ -164,10 +171,14 @@ def read_result(run: RunDirectory) -> Result:
     return Result(**content)
 
 
-def default_out(plan: Plan, parent: Path = Path("runs")) -> Path:
-    """Return a name for a new run that is not taken: runs/MODEL-DATA-DATE-TIME."""
-    stamp = time.strftime("%Y%m%d-%H%M%S")
-    return parent / f"{plan.spec.name}-{plan.source.name}-{plan.recipe.name}-{stamp}"
+def default_out(plan: RunPlan, parent: Path = Path("runs")) -> Path:
+    """Return a name for a new run that is not taken: runs/MODEL-DATA-RECIPE-DATE-TIME."""
+    stamp, number = time.strftime("%Y%m%d-%H%M%S"), 1
+    first = out = parent / f"{plan.spec.name}-{plan.source.name}-{plan.recipe.name}-{stamp}"
+    while out.exists():
+        number += 1
+        out = first.with_name(f"{first.name}-{number}")
+    return out
 
 
-__all__ = ["Plan", "Result", "default_out", "read_result", "resume_run", "train_plan"]
+__all__ = ["Result", "RunPlan", "default_out", "read_result", "resume_run", "train_plan"]

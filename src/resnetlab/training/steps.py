@@ -91,9 +91,7 @@ class TrainStep:
         if execution.compile == "on":
             self._forward = torch.compile(self._loss_and_correct, dynamic=False)
 
-    def __call__(
-        self, batch: LabelledBatch, *, step: int, lr: float, last_lr: float
-    ) -> tuple[Tensor, Tensor]:
+    def __call__(self, batch: LabelledBatch, *, step: int, lr: float) -> tuple[Tensor, Tensor]:
         """Make the update after `step` updates.
 
         Returns:
@@ -103,10 +101,9 @@ class TrainStep:
             DivergedError: On the CPU at once, before the update, if loss or gradient is not finite.
         """
         self.model.train()
-        set_rate(self.optimizer, self.recipe.optimizer, lr=lr, last_lr=last_lr)
         keep_UN = self._mask(step, len(batch.labels))
         loss, correct = self._accumulate_gradient(batch, keep_UN)
-        self._update(loss, step)
+        self._update(loss, step, lr)
         self.optimizer.zero_grad(set_to_none=True)
         return loss, correct
 
@@ -117,10 +114,10 @@ class TrainStep:
 
     def _accumulate_gradient(self, batch: LabelledBatch, keep_UN: Tensor | None) -> tuple[Tensor, Tensor]:
         num_samples, parts = len(batch.labels), self.recipe.execution.accumulate
+        # A tensor: the compiler would make a new kernel for every new float.
+        weight = torch.full((), batch.weight, device=self.device)
         if parts == 1:
-            loss, correct = self._forward(
-                batch.images, batch.labels, batch.labels_other, batch.weight, keep_UN
-            )
+            loss, correct = self._forward(batch.images, batch.labels, batch.labels_other, weight, keep_UN)
             self._scaled(loss).backward()  # type: ignore[no-untyped-call]
             return loss.detach(), correct
         total = torch.zeros((), device=self.device)
@@ -131,7 +128,7 @@ class TrainStep:
                 batch.images[cut],
                 batch.labels[cut],
                 None if batch.labels_other is None else batch.labels_other[cut],
-                batch.weight,
+                weight,
                 None if keep_UN is None else keep_UN[:, cut],
             )
             loss = loss * (len(at) / num_samples)
@@ -144,7 +141,7 @@ class TrainStep:
         images: Tensor,
         labels: Tensor,
         labels_other: Tensor | None,
-        weight: float,
+        weight: Tensor,
         keep_UN: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
         kind, smoothing = self.recipe.execution.precision, self.recipe.run.label_smoothing
@@ -160,7 +157,7 @@ class TrainStep:
     def _scaled(self, loss: Tensor) -> Tensor:
         return self.scaler.scale(loss) if self.scaler else loss * self._fixed_scale
 
-    def _update(self, loss: Tensor, step: int) -> None:
+    def _update(self, loss: Tensor, step: int, lr: float) -> None:
         config = self.recipe.optimizer
         if self.scaler:
             self.scaler.unscale_(self.optimizer)
@@ -170,6 +167,7 @@ class TrainStep:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
         if self.device.type == "cpu" and not self.scaler:
             self._refuse_non_finite(loss, step)
+        set_rate(self.optimizer, config, lr)
         if self.scaler:
             self.scaler.step(self.optimizer)
             self.scaler.update()

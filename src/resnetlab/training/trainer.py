@@ -2,15 +2,17 @@
 
 import copy
 import math
+import shlex
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any, NoReturn, Protocol
 
 import torch
 from torch import nn
 
 from resnetlab.errors import Interrupted
+from resnetlab.machine import synchronise
 from resnetlab.metrics import Scores
 from resnetlab.recipe import Recipe
 from resnetlab.runs.checkpoint import retain, save_checkpoint
@@ -63,6 +65,7 @@ class Trainer:
     events: Journal
     event_file: EventFile | None
     observer: Observer
+    interrupt: Interrupt = field(default_factory=Interrupt)
     last_saved: int = -1
     """Step of the newest checkpoint on the disk."""
 
@@ -73,29 +76,28 @@ class Trainer:
             Interrupted: If a signal came; everything is saved then.
             DivergedError: If a number stopped being finite; the last checkpoint is from before.
         """
-        state = self.state
-        with Interrupt() as interrupt:
-            self._evaluate_if_due(interrupt)
-            while state.step < self.timeline.num_steps and not state.reached:
-                if interrupt.is_requested:
-                    self._leave(interrupt)
-                step, started = state.step, time.monotonic()
-                batch = self.batches.at(step)
-                lr, last_lr = self.rate.at(step), self.rate.at(max(step - 1, 0))
-                loss, correct = self.step_function(batch, step=step, lr=lr, last_lr=last_lr)
-                state.step += 1
-                for tally in (state.interval, state.epoch):
-                    tally.add(loss, correct, len(batch.labels))
-                if state.average:
-                    state.average.update(state.model, state.step)
-                self._write_rows(lr)
-                state.seconds += time.monotonic() - started
-                self._evaluate_if_due(interrupt)
-                if self.recipe.run.checkpoint_every and state.step % self.recipe.run.checkpoint_every == 0:
-                    self.save()
-                samples = self.timeline.samples_seen(state.step)
-                self.observer.progress(state.step, samples=samples, seconds=state.seconds)
-            self.save()
+        state, run = self.state, self.recipe.run
+        self._evaluate_if_due()
+        while state.step < self.timeline.num_steps and not state.reached:
+            if self.interrupt.is_requested:
+                self.leave()
+            step, started = state.step, time.monotonic()
+            batch = self.batches.at(step)
+            lr = self.rate.at(step)
+            loss, correct = self.step_function(batch, step=step, lr=lr)
+            state.step += 1
+            for tally in (state.interval, state.epoch):
+                tally.add(loss, correct, len(batch.labels))
+            if state.average:
+                state.average.update(state.model, state.step)
+            self._write_rows(lr)
+            state.seconds += time.monotonic() - started
+            self._evaluate_if_due()
+            if run.checkpoint_every and state.step % run.checkpoint_every == 0:
+                self.save()
+            samples = self.timeline.samples_seen(state.step)
+            self.observer.progress(state.step, samples=samples, seconds=state.seconds)
+        self.save()
 
     def _write_rows(self, lr: float) -> None:
         """Write the training rows that are due after this step, and clear their sums."""
@@ -119,12 +121,12 @@ class Trainer:
         ended, before = self.timeline.epochs_ended(step), self.timeline.epochs_ended(step - 1)
         return ended // every.count > before // every.count
 
-    def _evaluate_if_due(self, interrupt: Interrupt) -> None:
+    def _evaluate_if_due(self) -> None:
         """Evaluate if this step calls for it and it was not done before a restart."""
         state, is_last = self.state, self.state.step == self.timeline.num_steps
         if state.evaluated == state.step or not (is_last or self._is_due(self.recipe.run.eval_every)):
             return
-        scores = self.evaluate(self.watched, interrupt)
+        scores = self.evaluate(self.watched)
         row: dict[str, Any] = {
             "kind": self.watched.name,
             "step": state.step,
@@ -145,14 +147,18 @@ class Trainer:
         if is_best:
             self.save()
 
-    def evaluate(
-        self, on: EvaluationSet, interrupt: Interrupt | None = None, *, averaged: bool = True
-    ) -> Scores:
-        """Score the averaged weights, if there are any and they are wanted, else the weights."""
+    def evaluate(self, on: EvaluationSet, *, averaged: bool = True) -> Scores:
+        """Score the averaged weights, if there are any and they are wanted, else the weights.
+
+        Raises:
+            Interrupted: If a signal came; everything is saved then.
+            DivergedError: If the loss is not finite.
+        """
+        self._count_queued_work()
 
         def after_batch(seen: int) -> bool:
             self.observer.evaluating(seen, on.size)
-            return not (interrupt and interrupt.is_requested)
+            return not self.interrupt.is_requested
 
         scores = score(
             self._averaged_model() if averaged else self.state.model,
@@ -163,9 +169,7 @@ class Trainer:
             after_batch=after_batch,
         )
         if scores is None:
-            assert interrupt is not None
-            self._leave(interrupt)
-            raise AssertionError("leaving raises")
+            self.leave()
         assert scores.seen == on.size, "every sample counts exactly once"
         if not math.isfinite(scores.loss):
             raise diverged(f"the loss on {on.name}", self.state.step - 1, self.state.model)
@@ -183,10 +187,7 @@ class Trainer:
             raise diverged("the training loss", self.state.step - 1, self.state.model)
         self.metrics.add(row)
         if self.event_file:
-            left_out = ("kind", "step", "seen", "epoch")
-            kind = "" if row["kind"] == "train" else f"{row['kind']}/"
-            tags = {f"{kind}{k}": v for k, v in row.items() if k not in left_out}
-            self.event_file.add_scalars(row["step"], tags)
+            self.event_file.add_scalars(row["step"], _tags(row))
 
     def save(self) -> None:
         """Write a checkpoint of this step, if there is none yet, and remove superseded ones."""
@@ -196,6 +197,10 @@ class Trainer:
         for group, named in tensors.items():
             if bad := first_non_finite(named):
                 raise diverged(f"{group} {bad}", state.step - 1, state.model)
+        sums = (state.interval.to_json()["loss"], state.epoch.to_json()["loss"])
+        if not all(map(math.isfinite, sums)):
+            raise diverged("the training loss", state.step - 1, state.model)
+        self._count_queued_work()
         self.metrics.flush()
         state.metrics_length = self.metrics.length
         path = save_checkpoint(
@@ -215,17 +220,25 @@ class Trainer:
             spare=spare,
         )
 
+    def _count_queued_work(self) -> None:
+        """Wait for what the device has yet to do, as part of the training time."""
+        started = time.monotonic()
+        synchronise(self.device)
+        self.state.seconds += time.monotonic() - started
+
     def add_event(self, kind: str, **facts: Any) -> None:
         """Note in events.jsonl what happened, and when."""
         self.events.add({"time": time.time(), "event": kind, **facts})
 
-    def _leave(self, interrupt: Interrupt) -> None:
+    def leave(self) -> NoReturn:
+        """Save and raise Interrupted, which says how to go on."""
         self.save()
-        self.add_event("interrupted", step=self.state.step, signal=interrupt.signal_name)
+        name = self.interrupt.signal_name
+        self.add_event("interrupted", step=self.state.step, signal=name)
         raise Interrupted(
-            f"stopped by {interrupt.signal_name} after step {self.state.step:,} of "
+            f"stopped by {name} after step {self.state.step:,} of "
             f"{self.timeline.num_steps:,} ({format_seconds(self.state.seconds)} of training); all is saved",
-            hint=f"Go on with: resnetlab resume {self.run.path}",
+            hint=f"Go on with: resnetlab resume {shlex.quote(str(self.run.path))}",
         )
 
     def close(self) -> None:
@@ -234,3 +247,11 @@ class Trainer:
         self.events.close()
         if self.event_file:
             self.event_file.close()
+
+
+def _tags(row: dict[str, Any]) -> dict[str, float]:
+    """Return a row's TensorBoard scalars: train_loss, train_accuracy, learning_rate; test/loss, ..."""
+    if row["kind"] == "train":
+        names = ("train_loss", "train_accuracy", "learning_rate")
+        return {name: row[name] for name in names}
+    return {f"{row['kind']}/{name}": row[name] for name in ("loss", "accuracy", "accuracy_top_5")}
