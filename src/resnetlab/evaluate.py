@@ -10,6 +10,7 @@ from resnetlab.data.normalise import Normaliser
 from resnetlab.data.source import Source, Split
 from resnetlab.errors import CheckpointError, DataError, UsageError
 from resnetlab.evaluation import Evaluation, write_evaluation
+from resnetlab.metrics import Scores
 from resnetlab.models import create_model
 from resnetlab.runs.checkpoint import Checkpoint, load_checkpoint, load_newest
 from resnetlab.runs.directory import RunDirectory, open_run
@@ -49,24 +50,11 @@ def evaluate_run(
     """
     run, checkpoint, problems = _find(path)
     source = reopen_source(run, data)
-    target = pick_device(device)
-    recipe = recipe_from_json(run.read("recipe"))
-    apply_switches(target, recipe.execution)
     recorded = run.read("data")
     _check_fit(source, recorded["class_names"], run)
     chosen = _choose_split(source, split, recorded)
     group = _choose_weights(checkpoint, weights)
-    spec = ModelSpec.from_json(run.read("spec"))
-    model = load_model(spec, checkpoint, group).to(target)
-    normaliser = Normaliser.from_json(recorded["preprocessing"])
-    scores = score(
-        model,
-        evaluation_set(split, chosen, normaliser, recipe, target).batches(),
-        num_classes=spec.classes,
-        device=target,
-        precision=recipe.execution.precision,
-    )
-    assert scores is not None
+    scores = _score(run, checkpoint, group, chosen, pick_device(device))
     assert scores.seen == len(chosen.labels), "every sample counts exactly once"
     evaluation = Evaluation(
         checkpoint=str(checkpoint.path),
@@ -82,6 +70,24 @@ def evaluate_run(
     )
     write_evaluation(evaluation)
     return evaluation
+
+
+def _score(
+    run: RunDirectory, checkpoint: Checkpoint, group: str, split: Split, device: torch.device
+) -> Scores:
+    recipe = recipe_from_json(run.read("recipe"))
+    spec = ModelSpec.from_json(run.read("spec"))
+    apply_switches(device, recipe.execution)
+    normaliser = Normaliser.from_json(run.read("data")["preprocessing"])
+    scores = score(
+        load_model(spec, checkpoint, group).to(device),
+        evaluation_set("", split, normaliser, recipe, device).batches(),
+        num_classes=spec.classes,
+        device=device,
+        precision=recipe.execution.precision,
+    )
+    assert scores is not None
+    return scores
 
 
 def _find(path: Path) -> tuple[RunDirectory, Checkpoint, list[str]]:

@@ -37,6 +37,9 @@ FLAGS = {
 }
 
 
+RECIPES = dict(zip(FLAGS, ("chaoji", "chaoji-tf2", "keras", "tfofficial-cifar", "tfresearch"), strict=True))
+
+
 def rows(section: str) -> dict[str, tuple[str, str]]:
     """The table of a section: flag -> (here, remark)."""
     found = {}
@@ -69,7 +72,7 @@ def test_every_snippet_is_accepted(section: str) -> None:
         for snippet in re.findall(r"`([^`]*)`", f"{here} {remark}"):
             words = shlex.split(snippet)
             if words[0].startswith("--") and len(words) > 1:
-                resolves(["train", "resnet20", *words])
+                resolves(["train", "resnet20", "--recipe", RECIPES[section], *words])
             elif words[0] == "resnetlab":
                 resolves(words[1:])
             count += 1

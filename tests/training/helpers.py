@@ -10,7 +10,6 @@ from typing import Any
 import torch
 
 from resnetlab.catalog import model_spec
-from resnetlab.data.normalise import Normaliser
 from resnetlab.data.source import Source, Split
 from resnetlab.data.synthetic import open_synthetic
 from resnetlab.recipe import Recipe
@@ -20,6 +19,7 @@ from resnetlab.settings import override
 from resnetlab.training.observer import Silence
 from resnetlab.training.planning import RunPlan, make_plan, plan_of
 from resnetlab.training.session import resume, start
+from resnetlab.training.trainer import Trainer
 from resnetlab.units import Duration
 
 CPU = torch.device("cpu")
@@ -65,16 +65,22 @@ def small_plan(**changes: Any) -> RunPlan:
     return make_plan(spec, small_source(), "small", small_recipe(**changes), CPU)
 
 
+def train(trainer: Trainer) -> None:
+    """Train to the end, listening to signals as the command does."""
+    with trainer.interrupt:
+        trainer.train()
+
+
 def train_whole(out: Path, plan: RunPlan) -> RunDirectory:
     """Train a plan from beginning to end without an interruption."""
     with claim_new(out):
         trainer = start(plan, RunDirectory(out), Silence())
-        trainer.train()
+        train(trainer)
         trainer.close()
     return RunDirectory(out)
 
 
-def go_on(run: RunDirectory, source: Source) -> Any:
+def go_on(run: RunDirectory, source: Source) -> Trainer:
     """Return a trainer for the rest of a run, as `resnetlab resume` makes it."""
     return resume(run, plan_of(run, source, CPU), Silence())
 
@@ -86,4 +92,4 @@ def final_bytes(run: RunDirectory, step: int = 40) -> dict[str, bytes]:
     return found | {"metrics.jsonl": run.metrics.read_bytes()}
 
 
-__all__ = ["CPU", "Normaliser", "final_bytes", "go_on", "small_plan", "small_source", "train_whole"]
+__all__ = ["CPU", "final_bytes", "go_on", "small_plan", "small_source", "train", "train_whole"]

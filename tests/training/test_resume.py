@@ -17,7 +17,7 @@ from resnetlab.training.observer import Silence
 from resnetlab.training.planning import plan_of
 from resnetlab.training.session import resume, start
 from resnetlab.training.state import TrainState
-from tests.training.helpers import CPU, final_bytes, go_on, small_plan, small_source, train_whole
+from tests.training.helpers import CPU, final_bytes, go_on, small_plan, small_source, train, train_whole
 
 
 class StopAt(Silence):
@@ -43,7 +43,7 @@ def run_until(out: Path, step: int, **changes: Any) -> RunDirectory:
     with claim_new(out):
         trainer = start(plan, RunDirectory(out), observer)
         with pytest.raises(Interrupted):
-            trainer.train()
+            train(trainer)
         trainer.close()
     assert observer.fired
     return RunDirectory(out)
@@ -51,7 +51,7 @@ def run_until(out: Path, step: int, **changes: Any) -> RunDirectory:
 
 def finish(run: RunDirectory) -> None:
     trainer = go_on(run, small_source())
-    trainer.train()
+    train(trainer)
     trainer.close()
 
 
@@ -91,7 +91,7 @@ def test_seven_interruptions_in_one_epoch_change_no_byte(
         trainer = go_on(run, small_source())
         trainer.observer = StopAt(step)
         with pytest.raises(Interrupted):
-            trainer.train()
+            train(trainer)
         trainer.close()
 
     finish(run)
@@ -111,7 +111,7 @@ def test_a_signal_during_the_evaluation_saves_and_the_evaluation_is_made_on_resu
     with claim_new(tmp_path / "run"):
         trainer = start(small_plan(), RunDirectory(tmp_path / "run"), observer)
         with pytest.raises(Interrupted):
-            trainer.train()
+            train(trainer)
         trainer.close()
     assert observer.fired
     run = RunDirectory(tmp_path / "run")
@@ -139,7 +139,7 @@ def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(
     trainer = resume(run, plan_of(run, small_source(), CPU), Listen())
     assert trainer.state.step == 20
     assert any("model.safetensors has other bytes" in note for note in notes)
-    trainer.train()
+    train(trainer)
     trainer.close()
 
     assert final_bytes(run) == uninterrupted

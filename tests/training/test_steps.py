@@ -170,7 +170,7 @@ def test_mixed_labels_and_smoothing_are_the_weighted_mean_of_two_losses() -> Non
         return -(target * logits.log_softmax(1)).sum(1).mean()
 
     expected = 0.7 * smoothed(batch.labels) + 0.3 * smoothed(batch.labels_other)
-    assert float(loss) == pytest.approx(float(expected), rel=1e-5)
+    assert float(loss) == pytest.approx(float(expected.detach()), rel=1e-5)
     assert int(correct) == int((logits.argmax(1) == batch.labels).sum())
 
 
@@ -244,7 +244,7 @@ def test_the_stochastic_depth_mask_depends_on_seed_step_and_position_alone() -> 
     assert torch.equal(mask[:, :10], keep_mask(7, 3, keep, 10))
     assert not torch.equal(mask, keep_mask(7, 4, keep, 4000))
     assert not torch.equal(mask, keep_mask(8, 3, keep, 4000))
-    assert set(mask[1].tolist()) == {0.0, pytest.approx(1 / 0.75)}
+    assert sorted(set(mask[1].tolist())) == pytest.approx([0.0, 1 / 0.75])
     shares = (mask > 0).float().mean(1)
     torch.testing.assert_close(shares, keep, rtol=0, atol=0.04)  # 5 standard deviations of 4,000 draws
 

@@ -231,5 +231,9 @@ def _add_data_and_doctor(verbs: Any) -> None:
     data.add_argument("action", choices=("fetch", "describe"))
     data.add_argument("source", help="a dataset's name or path")
     _add_verb(
-        verbs, "doctor", "say what this machine has, and what is wrong with it", _later("doctor", "doctor")
+        verbs,
+        "doctor",
+        "say what this machine has, and what is wrong with it",
+        _later("doctor", "doctor"),
+        _DOCTOR_EXAMPLES,
     )
