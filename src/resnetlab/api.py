@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from resnetlab.catalog import model_spec
-from resnetlab.evaluate import evaluate_run
 from resnetlab.evaluation import Evaluation
+from resnetlab.evaluator import evaluate_run
 from resnetlab.plaindata import convert
 from resnetlab.recipe import Recipe
 from resnetlab.recipes import default_recipe, named_recipe

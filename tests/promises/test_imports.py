@@ -17,7 +17,7 @@ LAYERS = {
     "catalog": 2, "recipes": 2,
     "models": 3, "data": 3, "metrics": 3, "runs": 3, "machine": 3,
     "evaluation": 4, "training": 4,
-    "evaluate": 5, "bench": 5,
+    "evaluator": 5, "bench": 5,
     "api": 6,
     "cli": 7, "__init__": 7, "__main__": 8,
 }  # fmt: skip
@@ -122,3 +122,10 @@ def test_files_and_functions_stay_small() -> None:
     }
 
     assert (long_files, long_functions) == ({}, {})
+
+
+def test_no_public_name_is_hidden_by_a_module_of_the_same_name() -> None:
+    import resnetlab
+
+    modules = {path.stem for path in SOURCE.glob("*.py")} | {path.name for path in SOURCE.iterdir()}
+    assert not modules & set(resnetlab.__all__)

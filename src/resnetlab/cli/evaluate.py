@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from resnetlab.cli.text import print_json, table
-from resnetlab.evaluate import evaluate_run
+from resnetlab.evaluator import evaluate_run
 
 
 def evaluate(options: argparse.Namespace) -> None:
