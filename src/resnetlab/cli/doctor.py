@@ -54,12 +54,17 @@ def examine() -> tuple[dict[str, str], list[str]]:
         problems.append("No C++ compiler: long runs on the CPU are not compiled. Install g++ or clang++.")
     if not version("tensorboard"):
         problems.append("tensorboard is not installed: runs write no event files. pip install tensorboard")
-    threads, cores = torch.get_num_threads(), len(_usable_cores())
-    if threads > cores:
-        problems.append(f"torch uses {threads} threads on {cores} usable cores: set OMP_NUM_THREADS={cores}.")
+    problems += thread_problems(torch.get_num_threads(), len(_usable_cores()))
     facts |= _rates(problems)
     facts |= _places(problems)
     return facts, problems
+
+
+def thread_problems(threads: int, cores: int) -> list[str]:
+    """Return a sentence if torch uses more threads than there are cores for this process."""
+    if threads <= cores:
+        return []
+    return [f"torch uses {threads} threads on {cores} usable cores: set OMP_NUM_THREADS={cores}."]
 
 
 def _usable_cores() -> set[int]:
