@@ -11,7 +11,7 @@ from resnetlab.recipe import Execution
 COMPILERS = ("c++", "g++", "clang++", "cl")
 _PAYS_AFTER_OPERATIONS = 1.5e14
 """Floating-point operations after which a compiled run on a CPU has paid for its compilation:
-about half an hour of 2 cores, measured in docs/results.md, "torch.compile"."""
+about half an hour of 2 cores. What it gains there is small (docs/results.md, training speed)."""
 
 
 def pick_device(name: str) -> torch.device:
