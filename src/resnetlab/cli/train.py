@@ -29,14 +29,14 @@ def train(options: argparse.Namespace) -> None:
     watcher = make_watcher(stream)
     with watcher:
         result = train_plan(plan, out, watcher)
-    _print_end(options, result, plan)
+    _print_end(options, result)
 
 
 def resume(options: argparse.Namespace) -> None:
     """Go on with an interrupted run."""
     with make_watcher(sys.stderr if options.json else sys.stdout) as watcher:
         result = resume_run(Path(options.run), watcher, data=options.data, device=options.device)
-    _print_end(options, result, None)
+    _print_end(options, result)
 
 
 def _plan(options: argparse.Namespace) -> tuple[RunPlan, Resolution]:
@@ -63,7 +63,7 @@ def _print_plan(options: argparse.Namespace, plan: RunPlan, resolution: Resoluti
     print(block({n: f"{v['value'] or '-':<28} {v['origin']}" for n, v in values.items()}))
 
 
-def _print_end(options: argparse.Namespace, result: Result, plan: RunPlan | None) -> None:
+def _print_end(options: argparse.Namespace, result: Result) -> None:
     if options.json:
         print_json(dataclasses.asdict(result))
         return
