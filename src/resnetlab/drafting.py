@@ -4,10 +4,11 @@ Layer names are torchvision's, or timm's resnetv2 for pre-activated networks, so
 weights fit by name.
 """
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from resnetlab.layers import Act, Conv, Layer, Linear, Norm, PadChannels, Padding, Pool
-from resnetlab.plan import Plan, Unit
+from resnetlab.plan import Plan, Repeat, Unit
 
 if TYPE_CHECKING:
     from resnetlab.spec import ModelSpec
@@ -15,15 +16,23 @@ if TYPE_CHECKING:
 
 def draw_plan(spec: "ModelSpec") -> Plan:
     """Return the plan of the network that the specification describes."""
-    stages: list[tuple[Unit, ...]] = []
+    stages = []
     in_channels = spec.stem_width
     for stage, count in enumerate(spec.blocks):
-        units = []
-        for index in range(count):
-            units.append(_draw_unit(spec, stage, index, in_channels))
-            in_channels = spec.out_channels[stage]
-        stages.append(tuple(units))
+        stages.append(_draw_stage(spec, stage, count, in_channels))
+        in_channels = spec.out_channels[stage]
     return Plan(spec.in_channels, _draw_stem(spec), tuple(stages), _draw_tail(spec, in_channels))
+
+
+def _draw_stage(spec: "ModelSpec", stage: int, count: int, in_channels: int) -> tuple[Repeat, ...]:
+    """Return the stage's units; all but the first are equal, and that one may be too."""
+    first = _draw_unit(spec, stage, 0, in_channels)
+    if count == 1:
+        return (Repeat(first, 1),)
+    second = _draw_unit(spec, stage, 1, spec.out_channels[stage])
+    if replace(second, name=first.name) == first:
+        return (Repeat(first, count),)
+    return Repeat(first, 1), Repeat(second, count - 1)
 
 
 def _draw_stem(spec: "ModelSpec") -> tuple[Layer, ...]:
