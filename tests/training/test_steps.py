@@ -265,3 +265,25 @@ def test_a_number_that_is_not_finite_stops_before_the_update_and_is_named(where:
     assert "diverged at step 17" in str(error.value)
     assert ("layer2.0.conv1.weight" if where == "weight" else "running_mean") in str(error.value)
     assert torch.equal(model.get_parameter("fc.weight"), before)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_where_nothing_waits_a_bad_step_is_named_later_and_changes_no_weight(optimizer: str) -> None:
+    """As on a GPU, whose answers are looked at only now and then."""
+    model = small_model()
+    step_function = stepper(model, optimizer=optimizer)
+    step_function._looks_at_once = False
+    bad = samples(seed=2)
+    bad.images[0, 0, 0, 0] = torch.inf
+    step_function(samples(seed=1), step=0, lr=0.1)
+    step_function.refuse_bad_steps(lambda step: bad)
+    before = model.get_parameter("fc.weight").detach().clone()
+
+    for step, batch in enumerate((bad, samples(seed=3), samples(seed=4)), 1):
+        step_function(batch, step=step, lr=0.1)
+
+    assert torch.equal(model.get_parameter("fc.weight"), before)
+    asked = []
+    with pytest.raises(DivergedError, match="diverged at step 2: the loss is not finite"):
+        step_function.refuse_bad_steps(lambda step: asked.append(step) or bad)
+    assert asked == [1]

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from resnetlab import randomness
 from resnetlab.errors import DivergedError
 from resnetlab.recipe import Recipe
+from resnetlab.training.guard import FiniteGuard
 from resnetlab.training.optim import set_rate
 
 _AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -80,6 +81,8 @@ class TrainStep:
     ) -> None:
         self.model, self.optimizer, self.recipe, self.device = model, optimizer, recipe, device
         execution = recipe.execution
+        self._guard = FiniteGuard(optimizer, device)
+        self._looks_at_once = device.type == "cpu"
         self.scaler = (
             torch.amp.GradScaler(device.type)
             if execution.precision == "fp16" and not execution.loss_scale
@@ -98,7 +101,8 @@ class TrainStep:
             The batch's mean loss (float32 scalar, nats) and its number of correct top-1 answers.
 
         Raises:
-            DivergedError: On the CPU at once, before the update, if loss or gradient is not finite.
+            DivergedError: On the CPU at once, before the update, if loss or gradient is not finite;
+                on other devices `refuse_bad_steps` does it when it is called.
         """
         self.model.train()
         keep_UN = self._mask(step, len(batch.labels))
@@ -163,10 +167,12 @@ class TrainStep:
             self.scaler.unscale_(self.optimizer)
         elif self._fixed_scale != 1:
             torch._foreach_div_(self._gradients(), self._fixed_scale)
+        if not self.scaler:  # which leaves out overflowing steps itself
+            self._guard.watch(loss, self._gradients(), step)
+            if self._looks_at_once and self._guard.first_bad_step is not None:
+                raise self._diverged(loss, step)
         if config.clip_norm:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
-        if self.device.type == "cpu" and not self.scaler:
-            self._refuse_non_finite(loss, step)
         set_rate(self.optimizer, config, lr)
         if self.scaler:
             self.scaler.step(self.optimizer)
@@ -177,14 +183,26 @@ class TrainStep:
     def _gradients(self) -> list[Tensor]:
         return [p.grad for p in self.model.parameters() if p.grad is not None]
 
-    def _refuse_non_finite(self, loss: Tensor, step: int) -> None:
-        norm = torch.nn.utils.get_total_norm(self._gradients())
+    def refuse_bad_steps(self, batch_at: Callable[[int], LabelledBatch]) -> None:
+        """Repeat the first step that was not finite, if there was one, and say what was not.
+
+        Raises:
+            DivergedError: If there was one.
+        """
+        step = self._guard.first_bad_step
+        if step is None:
+            return
+        batch = batch_at(step)
+        loss, _ = self._accumulate_gradient(batch, self._mask(step, len(batch.labels)))
+        raise self._diverged(loss, step)
+
+    def _diverged(self, loss: Tensor, step: int) -> DivergedError:
+        """Return the error for this step; its gradients are there."""
         if not torch.isfinite(loss):
-            raise diverged("the loss", step, self.model)
-        if not torch.isfinite(norm):
-            gradients = ((f"the gradient of {n}", p.grad) for n, p in self.model.named_parameters())
-            bad = next(n for n, g in gradients if g is not None and not torch.isfinite(g).all())
-            raise diverged(bad, step, self.model)
+            return diverged("the loss", step, self.model)
+        gradients = ((f"the gradient of {n}", p.grad) for n, p in self.model.named_parameters())
+        bad = (name for name, g in gradients if g is not None and not torch.isfinite(g).all())
+        return diverged(next(bad, "the gradients' norm"), step, self.model)
 
 
 def diverged(what: str, step: int, model: nn.Module) -> DivergedError:

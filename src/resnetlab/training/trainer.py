@@ -103,6 +103,7 @@ class Trainer:
         """Write the training rows that are due after this step, and clear their sums."""
         state, run = self.state, self.recipe.run
         if state.step % run.log_every == 0 or state.step == self.timeline.num_steps:
+            self.step_function.refuse_bad_steps(self.batches.at)
             row = {"kind": "train", "step": state.step, "learning_rate": lr, **state.interval.row()}
             self._add_row(row)
             state.interval.clear()
@@ -155,6 +156,7 @@ class Trainer:
             DivergedError: If the loss is not finite.
         """
         self._count_queued_work()
+        self.step_function.refuse_bad_steps(self.batches.at)
 
         def after_batch(seen: int) -> bool:
             self.observer.evaluating(seen, on.size)
@@ -193,6 +195,7 @@ class Trainer:
         """Write a checkpoint of this step, if there is none yet, and remove superseded ones."""
         if self.last_saved == self.state.step:
             return
+        self.step_function.refuse_bad_steps(self.batches.at)
         state, tensors = self.state, self.state.tensors()
         for group, named in tensors.items():
             if bad := first_non_finite(named):
