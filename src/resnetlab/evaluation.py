@@ -80,16 +80,31 @@ def write_evaluation(evaluation: Evaluation) -> None:
     out = Path(evaluation.out)
     files.make_directory(out)
     names = evaluation.class_names
-    confusion = evaluation.scores.confusion_KK.numpy()[: len(names), : len(names)]
+    confusion, answers = _confusion(evaluation)
     files.write_file(out / "scores.json", to_json_bytes(evaluation.to_json()))
     rows = evaluation.per_class()
     files.write_file(out / "per_class.csv", _csv([[*rows[0]], *([*row.values()] for row in rows)]))
     table: list[list[Any]] = [
-        ["true \\ answered", *names],
+        ["true \\ answered", *answers],
         *([n, *map(int, c)] for n, c in zip(names, confusion, strict=True)),
     ]
     files.write_file(out / "confusion.csv", _csv(table))
-    files.write_file(out / "confusion.png", draw_confusion(confusion, names, evaluation.scores.accuracy))
+    files.write_file(
+        out / "confusion.png", draw_confusion(confusion, names, evaluation.scores.accuracy, answers)
+    )
+
+
+def _confusion(evaluation: Evaluation) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return the counts, a row per class of the data, a column per answer, and the answers' names.
+
+    A network with more logits than the data has classes may answer with one that has no name.
+    """
+    names = evaluation.class_names
+    confusion = evaluation.scores.confusion_KK.numpy()[: len(names)]
+    nameless = confusion[:, len(names) :].sum(1)
+    if not nameless.any():
+        return confusion[:, : len(names)], names
+    return np.column_stack([confusion[:, : len(names)], nameless]), (*names, "(nameless)")
 
 
 def _csv(rows: Sequence[Sequence[Any]]) -> str:
@@ -98,10 +113,13 @@ def _csv(rows: Sequence[Sequence[Any]]) -> str:
     return stream.getvalue()
 
 
-def draw_confusion(confusion_KK: np.ndarray, names: Sequence[str], accuracy: float) -> bytes:
+def draw_confusion(
+    confusion_KK: np.ndarray, names: Sequence[str], accuracy: float, answers: Sequence[str] = ()
+) -> bytes:
     """Return a PNG of the confusion matrix; each row's shares are colours, its counts are written.
 
-    Above 20 classes the counts, above 100 the names are left out.
+    Above 20 classes the counts, above 100 the names are left out. `answers` names the columns, if
+    they are not the classes.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -117,7 +135,8 @@ def draw_confusion(confusion_KK: np.ndarray, names: Sequence[str], accuracy: flo
     axes.set_ylabel("true class")
     if count <= 100:
         size = 9 if count <= 20 else 5
-        axes.set_xticks(range(count), names, rotation=90, fontsize=size)
+        columns = answers or names
+        axes.set_xticks(range(len(columns)), columns, rotation=90, fontsize=size)
         axes.set_yticks(range(count), names, fontsize=size)
     if count <= 20:
         for (row, column), number in np.ndenumerate(confusion_KK):

@@ -111,13 +111,18 @@ class Schedule:
 
     def __post_init__(self) -> None:
         pieces, factors = len(self.milestones), len(self.factors)
+        by_unit = [[m.count for m in self.milestones if m.unit == unit] for unit in ("ep", "st")]
         refuse(
             "schedule",
             (not 0 < self.lr < math.inf, f"lr must be above 0 and finite, got {self.lr}"),
             (self.lr_end < 0, f"lr_end must not be negative, got {self.lr_end}"),
             (self.warmup_from < 0, f"warmup_from must not be negative, got {self.warmup_from}"),
             (self.lr_batch < 0, f"lr_batch must not be negative, got {self.lr_batch}"),
-            (pieces != factors, f"{pieces} milestones need {pieces} factors, got {factors}"),
+            (pieces != factors, f"one factor per milestone is due, got {factors} for {pieces}"),
+            (
+                any(sorted(set(counts)) != counts for counts in by_unit),
+                f"milestones must rise, got {', '.join(map(str, self.milestones))}",
+            ),
         )
 
 
