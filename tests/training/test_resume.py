@@ -17,6 +17,7 @@ from resnetlab.training.observer import Silence
 from resnetlab.training.planning import plan_of
 from resnetlab.training.session import resume, start
 from resnetlab.training.state import TrainState
+from resnetlab.training.trainer import Trainer
 from tests.training.helpers import CPU, final_bytes, go_on, small_plan, small_source, train, train_whole
 
 
@@ -38,15 +39,20 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     return final_bytes(train_whole(tmp_path_factory.mktemp("whole") / "run", small_plan()))
 
 
-def run_until(out: Path, step: int, **changes: Any) -> RunDirectory:
-    plan, observer = small_plan(**changes), StopAt(step)
+def run_until(out: Path, stop: "int | StopAt", **changes: Any) -> RunDirectory:
+    observer = StopAt(stop) if isinstance(stop, int) else stop
     with claim_new(out):
-        trainer = start(plan, RunDirectory(out), observer)
-        with pytest.raises(Interrupted):
-            train(trainer)
-        trainer.close()
-    assert observer.fired
+        interrupt(start(small_plan(**changes), RunDirectory(out), observer), observer)
     return RunDirectory(out)
+
+
+def interrupt(trainer: Trainer, observer: StopAt) -> None:
+    """Train until the observer sends its signal."""
+    trainer.observer = observer
+    with pytest.raises(Interrupted):
+        train(trainer)
+    trainer.close()
+    assert observer.fired
 
 
 def finish(run: RunDirectory) -> None:
@@ -88,11 +94,7 @@ def test_seven_interruptions_in_one_epoch_change_no_byte(
 ) -> None:
     run = run_until(tmp_path / "run", 8)
     for step in range(9, 15):
-        trainer = go_on(run, small_source())
-        trainer.observer = StopAt(step)
-        with pytest.raises(Interrupted):
-            train(trainer)
-        trainer.close()
+        interrupt(go_on(run, small_source()), StopAt(step))
 
     finish(run)
 
@@ -107,14 +109,7 @@ def test_a_signal_during_the_evaluation_saves_and_the_evaluation_is_made_on_resu
             self.fired = True
             signal.raise_signal(signal.SIGINT)
 
-    observer = StopInEvaluation(-1)
-    with claim_new(tmp_path / "run"):
-        trainer = start(small_plan(), RunDirectory(tmp_path / "run"), observer)
-        with pytest.raises(Interrupted):
-            train(trainer)
-        trainer.close()
-    assert observer.fired
-    run = RunDirectory(tmp_path / "run")
+    run = run_until(tmp_path / "run", StopInEvaluation(-1))
     assert all(row["kind"] == "train" for row in read_rows(run.metrics))
 
     finish(run)

@@ -6,9 +6,9 @@ from types import TracebackType
 from typing import Any, TextIO
 
 from resnetlab.cli.text import block
-from resnetlab.units import format_seconds
+from resnetlab.units import format_bytes, format_seconds
 
-_HEADER = " epoch    step        lr  train loss  train acc   loss    acc  images/s  elapsed     left"
+_HEADER = " epoch    step        lr  train loss  train acc   loss    acc  images/s   memory  elapsed     left"
 
 
 class PlainWatcher:
@@ -69,6 +69,7 @@ class PlainWatcher:
         return (
             f"{row['epoch']:6.2f} {row['step']:7,} {row['learning_rate']:9.4g}  {train} "
             f"{row['loss']:6.4f} {100 * row['accuracy']:5.2f}% {self._speed():9,.0f} "
+            f"{format_bytes(row['peak_memory']) if row['peak_memory'] else '-':>8} "
             f"{format_seconds(seconds):>8} {format_seconds(left):>8}{mark}"
         )
 

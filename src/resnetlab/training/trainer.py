@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from resnetlab.errors import Interrupted
-from resnetlab.machine import synchronise
+from resnetlab.machine import peak_memory, synchronise
 from resnetlab.metrics import Scores
 from resnetlab.recipe import Recipe
 from resnetlab.runs.checkpoint import retain, save_checkpoint
@@ -144,7 +144,8 @@ class Trainer:
         is_best = self.watched.name == "val" and scores.accuracy > state.best_accuracy
         if is_best:
             state.best_step, state.best_accuracy = state.step, scores.accuracy
-        self.observer.row(row | {"is_best": is_best, "seconds": state.seconds})
+        spent = {"seconds": state.seconds, "peak_memory": peak_memory(self.device)}
+        self.observer.row(row | spent | {"is_best": is_best})
         if is_best:
             self.save()
 
