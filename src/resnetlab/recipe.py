@@ -66,10 +66,7 @@ class Optimizer:
             (self.nesterov and not self.momentum, "nesterov needs momentum above 0"),
             (len(self.betas) != 2, f"betas are two numbers, got {self.betas}"),
             (not all(0 <= b < 1 for b in self.betas), f"betas lie in [0, 1), got {self.betas}"),
-            (
-                not 0 <= self.weight_decay < math.inf,
-                f"weight_decay must not be negative, got {self.weight_decay}",
-            ),
+            (not 0 <= self.weight_decay < math.inf, f"weight_decay is not negative: {self.weight_decay}"),
             (self.clip_norm < 0, f"clip_norm must not be negative, got {self.clip_norm}"),
             (not 0 <= self.ema_decay < 1, f"ema_decay must lie in [0, 1), got {self.ema_decay}"),
         )
@@ -111,7 +108,7 @@ class Schedule:
 
     def __post_init__(self) -> None:
         pieces, factors = len(self.milestones), len(self.factors)
-        by_unit = [[m.count for m in self.milestones if m.unit == unit] for unit in ("ep", "st")]
+        counts = [[m.count for m in self.milestones if m.unit == unit] for unit in ("ep", "st")]
         refuse(
             "schedule",
             (not 0 < self.lr < math.inf, f"lr must be above 0 and finite, got {self.lr}"),
@@ -119,10 +116,7 @@ class Schedule:
             (self.warmup_from < 0, f"warmup_from must not be negative, got {self.warmup_from}"),
             (self.lr_batch < 0, f"lr_batch must not be negative, got {self.lr_batch}"),
             (pieces != factors, f"one factor per milestone is due, got {factors} for {pieces}"),
-            (
-                any(sorted(set(counts)) != counts for counts in by_unit),
-                f"milestones must rise, got {', '.join(map(str, self.milestones))}",
-            ),
+            (counts != [sorted(set(c)) for c in counts], f"milestones must rise: {counts[0] or counts[1]}"),
         )
 
 

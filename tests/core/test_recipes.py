@@ -175,7 +175,7 @@ def test_the_origin_of_every_value(tmp_path: object) -> None:
         ("length", "3 weeks", "not a duration: '3 weeks'"),
         ("momentun", "0.9", "no setting is called 'momentun'"),
         ("milestones", "10ep", "one factor per milestone is due, got 2 for 1"),
-        ("milestones", "48000st,32000st", "milestones must rise, got 48000st, 32000st"),
+        ("milestones", "48000st,32000st", "milestones must rise: [48000, 32000]"),
     ],
 )
 def test_a_wrong_value_is_refused_with_a_text_that_says_why(name: str, text: str, message: str) -> None:

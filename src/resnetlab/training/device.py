@@ -1,7 +1,9 @@
 """The device, its threads, and the switches that decide whether its numbers repeat."""
 
+import ctypes
 import os
 import shutil
+import sys
 
 import torch
 
@@ -11,7 +13,7 @@ from resnetlab.recipe import Execution
 COMPILERS = ("c++", "g++", "clang++", "cl")
 _PAYS_AFTER_OPERATIONS = 1.5e14
 """Floating-point operations after which a compiled run on a CPU has paid for its compilation:
-about half an hour of 2 cores. What it gains there is small (docs/results.md, training speed)."""
+about half an hour of 2 cores. It gains about 5 % there (docs/results.md, training speed)."""
 
 
 def pick_device(name: str) -> torch.device:
@@ -41,6 +43,7 @@ def apply_switches(device: torch.device, execution: Execution) -> None:
     """Set torch's process-wide switches for a run."""
     if device.type == "cpu":
         torch.set_flush_denormal(True)  # denormals make convolutions up to 100 times slower
+        keep_freed_memory()
     if device.type == "cuda":
         torch.backends.cudnn.benchmark = not execution.deterministic
         torch.backends.cuda.matmul.allow_tf32 = True
@@ -48,6 +51,20 @@ def apply_switches(device: torch.device, execution: Execution) -> None:
     if execution.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(execution.deterministic)
+
+
+def keep_freed_memory() -> bool:
+    """Have glibc keep freed memory for the next step; return whether there is one to be asked.
+
+    Every step frees its maps and allocates the same again. Given back to the kernel, they return
+    as pages to be faulted in and cleared: 23,000 a step for ResNet-20 at batch 128, a fifth of its
+    time (docs/results.md). Source: mallopt(3).
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is None:  # another system, or another C library
+        return False
+    trim_threshold, mmap_max = -1, -4
+    return bool(mallopt(mmap_max, 0) and mallopt(trim_threshold, -1))
 
 
 def describe_device(device: torch.device) -> str:
