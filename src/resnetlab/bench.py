@@ -1,6 +1,5 @@
 """Images per second of training and evaluation, against what the machine can do."""
 
-import math
 import statistics
 import time
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from resnetlab.data.batches import Batches, evaluation_batches
 from resnetlab.data.normalise import Normaliser
 from resnetlab.data.source import Split
 from resnetlab.errors import UsageError
-from resnetlab.layers import Conv, Norm
+from resnetlab.layers import kept_numbers
 from resnetlab.machine import free_memory, matmul_rate, peak_memory, synchronise
 from resnetlab.recipe import Recipe
 from resnetlab.settings import override
@@ -76,7 +75,7 @@ def measure_speed(
     if steps < 1 or warmup < 1:
         raise UsageError(f"steps and warmup must be at least 1, got {steps} and {warmup}")
     recipe = override(recipe, {"length": Duration(steps + warmup, "st"), "val": 0})
-    step, prepare = (_training_step if what == "train" else _evaluation_step)(spec, recipe, device)
+    step, prepare = (training_step if what == "train" else _evaluation_step)(spec, recipe, device)
     started = time.perf_counter()
     step(0)
     synchronise(device)
@@ -112,7 +111,7 @@ def measure_speed(
 Step = Callable[[int], object]
 
 
-def _training_step(spec: ModelSpec, recipe: Recipe, device: torch.device) -> tuple[Step, Step]:
+def training_step(spec: ModelSpec, recipe: Recipe, device: torch.device) -> tuple[Step, Step]:
     apply_switches(device, recipe.execution)
     split = _random_split(spec, 2 * recipe.run.batch)
     normaliser = Normaliser.fit(recipe.normalisation, split.images)
@@ -200,12 +199,11 @@ def estimate(plan: RunPlan) -> dict[str, str]:
 def training_memory(spec: ModelSpec, recipe: Recipe, height: int, width: int) -> float:
     """Return about the bytes that a training step holds: kept activations, weights, optimizer.
 
-    Kept are the outputs of convolutions and of BN (an activation overwrites its input); with
-    checkpointing the units' inputs and the activations of one unit.
+    Kept is what `layers.kept_numbers` says; with checkpointing the units' inputs and the
+    activations of one unit.
     """
-    kept = [row for row in spec.shapes(height, width) if isinstance(row.layer, Conv | Norm)]
-    sizes = [math.prod(row.output) for row in kept]
-    numbers = float(sum(sizes))
+    kept = [size for row in spec.shapes(height, width) if (size := kept_numbers(row.layer, row.output))]
+    numbers = float(sum(kept))
     if recipe.execution.checkpoint_activations:
         numbers = numbers / len(kept) * (sum(spec.blocks) + 6)
     per_number = 4 if recipe.execution.precision == "fp32" else 2

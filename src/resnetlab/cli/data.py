@@ -3,8 +3,9 @@
 import argparse
 from typing import Any
 
-from resnetlab.cli.text import block, print_json, table
+from resnetlab.cli.text import block, print_json
 from resnetlab.data.open import open_source
+from resnetlab.tables.align import table
 
 
 def data(options: argparse.Namespace) -> None:

@@ -4,8 +4,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from resnetlab.cli.text import print_json, table
+from resnetlab.cli.text import print_json
 from resnetlab.evaluator import evaluate_run
+from resnetlab.tables.align import table
 
 
 def evaluate(options: argparse.Namespace) -> None:

@@ -43,8 +43,16 @@ _EVAL_EXAMPLES = """examples:
   resnetlab eval runs/resnet20-digits-digits-20260101-120000
   resnetlab eval RUN/checkpoints/step-00001000 --data cifar-10-batches-py --json
 """
+_DRAW_EXAMPLES = """examples:
+  resnetlab draw resnet20                           into resnet20.svg
+  resnetlab draw resnet50 -o resnet50.pdf --theme print
+  resnetlab draw plain34 resnet34 --style overview -o both.svg
+  resnetlab draw resnet110 --unfold -o resnet110.pdf
+"""
 _SHOW_EXAMPLES = """examples:
-  resnetlab show resnet110          a network
+  resnetlab show resnet110          a network and its layers, equal units folded
+  resnetlab show resnet50 --full --batch 32 --input-size 192x256
+  resnetlab show resnet50_v1 resnet50                    what differs, in words
   resnetlab show he2015             a recipe, every value with its meaning
   resnetlab show he2015 --model resnet110 --set lr=0.2
   resnetlab show runs/RUN           a run
@@ -97,6 +105,7 @@ def build_parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=_LazyVersion("%(prog)s"))
     verbs = top.add_subparsers(title="verbs", metavar="VERB", required=True)
     _add_list_and_show(verbs)
+    _add_draw(verbs)
     _add_train(verbs)
     _add_resume_and_eval(verbs)
     _add_bench(verbs)
@@ -138,11 +147,45 @@ def _add_list_and_show(verbs: Any) -> None:
         "what", nargs="?", choices=("models", "recipes", "data"), help="list only these (default: all)"
     )
     show = _add_verb(
-        verbs, "show", "show a model, a recipe or a run in full", _later("show", "show"), _SHOW_EXAMPLES
+        verbs,
+        "show",
+        "show a model, a recipe or a run in full, or what differs between two",
+        _later("show", "show"),
+        _SHOW_EXAMPLES,
     )
-    show.add_argument("name", help="a model, a recipe, or the directory of a run")
+    show.add_argument(
+        "names",
+        nargs="+",
+        metavar="NAME",
+        help="a model, a recipe, or the directory of a run; two to tell what differs",
+    )
     show.add_argument("--model", help="for a recipe: as it is for this model")
+    show.add_argument("--full", action="store_true", help="every layer (default: equal units once)")
+    show.add_argument("--input-size", metavar="N|HxW", help="for images of this size (default: the model's)")
+    show.add_argument("--batch", type=int, metavar="N", help="memory for N images (default: 128)")
+    show.add_argument("--layout", choices=("NCHW", "NHWC"), help="order of the shapes' axes (default: NCHW)")
+    show.add_argument("--markdown", action="store_true", help="a table in GitHub's Markdown")
     _add_set(show)
+
+
+def _add_draw(verbs: Any) -> None:
+    draw = _add_verb(verbs, "draw", "draw networks", _later("draw", "draw_models"), _DRAW_EXAMPLES)
+    draw.add_argument("models", nargs="+", metavar="MODEL", help="a model, or the directory of a run")
+    draw.add_argument("-o", "--out", metavar="FILE", help="an .svg, .pdf or .png (default: MODEL.svg)")
+    draw.add_argument(
+        "--style",
+        choices=("full", "overview", "unit"),
+        default="full",
+        help="every operation of one network; or several side by side, whole or by one unit (default: full)",
+    )
+    draw.add_argument("--theme", choices=("light", "dark", "print"), default="light", help="(default: light)")
+    draw.add_argument(
+        "--layout", choices=("NHWC", "NCHW"), default="NHWC", help="the order of sizes (default: NHWC)"
+    )
+    draw.add_argument("--input-size", metavar="N|HxW", help="images' size in px (default: the model's own)")
+    draw.add_argument("--unfold", action="store_true", help="draw equal units one by one, on several pages")
+    draw.add_argument("--columns", type=int, metavar="N", help="columns of a page; 1 suits a phone")
+    _add_set(draw)
 
 
 def _add_set(parser: argparse.ArgumentParser) -> None:

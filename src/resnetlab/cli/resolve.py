@@ -1,11 +1,13 @@
 """From flags to a network and a recipe: default < recipe < file < flag."""
 
 import argparse
+import re
 from pathlib import Path
 
 from resnetlab.catalog import model_spec
 from resnetlab.errors import UsageError, nearest
 from resnetlab.recipes import list_recipes, named_recipe
+from resnetlab.runs.directory import open_run
 from resnetlab.settings import Resolution, leaves, read_settings_file
 from resnetlab.spec import KNOBS, ModelSpec, parse_knob
 
@@ -71,3 +73,31 @@ def resolve_model(name: str, knobs: dict[str, object]) -> ModelSpec:
     """Return the network of that name with knobs turned."""
     spec = model_spec(name)
     return spec.with_(**knobs) if knobs else spec
+
+
+def is_run(name: str) -> bool:
+    """Return whether the name is the directory of a run."""
+    return (Path(name) / "recipe.json").exists()
+
+
+def resolve_network(name: str, knobs: dict[str, object]) -> ModelSpec:
+    """Return the network of that name, or of the run in that directory, with knobs turned."""
+    if not is_run(name):
+        return resolve_model(name, knobs)
+    spec = ModelSpec.from_json(open_run(Path(name)).read("spec"))
+    return spec.with_(**knobs) if knobs else spec
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Return (height, width) of images from "64" or "96x128".
+
+    Raises:
+        UsageError: If the text is neither.
+    """
+    match = re.fullmatch(r"([1-9]\d*)(?:x([1-9]\d*))?", text.strip())
+    if match is None:
+        raise UsageError(
+            f"--input-size {text}: no size of images",
+            hint="Write the pixels as 64, or as HEIGHTxWIDTH: 96x128.",
+        )
+    return int(match[1]), int(match[2] or match[1])

@@ -2,20 +2,20 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from resnetlab.catalog import families, list_models, model_spec
-from resnetlab.cli.resolve import resolve_model, split_settings
-from resnetlab.cli.text import block, print_json, table
+from resnetlab.cli.compare import compare
+from resnetlab.cli.resolve import is_run, resolve_network
+from resnetlab.cli.show_model import given_table_flags, named_model, print_model, refuse_table_flags
+from resnetlab.cli.show_recipe import print_recipe, recipe_json, recipe_text
+from resnetlab.cli.text import block, print_json
 from resnetlab.data.names import SOURCES
-from resnetlab.errors import UsageError, nearest
-from resnetlab.plaindata import to_plain
-from resnetlab.recipe import Recipe
+from resnetlab.errors import UsageError
 from resnetlab.recipes import list_recipes, named_recipe, recipe_doc
 from resnetlab.runs.directory import RunDirectory, open_run
 from resnetlab.runs.journal import read_rows
-from resnetlab.settings import Resolution, leaf_help, leaves, recipe_from_json, recipe_hash
-from resnetlab.spec import ModelSpec
+from resnetlab.settings import leaves, recipe_from_json
+from resnetlab.tables.align import table
 from resnetlab.units import format_count
 
 
@@ -60,71 +60,33 @@ def _list_data() -> str:
 
 
 def show(options: argparse.Namespace) -> None:
-    """Print a model, a recipe or a run in full."""
-    name = options.name
-    if (Path(name) / "recipe.json").exists():
-        _show_run(options, open_run(Path(name)))
-    elif name in list_recipes():
-        _show_recipe(options)
-    else:
-        _show_model(options)
-
-
-def _show_model(options: argparse.Namespace) -> None:
-    recipe_texts, knobs = split_settings(options.set)
-    if options.model:
-        raise UsageError("--model goes with a recipe")
-    try:
-        model_spec(options.name)
-    except UsageError as error:
-        known = [*list_recipes(), *list_models()]
+    """Print a model, a recipe or a run in full, or what differs between two."""
+    names = options.names
+    if len(names) > 2:
         raise UsageError(
-            f"no model, recipe or run is called {options.name!r}",
-            hint=error.hint if "depth" in str(error) else nearest(options.name, known) or error.hint,
-        ) from error
-    spec = resolve_model(options.name, knobs)
-    if recipe_texts:
-        raise UsageError(f"{options.name} is a model; {', '.join(recipe_texts)} belongs to a recipe")
-    if options.json:
-        counts = {"parameters": spec.num_parameters, "multiply_adds": spec.num_multiply_adds()}
-        print_json(spec.to_json() | counts)
+            f"{len(names)} names: {', '.join(names)}",
+            hint="`resnetlab show` takes one name, or two to tell what differs.",
+        )
+    if len(names) == 2:
+        compare(options, *names)
+    elif is_run(names[0]):
+        _show_run(options, open_run(Path(names[0])))
+    elif names[0] in list_recipes():
+        refuse_table_flags(options, f"{names[0]} is a recipe")
+        print_recipe(options, names[0])
     else:
-        print(spec)
-
-
-def _show_recipe(options: argparse.Namespace) -> None:
-    texts, knobs = split_settings(options.set)
-    depth = model_spec(options.model).depth if options.model else 0
-    resolution = Resolution(named_recipe(options.name, depth))
-    resolution.set_texts(texts, "flag")
-    if knobs:
-        raise UsageError(f"{options.name} is a recipe; {', '.join(knobs)} belongs to a model")
-    if options.json:
-        print_json(_recipe_json(resolution.recipe, resolution.origins))
-        return
-    print(recipe_doc(options.name))
-    print(_recipe_text(resolution.recipe, resolution.origins))
-
-
-def _recipe_json(recipe: Recipe, origins: dict[str, str]) -> dict[str, Any]:
-    return {"recipe": to_plain(recipe), "origins": origins, "hash": recipe_hash(recipe)}
-
-
-def _recipe_text(recipe: Recipe, origins: dict[str, str]) -> str:
-    lines, group = [], ""
-    for name, leaf in leaves(recipe).items():
-        if leaf.group != group:
-            group = leaf.group
-            lines.append(f"\n{group}")
-        lines.append(f"  {name:<22} {leaf.text or '-':<20} {origins[name]:<14} {leaf_help(recipe, name)}")
-    return "\n".join(lines)
+        print_model(options, named_model(options, names[0]))
 
 
 def _show_run(options: argparse.Namespace, run: RunDirectory) -> None:
+    """Print the run, or the table of its network's layers if a flag asks for one."""
     if options.set or options.model:
         raise UsageError("--set and --model do not go with a run: it is what it is")
+    spec = resolve_network(str(run.path), {})
+    if given_table_flags(options):
+        print_model(options, spec)
+        return
     recipe = recipe_from_json(run.read("recipe"))
-    spec = ModelSpec.from_json(run.read("spec"))
     named = leaves(named_recipe(recipe.name, spec.depth)) if recipe.name in list_recipes() else {}
     origins = {
         name: f"recipe {recipe.name}" if name in named and named[name].value == leaf.value else "this run"
@@ -132,7 +94,7 @@ def _show_run(options: argparse.Namespace, run: RunDirectory) -> None:
     }
     if options.json:
         result = run.read("RESULT") if run.is_finished else None
-        print_json(_recipe_json(recipe, origins) | {"model": spec.to_json(), "result": result})
+        print_json(recipe_json(recipe, origins) | {"model": spec.to_json(), "result": result})
         return
     print(spec)
     data = run.read("data")
@@ -142,4 +104,4 @@ def _show_run(options: argparse.Namespace, run: RunDirectory) -> None:
         last = rows[-1]
         print(f"  last      step {last['step']:,}: {100 * last['accuracy']:.2f} % on {last['kind']}")
     print(f"  state     {'finished' if run.is_finished else 'unfinished: resnetlab resume ' + str(run.path)}")
-    print(_recipe_text(recipe, origins))
+    print(recipe_text(recipe, origins))

@@ -4,8 +4,10 @@ Layouts make scenes (schematic.py, overview.py, unit_figure.py); svg.py and rast
 tests read them: every text knows the layer it speaks of.
 """
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from math import hypot
+from typing import Literal, cast
 
 Point = tuple[float, float]
 Segment = tuple[Point] | tuple[Point, Point, Point]
@@ -78,3 +80,33 @@ class Scene:
     title: str
     description: str
     items: tuple[Item, ...]
+
+
+def moved(items: Iterable[Item], right: float, down: float) -> tuple[Item, ...]:
+    """Return the items, each shifted by so many px."""
+    return tuple(_moved(item, right, down) for item in items)
+
+
+def _moved(item: Item, right: float, down: float) -> Item:
+    if isinstance(item, Path):
+        start = (item.start[0] + right, item.start[1] + down)
+        segments = tuple(
+            tuple((x + right, y + down) for x, y in segment)  # of the same number of points
+            for segment in item.segments
+        )
+        return replace(item, start=start, segments=cast(tuple[Segment, ...], segments))
+    return replace(item, x=item.x + right, y=item.y + down)
+
+
+def arrowhead(path: Path, *, length: float = 6.0, half_width: float = 3.2) -> tuple[Point, Point, Point]:
+    """Return the triangle at the path's end: its tip, which is the end, and its two corners, in px."""
+    points = [path.start, *(point for segment in path.segments for point in segment)]
+    (x, y), before = points[-1], next(point for point in reversed(points[:-1]) if point != points[-1])
+    distance = hypot(x - before[0], y - before[1])
+    right, down = (x - before[0]) / distance, (y - before[1]) / distance
+    back = x - length * right, y - length * down
+    return (
+        (x, y),
+        (back[0] - half_width * down, back[1] + half_width * right),
+        (back[0] + half_width * down, back[1] - half_width * right),
+    )

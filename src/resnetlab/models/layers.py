@@ -138,6 +138,8 @@ def _build_pool(pool: plan.Pool) -> nn.Module:
         return Subsample(pool.stride)
     if pool.padding == "same":
         return SamePool2d(pool.kind, pool.kernel, pool.stride)
+    if pool.zeros:
+        return nn.Sequential(nn.ZeroPad2d(pool.padding), nn.MaxPool2d(pool.kernel, pool.stride))
     if pool.kind == "max":
         return nn.MaxPool2d(pool.kernel, pool.stride, pool.padding)
     return nn.AvgPool2d(pool.kernel, pool.stride, pool.padding, count_include_pad=False)

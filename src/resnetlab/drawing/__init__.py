@@ -1,0 +1,65 @@
+"""Pictures of networks: the full schematic, the overview and the unit, as SVG, PNG and PDF. No torch."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from resnetlab.drawing.labels import Layout
+from resnetlab.drawing.saving import check_target, save
+from resnetlab.drawing.scene import Scene
+from resnetlab.drawing.theme import THEMES, ThemeName
+from resnetlab.errors import UsageError
+from resnetlab.spec import ModelSpec
+
+__all__ = ["Layout", "Style", "ThemeName", "check_target", "draw", "save"]
+
+Style = Literal["full", "overview", "unit"]
+
+
+def draw(
+    specs: Sequence[ModelSpec], *, style: Style = "full", theme: ThemeName = "light",
+    layout: Layout = "NHWC", height: int | None = None, width: int | None = None, unfold: bool = False,
+    columns: int | None = None,
+) -> tuple[Scene, ...]:  # fmt: skip
+    """Return the pages of a drawing of one network, or of several side by side.
+
+    Args:
+        specs: One network; for "overview" up to three, for "unit" up to six.
+        style: "full": every operation; "overview": the layers with weights, as He et al., 2015,
+            Fig. 3; "unit": one residual unit large, as He et al., 2016, Fig. 4.
+        theme: The colours: "light", "dark" or "print".
+        layout: The order of a map's axes in the sizes.
+        height: Of the images in px; the default is the network's nominal size.
+        width: The same.
+        unfold: Draw equal units one by one ("full" only), on as many pages as it takes.
+        columns: How many stand side by side ("full" only); None takes what makes a comfortable page.
+
+    Raises:
+        UsageError: If the style cannot show so many networks or has no such choice, or the strides
+            do not allow the size.
+    """
+    if style != "full" and (unfold or columns is not None):
+        choice = "unfold" if unfold else "columns"
+        raise UsageError(f"{choice} goes with the style full, not with {style}")
+    if columns is not None and columns < 1:
+        raise UsageError(f"columns must be at least 1, got {columns}")
+    colors = THEMES[theme]
+    if style == "overview":
+        from resnetlab.drawing.overview import draw_overview
+
+        return (draw_overview(specs, colors, layout, height, width),)
+    if style == "unit":
+        from resnetlab.drawing.unit_figure import draw_units
+
+        return (draw_units(specs, colors, layout, height, width),)
+    from resnetlab.drawing.schematic import draw_schematic
+
+    if len(specs) != 1:
+        raise UsageError(
+            f"the style full draws one network, got {len(specs)}",
+            hint="The styles overview and unit draw several side by side.",
+        )
+    spec = specs[0]
+    return draw_schematic(
+        spec, colors, layout, height=height or spec.input_size, width=width or spec.input_size,
+        unfold=unfold, columns=columns,
+    )  # fmt: skip

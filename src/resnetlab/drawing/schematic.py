@@ -1,0 +1,131 @@
+"""The full schematic: every operation of a network, its repeats folded, on one page; or all of it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import chain
+
+from resnetlab.drawing.frame import Block, Flow, Frame, make_frame
+from resnetlab.drawing.heading import draw_heading, draw_legend, facts
+from resnetlab.drawing.labels import Layout
+from resnetlab.drawing.pages import Sheet, one_page, several_pages
+from resnetlab.drawing.panels import Section
+from resnetlab.drawing.scene import Scene
+from resnetlab.drawing.theme import StageColors, Theme
+from resnetlab.drawing.typeface import printable
+from resnetlab.drawing.unit_block import draw_ends, draw_unit
+from resnetlab.layers import Shape, multiply_adds, num_parameters
+from resnetlab.plan import Plan, Repeat, Traced
+from resnetlab.spec import ModelSpec
+from resnetlab.units import format_count
+
+
+def draw_schematic(
+    spec: ModelSpec, theme: Theme, layout: Layout, *, height: int, width: int, unfold: bool = False,
+    columns: int | None = None,
+) -> tuple[Scene, ...]:  # fmt: skip
+    """Return the network's drawing: one page with its repeats folded, or every unit on many.
+
+    Args:
+        spec: The network.
+        theme: The colours.
+        layout: The order of a map's axes.
+        height: Of the image, in px.
+        width: Of the image, in px.
+        unfold: Draw every unit, on pages of A4's proportions.
+        columns: How many stand side by side; None takes what makes a comfortable page.
+
+    Raises:
+        UsageError: If the strides do not allow the size.
+    """
+    plan = _unfolded(spec.plan()) if unfold else spec.plan()
+    rows = plan.trace(height, width, folded=True)
+    has_shortcuts = any(repeat.unit.shortcut is not None for repeat in _repeats(plan))
+    frame = make_frame(rows, theme, layout, has_shortcuts=has_shortcuts)
+    sections = tuple(_sections(plan, rows, frame, (spec.in_channels, height, width)))
+    name = printable(spec.name)
+    sheet = Sheet(
+        name=name,
+        title=f"{name}: schematic",
+        description=f"{name} ({printable(spec.source)}). {'; '.join(facts(spec, height, width)[:4])}. "
+        + " ".join(f"{section.title}: {', '.join(chain(*section.facts))}." for section in sections),
+        heading=partial(draw_heading, spec, height, width, theme),
+        legend=partial(draw_legend, plan, theme),
+    )
+    if unfold:
+        return several_pages(sections, frame, sheet, columns)
+    return (one_page(sections, frame, sheet, columns),)
+
+
+def _repeats(plan: Plan) -> Iterator[Repeat]:
+    return (repeat for stage in plan.stages for repeat in stage)
+
+
+def _unfolded(plan: Plan) -> Plan:
+    """Return the plan with every unit on its own."""
+    stages = tuple(
+        tuple(Repeat(unit, 1) for repeat in stage for unit in repeat.units) for stage in plan.stages
+    )
+    return replace(plan, stages=stages)
+
+
+def _sections(plan: Plan, rows: Sequence[Traced], frame: Frame, image: Shape) -> Iterator[Section]:
+    """Give stem, stages and head as sections with their blocks."""
+    stem, tail = ([row for row in rows if row.place == place] for place in ("stem", "tail"))
+    grey = frame.theme.neutral
+    entry = Flow(shape=image, about="image")
+    yield Section("Stem", (_counts(stem),), grey, (draw_ends(stem, entry, grey, frame, first="image"),))
+    flow = Flow(shape=stem[-1].output, about=stem[-1].path)
+    by_unit: dict[str, list[Traced]] = {}
+    for row in rows:
+        by_unit.setdefault(row.unit, []).append(row)
+    for index, stage in enumerate(plan.stages):
+        blocks: list[Block] = []
+        colors = frame.theme.stage(index)
+        of_stage: list[Traced] = []
+        number = 1
+        for repeat in stage:
+            mine = by_unit[repeat.unit.name]
+            blocks.append(_unit_block(repeat, mine, number, flow, colors, frame))
+            flow = _leaving(repeat, mine)
+            number += repeat.count
+            of_stage += mine
+        yield Section(
+            f"Stage {index + 1}", (_size(flow, number - 1), _counts(of_stage)), colors, tuple(blocks)
+        )
+    yield Section("Head", (_counts(tail),), grey, (draw_ends(tail, flow, grey, frame, last="logits"),))
+
+
+def _unit_block(
+    repeat: Repeat, rows: Sequence[Traced], number: int, entry: Flow, colors: StageColors, frame: Frame
+) -> Block:
+    last = number + repeat.count - 1
+    return draw_unit(
+        rows,
+        f"unit {number}" if repeat.count == 1 else f"units {number}-{last}",
+        entry,
+        colors,
+        frame,
+        is_plain=repeat.unit.shortcut is None,
+        is_from_preact=repeat.unit.shortcut_from == "preact",
+    )
+
+
+def _leaving(repeat: Repeat, rows: Sequence[Traced]) -> Flow:
+    """Return what leaves a unit: its last operation's result, or the sum."""
+    trunk = [row for row in rows if row.place != "shortcut"]
+    is_sum = repeat.unit.shortcut is not None and not repeat.unit.after
+    about = repeat.unit.name if is_sum else trunk[-1].path
+    return Flow(shape=trunk[-1].output, about=about)
+
+
+def _size(flow: Flow, units: int) -> tuple[str, ...]:
+    channels, height, width = flow.shape
+    count = "1 unit" if units == 1 else f"{units} units"
+    return f"{count}", f"maps {height}×{width}", f"{channels} channels"
+
+
+def _counts(rows: Sequence[Traced]) -> tuple[str, ...]:
+    parameters = sum(row.count * num_parameters(row.layer) for row in rows)
+    products = sum(row.count * multiply_adds(row.layer, row.output) for row in rows)
+    return f"{format_count(parameters)} parameters", f"{format_count(products)} multiply-adds"

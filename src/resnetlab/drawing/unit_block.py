@@ -1,0 +1,183 @@
+"""Blocks of the schematic: a residual unit, the stem, the head. A block is never split.
+
+The trunk runs down through every block at the same x, from the block's top edge to its bottom edge;
+the shortcut runs beside it on the left. What leaves a block is named where it enters the next one.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from resnetlab.drawing.frame import (
+    BESIDE,
+    BRACKET,
+    COUNT_SIZE,
+    EDGE,
+    GAP,
+    SUM,
+    Block,
+    Flow,
+    Frame,
+    draw_size,
+    leaving,
+    times_text,
+)  # fmt: skip
+from resnetlab.drawing.operation import NAME_SIZE, draw_operation, operation_height
+from resnetlab.drawing.scene import Box, Item, Path, Segment, Text
+from resnetlab.drawing.shortcut import draw_shortcut
+from resnetlab.drawing.theme import StageColors
+from resnetlab.drawing.typeface import text_width
+from resnetlab.plan import Traced
+
+
+def draw_unit(
+    rows: Sequence[Traced], label: str, entry: Flow, colors: StageColors, frame: Frame, *, is_plain: bool,
+    is_from_preact: bool,
+) -> Block:  # fmt: skip
+    """Return the block of the residual unit (or, plain, without addition) that these layers make."""
+    unit = rows[0].unit
+    before, branch, shortcut, after = (
+        [row for row in rows if row.place == place] for place in ("before", "branch", "shortcut", "after")
+    )
+    forks = [] if is_plain else [18 + EDGE]
+    items: list[Item] = []
+    top = 34.0 if is_plain else 44.0
+    items += _enter(entry, top, frame)
+    items.append(_label(label, unit, frame))
+    flow, bottom = entry, top
+    if before:
+        flow, bottom = _chain(items, before, top, colors, frame)
+    source = replace(flow if is_from_preact else entry, changed=False)
+    if is_from_preact and before:
+        forks = [bottom + 8]
+    if before and branch:
+        items += _edge(flow, bottom, bottom + GAP, frame)
+        bottom += GAP
+    flow, bottom = _chain(items, branch, bottom, colors, frame)
+    if not is_plain:
+        middle = bottom + GAP + SUM / 2
+        items += _edge(flow, bottom, bottom + GAP, frame)
+        items += _sum(unit, middle, colors, frame)
+        items += draw_shortcut(shortcut, unit, source, forks[0], middle, colors, frame)
+        flow, bottom = Flow(shape=flow.shape, about=unit), middle + SUM / 2
+    if after:
+        items += _edge(flow, bottom, bottom + GAP, frame)
+        flow, bottom = _chain(items, after, bottom + GAP, colors, frame)
+    count = rows[0].count
+    return _closed([*items, *_bracket(unit, count, bottom, frame)], bottom, colors, frame)
+
+
+def _bracket(unit: str, count: int, bottom: float, frame: Frame) -> list[Item]:
+    """Return the bracket beside a block that stands for several, and how many they are."""
+    if count == 1:
+        return []
+    left, right, top, low = frame.card + 5, frame.card + 11, 4.0, bottom + 8
+    corners: tuple[Segment, ...] = (((right, top),), ((right, low),), ((left, low),))
+    return [
+        Path(start=(left, top), segments=corners, color=frame.theme.ink, about=unit),
+        Text(
+            x=frame.card + BRACKET, y=(top + low) / 2 + 5, text=times_text(count), size=COUNT_SIZE, bold=True,
+            color=frame.theme.ink, role="count", about=unit,
+        ),
+    ]  # fmt: skip
+
+
+def draw_ends(
+    rows: Sequence[Traced], entry: Flow, colors: StageColors, frame: Frame, *,
+    first: str = "", last: str = "",
+) -> Block:  # fmt: skip
+    """Return the block of the stem or the head, with a terminal before (`first`) or after (`last`) it."""
+    items: list[Item] = []
+    top = EDGE
+    if first:
+        items += _terminal(first, top, colors, frame)
+        items += _edge(entry, top + 22, top + 22 + GAP, frame)
+        top += 22 + GAP
+    else:
+        top = 34.0
+        items += _enter(entry, top, frame)
+    flow, bottom = _chain(items, rows, top, colors, frame)
+    if last:
+        items += _edge(flow, bottom, bottom + GAP, frame)
+        items += _terminal(last, bottom + GAP, colors, frame)
+        return _closed(items, bottom + GAP + 22, colors, frame, goes_on=False)
+    return _closed(items, bottom, colors, frame)
+
+
+def _closed(
+    items: list[Item], bottom: float, colors: StageColors, frame: Frame, *, goes_on: bool = True
+) -> Block:
+    """Return the block around the items, the trunk led out of it."""
+    height = bottom + 12
+    card = Box(
+        x=0, y=0, width=frame.card, height=height, radius=6, fill=frame.theme.background,
+        stroke=colors.stroke, stroke_width=0.5,
+    )  # fmt: skip
+    out = [_line(frame, bottom, height)] if goes_on else []
+    return Block(height=height, items=(card, *items, *out))
+
+
+def _chain(
+    items: list[Item], rows: Sequence[Traced], top: float, colors: StageColors, frame: Frame
+) -> tuple[Flow, float]:
+    """Draw operations one below the other; return what leaves the last one, and its bottom."""
+    flow: Flow | None = None
+    for row in rows:
+        if flow is not None:
+            items += _edge(flow, top, top + GAP, frame)
+            top += GAP
+        items += draw_operation(row, frame.trunk, top, frame.box, colors, frame.theme, frame.layout)
+        top += operation_height(row.layer)
+        flow = leaving(row, was_flat=flow is not None and flow.flat)
+    assert flow is not None, "a chain without layers"
+    return flow, top
+
+
+def _enter(entry: Flow, top: float, frame: Frame) -> list[Item]:
+    """Return the trunk from the block's upper edge to its first operation, the size high up beside it."""
+    return [_line(frame, 0, top, arrow=True), draw_size(entry, frame.trunk + BESIDE, 17, frame)]
+
+
+def _edge(flow: Flow, top: float, bottom: float, frame: Frame) -> list[Item]:
+    beside = draw_size(flow, frame.trunk + BESIDE, (top + bottom) / 2 + 3, frame)
+    return [_line(frame, top, bottom, arrow=True), beside]
+
+
+def _line(frame: Frame, top: float, bottom: float, *, arrow: bool = False) -> Path:
+    segments = (((frame.trunk, bottom),),)
+    return Path(start=(frame.trunk, top), segments=segments, color=frame.theme.line, arrow=arrow)
+
+
+def _label(label: str, unit: str, frame: Frame) -> Text:
+    return Text(
+        x=EDGE, y=17, text=label, size=NAME_SIZE, bold=True, color=frame.theme.ink, role="name", about=unit
+    )
+
+
+def _terminal(label: str, top: float, colors: StageColors, frame: Frame) -> list[Item]:
+    """Return the rounded box of what goes in or comes out."""
+    width = text_width(label, NAME_SIZE, bold=True) + 36
+    return [
+        Box(
+            x=frame.trunk - width / 2, y=top, width=width, height=22, radius=11,
+            fill=frame.theme.paper, stroke=colors.stroke, about=label,
+        ),
+        Text(
+            x=frame.trunk, y=top + 15, text=label, size=NAME_SIZE, bold=True, color=frame.theme.ink,
+            anchor="middle", role="name", about=label,
+        ),
+    ]  # fmt: skip
+
+
+def _sum(unit: str, middle: float, colors: StageColors, frame: Frame) -> list[Item]:
+    half = SUM / 2
+    return [
+        Box(
+            x=frame.trunk - half, y=middle - half, width=SUM, height=SUM, radius=half,
+            fill=frame.theme.paper, stroke=frame.theme.ink, stroke_width=1.2, about=unit,
+            tip=f"{unit}: the branch plus the shortcut",
+        ),
+        Text(
+            x=frame.trunk, y=middle + 5, text="+", size=15, bold=True, color=frame.theme.ink,
+            anchor="middle", role="name", about=unit,
+        ),
+    ]  # fmt: skip

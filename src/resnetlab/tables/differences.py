@@ -1,0 +1,117 @@
+"""What differs between two networks, or two recipes: as data, and in plain words."""
+
+from dataclasses import replace
+
+from resnetlab.errors import UsageError
+from resnetlab.plaindata import field_types
+from resnetlab.recipe import Recipe
+from resnetlab.settings import Leaf, leaf_help, leaves
+from resnetlab.spec import ModelSpec
+from resnetlab.tables.align import titled
+from resnetlab.tables.sentences import sentence
+from resnetlab.units import format_count
+
+_ORIGIN = ("name", "source", "published_parameters", "published_multiply_adds")
+"""Fields that say where a network comes from, not what it is."""
+
+_BEYOND_THE_PLAN = (*_ORIGIN, "input_size", "conv_init", "fc_init", "zero_init_residual", "stochastic_depth")
+"""Fields of which the plan of layers knows nothing."""
+
+NO_DIFFERENCE = "no difference"
+
+_CHANGE_WIDTH = 26
+"""Columns for "old -> new" of a recipe's value, before its meaning."""
+
+
+def differing_fields(first: ModelSpec, second: ModelSpec) -> dict[str, tuple[object, object]]:
+    """Return both values of every field that differs, in the specification's order."""
+    pairs = {name: (getattr(first, name), getattr(second, name)) for name in field_types(ModelSpec)}
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def differing_counts(first: ModelSpec, second: ModelSpec) -> dict[str, tuple[int, int]]:
+    """Return both counts of parameters, multiply-adds and weighted layers, each where they differ.
+
+    Multiply-adds are those of one image of the network's nominal size.
+    """
+    return {name: pair for name, pair in _counts(first, second).items() if pair[0] != pair[1]}
+
+
+def _counts(first: ModelSpec, second: ModelSpec) -> dict[str, tuple[int, int]]:
+    return {
+        "parameters": (first.num_parameters, second.num_parameters),
+        "multiply_adds": (first.num_multiply_adds(), second.num_multiply_adds()),
+        "depth": (first.depth, second.depth),
+    }
+
+
+def model_differences(first: ModelSpec, second: ModelSpec, names: tuple[str, str]) -> str:
+    """Return in plain words what the second network has instead of the first, then the counts.
+
+    `names` are what the reader calls the two.
+    """
+    fields = {name: pair for name, pair in differing_fields(first, second).items() if name != "name"}
+    if all(name in _ORIGIN for name in fields):
+        title = NO_DIFFERENCE + " between the networks" * bool(fields)
+    else:
+        title = f"{names[1]} differs from {names[0]}:"
+    lines = {name: sentence(name, *pair) for name, pair in fields.items()}
+    for name in fields:
+        if _is_idle(first, second, name):
+            lines[name] += " (without effect in these two)"
+    counts = {name.replace("_", "-"): _change(*pair) for name, pair in _counts(first, second).items()}
+    return "\n".join([title, *_titled(lines), *(["", *_titled(counts)] if fields else [])])
+
+
+def _titled(lines: dict[str, str]) -> list[str]:
+    width = max(map(len, lines), default=0)
+    return [titled(f"  {name:<{width}}  ", text) for name, text in lines.items()]
+
+
+def _is_idle(first: ModelSpec, second: ModelSpec, name: str) -> bool:
+    """Return whether the field changes no layer of either network: a bottleneck's in basic units."""
+    if name in _BEYOND_THE_PLAN:
+        return False
+    try:
+        return all(
+            replace(one, **{name: getattr(other, name)}).plan() == one.plan()
+            for one, other in ((first, second), (second, first))
+        )
+    except UsageError:  # together with the other fields it cannot be: it says something
+        return False
+
+
+def _change(old: int, new: int) -> str:
+    """Return e.g. "277,402 instead of 269,722 (+7,680, +2.8 %)"."""
+    if old == new:
+        return f"{new:,} in both"
+    more, ratio = new - old, new / old
+    size = f"{more:+,}" if abs(more) < 1e6 else f"{'+' if more > 0 else '-'}{format_count(abs(more))}"
+    share = 100 * (ratio - 1)
+    if ratio >= 10:
+        size += f", {ratio:.0f} times as many"
+    elif abs(share) >= 0.05:  # less would read as no change
+        size += f", {share:+.0f} %" if abs(share) >= 10 else f", {share:+.1f} %"
+    return f"{new:,} instead of {old:,} ({size})"
+
+
+def differing_leaves(first: Recipe, second: Recipe) -> dict[str, tuple[Leaf, Leaf]]:
+    """Return both leaves of every value of the recipes that differs, in the recipe's order."""
+    ours, theirs = leaves(first), leaves(second)
+    return {name: (leaf, theirs[name]) for name, leaf in ours.items() if leaf.value != theirs[name].value}
+
+
+def recipe_differences(first: Recipe, second: Recipe, names: tuple[str, str]) -> str:
+    """Return every value that differs, "old -> new", with its meaning."""
+    pairs = differing_leaves(first, second)
+    if not pairs:
+        return NO_DIFFERENCE
+    lines, width = [f"from {names[0]} to {names[1]}:"], max(map(len, pairs))
+    for name, (old, new) in pairs.items():
+        head = f"  {name:<{width}}  {old.text or '-'} -> {new.text or '-'}"
+        column = 2 + width + 2 + _CHANGE_WIDTH + 2
+        if len(head) + 2 > column:  # a long change has a line for itself
+            lines.append(head)
+            head = ""
+        lines.append(titled(f"{head:<{column}}", " ".join(leaf_help(first, name).split())))
+    return "\n".join(lines)
