@@ -3,12 +3,13 @@
 # make install  makes .venv with the command .venv/bin/resnetlab
 # make check    formatter, linter, types, import rule
 # make faults   the fault tests at full length: real processes killed at random moments
+# make test-parity  TensorFlow in .venv-parity writes weights and logits, which ours must reproduce
 # make bench    images per second of training and evaluation on this machine
 
 PYTHON ?= python3
 RUN := .venv/bin
 
-.PHONY: train test install check faults bench clean
+.PHONY: train test test-parity install check faults bench clean
 
 train: install
 	$(RUN)/resnetlab train resnet20 --data digits --recipe digits
@@ -18,6 +19,17 @@ test: install
 
 faults: install
 	$(RUN)/python -m pytest -q tests/faults -m faults
+
+test-parity: install .venv-parity/installed
+	$(RUN)/python -m pip install --quiet --constraint tests/parity/constraints.txt --constraint constraints.txt h5py
+	TF_CPP_MIN_LOG_LEVEL=2 .venv-parity/bin/python tests/parity/generate.py build/parity
+	RESNETLAB_PARITY=build/parity $(RUN)/python -m pytest -q tests/parity
+	rm -rf build/parity
+
+.venv-parity/installed: tests/parity/constraints.txt
+	$(PYTHON) -m venv .venv-parity
+	.venv-parity/bin/python -m pip install --quiet --constraint $< tensorflow-cpu h5py
+	touch $@
 
 check: install
 	$(RUN)/ruff format --check .
@@ -38,4 +50,4 @@ install: .venv/installed
 	touch $@
 
 clean:
-	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-parity build dist .mypy_cache .ruff_cache .pytest_cache

@@ -6,14 +6,20 @@ Axes: N images, H height, W width, C channels.
 import functools
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from resnetlab.errors import DataError
+from resnetlab.data.labelling import (
+    class_name_problems,
+    label_problems,
+    missing_classes,
+    refuse,
+    samples_per_class,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +41,7 @@ class Split:
 
     def samples_per_class(self, num_classes: int) -> list[int]:
         """Return how many images each class has."""
-        return [int(count) for count in np.bincount(self.labels, minlength=num_classes)]
+        return samples_per_class(self.labels, num_classes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +57,9 @@ class Source:
     train: Split
     test: Split
 
+    val: Split | None = None
+    """A validation split of its own, beside the test split."""
+
     origin: str = ""
     """Where it was read from, for people."""
 
@@ -63,40 +72,33 @@ class Source:
     def __post_init__(self) -> None:
         problems = [*self._form_problems()]
         if not problems:
-            without = self._classes_without("train")
-            if without and not self.is_partial:
-                problems.append(without)
-            missing = (without, self._classes_without("test"))
-            object.__setattr__(self, "notes", (*self.notes, *filter(None, missing)))
-        if problems:
-            raise DataError("\n".join(f"{self.origin or self.name}: {text}" for text in problems))
+            labels = {part: split.labels for part, split in self.parts.items()}
+            problems, notes = missing_classes(self.class_names, labels, is_partial=self.is_partial)
+            object.__setattr__(self, "notes", (*self.notes, *notes))
+        refuse(self.origin or self.name, problems)
+
+    @property
+    def parts(self) -> Mapping[str, Split]:
+        """The splits by name: train, test, and val if there is one."""
+        parts = {"train": self.train, "test": self.test}
+        return parts if self.val is None else {**parts, "val": self.val}
 
     def _form_problems(self) -> Iterator[str]:
-        names, train, test = self.class_names, self.train, self.test
-        if len(names) < 2:
-            yield f"needs at least two classes, has {len(names)}"
-        if len(set(names)) < len(names):
-            twice = sorted({name for name in names if names.count(name) > 1})
-            yield f"class names occur twice: {', '.join(twice)}"
-        yield from split_problems("train", train, len(names))
-        yield from split_problems("test", test, len(names))
-        if train.images.shape[1:] != test.images.shape[1:]:
-            sizes = f"{train.images.shape[1:]} and {test.images.shape[1:]}"
-            yield f"train and test images differ in height, width or channels: {sizes}"
-
-    def _classes_without(self, part: str) -> str:
-        counts = getattr(self, part).samples_per_class(len(self.class_names))
-        missing = [name for name, count in zip(self.class_names, counts, strict=True) if not count]
-        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
-        return f"{part} has no image of {', '.join(missing[:5])}{more}" if missing else ""
+        yield from class_name_problems(self.class_names)
+        expected = self.train.images.shape[1:]
+        for part, split in self.parts.items():
+            yield from split_problems(part, split, len(self.class_names))
+            if split.images.shape[1:] != expected:
+                sizes = f"{expected} and {split.images.shape[1:]}"
+                yield f"train and {part} images differ in height, width or channels: {sizes}"
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of the class names, shapes, labels and pixels of both splits, in their order.
+        """SHA-256 of the class names, shapes, labels and pixels of all splits, in their order.
 
         The name, the origin and the file layout do not enter it.
         """
-        splits = (self.train, self.test)
+        splits = tuple(self.parts.values())
         shapes = [split.images.shape for split in splits]
         digest = hashlib.sha256(json.dumps([self.class_names, shapes]).encode())
         for split in splits:
@@ -107,7 +109,6 @@ class Source:
     def describe(self) -> dict[str, Any]:
         """Return what identifies the source, as plain data that JSON holds."""
         height, width, channels = self.train.images.shape[1:]
-        parts = (("train", self.train), ("test", self.test))
         return {
             "name": self.name,
             "origin": self.origin,
@@ -115,9 +116,9 @@ class Source:
             "height": height,
             "width": width,
             "channels": channels,
-            "samples": {part: len(split) for part, split in parts},
+            "samples": {part: len(split) for part, split in self.parts.items()},
             "samples_per_class": {
-                part: split.samples_per_class(len(self.class_names)) for part, split in parts
+                part: split.samples_per_class(len(self.class_names)) for part, split in self.parts.items()
             },
             "fingerprint": self.fingerprint,
             "notes": list(self.notes),
@@ -129,14 +130,4 @@ def split_problems(part: str, split: Split, num_classes: int) -> Iterator[str]:
     images, labels = split.images, split.labels
     if images.dtype != np.uint8 or images.ndim != 4 or 0 in images.shape[1:]:
         yield f"{part} images are {images.dtype} {images.shape}, expected uint8 (N, H, W, C)"
-    if labels.dtype != np.int64 or labels.ndim != 1:
-        yield f"{part} labels are {labels.dtype} {labels.shape}, expected int64 (N,)"
-        return
-    if len(images) != len(labels):
-        yield f"{part} has {len(images)} images but {len(labels)} labels"
-    if not len(labels):
-        yield f"{part} is empty"
-    bad = np.flatnonzero((labels < 0) | (labels >= num_classes))
-    if len(bad):
-        where = f"record {bad[0]} has label {labels[bad[0]]}"
-        yield f"{part}: {where}, labels are 0 to {num_classes - 1} ({len(bad)} such records)"
+    yield from label_problems(part, len(images), labels, num_classes)

@@ -3,14 +3,14 @@
 import numpy as np
 import numpy.typing as npt
 
-from resnetlab.data.source import Split
+from resnetlab.data.labelling import Labelled
 from resnetlab.errors import UsageError
 from resnetlab.randomness import SPLIT, key_for
 
 Indices = npt.NDArray[np.int64]
 
 
-def hold_out(split: Split, count: int, seed: int) -> tuple[Indices, Indices]:
+def hold_out(split: Labelled, count: int, seed: int) -> tuple[Indices, Indices]:
     """Choose `count` samples for validation so that every class gives its share.
 
     Shares are rounded by the largest remainder (Hamilton's method), so a class' count differs from

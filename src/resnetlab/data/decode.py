@@ -1,0 +1,207 @@
+"""From a file's bytes to pixels, whatever the file: Pillow, its quirks settled, its errors told."""
+
+import io
+import struct
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, UnidentifiedImageError
+
+from resnetlab.data.encoded import EncodedImage
+from resnetlab.errors import DataError
+
+Pixels = npt.NDArray[np.uint8]
+
+MOST_PIXELS = 178_956_970  # where Pillow sees a decompression bomb: 0.5 GiB of RGB
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")  # JPEG includes MPO
+_ORIENTATION = 0x0112  # the EXIF tag
+_TRANSPOSED = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_WITH_ALPHA = ("RGBA", "LA", "PA", "RGBa", "La")
+
+
+def decode(
+    image: EncodedImage, *, channels: Literal[1, 3], at_least: tuple[int, int] | None = None
+) -> Pixels:
+    """Return the picture upright, as RGB or grey.
+
+    The EXIF orientation is applied. What is transparent is laid on white. 16-bit values keep their
+    high byte, rounded; floating-point values in [0, 1] are scaled, others clipped to [0, 255]. Grey is
+    ITU-R 601 luma. Of several frames the first is taken.
+
+    Args:
+        image: Any file of FORMATS; its name does not matter.
+        channels: 3 for RGB, 1 for grey.
+        at_least: (height, width) that is enough. A JPEG is then decoded at a half, a quarter or an
+            eighth if no side falls below it, which is several times faster and not pixel-equal to
+            scaling down the whole. None decodes in full.
+
+    Returns:
+        uint8 (H, W, channels), writable.
+
+    Raises:
+        DataError: If the bytes are no image or damaged, or more than 178 million pixels; it names
+            the place and says what the bytes look like.
+    """
+    try:
+        with _open(image) as picture:
+            if at_least is not None and picture.format in ("JPEG", "MPO"):
+                height, width = at_least
+                is_turned = _orientation(picture) >= 5
+                picture.draft(picture.mode, (height, width) if is_turned else (width, height))
+            picture.load()
+            upright = _upright(picture)
+            pixels = np.array(_convert(upright, "RGB" if channels == 3 else "L"))
+    except DataError:
+        raise
+    except Exception as error:  # a damaged file can raise whatever its decoder comes upon
+        raise DataError(f"{image.place}: {_cause(error, image.data)}") from error
+    return pixels.reshape(*pixels.shape[:2], channels)
+
+
+def image_size(image: EncodedImage) -> tuple[int, int]:
+    """Return (height, width) of the upright picture from its header, without decoding it.
+
+    Raises:
+        DataError: As `decode`, for what the header shows.
+    """
+    try:
+        with _open(image) as picture:
+            width, height = picture.size
+            is_turned = _may_be_turned(picture, image.data) and _orientation(picture) >= 5
+    except DataError:
+        raise
+    except Exception as error:
+        raise DataError(f"{image.place}: {_cause(error, image.data)}") from error
+    return (width, height) if is_turned else (height, width)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """What a file is, before it is made RGB or grey."""
+
+    format: str
+    mode: str
+    """Pillow's name, e.g. "RGB", "CMYK", "P", "I;16"."""
+
+
+def image_facts(image: EncodedImage) -> ImageFacts:
+    """Return a file's format and mode from its header; raises as `image_size`."""
+    try:
+        with _open(image) as picture:
+            return ImageFacts(picture.format or "", picture.mode)
+    except DataError:
+        raise
+    except Exception as error:
+        raise DataError(f"{image.place}: {_cause(error, image.data)}") from error
+
+
+def looks_like(data: bytes) -> str:
+    """Return what the bytes seem to be, e.g. "an HTML page", for an error."""
+    if not data:
+        return "an empty file"
+    start = data[:512].lstrip().lower()
+    for magic, name in _MAGIC:
+        if data.startswith(magic):
+            return name
+    if data[4:8] == b"ftyp":
+        return {b"heic": "an HEIC photograph", b"avif": "an AVIF image"}.get(data[8:12], "a video")
+    if start.startswith((b"<!doctype html", b"<html", b"<head")):
+        return "an HTML page"
+    if b"<svg" in start:
+        return "an SVG drawing"
+    if start.startswith(b"<"):
+        return "XML or HTML"
+    if not data.strip(b"\0"):
+        return "nothing but zeros"
+    printable = sum(byte in b"\t\n\r" or 32 <= byte < 127 for byte in data[:512])
+    return "text" if printable > 0.95 * len(data[:512]) else "no image format that is read"
+
+
+_MAGIC = (
+    (b"version https://git-lfs", "a Git LFS pointer (`git lfs pull` fetches the file)"),
+    (b"\xff\xd8\xff", "a JPEG"),
+    (b"\x89PNG", "a PNG"),
+    (b"GIF8", "a GIF"),
+    (b"RIFF", "a WebP image or another RIFF file"),
+    (b"%PDF", "a PDF document"),
+    (b"PK\x03\x04", "a ZIP archive"),
+    (b"\x1f\x8b", "a gzip file"),
+    (b"8BPS", "a Photoshop file"),
+    (b"Rar!", "a RAR archive"),
+)
+
+
+def _open(image: EncodedImage) -> Image.Image:
+    """Return the picture, not decoded yet, if it is of a known format and not too large."""
+    if not image.data:
+        raise DataError(f"{image.place}: an empty file")
+    picture = Image.open(io.BytesIO(image.data), formats=FORMATS)
+    width, height = picture.size
+    if width * height > MOST_PIXELS:
+        raise Image.DecompressionBombError(f"{width:,} x {height:,} pixels")
+    return picture
+
+
+def _cause(error: Exception, data: bytes) -> str:
+    seen = looks_like(data)
+    if isinstance(error, UnidentifiedImageError):
+        return f"not an image: the bytes look like {seen}"
+    if isinstance(error, Image.DecompressionBombError):
+        return f"too large, more than {MOST_PIXELS:,} pixels (a decompression bomb?): {error}"
+    return f"damaged: {error} (the bytes look like {seen}, {len(data):,} bytes)"
+
+
+def _orientation(picture: Image.Image) -> int:
+    """Return the EXIF orientation, 1 to 8; 1 if there is none or the EXIF block is damaged."""
+    try:
+        value = picture.getexif().get(_ORIENTATION, 1)
+    except (SyntaxError, ValueError, KeyError, TypeError, struct.error, OSError):
+        return 1
+    return value if isinstance(value, int) and value in _TRANSPOSED else 1
+
+
+def _may_be_turned(picture: Image.Image, data: bytes) -> bool:
+    """Return whether it is worth asking for the orientation, which in a PNG can stand at the end."""
+    if picture.format == "TIFF":  # Pillow turns these itself on loading; their size is the upright one
+        return False
+    return picture.format != "PNG" or b"eXIf" in data or b"tiff:Orientation" in data
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    turn = _TRANSPOSED.get(_orientation(picture))
+    return picture if turn is None else picture.transpose(turn)
+
+
+def _convert(picture: Image.Image, mode: Literal["RGB", "L"]) -> Image.Image:
+    if picture.mode == mode and "transparency" not in picture.info:
+        return picture
+    if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
+        picture = _to_bytes(picture)
+    elif picture.mode in _WITH_ALPHA or "transparency" in picture.info:
+        coloured = picture.convert("RGBA")
+        white = Image.new("RGBA", coloured.size, "white")
+        picture = Image.alpha_composite(white, coloured).convert("RGB")
+    return picture if picture.mode == mode else picture.convert(mode)
+
+
+def _to_bytes(picture: Image.Image) -> Image.Image:
+    """Return a grey picture of 8 bits of one with 16 or 32 bits, or floats."""
+    values = np.asarray(picture)
+    if picture.mode != "F":
+        clipped = np.clip(values.astype(np.int64), 0, 65535)
+        return Image.fromarray(((clipped * 255 + 32767) // 65535).astype(np.uint8))
+    if not np.isfinite(values).all():
+        raise ValueError("has values that are no numbers")
+    if values.min() >= 0 and values.max() <= 1:
+        values = values * 255
+    return Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))

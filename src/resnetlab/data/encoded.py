@@ -1,0 +1,233 @@
+"""A source of encoded images: where each file's content lies, and its label. Nothing is decoded here."""
+
+import functools
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from resnetlab.data.labelling import (
+    class_name_problems,
+    label_problems,
+    missing_classes,
+    refuse,
+    samples_per_class,
+)
+from resnetlab.errors import DataError
+
+Indices = npt.NDArray[np.int64]
+MOST_BYTES_HASHED = 2**30
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedImage:
+    """The content of one JPEG, PNG, WebP, ... file."""
+
+    data: bytes
+    place: str
+    """For errors, e.g. "train/cat/17.jpg" or "train-00003-of-01024 record 812"."""
+
+    boxes: tuple[tuple[float, float, float, float], ...] = ()
+    """What is in the picture, as (ymin, xmin, ymax, xmax), fractions of height and width."""
+
+
+class Reader(Protocol):
+    """Random access to encoded images.
+
+    It pickles small, keeps no file open, and may be used by several threads at once.
+    """
+
+    def __len__(self) -> int: ...
+
+    def read(self, index: int) -> EncodedImage:
+        """Return an image; raise DataError, naming its place, if it cannot be read."""
+
+    def place(self, index: int) -> str:
+        """Return where an image lies, relative to the source and with "/" between folders."""
+
+    def size(self, index: int) -> int:
+        """Return an image's length in bytes; raise DataError if it is gone."""
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedSplit:
+    """Some of a reader's images and their labels, in order."""
+
+    reader: Reader
+
+    indices: Indices
+    """Shape (N,): which of the reader's images."""
+
+    labels: npt.NDArray[np.int64]
+    """Shape (N,), indices into the source's class names."""
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, indices: Indices) -> "EncodedSplit":
+        """Return the split of the chosen images, in the order of `indices`; the reader is shared."""
+        return EncodedSplit(self.reader, self.indices[indices], self.labels[indices])
+
+    def samples_per_class(self, num_classes: int) -> list[int]:
+        """Return how many images each class has."""
+        return samples_per_class(self.labels, num_classes)
+
+    def read(self, index: int) -> EncodedImage:
+        """Return the content of the image at `index` of this split.
+
+        Raises:
+            DataError: If it cannot be read, naming its place.
+        """
+        return self.reader.read(int(self.indices[index]))
+
+    def place(self, index: int) -> str:
+        """Return where the image at `index` of this split lies."""
+        return self.reader.place(int(self.indices[index]))
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedSource:
+    """Splits of encoded images of the same classes: the twin of `Source`, which holds pixels.
+
+    Raises:
+        DataError: If anything is wrong with a split; all problems are named at once.
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    train: EncodedSplit
+    test: EncodedSplit
+
+    val: EncodedSplit | None = None
+    """A validation split of its own, beside the test split."""
+
+    origin: str = ""
+    """Where it was read from, for people."""
+
+    is_partial: bool = False
+    """Part of a larger collection: a class without training images is noted, not refused."""
+
+    notes: tuple[str, ...] = ()
+    """What is unusual but usable."""
+
+    def __post_init__(self) -> None:
+        problems = [*self._form_problems()]
+        if not problems:
+            labels = {part: split.labels for part, split in self.parts.items()}
+            problems, notes = missing_classes(self.class_names, labels, is_partial=self.is_partial)
+            object.__setattr__(self, "notes", (*self.notes, *notes))
+        refuse(self.origin or self.name, problems)
+
+    @property
+    def parts(self) -> Mapping[str, EncodedSplit]:
+        """The splits by name: train, test, and val if there is one."""
+        parts = {"train": self.train, "test": self.test}
+        return parts if self.val is None else {**parts, "val": self.val}
+
+    def _form_problems(self) -> Iterator[str]:
+        yield from class_name_problems(self.class_names)
+        for part, split in self.parts.items():
+            indices, most = split.indices, len(split.reader)
+            if indices.dtype != np.int64 or indices.ndim != 1:
+                yield f"{part} indices are {indices.dtype} {indices.shape}, expected int64 (N,)"
+            elif len(indices) and not (indices.min() >= 0 and indices.max() < most):
+                yield f"{part} has an index outside of the reader's {most} images"
+            yield from label_problems(part, len(indices), split.labels, len(self.class_names))
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of the class names and, split by split, labels, relative places and byte lengths.
+
+        When all of it is below 1 GiB the images' content enters too; of a larger source only the
+        lengths do, so that opening ImageNet does not read it. Neither the name nor the folder that
+        it lies in enters it. Raises DataError if a file is gone.
+        """
+        splits = tuple(self.parts.values())
+        places = [[split.place(index) for index in range(len(split))] for split in splits]
+        sizes = [[split.reader.size(int(index)) for index in split.indices] for split in splits]
+        digest = hashlib.sha256(json.dumps([self.class_names, places, sizes]).encode())
+        for split in splits:
+            digest.update(split.labels.astype("<i8").tobytes())
+        if sum(map(sum, sizes)) < MOST_BYTES_HASHED:
+            for split in splits:
+                for index in range(len(split)):
+                    digest.update(split.read(index).data)
+        return digest.hexdigest()
+
+    def describe(self) -> dict[str, Any]:
+        """Return what identifies the source, as plain data that JSON holds."""
+        number = len(self.class_names)
+        return {
+            "name": self.name,
+            "origin": self.origin,
+            "class_names": list(self.class_names),
+            "samples": {part: len(split) for part, split in self.parts.items()},
+            "samples_per_class": {
+                part: split.samples_per_class(number) for part, split in self.parts.items()
+            },
+            "fingerprint": self.fingerprint,
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Names:
+    """Many strings in one piece of memory, so that a million paths pickle in milliseconds."""
+
+    joined: bytes
+    ends: Indices
+    """Shape (N,): where in `joined` each string ends."""
+
+    @classmethod
+    def of(cls, names: Iterable[str]) -> "Names":
+        """Pack the strings; those that came from a file system's undecodable bytes included."""
+        encoded = [name.encode(errors="surrogateescape") for name in names]
+        ends = np.fromiter(accumulate(map(len, encoded)), np.int64, len(encoded))
+        return cls(b"".join(encoded), ends)
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    def __getitem__(self, index: int) -> str:
+        start = int(self.ends[index - 1]) if index else 0
+        return self.joined[start : int(self.ends[index])].decode(errors="surrogateescape")
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class FileReader:
+    """Images that are files of their own, in a folder or below it."""
+
+    root: str
+
+    names: Names
+    """Paths relative to the root, with "/"."""
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def place(self, index: int) -> str:
+        """Return the path relative to the root."""
+        return self.names[index]
+
+    def read(self, index: int) -> EncodedImage:
+        """Return the file's content."""
+        place = self.names[index]
+        try:
+            with open(os.path.join(self.root, place), "rb", buffering=0) as stream:
+                return EncodedImage(stream.read(), place)
+        except OSError as error:
+            raise DataError(f"{place}: cannot be read: {error.strerror or error}") from error
+
+    def size(self, index: int) -> int:
+        """Return the file's length in bytes."""
+        place = self.names[index]
+        try:
+            return os.stat(os.path.join(self.root, place)).st_size
+        except OSError as error:
+            raise DataError(f"{place}: cannot be read: {error.strerror or error}") from error

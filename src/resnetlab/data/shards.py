@@ -1,0 +1,68 @@
+"""Files like train-00003-of-01024 or photos-000017.tar: finding them, and what is missing of them."""
+
+import glob
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from resnetlab.data.labelling import first_of
+from resnetlab.data.parts import part_in
+from resnetlab.errors import DataError
+
+_BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}")
+
+
+def find_shards(pattern: Path, suffix: re.Pattern[str]) -> tuple[Path, list[str]]:
+    """Return a folder and the paths in it, sorted, of the shards that a user means.
+
+    Args:
+        pattern: A file, a folder (searched two levels deep), or a pattern with *, ?, [...] and
+            {000..127}.
+        suffix: What a shard's name must match.
+
+    Raises:
+        DataError: If there are none, or one that the braces promise is missing.
+    """
+    text = str(pattern)
+    if pattern.is_dir():
+        inside = sorted([*pattern.iterdir(), *pattern.glob("*/*")])
+        found = [path for path in inside if suffix.search(path.name) and not path.name.startswith(".")]
+        root = pattern
+    else:
+        expanded = _expand(text)
+        found = sorted({Path(path) for each in expanded for path in _matches(each)})
+        if len(expanded) > 1 and (missing := [each for each in expanded if not _matches(each)]):
+            raise DataError(f"{pattern}: {len(missing)} of {len(expanded)} are missing: {first_of(missing)}")
+        found = [path for path in found if suffix.search(path.name)]
+        root = Path(os.path.commonpath([path.parent for path in found])) if found else pattern
+    shards = [path.relative_to(root).as_posix() for path in found if path.is_file()]
+    if not shards:
+        raise DataError(f"{pattern}: no shards there")
+    return root, shards
+
+
+def _matches(text: str) -> list[str]:
+    return [text] if Path(text).exists() else glob.glob(text)
+
+
+def _expand(text: str) -> list[str]:
+    match = _BRACES.search(text)
+    if match is None:
+        return [text]
+    first, last = match[1], match[2]
+    numbers = [f"{number:0{len(first)}}" for number in range(int(first), int(last) + 1)]
+    return [each for n in numbers for each in _expand(text[: match.start()] + n + text[match.end() :])]
+
+
+def shard_parts(shards: Sequence[str]) -> dict[str, str]:
+    """Return the split of each shard: that which its name or folder says, else train.
+
+    Raises:
+        DataError: If some say one and others do not.
+    """
+    parts = {shard: part_in(shard) for shard in shards}
+    unknown = [shard for shard, part in parts.items() if part is None]
+    if 0 < len(unknown) < len(shards):
+        raise DataError(f"{first_of(unknown)}: of which split, beside shards named train, val or test?")
+    return {shard: part or "train" for shard, part in parts.items()}

@@ -1,0 +1,80 @@
+"""Tar archives read member by member, never extracted, whose damage does not pass for their end."""
+
+import contextlib
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from resnetlab.errors import DataError
+
+AGAIN = "Copy, download or make that archive again."
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[tarfile.TarFile]:
+    """Open an uncompressed tar, in which members can be read in any order.
+
+    Raises:
+        DataError: If it cannot be read, is compressed, or is no tar.
+    """
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(6)
+            stream.seek(0)
+            with inner(stream, path.name, start) as archive:
+                yield archive
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def inner(stream: IO[bytes], where: str, start: bytes = b"") -> tarfile.TarFile:
+    """Return the tar in a stream that can seek; `start` are its first bytes, to say what it is."""
+    try:
+        return tarfile.open(fileobj=stream, mode="r:")
+    except tarfile.TarError as error:
+        raise DataError(
+            f"{where}: {_compression(start) or f'not a readable tar: {error}'}", hint=AGAIN
+        ) from error
+
+
+def regular_members(archive: tarfile.TarFile, where: str) -> Iterator[tarfile.TarInfo]:
+    """Yield the plain files of an archive.
+
+    Raises:
+        DataError: If it is cut short or a header is damaged, which tarfile takes for the end.
+    """
+    try:
+        for member in archive:
+            if member.isreg() and not member.issparse():
+                yield member
+    except tarfile.TarError as error:
+        raise DataError(f"{where}: the archive is damaged or cut short: {error}", hint=AGAIN) from error
+    stream = archive.fileobj
+    assert stream is not None
+    stream.seek(archive.offset)
+    block = stream.read(tarfile.BLOCKSIZE)
+    if not block:
+        raise DataError(f"{where}: no end mark, the archive is cut short", hint=AGAIN)
+    if block.strip(b"\0"):
+        raise DataError(f"{where}: offset {archive.offset:,}: a damaged header", hint=AGAIN)
+
+
+def read_member(archive: tarfile.TarFile, member: tarfile.TarInfo, where: str) -> bytes:
+    """Return the content of a plain file.
+
+    Raises:
+        DataError: If the archive ends before it does.
+    """
+    stream = archive.extractfile(member)
+    assert stream is not None  # plain files have content
+    try:
+        return stream.read()
+    except tarfile.TarError as error:
+        raise DataError(f"{where}/{member.name}: {error}", hint=AGAIN) from error
+
+
+def _compression(start: bytes) -> str:
+    kinds = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
+    kind = next((name for magic, name in kinds.items() if start.startswith(magic)), "")
+    return f"compressed with {kind}, so that members cannot be read one by one; unpack it" if kind else ""

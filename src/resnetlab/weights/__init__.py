@@ -1,0 +1,20 @@
+"""Foreign weight files in: read, recognised, converted, with a report of every tensor."""
+
+from resnetlab.weights.converting import Converted, convert
+from resnetlab.weights.loading import load_weights
+from resnetlab.weights.naming import Naming, Preprocessing
+from resnetlab.weights.reading import read_tensors
+from resnetlab.weights.recognising import recognise, spec_for
+from resnetlab.weights.report import WeightsReport
+
+__all__ = [
+    "Converted",
+    "Naming",
+    "Preprocessing",
+    "WeightsReport",
+    "convert",
+    "load_weights",
+    "read_tensors",
+    "recognise",
+    "spec_for",
+]

@@ -1,0 +1,144 @@
+"""load_weights: a foreign file into a network of ours, with nothing silent."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from torch import Tensor
+
+from resnetlab.errors import CheckpointError, ResnetlabError, UsageError
+from resnetlab.models import ResNet, create_model
+from resnetlab.plaindata import to_plain
+from resnetlab.spec import ModelSpec
+from resnetlab.weights.adapting import Head, fit_channels, fit_head
+from resnetlab.weights.converting import convert
+from resnetlab.weights.naming import COMPUTES, NEARLY, Naming
+from resnetlab.weights.preprocessings import beside
+from resnetlab.weights.reading import WeightFile, read_weight_file
+from resnetlab.weights.recognising import describe_spec, recognise, shapes_of
+from resnetlab.weights.report import WeightsReport
+
+# Knobs that change which numbers a network has.
+_SHAPES = ("blocks", "widths", "out_channels", "unit", "stem", "stem_width", "stem_norm", "projection_norm")
+_HEADS = ("strict", "reset", "keep-shared")
+
+
+def load_weights(
+    model_or_spec: ResNet | ModelSpec | None,
+    path: Path | str,
+    *,
+    head: Head = "strict",
+    class_names: Sequence[str] = (),
+    file_class_names: Sequence[str] = (),
+    adapt_channels: bool = False,
+) -> tuple[dict[str, Tensor], WeightsReport]:
+    """Return a state dict that `load_state_dict` takes whole, and what became of every tensor.
+
+    Args:
+        model_or_spec: The network. What is reset stays as the model has it now; for a
+            specification it begins as `create_model(spec, seed=0)` does. None takes the network
+            that the file holds (report.spec), class count included.
+        path: A file, a folder of the Hugging Face hub's form, or a TensorFlow checkpoint's prefix.
+        head: "strict": the classifier must fit (of TensorFlow's 1001 classes the background is left
+            out for 1000); "reset": it begins anew; "keep-shared": the rows of the class names that
+            both have are kept, the others begin anew.
+        class_names: The network's, for keep-shared.
+        file_class_names: The file's, for keep-shared.
+        adapt_channels: Let the first convolution be summed or repeated for images of other channels.
+
+    Raises:
+        UsageError: If the arguments do not allow it, the file is not there, or an extra is missing.
+        CheckpointError: If the file is damaged, or its network another one, saying which.
+    """
+    path = Path(path)
+    if head not in _HEADS:
+        raise UsageError(f"head is one of {', '.join(_HEADS)}, got {head!r}")
+    file = read_weight_file(path)
+    model = model_or_spec if isinstance(model_or_spec, ResNet) else None
+    spec = model_or_spec.spec if isinstance(model_or_spec, ResNet) else model_or_spec
+    try:
+        return _fit(file, path, model, spec, head, class_names, file_class_names, adapt_channels)
+    except (CheckpointError, UsageError) as error:
+        raise _at(path, error) from error
+
+
+def _fit(
+    file: WeightFile,
+    path: Path,
+    model: ResNet | None,
+    spec: ModelSpec | None,
+    head: Head,
+    class_names: Sequence[str],
+    file_class_names: Sequence[str],
+    adapt_channels: bool,
+) -> tuple[dict[str, Tensor], WeightsReport]:
+    naming = recognise(shapes_of(file.tensors))
+    spec = spec or naming.spec
+    notes = [*file.notes, *_compare(naming, spec)]
+    converted = convert(file.tensors, naming, spec)
+    initial = _initial(model, spec)
+    fit_channels(converted, naming, spec, can_adapt=adapt_channels)
+    fit_head(
+        converted,
+        naming,
+        spec,
+        head=head,
+        class_names=class_names,
+        file_class_names=file_class_names,
+        initial=initial,
+    )
+    preprocessing, note = beside(path, naming.preprocessing)
+    ledger = converted.ledger
+    notes += [*ledger.notes, *([note] if note else [])]
+    report = WeightsReport(
+        path=str(path),
+        kind=file.kind,
+        naming=naming,
+        spec=spec,
+        matched=ledger.matched,
+        derived=ledger.derived,
+        reset=ledger.reset,
+        unused=ledger.unused,
+        notes=tuple(notes),
+        preprocessing=preprocessing,
+    )
+    return {key: converted.tensors[key] for key in initial}, report
+
+
+def _initial(model: ResNet | None, spec: ModelSpec) -> Mapping[str, Tensor]:
+    """Return the state from which the network starts, on the CPU."""
+    if model is None or any(tensor.is_meta for tensor in model.state_dict().values()):
+        model = create_model(spec, seed=0)
+    return {key: tensor.detach().cpu() for key, tensor in model.state_dict().items()}
+
+
+def _compare(naming: Naming, spec: ModelSpec) -> list[str]:
+    """Return what to say of the file's network beside `spec`.
+
+    Raises:
+        CheckpointError: If they are two networks.
+    """
+    own, theirs = to_plain(spec), to_plain(naming.spec)
+    notes = [naming.dialect.note] if naming.dialect.note and spec == naming.spec else []
+    knobs = [knob for knob in (*_SHAPES, *COMPUTES) if own[knob] != theirs[knob]]
+    wrong = [knob for knob in knobs if knob not in naming.dialect.open_knobs]
+    if wrong:
+        told = "; ".join(f"{knob}: the file's {theirs[knob]}, yours {own[knob]}" for knob in wrong)
+        raise CheckpointError(
+            f"holds {describe_spec(naming.spec)}, another network than {describe_spec(spec)} ({told})",
+            hint="Load it without naming a network, or as the one that it holds.",
+        )
+    assumed = [knob for knob in (*knobs, *NEARLY) if own[knob] != theirs[knob]]
+    for knob in assumed:
+        if knob in naming.dialect.open_knobs:
+            notes.append(f"the file does not tell {knob}: taken as your network has it, {own[knob]}")
+        else:
+            notes.append(f"not exact: the file's network has {knob} {theirs[knob]}, yours {own[knob]}")
+    return notes
+
+
+def _at(path: Path, error: ResnetlabError) -> ResnetlabError:
+    """Return the error with the file's name before it."""
+    message = str(error.args[0])
+    if message.startswith(str(path)):
+        return error
+    return type(error)(f"{path}: {message}", hint=error.hint)

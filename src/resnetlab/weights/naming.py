@@ -1,0 +1,149 @@
+"""What a foreign naming is, and what a file turns out to be: a naming, a network, a preprocessing."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from resnetlab.layers import Conv, Linear, Norm
+from resnetlab.spec import ModelSpec
+
+Shape = tuple[int, ...]
+Shapes = Mapping[str, Shape]
+Layout = Literal["torch", "tensorflow"]
+
+COMPUTES = (
+    "order",
+    "stride_on",
+    "strides",
+    "shortcut",
+    "projection_source",
+    "first_shortcut_preact",
+    "first_unit_bare",
+    "padding",
+    "act_slope",
+)
+"""Knobs that change what a network computes with the same numbers."""
+NEARLY = ("bn_eps", "max_pool")
+"""The same, so little that a network which is trained on does not mind."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preprocessing:
+    """How pixels became the input of the network whose weights a file holds; plain data."""
+
+    normalise: Literal["channel", "per-image", "per-pixel-mean"] = "channel"
+    """Channel mean and std; each image standardised; the training images' mean image taken off
+    (which no weight file contains)."""
+    pixel_range: int = 1
+    """Largest pixel before normalisation: 1 or 255."""
+    mean: tuple[float, ...] = ()
+    """Per channel, in pixel_range."""
+    std: tuple[float, ...] = ()
+    """Per channel, in pixel_range."""
+    channel_order: str = "RGB"
+    """RGB always: conv1 of a BGR network is turned around when it is read."""
+    resize: int | None = None
+    """Shorter side in pixels after resizing; none: as the images are."""
+    crop: int | None = None
+    """Side of the central crop in pixels; none: no crop."""
+    interpolation: str = "bilinear"
+    """bilinear, bicubic, or bilinear-tf1: TensorFlow 1's, without antialiasing or half pixels."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all fields as plain JSON types."""
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
+
+
+@dataclass(frozen=True)
+class Match:
+    """A naming's reading of a file: which of its names is which of ours, and which network it is.
+
+    `keys` maps their names to ours. Shapes are in the file's layout.
+    """
+
+    keys: Mapping[str, str]
+    spec: ModelSpec
+    preprocessing: Preprocessing
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """One foreign naming."""
+
+    name: str
+    title: str
+    """For people."""
+    layout: Layout
+    """Of kernels and matrices: (out, in, h, w) and (out, in), or (h, w, in, out) and (in, out)."""
+    match: Callable[[Shapes], Match | None]
+    """Reads names and shapes, prefixes removed; None if the naming is another."""
+    open_knobs: frozenset[str] = frozenset()
+    """What the network computes and neither names nor shapes tell."""
+    ignored: Mapping[str, str] | None = None
+    """Patterns of names that are no weights of the network, each with what they are."""
+    is_bgr: bool = False
+    """The first convolution reads blue, green, red."""
+    note: str = ""
+    """What a user should know of such a file."""
+
+
+@dataclass(frozen=True)
+class Naming:
+    """What `recognise` found: the naming, which names are which, and the network.
+
+    `spec` is the network as the file has it: its class count, its channels.
+    """
+
+    dialect: Dialect
+    spec: ModelSpec
+    keys: Mapping[str, str]
+    """Their full names to ours."""
+    preprocessing: Preprocessing
+    prefixes: tuple[str, ...]
+    """Removed before the names were read."""
+    has_head: bool
+    """The classifier is there."""
+
+    @property
+    def name(self) -> str:
+        """The naming's name."""
+        return self.dialect.name
+
+
+def expected_shapes(spec: ModelSpec) -> dict[str, Shape]:
+    """Return the names and shapes of the network's state dict, without building it."""
+    shapes: dict[str, Shape] = {}
+    for path, _, layer in spec.plan().placed():
+        match layer:
+            case Conv():
+                kernel = layer.kernel
+                shapes[f"{path}.weight"] = (layer.out_channels, layer.in_channels, kernel, kernel)
+                if layer.bias:
+                    shapes[f"{path}.bias"] = (layer.out_channels,)
+            case Norm():
+                for leaf in ("weight", "bias", "running_mean", "running_var"):
+                    if leaf != "weight" or layer.gamma:
+                        shapes[f"{path}.{leaf}"] = (layer.channels,)
+                shapes[f"{path}.num_batches_tracked"] = ()
+            case Linear():
+                shapes[f"{path}.weight"] = (layer.out_features, layer.in_features)
+                shapes[f"{path}.bias"] = (layer.out_features,)
+            case _:
+                pass
+    return shapes
+
+
+def is_head(key: str) -> bool:
+    """Return whether our name is one of the classifier's."""
+    return key.startswith(("fc.", "head.fc."))
+
+
+def torch_shape(key: str, shape: Shape, layout: Layout) -> Shape:
+    """Return the shape that a tensor has in torch's layout; `key` is our name."""
+    if layout == "tensorflow" and len(shape) == 4:
+        shape = (shape[3], shape[2], shape[0], shape[1])
+    elif layout == "tensorflow" and len(shape) == 2:
+        shape = (shape[1], shape[0])
+    if is_head(key) and shape[2:] == (1, 1):  # a classifier that is a 1x1 convolution
+        shape = shape[:2]
+    return shape

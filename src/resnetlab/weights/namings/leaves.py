@@ -1,0 +1,22 @@
+"""What TensorFlow and Keras call the tensors of a layer, in our words."""
+
+from collections.abc import Callable
+
+_LEAVES = {
+    "kernel": "weight",
+    "weights": "weight",
+    "DW": "weight",
+    "gamma": "weight",
+    "bias": "bias",
+    "biases": "bias",
+    "beta": "bias",
+    "moving_mean": "running_mean",
+    "moving_variance": "running_var",
+}
+
+
+def rename_leaf(name: str, translate: Callable[[str], str | None]) -> str | None:
+    """Return our name of LAYER/LEAF, where `translate` gives that of the layer; None if either has none."""
+    layer, _, leaf = name.rpartition("/")
+    ours = translate(layer)
+    return f"{ours}.{_LEAVES[leaf]}" if ours is not None and leaf in _LEAVES else None

@@ -1,0 +1,98 @@
+"""What became of every tensor of a weight file, for people and for programs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from resnetlab.spec import ModelSpec
+from resnetlab.weights.converting import COUNTERS
+from resnetlab.weights.naming import Naming, Preprocessing
+from resnetlab.weights.recognising import describe_spec
+
+_MOST = 4
+
+
+@dataclass(frozen=True)
+class WeightsReport:
+    """Every key of the file and of the network, and what became of it."""
+
+    path: str
+    kind: str
+    """Of the file, in words."""
+    naming: Naming
+    spec: ModelSpec
+    """The network that was filled."""
+    matched: Mapping[str, str]
+    """Our names, and theirs."""
+    derived: Mapping[str, str]
+    """Our names, and how the tensor was made."""
+    reset: Mapping[str, str]
+    """Our names that begin anew, and why."""
+    unused: Mapping[str, str]
+    """Their names, and why."""
+    notes: tuple[str, ...]
+    preprocessing: Preprocessing
+
+    def __str__(self) -> str:
+        rows = [
+            ("file", f"{self.path} ({self.kind})"),
+            ("names", self.naming.dialect.title),
+            ("network", describe_spec(self.naming.spec)),
+        ]
+        if self.spec != self.naming.spec:
+            rows.append(("loaded as", describe_spec(self.spec)))
+        if self.naming.prefixes:
+            rows.append(("prefixes", f"removed {', '.join(self.naming.prefixes)}"))
+        rows += [
+            ("matched", f"{len(self.matched)} tensors"),
+            ("derived", _grouped({key: how for key, how in self.derived.items() if how != COUNTERS})),
+            ("reset", _grouped(self.reset)),
+            ("unused", _grouped(self.unused)),
+            ("images", _images(self.preprocessing)),
+        ]
+        rows += [("note", note) for note in self.notes]
+        return "\n".join(f"{title:<9}  {text}" for title, text in rows if text)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all of it as plain JSON types."""
+        return {
+            "file": self.path,
+            "kind": self.kind,
+            "naming": self.naming.name,
+            "file_network": self.naming.spec.to_json(),
+            "network": self.spec.to_json(),
+            "prefixes": list(self.naming.prefixes),
+            "matched": dict(self.matched),
+            "derived": dict(self.derived),
+            "reset": dict(self.reset),
+            "unused": dict(self.unused),
+            "notes": list(self.notes),
+            "preprocessing": self.preprocessing.to_json(),
+        }
+
+
+def _grouped(entries: Mapping[str, str]) -> str:
+    """Return the count, and the names by reason: 2 tensors: a, b (why)."""
+    if not entries:
+        return ""
+    groups: dict[str, list[str]] = {}
+    for name, reason in entries.items():
+        groups.setdefault("made of two" if " - " in reason else reason, []).append(name)
+    texts = []
+    for reason, names in groups.items():
+        more = f", and {len(names) - _MOST} more" if len(names) > _MOST else ""
+        why = "running mean less the convolution's bias" if reason == "made of two" else reason
+        texts.append(f"{', '.join(names[:_MOST])}{more} ({why})")
+    return f"{len(entries)} tensors: " + "; ".join(texts)
+
+
+def _images(facts: Preprocessing) -> str:
+    if facts.normalise == "per-image":
+        return "each image standardised"
+    if facts.normalise == "per-pixel-mean":
+        return f"0 to {facts.pixel_range}, less the training images' mean image, which no file contains"
+    mean, std = (", ".join(f"{x:g}" for x in values) for values in (facts.mean, facts.std))
+    text = f"{facts.channel_order} 0 to {facts.pixel_range}, mean {mean}, std {std}"
+    if facts.resize or facts.crop:
+        text += f"; shorter side to {facts.resize}, centre {facts.crop}, {facts.interpolation}"
+    return text

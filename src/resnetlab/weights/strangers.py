@@ -1,0 +1,52 @@
+"""What a weight file that is no network of ours looks like, in words."""
+
+import re
+
+from resnetlab.weights.naming import Shapes
+
+# Patterns of names, the particular before the general, each with what has such names.
+_SIGNS = (
+    (r"conv1\.0\.weight|stem\.conv1\.weight", "a ResNet-C or -D, whose stem is three 3x3 convolutions"),
+    (r"layer\d\.\d+\.conv2\.(radix|fc1|conv)\..*", "a ResNeSt"),
+    (
+        r"layer\d\.\d+\.se(_module)?\..*|stages\.\d\.blocks\.\d+\.se\..*",
+        "an SE-ResNet (squeeze and excitation)",
+    ),
+    (r"layer\d\.\d+\.attn\..*", "a ResNet with attention"),
+    (r"layer\d\.\d+\.bn2\.conv\d?\..*|layer\d\.\d+\.convs\..*", "a Res2Net"),
+    (r"layer\d\.\d+\.downsample\.2\..*", "a ResNet with another shortcut"),
+    (r"resnet\.embedder\..*|embedder\.embedder\..*", "a ResNet in the names of Hugging Face's transformers"),
+    (r"resnet_v[12]_\d+/block1/.*", "a ResNet of TF-Slim"),
+    (r"(.*\.)?cls_token|blocks\.\d+\.attn\..*|encoder_layer.*|.*encoder\.layers\..*", "a Vision Transformer"),
+    (r"layers\.\d+\.blocks\.\d+\.attn\..*|features\.\d\.\d+\.attn\..*", "a Swin Transformer"),
+    (
+        r"stages\.\d\.blocks\.\d+\.conv_dw\..*|downsample_layers\..*|features\.\d\.\d+\.layer_scale",
+        "a ConvNeXt",
+    ),
+    (r"features\.denseblock\d\..*|conv2_block1_0_bn/gamma_of_densenet", "a DenseNet"),
+    (
+        r"conv_stem\.weight|_blocks\.\d+\..*|blocks\.\d+\.\d+\.conv_(pw|dw)\..*",
+        "an EfficientNet or MobileNet",
+    ),
+    (r"features\.0\.0\.weight|Conv1/kernel|expanded_conv.*", "an EfficientNet or MobileNet"),
+    (r"features\.0\.weight|block1_conv1/kernel", "a VGG or AlexNet"),
+    (r"Conv2d_1a_3x3\..*|Mixed_5b\..*", "an Inception"),
+    (r"block\d+_sepconv\d.*", "an Xception"),
+    (r"(s1|trunk_output)\..*", "a RegNet"),
+    (r"(.*\.)?(attention|attn|self_attn)\..*", "a transformer"),
+)
+
+
+def describe(shapes: Shapes) -> str:
+    """Return what the names and shapes look like, or an empty string if nobody knows."""
+    for pattern, words in _SIGNS:
+        found = next((name for name in shapes if re.fullmatch(pattern, name)), None)
+        if found is not None:
+            return f"{words} ({found})"
+    for name, shape in shapes.items():
+        branch = re.fullmatch(r"layer\d\.\d+\.conv2\.weight", name)
+        if branch and len(shape) == 4 and f"{name[:-13]}.conv3.weight" in shapes and shape[1] != shape[0]:
+            return f"a ResNeXt ({name}: {shape[0] // shape[1]} groups)"
+    if "stages.0.blocks.0.norm1.weight" in shapes and not any("running_mean" in name for name in shapes):
+        return "a Big Transfer ResNet (group normalisation: no running statistics)"
+    return ""

@@ -1,0 +1,201 @@
+import io
+import tarfile
+
+import numpy as np
+import pytest
+
+from resnetlab import files
+from resnetlab.data import imagenet_raw
+from resnetlab.data.folder import open_folder
+from resnetlab.data.imagenet_raw import DEVKIT, TRAIN_TAR, VAL_TAR, prepare_imagenet
+from resnetlab.errors import DataError, LockedError
+from tests.data.pictures import picture, write_tar
+
+WNIDS = ("n01440764", "n01443537", "n02979186")
+TRUTH = (2, 3, 1, 1, 3)
+
+
+def tar_bytes(members):
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return stream.getvalue()
+
+
+def meta_mat(wnids=WNIDS):
+    """A meta.mat of the devkit's form: a struct array in which inner synsets come after the leaves."""
+    from scipy.io import savemat
+
+    rows = [(index, wnid, "words", 0) for index, wnid in enumerate((*wnids, "n00001740"), start=1)]
+    kind = [("ILSVRC2012_ID", "O"), ("WNID", "O"), ("words", "O"), ("num_children", "O")]
+    stream = io.BytesIO()
+    savemat(stream, {"synsets": np.array(rows, dtype=kind)})
+    return stream.getvalue()
+
+
+def devkit():
+    return {
+        f"{DEVKIT}/data/ILSVRC2012_validation_ground_truth.txt": "".join(
+            f"{each}\n" for each in TRUTH
+        ).encode(),
+        f"{DEVKIT}/data/meta.mat": meta_mat(),
+    }
+
+
+@pytest.fixture
+def tars(tmp_path):
+    folder = tmp_path / "tars"
+    classes = {
+        f"{wnid}.tar": tar_bytes({f"{wnid}_{n}.JPEG": picture(10 * k + n) for n in range(k + 2)} | {"x": b""})
+        for k, wnid in enumerate(WNIDS)
+    }
+    write_tar(folder / TRAIN_TAR, classes)
+    val = {f"ILSVRC2012_val_{n:08}.JPEG": picture(100 + n) for n in (3, 1, 5, 2, 4)}
+    write_tar(folder / VAL_TAR, val)
+    with tarfile.open(folder / f"{DEVKIT}.tar.gz", "w:gz") as archive:
+        for name, content in devkit().items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return folder
+
+
+def prepare(tars, out="out", **options):
+    return prepare_imagenet(tars, tars.parent / out, is_subset=True, **options)
+
+
+def test_every_image_lands_in_its_class(tars):
+    told = []
+    prepared = prepare(tars, progress=lambda *step: told.append(step))
+
+    out = tars.parent / "out"
+    assert (prepared.images, prepared.written) == ({"train": 9, "val": 5}, 14)
+    for k, wnid in enumerate(WNIDS):
+        assert sorted(path.name for path in (out / "train" / wnid).iterdir()) == [
+            f"{wnid}_{n}.JPEG" for n in range(k + 2)
+        ]
+    for n, label in enumerate(TRUTH, start=1):
+        path = out / "val" / WNIDS[label - 1] / f"ILSVRC2012_val_{n:08}.JPEG"
+        assert path.read_bytes() == picture(100 + n)
+    assert told == [(part, done, 3) for part in ("train", "val") for done in (1, 2, 3)]
+    source = open_folder(out)
+    assert (source.class_names, len(source.train), len(source.test)) == (WNIDS, 9, 5)
+
+
+def test_an_unpacked_devkit_will_do(tars):
+    (tars / f"{DEVKIT}.tar.gz").unlink()
+    for name, content in devkit().items():
+        (tars / name).parent.mkdir(parents=True, exist_ok=True)
+        (tars / name).write_bytes(content)
+
+    assert prepare(tars).images["val"] == 5
+
+
+def test_an_interrupted_preparation_goes_on_with_whole_classes(tars, monkeypatch):
+    commit, committed = files.commit_directory, []
+
+    def killed_at_the_second(path, contents):
+        if len(committed) == 1:
+            (path.parent / f".{path.name}.999").mkdir()  # what a killed process leaves
+            raise KeyboardInterrupt
+        committed.append(path.name)
+        commit(path, contents)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(files, "commit_directory", killed_at_the_second)
+        prepare(tars)
+    out = tars.parent / "out"
+    first = out / "train" / WNIDS[0] / f"{WNIDS[0]}_0.JPEG"
+    before = first.stat().st_mtime_ns
+
+    prepared = prepare(tars)
+
+    assert (prepared.images, prepared.written) == ({"train": 9, "val": 5}, 12)
+    assert first.stat().st_mtime_ns == before
+    assert sorted(path.name for path in (out / "train").iterdir()) == [*WNIDS]
+    assert prepare(tars).written == 0
+
+
+def test_a_class_folder_of_other_files_is_not_trusted(tars):
+    prepare(tars)
+    (tars.parent / "out/train" / WNIDS[1] / f"{WNIDS[1]}_1.JPEG").unlink()
+
+    with pytest.raises(DataError, match=r"n01443537: holds 2 files, which are not the archive's 3 images"):
+        prepare(tars)
+
+
+def test_other_numbers_than_the_official_ones_are_refused_unless_a_subset(tars):
+    message = "the archives have 9 train, 5 val images, expected 1,281,167 train, 50,000 val"
+    with pytest.raises(DataError, match=message):
+        prepare_imagenet(tars, tars.parent / "out")
+
+
+@pytest.mark.parametrize("name", [TRAIN_TAR, VAL_TAR])
+def test_a_missing_archive_is_named(tars, name):
+    (tars / name).unlink()
+
+    with pytest.raises(DataError, match=f"{name} not there"):
+        prepare(tars)
+
+
+def test_a_missing_or_damaged_devkit_is_named(tars):
+    path = tars / f"{DEVKIT}.tar.gz"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match=r"devkit_t12\.tar\.gz: cannot be read"):
+        prepare(tars)
+    path.unlink()
+    with pytest.raises(DataError, match="the devkit is not there\nPut ILSVRC2012_devkit"):
+        prepare(tars)
+    (tars / "meta.mat").write_bytes(b"junk")
+    (tars / "ILSVRC2012_validation_ground_truth.txt").write_bytes(b"1\n2\n")
+    with pytest.raises(DataError, match="do not fit together"):
+        prepare(tars)
+
+
+@pytest.mark.parametrize("name", [TRAIN_TAR, VAL_TAR])
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9, 1])
+def test_an_archive_that_was_cut_short_is_an_error(tars, name, share):
+    path = tars / name
+    content = path.read_bytes().rstrip(b"\0")
+    path.write_bytes(content[: int(len(content) * share) // 512 * 512])
+
+    with pytest.raises(DataError, match=r"cut short"):
+        prepare(tars)
+
+
+def test_a_validation_image_beyond_the_ground_truth_is_an_error(tars):
+    write_tar(tars / VAL_TAR, {"ILSVRC2012_val_00000006.JPEG": picture(1)})
+
+    with pytest.raises(DataError, match=r"val_00000006\.JPEG, but .*has 5 lines"):
+        prepare(tars)
+
+
+def test_a_class_without_images_is_an_error(tars):
+    write_tar(tars / TRAIN_TAR, {f"{WNIDS[0]}.tar": tar_bytes({"README": b"none"})})
+
+    with pytest.raises(DataError, match="n01440764: the archive has no image of this class"):
+        prepare(tars)
+
+
+def test_members_that_climb_out_are_not_written(tars):
+    inner = {f"../../{WNIDS[0]}_7.JPEG": b"evil", "/etc/passwd": b"evil"}
+    write_tar(tars / TRAIN_TAR, {f"{WNIDS[0]}.tar": tar_bytes(inner), "../n00000000.tar": b"evil"})
+
+    prepare(tars)
+
+    out = tars.parent / "out"
+    assert [path.name for path in (out / "train").iterdir()] == [WNIDS[0]]
+    assert not list(tars.parent.glob("*.JPEG"))
+
+
+def test_two_at_once_are_refused(tars):
+    out = tars.parent / "out"
+    files.make_directory(out)
+
+    with files.DirectoryLock(out, "another"), pytest.raises(LockedError, match="in use by another"):
+        prepare(tars)
+    assert imagenet_raw.OFFICIAL_IMAGES == {"train": 1_281_167, "val": 50_000}

@@ -1,0 +1,160 @@
+import gzip
+import json
+import pickle
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from resnetlab.data import webdataset
+from resnetlab.data.webdataset import open_webdataset
+from resnetlab.errors import DataError
+from tests.data.pictures import picture, write_tar
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("RESNETLAB_CACHE", str(tmp_path / "cache"))
+
+
+def members(start, labels, *, suffix="jpg"):
+    found = {}
+    for index, label in enumerate(labels, start=start):
+        found[f"{index:06}.{suffix}"] = picture(index)
+        found[f"{index:06}.cls"] = str(label).encode()
+    return found
+
+
+@pytest.fixture
+def shards(tmp_path):
+    for number in range(3):
+        write_tar(tmp_path / f"data/photos-train-{number:06}.tar", members(10 * number, [0, 2, 10]))
+    write_tar(tmp_path / "data/photos-val-000000.tar", members(90, [10, 0]))
+    return tmp_path / "data"
+
+
+def test_images_and_labels_are_read(shards):
+    source = open_webdataset(shards)
+
+    assert source.class_names == ("0", "2", "10")
+    assert source.train.labels.tolist() == [0, 1, 2] * 3
+    assert source.test.labels.tolist() == [2, 0]
+    image = source.train.read(4)
+    assert (image.place, image.data) == ("photos-train-000001.tar/000011.jpg", picture(11))
+    assert source.train.reader.size(4) == len(picture(11))
+
+
+def test_labels_may_be_names_or_stand_in_json_and_names_may_have_dots_and_folders(shards):
+    extra = {
+        "a/x.seg.png": b"p", "a/x.json": json.dumps({"label": 2, "width": 3}).encode(),
+        "b/x.JPEG": picture(1), "b/x.json": b'{"label": 2}', "b/x.cls": b" 10\n", "b/x.txt": b"caption",
+        "c/x.cls": b"10", "c/x.png": b"p", "c/x.json": b'{"label": 2}',
+    }  # fmt: skip
+    write_tar(shards / "photos-train-000003.tar", extra)
+
+    source = open_webdataset(shards)
+
+    assert source.train.labels.tolist()[9:] == [1, 2, 2]  # the .cls goes before the .json
+    assert source.train.place(9) == "photos-train-000003.tar/a/x.seg.png"
+
+
+def test_names_are_sorted(tmp_path):
+    write_tar(tmp_path / "d/0.tar", members(0, ["dog", "cat", "10"] * 5))
+
+    source = open_webdataset(tmp_path / "d")
+
+    assert source.class_names == ("10", "cat", "dog")
+    assert (len(source.train), len(source.test)) == (12, 3)
+
+
+def test_braces_patterns_and_folders_are_understood(shards, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert len(open_webdataset(Path("data/photos-train-{000000..000002}.tar")).train) == 8
+    assert len(open_webdataset(Path("data/photos-{train,val}-*.tar".replace("{train,val}", "*"))).test) == 2
+    with pytest.raises(DataError, match=r"2 of 5 are missing: data/photos-train-000003\.tar, data/photos"):
+        open_webdataset(Path("data/photos-train-{000000..000004}.tar"))
+    for part in ("train", "val"):
+        (shards / part).mkdir()
+        for path in shards.glob(f"*{part}-*.tar"):
+            path.rename(shards / part / path.name.removeprefix(f"photos-{part}-"))
+    assert len(open_webdataset(shards).train) == 9
+
+
+def test_other_files_beside_the_shards_and_links_and_folders_in_them_are_passed_over(shards, tmp_path):
+    (shards / "photos-train-list.txt").write_text("photos")
+    with tarfile.open(shards / "photos-train-000002.tar", "a") as archive:
+        for name, kind in (("link.jpg", tarfile.SYMTYPE), ("folder.jpg", tarfile.DIRTYPE)):
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = kind, "/etc/passwd"
+            archive.addfile(member)
+
+    assert len(open_webdataset(shards / "*").train) == 9
+
+
+def test_a_gap_in_the_numbers_is_named(shards):
+    (shards / "photos-train-000001.tar").unlink()
+
+    with pytest.raises(DataError, match=r"1 shards are missing: photos-train-000001\.tar"):
+        open_webdataset(shards)
+
+
+def test_shards_of_no_split_beside_shards_of_one_are_refused(shards):
+    write_tar(shards / "more.tar", members(0, [0]))
+
+    with pytest.raises(DataError, match=r"more\.tar: of which split"):
+        open_webdataset(shards)
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        ({"x.jpg": b"1"}, "images without a label: x.jpg\nEach needs a .cls"),
+        ({"x.jpg": b"1", "x.cls": b""}, "x.cls: the label is '', neither"),
+        ({"x.jpg": b"1", "x.cls": b"-1"}, "x.cls: the label -1 is below 0"),
+        ({"x.jpg": b"1", "x.cls": b"\xff"}, "x.cls: has no label .Unicode"),
+        ({"x.jpg": b"1", "x.json": b'{"class": 1}'}, "x.json: has no label .KeyError"),
+        ({"x.jpg": b"1", "x.json": b"{"}, "x.json: has no label .JSONDecodeError"),
+        ({"x.jpg": b"1", "x.json": b'{"label": [1]}'}, r"the label is \[1\], neither"),
+        ({"x.jpg": b"1", "x.png": b"1", "x.cls": b"1"}, "x.jpg and x.png have the same name"),
+        ({"x.cls": b"1" * 2**21}, "bytes are no label"),
+    ],
+)
+def test_bad_members_are_named(shards, extra, message):
+    write_tar(shards / "photos-train-000003.tar", extra)
+
+    with pytest.raises(DataError, match=f"photos-train-000003.tar.*{message}"):
+        open_webdataset(shards)
+
+
+def test_damage_is_an_error_and_never_the_end(shards):
+    path = shards / "photos-train-000001.tar"
+    whole = path.read_bytes()
+    header = whole.index(b"000011.jpg")
+    for content, message in (
+        (whole[:header] + b"\1" * 40 + whole[header + 40 :], "a damaged header"),
+        (b"\1" * 512 + whole[512:], "not a readable tar"),
+        (whole[: header + 700], "damaged or cut short"),
+        (whole[: header + 100], "a damaged header"),
+        (whole[:header], "no end mark, the archive is cut short"),
+        (gzip.compress(whole), "compressed with gzip"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(DataError, match=message):
+            open_webdataset(shards)
+
+
+def test_the_index_is_made_once(shards, monkeypatch):
+    first = open_webdataset(shards)
+    monkeypatch.setattr(webdataset, "index_tar", None)
+
+    again = open_webdataset(shards)
+
+    assert again.fingerprint == first.fingerprint
+    assert pickle.loads(pickle.dumps(again.train)).read(3) == first.train.read(3)
+
+
+def test_no_images_is_said(tmp_path):
+    write_tar(tmp_path / "d/train-0.tar", {"a.cls": b"1"})
+
+    with pytest.raises(DataError, match="the shards have no images"):
+        open_webdataset(tmp_path / "d")

@@ -1,0 +1,72 @@
+"""Logits of TensorFlow's networks, reproduced from the files that TensorFlow wrote.
+
+`make test-parity` makes the files with TensorFlow in an environment of its own (generate.py) and
+names their folder in RESNETLAB_PARITY. Both sides compute in float32, in other orders: 1e-4 of the
+largest logit.
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from resnetlab.models import ResNet
+from resnetlab.weights import load_weights
+
+FOLDER = Path(os.environ.get("RESNETLAB_PARITY", ""))
+pytestmark = pytest.mark.skipif("RESNETLAB_PARITY" not in os.environ, reason="`make test-parity` runs it")
+TOLERANCE = 1e-4
+
+# File, its logits, its naming, its network, the images' channels in the network's order.
+CASES = [
+    ("ResNet50.h5", "ResNet50", "keras-applications", "resnet50_v1", "BGR"),
+    ("ResNet50.keras", "ResNet50", "keras-applications", "resnet50_v1", "BGR"),
+    ("ResNet50_old_layout.h5", "ResNet50", "keras-applications", "resnet50_v1", "BGR"),
+    ("ResNet50V2.h5", "ResNet50V2", "keras-applications-v2", "resnet50_v2", "RGB"),
+    ("ResNet50V2.keras", "ResNet50V2", "keras-applications-v2", "resnet50_v2", "RGB"),
+    ("ResNet50V2.weights.h5", "ResNet50V2", "keras-applications-v2", "resnet50_v2", "RGB"),
+    ("official_50_v1", "official_50_v1", "tensorflow-official", "tfofficial_resnet50v1", "RGB"),
+    ("official_50_v2", "official_50_v2", "tensorflow-official", "tfofficial_resnet50v2", "RGB"),
+    ("official_18_v1", "official_18_v1", "tensorflow-official", "tfofficial_resnet18v1", "RGB"),
+    (
+        "official_cifar_20_v1",
+        "official_cifar_20_v1",
+        "tensorflow-official-cifar",
+        "tfofficial_cifar_resnet20v1",
+        "RGB",
+    ),
+    (
+        "official_cifar_20_v2",
+        "official_cifar_20_v2",
+        "tensorflow-official-cifar",
+        "tfofficial_cifar_resnet20v2",
+        "RGB",
+    ),
+    ("chaoji_tf1_20", "chaoji_tf1_20", "chaoji-tf1", "chaoji_resnet20", "RGB"),
+    ("chaoji_tf2_20-1", "chaoji_tf2_20", "chaoji-tf2", "chaoji_tf2_resnet20", "RGB"),
+    ("research_20", "research_20", "tensorflow-research", "tfresearch_resnet20", "RGB"),
+]
+
+
+def images(size: int) -> torch.Tensor:
+    """generate.py's, which TensorFlow's networks saw; the same seed."""
+    made = np.random.default_rng(1).normal(0, 1, (2, size, size, 3)).astype(np.float32)
+    return torch.from_numpy(made).permute(0, 3, 1, 2)
+
+
+@pytest.mark.parametrize(("file", "logits", "naming", "network", "order"), CASES, ids=[c[0] for c in CASES])
+def test_logits_are_tensorflows(file: str, logits: str, naming: str, network: str, order: str) -> None:
+    state, report = load_weights(None, FOLDER / file)
+    model = ResNet(report.spec).eval()
+    model.load_state_dict(state)
+
+    assert (report.naming.name, report.spec.name) == (naming, network)
+    for size, expected in np.load(FOLDER / f"{logits}.npz").items():
+        pixels = images(int(size))
+        with torch.no_grad():
+            found = model(pixels.flip(1) if order == "BGR" else pixels).numpy()
+        worst = float(np.abs(found - expected).max() / np.abs(expected).max())
+        print(f"{file} at {size} px: {worst:.1e}")
+        assert worst < TOLERANCE

@@ -1,0 +1,254 @@
+"""Weight files of every kind: read whole or refused with the cause; nothing in them runs."""
+
+import json
+import os
+import pickle
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from resnetlab.errors import CheckpointError, UsageError
+from resnetlab.weights import load_weights, read_tensors
+from resnetlab.weights.unpickle import _main as read_here
+from resnetlab.weights.unpickle import unwrap
+
+from .bundles import write_bundle
+from .foreign import TENSORFLOW, lively, official_cifar_8_v1, to_tensorflow
+
+TENSORS = {
+    "b/kernel": torch.arange(24.0).reshape(2, 3, 4),
+    "b/kernel_two": torch.ones(5),
+    "a": torch.tensor(3.0),
+    "step": torch.tensor(7),
+}
+
+
+def equal(found: dict[str, Tensor], expected: dict[str, Tensor]) -> bool:
+    return set(found) == set(expected) and all(torch.equal(found[name], expected[name]) for name in found)
+
+
+def save(content: object, path: Path) -> None:
+    torch.save(content, path)  # noqa: TID251 - what others' programs write
+
+
+# TensorFlow checkpoints --------------------------------------------------------------------------
+
+
+def test_a_bundle_is_read_by_its_prefix_its_files_and_its_folder(tmp_path: Path) -> None:
+    write_bundle(tmp_path / "model.ckpt-7", TENSORS)
+    (tmp_path / "checkpoint").write_text('model_checkpoint_path: "model.ckpt-7"\n')
+
+    for name in ("model.ckpt-7", "model.ckpt-7.index", "model.ckpt-7.data-00000-of-00001", ""):
+        assert equal(read_tensors(tmp_path / name), TENSORS)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.4, 0.6, 0.9])
+@pytest.mark.parametrize("file", ["index", "data-00000-of-00001"])
+def test_a_flipped_byte_in_a_bundle_is_an_error(tmp_path: Path, file: str, share: float) -> None:
+    write_bundle(tmp_path / "x", {name: TENSORS[name] for name in ("b/kernel", "b/kernel_two")})
+    path = tmp_path / f"x.{file}"
+    content = bytearray(path.read_bytes())
+    content[int(share * (len(content) - 48))] ^= 16  # the footer's padding means nothing
+    path.write_bytes(content)
+
+    with pytest.raises(CheckpointError, match=r"x\.index: not a whole TensorFlow checkpoint"):
+        read_tensors(tmp_path / "x")
+
+
+@pytest.mark.parametrize("file", ["index", "data-00000-of-00001"])
+def test_a_bundle_cut_short_is_an_error(tmp_path: Path, file: str) -> None:
+    write_bundle(tmp_path / "x", TENSORS)
+    path = tmp_path / f"x.{file}"
+    path.write_bytes(path.read_bytes()[:60])
+
+    with pytest.raises(CheckpointError, match="not a whole TensorFlow checkpoint"):
+        read_tensors(tmp_path / "x")
+
+
+def test_a_bundle_without_its_data_is_an_error(tmp_path: Path) -> None:
+    write_bundle(tmp_path / "x", TENSORS)
+    (tmp_path / "x.data-00000-of-00001").unlink()
+
+    with pytest.raises(CheckpointError, match=r"x\.data-00000-of-00001"):
+        read_tensors(tmp_path / "x")
+
+
+def test_what_a_checkpoint_holds_besides_weights_is_unused_and_said(tmp_path: Path) -> None:
+    model = lively("tfofficial_cifar_resnet8v1")
+    tensors = to_tensorflow(model.state_dict(), official_cifar_8_v1(), TENSORFLOW, "resnet_model/")
+    extra = {"global_step": torch.tensor(9), "resnet_model/conv2d/kernel/Momentum": torch.ones(3)}
+    write_bundle(tmp_path / "model", tensors | extra)
+
+    state, report = load_weights(model, tmp_path / "model")
+
+    assert set(report.unused) == set(extra)
+    assert {"the step counter", "the optimizer's"} == set(report.unused.values())
+    assert set(report.matched.values()) == set(tensors)
+    assert set(report.derived) == {key for key in state if key.endswith("num_batches_tracked")}
+    for key, tensor in model.state_dict().items():
+        assert torch.equal(state[key], tensor)
+
+
+# torch's pickles ---------------------------------------------------------------------------------
+
+
+class Evil:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, (str(self.path),)
+
+
+def test_a_pickle_that_would_run_something_is_refused_and_runs_nothing(tmp_path: Path) -> None:
+    proof, path = tmp_path / "ran", tmp_path / "evil.pth"
+    save({"state_dict": {"conv1.weight": torch.ones(1)}, "args": Evil(proof)}, path)
+
+    with pytest.raises(CheckpointError, match="nothing of it was run"):
+        read_tensors(path)
+    assert not proof.exists()
+    pickle.loads(pickle.dumps(Evil(proof)))  # the trap does work
+    assert proof.exists()
+
+
+def test_a_wrapped_state_dict_is_found_in_a_pickle(tmp_path: Path) -> None:
+    path = tmp_path / "resnet20.th"
+    state = lively("resnet20").state_dict()
+    akamaster = {"module." + key.replace("fc.", "linear."): tensor for key, tensor in state.items()}
+    save({"state_dict": akamaster, "best_prec1": 91.7}, path)
+
+    loaded, report = load_weights(None, path)
+
+    assert equal(loaded, dict(state))
+    assert report.naming.prefixes == ("module.",)
+    assert any('"state_dict"' in note for note in report.notes)
+
+
+def test_a_pickle_cut_short_and_one_of_no_tensors_are_told(tmp_path: Path) -> None:
+    """What the reading process answers, asked here to save a process."""
+    path, target = tmp_path / "x.pth", tmp_path / "target"
+    save({"a": torch.ones(1000)}, path)
+    path.write_bytes(path.read_bytes()[:2000])
+    assert str(read_here(str(path), str(target))["problem"]).startswith("cannot be read (")
+
+    save({"epoch": 3}, path)
+    assert read_here(str(path), str(target))["problem"] == "holds no named tensors"
+    assert not target.exists()
+
+
+def test_averaged_weights_are_preferred_and_said() -> None:
+    plain, averaged = {"a": torch.zeros(1)}, {"module": 1, "a": torch.ones(1)}
+
+    tensors, notes = unwrap({"model": plain, "model_ema": averaged, "epoch": 3})
+
+    assert equal(tensors, {"a": torch.ones(1)})
+    assert notes == ['the weights are those under "model_ema"; others under "model"']
+
+
+# safetensors and what is none --------------------------------------------------------------------
+
+
+def test_safetensors_in_several_files_are_read_by_folder(tmp_path: Path) -> None:
+    safetensors.torch.save_file({"a": TENSORS["a"]}, tmp_path / "one.safetensors")
+    safetensors.torch.save_file({"step": TENSORS["step"]}, tmp_path / "two.safetensors")
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {"a": "one.safetensors", "step": "two.safetensors"}}))
+
+    assert equal(read_tensors(tmp_path), {"a": TENSORS["a"], "step": TENSORS["step"]})
+
+    (tmp_path / "two.safetensors").unlink()
+    with pytest.raises(CheckpointError, match=r"two\.safetensors, which is not there"):
+        read_tensors(tmp_path)
+    index.write_text(json.dumps({"weight_map": {"a": "../one.safetensors"}}))
+    with pytest.raises(CheckpointError, match="elsewhere"):
+        read_tensors(index)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (b"<!DOCTYPE html><html>404", "is a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS"),
+        (b"GIF89a....", "not a weight file"),
+    ],
+)
+def test_what_is_no_weight_file_is_called_what_it_is(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "weights.pth"
+    path.write_bytes(content)
+
+    with pytest.raises(CheckpointError, match=message):
+        read_tensors(path)
+
+
+def test_safetensors_cut_short_and_a_missing_file_are_errors(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    safetensors.torch.save_file(TENSORS, path)
+    path.write_bytes(path.read_bytes()[:-3])
+
+    with pytest.raises(CheckpointError, match="not whole safetensors"):
+        read_tensors(path)
+    with pytest.raises(UsageError, match="there is no file"):
+        read_tensors(tmp_path / "none.pth")
+
+
+# Keras' files ------------------------------------------------------------------------------------
+
+
+def test_without_h5py_the_error_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "x.h5"
+    path.write_bytes(b"\x89HDF\r\n\x1a\n")
+    monkeypatch.setitem(sys.modules, "h5py", None)
+
+    with pytest.raises(UsageError, match=r"resnetlab\[keras\]"):
+        read_tensors(path)
+
+
+def test_keras_layouts(tmp_path: Path) -> None:
+    """By layer and order: today's names, those of Keras 1, and Keras 3's groups by class."""
+    h5py = pytest.importorskip("h5py")
+    expected = {
+        "conv1/kernel": torch.rand(3, 3, 3, 4),
+        "conv1/bias": torch.rand(4),
+        "bn/gamma": torch.rand(4),
+        "bn/beta": torch.rand(4),
+        "bn/moving_mean": torch.rand(4),
+        "bn/moving_variance": torch.rand(4),
+    }
+    own_names = {
+        "conv1": ["conv1_W_1:0", "conv1_b_1:0"],
+        "bn": ["bn_gamma_1:0", "bn_beta_1:0", "bn_running_mean_1:0", "bn_running_std_1:0"],
+    }
+    layers = {
+        layer: [t for name, t in expected.items() if name.startswith(f"{layer}/")] for layer in own_names
+    }
+    with h5py.File(tmp_path / "old.h5", "w") as file:
+        file.attrs["layer_names"] = [b"input_1", b"conv1", b"bn"]
+        file.create_group("input_1").attrs["weight_names"] = []
+        for layer, names in own_names.items():
+            group = file.create_group(layer)
+            group.attrs["weight_names"] = [name.encode() for name in names]
+            for name, tensor in zip(names, layers[layer], strict=True):
+                group[name] = tensor.numpy()
+    with h5py.File(tmp_path / "new.weights.h5", "w") as file:
+        for kind, layer in (("conv2d", "conv1"), ("batch_normalization", "bn")):
+            for index, tensor in enumerate(layers[layer]):
+                file[f"layers/{kind}/vars/{index}"] = tensor.numpy()
+    kinds = {"conv1": "Conv2D", "bn": "BatchNormalization"}
+    config = {"config": {"layers": [{"class_name": k, "config": {"name": n}} for n, k in kinds.items()]}}
+    with zipfile.ZipFile(tmp_path / "new.keras", "w") as archive:
+        archive.writestr("config.json", json.dumps(config))
+        archive.write(tmp_path / "new.weights.h5", "model.weights.h5")
+
+    assert equal(read_tensors(tmp_path / "old.h5"), expected)
+    assert equal(read_tensors(tmp_path / "new.keras"), expected)
+
+    whole = (tmp_path / "old.h5").read_bytes()
+    (tmp_path / "cut.h5").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(CheckpointError, match="not a whole Keras file"):
+        read_tensors(tmp_path / "cut.h5")
