@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from resnetlab.recipe import Recipe
     from resnetlab.recipes import list_recipes, named_recipe
     from resnetlab.spec import ModelSpec
+    from resnetlab.weights import load_weights
 
 # A name is imported from its module when it is first used (PEP 562), so that torch comes in only
 # with the first thing that needs it.
@@ -21,6 +22,7 @@ _HOMES = {
     "evaluate": "resnetlab.api",
     "list_models": "resnetlab.catalog",
     "list_recipes": "resnetlab.recipes",
+    "load_weights": "resnetlab.weights",
     "model_spec": "resnetlab.catalog",
     "named_recipe": "resnetlab.recipes",
     "open_source": "resnetlab.data.open",
@@ -35,6 +37,7 @@ __all__ = [
     "evaluate",
     "list_models",
     "list_recipes",
+    "load_weights",
     "model_spec",
     "named_recipe",
     "open_source",

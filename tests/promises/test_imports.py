@@ -28,8 +28,8 @@ STRANGERS = {
     ("data", "models"), ("data", "spec"), ("data", "runs"),
     ("runs", "models"), ("runs", "data"), ("runs", "recipe"), ("runs", "spec"),
 }  # fmt: skip
-# A method that imports upward when it is called, so that a specification can show itself.
-DOORS = {("spec", "tables"), ("spec", "drawing")}
+# What imports upward when it is called: a specification shows itself, create_model reads a file.
+DOORS = {("spec", "tables"), ("spec", "drawing"), ("models", "weights")}
 WITHOUT_TORCH = (
     "resnetlab", "resnetlab.catalog", "resnetlab.recipes", "resnetlab.settings", "resnetlab.schedule",
     "resnetlab.runs.directory", "resnetlab.runs.journal", "resnetlab.runs.manifest", "resnetlab.cli.parser",

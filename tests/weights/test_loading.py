@@ -232,3 +232,12 @@ def test_timms_own_preprocessing_is_taken_from_beside_the_file(file: Path) -> No
 
     found = report.preprocessing
     assert (found.crop, found.resize, found.mean, found.interpolation) == (160, 168, (0.5,) * 3, "bicubic")
+
+
+def test_create_model_takes_a_file_of_weights(tmp_path: Path) -> None:
+    theirs = create_model("resnet8", seed=5)
+    safetensors.torch.save_file(theirs.state_dict(), tmp_path / "weights.safetensors")
+
+    ours = create_model("resnet8", seed=1, weights=tmp_path / "weights.safetensors")
+
+    assert all(torch.equal(tensor, theirs.state_dict()[name]) for name, tensor in ours.state_dict().items())

@@ -1,5 +1,7 @@
 """The networks in torch: create_model builds a named or a described one."""
 
+from pathlib import Path
+
 import torch
 
 from resnetlab.catalog import model_spec
@@ -17,9 +19,10 @@ def create_model(
     seed: int | None = None,
     checkpoint_activations: bool = False,
     device: torch.device | str = "cpu",
+    weights: str | Path | None = None,
     **knobs: object,
 ) -> ResNet:
-    """Build a network with its first weights, in training mode.
+    """Build a network with its first weights, or a file's, in training mode.
 
     Args:
         name_or_spec: A name of the catalog, or a specification.
@@ -27,11 +30,15 @@ def create_model(
             generator stays untouched; None draws from torch's generator.
         checkpoint_activations: Trade time for memory; see ResNet.
         device: Where the parameters live. On "meta" they have shapes and no values.
+        weights: A file in our names or torchvision's, timm's, akamaster's, Keras' or
+            TensorFlow's; it must fit whole. `resnetlab.load_weights` reports every tensor of it and
+            can leave out the classifier.
         knobs: Changes to the specification: classes=100, shortcut="B", width=0.5,
             stem="small", ...; resnetlab.spec.KNOBS lists them.
 
     Raises:
         UsageError: If the name or a knob is unknown, or the network cannot be.
+        CheckpointError: If the weights are damaged or another network's.
     """
     spec = model_spec(name_or_spec) if isinstance(name_or_spec, str) else name_or_spec
     with torch.device("meta"):
@@ -41,4 +48,9 @@ def create_model(
     generator = None if seed is None else torch.Generator().manual_seed(key_for(seed, INIT))
     model.to_empty(device="cpu")
     initialise(model, generator)
+    if weights is not None:
+        from resnetlab.weights import load_weights
+
+        state, _ = load_weights(model, weights)
+        model.load_state_dict(state)
     return model.to(device)
