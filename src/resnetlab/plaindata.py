@@ -96,6 +96,8 @@ def convert(kind: Any, value: Any, name: str) -> Any:
     Raises:
         UsageError: If it is none; `name` says which value it was.
     """
+    if type(value) is kind:
+        return value
     origin = get_origin(kind)
     if origin is Literal:
         if value not in get_args(kind):

@@ -141,7 +141,7 @@ def _add_verb(
 
 def _add_list_and_show(verbs: Any) -> None:
     listing = _add_verb(
-        verbs, "list", "list models, recipes and datasets", _later("show", "list_names"), _LIST_EXAMPLES
+        verbs, "list", "list models, recipes and datasets", _later("listing", "list_names"), _LIST_EXAMPLES
     )
     listing.add_argument(
         "what", nargs="?", choices=("models", "recipes", "data"), help="list only these (default: all)"
