@@ -134,6 +134,7 @@ def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(
     trainer = resume(run, plan_of(run, small_source(), CPU), Listen())
     assert trainer.state.step == 20
     assert any("model.safetensors has other bytes" in note for note in notes)
+    assert (run.checkpoints / "unusable-step-00000023").is_dir()
     train(trainer)
     trainer.close()
 
@@ -199,6 +200,10 @@ def test_every_field_of_the_state_is_restored_exactly(tmp_path: Path) -> None:
     state.step, state.evaluated, state.best_step, state.metrics_length = 17, 11, 12, 13
     state.best_accuracy, state.reached, state.seconds = 0.5, True, 1.25
     fresh, _ = trained_state(tmp_path)
+    assert state.interval.seen
+    assert state.epoch.seen
+    fresh.interval.clear()
+    fresh.epoch.clear()
     path = save_checkpoint(tmp_path, step=17, identity="x", tensors=state.tensors(), state=state.scalars())
     saved = load_checkpoint(path)
 
