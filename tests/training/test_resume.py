@@ -216,6 +216,19 @@ def test_every_field_of_the_state_is_restored_exactly(tmp_path: Path) -> None:
             assert torch.equal(tensor, fresh.tensors()[group][name]), f"{group}/{name}"
 
 
+def test_the_loss_scale_is_restored(tmp_path: Path) -> None:
+    state, _ = trained_state(tmp_path, precision="fp16")
+    fresh, _ = trained_state(tmp_path, precision="fp16")
+    assert state.scaler
+    state.scaler.load_state_dict(state.scaler.state_dict() | {"scale": 512.0, "_growth_tracker": 5})
+
+    fresh.load(state.tensors(), state.scalars())
+
+    assert fresh.scaler
+    assert fresh.scaler.state_dict() == state.scaler.state_dict()
+    assert fresh.scaler.get_scale() == 512.0
+
+
 def test_a_missing_renamed_or_reshaped_tensor_is_refused_by_name(tmp_path: Path) -> None:
     state, _ = trained_state(tmp_path)
     for group, named in state.tensors().items():
