@@ -1,7 +1,8 @@
 # make train    installs everything, then trains ResNet-20 on handwritten digits (about a minute)
 # make test     installs everything, then runs the whole test suite
 # make install  makes .venv with the command .venv/bin/resnetlab
-# make check    formatter, linter, types, import rule
+# make check    formatter, linter, types, import rule, whether the gallery is up to date
+# make gallery  draws docs/gallery.md and its pictures anew where they have changed
 # make faults   the fault tests at full length: real processes killed at random moments
 # make test-parity  TensorFlow in .venv-parity writes weights and logits, which ours must reproduce
 # make bench    images per second of training and evaluation on this machine
@@ -9,7 +10,7 @@
 PYTHON ?= python3
 RUN := .venv/bin
 
-.PHONY: train test test-parity install check faults bench clean
+.PHONY: train test test-parity install check gallery faults bench clean
 
 train: install
 	$(RUN)/resnetlab train resnet20 --data digits --recipe digits
@@ -36,6 +37,10 @@ check: install
 	$(RUN)/ruff check .
 	$(RUN)/mypy
 	$(RUN)/python -m pytest -q tests/promises/test_imports.py
+	$(RUN)/python docs/make_gallery.py --check
+
+gallery: install
+	$(RUN)/python docs/make_gallery.py
 
 bench: install
 	$(RUN)/resnetlab bench train resnet20 --batch 128

@@ -5,6 +5,7 @@ weights fit by name.
 """
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from resnetlab.layers import Act, Conv, Layer, Linear, Norm, PadChannels, Padding, Pool
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from resnetlab.spec import ModelSpec
 
 
+@lru_cache(maxsize=64)
 def draw_plan(spec: "ModelSpec") -> Plan:
     """Return the plan of the network that the specification describes."""
     stages = []

@@ -4,13 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import inf
-from typing import Any, Literal
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from resnetlab.contradictions import contradictions
 from resnetlab.drafting import draw_plan
 from resnetlab.errors import UsageError, nearest
 from resnetlab.plaindata import convert, field_types, parse_text, to_plain
 from resnetlab.plan import Plan, Traced
+
+if TYPE_CHECKING:
+    from resnetlab.drawing.picture import Picture
 
 Order = Literal["post", "pre", "bn-after-add", "relu-before-add", "relu-only-pre"]
 Shortcut = Literal["A", "A-avgpool", "A-avgpool-same", "B", "C", "stage", "none"]
@@ -125,7 +130,7 @@ class ModelSpec:
 
     def plan(self) -> Plan:
         """Return the network layer by layer."""
-        return _plan(self)
+        return draw_plan(self)
 
     def shapes(self, height: int | None = None, width: int | None = None) -> tuple[Traced, ...]:
         """Return every layer with its input and output shape; the default is the nominal size.
@@ -218,6 +223,23 @@ class ModelSpec:
 
         return summary(self, full=full, height=height, width=width, batch=batch, markdown=markdown)
 
+    @overload
+    def draw(self, path: None = None, **options: object) -> "Picture": ...
+    @overload
+    def draw(self, path: str | PathLike[str], **options: object) -> list[Path]: ...
+    def draw(self, path: str | PathLike[str] | None = None, **options: object) -> "Picture | list[Path]":
+        """Return the network's drawing, which a notebook shows, or save it and return the files.
+
+        The options, and what may be wrong with them, are those of `resnetlab.drawing.draw`.
+        """
+        from resnetlab.drawing.picture import draw_picture
+
+        picture = draw_picture(self, path, options)
+        return picture if path is None else picture.save(path)
+
+    def _repr_svg_(self) -> str | None:
+        return self.draw()._repr_svg_()
+
     def __str__(self) -> str:
         from resnetlab.tables.text import heading
 
@@ -242,11 +264,6 @@ def parse_knob(name: str, text: str) -> Any:
     if name not in KNOBS:
         raise _unknown_knobs([name])
     return parse_text(_KNOB_KINDS[name], text, name)
-
-
-@lru_cache(maxsize=64)
-def _plan(spec: ModelSpec) -> Plan:
-    return draw_plan(spec)
 
 
 @lru_cache(maxsize=16)

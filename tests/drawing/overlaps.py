@@ -1,5 +1,6 @@
 """What is wrong with a picture's layout, found from the scene alone: texts, boxes, paths, page."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -34,8 +35,9 @@ def problems(scene: Scene) -> list[str]:
             (text, inner), (box, outer) = ((a, one), (b, other)) if a[:3] == "tex" else ((b, other), (a, one))
             if not _within(inner, outer):
                 found.append(f"{text} stands across {box}")
+    ordered = _Texts(texts)
     for path in (item for item in scene.items if isinstance(item, Path)):
-        found += _along(path, texts, page)
+        found += _along(path, ordered, page)
     return found
 
 
@@ -53,7 +55,20 @@ def _meeting(named: list[_Named]) -> Iterator[tuple[_Named, _Named]]:
                 yield first, second
 
 
-def _along(path: Path, texts: list[_Named], page: Rectangle) -> list[str]:
+class _Texts:
+    """Texts by their height on the page, so that a line is held against few of them."""
+
+    def __init__(self, texts: list[_Named]) -> None:
+        self.texts = sorted(texts, key=lambda text: text[1][1])
+        self.tops = [place[1] for _, place in self.texts]
+        self.tallest = max((place[3] - place[1] for _, place in texts), default=0.0)
+
+    def between(self, top: float, bottom: float) -> list[_Named]:
+        start, end = bisect_left(self.tops, top - self.tallest), bisect_right(self.tops, bottom)
+        return self.texts[start:end]
+
+
+def _along(path: Path, texts: _Texts, page: Rectangle) -> list[str]:
     name = f"path {path.about!r} from {path.start[0]:.0f},{path.start[1]:.0f}"
     found = []
     start = path.start
@@ -65,7 +80,7 @@ def _along(path: Path, texts: list[_Named], page: Rectangle) -> list[str]:
             found.append(f"{name} leaves the page")
         found += [
             f"{name} runs through {text}"
-            for text, place in texts
+            for text, place in texts.between(bounds[1], bounds[3])
             if _meet(place, bounds) and _passes(corners, place)
         ]
         start = segment[-1]

@@ -60,6 +60,11 @@ def test_a_run_is_drawn_from_its_directory(capsys: pytest.CaptureFixture[str]) -
         (["resnet20", "-o", "x.jpg"], 2, "no such kind of picture: .jpg\nName the file .svg, .pdf or .png."),
         (["resnet20", "-o", "x"], 2, "x: no kind of picture"),
         (["resnet20", "-o", "no/where.svg"], 74, "could not write no/where.svg: no is no directory"),
+        (
+            ["resnet20", "-o", "x" * 300 + ".svg"],
+            74,
+            ".svg: File name too long\nMend that, or name another file.",
+        ),
         (["chaoji_resnet20", "--input-size", "33"], 2, "for images of 33x33 px"),
         (["resnet20", "--input-size", "big"], 2, "big"),
         (["resnet20", "--style", "overview", "--unfold"], 2, "unfold goes with the style full"),

@@ -14,6 +14,7 @@ from resnetlab.drawing.scene import Box, Scene, Text
 from resnetlab.layers import Act, Norm, PadChannels
 from resnetlab.models.layers import GlobalAveragePool, SameConv2d, SamePool2d, Subsample
 from resnetlab.models.layers import PadChannels as PadModule
+from resnetlab.spec import ModelSpec
 from tests.drawing.drawn import folded, shallow, traced
 
 Truth = dict[str, tuple[nn.Module, tuple[int, ...]]]
@@ -102,11 +103,24 @@ def paths_of(name: str) -> set[str]:
     return {row.path for row in spec.plan().trace(spec.input_size, spec.input_size, folded=True)}
 
 
-@pytest.mark.parametrize("name", list_models())
-def test_every_label_is_what_a_forward_pass_shows(name: str) -> None:
-    spec = model_spec(name)
+def edges_of(spec: ModelSpec) -> int:
+    """Return how many edges the folded network has; the shortcut's and the branch's to the sum too."""
+    plan = spec.plan()
+    edges = len(plan.stem) + len(plan.tail) + 1  # and the one to the logits
+    for unit in (repeat.unit for stage in plan.stages for repeat in stage):
+        edges += len(unit.before) + len(unit.branch) + len(unit.after)
+        if unit.shortcut is not None:
+            edges += len(unit.shortcut) + 2
+    return edges
 
-    assert wrong_labels(folded(name), traced(shallow(spec)), paths_of(name), "NHWC") == []
+
+@pytest.mark.parametrize("name", list_models())
+def test_every_label_is_what_a_forward_pass_shows_and_every_edge_has_its_size(name: str) -> None:
+    spec, scene = model_spec(name), folded(name)
+
+    assert wrong_labels(scene, traced(shallow(spec)), paths_of(name), "NHWC") == []
+    shapes = [item for item in scene.items if isinstance(item, Text) and item.role == "shape"]
+    assert len(shapes) == edges_of(spec)
 
 
 @pytest.mark.parametrize("name", ("resnet20", "chaoji_tf2_resnet20", "resnet50_v2", "keras_resnet20v2"))
@@ -114,19 +128,6 @@ def test_the_other_layout_is_labelled_as_truly(name: str) -> None:
     scene = folded(name, "NCHW")
 
     assert wrong_labels(scene, traced(shallow(model_spec(name))), paths_of(name), "NCHW") == []
-
-
-@pytest.mark.parametrize("name", list_models())
-def test_every_edge_has_its_size(name: str) -> None:
-    plan = model_spec(name).plan()
-    edges = len(plan.stem) + len(plan.tail) + 1  # and the one to the logits
-    for unit in (repeat.unit for stage in plan.stages for repeat in stage):
-        edges += len(unit.before) + len(unit.branch) + len(unit.after)
-        if unit.shortcut is not None:  # the shortcut's edges, and the branch's to the sum
-            edges += len(unit.shortcut) + 2
-
-    shapes = [item for item in folded(name).items if isinstance(item, Text) and item.role == "shape"]
-    assert len(shapes) == edges
 
 
 def test_a_wrong_label_is_found() -> None:

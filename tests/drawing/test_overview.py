@@ -198,6 +198,7 @@ def test_a_network_of_unusual_stages_is_drawn_too() -> None:
 def test_title_and_description_say_in_words_what_is_drawn() -> None:
     scene = overview("resnet34", "plain34")
 
+    assert [text.text for text in texts(scene) if text.role == "title"] == ["resnet34 beside plain34"]
     assert scene.title == "resnet34 beside plain34: overview"
     assert "plain34, 34 weighted layers, no shortcuts. stage 1: 3 units, output size 56;" in scene.description
 

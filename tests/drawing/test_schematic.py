@@ -147,6 +147,15 @@ def test_what_follows_the_addition_stands_below_it(name: str, after: list[str]) 
     assert below == [f"{unit}.{layer}" for layer in after]
 
 
+def test_units_alone_have_a_card() -> None:
+    for name in ("resnet20", "plain20"):
+        scene = folded(name)
+        background = scene.background
+        cards = [i for i in scene.items if isinstance(i, Box) and i.fill == background and not i.about]
+        units = [text for text in texts_of(scene, "name") if text.text.startswith("unit")]
+        assert len([card for card in cards if card.height > 50]) == len(units) == 5
+
+
 def test_the_heading_has_the_counts_beside_the_published_ones() -> None:
     said = " ".join(text.text for text in texts_of(folded("resnet20")))
 

@@ -269,9 +269,23 @@ def test_a_stage_that_strides_in_its_last_unit_shows_that_one_in_a_row_of_its_ow
 def test_title_and_description_say_in_words_what_is_drawn() -> None:
     scene = figure("resnet50", "resnet50_v1")
 
+    assert title_of(scene) == "Inside a unit of resnet50 and resnet50_v1"
     assert scene.title == "resnet50 beside resnet50_v1: inside a unit"
     assert "resnet50, original. layer2.0: 1×1 conv, 128, BN (beta, gamma), ReLU, 3×3" in scene.description
     assert "; stride 2 on the first 1×1; projection shortcut, from the unit's input." in scene.description
+
+
+def title_of(scene: Scene) -> str:
+    return " ".join(item.text for item in scene.items if isinstance(item, Text) and item.role == "title")
+
+
+def test_a_long_title_is_broken_into_lines_of_the_pages_width() -> None:
+    name = "tfresearch_cifar100_bottleneck1001"
+    scene = figure(name, name)
+    lines = [item for item in scene.items if isinstance(item, Text) and item.role == "title"]
+
+    assert len(lines) > 1
+    assert title_of(scene) == f"Inside a unit of {name} and {name}"
 
 
 @pytest.mark.parametrize("count", [0, 7])

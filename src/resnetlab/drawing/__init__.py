@@ -8,11 +8,18 @@ from resnetlab.drawing.saving import check_target, save
 from resnetlab.drawing.scene import Scene
 from resnetlab.drawing.theme import THEMES, ThemeName
 from resnetlab.errors import UsageError
+from resnetlab.plaindata import convert
 from resnetlab.spec import ModelSpec
 
-__all__ = ["Layout", "Style", "ThemeName", "check_target", "draw", "save"]
+__all__ = ["OPTIONS", "Layout", "Style", "ThemeName", "check_target", "draw", "save"]
 
 Style = Literal["full", "overview", "unit"]
+
+OPTIONS: dict[str, object] = {
+    "style": Style, "theme": ThemeName, "layout": Layout, "height": int | None, "width": int | None,
+    "unfold": bool, "columns": int | None,
+}  # fmt: skip
+"""What `draw` lets one choose, with the types."""
 
 
 def draw(
@@ -34,14 +41,13 @@ def draw(
         columns: How many stand side by side ("full" only); None takes what makes a comfortable page.
 
     Raises:
-        UsageError: If the style cannot show so many networks or has no such choice, or the strides
-            do not allow the size.
+        UsageError: If an option has no such value, the style cannot show so many networks or has no
+            such choice, or the strides do not allow the size.
     """
+    _check(style, theme, layout, height, width, unfold, columns)
     if style != "full" and (unfold or columns is not None):
         choice = "unfold" if unfold else "columns"
         raise UsageError(f"{choice} goes with the style full, not with {style}")
-    if columns is not None and columns < 1:
-        raise UsageError(f"columns must be at least 1, got {columns}")
     colors = THEMES[theme]
     if style == "overview":
         from resnetlab.drawing.overview import draw_overview
@@ -63,3 +69,11 @@ def draw(
         spec, colors, layout, height=height or spec.input_size, width=width or spec.input_size,
         unfold=unfold, columns=columns,
     )  # fmt: skip
+
+
+def _check(*values: object) -> None:
+    """See that these are values of the `OPTIONS`, in their order."""
+    for (name, kind), value in zip(OPTIONS.items(), values, strict=True):
+        convert(kind, value, name)
+        if name in ("height", "width", "columns") and isinstance(value, int) and value < 1:
+            raise UsageError(f"{name} must be at least 1, got {value}")

@@ -104,6 +104,12 @@ def names_text(specs: Sequence[ModelSpec]) -> str:
     return printable(" beside ".join(spec.name for spec in specs))
 
 
+def listed(specs: Sequence[ModelSpec]) -> str:
+    """Return "resnet50_v1, resnet50 and resnet50_v2"."""
+    *others, last = (spec.name for spec in specs)
+    return f"{', '.join(others)} and {last}" if others else last
+
+
 def middle(top: float, height: float, size: float) -> float:
     """Return the baseline of a text of `size` px that looks centred between top and top + height."""
     return top + (height + _CAP_HEIGHT * size) / 2

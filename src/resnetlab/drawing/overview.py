@@ -3,12 +3,13 @@
 Source of the form: He et al., 2015, arXiv:1512.03385, Figure 3.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import ceil
 
-from resnetlab.drawing.figure_legend import Sample, draw_legend
-from resnetlab.drawing.figure_parts import check_number, middle, names_text, prefix_of, shortcut_kind
+from resnetlab.drawing.figure_parts import check_number, middle, names_text, prefix_of
+from resnetlab.drawing.heading import draw_figure_heading
 from resnetlab.drawing.labels import Layout
+from resnetlab.drawing.legend import ADDITION, REPEAT, Entry, draw_legend, shortcut_entries
 from resnetlab.drawing.overview_column import Pen, draw_column
 from resnetlab.drawing.overview_grid import LEAD, LINE, SIZE, SMALL, Grid, make_grid, reach
 from resnetlab.drawing.overview_rows import ColumnRows, is_folded, read_rows
@@ -19,9 +20,9 @@ from resnetlab.spec import ModelSpec
 
 MOST = 3
 _EDGE, _BETWEEN = 28.0, 40.0  # around the page; between two columns
-_TITLE = 17.0
-_TITLE_TEXT = "One box per weighted layer"
-_SUBTITLE = "Pooling has one too; BN and activations are left out. /2 is stride 2."
+_SUBTITLE = (
+    "One box per weighted layer; pooling has one too, BN and activations are left out. /2 is stride 2."
+)
 
 
 def draw_overview(
@@ -35,44 +36,46 @@ def draw_overview(
     check_number(specs, MOST, "overview")
     folded = is_folded(specs)
     columns = tuple(read_rows(spec, height, width, folded=folded) for spec in specs)
-    grid = make_grid(columns, top=_EDGE + _TITLE + 2 * LINE + 10)
+    grid = make_grid(columns)
     margin = tuple(_margin(columns, grid, theme))
-    items: list[Item] = []
-    right = _EDGE + 12 + max(text_width(text.text, text.size, bold=text.bold) for text in margin)
+    body: list[Item] = []
+    right = 12 + _widest(margin)
     for column in columns:
         before, after = reach(column, grid.box_width, layout)
         pen = Pen(grid, theme, layout, prefix_of(column.spec, specs))
-        items += moved(draw_column(column, pen), right + _BETWEEN + before, 0)
+        body += moved(draw_column(column, pen), right + _BETWEEN + before, 0)
         right += _BETWEEN + before + after
-    titles = tuple(_titles(theme))
-    right = ceil(
-        max(right + 12, *(_EDGE + text_width(text.text, text.size, bold=text.bold) for text in titles))
-    )
-    legend = draw_legend(_samples(columns), _EDGE, grid.bottom + 18, right, theme)
+    heading = draw_figure_heading(names_text(specs), _SUBTITLE, theme, right + 12)
+    page = ceil(max(right + 12, _widest(heading.items)))
+    legend = draw_legend(_entries(columns), theme, page)
+    y = _EDGE + heading.height + 22
     return Scene(
-        width=right + _EDGE,
-        height=legend.bottom + _EDGE - 8,
+        width=page + 2 * _EDGE,
+        height=y + grid.bottom + 18 + legend.height + _EDGE - 8,
         background=theme.background,
         title=f"{names_text(specs)}: overview",
         description=" ".join(map(_describe, columns)),
-        items=(*titles, *_bands(grid, _EDGE, right, theme), *margin, *items, *legend.items),
+        items=(
+            *moved(heading.items, _EDGE, _EDGE),
+            *moved((*_bands(grid, page, theme), *margin, *body), _EDGE, y),
+            *moved(legend.items, _EDGE, y + grid.bottom + 18),
+        ),
     )
 
 
-def _titles(theme: Theme) -> Iterator[Text]:
-    y = _EDGE + _TITLE
-    yield Text(x=_EDGE, y=y, text=_TITLE_TEXT, size=_TITLE, color=theme.ink, bold=True, role="title")
-    yield Text(x=_EDGE, y=y + LINE + 5, text=_SUBTITLE, size=SIZE, color=theme.faint)
+def _widest(items: Iterable[Item]) -> float:
+    """Return the width of the widest text."""
+    return max(text_width(item.text, item.size, item.bold) for item in items if isinstance(item, Text))
 
 
-def _bands(grid: Grid, left: float, right: float, theme: Theme) -> Iterator[Item]:
+def _bands(grid: Grid, width: float, theme: Theme) -> Iterator[Item]:
     """Draw each stage's ground, from the margin to the last column."""
     for index, (top, bottom) in enumerate(zip(grid.stages, grid.ends[1:], strict=True)):
         colors = theme.stage(index)
         yield Box(
-            x=left,
+            x=0,
             y=top,
-            width=right - left,
+            width=width,
             height=bottom - top,
             radius=6,
             fill=colors.panel,
@@ -86,7 +89,7 @@ def _margin(columns: Sequence[ColumnRows], grid: Grid, theme: Theme) -> Iterator
     tops = (grid.image, *grid.stages, grid.tail)
     names = ("stem", *(f"stage {index + 1}" for index in range(len(grid.stages))), "head")
     for index, (top, name) in enumerate(zip(tops, names, strict=True)):
-        x, y = _EDGE + 12, middle(top + (LEAD if index else 0), 19, SIZE)
+        x, y = 12, middle(top + (LEAD if index else 0), 19, SIZE)
         yield Text(x=x, y=y, text=name, size=SIZE, color=theme.ink, bold=True, role="stage", about=name)
         sizes = dict.fromkeys(_size_text(column, index) for column in columns if index < len(column.ends))
         if len(sizes) == 1 and name != "head":
@@ -100,18 +103,14 @@ def _size_text(column: ColumnRows, index: int) -> str:
     return str(height) if height == width else f"{height}×{width}"
 
 
-def _samples(columns: Sequence[ColumnRows]) -> Iterator[Sample]:
+def _entries(columns: Sequence[ColumnRows]) -> Iterator[Entry]:
     units = [unit for column in columns for stage in column.stages for unit in stage]
-    kinds = {
-        shortcut_kind(None if unit.shortcut is None else [row.layer for row in unit.shortcut])
-        for unit in units
-    }
-    order: tuple[Sample, ...] = ("identity", "padded", "projection")
-    yield from (sample for sample in order if sample in kinds)
-    if kinds != {"none"}:
-        yield "addition"
+    shortcuts = [None if unit.shortcut is None else [row.layer for row in unit.shortcut] for unit in units]
+    yield from shortcut_entries(shortcuts)
+    if any(shortcut is not None for shortcut in shortcuts):
+        yield ADDITION
     if any(unit.count > 1 for unit in units):
-        yield "repeat"
+        yield REPEAT
 
 
 def _describe(column: ColumnRows) -> str:

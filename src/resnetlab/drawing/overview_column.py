@@ -56,7 +56,7 @@ def draw_column(column: ColumnRows, pen: Pen) -> Iterator[Item]:
 
 
 def _heading(column: ColumnRows, pen: Pen) -> Iterator[Item]:
-    left, y = -pen.grid.box_width / 2, pen.grid.heading + grids.NAME
+    left, y = -pen.grid.box_width / 2, grids.NAME
     name, *lines = grids.heading_lines(column)
     yield Text(
         x=left, y=y, text=name, size=grids.NAME, color=pen.theme.ink, bold=True, role="name", about=pen.prefix

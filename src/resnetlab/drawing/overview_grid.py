@@ -28,12 +28,11 @@ LANE, BRACKET, ASIDE = 16.0, 9.0, 7.0
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Where things start and end in all columns, counted from the page's top.
+    """Where things start and end in all columns, counted from the top of the models' names.
 
     `ends` are those of the stem and of each stage.
     """
 
-    heading: float
     image: float
     stages: tuple[float, ...]
     ends: tuple[float, ...]
@@ -42,9 +41,9 @@ class Grid:
     box_width: float
 
 
-def make_grid(columns: Sequence[ColumnRows], top: float) -> Grid:
+def make_grid(columns: Sequence[ColumnRows]) -> Grid:
     """Return the grid in which every stage starts at the same height in all columns."""
-    image = top + NAME + 3 * LINE + 18
+    image = NAME + 3 * LINE + 18
     ends = [image + stem_height(max(len(column.stem) for column in columns)) + EDGE]
     stages: list[float] = []
     for units in zip_longest(*(column.stages for column in columns), fillvalue=()):
@@ -53,7 +52,7 @@ def make_grid(columns: Sequence[ColumnRows], top: float) -> Grid:
     tail = ends[-1] + BETWEEN
     rows = max(len(column.tail) for column in columns)
     bottom = tail + LEAD + rows * (BOX + EDGE) - EDGE + 2 * INSET
-    return Grid(top, image, tuple(stages), tuple(ends), tail, bottom, _box_width(columns))
+    return Grid(image, tuple(stages), tuple(ends), tail, bottom, _box_width(columns))
 
 
 def stem_height(count: int) -> float:

@@ -23,14 +23,14 @@ def check_target(path: Path) -> None:
         what = f"no such kind of picture: {path.suffix}" if path.suffix else "no kind of picture"
         raise UsageError(f"{path}: {what}", hint="Name the file .svg, .pdf or .png.")
     reason = ""
-    if not path.parent.is_dir():
+    if not os.path.isdir(path.parent):  # Path.is_dir raises for names that are too long
         reason = f"{path.parent} is no directory"
-    elif path.is_dir():
+    elif os.path.isdir(path):
         reason = "it is a directory"
     elif not os.access(path.parent, os.W_OK | os.X_OK):
         reason = f"{path.parent} takes no files from you"
     if reason:
-        raise WriteError(f"could not write {path}: {reason}", hint="Name another file with -o.")
+        raise WriteError(f"could not write {path}: {reason}", hint="Name another file.")
 
 
 def save(scenes: Sequence[Scene], path: Path) -> list[Path]:
@@ -57,5 +57,10 @@ def save(scenes: Sequence[Scene], path: Path) -> list[Path]:
         digits = max(2, len(str(len(contents))))
         paths = [path.with_stem(f"{path.stem}-{page:0{digits}}") for page in range(1, len(contents) + 1)]
     for target, content in zip(paths, contents, strict=True):
-        write_file(target, content)
+        try:
+            write_file(target, content)
+        except WriteError as error:  # whose own hint speaks of runs
+            raise WriteError(
+                str(error).partition("\n")[0], hint="Mend that, or name another file."
+            ) from error
     return paths

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from itertools import chain
 
 from resnetlab.drawing.frame import Block, Flow, Frame, make_frame
-from resnetlab.drawing.heading import draw_heading, draw_legend, facts
+from resnetlab.drawing.heading import draw_heading, facts
 from resnetlab.drawing.labels import Layout
+from resnetlab.drawing.legend import ADDITION, BARE, REPEAT, WEIGHTED, Entry, draw_legend, shortcut_entries
 from resnetlab.drawing.pages import Sheet, one_page, several_pages
 from resnetlab.drawing.panels import Section
 from resnetlab.drawing.scene import Scene
@@ -49,8 +50,8 @@ def draw_schematic(
         title=f"{name}: schematic",
         description=f"{name} ({printable(spec.source)}). {'; '.join(facts(spec, height, width)[:4])}. "
         + " ".join(f"{section.title}: {', '.join(chain(*section.facts))}." for section in sections),
-        heading=partial(draw_heading, spec, height, width, theme),
-        legend=partial(draw_legend, plan, theme),
+        heading=cache(partial(draw_heading, spec, height, width, theme)),
+        legend=cache(partial(draw_legend, tuple(_legend(plan)), theme)),
     )
     if unfold:
         return several_pages(sections, frame, sheet, columns)
@@ -67,6 +68,16 @@ def _unfolded(plan: Plan) -> Plan:
         tuple(Repeat(unit, 1) for repeat in stage for unit in repeat.units) for stage in plan.stages
     )
     return replace(plan, stages=stages)
+
+
+def _legend(plan: Plan) -> Iterator[Entry]:
+    yield from (WEIGHTED, BARE)
+    shortcuts = [repeat.unit.shortcut for repeat in _repeats(plan)]
+    yield from shortcut_entries(shortcuts)
+    if any(shortcut is not None for shortcut in shortcuts):
+        yield ADDITION
+    if any(repeat.count > 1 for repeat in _repeats(plan)):
+        yield REPEAT
 
 
 def _sections(plan: Plan, rows: Sequence[Traced], frame: Frame, image: Shape) -> Iterator[Section]:

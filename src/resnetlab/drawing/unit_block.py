@@ -28,6 +28,9 @@ from resnetlab.drawing.theme import StageColors
 from resnetlab.drawing.typeface import text_width
 from resnetlab.plan import Traced
 
+TERMINAL = 22.0
+"""Height in px of the box of what goes in or comes out."""
+
 
 def draw_unit(
     rows: Sequence[Traced], label: str, entry: Flow, colors: StageColors, frame: Frame, *, is_plain: bool,
@@ -85,35 +88,34 @@ def draw_ends(
     rows: Sequence[Traced], entry: Flow, colors: StageColors, frame: Frame, *,
     first: str = "", last: str = "",
 ) -> Block:  # fmt: skip
-    """Return the block of the stem or the head, with a terminal before (`first`) or after (`last`) it."""
+    """Return the stem or the head, with a terminal before (`first`) or after (`last`) it.
+
+    It is no unit, and has no card around it.
+    """
     items: list[Item] = []
-    top = EDGE
+    top = GAP
     if first:
-        items += _terminal(first, top, colors, frame)
-        items += _edge(entry, top + 22, top + 22 + GAP, frame)
-        top += 22 + GAP
+        items += _terminal(first, 0, colors, frame)
+        items += _edge(entry, TERMINAL, TERMINAL + GAP, frame)
+        top += TERMINAL
     else:
-        top = 34.0
-        items += _enter(entry, top, frame)
+        items += _edge(entry, 0, top, frame)
     flow, bottom = _chain(items, rows, top, colors, frame)
     if last:
         items += _edge(flow, bottom, bottom + GAP, frame)
         items += _terminal(last, bottom + GAP, colors, frame)
-        return _closed(items, bottom + GAP + 22, colors, frame, goes_on=False)
-    return _closed(items, bottom, colors, frame)
+        bottom += GAP + TERMINAL
+    return Block(height=bottom, items=tuple(items))
 
 
-def _closed(
-    items: list[Item], bottom: float, colors: StageColors, frame: Frame, *, goes_on: bool = True
-) -> Block:
+def _closed(items: list[Item], bottom: float, colors: StageColors, frame: Frame) -> Block:
     """Return the block around the items, the trunk led out of it."""
     height = bottom + 12
     card = Box(
         x=0, y=0, width=frame.card, height=height, radius=6, fill=frame.theme.background,
         stroke=colors.stroke, stroke_width=0.5,
     )  # fmt: skip
-    out = [_line(frame, bottom, height)] if goes_on else []
-    return Block(height=height, items=(card, *items, *out))
+    return Block(height=height, items=(card, *items, _line(frame, bottom, height)))
 
 
 def _chain(
@@ -158,7 +160,7 @@ def _terminal(label: str, top: float, colors: StageColors, frame: Frame) -> list
     width = text_width(label, NAME_SIZE, bold=True) + 36
     return [
         Box(
-            x=frame.trunk - width / 2, y=top, width=width, height=22, radius=11,
+            x=frame.trunk - width / 2, y=top, width=width, height=TERMINAL, radius=TERMINAL / 2,
             fill=frame.theme.paper, stroke=colors.stroke, about=label,
         ),
         Text(

@@ -8,19 +8,20 @@ from dataclasses import dataclass
 from itertools import accumulate
 from math import ceil
 
-from resnetlab.drawing.figure_legend import Sample, draw_legend
 from resnetlab.drawing.figure_parts import (
     brief_text,
     check_number,
+    listed,
     names_text,
     order_text,
     prefix_of,
-    shortcut_kind,
     stride_of,
 )
-from resnetlab.drawing.heading import wrap
+from resnetlab.drawing.frame import Block
+from resnetlab.drawing.heading import draw_figure_heading, wrap
 from resnetlab.drawing.labels import Layout
-from resnetlab.drawing.scene import Box, Item, Scene, Text, moved
+from resnetlab.drawing.legend import ADDITION, STRIDE, Entry, draw_legend, shortcut_entries
+from resnetlab.drawing.scene import Box, Item, Path, Scene, Text, moved
 from resnetlab.drawing.theme import Theme
 from resnetlab.drawing.typeface import printable, text_box, text_width
 from resnetlab.drawing.unit_panel import Drawn, Reach, draw_unit, reach, unit_height
@@ -30,9 +31,8 @@ from resnetlab.spec import ModelSpec
 
 MOST = 6
 _EDGE, _BETWEEN, _PAD = 28.0, 16.0, 18.0  # around the page, between two columns, within a panel
-_TITLE, _HEAD, _SIZE, _SMALL, _LINE = 17.0, 13.0, 11.0, 10.5, 15.0
-_TITLE_TEXT = "Inside a unit"
-_SUBTITLE = "Shortcuts run straight down, branches beside them."
+_HEAD, _SIZE, _SMALL, _LINE = 13.0, 11.0, 10.5, 15.0
+_LEAST = 440.0  # px that title and subtitle may take above a single narrow column
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +56,38 @@ def draw_units(
     """
     check_number(specs, MOST, "unit")
     columns = [_column(spec, specs, theme, layout, height, width) for spec in specs]
-    y = _EDGE + _TITLE + _LINE + 24
-    items: list[Item] = [*_titles(specs, theme)]
+    body = _body(columns, specs, theme, layout)
+    right = _right(body.items)
+    heading = draw_figure_heading(
+        f"Inside a unit of {listed(specs)}", _subtitle(specs), theme, max(right, _LEAST)
+    )
+    page = ceil(max(right, _right(heading.items)))
+    legend = draw_legend(_entries(columns), theme, page)
+    y = _EDGE + heading.height + 24
+    items = (
+        *moved(heading.items, _EDGE, _EDGE),
+        *moved(body.items, _EDGE, y),
+        *moved(legend.items, _EDGE, y + body.height + 16),
+    )
+    return Scene(
+        width=page + 2 * _EDGE,
+        height=ceil(y + body.height + 16 + legend.height + _EDGE - 8),
+        background=theme.background,
+        title=f"{names_text(specs)}: inside a unit",
+        description=" ".join(map(_describe, columns)),
+        items=items,
+    )
+
+
+def _body(columns: Sequence[_Column], specs: Sequence[ModelSpec], theme: Theme, layout: Layout) -> Block:
+    """Return the models' names and under them their panels, row by row."""
+    items: list[Item] = []
     for column, x in _places(columns):
-        items += _head(column, x, y, prefix_of(column.spec, specs), theme)
-    y += _HEAD + _LINE + 34
+        items += _head(column, x, prefix_of(column.spec, specs), theme)
+    y = _HEAD + _LINE + 34
     for index, title in _row_titles(columns).items():
         drawn = [(column, x) for column, x in _places(columns) if index in column.units]
-        items.append(Text(x=_EDGE, y=y, text=title, size=_HEAD, color=theme.ink, bold=True))
+        items.append(Text(x=0, y=y, text=title, size=_HEAD, color=theme.ink, bold=True))
         y += 12
         inner = max(unit_height(column.units[index]) for column, _ in drawn)
         lines = max(len(column.captions[index]) for column, _ in drawn)
@@ -71,16 +95,15 @@ def draw_units(
         for column, x in drawn:
             items += moved(_panel(column, index, inner, panel, theme, layout), x, y)
         y += panel + 34
-    last, x = _places(columns)[-1]
-    right = ceil(max(x + last.width, *(text_box(text)[2] for text in items if isinstance(text, Text))))
-    legend = draw_legend(_samples(columns), _EDGE, y - 18, right, theme)
-    return Scene(
-        width=right + _EDGE,
-        height=ceil(legend.bottom + _EDGE - 8),
-        background=theme.background,
-        title=f"{names_text(specs)}: inside a unit",
-        description=" ".join(map(_describe, columns)),
-        items=(*items, *legend.items),
+    return Block(height=y - 34, items=tuple(items))
+
+
+def _right(items: Sequence[Item]) -> float:
+    """Return where the rightmost box or text ends."""
+    return max(
+        text_box(item)[2] if isinstance(item, Text) else item.x + item.width
+        for item in items
+        if not isinstance(item, Path)
     )
 
 
@@ -125,23 +148,20 @@ def _row_of(repeat: Repeat, index: int) -> int:
 def _captions(repeat: Repeat, width: float) -> tuple[str, ...]:
     """Return the lines under a unit: its name, and what is said of it."""
     words = [text for text in (stride_words(repeat.unit), shortcut_words(repeat.unit)) if text]
-    return units_words(repeat), *(line for text in words for line in wrap([text], _SMALL, width))
+    return units_words(repeat), *(line for text in words for line in wrap((text,), _SMALL, width))
 
 
 def _places(columns: Sequence[_Column]) -> list[tuple[_Column, float]]:
     """Return each column with the x where it starts."""
-    starts = accumulate((column.width + _BETWEEN for column in columns), initial=_EDGE)
+    starts = accumulate((column.width + _BETWEEN for column in columns), initial=0.0)
     return list(zip(columns, starts, strict=False))
 
 
-def _titles(specs: Sequence[ModelSpec], theme: Theme) -> Iterator[Text]:
-    y = _EDGE + _TITLE
-    yield Text(x=_EDGE, y=y, text=_TITLE_TEXT, size=_TITLE, color=theme.ink, bold=True, role="title")
+def _subtitle(specs: Sequence[ModelSpec]) -> str:
     have_second = all(len(spec.blocks) > 1 for spec in specs)
     text = "Units of stage 2." if have_second else "Units of stage 2, or of the only one."
-    if any(spec.shortcut != "none" for spec in specs):
-        text += f" {_SUBTITLE}"
-    yield Text(x=_EDGE, y=y + _LINE + 5, text=text, size=_SIZE, color=theme.faint)
+    has_shortcut = any(spec.shortcut != "none" for spec in specs)
+    return f"{text} Shortcuts run straight down, branches beside them." if has_shortcut else text
 
 
 def _row_titles(columns: Sequence[_Column]) -> dict[int, str]:
@@ -152,11 +172,11 @@ def _row_titles(columns: Sequence[_Column]) -> dict[int, str]:
     return {place: title for place, title in titles.items() if any(place in c.units for c in columns)}
 
 
-def _head(column: _Column, x: float, y: float, prefix: str, theme: Theme) -> Iterator[Text]:
+def _head(column: _Column, x: float, prefix: str, theme: Theme) -> Iterator[Text]:
     name, order = printable(column.spec.name), order_text(column.spec)
     x += _PAD
-    yield Text(x=x, y=y + _HEAD, text=name, size=_HEAD, color=theme.ink, bold=True, role="name", about=prefix)
-    yield Text(x=x, y=y + _HEAD + _LINE + 1, text=order, size=_SIZE, color=theme.faint, about=prefix)
+    yield Text(x=x, y=_HEAD, text=name, size=_HEAD, color=theme.ink, bold=True, role="name", about=prefix)
+    yield Text(x=x, y=_HEAD + _LINE + 1, text=order, size=_SIZE, color=theme.faint, about=prefix)
 
 
 def _panel(
@@ -183,15 +203,13 @@ def _panel(
         yield Text(x=_PAD, y=y, text=text, size=_SMALL, color=color, bold=not line, about=about)
 
 
-def _samples(columns: Sequence[_Column]) -> Iterator[Sample]:
+def _entries(columns: Sequence[_Column]) -> Iterator[Entry]:
     units = [drawn.unit for column in columns for drawn in column.units.values()]
-    kinds = {shortcut_kind(unit.shortcut) for unit in units}
-    order: tuple[Sample, ...] = ("identity", "padded", "projection")
-    yield from (sample for sample in order if sample in kinds)
-    if kinds != {"none"}:
-        yield "addition"
+    yield from shortcut_entries(unit.shortcut for unit in units)
+    if any(unit.shortcut is not None for unit in units):
+        yield ADDITION
     if any(stride_of(layer) > 1 for unit in units for layer in unit.branch):
-        yield "stride"
+        yield STRIDE
 
 
 def _describe(column: _Column) -> str:
