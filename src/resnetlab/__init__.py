@@ -5,9 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from resnetlab.api import evaluate, resume, train
+    from resnetlab.artefact import import_weights, load_artefact
     from resnetlab.catalog import list_models, model_spec
     from resnetlab.data.open import open_source
+    from resnetlab.export import export_model
     from resnetlab.models import create_model
+    from resnetlab.predict import Classifier
     from resnetlab.recipe import Recipe
     from resnetlab.recipes import list_recipes, named_recipe
     from resnetlab.spec import ModelSpec
@@ -16,12 +19,16 @@ if TYPE_CHECKING:
 # A name is imported from its module when it is first used (PEP 562), so that torch comes in only
 # with the first thing that needs it.
 _HOMES = {
+    "Classifier": "resnetlab.predict",
     "ModelSpec": "resnetlab.spec",
     "Recipe": "resnetlab.recipe",
     "create_model": "resnetlab.models",
     "evaluate": "resnetlab.api",
+    "export_model": "resnetlab.export",
+    "import_weights": "resnetlab.artefact",
     "list_models": "resnetlab.catalog",
     "list_recipes": "resnetlab.recipes",
+    "load_artefact": "resnetlab.artefact",
     "load_weights": "resnetlab.weights",
     "model_spec": "resnetlab.catalog",
     "named_recipe": "resnetlab.recipes",
@@ -31,12 +38,16 @@ _HOMES = {
 }
 
 __all__ = [
+    "Classifier",
     "ModelSpec",
     "Recipe",
     "create_model",
     "evaluate",
+    "export_model",
+    "import_weights",
     "list_models",
     "list_recipes",
+    "load_artefact",
     "load_weights",
     "model_spec",
     "named_recipe",

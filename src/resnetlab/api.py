@@ -4,16 +4,19 @@ from pathlib import Path
 from typing import Any
 
 from resnetlab.catalog import model_spec
+from resnetlab.data.encoded import EncodedSource
+from resnetlab.errors import UsageError
 from resnetlab.evaluation import Evaluation
 from resnetlab.evaluator import evaluate_run
 from resnetlab.plaindata import convert
+from resnetlab.predict.evaluating import evaluate_model, is_model
 from resnetlab.recipe import Recipe
 from resnetlab.recipes import default_recipe, named_recipe
 from resnetlab.settings import find_leaf, leaves, override
 from resnetlab.spec import KNOBS, ModelSpec
 from resnetlab.training.device import pick_device
 from resnetlab.training.observer import Observer, Silence
-from resnetlab.training.planning import plan_run
+from resnetlab.training.planning import open_for, plan_run
 from resnetlab.training.run import Result, default_out, resume_run, train_plan
 from resnetlab.units import Duration
 
@@ -26,6 +29,7 @@ def train(
     out: str | Path | None = None,
     device: str = "auto",
     observer: Observer | None = None,
+    workers: int = -1,
     epochs: int | None = None,
     steps: int | None = None,
     **values: Any,
@@ -36,10 +40,11 @@ def train(
         model: A name of the catalog or a specification. A named network takes the number of
             classes and channels of the data.
         data: A dataset's name or path.
-        recipe: A recipe or its name; None is "quick", for the digits "digits".
+        recipe: A recipe or its name; None is "quick", for the digits "digits", for image files "photos".
         out: The run's directory, new or empty; None makes a name under runs/.
         device: auto, cpu, cuda, cuda:1 or mps.
         observer: Who watches; None shows nothing.
+        workers: Processes that read image files, -1 for as many as suit the machine.
         epochs: Length of training in epochs.
         steps: Length of training in steps; excludes `epochs`.
         values: Any value of the recipe, e.g. lr=0.2, batch=256, milestones=("30ep", "60ep").
@@ -50,7 +55,9 @@ def train(
         Interrupted, DivergedError, WriteError, LockedError: As training ends before its end.
     """
     spec = model_spec(model) if isinstance(model, str) else model
-    recipe = recipe or default_recipe(data)
+    fixed = () if isinstance(model, str) else KNOBS
+    source = open_for(spec, data, fixed)
+    recipe = recipe or default_recipe(data, reads_files=isinstance(source, EncodedSource))
     chosen = named_recipe(recipe, spec.depth) if isinstance(recipe, str) else recipe
     if epochs is not None:
         values["length"] = Duration(epochs, "ep")
@@ -59,16 +66,20 @@ def train(
     known = leaves(chosen)
     kinds = {name: find_leaf(known, name).kind for name in values}
     chosen = override(chosen, {n: convert(kinds[n], v, n) for n, v in values.items()})
-    fixed = () if isinstance(model, str) else KNOBS
-    plan = plan_run(spec, data, chosen, pick_device(device), fixed)
+    plan = plan_run(spec, data, chosen, pick_device(device), fixed, workers=workers, source=source)
     return train_plan(plan, Path(out) if out else default_out(plan), observer or Silence())
 
 
 def resume(
-    run: str | Path, *, data: str | None = None, device: str = "auto", observer: Observer | None = None
+    run: str | Path,
+    *,
+    data: str | None = None,
+    device: str = "auto",
+    observer: Observer | None = None,
+    workers: int = -1,
 ) -> Result:
     """Go on with an interrupted run to its end and return how it ended; see `resume_run`."""
-    return resume_run(Path(run), observer or Silence(), data=data, device=device)
+    return resume_run(Path(run), observer or Silence(), data=data, device=device, workers=workers)
 
 
 def evaluate(
@@ -78,6 +89,12 @@ def evaluate(
     split: str = "test",
     weights: str = "auto",
     device: str = "auto",
+    workers: int = -1,
 ) -> Evaluation:
-    """Score a run or a checkpoint; see `evaluate_run`."""
-    return evaluate_run(Path(run), data=data, split=split, weights=weights, device=device)
+    """Score a run or a checkpoint, see `evaluate_run`; or what was exported, see `evaluate_model`."""
+    path = Path(run)
+    if not is_model(path):
+        return evaluate_run(path, data=data, split=split, weights=weights, device=device, workers=workers)
+    if weights != "auto":
+        raise UsageError(f"{path} holds one set of weights, not {weights} ones")
+    return evaluate_model(path, data=data, split=split, device=device, workers=workers)

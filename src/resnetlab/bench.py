@@ -112,6 +112,7 @@ Step = Callable[[int], object]
 
 
 def training_step(spec: ModelSpec, recipe: Recipe, device: torch.device) -> tuple[Step, Step]:
+    """Return a function that makes a training step, and one that only prepares its batch."""
     apply_switches(device, recipe.execution)
     split = _random_split(spec, 2 * recipe.run.batch)
     normaliser = Normaliser.fit(recipe.normalisation, split.images)
@@ -181,7 +182,7 @@ def estimate(plan: RunPlan) -> dict[str, str]:
 
     The time comes from two small steps that are not compiled, the memory from arithmetic.
     """
-    height, width = plan.source.train.images.shape[1:3]
+    height, width = plan.training_size
     batch = min(plan.recipe.run.batch, _SMALL_BATCH)
     recipe = override(plan.recipe, {"compile": "off", "batch": batch, "accumulate": 1})
     spec = plan.spec.with_(input_size=max(height, width))

@@ -6,21 +6,23 @@ from typing import Any
 import numpy as np
 import torch
 
-from resnetlab.data.normalise import Normaliser
-from resnetlab.data.source import Source, Split
-from resnetlab.errors import CheckpointError, DataError, UsageError
+from resnetlab.artefact.loading import choose_weights, find_checkpoint
+from resnetlab.data.loaded import BadSamples
+from resnetlab.data.preprocessing import Preprocessing
+from resnetlab.data.recognise import AnySource, AnySplit
+from resnetlab.errors import DataError, UsageError
 from resnetlab.evaluation import Evaluation, write_evaluation
 from resnetlab.metrics import Scores
 from resnetlab.models import create_model
-from resnetlab.runs.checkpoint import Checkpoint, load_checkpoint, load_newest
-from resnetlab.runs.directory import RunDirectory, open_run
+from resnetlab.runs.checkpoint import Checkpoint
+from resnetlab.runs.directory import RunDirectory
 from resnetlab.settings import recipe_from_json
 from resnetlab.spec import ModelSpec
 from resnetlab.training.device import apply_switches, pick_device
 from resnetlab.training.optim import check_tensors
+from resnetlab.training.reading import Reading
 from resnetlab.training.run import reopen_source
 from resnetlab.training.scoring import score
-from resnetlab.training.session import evaluation_set
 
 
 def evaluate_run(
@@ -30,6 +32,7 @@ def evaluate_run(
     split: str = "test",
     weights: str = "auto",
     device: str = "auto",
+    workers: int = -1,
 ) -> Evaluation:
     """Score a run's newest checkpoint, or the checkpoint at `path`, and write the result.
 
@@ -42,20 +45,23 @@ def evaluate_run(
         split: "test", "train" or "val" (the samples the run held out).
         weights: "plain", "averaged", or "auto": averaged if there are any.
         device: auto, cpu, cuda or mps.
+        workers: Processes that read image files, -1 for as many as suit the machine.
 
     Raises:
         UsageError: If there is no run at `path`, or it has no such split or weights.
         CheckpointError: If the checkpoint cannot be used.
         DataError: If the data does not fit the network.
     """
-    run, checkpoint, problems = _find(path)
+    run, checkpoint, problems = find_checkpoint(path)
     source = reopen_source(run, data)
     recorded = run.read("data")
     _check_fit(source, recorded["class_names"], run)
     chosen = _choose_split(source, split, recorded)
-    group = _choose_weights(checkpoint, weights)
-    scores = _score(run, checkpoint, group, chosen, pick_device(device))
-    assert scores.seen == len(chosen.labels), "every sample counts exactly once"
+    group = choose_weights(checkpoint, weights)
+    reading = _reading(run, pick_device(device), workers)
+    scores = _score(run, checkpoint, group, reading, chosen)
+    left_out = tuple(f"Left out, a broken image: {problem}" for problem in reading.bad.found.values())
+    assert scores.seen + len(left_out) == len(chosen.labels), "every sample counts exactly once"
     evaluation = Evaluation(
         checkpoint=str(checkpoint.path),
         step=checkpoint.step,
@@ -66,45 +72,44 @@ def evaluate_run(
         scores=scores,
         class_names=tuple(recorded["class_names"]),
         out=str(run.path / "eval" / _folder(checkpoint, source, split, group, recorded)),
-        notes=tuple(f"A newer checkpoint cannot be used. {problem}" for problem in problems),
+        notes=(*(f"A newer checkpoint cannot be used. {problem}" for problem in problems), *left_out),
     )
     write_evaluation(evaluation)
     return evaluation
 
 
-def _score(
-    run: RunDirectory, checkpoint: Checkpoint, group: str, split: Split, device: torch.device
-) -> Scores:
-    recipe = recipe_from_json(run.read("recipe"))
-    spec = ModelSpec.from_json(run.read("spec"))
-    apply_switches(device, recipe.execution)
-    normaliser = Normaliser.from_json(run.read("data")["preprocessing"])
-    scores = score(
-        load_model(spec, checkpoint, group).to(device),
-        evaluation_set("", split, normaliser, recipe, device).batches(),
-        num_classes=spec.classes,
+def _reading(run: RunDirectory, device: torch.device, workers: int) -> Reading:
+    data, recipe = run.read("data"), recipe_from_json(run.read("recipe"))
+    height, width, _ = data["image_shape"]
+    return Reading(
+        preprocessing=Preprocessing.from_json(data["preprocessing"]),
+        recipe=recipe,
         device=device,
-        precision=recipe.execution.precision,
+        size=(height, width),
+        workers=workers,
+        bad=BadSamples(recipe.preparation.bad_samples),
+    )
+
+
+def _score(
+    run: RunDirectory, checkpoint: Checkpoint, group: str, reading: Reading, split: AnySplit
+) -> Scores:
+    spec, execution = ModelSpec.from_json(run.read("spec")), reading.recipe.execution
+    apply_switches(reading.device, execution)
+    scores = score(
+        load_model(spec, checkpoint, group).to(reading.device),
+        reading.evaluation_set("chosen", split).batches(),
+        num_classes=spec.classes,
+        device=reading.device,
+        precision=execution.precision,
     )
     assert scores is not None
     return scores
 
 
-def _find(path: Path) -> tuple[RunDirectory, Checkpoint, list[str]]:
-    if (path / "MANIFEST.json").exists():
-        run, chosen = open_run(path.absolute().parent.parent), load_checkpoint(path)
-        if chosen.identity != run.identity():
-            raise CheckpointError(f"{path} is another run's checkpoint, not one of {run.path}")
-        return run, chosen, []
-    run = open_run(path)
-    checkpoint, problems = load_newest(run.checkpoints, identity=run.identity())
-    if checkpoint is None:
-        why = "; ".join(problems) or "none was written yet"
-        raise CheckpointError(f"no usable checkpoint in {run.checkpoints}: {why}")
-    return run, checkpoint, problems
-
-
-def _folder(checkpoint: Checkpoint, source: Source, split: str, group: str, recorded: dict[str, Any]) -> str:
+def _folder(
+    checkpoint: Checkpoint, source: AnySource, split: str, group: str, recorded: dict[str, Any]
+) -> str:
     """Return a name that no evaluation of other weights, data or split has."""
     parts = [checkpoint.path.name, split]
     if group == "model" and "ema" in checkpoint.tensors:
@@ -114,7 +119,7 @@ def _folder(checkpoint: Checkpoint, source: Source, split: str, group: str, reco
     return "-".join(parts)
 
 
-def _check_fit(source: Source, class_names: list[str], run: RunDirectory) -> None:
+def _check_fit(source: AnySource, class_names: list[str], run: RunDirectory) -> None:
     if list(source.class_names) != class_names:
         raise DataError(
             f"{source.name} has other classes than {run.path} was trained on: "
@@ -123,25 +128,22 @@ def _check_fit(source: Source, class_names: list[str], run: RunDirectory) -> Non
         )
 
 
-def _choose_split(source: Source, split: str, recorded: dict[str, Any]) -> Split:
+def _choose_split(source: AnySource, split: str, recorded: dict[str, Any]) -> AnySplit:
     if split == "test":
         return source.test
     is_own = source.fingerprint == recorded["fingerprint"]
     held_out = np.asarray(recorded["val_indices"], dtype=np.int64)
     if split == "train":
-        kept = np.setdiff1d(np.arange(len(source.train)), held_out) if is_own else slice(None)
-        return Split(images=source.train.images[kept], labels=source.train.labels[kept])
+        if not (is_own and len(held_out)):
+            return source.train
+        return source.train.take(np.setdiff1d(np.arange(len(source.train)), held_out))
+    if source.val is not None and not recorded["val_indices"]:
+        return source.val
     if not recorded["val_indices"]:
         raise UsageError("the run held no validation samples out (it was trained without --val)")
     if not is_own:
         raise DataError("the validation samples are known by their place in the run's own data")
     return source.train.take(held_out)
-
-
-def _choose_weights(checkpoint: Checkpoint, weights: str) -> str:
-    if weights == "averaged" and "ema" not in checkpoint.tensors:
-        raise UsageError("the run kept no averaged weights (its ema_decay is 0)")
-    return "ema" if "ema" in checkpoint.tensors and weights != "plain" else "model"
 
 
 def load_model(spec: ModelSpec, checkpoint: Checkpoint, group: str = "model") -> torch.nn.Module:

@@ -29,6 +29,9 @@ MIX_BOX_X = 11
 STOCHASTIC_DEPTH = 12
 SYNTHETIC = 13
 INIT = 14
+CROP_WINDOW = 15
+AUTO_AUGMENT = 16
+ERASE = 17
 
 
 def mix(x: Any) -> Any:
@@ -69,3 +72,22 @@ def integers(key: Any, bound: int) -> Any:
 def uniform(key: Any) -> Any:
     """Return numbers in [0, 1) from keys, on a grid of 2**-24 that float32 holds exactly."""
     return (key >> 8) * 2.0**-24
+
+
+class Draws:
+    """One number after another for one thing: a sample's crop, say. Each is a hash of its place in line."""
+
+    def __init__(self, seed: int, purpose: int, *values: int) -> None:
+        self._key, self._count = key_for(seed, purpose, *values), 0
+
+    def integer(self, bound: int) -> int:
+        """Return an integer in [0, bound)."""
+        return int(integers(self._next(), bound))
+
+    def between(self, low: float, high: float) -> float:
+        """Return a number in [low, high)."""
+        return low + (high - low) * float(uniform(self._next()))
+
+    def _next(self) -> int:
+        self._count += 1
+        return int(fold(self._key, self._count))

@@ -28,7 +28,7 @@ class Leaf:
         """The value as `--set` takes it."""
         plain = to_plain(self.value)
         if isinstance(plain, list):
-            return ",".join(f"{item:g}" if isinstance(item, float) else str(item) for item in plain)
+            return ",".join(str(item).removesuffix(".0") for item in plain)
         if isinstance(plain, bool):
             return str(plain).lower()
         return f"{plain:.12g}" if isinstance(plain, float) else str(plain)

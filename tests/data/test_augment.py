@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from resnetlab.data.augment import Augmenter
+from resnetlab.data.augment import Augmenter, erased
 from resnetlab.data.normalise import Normaliser
 from resnetlab.errors import UsageError
-from resnetlab.randomness import CROP_X, CROP_Y, CUTOUT_X, CUTOUT_Y, FLIP, key_for
+from resnetlab.randomness import CROP_X, CROP_Y, CUTOUT_X, CUTOUT_Y, ERASE, FLIP, fold, key_for
 from resnetlab.recipe import Augmentation, Normalisation
 
 SEED = 6
@@ -80,7 +80,7 @@ def test_a_batch_is_what_each_image_gives_alone_by_hand(config, kind, when):
     normaliser = Normaliser.fit(Normalisation(normalise=kind), IMAGES)
     augment = Augmenter(config, normaliser, seed=SEED, size=(HEIGHT, WIDTH))
 
-    actual = augment(torch.from_numpy(IMAGES), torch.tensor(SAMPLES), torch.tensor(EPOCHS))
+    actual = augment(torch.from_numpy(IMAGES[SAMPLES]), torch.tensor(SAMPLES), torch.tensor(EPOCHS))
 
     def normalise(image):  # itself compared with the papers in test_normalise.py
         return normaliser(torch.from_numpy(image.copy())[None])[0].numpy()
@@ -160,11 +160,13 @@ def test_a_sample_is_augmented_alike_in_whatever_batch_it_comes(kind):
     augment = Augmenter(Augmentation(cutout=3), normaliser, seed=SEED, size=(HEIGHT, WIDTH))
     images, samples, epochs = torch.from_numpy(IMAGES), torch.tensor(SAMPLES), torch.tensor(EPOCHS)
 
-    together = augment(images, samples, epochs)
+    together = augment(images[samples], samples, epochs)
 
     for number in range(len(SAMPLES)):
         chosen = slice(number, number + 1)
-        assert torch.equal(together[chosen], augment(images, samples[chosen], epochs[chosen]))
+        assert torch.equal(
+            together[chosen], augment(images[samples[chosen]], samples[chosen], epochs[chosen])
+        )
 
 
 def test_seed_epoch_and_sample_each_change_the_draws():
@@ -192,6 +194,50 @@ def test_the_resident_images_are_left_as_they_were():
     images = torch.from_numpy(IMAGES.copy())
     for config in CONFIGS:
         augment = Augmenter(config, Normaliser("none", 255), seed=SEED, size=(HEIGHT, WIDTH))
-        augment(images, torch.tensor(SAMPLES), torch.tensor(EPOCHS))
+        augment(images[SAMPLES], torch.tensor(SAMPLES), torch.tensor(EPOCHS))
 
     np.testing.assert_array_equal(IMAGES, images.numpy())
+
+
+def restated_erasing(key: int, size: tuple[int, int], probability: float) -> np.ndarray:
+    """torchvision.transforms.RandomErasing.get_params, one image at a time, from the same numbers."""
+    mask = np.zeros(size, bool)
+    if (fold(key, 0) >> 8) / 2**24 >= probability:
+        return mask
+    for attempt in range(10):
+        numbers = [fold(key, 4 * attempt + number) for number in range(1, 5)]
+        area = (0.02 + 0.31 * (numbers[0] >> 8) / 2**24) * size[0] * size[1]
+        ratio = np.exp(np.log(0.3) + np.log(3.3 / 0.3) * (numbers[1] >> 8) / 2**24)
+        height, width = round(np.sqrt(area * ratio)), round(np.sqrt(area / ratio))
+        if height < size[0] and width < size[1]:
+            top = numbers[2] * (size[0] - height + 1) // 2**32
+            left = numbers[3] * (size[1] - width + 1) // 2**32
+            mask[top : top + height, left : left + width] = True
+            return mask
+    return mask
+
+
+def test_erasing_takes_torchvisions_rectangles():
+    keys = [key_for(SEED, ERASE, 2, sample) for sample in range(400)]
+
+    masks = erased(torch.tensor(keys), (40, 30), 0.7).numpy()
+
+    for key, mask in zip(keys, masks, strict=True):
+        np.testing.assert_array_equal(restated_erasing(key, (40, 30), 0.7), mask)
+    assert 0.6 < masks.any(axis=(1, 2)).mean() < 0.8
+
+
+def test_erased_pixels_are_the_mean_and_the_others_stay():
+    images, samples, epochs = torch.from_numpy(IMAGES[SAMPLES]), torch.tensor(SAMPLES), torch.tensor(EPOCHS)
+    normaliser = Normaliser.fit(Normalisation(), IMAGES)
+    plain, erasing = (
+        Augmenter(Augmentation(erasing=share), normaliser, seed=SEED, size=(HEIGHT, WIDTH))
+        for share in (0, 1)
+    )
+
+    before, after = plain(images, samples, epochs), erasing(images, samples, epochs)
+
+    keys = torch.tensor([key_for(SEED, ERASE, e, s) for e, s in zip(EPOCHS, SAMPLES, strict=True)])
+    mask = erased(keys, (HEIGHT, WIDTH), 1.0)
+    assert mask.any(dim=(1, 2)).all()
+    assert torch.equal(torch.where(mask[..., None], 0.0, before), after)

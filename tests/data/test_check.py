@@ -9,7 +9,8 @@ from resnetlab.data import check_findings
 from resnetlab.data.check import check_source
 from resnetlab.data.check_page import write_check_page
 from resnetlab.data.folder import open_folder
-from tests.data.pictures import picture, write_folder
+from resnetlab.data.tfrecord import open_tfrecord
+from tests.data.pictures import picture, write_folder, write_shards
 
 
 @pytest.fixture
@@ -183,3 +184,11 @@ def test_a_page_of_a_clean_source_says_so(folder):
     write_check_page(check(folder), folder / "page.html")
 
     assert '<span class="good">clean</span>' in (folder / "page.html").read_text()
+
+
+def test_the_background_class_does_not_count_as_the_smallest(tmp_path, monkeypatch):
+    monkeypatch.setenv("RESNETLAB_CACHE", str(tmp_path / "cache"))
+    write_shards(tmp_path / "data", "train", [1, 1, 2, 2])
+    write_shards(tmp_path / "data", "validation", [1, 2])
+
+    assert check_source(open_tfrecord(tmp_path / "data", classes=3)).imbalance == 1

@@ -192,7 +192,7 @@ def test_a_python_file_written_by_python_3_is_read(cifar10, tmp_path):
     np.testing.assert_array_equal(cifar10.split("test").images, read_cifar(tmp_path).test.images)
 
 
-def test_a_folder_without_cifar_is_told_what_was_found_and_expected(tmp_path):
+def test_a_folder_of_nothing_known_is_told_what_was_found_and_expected(tmp_path):
     for name in ("train", "test"):  # an image folder has folders of these names
         (tmp_path / name).mkdir()
     (tmp_path / "notes.txt").write_text("x")
@@ -200,7 +200,7 @@ def test_a_folder_without_cifar_is_told_what_was_found_and_expected(tmp_path):
     with pytest.raises(DataError) as raised:
         open_source(str(tmp_path))
 
-    assert f"{tmp_path}: no CIFAR layout; found notes.txt, test/, train/" in str(raised.value)
+    assert f"{tmp_path}: no data that is known; found notes.txt, test/, train/" in str(raised.value)
     assert "data_batch_1.bin, ..., test_batch.bin; data_batch_1, ..., test_batch;" in str(raised.value)
 
 

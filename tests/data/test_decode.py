@@ -4,7 +4,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, PngImagePlugin
 
 from resnetlab.data.decode import decode, image_facts, image_size, looks_like
 from resnetlab.data.encoded import EncodedImage
@@ -263,3 +263,21 @@ def test_the_size_is_read_from_the_header_alone():
         image_size(EncodedImage(b"x", "p"))
     with pytest.raises(DataError, match=r"^p: an empty file"):
         image_facts(EncodedImage(b"", "p"))
+
+
+@pytest.mark.parametrize("key", ["Raw profile type exif", "XML:com.adobe.xmp"])
+@pytest.mark.parametrize("is_compressed", [False, True])
+def test_the_size_of_a_png_that_text_turns_is_that_of_its_pixels(key, is_compressed):
+    """ImageMagick writes EXIF as hexadecimal text; Adobe's XMP can be compressed."""
+    info = PngImagePlugin.PngInfo()
+    if key.startswith("Raw"):
+        exif = Image.Exif()
+        exif[ORIENTATION] = 6
+        content = exif.tobytes()
+        info.add_text(key, f"\nexif\n{len(content):8}\n{content.hex()}\n", zip=is_compressed)
+    else:
+        rdf = '<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/>'
+        info.add_itxt(key, f"<x:xmpmeta>{rdf}</x:xmpmeta>", zip=is_compressed)
+    image = encoded(Image.new("RGB", (32, 16)), pnginfo=info)
+
+    assert image_size(image) == decode(image, channels=3).shape[:2] == (32, 16)

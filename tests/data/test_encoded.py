@@ -13,8 +13,10 @@ from resnetlab.data import encoded
 from resnetlab.data.encoded import EncodedImage, EncodedSource, EncodedSplit, FileReader, Names
 from resnetlab.data.folder import open_folder
 from resnetlab.data.split import hold_out
+from resnetlab.data.table import open_csv
+from resnetlab.data.tfrecord import open_tfrecord
 from resnetlab.errors import DataError
-from tests.data.pictures import write_folder
+from tests.data.pictures import write_folder, write_shards
 
 LABELS = np.array([0, 1, 2, 0, 1, 2])
 
@@ -150,3 +152,24 @@ def test_a_reader_works_in_many_threads_and_in_a_fresh_process(reader):
         [sys.executable, "-c", program], input=pickle.dumps(reader), capture_output=True, check=True
     )
     assert ran.stdout.decode().strip() == repr(expected[7])
+
+
+def test_sources_of_relative_paths_are_read_after_a_change_of_directory(tmp_path, monkeypatch):
+    monkeypatch.setenv("RESNETLAB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    write_folder(tmp_path / "photos", {"train": {"cat": 1, "dog": 1}, "val": {"cat": 1}})
+    rows = ("train/cat/000.jpg,0,train", "train/dog/000.jpg,1,train", "val/cat/000.jpg,0,val")
+    (tmp_path / "photos/list.csv").write_text("\n".join(rows))
+    write_shards(tmp_path / "shards", "train", [1, 2])
+    write_shards(tmp_path / "shards", "validation", [1])
+    sources = [
+        open_folder(Path("photos")),
+        open_csv(Path("photos/list.csv")),
+        open_tfrecord(Path("shards")),
+    ]
+
+    monkeypatch.chdir("/")
+
+    for source in sources:
+        assert source.train.read(0).data
+        assert not Path(source.origin).is_absolute()

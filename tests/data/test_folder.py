@@ -163,3 +163,29 @@ def test_the_held_out_fifth_is_what_hold_out_chooses(tmp_path):
     everything = EncodedSplit(source.train.reader, np.arange(20), np.repeat([0, 1], 10))
 
     assert [order[index] for index in hold_out(everything, 4, 0)[1]] == places(source.test)
+
+
+def test_a_folder_that_many_links_lead_to_is_read_once_for_each_class(tmp_path):
+    """Sixteen folders, each with two links to the next: 65,536 ways to one image."""
+    folder = write_folder(tmp_path / "photos", {"": {"cat": 2, "dog": 2}})
+    (tmp_path / "0").mkdir()
+    (tmp_path / "0/x.jpg").write_bytes(b"1")
+    for number in range(1, 17):
+        (tmp_path / str(number)).mkdir()
+        for name in "ab":
+            (tmp_path / str(number) / name).symlink_to(tmp_path / str(number - 1))
+    for name in ("cat", "dog"):
+        (folder / name / "all").symlink_to(tmp_path / "16")
+
+    source = open_folder(folder)
+
+    assert len(source.train) + len(source.test) == 6
+    assert "links to a folder that the class has, not followed: cat/all/a/a" in source.notes[0]
+    assert f"cat/all/{'a/' * 16}x.jpg" in [source.train.reader.place(index) for index in range(6)]
+
+
+def test_what_is_neither_file_nor_link_is_called_so(tmp_path):
+    folder = write_folder(tmp_path / "photos", {"": {"cat": 2, "dog": 3}})
+    os.mkfifo(folder / "cat/pipe.jpg")
+
+    assert open_folder(folder).notes[0] == "neither files nor folders, not read: cat/pipe.jpg"

@@ -104,3 +104,10 @@ def test_a_listing_that_cannot_be_read_is_named(tmp_path):
     with pytest.raises(DataError, match=r"dataset_dict\.json: cannot be read"):
         open_hf_dataset(tmp_path)
     assert not is_hf_dataset(tmp_path.parent)
+
+
+def test_two_splits_of_one_meaning_are_refused(tmp_path):
+    (tmp_path / "dataset_dict.json").write_text('{"splits": ["train", "valid", "validation"]}')
+
+    with pytest.raises(DataError, match="valid and validation both mean the val split"):
+        open_hf_dataset(tmp_path)

@@ -199,3 +199,36 @@ def test_two_at_once_are_refused(tars):
     with files.DirectoryLock(out, "another"), pytest.raises(LockedError, match="in use by another"):
         prepare(tars)
     assert imagenet_raw.OFFICIAL_IMAGES == {"train": 1_281_167, "val": 50_000}
+
+
+@pytest.mark.parametrize("wnid", ["../../escaped", "n1", "n01440764/x"])
+def test_a_devkit_whose_classes_are_no_wnids_writes_nothing(tars, wnid):
+    (tars / f"{DEVKIT}.tar.gz").unlink()
+    (tars / "ILSVRC2012_validation_ground_truth.txt").write_text("1\n2\n1\n1\n2\n")
+    (tars / "meta.mat").write_bytes(meta_mat((wnid, *WNIDS[1:])))
+
+    with pytest.raises(DataError, match=rf"meta\.mat names classes that are no wnids: {wnid}"):
+        prepare(tars)
+    assert not list(tars.parent.rglob("*.JPEG"))
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ([f"{WNIDS[1]}_1.JPEG"], "n01443537_1.JPEG is of another class"),
+        ([f"a/{WNIDS[0]}_1.JPEG", f"b/{WNIDS[0]}_1.JPEG"], "has n01440764_1.JPEG twice"),
+    ],
+)
+def test_images_of_another_class_and_two_of_a_name_are_errors(tars, names, message):
+    write_tar(tars / TRAIN_TAR, {f"{WNIDS[0]}.tar": tar_bytes(dict.fromkeys(names, picture(1)))})
+
+    with pytest.raises(DataError, match=f"n01440764.tar: {message}"):
+        prepare(tars)
+
+
+def test_a_validation_image_that_is_there_twice_is_an_error(tars):
+    image = "ILSVRC2012_val_00000003.JPEG"
+    write_tar(tars / VAL_TAR, {f"a/{image}": picture(1), f"b/{image}": picture(2)})
+
+    with pytest.raises(DataError, match=f"has {image} twice"):
+        prepare(tars)

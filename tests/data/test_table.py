@@ -120,3 +120,10 @@ def test_each_guard_fires(folder, content, message):
 def test_a_missing_table_is_named(tmp_path):
     with pytest.raises(DataError, match=r"list\.csv: cannot be read: No such file"):
         open_csv(tmp_path / "list.csv")
+
+
+def test_a_label_may_hold_what_unicode_calls_a_line_end(folder):
+    label = "c\u0085a\u2028t"
+    path = write(folder, [row.replace(",cat,", f",{label},") for row in rows()], encoding="utf-8")
+
+    assert open_csv(path).class_names == (label, "dog")

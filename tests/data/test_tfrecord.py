@@ -321,3 +321,44 @@ def test_no_bytes_whatever_make_the_parser_raise_anything_else():
             content[rng.integers(len(content))] = rng.integers(256)
         with contextlib.suppress(MalformedExample):
             parse_example(memoryview(content), ("image/class/label", "image/object/bbox/xmin"))
+
+
+def test_an_empty_shard_opens_twice(tmp_path, monkeypatch):
+    monkeypatch.setenv("RESNETLAB_CACHE", str(tmp_path / "cache"))
+    write_shards(tmp_path / "data", "train", [1, 9, 2, 9] * 6)
+    (tmp_path / "data/train-00001-of-00002").write_bytes(b"")
+
+    first, second = (open_tfrecord(tmp_path / "data") for _ in range(2))
+
+    assert first.class_names == second.class_names == ("name 1", "name 2")
+    assert first.train.labels.tolist() == second.train.labels.tolist()
+
+
+@pytest.mark.parametrize(("label", "classes"), [(10**8, None), (3, 10**8)])
+def test_more_classes_than_records_can_have_are_refused_before_they_get_names(shards, label, classes):
+    write_shards(shards, "train", [1, 2, label])
+
+    with pytest.raises(DataError, match=r"100,000,000 classes by the labels or by classes=, but 6 records"):
+        open_tfrecord(shards, classes=classes)
+
+
+@pytest.mark.parametrize(
+    ("side", "message"),
+    [([0.5, float("nan")], "sides that are no numbers"), (b"\x01", "are byte strings, not numbers")],
+)
+def test_boxes_that_are_no_numbers_are_an_error_on_reading(shards, side, message):
+    names = ("xmin", "xmax", "ymin", "ymax")
+    box = {f"image__object__bbox__{name}": side for name in names}
+    path = shards / "train-00000-of-00002"
+    path.write_bytes(framed(imagenet_example(1, **box)) + path.read_bytes())
+
+    with pytest.raises(DataError, match=rf"record 0: its boxes .*{message}"):
+        open_tfrecord(shards).train.read(0)
+
+
+def test_a_number_of_more_than_64_bits_is_cut_off():
+    """Protocol Buffers, Encoding: a varint has ten bytes, of which the bits above the 64th mean nothing."""
+    long = b"\x83" + b"\x80" * 8 + b"\x7e"  # 3, and bits from the 64th on
+    payload = field(1, field(1, field(1, b"i") + field(2, field(3, field(1, long)))))
+
+    assert parse_example(memoryview(payload), ("i",))[0] == {"i": [3]}

@@ -116,7 +116,7 @@ def test_shards_of_no_split_beside_shards_of_one_are_refused(shards):
         ({"x.jpg": b"1", "x.json": b"{"}, "x.json: has no label .JSONDecodeError"),
         ({"x.jpg": b"1", "x.json": b'{"label": [1]}'}, r"the label is \[1\], neither"),
         ({"x.jpg": b"1", "x.png": b"1", "x.cls": b"1"}, "x.jpg and x.png have the same name"),
-        ({"x.cls": b"1" * 2**21}, "bytes are no label"),
+        ({"x.jpg": b"1", "x.cls": b"1" * 2**21}, "bytes are no label"),
     ],
 )
 def test_bad_members_are_named(shards, extra, message):
@@ -158,3 +158,75 @@ def test_no_images_is_said(tmp_path):
 
     with pytest.raises(DataError, match="the shards have no images"):
         open_webdataset(tmp_path / "d")
+
+
+def facts(source):
+    return source.class_names, source.train.labels.tolist(), source.test.labels.tolist(), source.notes
+
+
+def test_the_second_opening_finds_what_the_first_found_whatever_the_labels_hold(tmp_path):
+    write_tar(tmp_path / "d/train-0.tar", members(0, ["0", "00\0x", "1", "\u00e9\n?"]))
+    write_tar(tmp_path / "d/val-0.tar", members(10, ["1"]) | {"x.cls": b"0"})
+
+    first, second = (facts(open_webdataset(tmp_path / "d")) for _ in range(2))
+
+    assert first == second
+    assert first[0] == ("0", "00\0x", "1", "\u00e9\n?")
+
+
+def test_a_hard_link_under_an_images_name_is_an_error(shards):
+    with tarfile.open(shards / "photos-train-000002.tar", "a") as archive:
+        member = tarfile.TarInfo("000023.jpg")
+        member.type, member.linkname = tarfile.LNKTYPE, "000022.jpg"
+        archive.addfile(member)
+
+    with pytest.raises(DataError, match=r"photos-train-000002\.tar: 000023\.jpg is a hard link"):
+        open_webdataset(shards)
+
+
+def test_labels_without_an_image_that_is_read_are_noted(shards):
+    extra = {"x.avif": b"1", "x.cls": b"nonsense", "y.json": b"["} | members(40, [0])
+    write_tar(shards / "photos-train-000003.tar", extra)
+
+    for _ in range(2):
+        source = open_webdataset(shards)
+        assert len(source.train) == 10
+        note = "labels without an image that is read: 2 "
+        assert note + "(photos-train-000003.tar/y.json, photos-train-000003.tar/x.cls)" in source.notes
+
+
+def test_hidden_members_are_passed_over(shards):
+    mac = {f"._{name}": b"\0\5\26\7" for name in members(10, [0, 2, 10])}
+    mac |= {"__MACOSX/000010.jpg": b"1", ".git/a.jpg": b"1", "./x.jpg": picture(3), "./x.cls": b"2"}
+    write_tar(shards / "photos-train-000003.tar", mac)
+
+    source = open_webdataset(shards)
+
+    assert (len(source.train), source.class_names) == (10, ("0", "2", "10"))
+    assert "without an image" not in "".join(source.notes)
+
+
+def test_a_json_beside_a_cls_may_be_about_anything(shards):
+    about = b'{"width": 3}'
+    extra = {"x.json": about, "x.jpg": b"1", "x.cls": b"2", "y.jpg": b"1", "y.cls": b"10", "y.json": about}
+    write_tar(shards / "photos-train-000003.tar", extra)
+
+    assert open_webdataset(shards).train.labels.tolist()[9:] == [1, 2]
+
+
+def test_numbers_with_a_gap_are_said_to_be_counted_anew(shards):
+    assert open_webdataset(shards).notes[0] == "labels are 0 to 10: class 1 is the one called 2"
+
+
+@pytest.mark.parametrize("content", [b'{"label": "\\ud800"}', b"[" * 200_000])
+def test_a_json_that_no_label_can_be_got_from_is_named(shards, content):
+    write_tar(shards / "photos-train-000003.tar", {"x.jpg": b"1", "x.json": content})
+
+    with pytest.raises(DataError, match=r"x\.json: has no label"):
+        open_webdataset(shards)
+
+
+def test_a_label_of_thousands_of_digits_is_a_name(shards):
+    write_tar(shards / "photos-train-000003.tar", members(40, ["7" * 5000]))
+
+    assert open_webdataset(shards).class_names == ("0", "10", "2", "7" * 5000)

@@ -19,9 +19,10 @@ LAYERS = {
     "models": 3, "data": 3, "metrics": 3, "runs": 3, "machine": 3, "drawing": 3,
     "tables": 3,
     "weights": 4, "evaluation": 4, "training": 4,
-    "evaluator": 5, "bench": 5,
-    "api": 6,
-    "cli": 7, "__init__": 7, "__main__": 8,
+    "artefact": 5, "bench": 5,
+    "evaluator": 6, "predict": 6, "export": 6,
+    "api": 7,
+    "cli": 8, "__init__": 8, "__main__": 9,
 }  # fmt: skip
 STRANGERS = {
     ("weights", "data"), ("models", "data"), ("models", "recipe"), ("models", "runs"),

@@ -30,4 +30,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _typeable(text: str) -> str:
     """Write the commands in a hint as this user types ours."""
-    return re.sub(r"\bresnetlab (?=(?:train|resume|eval|list|show|doctor) )", f"{command_name()} ", text)
+    return re.sub(
+        r"\bresnetlab (?=(?:train|resume|eval|predict|export|import|list|show|doctor) )",
+        f"{command_name()} ",
+        text,
+    )

@@ -2,21 +2,21 @@
 
 import argparse
 import sys
-from pathlib import Path
 
+from resnetlab import api
 from resnetlab.cli.text import print_json
-from resnetlab.evaluator import evaluate_run
 from resnetlab.tables.align import table
 
 
 def evaluate(options: argparse.Namespace) -> None:
-    """Evaluate a run or a checkpoint."""
-    evaluation = evaluate_run(
-        Path(options.run),
+    """Evaluate a run, a checkpoint, a model folder or an exported file."""
+    evaluation = api.evaluate(
+        options.run,
         data=options.data,
         split=options.split,
         weights=options.weights,
         device=options.device,
+        workers=options.workers,
     )
     for note in evaluation.notes:
         print(note, file=sys.stderr)

@@ -1,62 +1,13 @@
 """The verbs and their flags. Each verb's code is imported only when it runs."""
 
 import argparse
-import importlib
-from collections.abc import Callable
 from typing import Any, NoReturn
 
+from resnetlab.cli import examples
+from resnetlab.cli.data_verbs import add_data
+from resnetlab.cli.use_verbs import add_export, add_import, add_predict
+from resnetlab.cli.verb import add_device, add_set, add_verb, later
 from resnetlab.errors import nearest
-
-_EXAMPLES = """examples:
-  resnetlab list                                    models, recipes, datasets
-  resnetlab train resnet20 --data digits            a minute on a laptop
-  resnetlab resume runs/RUN                         go on after an interruption
-  resnetlab eval runs/RUN                           per class, confusion matrix
-"""
-_LIST_EXAMPLES = """examples:
-  resnetlab list models
-  resnetlab list recipes --json
-"""
-_RESUME_EXAMPLES = """examples:
-  resnetlab resume runs/resnet20-cifar10-quick-20260101-120000
-  resnetlab resume RUN --data /elsewhere/cifar-10-batches-bin
-"""
-_BENCH_EXAMPLES = """examples:
-  resnetlab bench train resnet20 --batch 128
-  resnetlab bench eval resnet50 --batch 32 --set compile=off --json
-"""
-_DATA_EXAMPLES = """examples:
-  resnetlab data fetch cifar10                      into the cache, resumable, checked
-  resnetlab data describe cifar-10-batches-bin
-"""
-_DOCTOR_EXAMPLES = """examples:
-  resnetlab doctor
-  resnetlab doctor --json
-"""
-_TRAIN_EXAMPLES = """examples:
-  resnetlab train resnet20 --data digits            a minute on a laptop
-  resnetlab train resnet56 --data cifar10 --recipe he2015 --device cuda
-  resnetlab train preresnet110 --data cifar-10-batches-bin --epochs 8 --batch 256 --lr 0.4
-  resnetlab train resnet20 --set shortcut=B --set cutout=8 --dry-run
-"""
-_EVAL_EXAMPLES = """examples:
-  resnetlab eval runs/resnet20-digits-digits-20260101-120000
-  resnetlab eval RUN/checkpoints/step-00001000 --data cifar-10-batches-py --json
-"""
-_DRAW_EXAMPLES = """examples:
-  resnetlab draw resnet20                           into resnet20.svg
-  resnetlab draw resnet50 -o resnet50.pdf --theme print
-  resnetlab draw plain34 resnet34 --style overview -o both.svg
-  resnetlab draw resnet110 --unfold -o resnet110.pdf
-"""
-_SHOW_EXAMPLES = """examples:
-  resnetlab show resnet110          a network and its layers, equal units folded
-  resnetlab show resnet50 --full --batch 32 --input-size 192x256
-  resnetlab show resnet50_v1 resnet50                    what differs, in words
-  resnetlab show he2015             a recipe, every value with its meaning
-  resnetlab show he2015 --model resnet110 --set lr=0.2
-  resnetlab show runs/RUN           a run
-"""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -85,21 +36,12 @@ class _Parser(argparse.ArgumentParser):
         return [flag for action in self._actions for flag in action.option_strings]
 
 
-def _later(module: str, function: str) -> Callable[[argparse.Namespace], None]:
-    """Return a function that imports its own code when it is called."""
-
-    def perform(options: argparse.Namespace) -> None:
-        getattr(importlib.import_module(f"resnetlab.cli.{module}"), function)(options)
-
-    return perform
-
-
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
     top = _Parser(
         prog="resnetlab",
         description="Build, train, resume and evaluate residual networks.",
-        epilog=_EXAMPLES + "\n`resnetlab VERB --help` shows a verb's flags and examples.",
+        epilog=examples.EXAMPLES + "\n`resnetlab VERB --help` shows a verb's flags and examples.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     top.add_argument("--version", action="version", version=_LazyVersion("%(prog)s"))
@@ -108,8 +50,12 @@ def build_parser() -> argparse.ArgumentParser:
     _add_draw(verbs)
     _add_train(verbs)
     _add_resume_and_eval(verbs)
+    add_predict(verbs)
+    add_export(verbs)
+    add_import(verbs)
     _add_bench(verbs)
-    _add_data_and_doctor(verbs)
+    add_data(verbs)
+    _add_doctor(verbs)
     return top
 
 
@@ -122,36 +68,23 @@ class _LazyVersion(str):
         return f"resnetlab {version('resnetlab')}, torch {version('torch') or 'missing'}"
 
 
-def _add_verb(
-    verbs: Any, name: str, help_text: str, perform: Callable[[argparse.Namespace], None], examples: str = ""
-) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = verbs.add_parser(
-        name,
-        help=help_text,
-        description=help_text[0].upper() + help_text[1:] + ".",
-        epilog=examples,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
-    parser.set_defaults(perform=perform, parser=parser)
-    return parser
-
-
 def _add_list_and_show(verbs: Any) -> None:
-    listing = _add_verb(
-        verbs, "list", "list models, recipes and datasets", _later("listing", "list_names"), _LIST_EXAMPLES
+    listing = add_verb(
+        verbs,
+        "list",
+        "list models, recipes and datasets",
+        later("listing", "list_names"),
+        examples.LIST_EXAMPLES,
     )
     listing.add_argument(
         "what", nargs="?", choices=("models", "recipes", "data"), help="list only these (default: all)"
     )
-    show = _add_verb(
+    show = add_verb(
         verbs,
         "show",
         "show a model, a recipe or a run in full, or what differs between two",
-        _later("show", "show"),
-        _SHOW_EXAMPLES,
+        later("show", "show"),
+        examples.SHOW_EXAMPLES,
     )
     show.add_argument(
         "names",
@@ -165,11 +98,11 @@ def _add_list_and_show(verbs: Any) -> None:
     show.add_argument("--batch", type=int, metavar="N", help="memory for N images (default: 128)")
     show.add_argument("--layout", choices=("NCHW", "NHWC"), help="order of the shapes' axes (default: NCHW)")
     show.add_argument("--markdown", action="store_true", help="a table in GitHub's Markdown")
-    _add_set(show)
+    add_set(show)
 
 
 def _add_draw(verbs: Any) -> None:
-    draw = _add_verb(verbs, "draw", "draw networks", _later("draw", "draw_models"), _DRAW_EXAMPLES)
+    draw = add_verb(verbs, "draw", "draw networks", later("draw", "draw_models"), examples.DRAW_EXAMPLES)
     draw.add_argument("models", nargs="+", metavar="MODEL", help="a model, or the directory of a run")
     draw.add_argument("-o", "--out", metavar="FILE", help="an .svg, .pdf or .png (default: MODEL.svg)")
     draw.add_argument(
@@ -185,31 +118,27 @@ def _add_draw(verbs: Any) -> None:
     draw.add_argument("--input-size", metavar="N|HxW", help="images' size in px (default: the model's own)")
     draw.add_argument("--unfold", action="store_true", help="draw equal units one by one, on several pages")
     draw.add_argument("--columns", type=int, metavar="N", help="columns of a page; 1 suits a phone")
-    _add_set(draw)
+    add_set(draw)
 
 
-def _add_set(parser: argparse.ArgumentParser) -> None:
+def _add_workers(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="set any value of the recipe or the model; may be repeated",
+        "--workers",
+        type=int,
+        default=-1,
+        metavar="N",
+        help="processes that read image files (default: -1, auto)",
     )
 
 
-def _add_device(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: auto)")
-
-
 def _add_train(verbs: Any) -> None:
-    train = _add_verb(verbs, "train", "train a network", _later("train", "train"), _TRAIN_EXAMPLES)
+    train = add_verb(verbs, "train", "train a network", later("train", "train"), examples.TRAIN_EXAMPLES)
     train.add_argument("model", help="a name from `resnetlab list models`, e.g. resnet20")
     train.add_argument("--data", default="cifar10", help="a dataset's name or path (default: cifar10)")
     train.add_argument(
         "--recipe",
         metavar="NAME|FILE",
-        help="a recipe's name, or a .json or .toml file of values (default: quick; digits for digits)",
+        help="a recipe's name, or a .json or .toml file of values (default: quick, digits or photos)",
     )
     train.add_argument("--out", metavar="DIR", help="the run's directory (default: runs/MODEL-DATA-...)")
     train.add_argument("--epochs", metavar="N", help="length of training in epochs")
@@ -218,6 +147,10 @@ def _add_train(verbs: Any) -> None:
     train.add_argument("--lr", metavar="X", help="peak learning rate for the whole batch")
     train.add_argument("--seed", metavar="N", help="source of every random number (default: 0)")
     train.add_argument("--val", metavar="N", help="training samples held out for validation")
+    train.add_argument(
+        "--bad-samples", metavar="X%", help="share of broken image files to leave out (default: 0)"
+    )
+    _add_workers(train)
     train.add_argument("--checkpoint-every", metavar="N", help="steps between checkpoints")
     train.add_argument("--stop-at", metavar="X", help="accuracy in [0, 1] at which training ends")
     train.add_argument(
@@ -226,24 +159,29 @@ def _add_train(verbs: Any) -> None:
         const="true",
         help="CUDA: only algorithms that repeat exactly",
     )
-    _add_set(train)
-    _add_device(train)
+    add_set(train)
+    add_device(train)
     train.add_argument(
         "--dry-run", action="store_true", help="print the resolved run, its time and memory; train nothing"
     )
 
 
 def _add_resume_and_eval(verbs: Any) -> None:
-    resume = _add_verb(
-        verbs, "resume", "go on with an interrupted run", _later("train", "resume"), _RESUME_EXAMPLES
+    resume = add_verb(
+        verbs, "resume", "go on with an interrupted run", later("train", "resume"), examples.RESUME_EXAMPLES
     )
     resume.add_argument("run", help="the run's directory")
     resume.add_argument("--data", help="where the run's data lies now, if not where it was")
-    _add_device(resume)
-    evaluate = _add_verb(
-        verbs, "eval", "evaluate a run or a checkpoint", _later("evaluate", "evaluate"), _EVAL_EXAMPLES
+    add_device(resume)
+    _add_workers(resume)
+    evaluate = add_verb(
+        verbs, "eval", "evaluate a trained network", later("evaluate", "evaluate"), examples.EVAL_EXAMPLES
     )
-    evaluate.add_argument("run", metavar="RUN|CHECKPOINT", help="a run's directory or one of its checkpoints")
+    evaluate.add_argument(
+        "run",
+        metavar="RUN|FOLDER|FILE",
+        help="a run or one of its checkpoints; a model folder or an exported .onnx or .safetensors",
+    )
     evaluate.add_argument("--data", help="a dataset's name or path (default: the run's own)")
     evaluate.add_argument("--split", choices=("test", "train", "val"), default="test")
     evaluate.add_argument(
@@ -252,12 +190,17 @@ def _add_resume_and_eval(verbs: Any) -> None:
         default="auto",
         help="averaged weights if the run has them (auto), or one of the two",
     )
-    _add_device(evaluate)
+    add_device(evaluate)
+    _add_workers(evaluate)
 
 
 def _add_bench(verbs: Any) -> None:
-    bench = _add_verb(
-        verbs, "bench", "measure training or evaluation speed", _later("bench", "bench"), _BENCH_EXAMPLES
+    bench = add_verb(
+        verbs,
+        "bench",
+        "measure training or evaluation speed",
+        later("bench", "bench"),
+        examples.BENCH_EXAMPLES,
     )
     bench.add_argument("what", choices=("train", "eval"))
     bench.add_argument("model", help="e.g. resnet20")
@@ -265,18 +208,15 @@ def _add_bench(verbs: Any) -> None:
     bench.add_argument("--steps", type=int, default=30, help="steps that are timed (default: 30)")
     bench.add_argument("--warmup", type=int, default=5, help="steps before those (default: 5)")
     bench.add_argument("--threads", type=int, default=0, help="CPU threads (default: torch's own)")
-    _add_set(bench)
-    _add_device(bench)
+    add_set(bench)
+    add_device(bench)
 
 
-def _add_data_and_doctor(verbs: Any) -> None:
-    data = _add_verb(verbs, "data", "fetch and describe datasets", _later("data", "data"), _DATA_EXAMPLES)
-    data.add_argument("action", choices=("fetch", "describe"))
-    data.add_argument("source", help="a dataset's name or path")
-    _add_verb(
+def _add_doctor(verbs: Any) -> None:
+    add_verb(
         verbs,
         "doctor",
         "say what this machine has, and what is wrong with it",
-        _later("doctor", "doctor"),
-        _DOCTOR_EXAMPLES,
+        later("doctor", "doctor"),
+        examples.DOCTOR_EXAMPLES,
     )

@@ -11,7 +11,7 @@ from resnetlab.runs.directory import open_run
 from resnetlab.settings import Resolution, leaves, read_settings_file
 from resnetlab.spec import KNOBS, ModelSpec, parse_knob
 
-_FLAGS = ("batch", "lr", "seed", "val", "checkpoint_every", "stop_at", "deterministic")
+_FLAGS = ("batch", "lr", "seed", "val", "checkpoint_every", "stop_at", "deterministic", "bad_samples")
 _LENGTHS = {"steps": "st", "epochs": "ep"}
 
 
@@ -55,7 +55,7 @@ def resolve_recipe(options: argparse.Namespace, depth: int, default: str) -> Res
         resolution.set_file(Path(given))
     else:
         resolution = Resolution(named_recipe(given, depth))
-    flags = {name: str(value) for name in _FLAGS if (value := getattr(options, name)) is not None}
+    flags = {name: _plain(str(v)) for name in _FLAGS if (v := getattr(options, name)) is not None}
     lengths = [(unit, getattr(options, flag)) for flag, unit in _LENGTHS.items()]
     wanted = [f"{count}{unit}" for unit, count in lengths if count is not None]
     if len(wanted) > 1:
@@ -67,6 +67,15 @@ def resolve_recipe(options: argparse.Namespace, depth: int, default: str) -> Res
         raise UsageError(f"{', '.join(both)}: given by a flag and by --set")
     resolution.set_texts(flags | texts, "flag")
     return resolution
+
+
+def _plain(text: str) -> str:
+    """Return a number for a percentage, anything else as it is."""
+    number = text.removesuffix("%")
+    try:
+        return repr(float(number) / 100) if number != text else text
+    except ValueError:
+        return text
 
 
 def resolve_model(name: str, knobs: dict[str, object]) -> ModelSpec:

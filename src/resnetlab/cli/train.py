@@ -9,11 +9,12 @@ from pathlib import Path
 from resnetlab.cli.resolve import resolve_model, resolve_recipe, split_settings
 from resnetlab.cli.text import block, command_name, print_json
 from resnetlab.cli.watch import make_watcher
+from resnetlab.data.encoded import EncodedSource
 from resnetlab.recipes import default_recipe
 from resnetlab.settings import Resolution, leaves
 from resnetlab.training.device import pick_device
 from resnetlab.training.facts import describe_plan
-from resnetlab.training.planning import RunPlan, plan_run
+from resnetlab.training.planning import RunPlan, open_for, plan_run
 from resnetlab.training.run import Result, default_out, resume_run, train_plan
 from resnetlab.units import format_seconds
 
@@ -35,16 +36,23 @@ def train(options: argparse.Namespace) -> None:
 def resume(options: argparse.Namespace) -> None:
     """Go on with an interrupted run."""
     with make_watcher(sys.stderr if options.json else sys.stdout) as watcher:
-        result = resume_run(Path(options.run), watcher, data=options.data, device=options.device)
+        result = resume_run(
+            Path(options.run), watcher, data=options.data, device=options.device, workers=options.workers
+        )
     _print_end(options, result)
 
 
 def _plan(options: argparse.Namespace) -> tuple[RunPlan, Resolution]:
     _, knobs = split_settings(options.set)
     spec = resolve_model(options.model, knobs)
-    resolution = resolve_recipe(options, spec.depth, default_recipe(options.data))
     device = pick_device(options.device)
-    return plan_run(spec, options.data, resolution.recipe, device, fixed=knobs), resolution
+    source = open_for(spec, options.data, knobs)
+    default = default_recipe(options.data, reads_files=isinstance(source, EncodedSource))
+    resolution = resolve_recipe(options, spec.depth, default)
+    plan = plan_run(
+        spec, options.data, resolution.recipe, device, knobs, workers=options.workers, source=source
+    )
+    return plan, resolution
 
 
 def _print_plan(options: argparse.Namespace, plan: RunPlan, resolution: Resolution, out: Path) -> None:
@@ -61,6 +69,16 @@ def _print_plan(options: argparse.Namespace, plan: RunPlan, resolution: Resoluti
     print(block(facts, indent=""))
     print("\nevery value of the recipe, and where it comes from:")
     print(block({n: f"{v['value'] or '-':<28} {v['origin']}" for n, v in values.items()}))
+
+
+_BAD_SHOWN = 10
+_SLOW = 0.1
+"""Share of the time from which waiting for data is worth a hint."""
+
+
+def _waiting(share: float) -> str:
+    hint = " (more --workers, or a smaller copy by `resnetlab data pack`)" if share > _SLOW else ""
+    return f"{100 * share:.1f} % of the training time{hint}"
 
 
 def _print_end(options: argparse.Namespace, result: Result) -> None:
@@ -82,6 +100,13 @@ def _print_end(options: argparse.Namespace, result: Result) -> None:
         lines["best on validation"] = (
             f"{100 * result.best_val_accuracy:.2f} % after step {result.best_val_step:,}"
         )
+    if result.wait_share is not None:
+        lines["waiting for data"] = _waiting(result.wait_share)
+    for number, problem in enumerate(result.bad_samples[:_BAD_SHOWN], start=1):
+        lines[f"left out {number}"] = problem
+    if len(result.bad_samples) > _BAD_SHOWN:
+        more = len(result.bad_samples) - _BAD_SHOWN
+        lines["left out"] = f"{more} more broken images: {result.run}/events.jsonl"
     checkpoint = f"{result.run}/checkpoints/step-{result.step:08d}"
     lines |= {
         "run": result.run,

@@ -48,7 +48,7 @@ class PlainWatcher:
     def row(self, row: Mapping[str, Any]) -> None:
         """Print the line of one evaluation."""
         if not self._has_header:
-            self._print(_HEADER)
+            self._print(_HEADER + ("    wait" if "wait" in row else ""))
             self._has_header = True
         self._print(self._line(row))
         self._mark = self._now
@@ -60,7 +60,8 @@ class PlainWatcher:
     def _line(self, row: Mapping[str, Any]) -> str:
         seconds = row["seconds"]
         left = seconds / row["step"] * (self._num_steps - row["step"]) if row["step"] else 0.0
-        mark = "  best" if row.get("is_best") else ""
+        wait = f" {100 * row['wait']:5.1f} %" if "wait" in row else ""
+        mark = wait + ("  best" if row.get("is_best") else "")
         train = (
             f"{row['train_loss']:10.4f} {100 * row['train_accuracy']:8.2f} %"
             if "train_loss" in row

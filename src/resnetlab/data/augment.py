@@ -4,6 +4,7 @@ One index grid says for every pixel of the batch which pixel it is taken from; c
 padding are arithmetic on that grid. Axes: N batch, H height, W width, C channels.
 """
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -16,10 +17,12 @@ from resnetlab.randomness import (
     CROP_Y,
     CUTOUT_X,
     CUTOUT_Y,
+    ERASE,
     FLIP,
     fold,
     integers,
     key_for,
+    uniform,
 )
 from resnetlab.recipe import Augmentation
 
@@ -65,26 +68,32 @@ class Augmenter:
         if augmentation.crop_fill == "reflect" and padding >= min(size):
             raise UsageError(f"cannot reflect {padding} pixels of images of {size[0]}x{size[1]}")
         purposes = (CROP_Y, CROP_X, FLIP, CUTOUT_Y, CUTOUT_X)
+        self._erase_key = key_for(seed, ERASE)
         self._keys = torch.tensor([[key_for(seed, purpose)] for purpose in purposes], device=device)
 
     def __call__(self, images: Tensor, samples: Tensor, epochs: Tensor) -> Tensor:
         """Return the augmented, normalised images of a batch.
 
         Args:
-            images: The whole split, uint8, shape (total, H, W, C).
-            samples: Which of them, int64, shape (N,).
+            images: Uint8, shape (N, H, W, C).
+            samples: Their numbers in the split, int64, shape (N,).
             epochs: In which epoch each is read, int64, shape (N,).
 
         Returns:
             Float32, shape (N, H, W, C).
         """
         draws = self.draw(samples, epochs)
-        chosen = images.index_select(0, samples)
         if self.config.pad_when == "before":
-            batch = self.normaliser(self._crop_and_flip(chosen, draws))
+            batch = self.normaliser(self._crop_and_flip(images, draws))
         else:
-            batch = self._crop_and_flip(self.normaliser(chosen), draws)
-        return self._cut_out(batch, draws) if self.config.cutout else batch
+            batch = self._crop_and_flip(self.normaliser(images), draws)
+        if self.config.cutout:
+            batch = self._cut_out(batch, draws)
+        if self.config.erasing:
+            keys = fold(fold(self._erase_key, epochs), samples)
+            is_erased = erased(keys, (self.height, self.width), self.config.erasing)
+            batch.masked_fill_(is_erased[..., None], 0.0)
+        return batch
 
     def draw(self, samples: Tensor, epochs: Tensor) -> Draws:
         """Return the random numbers of these samples in these epochs."""
@@ -152,3 +161,36 @@ def _is_cut(centre: Tensor, length: int, side: int) -> Tensor:
     first = centre[:, None] - length // 2
     index = torch.arange(side, device=centre.device)
     return (index >= first) & (index < first + length)
+
+
+def erased(keys: Tensor, size: tuple[int, int], probability: float) -> Tensor:
+    """Return which pixels random erasing takes: bool, shape (N, H, W).
+
+    A rectangle of 2 to 33 % of the area, its height by width 0.3 to 3.3 (uniform in the logarithm);
+    the first of ten that is smaller than the image, or none.
+
+    Args:
+        keys: Int64, shape (N,), a hash for each image.
+        size: Height and width.
+        probability: Of erasing at all.
+
+    Source: Zhong et al., 2017 (arXiv:1708.04896), with torchvision's defaults.
+    """
+    height, width = size
+    tall = torch.zeros_like(keys)
+    wide, top, left = tall.clone(), tall.clone(), tall.clone()
+    is_due = uniform(fold(keys, 0)) < probability
+    for attempt in range(10):
+        area, ratio, down, right = (fold(keys, 4 * attempt + number) for number in range(1, 5))
+        pixels = (0.02 + 0.31 * uniform(area)) * (height * width)
+        aspect = torch.exp(math.log(0.3) + math.log(11.0) * uniform(ratio))
+        rows, columns = ((pixels * aspect).sqrt().round().long(), (pixels / aspect).sqrt().round().long())
+        is_taken = is_due & (rows < height) & (columns < width)
+        tall, wide = torch.where(is_taken, rows, tall), torch.where(is_taken, columns, wide)
+        top = torch.where(is_taken, down * (height - rows + 1) >> 32, top)
+        left = torch.where(is_taken, right * (width - columns + 1) >> 32, left)
+        is_due = is_due & ~is_taken
+    rows, columns = (torch.arange(length, device=keys.device) for length in size)
+    is_in_rows = (rows >= top[:, None]) & (rows < (top + tall)[:, None])
+    is_in_columns = (columns >= left[:, None]) & (columns < (left + wide)[:, None])
+    return is_in_rows[:, :, None] & is_in_columns[:, None, :]

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from resnetlab.data.augment import Augmenter
-from resnetlab.data.mix import mix
+from resnetlab.data.mix import Mixed, mix
 from resnetlab.data.normalise import Normaliser, to_NCHW
 from resnetlab.data.order import SampleStream
 from resnetlab.data.source import Split
@@ -53,6 +53,7 @@ class Batches:
         normaliser: Normaliser,
         device: torch.device | str = "cpu",
         channels_last: bool = True,
+        repeats: int = 1,
     ) -> None:
         if timeline.num_samples != len(split):
             raise UsageError(f"the timeline has {timeline.num_samples} samples, the split {len(split)}")
@@ -60,7 +61,7 @@ class Batches:
         self.augmentation = augmentation
         self.images = torch.from_numpy(split.images).to(device)
         self.labels = torch.from_numpy(split.labels).to(device)
-        self._stream = SampleStream(seed, len(split), device)
+        self._stream = SampleStream(seed, len(split), device, repeats=repeats)
         height, width = split.images.shape[1:3]
         self._augment = Augmenter(augmentation, normaliser, seed=seed, size=(height, width), device=device)
 
@@ -71,16 +72,24 @@ class Batches:
             UsageError: If the step is outside the run.
         """
         samples, epochs = self._stream.samples_at(self.timeline.positions(step))
-        images = self._augment(self.images, samples, epochs)
+        images = self._augment(self.images.index_select(0, samples), samples, epochs)
         labels = self.labels[samples]
         mixed = mix(images, labels, self.augmentation, seed=self.seed, step=step)
-        return Batch(
-            images=to_NCHW(mixed.images, channels_last=self.channels_last),
-            labels=labels,
-            samples=samples,
-            labels_other=mixed.labels_other,
-            weight=mixed.weight,
-        )
+        return mixed_batch(mixed, labels, samples, channels_last=self.channels_last)
+
+    def close(self) -> None:
+        """Do nothing: there is nothing to close."""
+
+
+def mixed_batch(mixed: Mixed, labels: Tensor, samples: Tensor, *, channels_last: bool) -> Batch:
+    """Return the batch of mixed images (N, H, W, C) with their labels."""
+    return Batch(
+        images=to_NCHW(mixed.images, channels_last=channels_last),
+        labels=labels,
+        samples=samples,
+        labels_other=mixed.labels_other,
+        weight=mixed.weight,
+    )
 
 
 def evaluation_batches(

@@ -95,7 +95,7 @@ def check_source(
     per_class = {
         part: split.samples_per_class(len(source.class_names)) for part, split in source.parts.items()
     }
-    counts = per_class["train"]
+    counts = [count for count in per_class["train"] if count]  # the background class is without images
     return CheckReport(
         name=source.name,
         origin=source.origin,
@@ -106,7 +106,7 @@ def check_source(
         },
         formats=_count(image.format for image in images if not image.problem),
         modes=_count(image.mode for image in images if not image.problem),
-        imbalance=max(counts) / max(1, min(counts)),
+        imbalance=max(counts) / min(counts),
         findings=tuple(find(images)),
         notes=source.notes,
     )

@@ -1,7 +1,9 @@
 """From a file's bytes to pixels, whatever the file: Pillow, its quirks settled, its errors told."""
 
+import contextlib
 import io
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -26,6 +28,8 @@ _TRANSPOSED = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+# How EXIF and XMP begin in a PNG: the chunk of today, ImageMagick's text, XMP (compressed or not).
+_PNG_SIGNS = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp", b"tiff:Orientation")
 _WITH_ALPHA = ("RGBA", "LA", "PA", "RGBa", "La")
 
 
@@ -34,9 +38,10 @@ def decode(
 ) -> Pixels:
     """Return the picture upright, as RGB or grey.
 
-    The EXIF orientation is applied. What is transparent is laid on white. 16-bit values keep their
-    high byte, rounded; floating-point values in [0, 1] are scaled, others clipped to [0, 255]. Grey is
-    ITU-R 601 luma. Of several frames the first is taken.
+    The EXIF orientation is applied. What is transparent is laid on white. 16-bit greys keep their
+    high byte, rounded; of 16-bit colours Pillow cuts it off. 32-bit integers are taken for 16-bit
+    values, whatever range they use; floating-point values in [0, 1] are scaled, others clipped to
+    [0, 255]. Grey is ITU-R 601 luma. Of several frames the first is taken.
 
     Args:
         image: Any file of FORMATS; its name does not matter.
@@ -52,20 +57,49 @@ def decode(
         DataError: If the bytes are no image or damaged, or more than 178 million pixels; it names
             the place and says what the bytes look like.
     """
-    try:
-        with _open(image) as picture:
-            if at_least is not None and picture.format in ("JPEG", "MPO"):
+    pixels = np.array(OpenedImage(image).picture(channels=channels, at_least=at_least))
+    return pixels.reshape(*pixels.shape[:2], channels)
+
+
+class OpenedImage:
+    """An image of which the header is read; how much of it to decode can depend on that.
+
+    Raises:
+        DataError: As `decode`; its methods too.
+    """
+
+    def __init__(self, image: EncodedImage) -> None:
+        self._image = image
+        with _telling(image):
+            self._picture = _open(image)
+
+    def size(self) -> tuple[int, int]:
+        """Return (height, width) of the upright picture."""
+        with _telling(self._image):
+            width, height = self._picture.size
+            is_turned = _may_be_turned(self._picture, self._image.data) and _orientation(self._picture) >= 5
+        return (width, height) if is_turned else (height, width)
+
+    def picture(self, *, channels: Literal[1, 3], at_least: tuple[int, int] | None = None) -> Image.Image:
+        """Return the upright picture as Pillow has it, RGB or grey, once; see `decode`."""
+        with _telling(self._image):
+            if at_least is not None and self._picture.format in ("JPEG", "MPO"):
                 height, width = at_least
-                is_turned = _orientation(picture) >= 5
-                picture.draft(picture.mode, (height, width) if is_turned else (width, height))
-            picture.load()
-            upright = _upright(picture)
-            pixels = np.array(_convert(upright, "RGB" if channels == 3 else "L"))
+                is_turned = _orientation(self._picture) >= 5
+                self._picture.draft(self._picture.mode, (height, width) if is_turned else (width, height))
+            self._picture.load()
+            return _convert(_upright(self._picture), "RGB" if channels == 3 else "L")
+
+
+@contextlib.contextmanager
+def _telling(image: EncodedImage) -> Iterator[None]:
+    """Turn whatever Pillow raises into a DataError that names the place and the cause."""
+    try:
+        yield
     except DataError:
         raise
     except Exception as error:  # a damaged file can raise whatever its decoder comes upon
         raise DataError(f"{image.place}: {_cause(error, image.data)}") from error
-    return pixels.reshape(*pixels.shape[:2], channels)
 
 
 def image_size(image: EncodedImage) -> tuple[int, int]:
@@ -74,15 +108,7 @@ def image_size(image: EncodedImage) -> tuple[int, int]:
     Raises:
         DataError: As `decode`, for what the header shows.
     """
-    try:
-        with _open(image) as picture:
-            width, height = picture.size
-            is_turned = _may_be_turned(picture, image.data) and _orientation(picture) >= 5
-    except DataError:
-        raise
-    except Exception as error:
-        raise DataError(f"{image.place}: {_cause(error, image.data)}") from error
-    return (width, height) if is_turned else (height, width)
+    return OpenedImage(image).size()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +122,8 @@ class ImageFacts:
 
 def image_facts(image: EncodedImage) -> ImageFacts:
     """Return a file's format and mode from its header; raises as `image_size`."""
-    try:
-        with _open(image) as picture:
-            return ImageFacts(picture.format or "", picture.mode)
-    except DataError:
-        raise
-    except Exception as error:
-        raise DataError(f"{image.place}: {_cause(error, image.data)}") from error
+    with _telling(image), _open(image) as picture:
+        return ImageFacts(picture.format or "", picture.mode)
 
 
 def looks_like(data: bytes) -> str:
@@ -174,7 +195,7 @@ def _may_be_turned(picture: Image.Image, data: bytes) -> bool:
     """Return whether it is worth asking for the orientation, which in a PNG can stand at the end."""
     if picture.format == "TIFF":  # Pillow turns these itself on loading; their size is the upright one
         return False
-    return picture.format != "PNG" or b"eXIf" in data or b"tiff:Orientation" in data
+    return picture.format != "PNG" or any(sign in data for sign in _PNG_SIGNS)
 
 
 def _upright(picture: Image.Image) -> Image.Image:

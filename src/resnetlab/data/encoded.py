@@ -145,7 +145,8 @@ class EncodedSource:
         """SHA-256 of the class names and, split by split, labels, relative places and byte lengths.
 
         When all of it is below 1 GiB the images' content enters too; of a larger source only the
-        lengths do, so that opening ImageNet does not read it. Neither the name nor the folder that
+        lengths do, so that opening ImageNet does not read it (a Hugging Face dataset is read for its
+        lengths). Neither the name nor the folder that
         it lies in enters it. Raises DataError if a file is gone.
         """
         splits = tuple(self.parts.values())

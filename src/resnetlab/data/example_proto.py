@@ -92,6 +92,7 @@ def _integers(item: memoryview | int) -> Iterator[int]:
 
 
 def _signed(value: int) -> int:
+    value &= 2**64 - 1  # a number of ten bytes can say more; Protocol Buffers cut it off
     return value - 2**64 if value >= 2**63 else value
 
 

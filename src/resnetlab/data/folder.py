@@ -10,7 +10,7 @@ import numpy as np
 
 from resnetlab.data.encoded import EncodedSource, FileReader, Names
 from resnetlab.data.labelling import class_name_problems, first_of, refuse
-from resnetlab.data.parts import PARTS, divide_by_part, source_from_parts
+from resnetlab.data.parts import PARTS, divide_by_part, refuse_two_of_a_part, source_from_parts
 from resnetlab.errors import DataError, nearest
 
 IMAGE_SUFFIXES = frozenset(
@@ -33,7 +33,9 @@ class _Seen:
     other_suffixes: Counter[str] = field(default_factory=Counter)
     strays: list[str] = field(default_factory=list)
     loops: list[str] = field(default_factory=list)
+    repeated: list[str] = field(default_factory=list)
     broken_links: list[str] = field(default_factory=list)
+    specials: list[str] = field(default_factory=list)
 
     def notes(self) -> Iterator[str]:
         if self.other_suffixes:
@@ -43,6 +45,10 @@ class _Seen:
             yield f"not in a class folder of a split, not read: {first_of(sorted(self.strays))}"
         if self.loops:
             yield f"links to a folder that they lie in, not followed: {first_of(sorted(self.loops))}"
+        if self.repeated:
+            yield f"links to a folder that the class has, not followed: {first_of(sorted(self.repeated))}"
+        if self.specials:
+            yield f"neither files nor folders, not read: {first_of(sorted(self.specials))}"
         if self.broken_links:
             yield f"links that lead nowhere, not read: {first_of(sorted(self.broken_links))}"
 
@@ -73,7 +79,7 @@ def open_folder(path: Path) -> EncodedSource:
         for label, name in enumerate(class_names)
         for place in classes.get(name, ())
     ]
-    reader = FileReader(str(path), Names.of(place for _, _, place in items))
+    reader = FileReader(os.path.abspath(path), Names.of(place for _, _, place in items))
     labels = np.array([label for _, label, _ in items], np.int64)
     return source_from_parts(
         name=path.resolve().name,
@@ -93,10 +99,7 @@ def _part_folders(path: Path, seen: _Seen) -> dict[str, str]:
     named = [(PARTS[name.casefold()], name) for name in top if name.casefold() in PARTS]
     if not any(entry.is_dir() for _, name in named for entry in _visible(path / name)):
         return {"train": ""}
-    for part in dict.fromkeys(PARTS.values()):
-        same = [name for each, name in named if each == part]
-        if len(same) > 1:
-            raise DataError(f"{path}: {' and '.join(same)} both mean the {part} split", hint="Keep one.")
+    refuse_two_of_a_part(str(path), (name for _, name in named))
     seen.strays += [name + "/" for name in top if name.casefold() not in PARTS]
     return dict(sorted(named))
 
@@ -108,37 +111,47 @@ def _classes(root: Path, folder: str, seen: _Seen) -> Classes:
     above = frozenset({os.path.realpath(root), os.path.realpath(root / folder)})
     for entry in _visible(root / folder):
         if entry.is_dir():
-            classes[entry.name] = sorted(_images(entry, prefix + entry.name, above, seen))
+            classes[entry.name] = sorted(_images(entry, prefix + entry.name, above, seen, set()))
         elif _is_image(entry):
             seen.strays.append(prefix + entry.name)
     return classes
 
 
-def _images(folder: os.DirEntry[str], place: str, above: frozenset[str], seen: _Seen) -> Iterator[str]:
-    """Yield the places of the images in and below a folder; `above` are the real paths over it."""
+def _images(
+    folder: os.DirEntry[str], place: str, above: frozenset[str], seen: _Seen, done: set[str]
+) -> Iterator[str]:
+    """Yield the places of the images in and below a folder, each real folder once.
+
+    `above` are the real paths over it, `done` those that the class has had.
+    """
     real = os.path.realpath(folder)
     if real in above:
         seen.loops.append(place)
         return
-    for entry in _visible(folder):
+    if real in done:
+        seen.repeated.append(place)
+        return
+    done.add(real)
+    for entry in sorted(_visible(folder), key=lambda entry: entry.name):  # so that the same one is the first
         inner = f"{place}/{entry.name}"
         if _is_image(entry) and entry.is_file():
             yield inner
         elif entry.is_dir():
-            yield from _images(entry, inner, above | {real}, seen)
+            yield from _images(entry, inner, above | {real}, seen, done)
         elif entry.is_file():
             seen.other_suffixes[os.path.splitext(entry.name)[1].lower()] += 1
         else:
-            seen.broken_links.append(inner)
+            (seen.broken_links if entry.is_symlink() else seen.specials).append(inner)
 
 
 def _visible(folder: os.PathLike[str]) -> list[os.DirEntry[str]]:
     with os.scandir(folder) as entries:
-        return [
-            entry
-            for entry in entries
-            if not entry.name.startswith(".") and entry.name.lower() not in _SYSTEM_FILES
-        ]
+        return [entry for entry in entries if not is_hidden(entry.name)]
+
+
+def is_hidden(name: str) -> bool:
+    """Return whether a file or folder is the system's or its owner's own, which is not read."""
+    return name.startswith(".") or name.lower() in _SYSTEM_FILES
 
 
 def _is_image(entry: os.DirEntry[str]) -> bool:

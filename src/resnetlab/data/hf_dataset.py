@@ -12,7 +12,7 @@ import numpy as np
 
 from resnetlab.data.encoded import EncodedImage, EncodedSource, EncodedSplit
 from resnetlab.data.labelling import first_of
-from resnetlab.data.parts import PARTS, source_from_parts
+from resnetlab.data.parts import PARTS, refuse_two_of_a_part, source_from_parts
 from resnetlab.errors import DataError, UsageError
 
 Table = Any  # the library has no types
@@ -37,7 +37,7 @@ class HFReader:
         return f"{self.split or 'dataset'} record {index}"
 
     def size(self, index: int) -> int:
-        """Return the image's length in bytes."""
+        """Return the image's length in bytes, for which it is read."""
         return len(self.read(index).data)
 
     def read(self, index: int) -> EncodedImage:
@@ -95,7 +95,7 @@ def open_hf_dataset(
         labels = np.array(table.with_format(None)[label], np.float64)
         if np.isnan(labels).any():
             raise DataError(f"{path}: {name or 'dataset'} record {int(np.isnan(labels).argmax())}: no label")
-        reader = HFReader(str(path), name, image, len(table))
+        reader = HFReader(str(path.absolute()), name, image, len(table))
         parts[PARTS.get(name.casefold(), "train")] = EncodedSplit(
             reader, np.arange(len(table), dtype=np.int64), labels.astype(np.int64)
         )
@@ -108,11 +108,12 @@ def _split_names(path: Path) -> Sequence[str]:
     if not listing.is_file():
         return [""]
     try:
-        names = [str(name) for name in json.loads(listing.read_text())["splits"]]
+        names = [str(name) for name in json.loads(listing.read_text(encoding="utf-8"))["splits"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{listing}: cannot be read: {error}") from error
     if unknown := [name for name in names if name.casefold() not in PARTS]:
         raise DataError(f"{path}: splits {first_of(unknown)} are none of {', '.join(PARTS)}")
+    refuse_two_of_a_part(str(path), names)
     return names
 
 

@@ -13,12 +13,13 @@ import re
 import tarfile
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
 from resnetlab import files
+from resnetlab.data.labelling import first_of
 from resnetlab.data.tars import AGAIN, inner, opened, read_member, regular_members
 from resnetlab.errors import DataError
 
@@ -28,7 +29,8 @@ OFFICIAL_IMAGES = {"train": 1_281_167, "val": 50_000}
 _TRUTH, _META = "ILSVRC2012_validation_ground_truth.txt", "meta.mat"
 _MOST_DEVKIT_BYTES = 2**26  # the original has 2.5 MB
 _CLASS_TAR = re.compile(r"(n\d{8})\.tar")
-_TRAIN_IMAGE = re.compile(r"n\d{8}_\d+\.JPEG")
+_TRAIN_IMAGE = re.compile(r"(n\d{8})_\d+\.JPEG")
+_WNID = re.compile(r"n[0-9]{8}")
 _VAL_IMAGE = re.compile(r"ILSVRC2012_val_(\d{8})\.JPEG")
 
 Progress = Callable[[str, int, int], None]
@@ -105,9 +107,26 @@ def _train_classes(
         stream = cast(IO[bytes], archive.extractfile(member))
         with inner(stream, member.name) as class_tar:
             inside = regular_members(class_tar, member.name)
-            images = {PurePosixPath(each.name).name: each for each in inside}
-            wanted = {name: each for name, each in images.items() if _TRAIN_IMAGE.fullmatch(name)}
-            yield len(class_tars), wnid, class_tar, wanted
+            yield len(class_tars), wnid, class_tar, _images_of_class(wnid, member.name, inside)
+
+
+def _images_of_class(wnid: str, where: str, members: Iterable[tarfile.TarInfo]) -> Images:
+    images: dict[str, tarfile.TarInfo] = {}
+    for member in members:
+        name = PurePosixPath(member.name).name
+        match = _TRAIN_IMAGE.fullmatch(name)
+        if match is None:
+            continue
+        if match[1] != wnid:
+            raise DataError(f"{where}: {name} is of another class", hint=AGAIN)
+        _refuse_twice(name, images, where)
+        images[name] = member
+    return images
+
+
+def _refuse_twice(name: str, images: Images, where: str) -> None:
+    if name in images:
+        raise DataError(f"{where}: has {name} twice", hint=AGAIN)
 
 
 def _val_classes(
@@ -121,6 +140,7 @@ def _val_classes(
             number = int(match[1])
             if not 1 <= number <= len(class_of):
                 raise DataError(f"{VAL_TAR}: {name}, but {_TRUTH} has {len(class_of):,} lines")
+            _refuse_twice(name, classes[class_of[number - 1]], VAL_TAR)
             classes[class_of[number - 1]][name] = member
     for wnid, images in sorted(classes.items()):
         yield len(classes), wnid, archive, images
@@ -151,11 +171,14 @@ def _read_truth(tars: Path) -> list[str]:
         synsets = importlib.import_module("scipy.io").loadmat(io.BytesIO(contents[_META]), squeeze_me=True)
         rows = synsets["synsets"]
         wnids = {int(row["ILSVRC2012_ID"]): str(row["WNID"]) for row in rows}
-        return [wnids[each] for each in ids]
+        class_of = [wnids[each] for each in ids]
     except Exception as error:  # SciPy raises whatever a damaged file leads it to
         raise DataError(
             f"{tars}: the devkit's {_TRUTH} and {_META} do not fit together: {error!r}"
         ) from error
+    if strange := sorted(each for each in set(class_of) if not _WNID.fullmatch(each)):  # they become folders
+        raise DataError(f"{tars}: {_META} names classes that are no wnids: {first_of(strange)}")
+    return class_of
 
 
 def _devkit_files(tars: Path) -> dict[str, bytes]:

@@ -87,8 +87,21 @@ def number_classes(labels: Sequence[str]) -> tuple[tuple[str, ...], Labels]:
     Whole numbers are put in the order of numbers, anything else in plain `sorted()` order.
     """
     distinct = set(labels)
-    are_numbers = all(label.isdecimal() and str(int(label)) == label for label in distinct)
+    are_numbers = all(_is_number(label) for label in distinct)
     names = sorted(distinct, key=int) if are_numbers else sorted(distinct)
     place = {name: index for index, name in enumerate(names)}
     indices = np.fromiter((place[label] for label in labels), np.int64, len(labels))
     return tuple(names), indices
+
+
+def _is_number(label: str) -> bool:
+    """Return whether it is a whole number as one writes it; one of twenty digits is a name."""
+    return label.isdecimal() and len(label) < 19 and str(int(label)) == label
+
+
+def numbering_notes(class_names: Sequence[str]) -> list[str]:
+    """Return what to say of labels that are whole numbers, but not 0, 1, 2, ..."""
+    if not all(map(_is_number, class_names)) or [*class_names] == [*map(str, range(len(class_names)))]:
+        return []
+    index, name = next((index, name) for index, name in enumerate(class_names) if name != str(index))
+    return [f"labels are {class_names[0]} to {class_names[-1]}: class {index} is the one called {name}"]

@@ -77,6 +77,16 @@ class Normaliser:
         offset, factor = self._constants_for(images)
         return images.float().sub_(offset).mul_(factor)
 
+    def offset_and_factor(self) -> tuple[Floats, Floats]:
+        """Return what to subtract from pixels, and what to multiply them by then; not for per-image.
+
+        Shapes (1,), (C,) or (H, W, C).
+        """
+        unit = 255 / self.pixel_range
+        mean = np.zeros(1) if self.mean is None else self.mean * unit
+        factor = np.array([1 / unit]) if self.std is None else 1 / (self.std * unit)
+        return mean, factor
+
     def to_json(self) -> dict[str, Any]:
         """Return it as plain data; `from_json` gives back the same numbers to the last bit."""
         return {
@@ -105,9 +115,7 @@ class Normaliser:
         """
         key = (images.device, images.shape[1:])
         if key not in self._constants:
-            unit = 255 / self.pixel_range
-            mean = np.zeros(1) if self.mean is None else self.mean * unit
-            factor = np.array([1 / unit]) if self.std is None else 1 / (self.std * unit)
+            mean, factor = self.offset_and_factor()
             if mean.shape not in ((1,), key[1][-1:], key[1]):
                 raise DataError(
                     f"images of {tuple(key[1])} (height, width, channels) do not fit a normalisation"

@@ -1,4 +1,4 @@
-"""Sources by name or path: the one way from what a user writes after --data to a Source."""
+"""Sources by name or path: the one way from what a user writes after --data to a source."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,7 @@ from resnetlab.data.cifar_layouts import LAYOUTS
 from resnetlab.data.digits import open_digits
 from resnetlab.data.fetch import Download, cache_folder, fetch
 from resnetlab.data.names import SOURCES
-from resnetlab.data.source import Source
+from resnetlab.data.recognise import AnySource, open_path
 from resnetlab.data.synthetic import open_synthetic
 from resnetlab.errors import DataError, UsageError, nearest
 
@@ -26,27 +26,34 @@ DOWNLOADS = {  # the first is downloaded (it needs no pickle), the others are us
 
 
 def open_source(
-    name_or_path: str, *, classes: int = 10, image_size: int = 32, channels: int = 3, download: bool = True
-) -> Source:
-    """Open and check a source.
+    name_or_path: str,
+    *,
+    classes: int | None = None,
+    image_size: int = 32,
+    channels: int = 3,
+    download: bool = True,
+) -> AnySource:
+    """Open and check a source: a `Source`, whose pixels are in memory, or an `EncodedSource` of files.
 
     Args:
-        name_or_path: One of SOURCES, or the path of a CIFAR in any of its layouts. A folder with
-            the name of a source is reached as "./digits".
-        classes: Of the synthetic sources; the others have their own.
+        name_or_path: One of SOURCES, or the path of a CIFAR, an image folder, a CSV, TFRecord or
+            WebDataset shards (a folder or a pattern) or a Hugging Face dataset. A folder with the
+            name of a source is reached as "./digits".
+        classes: Of the synthetic sources (None is 10); for TFRecords as `open_tfrecord` takes it; the
+            others have their own.
         image_size: Side in pixels, of the synthetic sources.
         channels: Of the synthetic sources.
         download: Whether a dataset that is not in the cache may be downloaded.
 
     Raises:
         UsageError: If there is neither such a name nor such a path.
-        DataError: If what is there is damaged or no CIFAR, or cannot be downloaded.
+        DataError: If what is there is damaged or nothing that is known, or cannot be downloaded.
     """
     if name_or_path == "digits":
         return open_digits()
     if name_or_path in ("synthetic", "synthetic-random"):
         return open_synthetic(
-            classes=classes,
+            classes=10 if classes is None else classes,
             image_size=image_size,
             channels=channels,
             learnable=name_or_path == "synthetic",
@@ -54,11 +61,11 @@ def open_source(
     if name_or_path in DOWNLOADS:
         return read_cifar(_find_or_fetch(name_or_path, cache_folder(), download), dataset=name_or_path)
     path = Path(name_or_path).expanduser()
-    if path.exists():
-        return read_cifar(path)
+    if path.exists() or any(sign in path.name for sign in "*?[{"):
+        return open_path(path, classes=classes)
     if os.sep in name_or_path or path.suffix:
         raise DataError(f"{name_or_path}: no such file or folder")
-    known = f"Known: {', '.join(SOURCES)}, and the path of a CIFAR folder or archive."
+    known = f"Known: {', '.join(SOURCES)}, and the path of your images (docs/data.md)."
     raise UsageError(
         f"no data of this name, and no such path: {name_or_path}",
         hint=f"{nearest(name_or_path, SOURCES)} {known}".strip(),

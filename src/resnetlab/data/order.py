@@ -17,17 +17,22 @@ def epoch_order(seed: int, epoch: int, size: int, device: torch.device | str = "
 
 
 class SampleStream:
-    """Epoch after epoch of `size` samples, each epoch in its own order."""
+    """Epoch after epoch of `size` samples, each epoch in its own order.
 
-    def __init__(self, seed: int, size: int, device: torch.device | str = "cpu") -> None:
-        self.seed, self.size, self.device = seed, size, device
+    With repeats each epoch reads the first `size / repeats` samples of its order, each so many times
+    in a row, and every reading counts as an epoch of its own, so that it is augmented anew.
+    """
+
+    def __init__(self, seed: int, size: int, device: torch.device | str = "cpu", *, repeats: int = 1) -> None:
+        self.seed, self.size, self.device, self.repeats = seed, size, device, repeats
         self._orders: dict[int, Tensor] = {}
 
     def samples_at(self, positions: range) -> tuple[Tensor, Tensor]:
         """Return the samples and the epochs at consecutive positions of the stream.
 
         Returns:
-            Samples in [0, size) and epochs, both int64, shape (len(positions),).
+            Samples in [0, size) and epochs (with repeats: epoch * repeats + the reading's number),
+            both int64, shape (len(positions),).
         """
         pieces, start = [], positions.start
         while start < positions.stop:
@@ -35,11 +40,17 @@ class SampleStream:
             pieces.append(self._order(epoch)[first : first + positions.stop - start])
             start += len(pieces[-1])
         numbers = torch.arange(positions.start, positions.stop, device=self.device)
-        return torch.cat(pieces), numbers // self.size
+        epochs = numbers // self.size
+        if self.repeats > 1:
+            epochs = epochs * self.repeats + numbers % self.size % self.repeats
+        return torch.cat(pieces), epochs
 
     def _order(self, epoch: int) -> Tensor:
         if epoch not in self._orders:
             if len(self._orders) == 2:  # the epoch before this one and this one are enough
                 del self._orders[min(self._orders)]
-            self._orders[epoch] = epoch_order(self.seed, epoch, self.size, self.device)
+            order = epoch_order(self.seed, epoch, self.size, self.device)
+            if self.repeats > 1:
+                order = order.repeat_interleave(self.repeats)[: self.size]
+            self._orders[epoch] = order
         return self._orders[epoch]

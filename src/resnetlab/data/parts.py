@@ -1,7 +1,7 @@
 """Which split a folder, a shard or a table's row belongs to, and what to do when there is only one."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,15 @@ def part_in(name: str) -> str | None:
     """Return the split that a word of the name says, e.g. "val" for "imagenet-validation-00.tar"."""
     words = re.split(r"[^a-z]+", name.casefold())
     return next((PARTS[word] for word in words if word in PARTS), None)
+
+
+def refuse_two_of_a_part(where: str, names: Iterable[str]) -> None:
+    """Raise a DataError if two folders mean the same split, as valid and validation do."""
+    named = [(PARTS[name.casefold()], name) for name in names]
+    for part in dict.fromkeys(PARTS.values()):
+        same = [name for each, name in named if each == part]
+        if len(same) > 1:
+            raise DataError(f"{where}: {' and '.join(same)} both mean the {part} split", hint="Keep one.")
 
 
 def divide_by_part(

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from resnetlab.data.fetch import cache_folder
 from resnetlab.errors import DataError, WriteError
 
 _MOST_ERRORS = 5
-_FORM = 1  # of what is kept; another number makes every index anew
+_FORM = 2  # of what is kept; another number makes every index anew
 
 Integers = npt.NDArray[np.int64]
 
@@ -40,6 +41,9 @@ class ShardIndex:
 
     names: Names
     """What each image is called, if the format has names; else empty."""
+
+    unread: tuple[str, ...] = ()
+    """Labels that are there without an image that can be read."""
 
     def __len__(self) -> int:
         return len(self.offsets)
@@ -84,6 +88,8 @@ class Records:
             with open(path, "rb", buffering=0) as stream:
                 stream.seek(offset)
                 data = stream.read(length)
+                while len(data) < length and (rest := stream.read(length - len(data))):
+                    data += rest  # a read may be short: over 2 GiB, over a network
         except OSError as error:
             raise DataError(f"{place}: cannot be read: {error.strerror or error}") from error
         if len(data) < length:
@@ -95,7 +101,7 @@ def join(root: Path, shards: Sequence[str], indices: Sequence[ShardIndex]) -> Re
     """Put the indices of shards together."""
     nothing = [np.zeros(0, np.int64)]
     return Records(
-        root=str(root),
+        root=os.path.abspath(root),  # so that the readers do not mind a change of directory
         shards=tuple(shards),
         starts=np.cumsum([0, *map(len, indices)], dtype=np.int64),
         offsets=np.concatenate([*nothing, *(index.offsets for index in indices)]),
@@ -159,8 +165,7 @@ def _dump(index: ShardIndex) -> bytes:
         "offsets": index.offsets,
         "lengths": index.lengths,
         "label_codes": index.label_codes,
-        "labels": np.frombuffer("\0".join(index.labels).encode(), np.uint8),
-        "texts": np.frombuffer("\0".join(index.texts).encode(), np.uint8),
+        "texts": np.frombuffer(json.dumps([index.labels, index.texts, index.unread]).encode(), np.uint8),
         "names": np.frombuffer(index.names.joined, np.uint8),
         "name_ends": index.names.ends,
     }
@@ -174,7 +179,7 @@ def _load(path: Path) -> ShardIndex | None:
 
     try:
         kept = load(path.read_bytes())
-        labels, texts = (tuple(kept[name].tobytes().decode().split("\0")) for name in ("labels", "texts"))
+        labels, texts, unread = map(tuple, json.loads(kept["texts"].tobytes()))
         return ShardIndex(
             offsets=kept["offsets"],
             lengths=kept["lengths"],
@@ -182,6 +187,7 @@ def _load(path: Path) -> ShardIndex | None:
             labels=labels,
             texts=texts,
             names=Names(kept["names"].tobytes(), kept["name_ends"]),
+            unread=unread,
         )
-    except (OSError, SafetensorError, KeyError, UnicodeDecodeError):
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError):
         return None

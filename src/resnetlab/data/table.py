@@ -1,6 +1,7 @@
 """A table of images: a CSV file with a path, a label and, if one likes, a split per row."""
 
 import csv
+import io
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from resnetlab.data.encoded import EncodedSource, FileReader, Names
-from resnetlab.data.labelling import number_classes, refuse
+from resnetlab.data.labelling import number_classes, numbering_notes, refuse
 from resnetlab.data.parts import PARTS, divide_by_part, source_from_parts
 from resnetlab.errors import DataError
 
@@ -53,17 +54,13 @@ def open_csv(path: Path) -> EncodedSource:
     refuse(str(path), problems)
     refuse(str(path), ["has no rows"] if not rows else [])
     class_names, labels = number_classes([row.label for row in rows])
-    reader = FileReader(str(path.parent), Names.of(row.place for row in rows))
-    notes = []
-    if class_names[0].isdecimal() and class_names != tuple(map(str, range(len(class_names)))):
-        first, last = class_names[0], class_names[-1]
-        notes.append(f"labels are {first} to {last}: class 0 is the one called {first}")
+    reader = FileReader(os.path.abspath(path.parent), Names.of(row.place for row in rows))
     return source_from_parts(
         name=path.stem,
         origin=str(path),
         class_names=class_names,
         parts=divide_by_part(reader, [row.part for row in rows], labels),
-        notes=notes,
+        notes=numbering_notes(class_names),
     )
 
 
@@ -76,7 +73,7 @@ def _read_rows(path: Path) -> tuple[list[Row], list[str]]:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
     first = text.partition("\n")[0]
     separator = max(",;\t", key=first.count)
-    reader = csv.reader(text.splitlines(keepends=True), delimiter=separator)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     rows: list[Row] = []
     problems: list[tuple[str, int]] = []
     columns: _Columns | None = None

@@ -38,16 +38,24 @@ def inner(stream: IO[bytes], where: str, start: bytes = b"") -> tarfile.TarFile:
         ) from error
 
 
+def is_regular(member: tarfile.TarInfo) -> bool:
+    """Return whether it is a plain file, whose content lies in one piece after its header."""
+    return member.isreg() and not member.issparse()
+
+
 def regular_members(archive: tarfile.TarFile, where: str) -> Iterator[tarfile.TarInfo]:
-    """Yield the plain files of an archive.
+    """Yield the plain files of an archive; raises as `all_members`."""
+    return filter(is_regular, all_members(archive, where))
+
+
+def all_members(archive: tarfile.TarFile, where: str) -> Iterator[tarfile.TarInfo]:
+    """Yield all members of an archive, links and folders too.
 
     Raises:
         DataError: If it is cut short or a header is damaged, which tarfile takes for the end.
     """
     try:
-        for member in archive:
-            if member.isreg() and not member.issparse():
-                yield member
+        yield from archive
     except tarfile.TarError as error:
         raise DataError(f"{where}: the archive is damaged or cut short: {error}", hint=AGAIN) from error
     stream = archive.fileobj

@@ -29,10 +29,10 @@ def open_tfrecord(
     """Open the shards in a folder, or those that a pattern names.
 
     ImageNet's labels are 1 to 1000, and 0 is the background, which no image has. They are shifted to
-    0 to 999, unless `classes` is one more than the highest label: then class 0 is "background", as in
-    the original trainers with their 1001 classes. Labels that begin with 0 stay as they are. Which of
-    it was done stands in the notes. Class names are the records' image/class/text; a label's number is
-    added where two classes have the same text.
+    0 to 999, unless `classes` is greater than the highest label (and not 1000): then class 0 is
+    "background", as in the original trainers with their 1001 classes. Labels that begin with 0 stay as
+    they are. Which of it was done stands in the notes. Class names are the records' image/class/text; a
+    label's number is added where two classes have the same text.
 
     Args:
         path: A folder or a pattern, e.g. "imagenet/*-of-*".
@@ -52,6 +52,7 @@ def open_tfrecord(
     written = np.concatenate([np.array(index.labels, np.int64)[index.label_codes] for index in indices])
     numbering = _numbering(int(written.min()), int(written.max()), classes)
     labels = written - numbering.shift
+    refuse(str(path), _size_problems(numbering.num_classes, len(reader)))
     refuse(str(path), _range_problems(written, labels, numbering.num_classes, reader))
     parts = divide_by_part(reader, _part_of_each(shards, indices), labels)
     if numbering.has_background and "train" in parts:
@@ -105,6 +106,12 @@ def _numbering(lowest: int, highest: int, classes: int | None) -> _Numbering:
         f"has) and made to count from 0; classes={highest + 1} keeps the background"
     )
     return _Numbering(1, classes or highest, False, (note,))
+
+
+def _size_problems(num_classes: int, num_records: int) -> Iterator[str]:
+    """Yield what is wrong with more classes than records can have, before a name is made for each."""
+    if num_classes > max(num_records, _IMAGENET_CLASSES) + 1:
+        yield f"{num_classes:,} classes by the labels or by classes=, but {num_records:,} records"
 
 
 def _range_problems(

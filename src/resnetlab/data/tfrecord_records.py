@@ -67,7 +67,11 @@ def _boxes(features: Mapping[str, Values], place: str) -> tuple[tuple[float, flo
     sides = [features.get(name, []) for name in _BOX]
     if len(set(map(len, sides))) > 1:
         raise DataError(f"{place}: its boxes have {', '.join(str(len(side)) for side in sides)} sides")
+    if any(isinstance(value, memoryview) for side in sides for value in side):
+        raise DataError(f"{place}: its boxes are byte strings, not numbers")
     numbers = np.clip(np.array(sides, np.float64).reshape(4, -1), 0, 1).T
+    if np.isnan(numbers).any():
+        raise DataError(f"{place}: its boxes have sides that are no numbers")
     return tuple((ymin, xmin, ymax, xmax) for ymin, xmin, ymax, xmax in numbers.tolist())
 
 

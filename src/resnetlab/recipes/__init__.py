@@ -5,11 +5,12 @@ from collections.abc import Callable
 
 from resnetlab.errors import UsageError, nearest
 from resnetlab.recipe import Recipe
-from resnetlab.recipes import originals, ours, papers
+from resnetlab.recipes import modern, originals, ours, papers
 
 _RECIPES: dict[str, Callable[[int], Recipe]] = {
     "quick": ours.quick,
     "digits": ours.digits,
+    "photos": ours.photos,
     "he2015": papers.he2015,
     "he2016": papers.he2016,
     "chaoji": originals.chaoji,
@@ -18,6 +19,14 @@ _RECIPES: dict[str, Callable[[int], Recipe]] = {
     "tfofficial-cifar": originals.tfofficial_cifar,
     "tfofficial-imagenet": originals.tfofficial_imagenet,
     "tfresearch": originals.tfresearch,
+    "torchvision-v1": modern.torchvision_v1,
+    "torchvision-v2": modern.torchvision_v2,
+    "rsb-a1": modern.rsb_a1,
+    "rsb-a2": modern.rsb_a2,
+    "rsb-a3": modern.rsb_a3,
+    "ffcv-16": modern.ffcv_16,
+    "ffcv-32": modern.ffcv_32,
+    "ffcv-88": modern.ffcv_88,
 }
 
 
@@ -35,8 +44,15 @@ def named_recipe(name: str, depth: int = 0) -> Recipe:
     return _find(name)(depth)
 
 
-def default_recipe(data: str) -> str:
-    """Return the recipe that data gets if none is named: the digits their own, the rest quick."""
+def default_recipe(data: str, *, reads_files: bool = False) -> str:
+    """Return the recipe that data gets if none is named: photos, the digits' own, or quick.
+
+    Args:
+        data: A dataset's name or path.
+        reads_files: Whether its images are files that are read as they are needed.
+    """
+    if reads_files:
+        return "photos"
     return "digits" if data == "digits" else "quick"
 
 

@@ -9,6 +9,7 @@ from resnetlab.recipe import (
     Augmentation,
     Normalisation,
     Optimizer,
+    Preparation,
     Recipe,
     Run,
     Schedule,
@@ -129,7 +130,9 @@ def tfofficial_imagenet(depth: int) -> Recipe:
 
     90 epochs of 256, a short batch at the end of each; momentum .9; rate .128 for 256 samples,
     scaled with the batch, linear warm-up from 0 over 5 epochs, a tenth at epochs 30, 60, 80, 90;
-    pixels in 0-255 minus the RGB means.
+    pixels in 0-255 minus the RGB means. Training: TensorFlow's distorted bounding-box crop (5 to 100 %
+    of the area, aspect 3/4 to 1.33, a tenth of an object, 100 attempts) to 224, flips; testing: shorter
+    side 256, centre 224; all by TensorFlow 1's bilinear resampling, rounded to whole pixels.
 
     Weight decay 1e-4 covers all but BN's parameters (the dense bias decays).
     Published top-1, single crop: v1.5 76.53 %, v2 76.47 % (October 2018).
@@ -147,6 +150,15 @@ def tfofficial_imagenet(depth: int) -> Recipe:
             milestones=_epochs(30, 60, 80, 90),
             factors=(0.1, 0.01, 0.001, 1e-4),
             warmup=Duration(5, "ep"),
+        ),
+        preparation=Preparation(
+            image_size=224,
+            resize=256,
+            train_crop="distorted-bbox",
+            crop_area=(0.05, 1.0),
+            crop_aspect=(0.75, 1.33),
+            interpolation="tf-bilinear",
+            draft="off",
         ),
         augmentation=Augmentation(crop_padding=0),
         normalisation=Normalisation(

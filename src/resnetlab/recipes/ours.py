@@ -1,6 +1,7 @@
-"""Our own recipes: `quick`, the default, and `digits`, which `make train` runs."""
+"""Our own recipes: `quick`, the default, `digits`, which `make train` runs, and `photos` for image files."""
 
-from resnetlab.recipe import Augmentation, Normalisation, Optimizer, Recipe, Run, Schedule
+from resnetlab.recipe import Augmentation, Normalisation, Optimizer, Preparation, Recipe, Run, Schedule
+from resnetlab.recipes.modern import IMAGENET, UNCROPPED
 from resnetlab.units import Duration
 
 
@@ -35,4 +36,27 @@ def digits(depth: int) -> Recipe:
         schedule=Schedule(lr=0.1, schedule="linear", warmup=Duration(1, "ep"), warmup_from=0.1),
         augmentation=Augmentation(crop_fill="edge", crop_padding=3, flip="none"),
         normalisation=Normalisation(),
+    )
+
+
+def photos(depth: int) -> Recipe:
+    """What a folder of photographs gets if no recipe is named: torchvision's, shortened.
+
+    30 epochs of 64; Nesterov momentum; rate .5 for 1,024 samples, scaled with the batch, up over two
+    epochs and down in a line; label smoothing .1; random-resized crops to 176 and flips, tested on the
+    centre 224 of 256: a network sees larger objects in such crops than in testing, so training at
+    fewer pixels makes it better and quicker (Touvron et al., 2019, arXiv:1906.06423).
+
+    A start from pretrained weights (`resnetlab finetune`) is better below 100,000 images.
+    """
+    return Recipe(
+        name="photos",
+        run=Run(length=Duration(30, "ep"), batch=64, label_smoothing=0.1, checkpoint_every=500, log_every=20),
+        optimizer=Optimizer(nesterov=True, weight_decay=5e-5, decay_scope="kernels"),
+        schedule=Schedule(lr=0.5, lr_batch=1024, schedule="linear", warmup=Duration(2, "ep")),
+        preparation=Preparation(
+            image_size=224, train_size=176, train_crop="random-resized", crop_area=(0.25, 1.0)
+        ),
+        augmentation=UNCROPPED,
+        normalisation=IMAGENET,
     )

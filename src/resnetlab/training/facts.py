@@ -4,6 +4,8 @@ import os
 
 import torch
 
+from resnetlab.data.loader import count_workers
+from resnetlab.data.preprocessing import Geometry
 from resnetlab.recipe import Recipe
 from resnetlab.recipes import list_recipes, named_recipe
 from resnetlab.runs.environment import cpu_name, version
@@ -18,12 +20,13 @@ from resnetlab.units import format_count
 def describe_plan(plan: RunPlan) -> dict[str, str]:
     """Return the start block's lines, by their titles."""
     spec, recipe, timeline = plan.spec, plan.recipe, plan.timeline
-    train, test = plan.source.train, plan.source.test
-    height, width = train.images.shape[1:3]
+    test, val = plan.source.test, plan.source.val
+    height, width, _ = plan.image_shape
     products = format_count(spec.num_multiply_adds(height, width))
-    held_out = f", {recipe.run.val:,} validation" if recipe.run.val else ""
-    purpose = "" if recipe.run.val else " (for display; nothing is selected by it)"
-    if recipe.run.stop_at and not recipe.run.val:
+    validation = recipe.run.val or (len(val) if val else 0)
+    held_out = f", {validation:,} validation" if validation else ""
+    purpose = "" if validation else " (for display; nothing is selected by it)"
+    if recipe.run.stop_at and not validation:
         purpose = f" (its accuracy of {recipe.run.stop_at:g} ends the run: a selection on the test set)"
     epochs = timeline.samples_seen(timeline.num_steps) / timeline.num_samples
     threads = f", {torch.get_num_threads()} threads" if plan.device.type == "cpu" else ""
@@ -40,11 +43,34 @@ def describe_plan(plan: RunPlan) -> dict[str, str]:
         f"{products} multiply-adds per image, {spec.classes} classes",
         "data": f"{plan.source.name}: {timeline.num_samples:,} training images of "
         f"{height}x{width}{held_out}, {len(test.labels):,} test{purpose}",
+        **_reading(plan),
         "recipe": recipe.name + _deviations(recipe, spec.depth),
         "length": f"{timeline.num_steps:,} steps of {timeline.batch} = {epochs:.2f} epochs{parts}",
         "rate": LearningRate(recipe.schedule, timeline).describe(),
         "compile": f"{recipe.execution.compile} ({plan.compile_reason})",
         **(hint if too_small else {}),
+    }
+
+
+def _reading(plan: RunPlan) -> dict[str, str]:
+    """Return how image files are read, or that the recipe's preparation of files does not apply."""
+    config = plan.recipe.preparation
+    if not plan.reads_files:
+        height, width, _ = plan.image_shape
+        unused = f"as they are, {height}x{width}; what the recipe says of image files does not apply"
+        return {"images": unused} if config.image_size not in (0, height) else {}
+    workers = count_workers(plan.workers, plan.device)
+    readers = f"{workers} worker processes" if workers else "this process"
+    if not config.image_size:
+        return {"images": f"files of one size, read by {readers}"}
+    side, side_now = config.image_size, config.train_size or config.image_size
+    geometry = Geometry.of(config)
+    cut = {"none": f"shorter side {geometry.resize}, centre"}.get(config.train_crop, config.train_crop)
+    grows = f" (growing to {config.grow_to})" if config.grow_to else ""
+    policy = "" if config.auto_augment == "none" else f", {config.auto_augment} augment"
+    return {
+        "images": f"training {cut} crop to {side_now}{grows}{policy}; evaluation shorter side "
+        f"{geometry.resize}, centre {side}; {config.interpolation}; read by {readers}"
     }
 
 

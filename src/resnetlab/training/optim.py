@@ -5,11 +5,13 @@ from torch import Tensor, nn
 
 from resnetlab.errors import CheckpointError
 from resnetlab.recipe import Optimizer
+from resnetlab.training.lamb import Lamb
 
 _STATE_NAMES = {
     "sgd": ("momentum_buffer",),
     "adam": ("step", "exp_avg", "exp_avg_sq"),
     "adamw": ("step", "exp_avg", "exp_avg_sq"),
+    "lamb": ("step", "exp_avg", "exp_avg_sq"),
 }
 
 
@@ -59,6 +61,8 @@ def build_optimizer(model: nn.Module, config: Optimizer, *, can_skip: bool = Fal
         return torch.optim.SGD(
             groups, lr=0.0, momentum=config.momentum, nesterov=config.nesterov, fused=not can_skip
         )
+    if config.optimizer == "lamb":
+        return Lamb(groups, betas=(config.betas[0], config.betas[1]), eps=config.adam_eps)
     kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
     betas = (config.betas[0], config.betas[1])
     return kind(groups, lr=0.0, betas=betas, eps=config.adam_eps, fused=not can_skip)

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import torch
 
+from resnetlab.data.decode import image_size
+from resnetlab.data.encoded import EncodedSource
 from resnetlab.data.names import SOURCES
 from resnetlab.data.open import open_source
-from resnetlab.data.source import Source
+from resnetlab.data.recognise import AnySource
 from resnetlab.errors import DataError, UsageError
 from resnetlab.recipe import Recipe
 from resnetlab.runs.directory import RunDirectory
@@ -24,12 +26,16 @@ class RunPlan:
     """What is to be trained, on what, how: everything resolved, nothing built or written yet."""
 
     spec: ModelSpec
-    source: Source
+    source: AnySource
     source_text: str
     """The source as the user named it; a path is made absolute."""
     recipe: Recipe
     device: torch.device
     compile_reason: str
+    image_shape: tuple[int, int, int]
+    """Height, width and channels of what the network gets in evaluation."""
+    workers: int = -1
+    """Processes that read image files, 0 for none, -1 for as many as suit the machine."""
 
     @property
     def timeline(self) -> Timeline:
@@ -42,16 +48,38 @@ class RunPlan:
             cycle_epochs=run.cycle_epochs,
         )
 
+    @property
+    def reads_files(self) -> bool:
+        """Whether images are read from files as they are needed."""
+        return isinstance(self.source, EncodedSource)
 
-def fit_to_source(spec: ModelSpec, source: Source, fixed: Collection[str] = ()) -> ModelSpec:
-    """Return the spec with the source's number of classes and channels, unless these are fixed."""
-    found = {"classes": len(source.class_names), "in_channels": source.train.images.shape[3]}
+    @property
+    def training_size(self) -> tuple[int, int]:
+        """Height and width of the training images; at the beginning, where they grow."""
+        side = self.recipe.preparation.train_size
+        return (side, side) if self.reads_files and side else self.image_shape[:2]
+
+
+def fit_to_source(spec: ModelSpec, source: AnySource, fixed: Collection[str] = ()) -> ModelSpec:
+    """Return the spec with the source's number of classes and channels, unless these are fixed.
+
+    Files can be read in colour or grey; in colour unless it is fixed.
+    """
+    channels = 3 if isinstance(source, EncodedSource) else source.train.images.shape[3]
+    found = {"classes": len(source.class_names), "in_channels": channels}
     changes = {name: value for name, value in found.items() if name not in fixed}
     return spec.with_(**changes)
 
 
 def plan_run(
-    spec: ModelSpec, data: str, recipe: Recipe, device: torch.device, fixed: Collection[str] = KNOBS
+    spec: ModelSpec,
+    data: str,
+    recipe: Recipe,
+    device: torch.device,
+    fixed: Collection[str] = KNOBS,
+    *,
+    workers: int = -1,
+    source: AnySource | None = None,
 ) -> RunPlan:
     """Open the data and fit network, data and recipe to each other.
 
@@ -61,16 +89,59 @@ def plan_run(
         recipe: The recipe.
         device: Where to train.
         fixed: Fields of the spec that the data must not change.
+        workers: Processes that read image files.
+        source: The data, if it is open already.
 
     Raises:
         UsageError, DataError: If the data cannot be opened or the three do not fit.
     """
-    source = open_source(data, classes=spec.classes, image_size=spec.input_size, channels=spec.in_channels)
-    return make_plan(fit_to_source(spec, source, fixed), source, absolute_source(data), recipe, device)
+    source = source or open_for(spec, data, fixed)
+    spec = fit_to_source(spec, source, fixed)
+    return make_plan(spec, source, absolute_source(data), recipe, device, workers)
+
+
+_WITH_BACKGROUND = 1001
+"""Classes of the networks that keep ImageNet's class 0, which no image has."""
+
+
+def open_for(spec: ModelSpec, data: str, fixed: Collection[str] = ()) -> AnySource:
+    """Open the data for a network, which decides the size of made images and a background class."""
+    decides = data in SOURCES or "classes" in fixed or spec.classes == _WITH_BACKGROUND
+    return open_source(
+        data,
+        classes=spec.classes if decides else None,
+        image_size=spec.input_size,
+        channels=spec.in_channels,
+    )
+
+
+def image_shape(source: AnySource, spec: ModelSpec, recipe: Recipe) -> tuple[int, int, int]:
+    """Return (height, width, channels) of the network's input; of files one header is read at most.
+
+    Raises:
+        UsageError: If the source's images have another number of channels than the network takes.
+    """
+    side = recipe.preparation.image_size
+    if not isinstance(source, EncodedSource):
+        height, width, channels = source.train.images.shape[1:]
+    else:
+        height, width = (side, side) if side else image_size(source.train.read(0))
+        channels = spec.in_channels if spec.in_channels in (1, 3) else 3
+    if spec.in_channels != channels:
+        raise UsageError(
+            f"{spec.name} takes {spec.in_channels} channels, {source.name} has {channels}",
+            hint="Leave out --set in_channels.",
+        )
+    return height, width, channels
 
 
 def make_plan(
-    spec: ModelSpec, source: Source, source_text: str, recipe: Recipe, device: torch.device
+    spec: ModelSpec,
+    source: AnySource,
+    source_text: str,
+    recipe: Recipe,
+    device: torch.device,
+    workers: int = -1,
 ) -> RunPlan:
     """Fit network, data and recipe to each other.
 
@@ -78,15 +149,11 @@ def make_plan(
         UsageError: If the batch is larger than the training set, or the strides do not allow the
             images' size.
     """
-    images = source.train.images
-    available = len(images) - recipe.run.val
+    total = len(source.train)
+    available = total - recipe.run.val
     if available < 1:
-        raise UsageError(f"val={recipe.run.val} holds out all {len(images):,} training samples")
-    if spec.in_channels != images.shape[3]:
-        raise UsageError(
-            f"{spec.name} takes {spec.in_channels} channels, {source.name} has {images.shape[3]}",
-            hint="Leave out --set in_channels.",
-        )
+        raise UsageError(f"val={recipe.run.val} holds out all {total:,} training samples")
+    shape = image_shape(source, spec, recipe)
     if recipe.run.batch > available:
         raise UsageError(
             f"a batch of {recipe.run.batch} is more than the {available} training samples",
@@ -97,16 +164,15 @@ def make_plan(
             f"{spec.name} has {spec.classes} classes, {source.name} has {len(source.class_names)}",
             hint=f"Leave out --set classes, or give at least {len(source.class_names)}.",
         )
-    height, width = images.shape[1:3]
-    operations = 6.0 * spec.num_multiply_adds(height, width)  # forward, and backward to both inputs
-    plan = RunPlan(spec, source, source_text, recipe, device, "")
-    total = operations * plan.timeline.samples_seen(plan.timeline.num_steps)
-    is_compiled, reason = decide_compile(recipe.execution.compile, operations=total, device=device)
+    plan = RunPlan(spec, source, source_text, recipe, device, "", shape, workers)
+    products = spec.num_multiply_adds(*plan.training_size)  # 6: forward, and backward to both inputs
+    operations = 6.0 * products * plan.timeline.samples_seen(plan.timeline.num_steps)
+    is_compiled, reason = decide_compile(recipe.execution.compile, operations=operations, device=device)
     decided = override(recipe, {"compile": "on" if is_compiled else "off"})
     return dataclasses.replace(plan, recipe=decided, compile_reason=reason)
 
 
-def plan_of(run: RunDirectory, source: Source, device: torch.device) -> RunPlan:
+def plan_of(run: RunDirectory, source: AnySource, device: torch.device, workers: int = -1) -> RunPlan:
     """Return what a run directory says is trained there.
 
     Raises:
@@ -128,6 +194,8 @@ def plan_of(run: RunDirectory, source: Source, device: torch.device) -> RunPlan:
         recipe=recipe,
         device=device,
         compile_reason="as the run began",
+        image_shape=(*data["image_shape"],),
+        workers=workers,
     )
 
 

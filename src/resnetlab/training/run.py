@@ -6,9 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from resnetlab.data.normalise import Normaliser
 from resnetlab.data.open import open_source
-from resnetlab.data.source import Source
+from resnetlab.data.recognise import AnySource
 from resnetlab.errors import DataError, ResnetlabError
 from resnetlab.metrics import wilson_interval
 from resnetlab.runs.directory import RunDirectory, claim_new, lock_run, open_run
@@ -17,8 +16,9 @@ from resnetlab.training.device import pick_device
 from resnetlab.training.facts import describe_plan
 from resnetlab.training.observer import Observer
 from resnetlab.training.planning import RunPlan, plan_of
-from resnetlab.training.session import evaluation_set, resume, start
-from resnetlab.training.trainer import EvaluationSet, Trainer
+from resnetlab.training.reading import broken_images
+from resnetlab.training.session import resume, start, test_set
+from resnetlab.training.trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,10 @@ class Result:
     best_val_step: int | None
     train_seconds: float
     images_per_second: float
+    wait_share: float | None = None
+    """With images read from files: share of the time in which training waited for them."""
+    bad_samples: tuple[str, ...] = ()
+    """Image files that were left out because they are broken, with the cause."""
 
 
 def train_plan(plan: RunPlan, out: Path, observer: Observer) -> Result:
@@ -62,7 +66,9 @@ def train_plan(plan: RunPlan, out: Path, observer: Observer) -> Result:
         return _train_to_the_end(trainer, plan)
 
 
-def resume_run(path: Path, observer: Observer, *, data: str | None = None, device: str = "auto") -> Result:
+def resume_run(
+    path: Path, observer: Observer, *, data: str | None = None, device: str = "auto", workers: int = -1
+) -> Result:
     """Go on with the run at `path` from its newest checkpoint, to its end.
 
     Args:
@@ -70,6 +76,7 @@ def resume_run(path: Path, observer: Observer, *, data: str | None = None, devic
         observer: Who watches.
         data: Where its data lies now, if not where it was.
         device: auto, cpu, cuda or mps.
+        workers: Processes that read image files, -1 for as many as suit the machine.
 
     Raises:
         UsageError: If there is no run at `path`.
@@ -82,12 +89,12 @@ def resume_run(path: Path, observer: Observer, *, data: str | None = None, devic
             observer.note(f"{path} is finished; there is nothing to resume.")
             return read_result(run)
         source = reopen_source(run, data)
-        plan = plan_of(run, source, pick_device(device))
+        plan = plan_of(run, source, pick_device(device), workers)
         trainer = resume(run, plan, observer)
         return _train_to_the_end(trainer, plan)
 
 
-def reopen_source(run: RunDirectory, data: str | None) -> Source:
+def reopen_source(run: RunDirectory, data: str | None) -> AnySource:
     """Return the source a run was trained on, from where it was or from where it lies now.
 
     Raises:
@@ -128,7 +135,7 @@ def _result(trainer: Trainer, plan: RunPlan) -> Result:
     test = _test_row(trainer, plan)
     plain = None
     if state.average:
-        plain = trainer.evaluate(_test_set(trainer, plan), averaged=False).accuracy
+        plain = trainer.evaluate(test_set(trainer.run, plan), averaged=False).accuracy
     samples = trainer.timeline.samples_seen(state.step)
     low, high = wilson_interval(test["correct"], test["seen"])
     trainer.add_event("end", step=state.step)
@@ -143,12 +150,14 @@ def _result(trainer: Trainer, plan: RunPlan) -> Result:
         accuracy_top_5=test["accuracy_top_5"],
         loss=test["loss"],
         weights="averaged weights" if state.average else "weights",
-        stopped_on_test=state.reached and not plan.recipe.run.val,
+        stopped_on_test=state.reached and trainer.watched.name == "test",
         plain_accuracy=plain,
         best_val_accuracy=state.best_accuracy if state.best_step else None,
         best_val_step=state.best_step or None,
         train_seconds=state.seconds,
         images_per_second=samples / state.seconds if state.seconds else 0.0,
+        wait_share=trainer.wait_share,
+        bad_samples=tuple(broken_images(trainer.run).values()),
     )
 
 
@@ -156,18 +165,14 @@ def _test_row(trainer: Trainer, plan: RunPlan) -> dict[str, Any]:
     """Return the scores on the test set: the curve's last ones, or, with a validation set, new ones."""
     wanted = ("test", trainer.state.step)
     rows = [row for row in read_rows(trainer.run.metrics) if (row["kind"], row["step"]) == wanted]
-    return rows[-1] if rows else dict(trainer.evaluate(_test_set(trainer, plan)).row())
-
-
-def _test_set(trainer: Trainer, plan: RunPlan) -> EvaluationSet:
-    normaliser = Normaliser.from_json(trainer.run.read("data")["preprocessing"])
-    return evaluation_set("test", plan.source.test, normaliser, plan.recipe, plan.device)
+    return rows[-1] if rows else dict(trainer.evaluate(test_set(trainer.run, plan)).row())
 
 
 def read_result(run: RunDirectory) -> Result:
     """Return how a finished run ended."""
     content = run.read("RESULT")
     content["interval"] = tuple(content["interval"])
+    content["bad_samples"] = tuple(content.get("bad_samples", ()))
     return Result(**content)
 
 

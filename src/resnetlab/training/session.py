@@ -7,9 +7,10 @@ import numpy as np
 import torch
 
 from resnetlab import files
-from resnetlab.data.batches import Batches, evaluation_batches
-from resnetlab.data.normalise import Normaliser
-from resnetlab.data.source import Source, Split
+from resnetlab.data.batches import Batches
+from resnetlab.data.loaded import BadSamples, LoadedBatches
+from resnetlab.data.preprocessing import Preprocessing
+from resnetlab.data.recognise import AnySource, AnySplit
 from resnetlab.data.split import hold_out
 from resnetlab.errors import CheckpointError
 from resnetlab.metrics import Tally
@@ -28,29 +29,27 @@ from resnetlab.training.ema import WeightAverage
 from resnetlab.training.observer import Observer
 from resnetlab.training.optim import build_optimizer
 from resnetlab.training.planning import RunPlan
+from resnetlab.training.reading import BAD_SAMPLE, Reading, broken_images, fit
 from resnetlab.training.state import TrainState
 from resnetlab.training.steps import TrainStep
 from resnetlab.training.trainer import EvaluationSet, Trainer
-
-EVALUATION_BATCH = 500
-"""Images per batch of an evaluation; the result does not depend on it beyond rounding."""
 
 
 def start(plan: RunPlan, run: RunDirectory, observer: Observer) -> Trainer:
     """Write what defines the run into its claimed directory and return a trainer at step 0."""
     kept, held_out = hold_out(plan.source.train, plan.recipe.run.val, plan.recipe.run.seed)
     training = plan.source.train.take(kept) if len(held_out) else plan.source.train
-    normaliser = Normaliser.fit(plan.recipe.normalisation, training.images)
+    preprocessing = fit(training, plan.recipe, plan.image_shape[2])
     data = {
         "source": plan.source_text,
         "name": plan.source.name,
         "class_names": list(plan.source.class_names),
         "fingerprint": plan.source.fingerprint,
-        "image_shape": list(plan.source.train.images.shape[1:]),
-        "preprocessing": normaliser.to_json(),
+        "image_shape": list(plan.image_shape),
+        "preprocessing": preprocessing.to_json(),
         "val_indices": held_out.tolist(),
     }
-    parts = _build_parts(plan, data)  # what cannot be built leaves no run behind
+    parts = _build_parts(run, plan, data)  # what cannot be built leaves no run behind
     run.write("spec", plan.spec.to_json())
     run.write("data", data)
     threads = torch.get_num_threads()
@@ -88,7 +87,7 @@ def resume(run: RunDirectory, plan: RunPlan, observer: Observer) -> Trainer:
     for step, path in list_checkpoints(run.checkpoints):
         if checkpoint and step > checkpoint.step:  # its steps are about to be made anew
             set_aside(path)
-    parts = _build_parts(plan, run.read("data"))
+    parts = _build_parts(run, plan, run.read("data"))
     trainer = _assemble(run, plan, parts, observer, checkpoint)
     trainer.add_event("resume", step=trainer.state.step, environment=now)
     if differing := binding_differences(then, now):
@@ -100,28 +99,41 @@ def resume(run: RunDirectory, plan: RunPlan, observer: Observer) -> Trainer:
 class _Parts:
     """What trains, before it is tied to a directory."""
 
-    batches: Batches
+    batches: Batches | LoadedBatches
+    bad: BadSamples
     watched: EvaluationSet
     state: TrainState
     step_function: TrainStep
 
 
-def _build_parts(plan: RunPlan, data: dict[str, Any]) -> _Parts:
+def _build_parts(run: RunDirectory, plan: RunPlan, data: dict[str, Any]) -> _Parts:
     """Build what trains from a plan and the content of data.json."""
     recipe, device = plan.recipe, plan.device
     apply_switches(device, recipe.execution)
-    normaliser = Normaliser.from_json(data["preprocessing"])
-    training, watched = _sets(plan.source, data["val_indices"], normaliser, recipe, device)
-    batches = Batches(
-        training,
-        timeline=plan.timeline,
-        seed=recipe.run.seed,
-        augmentation=recipe.augmentation,
-        normaliser=normaliser,
-        device=device,
-        channels_last=recipe.execution.channels_last,
+    reading = _reading(run, plan, data)
+    training, (name, watched) = _splits(plan.source, data["val_indices"])
+    return _Parts(
+        reading.training_batches(training, plan.timeline),
+        reading.bad,
+        reading.evaluation_set(name, watched),
+        *build_state(plan.spec, recipe, device),
     )
-    return _Parts(batches, watched, *build_state(plan.spec, recipe, device))
+
+
+def _reading(run: RunDirectory, plan: RunPlan, data: dict[str, Any]) -> Reading:
+    return Reading(
+        preprocessing=Preprocessing.from_json(data["preprocessing"]),
+        recipe=plan.recipe,
+        device=plan.device,
+        size=plan.image_shape[:2],
+        workers=plan.workers,
+        bad=BadSamples(plan.recipe.preparation.bad_samples, broken_images(run)),
+    )
+
+
+def test_set(run: RunDirectory, plan: RunPlan) -> EvaluationSet:
+    """Return the test split of a run as a set that the network can be scored on."""
+    return _reading(run, plan, run.read("data")).evaluation_set("test", plan.source.test)
 
 
 def _assemble(
@@ -130,7 +142,7 @@ def _assemble(
     state = parts.state
     if checkpoint:
         state.load(dict(checkpoint.tensors), dict(checkpoint.state))
-    return Trainer(
+    trainer = Trainer(
         run=run,
         identity=run.identity(),
         recipe=plan.recipe,
@@ -147,7 +159,15 @@ def _assemble(
         event_file=open_events(run.tensorboard, step=state.step),
         observer=observer,
         last_saved=checkpoint.step if checkpoint else -1,
+        waited=parts.batches.seconds_waited if isinstance(parts.batches, LoadedBatches) else None,
     )
+
+    def tell(part: str, sample: int, problem: str) -> None:
+        trainer.add_event(BAD_SAMPLE, part=part, sample=sample, problem=problem)
+        observer.note(f"Left out, a broken {part} image: {problem}")
+
+    parts.bad.tell = tell
+    return trainer
 
 
 def build_state(spec: ModelSpec, recipe: Recipe, device: torch.device) -> tuple[TrainState, TrainStep]:
@@ -175,29 +195,10 @@ def build_state(spec: ModelSpec, recipe: Recipe, device: torch.device) -> tuple[
     return state, step_function
 
 
-def _sets(
-    source: Source, val_indices: list[int], normaliser: Normaliser, recipe: Recipe, device: torch.device
-) -> tuple[Split, EvaluationSet]:
-    if not val_indices:
-        return source.train, evaluation_set("test", source.test, normaliser, recipe, device)
-    held_out = np.asarray(val_indices, dtype=np.int64)
-    kept = np.setdiff1d(np.arange(len(source.train.labels)), held_out)
-    validation = source.train.take(held_out)
-    return source.train.take(kept), evaluation_set("val", validation, normaliser, recipe, device)
-
-
-def evaluation_set(
-    name: str, split: Split, normaliser: Normaliser, recipe: Recipe, device: torch.device
-) -> EvaluationSet:
-    """Return a split as a set that the network can be scored on."""
-
-    def batches() -> Any:
-        return evaluation_batches(
-            split,
-            normaliser,
-            device=device,
-            batch=EVALUATION_BATCH,
-            channels_last=recipe.execution.channels_last,
-        )
-
-    return EvaluationSet(name, len(split.labels), batches)
+def _splits(source: AnySource, val_indices: list[int]) -> tuple[AnySplit, tuple[str, AnySplit]]:
+    """Return what is trained on, and what the curve is drawn from, with its name."""
+    if val_indices:
+        held_out = np.asarray(val_indices, dtype=np.int64)
+        kept = np.setdiff1d(np.arange(len(source.train.labels)), held_out)
+        return source.train.take(kept), ("val", source.train.take(held_out))
+    return source.train, ("test", source.test) if source.val is None else ("val", source.val)

@@ -63,6 +63,21 @@ def keep_mask(seed: int, step: int, probabilities_U: Tensor, num_samples: int) -
     return kept / probabilities_U[:, None]
 
 
+def binary_loss(logits_NK: Tensor, labels: Tensor, labels_other: Tensor | None, smoothing: float) -> Tensor:
+    """Return the mean over images and classes of each class' own cross-entropy.
+
+    Both labels of a mixed image are its classes in full, whatever their shares.
+
+    Source: Wightman et al., 2021, "ResNet strikes back" (arXiv:2110.00476), section 3.1.
+    """
+    low = smoothing / logits_NK.shape[1]
+    targets_NK = torch.full_like(logits_NK, low)
+    for each in (labels, labels_other):
+        if each is not None:
+            targets_NK.scatter_(1, each[:, None], 1 - smoothing + low)
+    return F.binary_cross_entropy_with_logits(logits_NK, targets_NK)
+
+
 def autocast(device: torch.device, precision: str) -> torch.autocast:
     """Return the context in which convolutions run in "bf16" or "fp16"; "fp32" changes nothing."""
     return torch.autocast(device.type, _AUTOCAST.get(precision), enabled=precision in _AUTOCAST)
@@ -152,6 +167,9 @@ class TrainStep:
         with autocast(self.device, kind):
             logits_NK = self.model(images, keep_UN)
         logits_NK = logits_NK.float()
+        if self.recipe.run.loss == "binary":
+            loss = binary_loss(logits_NK, labels, labels_other, smoothing)
+            return loss, (logits_NK.detach().argmax(1) == labels).sum()
         loss = F.cross_entropy(logits_NK, labels, label_smoothing=smoothing)
         if labels_other is not None:
             other = F.cross_entropy(logits_NK, labels_other, label_smoothing=smoothing)

@@ -35,6 +35,9 @@ class BatchSource(Protocol):
     def at(self, step: int) -> LabelledBatch:
         """Return the batch of the update after `step` updates."""
 
+    def close(self) -> None:
+        """End whatever prepares batches."""
+
 
 @dataclass
 class EvaluationSet:
@@ -43,6 +46,8 @@ class EvaluationSet:
     name: str
     size: int
     batches: Callable[[], Iterator[ScoredBatch]]
+    left_out: Callable[[], int] = lambda: 0
+    """How many of them are broken image files, which cannot be scored."""
 
 
 @dataclass
@@ -68,6 +73,18 @@ class Trainer:
     interrupt: Interrupt = field(default_factory=Interrupt)
     last_saved: int = -1
     """Step of the newest checkpoint on the disk."""
+    waited: Callable[[], float] | None = None
+    """Seconds that training waited for batches, if these are read from files."""
+    _wait_mark: tuple[float, float] = (0.0, 0.0)
+
+    def __post_init__(self) -> None:
+        self._begun = self.state.seconds
+        self._wait_mark = (0.0, self._begun)
+
+    @property
+    def wait_share(self) -> float | None:
+        """Share of the training time of this process in which it waited for data."""
+        return None if self.waited is None else _share(self.waited(), self.state.seconds - self._begun)
 
     def train(self) -> None:
         """Make every update that is left; save at the end.
@@ -145,9 +162,16 @@ class Trainer:
         if is_best:
             state.best_step, state.best_accuracy = state.step, scores.accuracy
         spent = {"seconds": state.seconds, "peak_memory": peak_memory(self.device)}
-        self.observer.row(row | spent | {"is_best": is_best})
+        self.observer.row(row | spent | self._wait_since_last() | {"is_best": is_best})
         if is_best:
             self.save()
+
+    def _wait_since_last(self) -> dict[str, float]:
+        if self.waited is None:
+            return {}
+        (waited, seconds), now = self._wait_mark, (self.waited(), self.state.seconds)
+        self._wait_mark = now
+        return {"wait": _share(now[0] - waited, now[1] - seconds)}
 
     def evaluate(self, on: EvaluationSet, *, averaged: bool = True) -> Scores:
         """Score the averaged weights, if there are any and they are wanted, else the weights.
@@ -173,7 +197,7 @@ class Trainer:
         )
         if scores is None:
             self.leave()
-        assert scores.seen == on.size, "every sample counts exactly once"
+        assert scores.seen + on.left_out() == on.size, "every sample counts exactly once"
         if not math.isfinite(scores.loss):
             raise diverged(f"the loss on {on.name}", self.state.step - 1, self.state.model)
         return scores
@@ -246,11 +270,16 @@ class Trainer:
         )
 
     def close(self) -> None:
-        """Close the files."""
+        """Close the files, and end the loading of batches."""
+        self.batches.close()
         self.metrics.close()
         self.events.close()
         if self.event_file:
             self.event_file.close()
+
+
+def _share(part: float, whole: float) -> float:
+    return part / whole if whole > 0 else 0.0
 
 
 def _tags(row: dict[str, Any]) -> dict[str, float]:

@@ -1,0 +1,64 @@
+"""The README.md of a model folder: what the network is, how good, how to load it."""
+
+from resnetlab.artefact.model import Artefact
+from resnetlab.data.preprocessing import Preprocessing
+
+
+def card(artefact: Artefact, name: str, usage: str = "") -> str:
+    """Return the text, in Markdown; `name` is the folder's, `usage` how to load it if not with us."""
+    spec, facts = artefact.spec, artefact.facts
+    height, width, channels = artefact.image_shape
+    rows = {
+        "network": f"{spec.name}, {spec.num_parameters:,} parameters ({spec.source})",
+        "input": f"{height}x{width} px, {'grey' if channels == 1 else 'RGB'}",
+        "preprocessing": describe_preprocessing(artefact.preprocessing),
+        "classes": f"{len(artefact.class_names):,}: {_shortened(artefact.class_names)}",
+        "origin": artefact.origin,
+    }
+    rows |= {word: str(facts[word]) for word in ("data", "recipe", "step", "weights") if word in facts}
+    if "accuracy" in facts:
+        correct, seen = facts["correct"], facts["seen"]
+        rows["accuracy"] = f"{100 * facts['accuracy']:.2f} % of the test set ({correct:,} of {seen:,})"
+    table = "\n".join(f"| {title} | {text} |" for title, text in rows.items())
+    return f"# {name}\n\n| | |\n|:--|:--|\n{table}\n\n" + (usage or _USAGE.replace("NAME", name))
+
+
+_USAGE = """Load it in three lines:
+
+```python
+from resnetlab import Classifier
+
+classifier = Classifier.load("NAME")
+print(classifier.predict("photo.jpg"))
+```
+
+Or `resnetlab predict NAME photo.jpg`. The weights are plain safetensors: `model.safetensors` holds
+the state dict, with this description in its header. `classes.json` lists the classes in the order of the
+logits; `preprocessing.json` says how an image becomes the network's input.
+"""
+
+
+def describe_preprocessing(preprocessing: Preprocessing) -> str:
+    """Return the way from a picture to the input, in words."""
+    geometry, normaliser = preprocessing.geometry, preprocessing.normaliser
+    parts = ["pixels as they are"]
+    if geometry.side:
+        parts = [
+            f"shorter side to {geometry.resize} px ({geometry.interpolation})",
+            f"the {geometry.side} px square in the middle",
+        ]
+    parts.append(f"values 0 to {normaliser.pixel_range}")
+    if normaliser.kind == "per-image":
+        parts.append("each image standardised")
+    elif normaliser.kind == "per-pixel-mean":
+        parts.append("less the mean image")
+    elif normaliser.kind == "channel":
+        for word, values in (("less", normaliser.mean), ("divided by", normaliser.std)):
+            if values is not None:
+                parts.append(f"{word} {', '.join(f'{x:.6g}' for x in values.ravel())}")
+    return ", ".join(parts)
+
+
+def _shortened(names: tuple[str, ...], most: int = 10) -> str:
+    more = f", ... and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

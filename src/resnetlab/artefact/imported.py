@@ -1,0 +1,76 @@
+"""A weight file of another program as an artefact."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from resnetlab.artefact.model import Artefact, name_classes
+from resnetlab.data.normalise import Normaliser
+from resnetlab.data.preprocessing import Geometry, Preprocessing
+from resnetlab.errors import UsageError
+from resnetlab.spec import ModelSpec
+from resnetlab.weights import Preprocessing as Facts
+from resnetlab.weights import WeightsReport, load_weights
+
+# How weights/ names the ways of resizing, and how data/ does.
+_INTERPOLATIONS = {"bilinear-tf1": "tf-bilinear"}
+
+
+def import_weights(
+    path: Path | str, *, network: ModelSpec | None = None, class_names: Sequence[str] = ()
+) -> tuple[Artefact, WeightsReport]:
+    """Return the network that a foreign weight file holds, and what became of every tensor.
+
+    Args:
+        path: See `load_weights`.
+        network: The network to load it as; None takes the one that the file holds.
+        class_names: One for each class, in the order of the logits; they are numbered if left out.
+
+    Raises:
+        UsageError: If the arguments do not allow it, the file is not there, or an extra is missing.
+        CheckpointError: If the file is damaged, or its network another one.
+    """
+    tensors, report = load_weights(network, path)
+    spec = report.spec
+    if class_names and len(class_names) != spec.classes:
+        raise UsageError(f"{len(class_names)} class names, but the network has {spec.classes} classes")
+    notes = []
+    if not class_names:
+        notes.append("no class names given: the classes are numbered (--classes FILE names them)")
+    preprocessing, more = _preprocessing(report.preprocessing, spec)
+    side = preprocessing.geometry.side
+    artefact = Artefact(
+        spec=spec,
+        class_names=name_classes(tuple(class_names), spec.classes),
+        preprocessing=preprocessing,
+        image_shape=(side, side, spec.in_channels),
+        origin=f"{Path(path).name}, {report.naming.dialect.title}",
+        facts={},
+        tensors=tensors,
+        notes=(*notes, *more),
+    )
+    return artefact, report
+
+
+def _preprocessing(facts: Facts, spec: ModelSpec) -> tuple[Preprocessing, list[str]]:
+    """Return what the weights' source did to its images, and what is not known of it."""
+    if spec.in_channels not in (1, 3):
+        raise UsageError(f"the network takes images of {spec.in_channels} channels; read are 1 and 3")
+    channels: Literal[1, 3] = 1 if spec.in_channels == 1 else 3
+    notes = []
+    mean, std = (np.array(values) if values else None for values in (facts.mean, facts.std))
+    if mean is not None and std is not None and len(mean) != channels:
+        mean, std = (np.full(channels, values.mean()) for values in (mean, std))
+        notes.append("the normalisation of colour images is averaged over the channels")
+    if facts.normalise == "per-pixel-mean":
+        notes.append("the training images' mean image is not in the file, and nothing is subtracted for it")
+    side = facts.crop or spec.input_size
+    interpolation = _INTERPOLATIONS.get(facts.interpolation, facts.interpolation)
+    if interpolation not in ("bilinear", "bicubic", "tf-bilinear"):
+        notes.append(f"images are resized by bicubic instead of {interpolation}")
+        interpolation = "bicubic"
+    geometry = Geometry(side, facts.resize or side, interpolation)
+    normaliser = Normaliser(facts.normalise, facts.pixel_range, mean, std)
+    return Preprocessing(normaliser, geometry, channels), notes

@@ -1,0 +1,132 @@
+"""load_artefact: a run, a checkpoint, a model folder or one of our safetensors files, ready for use."""
+
+from pathlib import Path
+from typing import Any
+
+from resnetlab.artefact.folder import from_safetensors, is_folder, read_folder
+from resnetlab.artefact.model import Artefact, fit_geometry, name_classes
+from resnetlab.data.preprocessing import Preprocessing
+from resnetlab.errors import CheckpointError, DataError, UsageError
+from resnetlab.runs.checkpoint import Checkpoint, load_checkpoint, load_newest
+from resnetlab.runs.directory import RunDirectory, open_run
+from resnetlab.runs.manifest import NAME
+from resnetlab.spec import ModelSpec
+
+_WEIGHTS = ("auto", "plain", "averaged")
+
+
+def load_artefact(path: Path | str, *, weights: str = "auto") -> Artefact:
+    """Return the trained network at `path`.
+
+    Args:
+        path: A run's directory (its newest checkpoint is taken), one of its checkpoints, a model
+            folder, or a safetensors file that `resnetlab export` wrote.
+        weights: Of a run: "plain", "averaged", or "auto": averaged if there are any.
+
+    Raises:
+        UsageError: If there is no such thing at `path`.
+        CheckpointError: If it is damaged.
+        DataError: If the run is not whole.
+    """
+    path = Path(path).expanduser()
+    if weights not in _WEIGHTS:
+        raise UsageError(f"weights is one of {', '.join(_WEIGHTS)}, got {weights!r}")
+    if not path.exists():
+        raise UsageError(f"there is no run, model folder or file at {path}")
+    if path.is_dir():
+        if not is_folder(path):
+            return _from_run(path, weights)
+        if weights != "auto":
+            raise UsageError(f"{path} is a model folder, which holds one set of weights")
+        return read_folder(path)
+    if path.suffix == ".safetensors":
+        return from_safetensors(_read(path), str(path))
+    if path.suffix == ".onnx":
+        raise UsageError(
+            f"{path}: an ONNX file holds a finished graph, no weights for this",
+            hint="Take the run or the model folder that it was exported from.",
+        )
+    raise UsageError(
+        f"{path} is no run, no checkpoint and no model folder",
+        hint="`resnetlab import FILE -o FOLDER` makes a model folder from the weights of others.",
+    )
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def find_checkpoint(path: Path) -> tuple[RunDirectory, Checkpoint, list[str]]:
+    """Return a run, its newest checkpoint that verifies or the one at `path`, and what is wrong with newer.
+
+    Raises:
+        UsageError: If there is no run.
+        CheckpointError: If no checkpoint can be used, or it is another run's.
+    """
+    if (path / NAME).exists():
+        run, chosen = open_run(path.absolute().parent.parent), load_checkpoint(path)
+        if chosen.identity != run.identity():
+            raise CheckpointError(f"{path} is another run's checkpoint, not one of {run.path}")
+        return run, chosen, []
+    run = open_run(path)
+    checkpoint, problems = load_newest(run.checkpoints, identity=run.identity())
+    if checkpoint is None:
+        why = "; ".join(problems) or "none was written yet"
+        raise CheckpointError(f"no usable checkpoint in {run.checkpoints}: {why}")
+    return run, checkpoint, problems
+
+
+def choose_weights(checkpoint: Checkpoint, weights: str) -> str:
+    """Return the group of tensors that `weights` ("auto", "plain", "averaged") asks for.
+
+    Raises:
+        UsageError: If the run kept no averaged ones.
+    """
+    if weights == "averaged" and "ema" not in checkpoint.tensors:
+        raise UsageError("the run kept no averaged weights (its ema_decay is 0)")
+    return "ema" if "ema" in checkpoint.tensors and weights != "plain" else "model"
+
+
+def _from_run(path: Path, weights: str) -> Artefact:
+    run, checkpoint, problems = find_checkpoint(path)
+    group = choose_weights(checkpoint, weights)
+    spec, recorded = ModelSpec.from_json(run.read("spec")), run.read("data")
+    try:
+        height, width, channels = recorded["image_shape"]
+        preprocessing = Preprocessing.from_json(recorded["preprocessing"])
+        names = recorded["class_names"]
+    except (KeyError, ValueError, TypeError) as error:
+        raise DataError(f"{run.path / 'data.json'} is damaged: {error!r}") from error
+    if preprocessing.geometry.side:
+        height = width = preprocessing.geometry.side
+    shape = (int(height), int(width), int(channels))
+    facts = _facts(run, checkpoint, group, recorded)
+    return Artefact(
+        spec=spec,
+        class_names=name_classes(names, spec.classes),
+        preprocessing=fit_geometry(preprocessing, shape),
+        image_shape=shape,
+        origin=f"the run {run.path.absolute().name}, step {checkpoint.step:,}",
+        facts=facts,
+        tensors=checkpoint.tensors[group],
+        notes=tuple(f"A newer checkpoint cannot be used. {problem}" for problem in problems),
+    )
+
+
+def _facts(run: RunDirectory, checkpoint: Checkpoint, group: str, recorded: dict[str, Any]) -> dict[str, Any]:
+    facts = {
+        "data": recorded["name"],
+        "fingerprint": recorded["fingerprint"],
+        "recipe": run.read("recipe").get("name", ""),
+        "step": checkpoint.step,
+        "identity": checkpoint.identity,
+        "weights": "averaged weights" if group == "ema" else "weights",
+    }
+    if run.is_finished:
+        result = run.read("RESULT")
+        if (result.get("step"), result.get("weights")) == (checkpoint.step, facts["weights"]):
+            facts |= {name: result[name] for name in ("accuracy", "correct", "seen", "loss")}
+    return facts

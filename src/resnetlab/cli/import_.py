@@ -1,0 +1,48 @@
+"""`resnetlab import`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from resnetlab.artefact import import_weights, write_folder
+from resnetlab.artefact.folder import refuse_taken
+from resnetlab.catalog import model_spec
+from resnetlab.cli.text import print_json
+from resnetlab.errors import DataError, UsageError
+
+
+def import_file(options: argparse.Namespace) -> None:
+    """Make a model folder of a foreign weight file, and print what became of every tensor."""
+    network = model_spec(options.model) if options.model else None
+    names = read_class_names(Path(options.classes)) if options.classes else ()
+    if options.out:
+        refuse_taken(Path(options.out))
+    artefact, report = import_weights(Path(options.file), network=network, class_names=names)
+    out = Path(options.out or artefact.spec.name)
+    write_folder(artefact, out)
+    if options.json:
+        print_json({"path": str(out), "report": report.to_json(), "notes": list(artefact.notes)})
+        return
+    for note in artefact.notes:
+        print(note, file=sys.stderr)
+    print(report)
+    print(f"\n{out}")
+
+
+def read_class_names(path: Path) -> tuple[str, ...]:
+    """Return the names in a text file, one a line; empty lines at the end do not count.
+
+    Raises:
+        UsageError: If there is no such file.
+        DataError: If it is no text, or a line is empty.
+    """
+    try:
+        text = path.expanduser().read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is no text in UTF-8") from error
+    names = tuple(line.strip() for line in text.rstrip().splitlines())
+    if "" in names:
+        raise DataError(f"{path}: line {names.index('') + 1} is empty")
+    return names

@@ -1,0 +1,100 @@
+"""The verbs that use a trained network: predict, export, import."""
+
+from typing import Any
+
+from resnetlab.cli.verb import add_device, add_verb, later
+
+# export.TARGETS' names; a test keeps them equal (that module imports torch).
+TARGETS = ("onnx", "torch-export", "safetensors", "folder", "torchvision", "hf", "keras")
+
+_PREDICT_EXAMPLES = """examples:
+  resnetlab predict runs/RUN photo.jpg
+  resnetlab predict MODEL photos/ "more/*.png" --top 3 --csv answers.csv
+  resnetlab predict MODEL.onnx photos/ --jsonl
+  resnetlab predict MODEL photos/ --features features.npz --explain why/
+  find . -name "*.jpg" | resnetlab predict MODEL -
+"""
+_EXPORT_EXAMPLES = """examples:
+  resnetlab export runs/RUN --to onnx -o model.onnx
+  resnetlab export runs/RUN --to onnx --uint8 -o app.onnx    pixels in, probabilities out
+  resnetlab export runs/RUN --to folder -o mynet             to keep, to pass on
+  resnetlab export mynet --to hf -o hub                      as timm and the Hugging Face hub have it
+  resnetlab export mynet --to keras -o mynet.h5
+"""
+_IMPORT_EXAMPLES = """examples:
+  resnetlab import resnet50.pth -o resnet50 --classes imagenet_classes.txt
+  resnetlab import resnet50_weights_tf_dim_ordering_tf_kernels.h5 -o keras50
+  resnetlab import model.ckpt-250200 -o official
+"""
+
+
+def add_predict(verbs: Any) -> None:
+    """Add `resnetlab predict`."""
+    predict = add_verb(
+        verbs, "predict", "say what is in images", later("predict", "predict"), _PREDICT_EXAMPLES
+    )
+    predict.add_argument(
+        "model",
+        metavar="RUN|FOLDER|FILE",
+        help="a run or checkpoint, a model folder, or a .safetensors or .onnx file of `resnetlab export`",
+    )
+    predict.add_argument(
+        "images",
+        nargs="+",
+        metavar="IMAGE",
+        help="files, folders, patterns as 'photos/*.jpg'; - reads paths from standard input, one a line",
+    )
+    predict.add_argument("--top", type=int, default=5, metavar="K", help="classes told (default: 5)")
+    predict.add_argument("--csv", metavar="FILE|-", help="a row for each image, into a file or printed")
+    predict.add_argument(
+        "--jsonl", action="store_true", help="print a JSON object for each image as it comes"
+    )
+    predict.add_argument("--features", metavar="FILE", help="what the classifier reads, into an .npz or .csv")
+    predict.add_argument("--explain", metavar="DIR", help="pictures of where the network looked (Grad-CAM)")
+    predict.add_argument("--batch", type=int, default=32, metavar="N", help="images at once (default: 32)")
+    _add_weights(predict)
+    add_device(predict)
+
+
+def add_export(verbs: Any) -> None:
+    """Add `resnetlab export`."""
+    export = add_verb(
+        verbs, "export", "write a trained network for other programs", later("export", "export"),
+        _EXPORT_EXAMPLES,
+    )  # fmt: skip
+    export.add_argument("model", metavar="RUN|FOLDER", help="a run, a checkpoint or a model folder")
+    export.add_argument("--to", required=True, choices=TARGETS, help="for whom")
+    export.add_argument(
+        "-o", "--out", metavar="PATH", help="the file or folder (default: named after the model)"
+    )
+    export.add_argument(
+        "--uint8",
+        action="store_true",
+        help="onnx, torch-export: uint8 images (N, H, W, C) in, probabilities out",
+    )
+    _add_weights(export)
+
+
+def add_import(verbs: Any) -> None:
+    """Add `resnetlab import`."""
+    importing = add_verb(
+        verbs, "import", "make a model folder of weights of another program",
+        later("import_", "import_file"), _IMPORT_EXAMPLES,
+    )  # fmt: skip
+    importing.add_argument(
+        "file", help="of torchvision, timm, Keras, TensorFlow, ...: a file, a folder, a checkpoint's prefix"
+    )
+    importing.add_argument("-o", "--out", metavar="FOLDER", help="the model folder (default: MODEL)")
+    importing.add_argument("--classes", metavar="FILE", help="the classes' names, one a line, in their order")
+    importing.add_argument(
+        "--model", metavar="NAME", help="load it as this network (default: it is recognised)"
+    )
+
+
+def _add_weights(parser: Any) -> None:
+    parser.add_argument(
+        "--weights",
+        choices=("auto", "plain", "averaged"),
+        default="auto",
+        help="of a run: averaged weights if it has them (auto), or one of the two",
+    )

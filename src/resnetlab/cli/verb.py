@@ -1,0 +1,49 @@
+"""What every verb of the command line has: its flags, and code that is imported only when it runs."""
+
+import argparse
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+
+def later(module: str, function: str) -> Callable[[argparse.Namespace], None]:
+    """Return a function that imports its own code when it is called."""
+
+    def perform(options: argparse.Namespace) -> None:
+        getattr(importlib.import_module(f"resnetlab.cli.{module}"), function)(options)
+
+    return perform
+
+
+def add_verb(
+    verbs: Any, name: str, help_text: str, perform: Callable[[argparse.Namespace], None], examples: str = ""
+) -> argparse.ArgumentParser:
+    """Add a verb with the flags that all have, and return its parser."""
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        name,
+        help=help_text,
+        description=help_text[0].upper() + help_text[1:] + ".",
+        epilog=examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+    parser.set_defaults(perform=perform, parser=parser)
+    return parser
+
+
+def add_set(parser: argparse.ArgumentParser) -> None:
+    """Add --set."""
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="set any value of the recipe or the model; may be repeated",
+    )
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Add --device."""
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: auto)")

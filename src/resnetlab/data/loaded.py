@@ -1,0 +1,227 @@
+"""Training and evaluation batches of images that are read from files as they are needed."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from resnetlab.data.augment import Augmenter
+from resnetlab.data.batches import Batch, mixed_batch
+from resnetlab.data.encoded import EncodedSplit
+from resnetlab.data.geometry import Size
+from resnetlab.data.loader import (
+    Bad,
+    ForEvaluation,
+    ForTraining,
+    Images,
+    Loaded,
+    Request,
+    load,
+)
+from resnetlab.data.mix import mix
+from resnetlab.data.normalise import to_NCHW
+from resnetlab.data.order import SampleStream
+from resnetlab.data.preparation import TrainingPreparation, side_at
+from resnetlab.data.preprocessing import Preprocessing
+from resnetlab.errors import DataError
+from resnetlab.recipe import Recipe
+from resnetlab.timeline import Timeline
+
+
+@dataclass
+class BadSamples:
+    """The broken images that a run came upon, held against the share that may be."""
+
+    share: float
+    found: dict[tuple[str, int], str] = field(default_factory=dict)
+    """The problem, which names the place, by part ("train") and sample."""
+
+    tell: Callable[[str, int, str], None] = lambda part, sample, problem: None
+    """Told of each when it is first met."""
+
+    def add(self, part: str, size: int, bad: list[Bad]) -> None:
+        """Take note of broken images of a part of `size` images.
+
+        Raises:
+            DataError: If more of them are broken than may be.
+        """
+        for sample, problem in bad:
+            if (part, sample) not in self.found:
+                self.found[part, sample] = problem
+                self.tell(part, sample, problem)
+        if self.count(part) > self.share * size:
+            raise DataError(
+                f"{self.count(part)} of {size:,} {part} images are broken, more than "
+                f"{100 * self.share:g} %; the last: {bad[-1].problem}",
+                hint="`resnetlab data check` lists them all; --bad-samples allows a larger share.",
+            )
+
+    def count(self, part: str) -> int:
+        """Return how many images of a part were broken so far."""
+        return sum(each == part for each, _ in self.found)
+
+
+class WaitClock:
+    """Seconds for which the device had nothing to do because the next batch was not there.
+
+    On CUDA the device itself takes the times: the process may wait while there is still work queued.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._is_cuda = device.type == "cuda"
+        self._seconds, self._started = 0.0, 0.0
+        self._gaps: list[tuple[torch.cuda.Event, torch.cuda.Event]] = []
+
+    def start(self) -> None:
+        """All earlier work is queued."""
+        self._started = time.perf_counter()
+        if self._is_cuda:
+            begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
+            begin.record()
+            self._gaps.append((begin, end))
+
+    def stop(self) -> None:
+        """The batch is there, its copy to the device queued."""
+        if self._is_cuda:
+            self._gaps[-1][1].record()
+        else:
+            self._seconds += time.perf_counter() - self._started
+
+    @property
+    def seconds(self) -> float:
+        """The sum so far; waits for the device."""
+        for begin, end in self._gaps:
+            end.synchronize()
+            self._seconds += begin.elapsed_time(end) / 1e3
+        self._gaps.clear()
+        return self._seconds
+
+
+class LoadedBatches:
+    """The training batches of a run, by step, loaded ahead by worker processes."""
+
+    def __init__(
+        self,
+        split: EncodedSplit,
+        *,
+        timeline: Timeline,
+        recipe: Recipe,
+        preprocessing: Preprocessing,
+        size: Size,
+        device: torch.device,
+        workers: int,
+        bad: BadSamples,
+    ) -> None:
+        self.timeline, self.recipe, self.device, self.workers = timeline, recipe, device, workers
+        self.clock = WaitClock(device)
+        self._size, self._split, self._bad, self._preprocessing = size, split, bad, preprocessing
+        seed = recipe.run.seed
+        preparation = TrainingPreparation(recipe.preparation, seed, preprocessing.channels)
+        skips = recipe.preparation.bad_samples > 0
+        self._images = Images(split, ForTraining(preparation, size), skips, replaces=True)
+        self._stream = SampleStream(seed, len(split), repeats=recipe.preparation.repeats)
+        self._augmenters: dict[tuple[int, ...], Augmenter] = {}
+        self._coming: Iterator[Loaded] | None = None
+        self._next = 0
+
+    def at(self, step: int) -> Batch:
+        """Return the batch of the update after `step` updates.
+
+        Steps in turn come from the workers, which begin with the first that is asked for; any other
+        is read here, the same to the last bit.
+
+        Raises:
+            UsageError: If the step is outside the run.
+            DataError: If an image cannot be read.
+        """
+        if self._coming is None:
+            self._next = step
+            self._coming = load(
+                self._images,
+                map(self._request, range(step, self.timeline.num_steps)),
+                workers=self.workers,
+                pins=self.device.type == "cuda",
+            )
+        if step != self._next:
+            again = load(self._images, [self._request(step)], workers=0, pins=False)
+            return self._on_device(next(again), step)
+        self.clock.start()
+        loaded = next(self._coming)
+        self._next = step + 1
+        batch = self._on_device(loaded, step, arrived=self.clock.stop)
+        self._bad.add("train", len(self._split), loaded.bad) if loaded.bad else None
+        return batch
+
+    def seconds_waited(self) -> float:
+        """Return how long training waited for batches so far."""
+        return self.clock.seconds
+
+    def close(self) -> None:
+        """End the workers."""
+        self._coming = None
+
+    def _request(self, step: int) -> Request:
+        samples, epochs = self._stream.samples_at(self.timeline.positions(step))
+        side = side_at(self.recipe.preparation, step / self.timeline.num_steps)
+        return Request(samples.numpy(), epochs.numpy(), side)
+
+    def _on_device(self, loaded: Loaded, step: int, arrived: Callable[[], None] = lambda: None) -> Batch:
+        labels = torch.from_numpy(self._split.labels)[loaded.samples]
+        pixels, samples, epochs, labels = (
+            each.to(self.device, non_blocking=True)
+            for each in (loaded.images, loaded.samples, loaded.epochs, labels)
+        )
+        arrived()
+        recipe = self.recipe
+        images = self._augmenter(pixels.shape[1:3])(pixels, samples, epochs)
+        mixed = mix(images, labels, recipe.augmentation, seed=recipe.run.seed, step=step)
+        return mixed_batch(mixed, labels, samples, channels_last=recipe.execution.channels_last)
+
+    def _augmenter(self, size: torch.Size) -> Augmenter:
+        if size not in self._augmenters:
+            self._augmenters[size] = Augmenter(
+                self.recipe.augmentation,
+                self._preprocessing.normaliser,
+                seed=self.recipe.run.seed,
+                size=(size[0], size[1]),
+                device=self.device,
+            )
+        return self._augmenters[size]
+
+
+def loaded_evaluation_batches(
+    split: EncodedSplit,
+    preprocessing: Preprocessing,
+    *,
+    part: str,
+    size: Size,
+    device: torch.device,
+    batch: int,
+    channels_last: bool,
+    workers: int,
+    bad: BadSamples,
+) -> Iterator[Batch]:
+    """Yield every sample exactly once, in order; broken ones, if some may be, are left out and noted.
+
+    Raises:
+        DataError: If an image cannot be read, or more than may be are broken.
+    """
+    images = Images(split, ForEvaluation(preprocessing, size), bad.share > 0)
+    every = np.arange(len(split))
+    starts = range(0, len(split), batch)
+    side = preprocessing.geometry.side
+    requests = (Request(every[s : s + batch], np.zeros_like(every[s : s + batch]), side) for s in starts)
+    workers = min(workers, len(starts))
+    for loaded in load(images, requests, workers=workers, pins=device.type == "cuda"):
+        if loaded.bad:
+            bad.add(part, len(split), loaded.bad)
+        if not len(loaded.samples):
+            continue
+        pixels = loaded.images.to(device, non_blocking=True)
+        yield Batch(
+            images=to_NCHW(preprocessing.normaliser(pixels), channels_last=channels_last),
+            labels=torch.from_numpy(split.labels)[loaded.samples].to(device),
+            samples=loaded.samples.to(device),
+        )

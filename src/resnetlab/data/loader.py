@@ -1,0 +1,236 @@
+"""Worker processes that read, decode and prepare images, a batch at a time, in the order of the steps.
+
+What a batch holds depends on its request alone, so that neither the number of workers nor where a run
+was interrupted can matter. torch's DataLoader moves requests and batches between the processes.
+"""
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from multiprocessing.context import BaseContext
+from multiprocessing.process import BaseProcess
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.multiprocessing
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from resnetlab.data.encoded import EncodedSplit
+from resnetlab.data.geometry import Pixels, Size
+from resnetlab.data.preparation import TrainingPreparation
+from resnetlab.data.preprocessing import Preprocessing, refuse_other_size
+from resnetlab.errors import DataError
+
+Integers = npt.NDArray[np.int64]
+_PREFETCHED = 2  # batches per worker
+
+
+class Request(NamedTuple):
+    """What a batch shall be."""
+
+    samples: Integers
+    """Shape (N,): numbers in the split."""
+
+    epochs: Integers
+    """Shape (N,): in which epoch each is read."""
+
+    side: int
+    """Of the images in pixels; 0 takes the files as they are."""
+
+
+class Bad(NamedTuple):
+    """An image that could not be read."""
+
+    sample: int
+    problem: str
+
+
+class Loaded(NamedTuple):
+    """What a request became."""
+
+    images: Tensor
+    """Uint8, shape (N, H, W, C)."""
+
+    samples: Tensor
+    """Int64, shape (N,): those asked for, or what stands for broken ones, or less the broken ones."""
+
+    epochs: Tensor
+    """Int64, shape (N,)."""
+
+    bad: list[Bad]
+
+    refusal: tuple[str, str] | None = None
+    """Why the batch could not be made, and a hint; None if it was."""
+
+
+class Prepared(Protocol):
+    """Makes an image of a file; it pickles."""
+
+    def __call__(self, split: EncodedSplit, sample: int, epoch: int, side: int) -> Pixels:
+        """Return the image as it goes into a batch."""
+
+
+@dataclass(frozen=True)
+class ForTraining:
+    """Random crops and policies; images that are not resized must have `size`."""
+
+    preparation: TrainingPreparation
+    size: Size
+
+    def __call__(self, split: EncodedSplit, sample: int, epoch: int, side: int) -> Pixels:
+        """Return the training image."""
+        image = split.read(sample)
+        pixels = self.preparation.pixels(image, epoch=epoch, sample=sample, side=side)
+        if not side:
+            refuse_other_size(image.place, pixels, self.size)
+        return pixels
+
+
+@dataclass(frozen=True)
+class ForEvaluation:
+    """The recorded preprocessing; images that are not resized must have `size`."""
+
+    preprocessing: Preprocessing
+    size: Size
+
+    def __call__(self, split: EncodedSplit, sample: int, epoch: int, side: int) -> Pixels:
+        """Return the image as evaluation sees it."""
+        image = split.read(sample)
+        pixels = self.preprocessing.pixels(image)
+        if not side:
+            refuse_other_size(image.place, pixels, self.size)
+        return pixels
+
+
+@dataclass(frozen=True)
+class Images(Dataset[Loaded]):
+    """The batches of a split, by request. It pickles, for the workers."""
+
+    split: EncodedSplit
+    prepared: Prepared
+    skips: bool
+    """Whether broken images are left out; else the first refuses its batch."""
+    replaces: bool = False
+    """Whether the next sample that is whole stands for a broken one."""
+
+    def __getitem__(self, request: Request) -> Loaded:
+        """Read, decode and prepare the images of a batch."""
+        pixels: list[Pixels] = []
+        samples: list[int] = []
+        bad: list[Bad] = []
+        epochs = []
+        for sample, epoch in zip(request.samples.tolist(), request.epochs.tolist(), strict=True):
+            for distance in range(len(self.split) if self.replaces else 1):
+                chosen = (sample + distance) % len(self.split)
+                try:
+                    pixels.append(self.prepared(self.split, chosen, epoch, request.side))
+                except DataError as error:
+                    if not self.skips:
+                        return _refused(error)
+                    bad.append(Bad(chosen, str(error)))
+                else:
+                    samples.append(chosen)
+                    epochs.append(epoch)
+                    break
+        if not pixels:
+            return Loaded(torch.empty(0), torch.empty(0, dtype=torch.int64), torch.empty(0), bad)
+        return Loaded(torch.from_numpy(np.stack(pixels)), torch.tensor(samples), torch.tensor(epochs), bad)
+
+
+def _refused(error: DataError) -> Loaded:
+    nothing = torch.empty(0, dtype=torch.int64)
+    hint = error.hint or "`resnetlab data check` lists all broken images."
+    return Loaded(nothing, nothing, nothing, [], (str(error.args[0]), hint))
+
+
+def load(images: Images, requests: Iterable[Request], *, workers: int, pins: bool) -> Iterator[Loaded]:
+    """Yield a batch for each request, in their order, from worker processes that read ahead.
+
+    Args:
+        images: The split and what becomes of its images.
+        requests: Taken from here as the workers get free.
+        workers: Processes; 0 reads in this one.
+        pins: Whether the batches shall lie in pinned memory, for copies to CUDA.
+
+    Raises:
+        DataError: If an image cannot be read, naming its place; or if a worker dies.
+    """
+    warnings.filterwarnings("ignore", "This DataLoader will create")  # more workers than cores may be meant
+    loader: DataLoader[Loaded] = DataLoader(
+        images,
+        batch_size=None,
+        sampler=requests,
+        num_workers=workers,
+        collate_fn=_as_it_is,
+        pin_memory=pins,
+        generator=torch.Generator(),  # else it would take a number from torch's own
+        multiprocessing_context=process_context() if workers else None,
+        prefetch_factor=_PREFETCHED if workers else None,
+        worker_init_fn=_begin_worker,
+    )
+    try:
+        for batch in loader:
+            if batch.refusal:
+                raise DataError(batch.refusal[0], hint=batch.refusal[1])
+            yield batch
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise DataError(
+            f"a process that loads images ended: {str(error).splitlines()[0]}",
+            hint="Often it was memory (of /dev/shm in a container): try fewer --workers, or 0.",
+        ) from error
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
+
+
+def _begin_worker(number: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that trains
+    trainer = multiprocessing.parent_process()
+    assert trainer is not None
+    threading.Thread(target=_end_with, args=(trainer,), daemon=True).start()
+
+
+def _end_with(trainer: BaseProcess) -> None:
+    """Leave when the process that trains is gone, killed perhaps.
+
+    torch's own watch looks at the parent's number, which is the fork server's; and that one stays as
+    long as its workers do.
+    """
+    trainer.join()
+    os._exit(1)
+
+
+def process_context() -> BaseContext:
+    """Return how workers are started.
+
+    Never by fork, which copies the locks of torch's threads and CUDA's state. On Linux by a fork
+    server that has torch loaded once, so that a worker starts in milliseconds instead of seconds and
+    shares that memory; elsewhere by spawn.
+    """
+    if sys.platform != "linux":
+        return torch.multiprocessing.get_context("spawn")
+    context = torch.multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["resnetlab.data.loader"])
+    return context
+
+
+def count_workers(wanted: int, device: torch.device) -> int:
+    """Return the number of worker processes; -1 asks for what suits the machine.
+
+    For a GPU one per core; on the CPU, whose cores are training, a quarter of them.
+    """
+    if wanted >= 0:
+        return wanted
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores // 4 if device.type == "cpu" else cores, 16)

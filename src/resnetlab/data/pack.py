@@ -1,0 +1,158 @@
+"""A smaller copy of an image collection, in a format that others read too.
+
+WebDataset shards are plain tar files of JPEGs with a JSON beside each: the webdataset library, Hugging
+Face's datasets and `tar` read them, a million images are a few hundred files instead of a million, and
+`webdataset.py` here reads any image of them at once.
+"""
+
+import io
+import json
+import os
+import tarfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from resnetlab import files
+from resnetlab.data.decode import OpenedImage
+from resnetlab.data.encoded import EncodedImage, EncodedSource, EncodedSplit
+from resnetlab.data.geometry import resample, shorter_side_to, to_picture
+from resnetlab.data.webdataset import CLASSES
+from resnetlab.errors import UsageError
+
+_SHARD_BYTES = 2**27
+_CHUNK = 256  # images that are in memory at a time
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What was written."""
+
+    images: int
+    shards: int
+    bytes_before: int
+    bytes_after: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return asdict(self)
+
+
+def pack_source(
+    source: EncodedSource,
+    out: Path,
+    *,
+    side: int = 256,
+    quality: int = 90,
+    progress: Callable[[int, int], None] | None = None,
+) -> Packed:
+    """Write OUT/{train,val,test}-000000.tar, ... and OUT/classes.json.
+
+    Images whose shorter side is above `side` are brought to it, by averaging; smaller ones keep their
+    size. All become upright RGB JPEGs.
+
+    Args:
+        source: What to copy.
+        out: A new or empty folder.
+        side: Largest shorter side in pixels.
+        quality: Of the JPEGs, 1 to 95.
+        progress: Is told how many images are done, of how many.
+
+    Raises:
+        UsageError: If `out` holds anything, or a number cannot be.
+        DataError: If an image is broken.
+        WriteError: If the disk is full, say.
+    """
+    if side < 1 or not 1 <= quality <= 95:
+        raise UsageError(f"--size {side} --quality {quality}: a side from 1, a quality from 1 to 95")
+    if out.is_file() or (out.is_dir() and any(out.iterdir())):
+        raise UsageError(f"{out} is not empty", hint="Choose a new folder.")
+    files.make_directory(out)
+    total = sum(map(len, source.parts.values()))
+    images = shards = before = after = 0
+
+    def tell(image: EncodedImage) -> None:
+        nonlocal images, before
+        images, before = images + 1, before + len(image.data)
+        if progress is not None:
+            progress(images, total)
+
+    for name, content in _shards(source, side, quality, tell):
+        files.write_file(out / name, content)
+        shards, after = shards + 1, after + len(content)
+    files.write_file(out / CLASSES, json.dumps(source.class_names, indent=1) + "\n")
+    return Packed(images, shards, before, after)
+
+
+def _shards(
+    source: EncodedSource, side: int, quality: int, tell: Callable[[EncodedImage], None]
+) -> Iterator[tuple[str, bytes]]:
+    """Yield each shard's name and content; every image that went into one is told."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for part, split in source.parts.items():
+            shard, written = _Shard(), 0
+            for index, image, packed in _packed(split, side, quality, pool):
+                label = int(split.labels[index])
+                shard.add(f"{index:08}", packed, source.class_names[label], label, image.place)
+                tell(image)
+                if shard.length > _SHARD_BYTES or index == len(split) - 1:
+                    yield f"{part}-{written:06}.tar", shard.content()
+                    shard, written = _Shard(), written + 1
+
+
+def _packed(
+    split: EncodedSplit, side: int, quality: int, pool: ThreadPoolExecutor
+) -> Iterator[tuple[int, EncodedImage, bytes]]:
+    """Yield each image's number, content and packed content, in order."""
+
+    def one(index: int) -> tuple[int, EncodedImage, bytes]:
+        image = split.read(index)
+        return index, image, pack_image(image, side, quality)
+
+    for start in range(0, len(split), _CHUNK):
+        yield from pool.map(one, range(start, min(start + _CHUNK, len(split))))
+
+
+def pack_image(image: EncodedImage, side: int, quality: int) -> bytes:
+    """Return an image as an upright JPEG whose shorter side is at most `side`.
+
+    Raises:
+        DataError: If it is damaged or no image.
+    """
+    opened = OpenedImage(image)
+    size = opened.size()
+    enough = shorter_side_to(size, side, "bilinear") if min(size) > side else None
+    picture = opened.picture(channels=3, at_least=enough)
+    if enough is not None:
+        picture = to_picture(resample(picture, enough, "bilinear"))
+    stream = io.BytesIO()
+    picture.save(stream, "JPEG", quality=quality)
+    return stream.getvalue()
+
+
+class _Shard:
+    """A tar file in the making. The same images give the same bytes."""
+
+    def __init__(self) -> None:
+        self._stream = io.BytesIO()
+        self._archive = tarfile.TarFile(fileobj=self._stream, mode="w", format=tarfile.USTAR_FORMAT)
+
+    @property
+    def length(self) -> int:
+        """Bytes so far."""
+        return self._stream.tell()
+
+    def add(self, name: str, jpeg: bytes, class_name: str, label: int, place: str) -> None:
+        """Add an image and what is known of it."""
+        facts = json.dumps({"label": class_name, "index": label, "place": place}).encode()
+        for suffix, content in ((".jpg", jpeg), (".json", facts)):
+            member = tarfile.TarInfo(name + suffix)
+            member.size = len(content)
+            self._archive.addfile(member, io.BytesIO(content))
+
+    def content(self) -> bytes:
+        """Return the whole tar file."""
+        self._archive.close()
+        return self._stream.getvalue()

@@ -1,0 +1,185 @@
+"""What lies at a path, by its content: the one place that knows all formats."""
+
+import contextlib
+import os
+import tarfile
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+
+from resnetlab.data.cifar import read_cifar
+from resnetlab.data.cifar_layouts import LAYOUTS
+from resnetlab.data.encoded import EncodedSource, EncodedSplit
+from resnetlab.data.folder import IMAGE_SUFFIXES, open_folder
+from resnetlab.data.hf_dataset import open_hf_dataset
+from resnetlab.data.imagenet_raw import TRAIN_TAR
+from resnetlab.data.source import Source, Split
+from resnetlab.data.table import open_csv
+from resnetlab.data.tfrecord import SHARD_NAME, open_tfrecord
+from resnetlab.data.webdataset import open_webdataset
+from resnetlab.errors import DataError
+
+AnySource = Source | EncodedSource
+AnySplit = Split | EncodedSplit
+
+SMALL_SIDE = 64
+SMALL_BYTES = 512 * 2**20
+"""Images of one size up to this side that take up to these bytes are held in memory, as CIFAR is."""
+
+_LOOKED_AT = 100
+_WILD = "*?[{"
+_CIFAR_FILES = {name for layout in LAYOUTS for name in (*layout.files, layout.meta)}
+_CIFAR_FOLDERS = {layout.folder for layout in LAYOUTS}
+_KNOWN = "; ".join(
+    (
+        *(f"{', '.join((each.files[0], '...', each.test))}" for each in LAYOUTS),
+        "train/CLASS/IMAGE and val/CLASS/IMAGE or CLASS/IMAGE (image folder)",
+        "train-00000-of-01024 (TFRecord)",
+        "NAME-000000.tar (WebDataset)",
+        "dataset_info.json (Hugging Face)",
+        "a .csv of path,label",
+    )
+)
+
+
+def open_path(path: Path, *, classes: int | None = None, holds_small: bool = True) -> AnySource:
+    """Open whatever lies at a path, or matches it as a pattern of shards.
+
+    Small images of one size are decoded into memory at once; see SMALL_SIDE.
+
+    Args:
+        path: A folder, a file or a pattern.
+        classes: How many there are, where the data leaves it open (a TFRecord's background class).
+        holds_small: Whether small images of one size are decoded into memory.
+
+    Raises:
+        DataError: If it is nothing that is known, or damaged.
+    """
+    source: AnySource
+    if any(sign in str(path) for sign in _WILD) and not path.exists():
+        source = open_webdataset(path) if ".tar" in path.name else open_tfrecord(path, classes=classes)
+    elif path.is_dir():
+        opener = _folder_opener(path, classes)
+        if opener is None:
+            _refuse_unknown(path)
+        source = opener(path)
+    else:
+        source = _open_file(path, classes)
+    if isinstance(source, EncodedSource) and holds_small:
+        return in_memory(source) or source
+    return source
+
+
+def _folder_opener(path: Path, classes: int | None) -> Callable[[Path], AnySource] | None:
+    try:
+        inside = [each for each in [*path.iterdir(), *path.glob("*/*")] if not each.name.startswith(".")]
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    top = {each.name for each in inside if each.parent == path and each.is_file()}
+    if top & _CIFAR_FILES or any((path / folder).is_dir() for folder in _CIFAR_FOLDERS):
+        return read_cifar
+    if "dataset_dict.json" in top or {"state.json", "dataset_info.json"} <= top:
+        return open_hf_dataset
+    if TRAIN_TAR in top:
+        hint = f"`resnetlab data prepare imagenet {path} OUT` unpacks them."
+        raise DataError(f"{path}: holds ImageNet's original archives", hint=hint)
+    if any(SHARD_NAME.search(each.name) and each.is_file() for each in inside):
+        return lambda path: open_tfrecord(path, classes=classes)
+    if any(each.suffix == ".tar" and each.is_file() for each in inside):
+        return open_webdataset
+    return open_folder if _has_image(path) else None
+
+
+def _has_image(path: Path) -> bool:
+    return any(
+        os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
+        for folder, _, names in os.walk(path, followlinks=True)
+        if folder != str(path)
+        for name in names
+    )
+
+
+def _open_file(path: Path, classes: int | None) -> AnySource:
+    if path.suffix.lower() in (".csv", ".tsv"):
+        return open_csv(path)
+    if SHARD_NAME.search(path.name):
+        return open_tfrecord(path, classes=classes)
+    if path.suffix == ".tar" and _is_webdataset(path):
+        return open_webdataset(path)
+    return read_cifar(path)
+
+
+def _is_webdataset(path: Path) -> bool:
+    try:
+        with tarfile.open(path, "r:") as archive:
+            suffixes = {Path(member.name).suffix.lower() for member in islice(archive, 100)}
+    except (OSError, tarfile.TarError):
+        return False
+    return bool(suffixes & {".cls", ".json"}) and bool(suffixes & IMAGE_SUFFIXES)
+
+
+def _refuse_unknown(path: Path) -> NoReturn:
+    names = sorted(each.name + "/" * each.is_dir() for each in path.iterdir())
+    found = ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")
+    raise DataError(
+        f"{path}: no data that is known; found {found or 'nothing'}", hint=f"Expected one of: {_KNOWN}."
+    )
+
+
+def in_memory(source: EncodedSource) -> Source | None:
+    """Return the source with its pixels in memory, if its images are small and all of one size.
+
+    Raises:
+        DataError: If the first whole image is small and another one is broken.
+    """
+    splits = source.parts
+    shape = _first_shape(source.train)
+    if shape is None:
+        return None
+    height, width, channels = shape
+    total = sum(map(len, splits.values())) * height * width * channels
+    if max(height, width) > SMALL_SIDE or total > SMALL_BYTES:
+        return None
+    decoded = {}
+    for part, split in splits.items():
+        pixels = _decoded(split, (height, width), channels)
+        if pixels is None:
+            return None
+        decoded[part] = pixels
+    return Source(
+        name=source.name,
+        class_names=source.class_names,
+        train=decoded["train"],
+        test=decoded["test"],
+        val=decoded.get("val"),
+        origin=source.origin,
+        is_partial=source.is_partial,
+        notes=source.notes,
+    )
+
+
+def _first_shape(split: EncodedSplit) -> tuple[int, int, int] | None:
+    """Return height, width and channels of the first of a few images whose header can be read."""
+    from resnetlab.data.decode import image_facts, image_size
+
+    for index in range(min(len(split), _LOOKED_AT)):
+        with contextlib.suppress(DataError):
+            image = split.read(index)
+            channels = 1 if image_facts(image).mode in ("1", "L", "I;16", "I", "F") else 3
+            return (*image_size(image), channels)
+    return None
+
+
+def _decoded(split: EncodedSplit, size: tuple[int, int], channels: int) -> Split | None:
+    from resnetlab.data.decode import decode
+
+    images = np.empty((len(split), *size, channels), np.uint8)
+    for index in range(len(split)):
+        pixels = decode(split.read(index), channels=1 if channels == 1 else 3)
+        if pixels.shape[:2] != size:
+            return None
+        images[index] = pixels
+    return Split(images, split.labels)

@@ -1,0 +1,166 @@
+"""export_model: one network to one target, compared with PyTorch first."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from resnetlab import files
+from resnetlab.artefact.card import describe_preprocessing
+from resnetlab.artefact.folder import (
+    commit_new,
+    folder_contents,
+    from_safetensors,
+    refuse_taken,
+    to_safetensors,
+)
+from resnetlab.artefact.model import Artefact
+from resnetlab.artefact.onnx_model import OnnxModel
+from resnetlab.errors import UsageError, nearest
+from resnetlab.export.comparing import Function, largest_difference, network_of
+from resnetlab.export.keras_file import for_keras, keras_bytes
+from resnetlab.export.onnx_graph import onnx_bytes
+from resnetlab.export.reading_back import read_foreign
+from resnetlab.export.torch_names import for_timm, for_torchvision, torch_file
+from resnetlab.export.torch_program import program_bytes, run_program
+
+_WITH_PIXELS = ("onnx", "torch-export")
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written, and how far its answers are from PyTorch's."""
+
+    path: str
+    target: str
+    difference: float
+    """Largest difference of a logit, as a share of the largest; with takes_pixels, of a probability's
+    logarithm."""
+    notes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as plain data."""
+        return {
+            "path": self.path,
+            "target": self.target,
+            "difference": self.difference,
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True)
+class _Made:
+    """Bytes of a file, or files of a folder; the function that they are; what to say."""
+
+    contents: bytes | Mapping[str, bytes]
+    function: Function
+    notes: tuple[str, ...] = ()
+
+
+def export_model(
+    artefact: Artefact, target: str, path: Path | str | None = None, *, takes_pixels: bool = False
+) -> Exported:
+    """Write a network for another program, compared with PyTorch at batches of 1, 2 and 5 before.
+
+    Args:
+        artefact: The network.
+        target: One of TARGETS.
+        path: The file, replaced if it is there, or the folder, new; None makes a name here.
+        takes_pixels: onnx and torch-export: from uint8 images (N, H, W, C) to probabilities.
+
+    Raises:
+        UsageError: If the target does not have such a network, saying why; an extra is missing; or
+            the path does not suit.
+        ResnetlabError: If it answers otherwise than PyTorch; nothing is written then.
+        WriteError: If it cannot be written.
+    """
+    if target not in TARGETS:
+        raise UsageError(
+            f"no target {target!r}", hint=f"{nearest(target, TARGETS)} There are {', '.join(TARGETS)}."
+        )
+    if takes_pixels and target not in _WITH_PIXELS:
+        raise UsageError(f"only {' and '.join(_WITH_PIXELS)} hold more than the network: not with {target}")
+    suffixes, make = TARGETS[target]
+    default = artefact.spec.name + (suffixes[0] or f"-{target}")
+    out = Path(path or default).expanduser()
+    _check_path(out, suffixes, target)
+    artefact.spec.shapes(*artefact.image_shape[:2])  # a size that the strides allow
+    made = make(artefact, out, takes_pixels)
+    difference = largest_difference(artefact, made.function, takes_pixels=takes_pixels)
+    if isinstance(made.contents, bytes):
+        files.make_directory(out.absolute().parent)
+        files.write_file(out, made.contents)
+    else:
+        commit_new(out, made.contents)
+    return Exported(str(out), target, difference, made.notes)
+
+
+def _check_path(out: Path, suffixes: tuple[str, ...], target: str) -> None:
+    if suffixes == ("",):
+        refuse_taken(out)
+        return
+    if out.is_dir():
+        raise UsageError(f"{out} is a directory; {target} is one file", hint="Name the file with -o.")
+    if out.suffix not in suffixes or out.name.endswith(".weights.h5"):
+        raise UsageError(f"{out.name}: a file for {target} ends in {' or '.join(suffixes)}")
+
+
+def _safetensors(artefact: Artefact, out: Path, _: bool) -> _Made:
+    content = to_safetensors(artefact.tensors, artefact)
+    return _Made(content, from_safetensors(content, str(out)).model())
+
+
+def _folder(artefact: Artefact, out: Path, _: bool) -> _Made:
+    contents = folder_contents(artefact, out.name)
+    return _Made(contents, from_safetensors(contents["model.safetensors"], str(out)).model())
+
+
+def _onnx(artefact: Artefact, out: Path, takes_pixels: bool) -> _Made:
+    content = onnx_bytes(artefact, takes_pixels=takes_pixels)
+    model = OnnxModel(content, str(out))
+    return _Made(content, model.run)
+
+
+def _torch_export(artefact: Artefact, out: Path, takes_pixels: bool) -> _Made:
+    content = program_bytes(artefact, takes_pixels=takes_pixels)
+    return _Made(content, run_program(content))
+
+
+def _torchvision(artefact: Artefact, out: Path, _: bool) -> _Made:
+    name, spec, tensors = for_torchvision(artefact)
+    content = to_safetensors(tensors, artefact) if out.suffix == ".safetensors" else torch_file(tensors)
+    note = f"torchvision.models.{name}(num_classes={spec.classes}).load_state_dict(...) takes it"
+    return _Made(content, network_of(spec, read_foreign(content, out.suffix, spec)), (note,))
+
+
+def _hf(artefact: Artefact, out: Path, _: bool) -> _Made:
+    name, spec, contents = for_timm(artefact, out.name)
+    function = network_of(spec, read_foreign(contents["model.safetensors"], ".safetensors", spec))
+    load = f'timm.create_model("local-dir:{out.name}", pretrained=True)'
+    notes = [f"timm's {name}, in the layout of the Hugging Face hub: {load}"]
+    if artefact.preprocessing.geometry.interpolation == "tf-bilinear":
+        notes.append("timm cannot resize as TensorFlow 1 does: its predictions will differ a little")
+    return _Made(contents, function, tuple(notes))
+
+
+def _keras(artefact: Artefact, out: Path, _: bool) -> _Made:
+    name, spec, tensors = for_keras(artefact)
+    content = keras_bytes(artefact, spec, tensors)
+    call = f"keras.applications.{name}(weights={out.name!r}, classes={spec.classes})"
+    order = "blue, green, red, as in all ResNets of Keras" if spec.order == "post" else "red, green, blue"
+    given = describe_preprocessing(artefact.preprocessing)
+    notes = (f"{call} takes it", f"its input: {given}; the channels are {order}")
+    return _Made(content, network_of(spec, read_foreign(content, ".h5", spec)), notes)
+
+
+_Maker = Callable[[Artefact, Path, bool], _Made]
+
+TARGETS: Mapping[str, tuple[tuple[str, ...], _Maker]] = {
+    "onnx": ((".onnx",), _onnx),
+    "torch-export": ((".pt2",), _torch_export),
+    "safetensors": ((".safetensors",), _safetensors),
+    "folder": (("",), _folder),
+    "torchvision": ((".pth", ".pt", ".safetensors"), _torchvision),
+    "hf": (("",), _hf),
+    "keras": ((".h5",), _keras),
+}
+"""Each target with the suffixes of its file ("" for a folder), and what makes it."""

@@ -1,0 +1,235 @@
+"""Classifier: a trained network and its preprocessing, in three lines.
+
+Axes: N images, C channels, H height, W width, K classes, F features.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar, overload
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from resnetlab.artefact.loading import load_artefact
+from resnetlab.artefact.model import Description
+from resnetlab.artefact.onnx_model import load_onnx
+from resnetlab.data.encoded import EncodedImage
+from resnetlab.data.geometry import Pixels
+from resnetlab.data.normalise import to_NCHW
+from resnetlab.data.preprocessing import Preprocessing
+from resnetlab.errors import DataError, UsageError, nearest
+from resnetlab.models import ResNet
+from resnetlab.models.layers import at
+from resnetlab.predict.explaining import Explanation, explain
+from resnetlab.predict.pictures import Picture, encode, read_file
+from resnetlab.predict.prediction import Answer, Prediction
+from resnetlab.training.device import pick_device
+
+BATCH = 32
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
+
+
+class Classifier:
+    """A network in evaluation mode that takes pictures.
+
+    Attributes:
+        model: The network, a ResNet, or the graph of an ONNX file.
+        description: Its classes, its preprocessing, where it comes from.
+        device: Where it computes.
+        notes: What its user should know.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        description: Description,
+        preprocessing: Preprocessing,
+        device: torch.device,
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        self.device = device
+        self.model = model.to(device).eval()
+        self.description, self.preprocessing, self.notes = description, preprocessing, notes
+
+    @classmethod
+    def load(cls, path: Path | str, *, device: str = "auto", weights: str = "auto") -> "Classifier":
+        """Return the classifier at `path`.
+
+        Args:
+            path: A run, a checkpoint, a model folder, or a .safetensors or .onnx file of ours.
+            device: auto, cpu, cuda, cuda:1 or mps; ONNX files run on the CPU.
+            weights: Of a run: "plain", "averaged", or "auto": averaged if there are any.
+
+        Raises:
+            UsageError: If there is no such thing.
+            CheckpointError: If it is damaged.
+        """
+        if Path(path).suffix == ".onnx":
+            if device not in ("auto", "cpu"):
+                raise UsageError(f"{path}: an ONNX file runs on the CPU here, not on {device}")
+            graph = load_onnx(path)
+            return cls(graph, graph.description, graph.preprocessing, torch.device("cpu"))
+        artefact = load_artefact(path, weights=weights)
+        model = artefact.model().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return cls(model, artefact, artefact.preprocessing, pick_device(device), artefact.notes)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes in the order of the logits."""
+        return self.description.class_names
+
+    @overload  # a str is a sequence of str, but the first that fits counts
+    def predict(  # type: ignore[overload-overlap]
+        self, pictures: Picture, *, top_k: int = 5, batch: int = BATCH
+    ) -> Prediction: ...
+    @overload
+    def predict(
+        self, pictures: Sequence[Picture], *, top_k: int = 5, batch: int = BATCH
+    ) -> list[Prediction]: ...
+    def predict(
+        self, pictures: Picture | Sequence[Picture], *, top_k: int = 5, batch: int = BATCH
+    ) -> Prediction | list[Prediction]:
+        """Return the most probable classes of a picture, or of each of a list.
+
+        Args:
+            pictures: Each a path, the content of a file, an array uint8 (H, W, C) or (H, W), or a
+                picture of Pillow.
+            top_k: Classes told of each; all, if there are fewer.
+            batch: Pictures computed at once.
+
+        Raises:
+            DataError: If a picture is damaged or no image.
+            UsageError: If it is none of these.
+        """
+        if top_k < 1 or batch < 1:
+            raise UsageError(f"top_k and batch must be at least 1, got {top_k} and {batch}")
+        many = [pictures] if isinstance(pictures, _ONE) else pictures
+        found = []
+        for start in range(0, len(many), batch):
+            part = many[start : start + batch]
+            images = [encode(each, f"image {index}") for index, each in enumerate(part, start)]
+            logits_NK = self.logits(_each(self.pixels, images))
+            found += self.answers(logits_NK, [image.place for image in images], top_k)
+        return found[0] if isinstance(pictures, _ONE) else found
+
+    def features(self, pictures: Picture | Sequence[Picture], *, batch: int = BATCH) -> np.ndarray:
+        """Return what the classifier reads, the pooled features of the last stage.
+
+        Returns:
+            float32 (F,) for one picture, (N, F) for a list.
+
+        Raises:
+            DataError, UsageError: As `predict`; an ONNX file gives no features.
+        """
+        many = [pictures] if isinstance(pictures, _ONE) else pictures
+        parts = []
+        for start in range(0, len(many), batch):
+            part = many[start : start + batch]
+            images = [encode(each, f"image {index}") for index, each in enumerate(part, start)]
+            parts.append(self.logits_and_features(_each(self.pixels, images))[1].cpu().numpy())
+        found = np.concatenate(parts) if parts else np.zeros((0, self.description.spec.out_channels[-1]))
+        return np.asarray(found[0] if isinstance(pictures, _ONE) else found)
+
+    def explain(self, picture: Picture, class_name: str | None = None) -> Explanation:
+        """Return which places of the picture speak for a class: Grad-CAM on the last stage's output.
+
+        Args:
+            picture: As `predict` takes it.
+            class_name: The class; None is the most probable one.
+
+        Raises:
+            UsageError: If there is no such class, or the network is an ONNX file.
+            DataError: As `predict`.
+        """
+        names = self.class_names
+        if class_name is not None and class_name not in names:
+            raise UsageError(f"no class {class_name!r}", hint=nearest(class_name, names))
+        image = encode(picture)
+        pixels = self.pixels(image)
+        index = None if class_name is None else names.index(class_name)
+        return explain(self._network(), pixels, self.prepare([pixels]), names, index, image.place)
+
+    def pixels(self, image: EncodedImage) -> Pixels:
+        """Return an image as evaluation sees it, uint8 (H, W, C).
+
+        Raises:
+            DataError: If it is damaged, no image, or of another size than the network's.
+        """
+        pixels = self.preprocessing.pixels(image)
+        (height, width), (wanted_height, wanted_width) = pixels.shape[:2], self.description.image_shape[:2]
+        if (height, width) != (wanted_height, wanted_width):
+            raise DataError(
+                f"{image.place}: {width}x{height} pixels; the network takes {wanted_width}x{wanted_height}"
+            )
+        return pixels
+
+    def read_all(self, paths: Sequence[str]) -> list[tuple[str, Pixels | DataError]]:
+        """Return each file's image as `pixels` does, or what is wrong with it; several at a time."""
+
+        def read(path: str) -> Pixels | DataError:
+            try:
+                return self.pixels(read_file(Path(path)))
+            except DataError as error:
+                return error
+
+        return list(zip(paths, _each(read, paths), strict=True))
+
+    def prepare(self, pixels: Sequence[Pixels]) -> Tensor:
+        """Return the network's input, float32 (N, C, H, W), on its device."""
+        images_NHWC = torch.from_numpy(np.stack(pixels)).to(self.device)
+        return to_NCHW(self.preprocessing.normaliser(images_NHWC), channels_last=True)
+
+    @torch.inference_mode()
+    def logits(self, pixels: Sequence[Pixels]) -> Tensor:
+        """Return the logits (N, K) of prepared images."""
+        logits_NK: Tensor = self.model(self.prepare(pixels))
+        return logits_NK
+
+    @torch.inference_mode()
+    def logits_and_features(self, pixels: Sequence[Pixels]) -> tuple[Tensor, Tensor]:
+        """Return the logits (N, K) and what the classifier read for them (N, F).
+
+        Raises:
+            UsageError: If the network is an ONNX file.
+        """
+        model, kept = self._network(), []
+        head = at(model, model.tail_chain[-1])
+        handle = head.register_forward_pre_hook(lambda _, inputs: kept.append(inputs[0]))
+        try:
+            logits_NK = model(self.prepare(pixels))
+        finally:
+            handle.remove()
+        return logits_NK, kept[0].flatten(1)
+
+    def answers(self, logits_NK: Tensor, places: Sequence[str], top_k: int) -> list[Prediction]:
+        """Return the most probable classes by the logits of images from these places."""
+        top = logits_NK.float().softmax(1).topk(min(top_k, len(self.class_names)), dim=1)
+        return [
+            Prediction(
+                place,
+                tuple(Answer(self.class_names[k], p, k) for p, k in zip(values, indices, strict=True)),
+            )
+            for place, values, indices in zip(places, top.values.tolist(), top.indices.tolist(), strict=True)
+        ]
+
+    def _network(self) -> ResNet:
+        if not isinstance(self.model, ResNet):
+            raise UsageError(
+                "an ONNX file gives answers only, no features and no explanations",
+                hint="Take the run or the model folder that it was exported from.",
+            )
+        return self.model
+
+
+def _each(function: Callable[[_In], _Out], values: Sequence[_In]) -> list[_Out]:
+    """Return the function of each value; Pillow decodes on several cores at once."""
+    with ThreadPoolExecutor(max(1, min(len(values), os.cpu_count() or 1))) as pool:
+        return list(pool.map(function, values))
+
+
+_ONE = (str, Path, bytes, np.ndarray, Image.Image)

@@ -1,0 +1,136 @@
+"""Scoring what is no run: a model folder, an exported safetensors file, an ONNX file."""
+
+from pathlib import Path
+
+from resnetlab.artefact.folder import is_folder
+from resnetlab.artefact.model import Description
+from resnetlab.data.loaded import BadSamples
+from resnetlab.data.open import open_source
+from resnetlab.data.recognise import AnySource, AnySplit, open_path
+from resnetlab.data.source import Source
+from resnetlab.errors import DataError, UsageError
+from resnetlab.evaluation import Evaluation, write_evaluation
+from resnetlab.metrics import Scores
+from resnetlab.predict.classifier import Classifier
+from resnetlab.recipes import named_recipe
+from resnetlab.training.device import apply_switches
+from resnetlab.training.reading import Reading
+from resnetlab.training.scoring import score
+
+
+def is_model(path: Path) -> bool:
+    """Return whether `path` is a model folder or a file of ours, and no run."""
+    return path.suffix in (".onnx", ".safetensors") or is_folder(path)
+
+
+def evaluate_model(
+    path: Path | str,
+    *,
+    data: str | None,
+    split: str = "test",
+    device: str = "auto",
+    workers: int = -1,
+    out: Path | str | None = None,
+) -> Evaluation:
+    """Score a model folder, or a .safetensors or .onnx file of ours, as `evaluate_run` does a run.
+
+    Args:
+        path: See `Classifier.load`.
+        data: A dataset's name or path.
+        split: "test", "train" or "val", as the data has them.
+        device: auto, cpu, cuda or mps.
+        workers: Processes that read image files, -1 for as many as suit the machine.
+        out: Where the result goes; None is NAME-eval/SPLIT-FINGERPRINT beside the file or folder.
+
+    Raises:
+        UsageError: If no data is named, or it has no such split.
+        DataError: If the data does not fit the network.
+        CheckpointError: If the file is damaged.
+    """
+    path = Path(path)
+    if data is None:
+        raise UsageError(f"{path} does not know where its data lies", hint="Name it with --data.")
+    classifier = Classifier.load(path, device=device)
+    source, notes = _open(data, classifier.description)
+    scores = _score(classifier, _split(source, split), workers)
+    folder = path.with_name(f"{path.name}-eval") / f"{split}-{source.fingerprint[:8]}"
+    evaluation = Evaluation(
+        checkpoint=str(path),
+        step=int(classifier.description.facts.get("step", 0)),
+        data=source.name,
+        fingerprint=source.fingerprint,
+        split=split,
+        weights="weights",
+        scores=scores,
+        class_names=source.class_names,
+        out=str(out or folder),
+        notes=(*classifier.notes, *notes),
+    )
+    write_evaluation(evaluation)
+    return evaluation
+
+
+def _score(classifier: Classifier, split: AnySplit, workers: int) -> Scores:
+    recipe = named_recipe("quick")
+    reading = Reading(
+        preprocessing=classifier.preprocessing,
+        recipe=recipe,
+        device=classifier.device,
+        size=classifier.description.image_shape[:2],
+        workers=workers,
+        bad=BadSamples(0.0),
+    )
+    apply_switches(classifier.device, recipe.execution)
+    scores = score(
+        classifier.model,
+        reading.evaluation_set("chosen", split).batches(),
+        num_classes=classifier.description.spec.classes,
+        device=classifier.device,
+    )
+    assert scores is not None
+    assert scores.seen == len(split.labels), "every sample counts exactly once"
+    return scores
+
+
+def _open(data: str, description: Description) -> tuple[AnySource, list[str]]:
+    """Return the data, its images of the network's size or files, and what to say of its classes."""
+    height, _, channels = description.image_shape
+    count = description.spec.classes
+    source = open_source(data, classes=count, image_size=height, channels=channels)
+    shape = source.train.images.shape[1:] if isinstance(source, Source) else description.image_shape
+    if shape != description.image_shape:
+        if not Path(data).expanduser().exists():
+            raise _other_size(source, shape, description)
+        source = open_path(Path(data).expanduser(), classes=count, holds_small=False)
+        if isinstance(source, Source):
+            raise _other_size(source, shape, description)
+    names, theirs = description.class_names, source.class_names
+    if names[: len(theirs)] == theirs and _are_numbered(names, len(theirs)):
+        return source, []
+    if len(names) == len(theirs) and _are_numbered(names, 0):
+        return source, ["the network's classes have no names; taken is the order of the data's"]
+    raise DataError(
+        f"{source.name} has other classes than the network: {len(theirs)} ({', '.join(theirs[:3])}, ...),"
+        f" the network {len(names)} ({', '.join(names[:3])}, ...)"
+    )
+
+
+def _other_size(source: AnySource, shape: tuple[int, ...], description: Description) -> DataError:
+    return DataError(
+        f"{source.name} has images of {shape} (height, width, channels), the network takes"
+        f" {description.image_shape}"
+    )
+
+
+def _are_numbered(names: tuple[str, ...], start: int) -> bool:
+    """Return whether the names from `start` on only stand for a logit that has none."""
+    return all(name == f"class {index}" for index, name in enumerate(names) if index >= start)
+
+
+def _split(source: AnySource, split: str) -> AnySplit:
+    if split == "val" and source.val is None:
+        raise UsageError(f"{source.name} has no validation split")
+    found: AnySplit | None = {"train": source.train, "test": source.test, "val": source.val}.get(split)
+    if found is None:
+        raise UsageError(f"split is test, train or val, got {split!r}")
+    return found

@@ -1,0 +1,53 @@
+"""The recipe: everything but the network and the data that determines a run, as frozen plain data.
+
+The tree has one level of groups, and every leaf has a name of its own in the whole tree, so that
+`--set lr=0.2` and `--set optimizer.lr=0.2` say the same. The string under a leaf is its help text.
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from resnetlab.errors import UsageError
+from resnetlab.recipe.checks import Floats, refuse
+from resnetlab.recipe.images import Augmentation, Normalisation, Preparation
+from resnetlab.recipe.optimisation import Optimizer, Schedule
+from resnetlab.recipe.running import Execution, Run
+
+__all__ = [
+    "Augmentation",
+    "Execution",
+    "Floats",
+    "Normalisation",
+    "Optimizer",
+    "Preparation",
+    "Recipe",
+    "Run",
+    "Schedule",
+    "refuse",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Everything but the network and the data that determines a run."""
+
+    name: str = "quick"
+    """The named recipe this one comes from."""
+
+    run: Run = field(default_factory=Run)
+    optimizer: Optimizer = field(default_factory=Optimizer)
+    schedule: Schedule = field(default_factory=Schedule)
+    preparation: Preparation = field(default_factory=Preparation)
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    normalisation: Normalisation = field(default_factory=Normalisation)
+    execution: Execution = field(default_factory=Execution)
+
+    def __post_init__(self) -> None:
+        if self.run.batch < self.execution.accumulate:
+            raise UsageError(
+                f"a batch of {self.run.batch} cannot be cut into {self.execution.accumulate} microbatches"
+            )
+
+    def renamed(self, name: str, **groups: Any) -> "Recipe":
+        """Return this recipe under another name, with other groups."""
+        return replace(self, name=name, **groups)

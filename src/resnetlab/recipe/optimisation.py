@@ -1,0 +1,103 @@
+"""How a gradient becomes an update, and the learning rate over the steps."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from resnetlab.recipe.checks import Floats, refuse
+from resnetlab.units import Duration
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optimizer:
+    """How a gradient becomes an update."""
+
+    optimizer: Literal["sgd", "adam", "adamw", "lamb"] = "sgd"
+    """sgd (with momentum); adam (weight decay in the gradient); adamw, lamb (beside it)."""
+
+    momentum: float = 0.9
+    """Share of the last update that sgd keeps; 0 turns momentum off."""
+
+    nesterov: bool = False
+    """Use Nesterov's form of momentum."""
+
+    momentum_form: Literal["torch", "keras"] = "torch"
+    """Where the rate stands: torch w -= lr*v (TensorFlow 1 too); keras v = m*v - lr*g."""
+
+    betas: Floats = (0.9, 0.999)
+    """Decay of adam's first and second moment."""
+
+    adam_eps: float = 1e-8
+    """Number that keeps adam's denominator from zero."""
+
+    weight_decay: float = 1e-4
+    """L2 penalty, as the factor of w in the gradient (for adamw: beside it)."""
+
+    decay_scope: Literal["all", "all-but-norm", "kernels", "conv-kernels"] = "all"
+    """What decays: all; all but BN; conv and linear kernels; conv kernels only."""
+
+    clip_norm: float = 0.0
+    """Largest norm of the whole gradient; 0 does not clip."""
+
+    ema_decay: float = 0.0
+    """Share of itself that the average of the weights keeps per step; 0 keeps no average."""
+
+    def __post_init__(self) -> None:
+        refuse(
+            "optimizer",
+            (not 0 <= self.momentum < 1, f"momentum must lie in [0, 1), got {self.momentum}"),
+            (self.nesterov and not self.momentum, "nesterov needs momentum above 0"),
+            (len(self.betas) != 2, f"betas are two numbers, got {self.betas}"),
+            (not all(0 <= b < 1 for b in self.betas), f"betas lie in [0, 1), got {self.betas}"),
+            (not 0 <= self.weight_decay < math.inf, f"weight_decay is not negative: {self.weight_decay}"),
+            (self.clip_norm < 0, f"clip_norm must not be negative, got {self.clip_norm}"),
+            (not 0 <= self.ema_decay < 1, f"ema_decay must lie in [0, 1), got {self.ema_decay}"),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """The learning rate as a function of the step."""
+
+    lr: float = 0.1
+    """Peak learning rate, for the whole batch."""
+
+    lr_batch: int = 0
+    """Batch that `lr` is meant for; another batch scales it linearly. 0 never scales."""
+
+    schedule: Literal["constant", "pieces", "linear", "cosine"] = "pieces"
+    """After the warm-up: constant; pieces (milestones and factors); linear or cosine to lr_end."""
+
+    milestones: tuple[Duration, ...] = ()
+    """pieces: when the rate changes, e.g. 32000st,48000st or 91ep,136ep."""
+
+    factors: Floats = ()
+    """pieces: the share of the peak after each milestone, e.g. 0.1,0.01."""
+
+    whole_epochs: bool = False
+    """Milestones in epochs fall on the end of that epoch's last, short batch; else they round down."""
+
+    lr_end: float = 0.0
+    """linear, cosine: the share of the peak at the end of the run."""
+
+    warmup: Duration = Duration(0, "st")
+    """Length of the warm-up."""
+
+    warmup_form: Literal["constant", "linear"] = "linear"
+    """constant: the rate warmup_from throughout; linear: from warmup_from up to the peak."""
+
+    warmup_from: float = 0.0
+    """The share of the peak that the warm-up starts with."""
+
+    def __post_init__(self) -> None:
+        pieces, factors = len(self.milestones), len(self.factors)
+        counts = [[m.count for m in self.milestones if m.unit == unit] for unit in ("ep", "st")]
+        refuse(
+            "schedule",
+            (not 0 < self.lr < math.inf, f"lr must be above 0 and finite, got {self.lr}"),
+            (self.lr_end < 0, f"lr_end must not be negative, got {self.lr_end}"),
+            (self.warmup_from < 0, f"warmup_from must not be negative, got {self.warmup_from}"),
+            (self.lr_batch < 0, f"lr_batch must not be negative, got {self.lr_batch}"),
+            (pieces != factors, f"one factor per milestone is due, got {factors} for {pieces}"),
+            (counts != [sorted(set(c)) for c in counts], f"milestones must rise: {counts[0] or counts[1]}"),
+        )

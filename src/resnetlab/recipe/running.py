@@ -1,0 +1,99 @@
+"""Length, batch and seed of a run, what is written down when, and how the arithmetic is done."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from resnetlab.recipe.checks import refuse
+from resnetlab.units import Duration
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution:
+    """How the arithmetic is carried out."""
+
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    """Number format of the convolutions; weights, BN and loss stay fp32. CUDA: fp32 is TF32 there."""
+
+    loss_scale: float = 0.0
+    """fp16: fixed factor of the loss; 0 adapts it."""
+
+    accumulate: int = 1
+    """Microbatches per step, whose gradients are added up; BN sees one microbatch at a time."""
+
+    compile: Literal["auto", "on", "off"] = "auto"
+    """torch.compile; auto: if the run is long enough to pay for it."""
+
+    channels_last: bool = True
+    """Keep tensors in NHWC order in memory."""
+
+    checkpoint_activations: bool = False
+    """Recompute each unit in the backward pass instead of keeping its activations."""
+
+    deterministic: bool = False
+    """CUDA: only algorithms that repeat exactly. (The CPU always repeats exactly.)"""
+
+    def __post_init__(self) -> None:
+        refuse(
+            "execution",
+            (self.accumulate < 1, f"accumulate must be at least 1, got {self.accumulate}"),
+            (self.loss_scale < 0, f"loss_scale must not be negative, got {self.loss_scale}"),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """Length, batch, seed, and what is written down when."""
+
+    length: Duration = Duration(15, "ep")
+    """Length of training, e.g. 182ep or 64000st (flags: --epochs, --steps)."""
+
+    batch: int = 128
+    """Samples per step, over all devices."""
+
+    cycle_epochs: int = 0
+    """Epochs after which a short batch closes a cycle; 0 lets full batches run across epochs."""
+
+    seed: int = 0
+    """Source of every random number of the run."""
+
+    val: int = 0
+    """Training samples held out for validation; 0 holds none out."""
+
+    loss: Literal["softmax", "binary"] = "softmax"
+    """softmax: cross-entropy over the classes; binary: of each class alone, mixed images having both."""
+
+    label_smoothing: float = 0.0
+    """Probability mass moved from the label to all classes alike."""
+
+    eval_every: Duration = Duration(1, "ep")
+    """How often the network is evaluated; 0ep only at the end."""
+
+    checkpoint_every: int = 1000
+    """Steps between checkpoints; 0 saves only at the end and on interruption."""
+
+    keep_checkpoints: int = 5
+    """Newest checkpoints kept (the best on validation is kept besides)."""
+
+    log_every: int = 50
+    """Steps between the rows of training loss in metrics.jsonl and TensorBoard."""
+
+    histogram_every: Duration = Duration(0, "ep")
+    """How often TensorBoard gets histograms of weights and BN statistics; 0ep never."""
+
+    stop_at: float = 0.0
+    """Accuracy in [0, 1] at which an evaluation ends the run; 0 never does."""
+
+    def __post_init__(self) -> None:
+        refuse(
+            "run",
+            (self.length.count < 1, f"length must be above 0, got {self.length}"),
+            (self.batch < 1, f"batch must be at least 1, got {self.batch}"),
+            (self.cycle_epochs < 0, f"cycle_epochs must not be negative, got {self.cycle_epochs}"),
+            (not 0 <= self.seed < 2**63, f"seed must lie in [0, 2**63), got {self.seed}"),
+            (self.val < 0, f"val must not be negative, got {self.val}"),
+            (not 0 <= self.label_smoothing < 1, f"label_smoothing lies in [0, 1): {self.label_smoothing}"),
+            (self.checkpoint_every < 0, f"checkpoint_every must not be negative: {self.checkpoint_every}"),
+            (self.keep_checkpoints < 1, f"keep_checkpoints is at least 1, got {self.keep_checkpoints}"),
+            (self.log_every < 1, f"log_every is at least 1, got {self.log_every}"),
+            (not 0 <= self.stop_at <= 1, f"stop_at lies in [0, 1], got {self.stop_at}"),
+        )

@@ -1,0 +1,118 @@
+"""Batches of either kind of source: pixels in memory, or image files read as they are needed."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+
+from resnetlab.data.batches import Batch, Batches, evaluation_batches
+from resnetlab.data.encoded import EncodedSplit
+from resnetlab.data.loaded import BadSamples, LoadedBatches, loaded_evaluation_batches
+from resnetlab.data.loader import count_workers
+from resnetlab.data.normalise import Normaliser
+from resnetlab.data.preprocessing import Preprocessing, fit_preprocessing
+from resnetlab.data.recognise import AnySplit
+from resnetlab.recipe import Recipe
+from resnetlab.runs.directory import RunDirectory
+from resnetlab.runs.journal import read_rows
+from resnetlab.timeline import Timeline
+from resnetlab.training.trainer import EvaluationSet
+
+EVALUATION_BATCH = 500
+"""Images per batch of an evaluation; the result does not depend on it beyond rounding."""
+
+_LARGEST_BATCH_BYTES = 2**27
+"""Evaluation batches of large images are smaller, so that their floats take 128 MiB at most."""
+
+BAD_SAMPLE = "bad-sample"
+"""The event in events.jsonl that notes a broken image file."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the images of a run become batches, of its training and of its evaluations."""
+
+    preprocessing: Preprocessing
+    recipe: Recipe
+    device: torch.device
+    size: tuple[int, int]
+    """Height and width of the network's input."""
+    workers: int
+    bad: BadSamples
+
+    def training_batches(self, split: AnySplit, timeline: Timeline) -> Batches | LoadedBatches:
+        """Return the training batches, by step."""
+        recipe = self.recipe
+        if isinstance(split, EncodedSplit):
+            return LoadedBatches(
+                split,
+                timeline=timeline,
+                recipe=recipe,
+                preprocessing=self.preprocessing,
+                size=self.size,
+                device=self.device,
+                workers=count_workers(self.workers, self.device),
+                bad=self.bad,
+            )
+        return Batches(
+            split,
+            timeline=timeline,
+            seed=recipe.run.seed,
+            augmentation=recipe.augmentation,
+            normaliser=self.preprocessing.normaliser,
+            device=self.device,
+            channels_last=recipe.execution.channels_last,
+            repeats=recipe.preparation.repeats,
+        )
+
+    def evaluation_set(self, part: str, split: AnySplit) -> EvaluationSet:
+        """Return a split as a set that the network can be scored on."""
+        if not isinstance(split, EncodedSplit):
+            return EvaluationSet(part, len(split.labels), lambda: self._in_memory(split))
+        return EvaluationSet(
+            part,
+            len(split.labels),
+            lambda: self._from_files(part, split),
+            left_out=lambda: self.bad.count(part),
+        )
+
+    def _in_memory(self, split: AnySplit) -> Iterator[Batch]:
+        assert not isinstance(split, EncodedSplit)
+        return evaluation_batches(
+            split,
+            self.preprocessing.normaliser,
+            device=self.device,
+            batch=EVALUATION_BATCH,
+            channels_last=self.recipe.execution.channels_last,
+        )
+
+    def _from_files(self, part: str, split: EncodedSplit) -> Iterator[Batch]:
+        height, width = self.size
+        image_bytes = 4 * height * width * self.preprocessing.channels
+        return loaded_evaluation_batches(
+            split,
+            self.preprocessing,
+            part=part,
+            size=self.size,
+            device=self.device,
+            batch=max(1, min(EVALUATION_BATCH, _LARGEST_BATCH_BYTES // image_bytes)),
+            channels_last=self.recipe.execution.channels_last,
+            workers=count_workers(self.workers, self.device),
+            bad=self.bad,
+        )
+
+
+def fit(split: AnySplit, recipe: Recipe, channels: int) -> Preprocessing:
+    """Return the preprocessing of a run that is about to begin, measured on its training images."""
+    if isinstance(split, EncodedSplit):
+        return fit_preprocessing(recipe.preparation, recipe.normalisation, split, 1 if channels == 1 else 3)
+    return Preprocessing(Normaliser.fit(recipe.normalisation, split.images))
+
+
+def broken_images(run: RunDirectory) -> dict[tuple[str, int], str]:
+    """Return the broken images that a run has met so far, by part and sample."""
+    return {
+        (row["part"], row["sample"]): row["problem"]
+        for row in read_rows(run.events)
+        if row.get("event") == BAD_SAMPLE
+    }

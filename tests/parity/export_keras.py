@@ -1,0 +1,63 @@
+"""Networks exported for Keras, with their logits; ours, before load_keras.py: see `make test-parity`.
+
+python tests/parity/export_keras.py FOLDER
+"""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from resnetlab.artefact import Artefact
+from resnetlab.catalog import model_spec
+from resnetlab.data.normalise import Normaliser
+from resnetlab.data.preprocessing import Geometry, Preprocessing
+from resnetlab.export import export_model
+from resnetlab.models import create_model
+from resnetlab.spec import ModelSpec
+from resnetlab.weights.namings.keras_applications import keras_v2_spec
+
+SIDE = 97
+NETWORKS: dict[str, ModelSpec] = {
+    "ResNet50": replace(model_spec("resnet50_v1"), conv_bias=True, bn_eps=1e-3),
+    "ResNet50V2": replace(keras_v2_spec(50), bn_eps=1e-5),
+}
+
+
+def artefact(spec: ModelSpec) -> Artefact:
+    """A network of 7 classes all of whose numbers show."""
+    model = create_model(spec, seed=0, classes=7)
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for key, tensor in model.state_dict().items():
+            if key.endswith("running_var"):
+                tensor.uniform_(0.5, 1.5, generator=generator)
+            elif tensor.dim() == 1:
+                tensor.add_(torch.randn(tensor.shape, generator=generator) * 0.1)
+    return Artefact(
+        spec=model.spec,
+        class_names=tuple("abcdefg"),
+        preprocessing=Preprocessing(Normaliser("none", 255), Geometry(SIDE, SIDE)),
+        image_shape=(SIDE, SIDE, 3),
+        origin="made here",
+        facts={},
+        tensors=model.state_dict(),
+    )
+
+
+def main(folder: Path) -> None:
+    images = torch.randn(2, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(3))
+    for name, spec in NETWORKS.items():
+        made = artefact(spec)
+        export_model(made, "keras", folder / f"exported_{name}.h5")
+        with torch.no_grad():
+            logits = made.model()(images)
+        np.savez(
+            folder / f"exported_{name}.npz", images=images.permute(0, 2, 3, 1).numpy(), logits=logits.numpy()
+        )
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
