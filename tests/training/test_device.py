@@ -18,6 +18,6 @@ def test_memory_that_a_step_frees_is_there_for_the_next_without_page_faults() ->
             torch.ones(size)
         return int(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
-    faults(2)
+    faults(8)  # aligned memory may take a place or two before it finds one that fits again
 
-    assert faults(20) < 4096
+    assert faults(20) < 4096  # not 20 times as many
