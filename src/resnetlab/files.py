@@ -25,10 +25,10 @@ def _telling(path: Path, action: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        hint = "Mend that and go on: `resnetlab resume RUN` loses nothing that was saved."
+        hint = "Mend that. If it was a run: `resnetlab resume RUN` goes on and loses nothing that was saved."
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             free = format_bytes(shutil.disk_usage(existing_parent(path)).free)
-            hint = f"The disk is full ({free} free). Make room and go on with `resnetlab resume RUN`."
+            hint = f"The disk is full ({free} free). Make room. `resnetlab resume RUN` continues a run."
         raise WriteError(f"could not {action} {path}: {error.strerror or error}", hint=hint) from error
 
 

@@ -3,8 +3,7 @@
 import json
 import os
 import pickle
-import sys
-import zipfile
+import struct
 from pathlib import Path
 
 import pytest
@@ -14,10 +13,11 @@ from torch import Tensor
 
 from resnetlab.errors import CheckpointError, UsageError
 from resnetlab.weights import load_weights, read_tensors
+from resnetlab.weights.reading import _is_keras as is_keras
 from resnetlab.weights.unpickle import _main as read_here
 from resnetlab.weights.unpickle import unwrap
 
-from .bundles import write_bundle
+from .bundles import block, field, handle, write_bundle
 from .foreign import TENSORFLOW, lively, official_cifar_8_v1, to_tensorflow
 
 TENSORS = {
@@ -94,6 +94,34 @@ def test_what_a_checkpoint_holds_besides_weights_is_unused_and_said(tmp_path: Pa
         assert torch.equal(state[key], tensor)
 
 
+def write_index(prefix: Path, header: bytes, entry: bytes) -> None:
+    """Write an index of one tensor `a`, and one byte of data."""
+    table, meta = block([(b"", header), (b"a", entry)]), block([])
+    index = block([(b"~", handle(0, table))])
+    footer = handle(len(table), meta) + handle(len(table) + len(meta), index)
+    footer = footer.ljust(40, b"\0") + struct.pack("<Q", 0xDB4775248B80FB57)
+    prefix.with_name(f"{prefix.name}.index").write_bytes(table + meta + index + footer)
+    prefix.with_name(f"{prefix.name}.data-00000-of-00001").write_bytes(b"a")
+
+
+@pytest.mark.parametrize(
+    ("header", "entry", "message"),
+    [
+        (field(1, 2**40), field(1, 1) + field(3, 2**39), r"data-549755813888-of-1099511627776"),
+        (field(1, 1), field(1, 1) + field(3, 2**50), r"a is said to lie in shard 1125899906842624 of 1"),
+        (field(1, 1), field(1, 1) + field(2, field(2, field(1, 2**63))), "the impossible shape"),
+        (field(1, 1), b"\x08" + b"\x80" * 20 + b"\x01", "a number without end"),
+    ],
+)
+def test_small_bundles_that_promise_much_are_errors(
+    tmp_path: Path, header: bytes, entry: bytes, message: str
+) -> None:
+    write_index(tmp_path / "x", header, entry)
+
+    with pytest.raises(CheckpointError, match=f"not a whole TensorFlow checkpoint.*{message}"):
+        read_tensors(tmp_path / "x")
+
+
 # torch's pickles ---------------------------------------------------------------------------------
 
 
@@ -150,6 +178,39 @@ def test_averaged_weights_are_preferred_and_said() -> None:
     assert notes == ['the weights are those under "model_ema"; others under "model"']
 
 
+def test_an_averaged_model_as_torch_writes_it_loads(tmp_path: Path) -> None:
+    """Torchvision's training script saves it as model_ema, its count of steps beside the weights."""
+    model = lively("resnet20")
+    averaged = torch.optim.swa_utils.AveragedModel(lively("resnet20", bn_eps=1e-3))
+    averaged.update_parameters(model)
+    tensors, _ = unwrap({"model": {}, "model_ema": averaged.state_dict()})
+    path = tmp_path / "x.safetensors"
+    safetensors.torch.save_file(tensors, path)
+
+    state, report = load_weights(None, path)
+
+    assert equal(state, dict(model.state_dict()))
+    assert report.unused == {"n_averaged": "no part of such a network"}
+
+
+def test_a_dictionary_that_holds_itself_has_no_tensors() -> None:
+    content: dict[str, object] = {"a": 1}
+    content["model"] = content
+
+    assert unwrap(content)[0] == {}
+
+
+def test_a_pickle_whose_directory_is_damaged_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "x.pth"
+    save({"a": torch.ones(3)}, path)
+    content = bytearray(path.read_bytes())
+    content[content.rfind(b"PK\1\2")] ^= 1
+    path.write_bytes(content)
+
+    assert not is_keras(path, b"PK")  # but torch's, whose reading process answers:
+    assert str(read_here(str(path), str(tmp_path / "target"))["problem"]).startswith("cannot be read (")
+
+
 # safetensors and what is none --------------------------------------------------------------------
 
 
@@ -186,6 +247,30 @@ def test_what_is_no_weight_file_is_called_what_it_is(tmp_path: Path, content: by
         read_tensors(path)
 
 
+def test_safetensors_are_told_from_pickles_whatever_their_headers_length(tmp_path: Path) -> None:
+    """One in 32 begins with 0x80, as pickles do; the name says nothing here."""
+    contents = (safetensors.torch.save(TENSORS, {"more": "x" * count}) for count in range(256))
+    path = tmp_path / "blob"
+    path.write_bytes(next(content for content in contents if content[0] == 0x80))
+
+    assert equal(read_tensors(path), TENSORS)
+
+
+@pytest.mark.parametrize("name", ["resnet8.data-aug.safetensors", "x.data-1-of-1", "a.data-00000-of-00001.x"])
+def test_a_name_like_a_bundles_is_only_a_name(tmp_path: Path, name: str) -> None:
+    safetensors.torch.save_file(TENSORS, tmp_path / name)
+
+    assert equal(read_tensors(tmp_path / name), TENSORS)
+
+
+def test_a_home_of_nobody_and_an_index_of_brackets_are_errors(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="~nobody-of-this-name"):
+        read_tensors("~nobody-of-this-name/x.pth")
+    (tmp_path / "model.safetensors.index.json").write_text("[" * 100_000)
+    with pytest.raises(CheckpointError, match="not an index of weights"):
+        read_tensors(tmp_path)
+
+
 def test_safetensors_cut_short_and_a_missing_file_are_errors(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     safetensors.torch.save_file(TENSORS, path)
@@ -195,60 +280,3 @@ def test_safetensors_cut_short_and_a_missing_file_are_errors(tmp_path: Path) -> 
         read_tensors(path)
     with pytest.raises(UsageError, match="there is no file"):
         read_tensors(tmp_path / "none.pth")
-
-
-# Keras' files ------------------------------------------------------------------------------------
-
-
-def test_without_h5py_the_error_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "x.h5"
-    path.write_bytes(b"\x89HDF\r\n\x1a\n")
-    monkeypatch.setitem(sys.modules, "h5py", None)
-
-    with pytest.raises(UsageError, match=r"resnetlab\[keras\]"):
-        read_tensors(path)
-
-
-def test_keras_layouts(tmp_path: Path) -> None:
-    """By layer and order: today's names, those of Keras 1, and Keras 3's groups by class."""
-    h5py = pytest.importorskip("h5py")
-    expected = {
-        "conv1/kernel": torch.rand(3, 3, 3, 4),
-        "conv1/bias": torch.rand(4),
-        "bn/gamma": torch.rand(4),
-        "bn/beta": torch.rand(4),
-        "bn/moving_mean": torch.rand(4),
-        "bn/moving_variance": torch.rand(4),
-    }
-    own_names = {
-        "conv1": ["conv1_W_1:0", "conv1_b_1:0"],
-        "bn": ["bn_gamma_1:0", "bn_beta_1:0", "bn_running_mean_1:0", "bn_running_std_1:0"],
-    }
-    layers = {
-        layer: [t for name, t in expected.items() if name.startswith(f"{layer}/")] for layer in own_names
-    }
-    with h5py.File(tmp_path / "old.h5", "w") as file:
-        file.attrs["layer_names"] = [b"input_1", b"conv1", b"bn"]
-        file.create_group("input_1").attrs["weight_names"] = []
-        for layer, names in own_names.items():
-            group = file.create_group(layer)
-            group.attrs["weight_names"] = [name.encode() for name in names]
-            for name, tensor in zip(names, layers[layer], strict=True):
-                group[name] = tensor.numpy()
-    with h5py.File(tmp_path / "new.weights.h5", "w") as file:
-        for kind, layer in (("conv2d", "conv1"), ("batch_normalization", "bn")):
-            for index, tensor in enumerate(layers[layer]):
-                file[f"layers/{kind}/vars/{index}"] = tensor.numpy()
-    kinds = {"conv1": "Conv2D", "bn": "BatchNormalization"}
-    config = {"config": {"layers": [{"class_name": k, "config": {"name": n}} for n, k in kinds.items()]}}
-    with zipfile.ZipFile(tmp_path / "new.keras", "w") as archive:
-        archive.writestr("config.json", json.dumps(config))
-        archive.write(tmp_path / "new.weights.h5", "model.weights.h5")
-
-    assert equal(read_tensors(tmp_path / "old.h5"), expected)
-    assert equal(read_tensors(tmp_path / "new.keras"), expected)
-
-    whole = (tmp_path / "old.h5").read_bytes()
-    (tmp_path / "cut.h5").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(CheckpointError, match="not a whole Keras file"):
-        read_tensors(tmp_path / "cut.h5")

@@ -13,6 +13,7 @@ from resnetlab.errors import CheckpointError, UsageError
 from resnetlab.models import ResNet, create_model
 from resnetlab.weights import load_weights, recognise
 from resnetlab.weights.naming import expected_shapes
+from resnetlab.weights.preprocessings import KERAS_CAFFE, PER_IMAGE, UNTOLD, beside
 
 from .foreign import TENSORFLOW, keras_v1, lively, to_tensorflow
 
@@ -241,3 +242,81 @@ def test_create_model_takes_a_file_of_weights(tmp_path: Path) -> None:
     ours = create_model("resnet8", seed=1, weights=tmp_path / "weights.safetensors")
 
     assert all(torch.equal(tensor, theirs.state_dict()[name]) for name, tensor in ours.state_dict().items())
+
+
+def as_kuangliu(key: str) -> str:
+    return key.replace("downsample", "shortcut").replace("fc.", "linear.")
+
+
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+KUANGLIU = ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))
+HALVES = ((0.5,) * 3, (0.5,) * 3)
+NOTHING = ((0.0,) * 3, (1.0,) * 3)
+FACTS = {
+    "torchvision": ("resnet18", {}, str, IMAGENET, (256, 224, "bilinear")),
+    "timm": ("resnet50_v2", {}, str, HALVES, (235, 224, "bicubic")),
+    "kuangliu": ("resnet18", {"stem": "small"}, as_kuangliu, KUANGLIU, (None, None, "bilinear")),
+    "akamaster": ("resnet8", {}, as_kuangliu, IMAGENET, (None, None, "bilinear")),
+    "own": ("resnet8", {}, str, NOTHING, (None, None, "bilinear")),
+}
+
+
+@pytest.mark.parametrize("source", FACTS)
+def test_the_preprocessing_is_that_of_the_files_source(source: str) -> None:
+    name, knobs, rename, numbers, geometry = FACTS[source]
+    shapes = expected_shapes(model_spec(name).with_(**knobs))
+
+    facts = recognise({rename(key): shape for key, shape in shapes.items()}).preprocessing
+
+    assert (facts.mean, facts.std) == numbers
+    assert (facts.resize, facts.crop, facts.interpolation) == geometry
+    assert facts.is_told == (source != "own")
+
+
+def test_that_a_file_does_not_tell_the_preprocessing_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "own.safetensors"
+    safetensors.torch.save_file(lively("resnet8").state_dict(), path)
+
+    _, report = load_weights(None, path)
+
+    assert "images     the file does not tell how they were normalised" in str(report)
+    assert report.to_json()["preprocessing"]["is_told"] is False
+
+
+def test_what_lies_beside_a_file_is_in_pixels_of_0_to_1(tmp_path: Path) -> None:
+    """As timm means it, also where the names are of a source that counts to 255 or knows no mean."""
+    facts = {"input_size": [3, 32, 32], "mean": [0.5] * 3, "std": [0.25] * 3}
+    (tmp_path / "config.json").write_text(json.dumps({"pretrained_cfg": facts}))
+
+    for given in (KERAS_CAFFE, PER_IMAGE, UNTOLD):
+        found, _ = beside(tmp_path / "x.h5", given)
+        assert (found.pixel_range, found.normalise, found.is_told) == (1, "channel", True)
+        assert (found.mean, found.std) == ((0.5,) * 3, (0.25,) * 3)
+
+
+TINY_SHAPES = expected_shapes(model_spec("resnet8"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"layer1.0.conv1.weight": ()}, "convolutions without four axes"),
+        ({"layer300000.0.conv1.weight": (1, 1, 3, 3)}, "the residual units are not all there"),
+        ({"layer300000000.0.conv1.weight": (1, 1, 3, 3)}, "unknown: layer300000000"),
+        ({f"layer1.{'9' * 5000}.conv1.weight": (1, 1, 3, 3)}, "unknown: layer1"),
+        ({"bn1.num_batches_tracked": (3,)}, r"bn1.num_batches_tracked is \(3,\), expected \(\)"),
+    ],
+)
+def test_odd_names_and_shapes_are_an_error(changes: dict[str, tuple[int, ...]], words: str) -> None:
+    with pytest.raises(CheckpointError, match=words):
+        recognise(TINY_SHAPES | changes)
+
+
+def test_a_depth_that_the_catalog_lacks_is_another_architecture() -> None:
+    unit = "block1/unit_1/unit_fn_v2"
+    shapes = {"init_conv/weights": (3, 3, 3, 16), f"{unit}/preact/beta": (16,)}
+    for number in range(1, 6):
+        shapes |= {f"block1/unit_{number}/unit_fn_v2/conv{i}/weights": (3, 3, 16, 16) for i in (1, 2)}
+
+    with pytest.raises(CheckpointError, match=r"chao-ji's trainer.*no network of ours"):
+        recognise(shapes)

@@ -62,7 +62,7 @@ def logits(model: ResNet, pixels: Tensor) -> Tensor:
 def loaded(tensors: dict[str, Tensor], spec: ModelSpec | None = None) -> tuple[ResNet, str]:
     """Return a network with the tensors, in evaluation mode, and the naming's name."""
     naming = recognise(shapes_of(tensors))
-    spec = spec or spec_for(naming, tensors)
+    spec = spec or spec_for(naming)
     model = ResNet(spec).eval()
     model.load_state_dict(convert(tensors, naming, spec).tensors)
     return model, naming.name

@@ -2,15 +2,17 @@
 
 from resnetlab.weights.converting import Converted, convert
 from resnetlab.weights.loading import load_weights
-from resnetlab.weights.naming import Naming, Preprocessing
+from resnetlab.weights.naming import InputFacts, Naming
 from resnetlab.weights.reading import read_tensors
 from resnetlab.weights.recognising import recognise, spec_for
 from resnetlab.weights.report import WeightsReport
 
+Preprocessing = InputFacts  # as artefact/imported.py still calls it
+
 __all__ = [
     "Converted",
+    "InputFacts",
     "Naming",
-    "Preprocessing",
     "WeightsReport",
     "convert",
     "load_weights",

@@ -49,7 +49,7 @@ def read_bundle(prefix: Path) -> dict[str, Tensor]:
             name = key.decode()
             if (tensor := data.tensor(name, _fields(entry))) is not None:
                 tensors[name] = tensor
-    except (OSError, ValueError, IndexError, struct.error) as error:
+    except (OSError, ValueError, IndexError, RuntimeError, struct.error) as error:
         raise CheckpointError(
             f"{index}: not a whole TensorFlow checkpoint ({error})",
             hint="Copy all its files anew: the .index and every .data-?????-of-?????.",
@@ -61,8 +61,7 @@ class _Shards:
     """The checkpoint's data files, each read once."""
 
     def __init__(self, prefix: Path, count: int) -> None:
-        self._names = [f"{prefix.name}.data-{i:05d}-of-{count:05d}" for i in range(count)]
-        self._folder = prefix.parent
+        self._prefix, self._count = prefix, count
         self._contents: dict[int, bytearray] = {}
 
     def tensor(self, name: str, entry: Fields) -> Tensor | None:
@@ -73,14 +72,19 @@ class _Shards:
         if entry.get(7):
             raise ValueError(f"{name} is stored in slices, which are not read")
         shape = [_number(_fields(size), 1) for size in _fields(_bytes(entry, 2)).get(2, [])]
+        if any(size >= 2**63 for size in shape):
+            raise ValueError(f"{name} has the impossible shape {shape}")
         shard, offset, size = (_number(entry, field) for field in (3, 4, 5))
+        if shard >= self._count:
+            raise ValueError(f"{name} is said to lie in shard {shard} of {self._count}")
+        file = f"{self._prefix.name}.data-{shard:05d}-of-{self._count:05d}"
         if shard not in self._contents:
-            self._contents[shard] = bytearray((self._folder / self._names[shard]).read_bytes())
+            self._contents[shard] = bytearray(self._prefix.with_name(file).read_bytes())
         content = memoryview(self._contents[shard])[offset : offset + size]
         if len(content) != size or size != math.prod(shape) * kind.itemsize:
-            raise ValueError(f"{self._names[shard]} ends within {name}, or its size is not its shape's")
+            raise ValueError(f"{file} ends within {name}, or its size is not its shape's")
         if masked_crc32c(content) != _number(entry, 6):
-            raise ValueError(f"{self._names[shard]}: the checksum of {name} is wrong")
+            raise ValueError(f"{file}: the checksum of {name} is wrong")
         if not size:
             return torch.empty(shape, dtype=kind)
         return torch.frombuffer(content, dtype=kind).reshape(shape)
@@ -133,6 +137,8 @@ def _varint(content: bytes, place: int) -> tuple[int, int]:
         place, shift = place + 1, shift + 7
         if byte < 128:
             return value, place
+        if shift > 63:
+            raise ValueError("a number without end")
 
 
 def _fields(message: int | bytes) -> Fields:

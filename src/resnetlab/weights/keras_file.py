@@ -20,6 +20,7 @@ from resnetlab.errors import CheckpointError, UsageError
 if TYPE_CHECKING:
     import h5py
 
+_MOST_UNPACKED, _MOST_RATIO = 2**26, 100
 # In the order in which a layer keeps them.
 _LEAVES = {
     1: ("kernel",),
@@ -45,31 +46,79 @@ def read_keras(path: Path) -> dict[str, Tensor]:
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
-                names = _names_by_group(json.loads(archive.read("config.json")))
-                stream = io.BytesIO(archive.read("model.weights.h5"))
+                names = _names_by_group(json.loads(_member(archive, "config.json")))
+                stream = io.BytesIO(_member(archive, "model.weights.h5"))
             with h5py.File(stream, "r") as file:
                 tensors = dict(_new(file, names))
         else:
             with h5py.File(path, "r") as file:
                 is_new = "layers" in file and "layer_names" not in file.attrs
                 tensors = dict(_new(file, {}) if is_new else _old(file))
-    except (OSError, KeyError, ValueError, RuntimeError, zipfile.BadZipFile) as error:
-        raise CheckpointError(f"{path}: not a whole Keras file ({error})") from error
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error.args[0]}", hint=error.hint) from error
+    except Exception as error:  # whatever a damaged file makes of h5py and zipfile
+        cause = str(error).strip() or type(error).__name__
+        raise CheckpointError(f"{path}: not a whole Keras file ({cause})") from error
     if not tensors:
         raise CheckpointError(f"{path}: holds no weights")
     return tensors
 
 
+def _member(archive: zipfile.ZipFile, name: str) -> bytes:
+    """Return a file of the archive."""
+    facts = archive.getinfo(name)
+    _refuse_bomb(name, facts.file_size, facts.compress_size)
+    return archive.read(name)
+
+
+def _refuse_bomb(name: str, num_bytes: int, stored: int) -> None:
+    """Raise if so few bytes stand for so many that they can be no trained weights."""
+    if num_bytes > _MOST_UNPACKED and num_bytes > _MOST_RATIO * stored:
+        raise ValueError(f"{name} unpacks from {stored:,} to {num_bytes:,} bytes")
+
+
+def _at(group: "h5py.Group", path: str) -> "h5py.Group | h5py.Dataset":
+    """Return what lies in a group; links are not followed, as they can lead into other files."""
+    import h5py
+
+    found = group
+    for part in path.strip("/").split("/"):
+        if not isinstance(found, h5py.Group):
+            raise ValueError(f"{found.name} is no group")
+        if not isinstance(found.get(part, getlink=True), h5py.HardLink):
+            raise ValueError(f"{found.name} has no {part}, or a link")
+        found = found[part]
+    return found
+
+
+def _group(group: "h5py.Group", path: str) -> "h5py.Group":
+    """Return the group that lies in a group."""
+    found = _at(group, path)
+    if not hasattr(found, "keys"):
+        raise ValueError(f"{found.name} is no group")
+    return found
+
+
 def _old(file: "h5py.File") -> Iterator[tuple[str, Tensor]]:
     """Give the tensors of a file with a group for each layer that lists its weights in order."""
-    root = file.get("model_weights", file)
+    root = _group(file, "model_weights") if "model_weights" in file else file
     for layer in _texts(root, "layer_names"):
-        weights = _texts(root[layer], "weight_names")
+        group = _group(root, layer)
+        weights = _texts(group, "weight_names")
         leaves = _LEAVES.get(len(weights))
         if weights and leaves is None:
-            raise ValueError(f"the layer {layer} has {len(weights)} weights: {', '.join(weights)}")
+            raise _no_layer(layer, len(weights))
         for leaf, name in zip(leaves or (), weights, strict=True):
-            yield f"{layer}/{leaf}", _tensor(root[layer][name])
+            yield f"{layer}/{leaf}", _tensor(_at(group, name))
+
+
+def _no_layer(layer: str, count: int) -> CheckpointError:
+    """Return the error of a layer with other weights than ours have, such as a network in a network."""
+    return CheckpointError(
+        f"its layer {layer} holds {count} tensors, as no layer of a ResNet does: it is a network of its own"
+        " or of another kind",
+        hint=f"Of a network within another: model.get_layer({layer!r}).save_weights(FILE), in Keras.",
+    )
 
 
 def _texts(group: "h5py.Group", attribute: str) -> list[str]:
@@ -89,17 +138,21 @@ def _texts(group: "h5py.Group", attribute: str) -> list[str]:
 
 def _new(file: "h5py.File", names: dict[str, str]) -> Iterator[tuple[str, Tensor]]:
     """Give the tensors of Keras 3's layout: a group by class and count, its name in an attribute."""
-    for key, group in file["layers"].items():
-        weights = group.get("vars", {})
-        if not len(weights):
+    layers = _group(file, "layers")
+    for key in layers:
+        group = _group(layers, key)
+        own = group.attrs.get("name")
+        if "layers" in group:
+            raise _no_layer(str(own) if own is not None else key, len(_group(group, "layers")))
+        if "vars" not in group or not len(weights := _group(group, "vars")):
             continue
-        own = group["vars"].attrs.get("name", group.attrs.get("name"))
+        own = weights.attrs.get("name", own)
         layer = str(own) if own is not None else names.get(key, key)
         leaves = _LEAVES.get(len(weights))
         if leaves is None:
-            raise ValueError(f"the layer {layer} has {len(weights)} weights")
+            raise _no_layer(layer, len(weights))
         for index, leaf in enumerate(leaves):
-            yield f"{layer}/{leaf}", _tensor(weights[str(index)])
+            yield f"{layer}/{leaf}", _tensor(_at(weights, str(index)))
 
 
 def _names_by_group(config: dict[str, object]) -> dict[str, str]:
@@ -121,5 +174,12 @@ def _names_by_group(config: dict[str, object]) -> dict[str, str]:
 _GROUPS = {"Conv2D": "conv2d", "BatchNormalization": "batch_normalization", "Dense": "dense"}
 
 
-def _tensor(dataset: "h5py.Dataset") -> Tensor:
+def _tensor(dataset: "h5py.Group | h5py.Dataset") -> Tensor:
+    import h5py
+
+    if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind not in "fiu":
+        raise ValueError(f"{dataset.name} is no numbers")
+    if dataset.external or dataset.is_virtual:
+        raise ValueError(f"{dataset.name} lies in another file")
+    _refuse_bomb(dataset.name, dataset.nbytes, dataset.id.get_storage_size())
     return torch.from_numpy(dataset[()]).clone()

@@ -1,6 +1,7 @@
 """From names and shapes back to the network: what a state dict says about its architecture."""
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,7 +9,7 @@ from resnetlab.errors import CheckpointError
 from resnetlab.spec import ModelSpec
 from resnetlab.weights.naming import Layout, Shape, Shapes, torch_shape
 
-_UNIT = re.compile(r"(?:layer(\d+)|stages\.(\d+)\.blocks)\.(\d+)\.(.+)")
+_UNIT = re.compile(r"(?:layer(\d{1,6})|stages\.(\d{1,6})\.blocks)\.(\d{1,6})\.(.+)")
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,8 @@ def measure(shapes: Shapes) -> Measured:
     for stage, first in enumerate(firsts):
         if {"conv1.weight", "conv2.weight"} - set(first):
             raise CheckpointError(f"the first unit of stage {stage + 1} lacks convolutions")
+        if any(len(first.get(f"conv{i}.weight", (0,) * 4)) != 4 for i in (1, 2, 3)):
+            raise CheckpointError(f"the first unit of stage {stage + 1} has convolutions without four axes")
     head = shapes.get("head.fc.weight" if is_pre else "fc.weight")
     return Measured(
         is_pre=is_pre,
@@ -102,8 +105,8 @@ def _is_projected(unit: dict[str, Shape]) -> bool:
 
 def _count(units: dict[tuple[int, int], dict[str, Shape]]) -> tuple[int, ...]:
     """Return the units per stage, which must count up without gaps."""
-    stages = 1 + max((stage for stage, _ in units), default=-1)
-    blocks = tuple(sum(stage == s for s, _ in units) for stage in range(stages))
+    counts = Counter(stage for stage, _ in units)
+    blocks = tuple(counts[stage] for stage in range(len(counts)))
     gaps = [(s, u) for s, count in enumerate(blocks) for u in range(count) if (s, u) not in units]
     if not blocks or min(blocks) == 0 or gaps:
         where = f"; stage {gaps[0][0] + 1} has no unit {gaps[0][1]}" if gaps else ""

@@ -28,7 +28,7 @@ NEARLY = ("bn_eps", "max_pool")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Preprocessing:
+class InputFacts:
     """How pixels became the input of the network whose weights a file holds; plain data."""
 
     normalise: Literal["channel", "per-image", "per-pixel-mean"] = "channel"
@@ -47,7 +47,9 @@ class Preprocessing:
     crop: int | None = None
     """Side of the central crop in pixels; none: no crop."""
     interpolation: str = "bilinear"
-    """bilinear, bicubic, or bilinear-tf1: TensorFlow 1's, without antialiasing or half pixels."""
+    """bilinear, bicubic, or tf-bilinear: TensorFlow 1's, without antialiasing or half pixels."""
+    is_told: bool = True
+    """Whether the naming, or what lies beside the file, tells all this; if not, it is 0 to 1 as it is."""
 
     def to_json(self) -> dict[str, Any]:
         """Return all fields as plain JSON types."""
@@ -63,7 +65,7 @@ class Match:
 
     keys: Mapping[str, str]
     spec: ModelSpec
-    preprocessing: Preprocessing
+    preprocessing: InputFacts
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ class Naming:
     spec: ModelSpec
     keys: Mapping[str, str]
     """Their full names to ours."""
-    preprocessing: Preprocessing
+    preprocessing: InputFacts
     prefixes: tuple[str, ...]
     """Removed before the names were read."""
     has_head: bool

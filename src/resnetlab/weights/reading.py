@@ -1,6 +1,7 @@
 """Weight files of every kind as named tensors; the kind is told by the content, not the name."""
 
 import json
+import re
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from resnetlab.weights.keras_file import read_keras
 from resnetlab.weights.pickled import read_pickled
 
 _INDEX = "model.safetensors.index.json"
+_BUNDLE = re.compile(r"(.+?)(?:\.index|\.data-\d{5}-of-\d{5})")
 _HINT = (
     "Read are .safetensors, torch's .pth .pt .th .bin, Keras' .h5 and .keras, and TensorFlow's"
     " checkpoints by their prefix (X of X.index)."
@@ -42,7 +44,10 @@ def read_tensors(path: Path | str) -> dict[str, Tensor]:
 
 def read_weight_file(path: Path) -> WeightFile:
     """Return what `read_tensors` does, with the kind and remarks; see there."""
-    path = path.expanduser()
+    try:
+        path = path.expanduser()
+    except RuntimeError as error:
+        raise UsageError(f"{path}: {error}") from error
     if (prefix := _bundle_prefix(path)) is not None:
         return WeightFile(read_bundle(prefix), "TensorFlow checkpoint")
     if path.is_dir():
@@ -56,6 +61,9 @@ def read_weight_file(path: Path) -> WeightFile:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from error
     if path.name == _INDEX:
         return _read_sharded(path)
+    # Before the others: a header's length can begin with a pickle's first byte.
+    if start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= path.stat().st_size - 8:
+        return WeightFile(_read_safetensors(path), "safetensors")
     if start.startswith(b"\x89HDF") or _is_keras(path, start):
         return WeightFile(read_keras(path), "Keras file")
     if start.startswith((b"PK\x03\x04", b"\x80")):
@@ -68,8 +76,8 @@ def read_weight_file(path: Path) -> WeightFile:
 
 def _bundle_prefix(path: Path) -> Path | None:
     """Return a TensorFlow checkpoint's prefix, if the path is one, or one of its files."""
-    if path.suffix == ".index" or ".data-" in path.name:
-        return path.with_name(path.name.removesuffix(".index").partition(".data-")[0])
+    if match := _BUNDLE.fullmatch(path.name):
+        return path.with_name(match[1])
     if path.is_dir() and (state := path / "checkpoint").is_file():  # TensorFlow's note of its latest
         for line in state.read_text(errors="replace").splitlines():
             if line.startswith("model_checkpoint_path:"):
@@ -80,8 +88,11 @@ def _bundle_prefix(path: Path) -> Path | None:
 def _is_keras(path: Path, start: bytes) -> bool:
     if not start.startswith(b"PK") or not zipfile.is_zipfile(path):
         return False
-    with zipfile.ZipFile(path) as archive:
-        return "model.weights.h5" in archive.namelist()
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return "model.weights.h5" in archive.namelist()
+    except Exception:  # a damaged directory; torch's reader says so
+        return False
 
 
 def _read_folder(path: Path) -> WeightFile:
@@ -97,9 +108,9 @@ def _read_folder(path: Path) -> WeightFile:
 def _read_sharded(index: Path) -> WeightFile:
     """Read the files that an index of tensors names; all lie beside it."""
     try:
-        places = json.loads(index.read_text())["weight_map"]
+        places = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
         names = sorted({str(name) for name in places.values()})
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         raise CheckpointError(f"{index}: not an index of weights ({error!r})") from error
     if strange := [name for name in names if Path(name).name != name]:
         raise CheckpointError(f"{index} names files elsewhere: {', '.join(strange)}")

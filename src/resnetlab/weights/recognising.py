@@ -3,11 +3,12 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
+from math import prod
 
 from torch import Tensor
 
 from resnetlab.catalog import model_spec
-from resnetlab.errors import CheckpointError
+from resnetlab.errors import CheckpointError, UsageError
 from resnetlab.layers import Conv, Layer, Norm
 from resnetlab.plaindata import to_plain
 from resnetlab.spec import ModelSpec
@@ -41,26 +42,27 @@ def recognise(names_and_shapes: Shapes) -> Naming:
     for dialect in DIALECTS:
         try:
             match = dialect.match(shapes)
-        except CheckpointError as error:
-            raise CheckpointError(_refusal(shapes, dialect.title, str(error))) from error
+        except (CheckpointError, UsageError) as error:  # of the catalog: no network has such numbers
+            raise CheckpointError(_refusal(shapes, dialect.title, str(error.args[0]))) from error
         if match is None:
             continue
         found = to_torch_shapes(dict(match.keys), shapes, dialect.layout)
         if problems := list(_problems(match, found)):
             raise CheckpointError(_refusal(shapes, dialect.title, "; ".join(problems), match.spec))
-        full = {name: match.keys[own] for name, own in short.items() if own in match.keys}
+        strays = _strays(match, found)
+        place = {own for own, ours in match.keys.items() if ours not in strays}
+        full = {name: match.keys[own] for name, own in short.items() if own in place}
         has_head = any(is_head(ours) for ours in full.values())
         return Naming(dialect, match.spec, full, match.preprocessing, prefixes, has_head)
     raise CheckpointError(_refusal(shapes, "", f"{len(shapes)} tensors, as {', '.join([*shapes][:3])}"))
 
 
-def spec_for(naming: Naming, tensors: Mapping[str, Tensor]) -> ModelSpec:
+def spec_for(naming: Naming) -> ModelSpec:
     """Return the network that computes what the file's network computed.
 
     The constants that the naming implies are in it: where a bottleneck strides, BN's eps, how the
-    max pool is padded. `tensors` are the file's; names and shapes have told all of it already.
+    max pool is padded.
     """
-    del tensors
     return naming.spec
 
 
@@ -111,10 +113,17 @@ def followed_by_norm(spec: ModelSpec) -> dict[str, str]:
     }
 
 
+def _strays(match: Match, found: Mapping[str, Shape]) -> set[str]:
+    """Return the single numbers that are no part of the network, as AveragedModel's n_averaged."""
+    expected = expected_shapes(match.spec)
+    return {key for key, shape in found.items() if shape == () and key not in expected}
+
+
 def _problems(match: Match, found: Mapping[str, Shape]) -> Iterator[str]:
     """Give what is not as the network's parts are; biases before a BN may be there or not."""
     expected = expected_shapes(match.spec)
     free = {f"{conv}.bias" for conv in followed_by_norm(match.spec)}
+    strays = _strays(match, found)
     has_head = any(map(is_head, found))
     missing = [
         key
@@ -124,11 +133,13 @@ def _problems(match: Match, found: Mapping[str, Shape]) -> Iterator[str]:
         and not key.endswith("num_batches_tracked")
         and (has_head or not is_head(key))
     ]
-    unknown = [key for key, shape in found.items() if key not in expected and key not in free and shape != ()]
+    unknown = [key for key in found if key not in expected and key not in free | strays]
     reshaped = [
         f"{key} is {found[key]}, expected {shape}"
         for key, shape in expected.items()
-        if key in found and found[key] != shape and not key.endswith("num_batches_tracked")
+        if key in found
+        and found[key] != shape
+        and not (key.endswith("num_batches_tracked") and prod(found[key]) == 1)
     ]
     for title, names in (("missing", missing), ("unknown", unknown), ("shapes", reshaped)):
         if names:

@@ -6,7 +6,7 @@ from typing import Any
 
 from resnetlab.spec import ModelSpec
 from resnetlab.weights.converting import COUNTERS
-from resnetlab.weights.naming import Naming, Preprocessing
+from resnetlab.weights.naming import InputFacts, Naming
 from resnetlab.weights.recognising import describe_spec
 
 _MOST = 4
@@ -31,7 +31,7 @@ class WeightsReport:
     unused: Mapping[str, str]
     """Their names, and why."""
     notes: tuple[str, ...]
-    preprocessing: Preprocessing
+    preprocessing: InputFacts
 
     def __str__(self) -> str:
         rows = [
@@ -86,7 +86,9 @@ def _grouped(entries: Mapping[str, str]) -> str:
     return f"{len(entries)} tensors: " + "; ".join(texts)
 
 
-def _images(facts: Preprocessing) -> str:
+def _images(facts: InputFacts) -> str:
+    if not facts.is_told:
+        return "the file does not tell how they were normalised: taken from 0 to 1 as they are"
     if facts.normalise == "per-image":
         return "each image standardised"
     if facts.normalise == "per-pixel-mean":

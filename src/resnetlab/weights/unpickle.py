@@ -21,6 +21,7 @@ from resnetlab import files
 
 # Where trainers keep the weights within what they save; averaged ones first, which they publish.
 _WRAPPERS = ("state_dict_ema", "model_ema", "ema", "state_dict", "model_state_dict", "model", "net")
+_MOST_WRAPPERS = 16
 
 
 def _main(path: str, target: str) -> dict[str, object]:
@@ -52,7 +53,9 @@ def _main(path: str, target: str) -> dict[str, object]:
 def unwrap(content: object) -> tuple[dict[str, Tensor], list[str]]:
     """Return the tensors of a state dict, however deep it lies, and where it lay."""
     notes: list[str] = []
-    while isinstance(content, Mapping):
+    for _ in range(_MOST_WRAPPERS):  # one can hold itself
+        if not isinstance(content, Mapping):
+            break
         inner = [key for key in _WRAPPERS if isinstance(content.get(key), Mapping)]
         if not inner:
             break

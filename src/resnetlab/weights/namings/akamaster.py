@@ -5,7 +5,7 @@ import re
 from resnetlab.weights.measure import measure, to_torch_shapes
 from resnetlab.weights.naming import Dialect, Match, Shapes
 from resnetlab.weights.namings.torch_names import OPEN, base_network
-from resnetlab.weights.preprocessings import AKAMASTER
+from resnetlab.weights.preprocessings import AKAMASTER, KUANGLIU
 
 
 def _match(shapes: Shapes) -> Match | None:
@@ -13,7 +13,10 @@ def _match(shapes: Shapes) -> Match | None:
         return None
     keys = {name: re.sub(r"^linear\.", "fc.", name.replace(".shortcut.", ".downsample.")) for name in shapes}
     ours = to_torch_shapes(keys, shapes, "torch")
-    return Match(keys, base_network(measure(ours), ours), AKAMASTER)
+    measured = measure(ours)
+    # akamaster's networks have the three stages of CIFAR, kuangliu's the four of ImageNet.
+    facts = AKAMASTER if len(measured.blocks) == 3 else KUANGLIU
+    return Match(keys, base_network(measured, ours), facts)
 
 
 AKAMASTER_NAMES = Dialect(

@@ -13,10 +13,10 @@ from resnetlab.weights.namings.leaves import rename_leaf
 from resnetlab.weights.namings.official import IGNORED
 from resnetlab.weights.preprocessings import CHAOJI
 
-_UNIT_TF1 = re.compile(r"block(\d)/unit_(\d+)/unit_fn_v2/(.+)")
+_UNIT_TF1 = re.compile(r"block(\d)/unit_(\d{1,6})/unit_fn_v2/(.+)")
 _PARTS_TF1 = {"preact": "norm1", "conv1": "conv1", "conv1/BatchNorm": "norm2", "conv2": "conv2"}
 _FIXED_TF1 = {"init_conv": "stem.conv", "postnorm": "norm", "logits": "head.fc"}
-_UNIT_TF2 = re.compile(r"_block(\d)/layer(?:_with_weights)?-(\d+)/_(bn|conv)([12])")
+_UNIT_TF2 = re.compile(r"_block(\d)/layer(?:_with_weights)?-(\d{1,6})/_(bn|conv)([12])")
 _FIXED_TF2 = {"_init_conv": "stem.conv", "_final_bn": "norm", "_final_conv": "head.fc"}
 _VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from resnetlab.catalog import imagenet, model_spec
 from resnetlab.spec import ModelSpec
 from resnetlab.weights.measure import Measured, measure, to_torch_shapes
-from resnetlab.weights.naming import Dialect, Match, Preprocessing, Shapes
+from resnetlab.weights.naming import Dialect, InputFacts, Match, Shapes
 from resnetlab.weights.namings.leaves import rename_leaf
 from resnetlab.weights.preprocessings import KERAS_CAFFE, KERAS_TF
 
@@ -19,7 +19,7 @@ EPS = 1.001e-5
 EPS_OLD = 1e-3  # the layer's default
 MOMENTUM = 0.01  # of the layer: a decay of .99
 
-_LAYER = re.compile(r"conv([2-9])_block(\d+)_(?:(preact)_bn|([0-3])_(conv|bn))")
+_LAYER = re.compile(r"conv([2-9])_block(\d{1,6})_(?:(preact)_bn|([0-3])_(conv|bn))")
 _OLD = re.compile(r"(res|bn)([2-9])([a-z])_branch(?:2([abc])|(1))")
 
 
@@ -92,7 +92,7 @@ def _reader(
     signature: str,
     rename: Callable[[str], str | None],
     network: Callable[[int], ModelSpec],
-    preprocessing: Preprocessing,
+    preprocessing: InputFacts,
 ) -> Callable[[Shapes], Match | None]:
     """Return the naming's reader: files that hold the layer `signature` are its."""
 

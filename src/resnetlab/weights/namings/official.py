@@ -11,7 +11,7 @@ from resnetlab.errors import CheckpointError
 from resnetlab.layers import Conv, Layer, Norm
 from resnetlab.plan import Plan
 from resnetlab.spec import ModelSpec
-from resnetlab.weights.naming import Dialect, Match, Preprocessing, Shapes
+from resnetlab.weights.naming import Dialect, InputFacts, Match, Shapes
 from resnetlab.weights.namings.leaves import rename_leaf
 from resnetlab.weights.preprocessings import OFFICIAL_IMAGENET, PER_IMAGE
 
@@ -32,7 +32,7 @@ def _match(shapes: Shapes, *, is_imagenet: bool) -> Match | None:
     norms = sum(name.startswith("batch_normalization") and name.endswith("/gamma") for name in shapes)
     spec = _network(convs, norms, is_imagenet=is_imagenet)
     changes: dict[str, object] = {"in_channels": stem[2]}
-    if "dense/bias" in shapes:
+    if len(shapes.get("dense/bias", ())) == 1:
         changes["classes"] = shapes["dense/bias"][0]
     spec = spec.with_(**changes)
     layers = dict(official_layers(spec.plan()))
@@ -40,7 +40,7 @@ def _match(shapes: Shapes, *, is_imagenet: bool) -> Match | None:
     return Match(keys, spec, _preprocessing(is_imagenet=is_imagenet))
 
 
-def _preprocessing(*, is_imagenet: bool) -> Preprocessing:
+def _preprocessing(*, is_imagenet: bool) -> InputFacts:
     return OFFICIAL_IMAGENET if is_imagenet else PER_IMAGE
 
 

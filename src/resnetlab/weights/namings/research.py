@@ -9,7 +9,7 @@ from resnetlab.weights.namings.leaves import rename_leaf
 from resnetlab.weights.namings.official import IGNORED
 from resnetlab.weights.preprocessings import PER_IMAGE
 
-_UNIT = re.compile(r"unit_([1-3])_(\d+)/(.+)")
+_UNIT = re.compile(r"unit_([1-3])_(\d{1,6})/(.+)")
 _PARTS = [
     (r"(?:shared_activation|residual_only_activation|common_bn_relu|residual_bn_relu)/init_bn", "norm1"),
     (r"sub([1-3])/conv\1", r"conv\1"),

@@ -5,7 +5,7 @@ from resnetlab.errors import CheckpointError, UsageError
 from resnetlab.spec import ModelSpec
 from resnetlab.weights.measure import Measured, measure, to_torch_shapes
 from resnetlab.weights.naming import COMPUTES, NEARLY, Dialect, Match, Shapes
-from resnetlab.weights.preprocessings import TORCHVISION
+from resnetlab.weights.preprocessings import TIMM_RESNETV2, TORCHVISION, UNTOLD
 
 # Names and shapes are the same whatever these are.
 OPEN = frozenset((*COMPUTES, *NEARLY))
@@ -65,7 +65,8 @@ def _match(shapes: Shapes, *, is_large: bool, is_pre: bool) -> Match | None:
     measured = measure(ours)
     if is_large != (measured.stem_kernel == 7):
         return None
-    return Match(keys, base_network(measured, ours), TORCHVISION)
+    facts = UNTOLD if not is_large else TIMM_RESNETV2 if is_pre else TORCHVISION
+    return Match(keys, base_network(measured, ours), facts)
 
 
 TORCHVISION_NAMES = Dialect(
@@ -82,6 +83,7 @@ TIMM_V2 = Dialect(
     "torch",
     lambda shapes: _match(shapes, is_large=True, is_pre=True),
     open_knobs=OPEN,
+    note="Our own files have these names too: the images are taken to be timm's, of resnetv2_50.a1h_in1k.",
 )
 RESNETLAB = Dialect(
     "resnetlab",

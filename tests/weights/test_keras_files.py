@@ -1,0 +1,172 @@
+"""Keras' files of every layout: read whole or refused with the cause."""
+
+import json
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from resnetlab.errors import CheckpointError, UsageError
+from resnetlab.weights import read_tensors
+
+from .test_files import equal
+
+
+def test_without_h5py_the_error_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "x.h5"
+    path.write_bytes(b"\x89HDF\r\n\x1a\n")
+    monkeypatch.setitem(sys.modules, "h5py", None)
+
+    with pytest.raises(UsageError, match=r"resnetlab\[keras\]"):
+        read_tensors(path)
+
+
+def test_keras_layouts(tmp_path: Path) -> None:
+    """By layer and order: today's names, those of Keras 1, and Keras 3's groups by class."""
+    h5py = pytest.importorskip("h5py")
+    expected = {
+        "conv1/kernel": torch.rand(3, 3, 3, 4),
+        "conv1/bias": torch.rand(4),
+        "bn/gamma": torch.rand(4),
+        "bn/beta": torch.rand(4),
+        "bn/moving_mean": torch.rand(4),
+        "bn/moving_variance": torch.rand(4),
+    }
+    own_names = {
+        "conv1": ["conv1_W_1:0", "conv1_b_1:0"],
+        "bn": ["bn_gamma_1:0", "bn_beta_1:0", "bn_running_mean_1:0", "bn_running_std_1:0"],
+    }
+    layers = {
+        layer: [t for name, t in expected.items() if name.startswith(f"{layer}/")] for layer in own_names
+    }
+    with h5py.File(tmp_path / "old.h5", "w") as file:
+        file.attrs["layer_names"] = [b"input_1", b"conv1", b"bn"]
+        file.create_group("input_1").attrs["weight_names"] = []
+        for layer, names in own_names.items():
+            group = file.create_group(layer)
+            group.attrs["weight_names"] = [name.encode() for name in names]
+            for name, tensor in zip(names, layers[layer], strict=True):
+                group[name] = tensor.numpy()
+    with h5py.File(tmp_path / "new.weights.h5", "w") as file:
+        for kind, layer in (("conv2d", "conv1"), ("batch_normalization", "bn")):
+            for index, tensor in enumerate(layers[layer]):
+                file[f"layers/{kind}/vars/{index}"] = tensor.numpy()
+    kinds = {"conv1": "Conv2D", "bn": "BatchNormalization"}
+    config = {"config": {"layers": [{"class_name": k, "config": {"name": n}} for n, k in kinds.items()]}}
+    with zipfile.ZipFile(tmp_path / "new.keras", "w") as archive:
+        archive.writestr("config.json", json.dumps(config))
+        archive.write(tmp_path / "new.weights.h5", "model.weights.h5")
+
+    assert equal(read_tensors(tmp_path / "old.h5"), expected)
+    assert equal(read_tensors(tmp_path / "new.keras"), expected)
+
+    whole = (tmp_path / "old.h5").read_bytes()
+    (tmp_path / "cut.h5").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(CheckpointError, match="not a whole Keras file"):
+        read_tensors(tmp_path / "cut.h5")
+
+
+def one_layer(file: Any, name: str = "conv1", count: int = 1) -> Any:
+    """Return the group of a layer that lists `count` weights, k0, k1, ..."""
+    file.attrs["layer_names"] = [name.encode()]
+    group = file.create_group(name)
+    group.attrs["weight_names"] = [f"k{index}".encode() for index in range(count)]
+    return group
+
+
+def external_link(file: Any) -> None:
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(f"{file.filename}.other", "w") as other:
+        other["k0"] = [1.0]
+    one_layer(file)["k0"] = h5py.ExternalLink(f"{file.filename}.other", "k0")
+
+
+def virtual(file: Any) -> None:
+    h5py = pytest.importorskip("h5py")
+    layout = h5py.VirtualLayout(shape=(25,), dtype="f4")
+    layout[:] = h5py.VirtualSource("/etc/other.h5", "k0", shape=(25,))
+    one_layer(file).create_virtual_dataset("k0", layout)
+
+
+def layer_names_scalar(file: Any) -> None:
+    file.attrs["layer_names"] = 3
+
+
+BAD_FILES: dict[str, tuple[Callable[[Any], object], str]] = {
+    "a group": (lambda file: one_layer(file).create_group("k0"), "k0 is no numbers"),
+    "texts": (lambda file: one_layer(file).create_dataset("k0", data=["text"]), "k0 is no numbers"),
+    "huge": (
+        lambda file: one_layer(file).create_dataset("k0", (10**14,), "f4", chunks=(10**6,)),
+        "k0 unpacks from 0 to 400,000,000,000,000 bytes",
+    ),
+    "external": (
+        lambda file: one_layer(file).create_dataset("k0", (25,), "f4", external=[("/etc/passwd", 0, 100)]),
+        "k0 lies in another file",
+    ),
+    "an external link": (external_link, "has no k0, or a link"),
+    "virtual": (virtual, "k0 lies in another file"),
+    "a scalar for layer_names": (layer_names_scalar, "not iterable"),
+    "layers, a dataset": (lambda file: file.create_dataset("layers", data=[0.0]), "/layers is no group"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_a_keras_file_that_holds_something_else_is_an_error(tmp_path: Path, name: str) -> None:
+    h5py = pytest.importorskip("h5py")
+    write, message = BAD_FILES[name]
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        write(file)
+
+    with pytest.raises(CheckpointError, match=rf"x\.h5: not a whole Keras file \(.*{message}"):
+        read_tensors(tmp_path / "x.h5")
+
+
+def test_a_network_within_a_network_is_said_to_be_one(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "old.h5", "w") as file:
+        one_layer(file, "resnet50", 318)
+    with h5py.File(tmp_path / "new.weights.h5", "w") as file:
+        file["layers/functional/layers/conv2d/vars/0"] = [1.0]
+        file["layers/functional"].attrs["name"] = "resnet50"
+
+    for name in ("old.h5", "new.weights.h5"):
+        with pytest.raises(CheckpointError, match="its layer resnet50 holds") as raised:
+            read_tensors(tmp_path / name)
+        assert "it is a network of its own" in str(raised.value)
+        assert "get_layer('resnet50').save_weights" in str(raised.value)
+        assert len(str(raised.value)) < 400
+
+
+@pytest.mark.parametrize("config", ["[]", '{"config": {"layers": [1]}}', '{"config": {"layers": null}}'])
+def test_a_keras_archive_with_another_configuration_is_an_error(tmp_path: Path, config: str) -> None:
+    pytest.importorskip("h5py")
+    with zipfile.ZipFile(tmp_path / "x.keras", "w") as archive:
+        archive.writestr("config.json", config)
+        archive.writestr("model.weights.h5", b"")
+
+    with pytest.raises(CheckpointError, match=r"x\.keras: not a whole Keras file"):
+        read_tensors(tmp_path / "x.keras")
+
+
+def test_a_damaged_and_a_swollen_member_of_a_keras_archive_are_errors(tmp_path: Path) -> None:
+    pytest.importorskip("h5py")
+    path = tmp_path / "x.keras"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("config.json", "{}")
+        archive.writestr("model.weights.h5", bytes(range(256)) * 100)
+    content = bytearray(path.read_bytes())
+    start = content.index(b"model.weights.h5") + 16
+    content[start : start + 40] = b"\xff" * 40
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"not a whole Keras file \(.*decompressing"):
+        read_tensors(path)
+
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("config.json", "{}")
+        archive.writestr("model.weights.h5", bytes(2**26 + 1))
+    with pytest.raises(CheckpointError, match=r"model\.weights\.h5 unpacks from .* to 67,108,865 bytes"):
+        read_tensors(path)
