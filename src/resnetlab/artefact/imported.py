@@ -11,11 +11,7 @@ from resnetlab.data.normalise import Normaliser
 from resnetlab.data.preprocessing import Geometry, Preprocessing
 from resnetlab.errors import UsageError
 from resnetlab.spec import ModelSpec
-from resnetlab.weights import Preprocessing as Facts
-from resnetlab.weights import WeightsReport, load_weights
-
-# How weights/ names the ways of resizing, and how data/ does.
-_INTERPOLATIONS = {"bilinear-tf1": "tf-bilinear"}
+from resnetlab.weights import InputFacts, WeightsReport, load_weights
 
 
 def import_weights(
@@ -54,12 +50,14 @@ def import_weights(
     return artefact, report
 
 
-def _preprocessing(facts: Facts, spec: ModelSpec) -> tuple[Preprocessing, list[str]]:
+def _preprocessing(facts: InputFacts, spec: ModelSpec) -> tuple[Preprocessing, list[str]]:
     """Return what the weights' source did to its images, and what is not known of it."""
     if spec.in_channels not in (1, 3):
         raise UsageError(f"the network takes images of {spec.in_channels} channels; read are 1 and 3")
     channels: Literal[1, 3] = 1 if spec.in_channels == 1 else 3
     notes = []
+    if not facts.is_told:
+        notes.append("the file does not tell its preprocessing: pixels are taken as 0 to 1, as they are")
     mean, std = (np.array(values) if values else None for values in (facts.mean, facts.std))
     if mean is not None and std is not None and len(mean) != channels:
         mean, std = (np.full(channels, values.mean()) for values in (mean, std))
@@ -67,7 +65,7 @@ def _preprocessing(facts: Facts, spec: ModelSpec) -> tuple[Preprocessing, list[s
     if facts.normalise == "per-pixel-mean":
         notes.append("the training images' mean image is not in the file, and nothing is subtracted for it")
     side = facts.crop or spec.input_size
-    interpolation = _INTERPOLATIONS.get(facts.interpolation, facts.interpolation)
+    interpolation = facts.interpolation
     if interpolation not in ("bilinear", "bicubic", "tf-bilinear"):
         notes.append(f"images are resized by bicubic instead of {interpolation}")
         interpolation = "bicubic"

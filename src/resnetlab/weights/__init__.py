@@ -7,8 +7,6 @@ from resnetlab.weights.reading import read_tensors
 from resnetlab.weights.recognising import recognise, spec_for
 from resnetlab.weights.report import WeightsReport
 
-Preprocessing = InputFacts  # as artefact/imported.py still calls it
-
 __all__ = [
     "Converted",
     "InputFacts",
