@@ -201,12 +201,13 @@ def training_memory(spec: ModelSpec, recipe: Recipe, height: int, width: int) ->
     """Return about the bytes that a training step holds: kept activations, weights, optimizer.
 
     Kept is what `layers.kept_numbers` says; with checkpointing the units' inputs and the
-    activations of one unit.
+    activations of one unit, and as much again for the gaps that these leave between them in the
+    heap (measured: 6.0 GiB for ResNet-1202 at batch 128, 3.0 of them alive).
     """
     kept = [size for row in spec.shapes(height, width) if (size := kept_numbers(row.layer, row.output))]
     numbers = float(sum(kept))
     if recipe.execution.checkpoint_activations:
-        numbers = numbers / len(kept) * (sum(spec.blocks) + 6)
+        numbers = numbers / len(kept) * (sum(spec.blocks) + 6) * 2
     per_number = 4 if recipe.execution.precision == "fp32" else 2
     microbatch = -(-recipe.run.batch // recipe.execution.accumulate)
     states = {"sgd": 3, "adam": 4, "adamw": 4}[recipe.optimizer.optimizer]
