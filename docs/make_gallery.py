@@ -3,6 +3,7 @@
 python docs/make_gallery.py [--check]
 """
 
+import argparse
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from resnetlab.drawing.svg import to_svg
 from resnetlab.files import make_directory, remove_file, write_file
 from resnetlab.spec import ModelSpec
 from resnetlab.tables.align import markdown_table
-from resnetlab.units import format_count
+from resnetlab.units import format_count, format_rounded
 
 DOCS = Path(__file__).parent
 FOLDER = "gallery"
@@ -164,7 +165,7 @@ def _table(specs: list[ModelSpec]) -> str:
 
 
 def _published(count: int | None) -> str:
-    return format_count(count) if count else ""
+    return format_rounded(count) if count else ""
 
 
 def stale(made: Contents) -> list[str]:
@@ -180,9 +181,14 @@ def stale(made: Contents) -> list[str]:
 
 def main() -> None:
     """Write what is not up to date, or with --check only say what that is."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; fail if something is out of date"
+    )
+    is_check = parser.parse_args().check
     made = contents()
     paths = stale(made)
-    if sys.argv[1:] == ["--check"]:
+    if is_check:
         if paths:
             others = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
             sys.exit(

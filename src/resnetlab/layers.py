@@ -9,6 +9,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from resnetlab.errors import UsageError
+from resnetlab.plaindata import convert
+
+Layout = Literal["NHWC", "NCHW"]
+"""The order of the axes of a batch of maps."""
 
 Shape = tuple[int, int, int]
 Padding = int | Literal["same"]
@@ -168,6 +172,20 @@ def kept_numbers(layer: Layer, output: Shape) -> int:
     """Return how many numbers of its output a training step keeps for the gradient, for one image.
 
     Those of convolutions and BN count, nothing else: an activation overwrites its input, and a
-    shortcut's sum stands in for the last output before it. Within 15 % of what torch keeps.
+    shortcut's sum stands in for the last output before it. What poolings and zero-padding keep is
+    left out, and the max pool's indices with it. Within 15 % of the floats that torch keeps.
     """
     return math.prod(output) if isinstance(layer, Conv | Norm) else 0
+
+
+def image_size(nominal: int, height: int | None, width: int | None) -> tuple[int, int]:
+    """Return height and width of the images, the nominal size where they are None.
+
+    Raises:
+        UsageError: If one is no whole number, or below 1.
+    """
+    sizes = {"height": height, "width": width}
+    high, wide = (nominal if size is None else convert(int, size, name) for name, size in sizes.items())
+    if min(high, wide) < 1:
+        raise UsageError(f"images must have at least 1x1 px, got {high}x{wide}")
+    return high, wide

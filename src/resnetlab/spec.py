@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from resnetlab.contradictions import contradictions
 from resnetlab.drafting import draw_plan
 from resnetlab.errors import UsageError, nearest
+from resnetlab.layers import Layout, image_size
 from resnetlab.plaindata import convert, field_types, parse_text, to_plain
 from resnetlab.plan import Plan, Traced
 
@@ -136,16 +137,16 @@ class ModelSpec:
         """Return every layer with its input and output shape; the default is the nominal size.
 
         Raises:
-            UsageError: If the strides do not allow the size.
+            UsageError: If the size is no whole numbers from 1 on, or the strides do not allow it.
         """
-        return _trace(self, height or self.input_size, width or self.input_size)
+        return _trace(self, *image_size(self.input_size, height, width))
 
     def num_multiply_adds(self, height: int | None = None, width: int | None = None) -> int:
         """Return the products for one image in convolutions and classifier.
 
         Half the floating-point operations; what He et al. (2015, Table 1) call FLOPs.
         """
-        return self.plan().num_multiply_adds(height or self.input_size, width or self.input_size)
+        return self.plan().num_multiply_adds(*image_size(self.input_size, height, width))
 
     @property
     def num_parameters(self) -> int:
@@ -213,15 +214,19 @@ class ModelSpec:
         width: int | None = None,
         batch: int = 128,
         markdown: bool = False,
+        layout: Layout = "NCHW",
     ) -> str:
         """Return the table of the network's layers as text; tables/text.py says what stands in it.
 
         Raises:
-            UsageError: If batch or size are below 1, or the strides do not allow the size.
+            UsageError: If batch or size are no whole numbers from 1 on, there is no such layout, or
+                the strides do not allow the size.
         """
         from resnetlab.tables.text import summary
 
-        return summary(self, full=full, height=height, width=width, batch=batch, markdown=markdown)
+        return summary(
+            self, full=full, height=height, width=width, batch=batch, markdown=markdown, layout=layout
+        )
 
     @overload
     def draw(self, path: None = None, **options: object) -> "Picture": ...

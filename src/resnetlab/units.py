@@ -56,8 +56,13 @@ def format_seconds(seconds: float) -> str:
 
 def format_count(count: float) -> str:
     """Return e.g. "269.7 k" or "40.6 M"."""
-    for unit in ("", " k", " M", " G", " T"):
-        if abs(count) < 1000:
-            return f"{count:.0f}" if not unit else f"{count:.1f}{unit}"
+    for unit, digits in (("", 0), (" k", 1), (" M", 1), (" G", 1), (" T", 1)):
+        if round(abs(count), digits) < 1000:  # 999,999 is 1.0 M, not 1000.0 k
+            return f"{count:.{digits}f}{unit}"
         count /= 1000
     return f"{count:.1f} P"
+
+
+def format_rounded(count: float) -> str:
+    """Return e.g. "270 k" or "1.7 M" for a count that its source has rounded: no digit is added."""
+    return format_count(count).replace(".0 ", " ")

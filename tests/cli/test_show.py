@@ -33,7 +33,19 @@ def made_run(path: Path, spec: ModelSpec, lr: float) -> str:
 def test_a_model_is_shown_with_its_layers(capsys: Capture) -> None:
     text = show(capsys, "resnet20")
 
-    assert text.rstrip("\n") == model_spec("resnet20").summary()
+    assert text.startswith(model_spec("resnet20").summary() + "\n")
+    assert text.splitlines()[-1].split() == [
+        "knobs",
+        "--set",
+        "NAME=VALUE;",
+        "resnetlab",
+        "show",
+        "resnet20",
+        "--json",
+        "has",
+        "the",
+        "names",
+    ]
     assert text.startswith(f"{model_spec('resnet20')}\n")
     assert "layer2.1-2  x 2" in text
     assert "layer2.1-2  x 2" not in show(capsys, "resnet20", "--full")
@@ -43,7 +55,7 @@ def test_flags_and_knobs_reach_the_table(capsys: Capture) -> None:
     spec = model_spec("resnet20").with_(shortcut="B")
     text = show(capsys, "resnet20", "--set", "shortcut=B", "--input-size", "24x40", "--batch", "5")
 
-    assert text.rstrip("\n") == spec.summary(height=24, width=40, batch=5)
+    assert text.startswith(spec.summary(height=24, width=40, batch=5) + "\n")
     markdown = show(capsys, "resnet20", "--markdown", "--full")
     assert markdown.rstrip("\n") == model_spec("resnet20").summary(markdown=True, full=True)
     assert "HxWxC" in show(capsys, "resnet20", "--layout", "NHWC")

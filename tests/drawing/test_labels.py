@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from resnetlab.catalog import list_models, model_spec
-from resnetlab.drawing import Layout
+from resnetlab.drawing import Layout, draw
 from resnetlab.drawing.labels import name_text, norm_text, padding_text, shape_text
 from resnetlab.drawing.scene import Box, Scene, Text
 from resnetlab.layers import Act, Norm, PadChannels
@@ -50,6 +50,10 @@ def expected(module: nn.Module, layout: Layout) -> Counter[tuple[str, str]]:
             axes = ["[0,0]"] * 4
             axes["NHWC".index("C") if layout == "NHWC" else 1] = f"[{before},{after}]"
             said = [("name", "zero-pad channels"), ("padding", f"[{','.join(axes)}]")]
+        case nn.Sequential():  # a maximum that takes in zeros around the map
+            zeros, maximum = module
+            assert isinstance(zeros, nn.ZeroPad2d) and isinstance(maximum, nn.MaxPool2d)
+            said = [*pool(maximum)[:2], ("padding", f"pad {zeros.padding[0]} with zeros")]
         case nn.MaxPool2d() | nn.AvgPool2d() | SamePool2d() | Subsample():
             said = pool(module)
         case _:
@@ -128,6 +132,13 @@ def test_the_other_layout_is_labelled_as_truly(name: str) -> None:
     scene = folded(name, "NCHW")
 
     assert wrong_labels(scene, traced(shallow(model_spec(name))), paths_of(name), "NCHW") == []
+
+
+def test_a_max_pool_that_takes_in_zeros_says_so() -> None:
+    spec = model_spec("resnet18").with_(max_pool="zeros")
+    (scene,) = draw([spec])
+
+    assert wrong_labels(scene, traced(shallow(spec)), paths_of("resnet18"), "NHWC") == []
 
 
 def test_a_wrong_label_is_found() -> None:

@@ -1,5 +1,6 @@
 """The full schematic's layout: no overlaps, folding and unfolding, what stands where."""
 
+import re
 from dataclasses import replace
 from itertools import pairwise
 from xml.etree import ElementTree
@@ -115,7 +116,11 @@ def test_shortcuts_are_dashed_without_weights_heavy_with_and_absent_in_plain_net
     assert {path.dashed for path in (identity, *projection)} == {False}
     assert {path.width for path in projection} > {identity.width} or projection[0].width > identity.width
     assert not [item for item in folded("plain34").items if isinstance(item, Path) and item.dashed]
-    assert "+" not in {text.text for text in texts_of(folded("plain34"))}
+    sums = [
+        [i for i in folded(name).items if isinstance(i, Box) and "plus the shortcut" in i.tip]
+        for name in ("plain34", "resnet34")
+    ]
+    assert sums[0] == [] != sums[1]
 
 
 def test_a_shortcut_leaves_where_the_network_takes_it() -> None:
@@ -159,7 +164,7 @@ def test_units_alone_have_a_card() -> None:
 def test_the_heading_has_the_counts_beside_the_published_ones() -> None:
     said = " ".join(text.text for text in texts_of(folded("resnet20")))
 
-    assert "269,722 parameters (published: 270.0 k)" in said
+    assert "269,722 parameters (published: 270 k)" in said
     assert "40.6 M multiply-adds" in said
     assert "20 weighted layers" in said
     assert "He et al., 2015, arXiv:1512.03385, section 4.2" in said
@@ -203,3 +208,25 @@ def test_what_cannot_be_drawn_is_refused(arguments: dict[str, object], message: 
 def test_full_draws_one_network() -> None:
     with pytest.raises(UsageError, match="draws one network, got 2"):
         draw([model_spec("resnet20"), model_spec("plain20")])
+
+
+def test_the_description_tells_every_unit_and_each_page_its_own() -> None:
+    told = folded("resnet50").description
+    pages = draw([model_spec("resnet20")], unfold=True, columns=1)
+
+    assert (
+        "units 2-4: conv 1×1, BN (beta, gamma), ReLU, conv 3×3, BN (beta, gamma), ReLU, conv 1×1,"
+        " BN (beta, gamma), ReLU; identity shortcut" in told
+    )
+    assert "conv 3×3 stride 2, BN (beta, gamma)" in told
+    assert "unit 1: " in told and "; projection shortcut" in told
+    assert len(pages) > 1
+    for page in pages:
+        drawn = {text.text for text in texts_of(page, "name") if text.text.startswith("unit ")}
+        said = {part.split(":")[0] for part in re.findall(r"unit \d+:", page.description)}
+        assert said == drawn
+
+
+@pytest.mark.parametrize("name", ("preresnet20", "preresnet110", "resnet50_v2"))
+def test_a_stage_is_not_split_where_a_page_of_whole_ones_is_as_comfortable(name: str) -> None:
+    assert not [text.text for text in texts_of(folded(name), "stage") if "continued" in text.text]

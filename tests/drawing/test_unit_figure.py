@@ -169,25 +169,29 @@ def test_captions_say_which_units_where_the_stride_sits_and_what_the_shortcut_re
     for unit, words in (
         (
             "resnet50_v1:layer2.0",
-            "layer2.0 stride 2 on the first 1×1 projection shortcut, from the unit's input",
+            "stage 2, unit 1 (layer2.0) stride 2 on the first 1×1 projection shortcut, from the unit's input",
         ),
-        ("resnet50:layer2.0", "layer2.0 stride 2 on the 3×3 projection shortcut, from the unit's input"),
-        ("resnet50:layer2.1", "layer2.1 to 3, 3 units identity shortcut, from the unit's input"),
+        (
+            "resnet50:layer2.0",
+            "stage 2, unit 1 (layer2.0) stride 2 on the 3×3 projection shortcut, from the unit's input",
+        ),
+        ("resnet50:layer2.1", "stage 2, units 2-4 (layer2.1 to 3) identity shortcut, from the unit's input"),
         (
             "resnet50_v2:stages.1.blocks.0",
-            "stages.1.blocks.0 stride 2 on the 3×3 projection shortcut, from the pre-activation",
+            "stage 2, unit 1 (stages.1.blocks.0) stride 2 on the 3×3 projection shortcut,"
+ " from the pre-activation",
         ),
         (
             "resnet110:layer2.0",
-            "layer2.0 stride 2 on the first 3×3 shortcut of every 2nd pixel and 16 zero channels,"
-            " from the unit's input",
+            "stage 2, unit 1 (layer2.0) stride 2 on the first 3×3 shortcut of every 2nd pixel and"
+            " 16 zero channels, from the unit's input",
         ),
         (
             "chaoji_resnet20:stages.1.blocks.0",
-            "stages.1.blocks.0 stride 2 on the first 3×3 shortcut of average pooling and 16 zero channels,"
-            " from the unit's input",
+            "stage 2, unit 1 (stages.1.blocks.0) stride 2 on the first 3×3 shortcut of average pooling and"
+            " 16 zero channels, from the unit's input",
         ),
-        ("plain18:layer2.1", "layer2.1 no shortcut"),
+        ("plain18:layer2.1", "stage 2, unit 2 (layer2.1) no shortcut"),
     ):  # fmt: skip
         assert captions(scene, unit) == words
 
@@ -285,7 +289,7 @@ def test_a_long_title_is_broken_into_lines_of_the_pages_width() -> None:
     lines = [item for item in scene.items if isinstance(item, Text) and item.role == "title"]
 
     assert len(lines) > 1
-    assert title_of(scene) == f"Inside a unit of {name} and {name}"
+    assert title_of(scene) == f"Inside a unit of {name} (1) and {name} (2)"
 
 
 @pytest.mark.parametrize("count", [0, 7])

@@ -1,6 +1,7 @@
 """What differs, in words: every field has its sentence, and the sentences say it right."""
 
 import dataclasses
+import re
 import types
 import typing
 from typing import Any, Literal, get_args, get_origin
@@ -107,14 +108,36 @@ def test_counts_say_small_and_large_changes_alike() -> None:
     assert f"(+{extra:,}, +{100 * extra / 269_722:.1f} %)" in projected
 
 
-def test_a_field_that_changes_nothing_in_these_two_is_marked() -> None:
-    """No projection in either: what follows a projection has no effect. The order has one."""
-    text = model_differences(model_spec("resnet20"), model_spec("preresnet20"), ("a", "b"))
-    by_field = {line.split()[0]: line for line in text.splitlines() if line[2:3].strip()}
+def by_field(first: str, second: str) -> dict[str, str]:
+    text = model_differences(model_spec(first), model_spec(second), (first, second))
+    lines = re.sub(r"\n {9,}", " ", text).splitlines()
+    return {line.split()[0]: " ".join(line.split()[1:]) for line in lines if line[2:3].strip()}
 
-    assert by_field["projection_norm"].endswith("(without effect in these two)")
-    assert "without effect" not in by_field["stem_norm"]
-    assert "without effect" not in by_field["first_shortcut_preact"]
+
+def test_a_field_that_changes_nothing_in_either_is_left_out() -> None:
+    """No projection in either: what follows a projection is no difference. The order is one."""
+    found = by_field("resnet20", "preresnet20")
+
+    assert not {"projection_norm", "projection_source"} & found.keys()
+    assert {"order", "stem_norm", "first_shortcut_preact"} <= found.keys()
+
+
+def test_a_field_that_says_something_of_one_alone_is_told_of_that_one() -> None:
+    there, back = by_field("resnet20", "resnet50_v2"), by_field("resnet50_v2", "resnet20")
+
+    assert there["stride_on"] == "the stride sits on the 3x3, where resnet20 has no such thing"
+    assert back["stride_on"] == "no such thing; in resnet50_v2, the stride sits on the 3x3"
+    assert there["projection_norm"] == "no BN follows a projection, where resnet20 has no such thing"
+    assert "projection_source" not in by_field("plain20", "plain32")
+
+
+def test_initialisers_and_rounded_counts_are_told_in_plain_words() -> None:
+    assert sentence("conv_init", "he_fan_in", "he_fan_out") == (
+        "convolutions start normal with variance 2 / fan-out instead of normal with variance 2 / fan-in"
+    )
+    assert "the source says 270 k parameters instead of 1.7 M" in sentence(
+        "published_parameters", 1_700_000, 270_000
+    )
 
 
 @pytest.mark.parametrize("other", list_models()[::9])

@@ -1,6 +1,7 @@
 """The layer table as a reader meets it: columns, sums, widths, Markdown."""
 
 import re
+from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from resnetlab.catalog import list_models, model_spec
 from resnetlab.errors import UsageError
 from resnetlab.tables.align import NO_BREAK, markdown_table, table, titled
-from resnetlab.units import format_bytes
+from resnetlab.units import format_bytes, format_count, format_rounded
 
 
 def number(cell: str) -> int:
@@ -90,7 +91,7 @@ def test_a_line_of_the_table_says_what_the_issue_asks_for() -> None:
         "conv1", "conv 3x3/2 pad 1", "32x16x16", "4,608", "1,179,648", "17", memory,
     ]  # fmt: skip
     assert re.search(r"^total +269,722 +40,551,040 ", text, re.MULTILINE)
-    assert re.search(r"^published +270.0 k$", text, re.MULTILINE)
+    assert re.search(r"^published +270 k$", text, re.MULTILINE)
     assert "times 2 for floating-point operations" in " ".join(text.split())
     assert "at batch 64, about" in " ".join(text.split())
     assert "layer2.1-2  x 2" in text
@@ -103,7 +104,7 @@ def test_layout_and_size_change_shapes_and_counts() -> None:
 
     assert "HxWxC" in text
     assert "32x48x64" in text
-    assert "images    3x64x96" in text
+    assert "images    64x96x3" in text
     assert f"{model_spec('resnet18').num_multiply_adds(64, 96):,}" in text
 
 
@@ -143,3 +144,33 @@ def test_titled_text_keeps_its_column_its_width_and_what_belongs_together() -> N
     assert all(line.startswith("       3 x 16") for line in lines[1:])
     assert all(a.endswith("/1") for a, _ in pairwise(lines))
     assert titled("title  ", "") == "title  "
+
+
+def test_what_is_no_whole_number_is_refused_in_words() -> None:
+    spec = model_spec("resnet20")
+    calls: tuple[Callable[[], object], ...] = (
+        lambda: spec.summary(height=True),
+        lambda: spec.summary(batch=1.5),  # type: ignore[arg-type]
+        lambda: spec.summary(height="32"),  # type: ignore[arg-type]
+        lambda: spec.summary(layout="CHW"),  # type: ignore[arg-type]
+        lambda: spec.shapes(0, 0),
+        lambda: spec.num_multiply_adds(0),
+        lambda: spec.draw(height=True),
+    )
+    for call in calls:
+        with pytest.raises(UsageError):
+            call()
+    assert "HxWxC" in spec.summary(layout="NHWC")
+
+
+def test_counts_step_up_their_unit_and_rounded_ones_gain_no_digit() -> None:
+    assert [format_count(n) for n in (999, 1000, 999_949, 999_999)] == ["999", "1.0 k", "999.9 k", "1.0 M"]
+    assert [format_rounded(n) for n in (270_000, 1_700_000, 25_557_032)] == ["270 k", "1.7 M", "25.6 M"]
+
+
+def test_the_published_counts_come_from_the_source_that_is_named() -> None:
+    """The paper counts no parameters of its ImageNet networks; torchvision does."""
+    for name in list_models():
+        spec = model_spec(name)
+        if spec.input_size == 224 and spec.published_parameters:
+            assert "torchvision" in spec.source, name

@@ -34,6 +34,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
 }
 
 RESNET_2015 = "He et al., 2015, arXiv:1512.03385, section 4.1 and Table 1"
+RESNET_BASIC = "He et al., 2015, arXiv:1512.03385, Table 1, as in torchvision"
 RESNET_V15 = "He et al., 2015, Table 1, stride on the 3x3 as in fb.resnet.torch and torchvision"
 RESNET_V2 = "He et al., 2016, arXiv:1603.05027, section 5, as in timm's resnetv2"
 
@@ -86,7 +87,7 @@ def _resnet(name: str, depth: int) -> ModelSpec:
     widths = (64, 128, 256, 512)
     return ModelSpec(
         name=name,
-        source=RESNET_V15 if is_bottleneck else RESNET_2015,
+        source=RESNET_V15 if is_bottleneck else RESNET_BASIC,
         classes=1000,
         input_size=224,
         stem="imagenet",

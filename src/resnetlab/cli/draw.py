@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from resnetlab.cli.resolve import parse_size, resolve_network, split_settings
+from resnetlab.cli.resolve import is_run, parse_size, resolve_network, split_settings
 from resnetlab.cli.text import print_json
 from resnetlab.drawing import check_target, draw, save
 from resnetlab.errors import UsageError
@@ -15,12 +15,16 @@ def draw_models(options: argparse.Namespace) -> None:
     if recipe_texts:
         raise UsageError(f"{', '.join(recipe_texts)}: of a recipe; a drawing shows the model alone")
     specs = [resolve_network(name, knobs) for name in options.models]
+    names = [
+        Path(name).resolve().name if is_run(name) else spec.name
+        for name, spec in zip(options.models, specs, strict=True)
+    ]
     path = Path(options.out or f"{'-'.join(spec.name for spec in specs)}.svg")
     check_target(path)
     height, width = parse_size(options.input_size) if options.input_size else (None, None)
     scenes = draw(
         specs, style=options.style, theme=options.theme, layout=options.layout, height=height, width=width,
-        unfold=options.unfold, columns=options.columns,
+        unfold=options.unfold, columns=options.columns, names=names,
     )  # fmt: skip
     files = [str(file) for file in save(scenes, path)]
     if options.json:

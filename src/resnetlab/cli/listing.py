@@ -7,7 +7,7 @@ from resnetlab.cli.text import block, print_json
 from resnetlab.data.names import SOURCES
 from resnetlab.recipes import list_recipes, recipe_doc
 from resnetlab.tables.align import table
-from resnetlab.units import format_count
+from resnetlab.units import format_count, format_rounded
 
 
 def list_names(options: argparse.Namespace) -> None:
@@ -31,7 +31,7 @@ def _list_models() -> str:
                 (
                     f"  {spec.name}",
                     f"{spec.num_parameters:,}",
-                    format_count(published) if published else "",
+                    format_rounded(published) if published else "",
                     format_count(spec.num_multiply_adds()),
                     f"{spec.input_size}x{spec.input_size}",
                 )

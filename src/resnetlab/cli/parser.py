@@ -118,7 +118,7 @@ def _add_draw(verbs: Any) -> None:
     draw.add_argument("--input-size", metavar="N|HxW", help="images' size in px (default: the model's own)")
     draw.add_argument("--unfold", action="store_true", help="draw equal units one by one, on several pages")
     draw.add_argument("--columns", type=int, metavar="N", help="columns of a page; 1 suits a phone")
-    add_set(draw)
+    add_set(draw, "the model")
 
 
 def _add_workers(parser: argparse.ArgumentParser) -> None:

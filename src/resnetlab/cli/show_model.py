@@ -6,9 +6,11 @@ from resnetlab.catalog import list_models, model_spec
 from resnetlab.cli.resolve import parse_size, resolve_model, split_settings
 from resnetlab.cli.text import print_json
 from resnetlab.errors import UsageError, nearest
+from resnetlab.layers import image_size
 from resnetlab.recipes import list_recipes
 from resnetlab.spec import ModelSpec
-from resnetlab.tables.rows import Layout, arranged, check_batch, image_size, layer_rows, row_json
+from resnetlab.tables.align import titled
+from resnetlab.tables.rows import Layout, arranged, check_batch, layer_rows, row_json
 from resnetlab.tables.text import summary
 
 _TABLE_FLAGS = ("full", "markdown", "layout", "batch", "input_size")
@@ -66,7 +68,7 @@ def print_model(options: argparse.Namespace, spec: ModelSpec) -> None:
     layout: Layout = options.layout or "NCHW"
     if options.json:
         check_batch(batch)
-        height, width = image_size(spec, height, width)
+        height, width = image_size(spec.input_size, height, width)
         rows = layer_rows(spec, full=options.full, height=height, width=width)
         print_json(
             spec.to_json()
@@ -86,3 +88,7 @@ def print_model(options: argparse.Namespace, spec: ModelSpec) -> None:
             layout=layout,
         )
     )
+    if not options.markdown:
+        print(
+            titled(f"{'knobs':<13}  ", f"--set NAME=VALUE; resnetlab show {spec.name} --json has the names")
+        )

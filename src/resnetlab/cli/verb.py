@@ -33,14 +33,14 @@ def add_verb(
     return parser
 
 
-def add_set(parser: argparse.ArgumentParser) -> None:
-    """Add --set."""
+def add_set(parser: argparse.ArgumentParser, what: str = "the recipe or the model") -> None:
+    """Add --set, which takes the values of these."""
     parser.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="set any value of the recipe or the model; may be repeated",
+        help=f"set any value of {what}; may be repeated",
     )
 
 

@@ -8,6 +8,7 @@ from resnetlab.drawing.saving import check_target, save
 from resnetlab.drawing.scene import Scene
 from resnetlab.drawing.theme import THEMES, ThemeName
 from resnetlab.errors import UsageError
+from resnetlab.layers import image_size
 from resnetlab.plaindata import convert
 from resnetlab.spec import ModelSpec
 
@@ -25,7 +26,7 @@ OPTIONS: dict[str, object] = {
 def draw(
     specs: Sequence[ModelSpec], *, style: Style = "full", theme: ThemeName = "light",
     layout: Layout = "NHWC", height: int | None = None, width: int | None = None, unfold: bool = False,
-    columns: int | None = None,
+    columns: int | None = None, names: Sequence[str] | None = None,
 ) -> tuple[Scene, ...]:  # fmt: skip
     """Return the pages of a drawing of one network, or of several side by side.
 
@@ -39,6 +40,7 @@ def draw(
         width: The same.
         unfold: Draw equal units one by one ("full" only), on as many pages as it takes.
         columns: How many stand side by side ("full" only); None takes what makes a comfortable page.
+        names: What the networks side by side are called; None takes their own names.
 
     Raises:
         UsageError: If an option has no such value, the style cannot show so many networks or has no
@@ -52,11 +54,11 @@ def draw(
     if style == "overview":
         from resnetlab.drawing.overview import draw_overview
 
-        return (draw_overview(specs, colors, layout, height, width),)
+        return (draw_overview(specs, colors, layout, height, width, names),)
     if style == "unit":
         from resnetlab.drawing.unit_figure import draw_units
 
-        return (draw_units(specs, colors, layout, height, width),)
+        return (draw_units(specs, colors, layout, height, width, names),)
     from resnetlab.drawing.schematic import draw_schematic
 
     if len(specs) != 1:
@@ -64,11 +66,8 @@ def draw(
             f"the style full draws one network, got {len(specs)}",
             hint="The styles overview and unit draw several side by side.",
         )
-    spec = specs[0]
-    return draw_schematic(
-        spec, colors, layout, height=height or spec.input_size, width=width or spec.input_size,
-        unfold=unfold, columns=columns,
-    )  # fmt: skip
+    high, wide = image_size(specs[0].input_size, height, width)
+    return draw_schematic(specs[0], colors, layout, height=high, width=wide, unfold=unfold, columns=columns)
 
 
 def _check(*values: object) -> None:

@@ -1,10 +1,12 @@
 """What the papers' two comparison figures share: words in brief, lines with round corners, counts refused."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from math import hypot
 from typing import Literal
 
+from resnetlab.catalog import changed_texts
 from resnetlab.drawing.labels import name_text
 from resnetlab.drawing.scene import Box, Item, Path, Point, Role, Segment
 from resnetlab.drawing.theme import Theme
@@ -94,19 +96,40 @@ def check_number(specs: Sequence[ModelSpec], most: int, style: str) -> None:
         )
 
 
-def prefix_of(spec: ModelSpec, specs: Sequence[ModelSpec]) -> str:
-    """Return what stands before the paths of one of these models: "name:", or nothing if it is alone."""
-    return f"{spec.name}:" if len(specs) > 1 else ""
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One of the models side by side: what it is called here, and how it differs from what it is named after.
+
+    `prefix` stands before all its paths: "name:", or nothing if it is alone.
+    """
+
+    spec: ModelSpec
+    name: str
+    note: str
+    prefix: str
 
 
-def names_text(specs: Sequence[ModelSpec]) -> str:
+def side_by_side(specs: Sequence[ModelSpec], names: Sequence[str] | None) -> tuple[Model, ...]:
+    """Return the models under these names, or under their own; those of one name are numbered."""
+    given = [spec.name for spec in specs] if names is None else list(names)
+    models = []
+    for index, (spec, name) in enumerate(zip(specs, given, strict=True)):
+        number = f" ({given[: index + 1].count(name)})" if given.count(name) > 1 else ""
+        own = "" if name == spec.name else printable(spec.name)
+        changed = ", ".join(changed_texts(spec))
+        note = " ".join(filter(None, (own, f"with {changed}" if changed else "")))
+        models.append(Model(spec, name + number, note, f"{name}{number}:" if len(specs) > 1 else ""))
+    return tuple(models)
+
+
+def names_text(models: Sequence[Model]) -> str:
     """Return "resnet34 beside plain34", or the one name."""
-    return printable(" beside ".join(spec.name for spec in specs))
+    return printable(" beside ".join(model.name for model in models))
 
 
-def listed(specs: Sequence[ModelSpec]) -> str:
+def listed(models: Sequence[Model]) -> str:
     """Return "resnet50_v1, resnet50 and resnet50_v2"."""
-    *others, last = (spec.name for spec in specs)
+    *others, last = (model.name for model in models)
     return f"{', '.join(others)} and {last}" if others else last
 
 
@@ -117,17 +140,14 @@ def middle(top: float, height: float, size: float) -> float:
 
 def bent(
     points: Sequence[Point], color: str,
-    *, width: float = 1.5, arrow: bool = False, dashed: bool = False, about: str = "",
+    *, width: float = 1.5, arrow: bool = False, dashed: bool = False, about: str = "", radius: float = 8.0,
 ) -> Path:  # fmt: skip
-    """Return a line through the points with its corners rounded; it has right angles only."""
+    """Return a line through the points, its corners rounded by `radius`; it has right angles only."""
     segments: list[Segment] = []
     for (before, corner), (_, after) in pairwise(pairwise(points)):
-        radius = min(8.0, _distance(before, corner) / 2, _distance(corner, after) / 2)
-        start, end = _towards(corner, before, radius), _towards(corner, after, radius)
-        handles = (
-            _towards(corner, before, radius * (1 - _ROUND)),
-            _towards(corner, after, radius * (1 - _ROUND)),
-        )
+        r = min(radius, _distance(before, corner) / 2, _distance(corner, after) / 2)
+        start, end = _towards(corner, before, r), _towards(corner, after, r)
+        handles = _towards(corner, before, r * (1 - _ROUND)), _towards(corner, after, r * (1 - _ROUND))
         segments += [(start,), (*handles, end)]
     segments.append((points[-1],))
     return Path(
@@ -141,7 +161,9 @@ def bent(
     )
 
 
-def plus(x: float, y: float, radius: float, theme: Theme, about: str) -> Iterator[Item]:
+def plus(
+    x: float, y: float, radius: float, theme: Theme, about: str, tip: str = "addition"
+) -> Iterator[Item]:
     """Draw the addition: a circle around (x, y) with a cross in it."""
     side, arm = 2 * radius, 0.55 * radius
     yield Box(
@@ -154,7 +176,7 @@ def plus(x: float, y: float, radius: float, theme: Theme, about: str) -> Iterato
         stroke=theme.line,
         stroke_width=1.5,
         about=about,
-        tip="addition",
+        tip=tip,
     )
     for right, down in ((arm, 0.0), (0.0, arm)):
         yield Path(

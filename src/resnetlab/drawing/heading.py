@@ -1,13 +1,16 @@
 """What stands above a drawing: a schematic's name, source and counts; the title of a comparison."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 
+from resnetlab.catalog import changed_texts
 from resnetlab.drawing.frame import Block
+from resnetlab.drawing.labels import Layout
 from resnetlab.drawing.scene import Item, Role, Text
 from resnetlab.drawing.theme import Theme
 from resnetlab.drawing.typeface import printable, text_width
 from resnetlab.spec import ModelSpec
-from resnetlab.units import format_count
+from resnetlab.units import format_count, format_rounded
 
 TITLE_SIZE, FACT_SIZE = 24.0, 12.0
 _FIGURE_SIZE, _SUBTITLE_SIZE = 17.0, 11.0
@@ -39,16 +42,25 @@ def broken(text: str, size: float, width: float, *, bold: bool = False) -> list[
     return lines
 
 
-def draw_heading(spec: ModelSpec, height: int, width: int, theme: Theme, page: float) -> Block:
+def changed_text(changed: Sequence[str]) -> str:
+    """Return "here with classes=100, width=0.5"."""
+    return printable(f"here with {', '.join(changed)}")
+
+
+def draw_heading(
+    spec: ModelSpec, height: int, width: int, theme: Theme, layout: Layout, page: float
+) -> Block:
     """Return the picture's heading, `page` px wide."""
     items: list[Item] = []
     y = TITLE_SIZE - 2
     for line in broken(printable(spec.name), TITLE_SIZE, page, bold=True):
         items.append(Text(x=0, y=y, text=line, size=TITLE_SIZE, bold=True, color=theme.ink, role="title"))
         y += 24
+    changed = changed_texts(spec)
     said: tuple[tuple[Role, str, tuple[str, ...]], ...] = (
+        ("note", theme.accent, (changed_text(changed),) if changed else ()),
         ("note", theme.faint, (printable(spec.source),)),
-        ("count", theme.ink, facts(spec, height, width)),
+        ("count", theme.ink, facts(spec, height, width, layout)),
         ("note", theme.faint, (_CONVENTION,)),
     )
     for role, color, parts in said:
@@ -72,17 +84,19 @@ def draw_figure_heading(title: str, subtitle: str, theme: Theme, page: float) ->
     return Block(height=y, items=tuple(items))
 
 
-def facts(spec: ModelSpec, height: int, width: int) -> tuple[str, ...]:
+def facts(spec: ModelSpec, height: int, width: int, layout: Layout) -> tuple[str, ...]:
     """Return the network's counts in words, beside the published ones where there are any."""
     parameters = f"{spec.num_parameters:,} parameters"
     if spec.published_parameters:
-        parameters += f" (published: {format_count(spec.published_parameters)})"
+        parameters += f" (published: {format_rounded(spec.published_parameters)})"
     products = f"{format_count(spec.num_multiply_adds(height, width))} multiply-adds"
     if spec.published_multiply_adds and height == width == spec.input_size:
-        products += f" (published: {format_count(spec.published_multiply_adds)})"
+        products += f" (published: {format_rounded(spec.published_multiply_adds)})"
+    sizes = (height, width, spec.in_channels) if layout == "NHWC" else (spec.in_channels, height, width)
+    image = "×".join(map(str, sizes))
     return (
         parameters,
         products,
         f"{spec.depth} weighted layers",
-        f"images {height}×{width}×{spec.in_channels}",
+        f"images {image}",
     )

@@ -4,11 +4,8 @@ Kernels are written as the original's drawing writes them, W=[height, width, in,
 the maps have.
 """
 
-from typing import Literal
-
 from resnetlab.layers import Act, Conv, Layer, Linear, Norm, PadChannels, Padding, Pool, Shape
-
-Layout = Literal["NHWC", "NCHW"]
+from resnetlab.layers import Layout as Layout
 
 _POOL_NAMES = {"max": "max pool", "average": "average pool", "subsample": "subsample"}
 
@@ -75,12 +72,16 @@ def stride_text(layer: Conv | Pool) -> str:
 
 
 def padding_text(layer: Conv | Pool | PadChannels, layout: Layout) -> str:
-    """Return "pad 1" or "pad SAME"; for zero channels their places: "[[0,0],[0,0],[0,0],[8,8]]" (NHWC)."""
+    """Return "pad 1", "pad SAME" or, where a maximum takes in its padding, "pad 1 with zeros".
+
+    For zero channels it is their places: "[[0,0],[0,0],[0,0],[8,8]]" (NHWC).
+    """
     if isinstance(layer, PadChannels):
         channels, none = f"[{layer.before},{layer.after}]", "[0,0]"
         places = (none, none, none, channels) if layout == "NHWC" else (none, channels, none, none)
         return f"[{','.join(places)}]"
-    return f"pad {_padding(layer.padding)}"
+    zeros = " with zeros" if isinstance(layer, Pool) and layer.zeros else ""
+    return f"pad {_padding(layer.padding)}{zeros}"
 
 
 def _padding(padding: Padding) -> str:

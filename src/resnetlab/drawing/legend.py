@@ -29,8 +29,8 @@ class Entry:
     words: str
 
 
-WEIGHTED = Entry("weighted", "with weights W=[height, width, in, out]")
-BARE = Entry("bare", "normalisation, activation, pooling")
+WEIGHTED = Entry("weighted", "convolution, W=[height, width, in, out], or dense")
+BARE = Entry("bare", "all other operations")
 ADDITION = Entry("addition", "addition")
 REPEAT = Entry("repeat", "n equal units in a row, drawn once")
 STRIDE = Entry("stride", "the map gets smaller here")

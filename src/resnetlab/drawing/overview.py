@@ -6,7 +6,7 @@ Source of the form: He et al., 2015, arXiv:1512.03385, Figure 3.
 from collections.abc import Iterable, Iterator, Sequence
 from math import ceil
 
-from resnetlab.drawing.figure_parts import check_number, middle, names_text, prefix_of
+from resnetlab.drawing.figure_parts import check_number, middle, names_text, side_by_side
 from resnetlab.drawing.heading import draw_figure_heading
 from resnetlab.drawing.labels import Layout
 from resnetlab.drawing.legend import ADDITION, REPEAT, Entry, draw_legend, shortcut_entries
@@ -26,26 +26,30 @@ _SUBTITLE = (
 
 
 def draw_overview(
-    specs: Sequence[ModelSpec], theme: Theme, layout: Layout, height: int | None, width: int | None
-) -> Scene:
+    specs: Sequence[ModelSpec], theme: Theme, layout: Layout, height: int | None, width: int | None,
+    names: Sequence[str] | None = None,
+) -> Scene:  # fmt: skip
     """Return one to three models side by side, for images of that size; None is each one's nominal.
+
+    They go by their own names, or by these.
 
     Raises:
         UsageError: If there are none or more models, or if the strides do not allow the size.
     """
     check_number(specs, MOST, "overview")
     folded = is_folded(specs)
-    columns = tuple(read_rows(spec, height, width, folded=folded) for spec in specs)
+    models = side_by_side(specs, names)
+    columns = tuple(read_rows(model, height, width, folded=folded) for model in models)
     grid = make_grid(columns)
     margin = tuple(_margin(columns, grid, theme))
     body: list[Item] = []
     right = 12 + _widest(margin)
     for column in columns:
         before, after = reach(column, grid.box_width, layout)
-        pen = Pen(grid, theme, layout, prefix_of(column.spec, specs))
+        pen = Pen(grid, theme, layout, column.model.prefix)
         body += moved(draw_column(column, pen), right + _BETWEEN + before, 0)
         right += _BETWEEN + before + after
-    heading = draw_figure_heading(names_text(specs), _SUBTITLE, theme, right + 12)
+    heading = draw_figure_heading(names_text(models), _SUBTITLE, theme, right + 12)
     page = ceil(max(right + 12, _widest(heading.items)))
     legend = draw_legend(_entries(columns), theme, page)
     y = _EDGE + heading.height + 22
@@ -53,7 +57,7 @@ def draw_overview(
         width=page + 2 * _EDGE,
         height=y + grid.bottom + 18 + legend.height + _EDGE - 8,
         background=theme.background,
-        title=f"{names_text(specs)}: overview",
+        title=f"{names_text(models)}: overview",
         description=" ".join(map(_describe, columns)),
         items=(
             *moved(heading.items, _EDGE, _EDGE),
@@ -115,10 +119,11 @@ def _entries(columns: Sequence[ColumnRows]) -> Iterator[Entry]:
 
 def _describe(column: ColumnRows) -> str:
     """Return the network in words, for who cannot see the picture."""
-    spec = column.spec
+    model, spec = column.model, column.model.spec
     stages = "; ".join(
         f"stage {index}: {count} units, output size {_size_text(column, index)}"
         for index, count in enumerate(spec.blocks, 1)
     )
+    called = printable(model.name) + (f" ({model.note})" if model.note else "")
     shortcuts = "no shortcuts" if spec.shortcut == "none" else f"shortcuts of option {spec.shortcut}"
-    return f"{printable(spec.name)}, {spec.depth} weighted layers, {shortcuts}. {stages}."
+    return f"{called}, {spec.depth} weighted layers, {shortcuts}. {stages}."

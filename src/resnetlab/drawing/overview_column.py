@@ -63,6 +63,8 @@ def _heading(column: ColumnRows, pen: Pen) -> Iterator[Item]:
     )
     for index, line in enumerate(lines, 1):
         yield _note(line, left, y + 2 + index * grids.LINE, pen, role="count", size=SIZE)
+    for index, line in enumerate(grids.note_lines(column), len(lines) + 1):
+        yield _note(line, left, y + 2 + index * grids.LINE, pen, role="note", size=SIZE)
 
 
 def _stem(column: ColumnRows, pen: Pen) -> Iterator[Item]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from resnetlab.drawing.figure_parts import row_text, shortcut_kind
+from resnetlab.drawing.heading import broken
 from resnetlab.drawing.labels import Layout, shape_text
 from resnetlab.drawing.overview_rows import ColumnRows, UnitRows
 from resnetlab.drawing.typeface import printable, text_width
@@ -22,6 +23,8 @@ BETWEEN = 8.0
 """What lies between two stages."""
 NAME, SIZE, SMALL, LINE = 14.0, 11.0, 10.0, 15.0
 """Sizes of the texts: names, boxes, notes; and the height of a line."""
+_NOTE = 170.0
+"""The width of a note's lines."""
 LANE, BRACKET, ASIDE = 16.0, 9.0, 7.0
 """From the boxes' side to an identity's line and to a bracket; and from a line to its text."""
 
@@ -43,7 +46,8 @@ class Grid:
 
 def make_grid(columns: Sequence[ColumnRows]) -> Grid:
     """Return the grid in which every stage starts at the same height in all columns."""
-    image = NAME + 3 * LINE + 18
+    lines = max(len(heading_lines(column)) + len(note_lines(column)) - 1 for column in columns)
+    image = NAME + lines * LINE + 18
     ends = [image + stem_height(max(len(column.stem) for column in columns)) + EDGE]
     stages: list[float] = []
     for units in zip_longest(*(column.stages for column in columns), fillvalue=()):
@@ -68,13 +72,18 @@ def unit_height(unit: UnitRows) -> float:
 
 def heading_lines(column: ColumnRows) -> tuple[str, ...]:
     """Return the lines of a heading, the name first."""
-    spec, (_, height, width) = column.spec, column.image
+    spec, (_, height, width) = column.model.spec, column.image
     return (
-        printable(spec.name),
+        printable(column.model.name),
         f"{spec.depth} weighted layers",
         f"{format_count(spec.num_parameters)} parameters",
         f"{format_count(spec.num_multiply_adds(height, width))} multiply-adds",
     )
+
+
+def note_lines(column: ColumnRows) -> tuple[str, ...]:
+    """Return the lines below those: what the model is, where its name does not say it."""
+    return tuple(broken(column.model.note, SIZE, _NOTE)) if column.model.note else ()
 
 
 def repeat_text(unit: UnitRows) -> str:
@@ -88,7 +97,7 @@ def reach(column: ColumnRows, box_width: float, layout: Layout) -> tuple[float, 
     units = [unit for stage in column.stages for unit in stage]
     repeats = [text_width(repeat_text(unit), SIZE, bold=True) for unit in units if unit.count > 1]
     left = half + (BRACKET + ASIDE + max(repeats) if repeats else 0)
-    name, *lines = heading_lines(column)
+    name, *lines = *heading_lines(column), *note_lines(column)
     heading = max(text_width(name, NAME, bold=True), *(text_width(line, SIZE) for line in lines)) - half
     shapes = [ASIDE + text_width(shape_text(row.output, layout), SMALL) for row in column.ends]
     lanes = [half + _lane_width(unit) for unit in units]

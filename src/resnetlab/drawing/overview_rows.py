@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from resnetlab.layers import Conv, Linear, PadChannels, Pool, Shape
+from resnetlab.drawing.figure_parts import Model
+from resnetlab.layers import Conv, Linear, PadChannels, Pool, Shape, image_size
 from resnetlab.plan import Traced, Unit
 from resnetlab.spec import ModelSpec
 
@@ -28,7 +29,7 @@ class UnitRows:
 class ColumnRows:
     """A whole network, stage by stage, for one image."""
 
-    spec: ModelSpec
+    model: Model
     image: Shape
     stem: tuple[Traced, ...]
     stages: tuple[tuple[UnitRows, ...], ...]
@@ -45,13 +46,14 @@ def is_folded(specs: Sequence[ModelSpec]) -> bool:
     return any(max(spec.blocks) * (2 if spec.unit == "basic" else 3) > MOST_ROWS for spec in specs)
 
 
-def read_rows(spec: ModelSpec, height: int | None, width: int | None, *, folded: bool) -> ColumnRows:
+def read_rows(model: Model, height: int | None, width: int | None, *, folded: bool) -> ColumnRows:
     """Return the network's rows for images of that size; None is the nominal size.
 
     Raises:
         UsageError: If the strides do not allow the size.
     """
-    image = spec.in_channels, height or spec.input_size, width or spec.input_size
+    spec = model.spec
+    image = spec.in_channels, *image_size(spec.input_size, height, width)
     plan = spec.plan()
     by_unit: dict[str, list[Traced]] = {"": []}
     for row in plan.trace(image[1], image[2], folded=folded):
@@ -66,7 +68,7 @@ def read_rows(spec: ModelSpec, height: int | None, width: int | None, *, folded:
     )
     stem = [row for row in by_unit[""] if row.place == "stem"]
     return ColumnRows(
-        spec=spec,
+        model=model,
         image=image,
         stem=_shown(stem),
         stages=stages,

@@ -3,16 +3,28 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
+from itertools import chain, groupby
 from math import ceil, log
 
+from resnetlab.drawing.figure_parts import bent
 from resnetlab.drawing.frame import Block, Frame
-from resnetlab.drawing.panels import PAD, Column, Section, column_height, draw_column, draw_trunk, panel_width
-from resnetlab.drawing.scene import Item, Path, Point, Scene, Segment, Text, moved
+from resnetlab.drawing.panels import (
+    PAD,
+    Column,
+    Section,
+    column_height,
+    draw_column,
+    draw_trunk,
+    panel_width,
+    told,
+)
+from resnetlab.drawing.scene import Item, Path, Scene, Text, moved
 
 _MARGIN = 32.0  # px around the page
 _COLUMN_GAP = 44.0
 _CONNECTOR = 26.0  # px above and below the columns
 _RATIO = 1.35  # of a comfortable page, width to height
+_SPLIT = 0.12  # what a section in two columns counts, as much as a page an eighth too wide
 _A4 = 297 / 210
 _A4_WIDTH = 1150.0  # px of the widest page of several: at 10 px, letters of 5 points on paper
 _MOST_COLUMNS = 8
@@ -21,7 +33,10 @@ _FOOT = 16.0  # px of the line that numbers the pages
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sheet:
-    """What all pages share; heading and legend are drawn for a width in px."""
+    """What all pages share; heading and legend are drawn for a width in px.
+
+    The description is the first page's; what stands on a page, its columns tell.
+    """
 
     name: str
     title: str
@@ -32,9 +47,15 @@ class Sheet:
 
 def one_page(sections: Sequence[Section], frame: Frame, sheet: Sheet, columns: int | None) -> Scene:
     """Return everything on one page of `columns` columns, or of a comfortable number of them."""
-    pieces = _pieces(sections)
-    counts = [columns] if columns else range(1, _MOST_COLUMNS + 1)
-    splits = [_balanced(sections, frame, min(count, len(pieces))) for count in counts]
+    blocks = [(piece,) for piece in _pieces(sections)]
+    wholes = [tuple(group) for _, group in groupby(_pieces(sections), key=lambda piece: piece[0])]
+    counts = range(1, _MOST_COLUMNS + 1) if columns is None else (min(columns, len(blocks)),)
+    splits = [
+        _balanced(groups, sections, frame, count)
+        for groups in (wholes, blocks)
+        for count in counts
+        if count <= len(groups)
+    ]
     return _draw_page(sections, min(splits, key=partial(_discomfort, sections, frame, sheet)), frame, sheet)
 
 
@@ -83,31 +104,36 @@ def _pieces(sections: Sequence[Section]) -> Column:
     )
 
 
-def _balanced(sections: Sequence[Section], frame: Frame, count: int) -> list[Column]:
-    """Return the pieces in `count` columns, the tallest of which is as low as can be."""
-    pieces = _pieces(sections)
+def _balanced(
+    groups: Sequence[Column], sections: Sequence[Section], frame: Frame, count: int
+) -> list[Column]:
+    """Return the groups, none of them divided, in `count` columns, the tallest as low as can be."""
+
+    def joined(start: int, end: int) -> Column:
+        return tuple(chain(*groups[start:end]))
 
     @cache
     def split(start: int, columns: int) -> tuple[float, tuple[int, ...]]:
         if columns == 1:
-            return column_height(sections, pieces[start:], frame), (len(pieces),)
+            return column_height(sections, joined(start, len(groups)), frame), (len(groups),)
         found = []
-        for end in range(start + 1, len(pieces) - columns + 2):
+        for end in range(start + 1, len(groups) - columns + 2):
             rest, ends = split(end, columns - 1)
-            found.append((max(rest, column_height(sections, pieces[start:end], frame)), (end, *ends)))
+            found.append((max(rest, column_height(sections, joined(start, end), frame)), (end, *ends)))
         return min(found)
 
     ends = split(0, count)[1]
-    return [pieces[start:end] for start, end in zip((0, *ends), ends, strict=False)]
+    return [joined(start, end) for start, end in zip((0, *ends), ends, strict=False)]
 
 
 def _discomfort(sections: Sequence[Section], frame: Frame, sheet: Sheet, columns: list[Column]) -> float:
-    """Return how far a page of these columns is from a comfortable shape."""
+    """Return how far a page of these columns is from a comfortable shape; a section in two is far too."""
     width = _page_width(frame, len(columns))
     inner = width - 2 * _MARGIN
     height = max(column_height(sections, column, frame) for column in columns) + 2 * _CONNECTOR
     height += sheet.heading(inner).height + sheet.legend(inner).height + 2 * _MARGIN
-    return abs(log(width / height / _RATIO))
+    parts = sum(len({index for index, _ in column}) for column in columns)
+    return abs(log(width / height / _RATIO)) + _SPLIT * (parts - len(sections))
 
 
 def _page_width(frame: Frame, columns: int) -> float:
@@ -149,29 +175,16 @@ def _draw_page(
     title = sheet.title + (f", page {number} of {of}" if of > 1 else "")
     return Scene(
         width=width, height=height, background=theme.background, title=title,
-        description=sheet.description, items=tuple(items),
+        description=" ".join((sheet.description if number == 1 else f"{title}.", *told(sections, columns))),
+        items=tuple(items),
     )  # fmt: skip
 
 
 def _connector(start: float, bottom: float, end: float, top: float, middle: float, frame: Frame) -> Path:
     """Return the line from the end of a column to the top of the next; it rises at x = `middle`."""
-    r = 9.0
     low, high = bottom + 14, top - 14
-    corners: list[Point] = [(start, low), (middle, low), (middle, high), (end, high)]
-    points = [(start, bottom), *corners, (end, top)]
-    segments: list[Segment] = []
-    for before, corner, after in zip(points, points[1:], points[2:], strict=False):
-        near, far = _short_of(corner, before, r), _short_of(corner, after, r)
-        segments += [(near,), (_short_of(corner, before, r / 2), _short_of(corner, after, r / 2), far)]
-    segments.append((points[-1],))
-    return Path(start=points[0], segments=tuple(segments), color=frame.theme.line, arrow=True)
-
-
-def _short_of(corner: Point, other: Point, distance: float) -> Point:
-    """Return the point at a distance from the corner on the way to another."""
-    length = abs(other[0] - corner[0]) + abs(other[1] - corner[1])  # the way is level or upright
-    share = min(distance / length, 0.5)
-    return corner[0] + share * (other[0] - corner[0]), corner[1] + share * (other[1] - corner[1])
+    points = ((start, bottom), (start, low), (middle, low), (middle, high), (end, high), (end, top))
+    return bent(points, frame.theme.line, arrow=True, radius=9.0)
 
 
 def _reference(trunk: float, top: float, words: str, frame: Frame) -> list[Item]:

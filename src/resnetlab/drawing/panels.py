@@ -1,8 +1,8 @@
 """Panels: a section's blocks on its colour, under a band with its title; columns of panels."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 
 from resnetlab.drawing.frame import Block, Frame
 from resnetlab.drawing.heading import wrap
@@ -21,12 +21,26 @@ Column = tuple[tuple[int, int], ...]
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A panel's content: its title, the lines below it, its colours, its blocks."""
+    """A panel's content: its title, the lines below it, its colours, its blocks and these in words."""
 
     title: str
     facts: tuple[tuple[str, ...], ...]
     colors: StageColors
     blocks: tuple[Block, ...]
+    words: tuple[str, ...]
+    """Each block in words, for who cannot see it."""
+
+
+def told(sections: Sequence[Section], columns: Sequence[Column]) -> Iterator[str]:
+    """Give what stands in the columns in words, panel by panel."""
+    for column in columns:
+        for index, group in _panels(column):
+            section = sections[index]
+            words = [section.words[block] for _, block in group]
+            if group[0][1] > 0:
+                yield f"{section.title}, continued: {'. '.join(words)}."
+            else:
+                yield f"{section.title}: {', '.join(chain(*section.facts))}. {'. '.join(words)}."
 
 
 def panel_width(frame: Frame) -> float:

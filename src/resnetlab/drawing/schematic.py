@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache, partial
-from itertools import chain
 
+from resnetlab.catalog import changed_texts
 from resnetlab.drawing.frame import Block, Flow, Frame, make_frame
-from resnetlab.drawing.heading import draw_heading, facts
-from resnetlab.drawing.labels import Layout
+from resnetlab.drawing.heading import changed_text, draw_heading, facts
+from resnetlab.drawing.labels import Layout, name_text, stride_text
 from resnetlab.drawing.legend import ADDITION, BARE, REPEAT, WEIGHTED, Entry, draw_legend, shortcut_entries
 from resnetlab.drawing.pages import Sheet, one_page, several_pages
 from resnetlab.drawing.panels import Section
@@ -15,7 +15,8 @@ from resnetlab.drawing.scene import Scene
 from resnetlab.drawing.theme import StageColors, Theme
 from resnetlab.drawing.typeface import printable
 from resnetlab.drawing.unit_block import draw_ends, draw_unit
-from resnetlab.layers import Shape, multiply_adds, num_parameters
+from resnetlab.drawing.unit_words import shortcut_words
+from resnetlab.layers import Conv, Pool, Shape, multiply_adds, num_parameters
 from resnetlab.plan import Plan, Repeat, Traced
 from resnetlab.spec import ModelSpec
 from resnetlab.units import format_count
@@ -48,14 +49,20 @@ def draw_schematic(
     sheet = Sheet(
         name=name,
         title=f"{name}: schematic",
-        description=f"{name} ({printable(spec.source)}). {'; '.join(facts(spec, height, width)[:4])}. "
-        + " ".join(f"{section.title}: {', '.join(chain(*section.facts))}." for section in sections),
-        heading=cache(partial(draw_heading, spec, height, width, theme)),
+        description=" ".join(_introduction(spec, height, width, layout)),
+        heading=cache(partial(draw_heading, spec, height, width, theme, layout)),
         legend=cache(partial(draw_legend, tuple(_legend(plan)), theme)),
     )
     if unfold:
         return several_pages(sections, frame, sheet, columns)
     return (one_page(sections, frame, sheet, columns),)
+
+
+def _introduction(spec: ModelSpec, height: int, width: int, layout: Layout) -> Iterator[str]:
+    yield f"{printable(spec.name)} ({printable(spec.source)})."
+    if changed := changed_texts(spec):
+        yield f"{changed_text(changed)}.".capitalize()
+    yield f"{'; '.join(facts(spec, height, width, layout))}."
 
 
 def _repeats(plan: Plan) -> Iterator[Repeat]:
@@ -85,7 +92,8 @@ def _sections(plan: Plan, rows: Sequence[Traced], frame: Frame, image: Shape) ->
     stem, tail = ([row for row in rows if row.place == place] for place in ("stem", "tail"))
     grey = frame.theme.neutral
     entry = Flow(shape=image, about="image")
-    yield Section("Stem", (_counts(stem),), grey, (draw_ends(stem, entry, grey, frame, first="image"),))
+    ends = draw_ends(stem, entry, grey, frame, first="image")
+    yield Section("Stem", (_counts(stem),), grey, (ends,), (_layers_text(stem),))
     flow = Flow(shape=stem[-1].output, about=stem[-1].path)
     by_unit: dict[str, list[Traced]] = {}
     for row in rows:
@@ -94,26 +102,40 @@ def _sections(plan: Plan, rows: Sequence[Traced], frame: Frame, image: Shape) ->
         blocks: list[Block] = []
         colors = frame.theme.stage(index)
         of_stage: list[Traced] = []
+        words: list[str] = []
         number = 1
         for repeat in stage:
             mine = by_unit[repeat.unit.name]
-            blocks.append(_unit_block(repeat, mine, number, flow, colors, frame))
+            label = _label(repeat, number)
+            blocks.append(_unit_block(repeat, label, mine, flow, colors, frame))
+            words.append(f"{label}: {_layers_text(mine)}; {shortcut_words(repeat.unit)}")
             flow = _leaving(repeat, mine)
             number += repeat.count
             of_stage += mine
-        yield Section(
-            f"Stage {index + 1}", (_size(flow, number - 1), _counts(of_stage)), colors, tuple(blocks)
-        )
-    yield Section("Head", (_counts(tail),), grey, (draw_ends(tail, flow, grey, frame, last="logits"),))
+        said = _size(flow, number - 1), _counts(of_stage)
+        yield Section(f"Stage {index + 1}", said, colors, tuple(blocks), tuple(words))
+    ends = draw_ends(tail, flow, grey, frame, last="logits")
+    yield Section("Head", (_counts(tail),), grey, (ends,), (_layers_text(tail),))
+
+
+def _layers_text(rows: Sequence[Traced]) -> str:
+    """Return the layers beside the shortcut in words: "conv 3×3 stride 2, BN (beta, gamma), ReLU"."""
+    layers = [row.layer for row in rows if row.place != "shortcut"]
+    strides = [f" {stride_text(x)}" if isinstance(x, Conv | Pool) and x.stride > 1 else "" for x in layers]
+    return ", ".join(name_text(layer) + stride for layer, stride in zip(layers, strides, strict=True))
+
+
+def _label(repeat: Repeat, number: int) -> str:
+    """Return "unit 1" or "units 2-9"."""
+    return f"unit {number}" if repeat.count == 1 else f"units {number}-{number + repeat.count - 1}"
 
 
 def _unit_block(
-    repeat: Repeat, rows: Sequence[Traced], number: int, entry: Flow, colors: StageColors, frame: Frame
+    repeat: Repeat, label: str, rows: Sequence[Traced], entry: Flow, colors: StageColors, frame: Frame
 ) -> Block:
-    last = number + repeat.count - 1
     return draw_unit(
         rows,
-        f"unit {number}" if repeat.count == 1 else f"units {number}-{last}",
+        label,
         entry,
         colors,
         frame,

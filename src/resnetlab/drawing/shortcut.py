@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
+from resnetlab.drawing.figure_parts import bent
 from resnetlab.drawing.frame import BESIDE, CORNER, GAP, SUM, Flow, Frame, draw_size, leaving
 from resnetlab.drawing.operation import DETAIL_SIZE, draw_operation, operation_height
-from resnetlab.drawing.scene import Box, Item, Path, Point, Segment, Text
+from resnetlab.drawing.scene import Box, Item, Path, Point, Text
 from resnetlab.drawing.theme import StageColors
 from resnetlab.layers import Conv
 from resnetlab.plan import Traced
@@ -19,20 +20,15 @@ def draw_shortcut(
     has_weights = any(isinstance(row.layer, Conv) for row in rows)
     width, dashed = (2.2 if has_weights else 1.6), bool(rows) and not has_weights
 
-    def path(start: Point, *segments: Segment, arrow: bool = False) -> Path:
-        return Path(
-            start=start, segments=segments, color=theme.shortcut, width=width, dashed=dashed, arrow=arrow,
-            about=unit,
-        )  # fmt: skip
+    def path(*points: Point) -> Path:
+        return bent(points, theme.shortcut, width=width, dashed=dashed, arrow=True, about=unit, radius=CORNER)
 
     x = frame.lane if rows else frame.trunk - frame.box / 2 - CORNER
-    down = _turn((x + CORNER, fork), (x, fork), (x, fork + CORNER))
-    back = _turn((x, middle - CORNER), (x, middle), (x + CORNER, middle))
-    target = ((frame.trunk - SUM / 2, middle),)
+    target: Point = (frame.trunk - SUM / 2, middle)
     dot = Box(x=frame.trunk - 3, y=fork - 3, width=6, height=6, radius=3, fill=theme.shortcut, about=unit)
     start: Point = (frame.trunk, fork)
     if not rows:
-        whole = path(start, ((x + CORNER, fork),), down, ((x, middle - CORNER),), back, target, arrow=True)
+        whole = path(start, (x, fork), (x, middle), target)
         baseline = (fork + middle) / 2
         words = Text(
             x=x - BESIDE, y=baseline - 4, text="identity", size=DETAIL_SIZE, anchor="end", about=unit,
@@ -41,26 +37,16 @@ def draw_shortcut(
         return [whole, dot, words, draw_size(source, x - BESIDE, baseline + 11, frame, is_left=True)]
     height = sum(operation_height(row.layer) for row in rows) + GAP * (len(rows) - 1)
     top = (fork + middle - height) / 2
-    items: list[Item] = [path(start, ((x + CORNER, fork),), down, ((x, top),), arrow=True), dot]
+    items: list[Item] = [path(start, (x, fork), (x, top)), dot]
     flow = source
     for index, row in enumerate(rows):
         items.append(draw_size(flow, x + BESIDE, top - 9, frame))
         if index:
-            items.append(path((x, top - GAP), ((x, top),), arrow=True))
+            items.append(path((x, top - GAP), (x, top)))
         items += draw_operation(row, x, top, frame.lane_box, colors, theme, frame.layout)
         flow = leaving(row)
         top += operation_height(row.layer) + GAP
     bottom = top - GAP
     items.append(draw_size(flow, x + BESIDE, bottom + 15, frame))
-    items.append(path((x, bottom), ((x, middle - CORNER),), back, target, arrow=True))
+    items.append(path((x, bottom), (x, middle), target))
     return items
-
-
-def _turn(start: Point, corner: Point, end: Point) -> Segment:
-    """Return the bend from `start` to `end` around a corner."""
-    near, far = _towards(start, corner), _towards(end, corner)
-    return near, far, end
-
-
-def _towards(point: Point, corner: Point, share: float = 0.55) -> Point:
-    return point[0] + share * (corner[0] - point[0]), point[1] + share * (corner[1] - point[1])

@@ -13,7 +13,8 @@ DASHES = (5.0, 3.5)
 def to_svg(scene: Scene) -> str:
     """Return the scene as an SVG document with real text, a title and a description."""
     body = "\n".join(_item(item) for item in scene.items)
-    # Several drawings in one page must not share an id; the same drawing always has the same ones.
+    # Different drawings in one page share no id. The same drawing twice has its ids twice, and behind
+    # either of them the same words.
     key = hashlib.sha256(f"{scene.title}{scene.description}{body}".encode()).hexdigest()[:8]
     width, height = _number(scene.width), _number(scene.height)
     return (

@@ -1,4 +1,7 @@
-"""Colours: light, dark and print. Hues are Okabe and Ito's, which colour-blind readers tell apart.
+"""Colours: light, dark and print. Hues are Okabe and Ito's, and the stages' fills differ in lightness too.
+
+As pale as fills must be under text, hues alone do not keep stages apart for colour-blind readers: a
+test simulates what they see.
 
 Source: Okabe and Ito, 2008, "Color Universal Design". Every text keeps a contrast of 4.5:1 (WCAG 2.2,
 1.4.3) against what it stands on. In print the stages are greys that differ by lightness.
@@ -61,12 +64,12 @@ _LIGHT = Theme(
     shortcut="#8a2c00",
     neutral=_stages("#f4f5f7 #e3e6ea #7b8591")[0],
     stages=_stages(
-        "#eef6fb #cfe5f3 #0072b2",
-        "#fdf5e6 #fae3b4 #b87700",
-        "#ebf7f3 #c3e8db #007d5c",
-        "#faf0f6 #f1d3e4 #a8527f",
-        "#fdf0ea #f8d2bd #c04d00",
-        "#f7f6e0 #ebe6a0 #8a8100",
+        "#eef6fb #daf0fd #0072b2",
+        "#fdf5e6 #fae3b3 #b87700",
+        "#ebf7f3 #bcf1df #007d5c",
+        "#faf0f6 #f1bada #a8527f",
+        "#fdf0ea #f7d8c7 #c04d00",
+        "#f7f6e0 #f7f2aa #8a8100",
     ),
 )
 _DARK = Theme(
@@ -80,12 +83,12 @@ _DARK = Theme(
     shortcut="#ffa260",
     neutral=_stages("#1b2028 #303844 #76818f")[0],
     stages=_stages(
-        "#14222e #17405c #56b4e9",
-        "#29210f #54400d #e69f00",
-        "#11261f #0f4a39 #2bc194",
-        "#2a1a24 #57304a #e08fc0",
-        "#2d1a11 #5c2f17 #f08a4b",
-        "#262510 #4a460f #d6cb3a",
+        "#14222e #1b4e70 #56b4e9",
+        "#29210f #574414 #e69f00",
+        "#11261f #074030 #2bc194",
+        "#2a1a24 #592d4b #e08fc0",
+        "#2d1a11 #542811 #f08a4b",
+        "#262510 #4d490b #d6cb3a",
     ),
 )
 _PRINT = Theme(
@@ -99,12 +102,12 @@ _PRINT = Theme(
     shortcut="#000000",
     neutral=_stages("#ffffff #ececec #777777")[0],
     stages=_stages(
-        "#ffffff #dddddd #444444",
-        "#ffffff #cccccc #444444",
+        "#ffffff #f6f6f6 #444444",
+        "#ffffff #d8d8d8 #444444",
         "#ffffff #bbbbbb #444444",
-        "#ffffff #aaaaaa #444444",
-        "#ffffff #d5d5d5 #444444",
-        "#ffffff #c4c4c4 #444444",
+        "#ffffff #9f9f9f #444444",
+        "#ffffff #c9c9c9 #444444",
+        "#ffffff #adadad #444444",
     ),
 )
 

@@ -7,6 +7,7 @@ the shortcut runs beside it on the left. What leaves a block is named where it e
 from collections.abc import Sequence
 from dataclasses import replace
 
+from resnetlab.drawing.figure_parts import plus
 from resnetlab.drawing.frame import (
     BESIDE,
     BRACKET,
@@ -59,7 +60,8 @@ def draw_unit(
     if not is_plain:
         middle = bottom + GAP + SUM / 2
         items += _edge(flow, bottom, bottom + GAP, frame)
-        items += _sum(unit, middle, colors, frame)
+        tip = f"{unit}: the branch plus the shortcut"
+        items += plus(frame.trunk, middle, SUM / 2, frame.theme, unit, tip)
         items += draw_shortcut(shortcut, unit, source, forks[0], middle, colors, frame)
         flow, bottom = Flow(shape=flow.shape, about=unit), middle + SUM / 2
     if after:
@@ -166,20 +168,5 @@ def _terminal(label: str, top: float, colors: StageColors, frame: Frame) -> list
         Text(
             x=frame.trunk, y=top + 15, text=label, size=NAME_SIZE, bold=True, color=frame.theme.ink,
             anchor="middle", role="name", about=label,
-        ),
-    ]  # fmt: skip
-
-
-def _sum(unit: str, middle: float, colors: StageColors, frame: Frame) -> list[Item]:
-    half = SUM / 2
-    return [
-        Box(
-            x=frame.trunk - half, y=middle - half, width=SUM, height=SUM, radius=half,
-            fill=frame.theme.paper, stroke=frame.theme.ink, stroke_width=1.2, about=unit,
-            tip=f"{unit}: the branch plus the shortcut",
-        ),
-        Text(
-            x=frame.trunk, y=middle + 5, text="+", size=15, bold=True, color=frame.theme.ink,
-            anchor="middle", role="name", about=unit,
         ),
     ]  # fmt: skip

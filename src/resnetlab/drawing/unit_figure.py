@@ -9,16 +9,17 @@ from itertools import accumulate
 from math import ceil
 
 from resnetlab.drawing.figure_parts import (
+    Model,
     brief_text,
     check_number,
     listed,
     names_text,
     order_text,
-    prefix_of,
+    side_by_side,
     stride_of,
 )
 from resnetlab.drawing.frame import Block
-from resnetlab.drawing.heading import draw_figure_heading, wrap
+from resnetlab.drawing.heading import broken, draw_figure_heading, wrap
 from resnetlab.drawing.labels import Layout
 from resnetlab.drawing.legend import ADDITION, STRIDE, Entry, draw_legend, shortcut_entries
 from resnetlab.drawing.scene import Box, Item, Path, Scene, Text, moved
@@ -26,6 +27,7 @@ from resnetlab.drawing.theme import Theme
 from resnetlab.drawing.typeface import printable, text_box, text_width
 from resnetlab.drawing.unit_panel import Drawn, Reach, draw_unit, reach, unit_height
 from resnetlab.drawing.unit_words import shortcut_words, stride_words, units_words
+from resnetlab.layers import image_size
 from resnetlab.plan import Repeat
 from resnetlab.spec import ModelSpec
 
@@ -37,9 +39,10 @@ _LEAST = 440.0  # px that title and subtitle may take above a single narrow colu
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """A model: its stage's units by the place of the row that shows them; the words under each."""
+    """A model: the lines of its head, its stage's units by the row that shows them, the words under each."""
 
-    spec: ModelSpec
+    model: Model
+    head: tuple[str, ...]
     units: dict[int, Drawn]
     captions: dict[int, tuple[str, ...]]
     space: Reach
@@ -47,19 +50,23 @@ class _Column:
 
 
 def draw_units(
-    specs: Sequence[ModelSpec], theme: Theme, layout: Layout, height: int | None, width: int | None
-) -> Scene:
+    specs: Sequence[ModelSpec], theme: Theme, layout: Layout, height: int | None, width: int | None,
+    names: Sequence[str] | None = None,
+) -> Scene:  # fmt: skip
     """Return one to six models' units, for images of that size; None is each one's nominal.
+
+    They go by their own names, or by these.
 
     Raises:
         UsageError: If there are none or more models, or if the strides do not allow the size.
     """
     check_number(specs, MOST, "unit")
-    columns = [_column(spec, specs, theme, layout, height, width) for spec in specs]
-    body = _body(columns, specs, theme, layout)
+    models = side_by_side(specs, names)
+    columns = [_column(model, theme, layout, height, width) for model in models]
+    body = _body(columns, theme, layout)
     right = _right(body.items)
     heading = draw_figure_heading(
-        f"Inside a unit of {listed(specs)}", _subtitle(specs), theme, max(right, _LEAST)
+        f"Inside a unit of {listed(models)}", _subtitle(specs), theme, max(right, _LEAST)
     )
     page = ceil(max(right, _right(heading.items)))
     legend = draw_legend(_entries(columns), theme, page)
@@ -73,18 +80,18 @@ def draw_units(
         width=page + 2 * _EDGE,
         height=ceil(y + body.height + 16 + legend.height + _EDGE - 8),
         background=theme.background,
-        title=f"{names_text(specs)}: inside a unit",
+        title=f"{names_text(models)}: inside a unit",
         description=" ".join(map(_describe, columns)),
         items=items,
     )
 
 
-def _body(columns: Sequence[_Column], specs: Sequence[ModelSpec], theme: Theme, layout: Layout) -> Block:
+def _body(columns: Sequence[_Column], theme: Theme, layout: Layout) -> Block:
     """Return the models' names and under them their panels, row by row."""
     items: list[Item] = []
     for column, x in _places(columns):
-        items += _head(column, x, prefix_of(column.spec, specs), theme)
-    y = _HEAD + _LINE + 34
+        items += _head(column, x, theme)
+    y = _HEAD + max(len(column.head) for column in columns) * _LINE + 34
     for index, title in _row_titles(columns).items():
         drawn = [(column, x) for column, x in _places(columns) if index in column.units]
         items.append(Text(x=0, y=y, text=title, size=_HEAD, color=theme.ink, bold=True))
@@ -107,13 +114,11 @@ def _right(items: Sequence[Item]) -> float:
     )
 
 
-def _column(
-    spec: ModelSpec, specs: Sequence[ModelSpec], theme: Theme, layout: Layout,
-    height: int | None, width: int | None,
-) -> _Column:  # fmt: skip
+def _column(model: Model, theme: Theme, layout: Layout, height: int | None, width: int | None) -> _Column:
+    spec = model.spec
     stage = min(1, len(spec.blocks) - 1)
     repeats = spec.plan().stages[stage]
-    rows = spec.plan().trace(height or spec.input_size, width or spec.input_size, folded=True)
+    rows = spec.plan().trace(*image_size(spec.input_size, height, width), folded=True)
     # Of several kinds that one row would show, it shows the first.
     stood = {_row_of(repeat, index): repeat for index, repeat in reversed(list(enumerate(repeats)))}
     units = {
@@ -121,7 +126,7 @@ def _column(
             repeat.unit,
             tuple(row for row in rows if row.unit == repeat.unit.name),
             theme.stage(stage),
-            prefix_of(spec, specs),
+            model.prefix,
         )
         for place, repeat in stood.items()
     }
@@ -131,11 +136,17 @@ def _column(
         max(space.branch for space in spaces),
         max(space.right for space in spaces),
     )
-    names = (text_width(units_words(repeat), _SMALL, bold=True) for repeat in repeats)
-    head = max(text_width(printable(spec.name), _HEAD, bold=True), text_width(order_text(spec), _SIZE))
-    inner = max(space.left + space.right, head, *names)
-    captions = {place: _captions(repeat, inner) for place, repeat in stood.items()}
-    return _Column(spec, units, captions, space, inner + 2 * _PAD)
+    captions = (text_width(units_words(stage + 1, repeat), _SMALL, bold=True) for repeat in repeats)
+    head = max(text_width(printable(model.name), _HEAD, bold=True), text_width(order_text(spec), _SIZE))
+    inner = max(space.left + space.right, head, *captions)
+    return _Column(
+        model,
+        (order_text(spec), *(broken(model.note, _SIZE, inner) if model.note else ())),
+        units,
+        {place: _captions(stage + 1, repeat, inner) for place, repeat in stood.items()},
+        space,
+        inner + 2 * _PAD,
+    )
 
 
 def _row_of(repeat: Repeat, index: int) -> int:
@@ -145,10 +156,10 @@ def _row_of(repeat: Repeat, index: int) -> int:
     return 2 if any(stride_of(layer) > 1 for layer in repeat.unit.branch) else 1
 
 
-def _captions(repeat: Repeat, width: float) -> tuple[str, ...]:
+def _captions(stage: int, repeat: Repeat, width: float) -> tuple[str, ...]:
     """Return the lines under a unit: its name, and what is said of it."""
     words = [text for text in (stride_words(repeat.unit), shortcut_words(repeat.unit)) if text]
-    return units_words(repeat), *(line for text in words for line in wrap((text,), _SMALL, width))
+    return units_words(stage, repeat), *(line for text in words for line in wrap((text,), _SMALL, width))
 
 
 def _places(columns: Sequence[_Column]) -> list[tuple[_Column, float]]:
@@ -172,11 +183,13 @@ def _row_titles(columns: Sequence[_Column]) -> dict[int, str]:
     return {place: title for place, title in titles.items() if any(place in c.units for c in columns)}
 
 
-def _head(column: _Column, x: float, prefix: str, theme: Theme) -> Iterator[Text]:
-    name, order = printable(column.spec.name), order_text(column.spec)
+def _head(column: _Column, x: float, theme: Theme) -> Iterator[Text]:
+    name, prefix = printable(column.model.name), column.model.prefix
     x += _PAD
     yield Text(x=x, y=_HEAD, text=name, size=_HEAD, color=theme.ink, bold=True, role="name", about=prefix)
-    yield Text(x=x, y=_HEAD + _LINE + 1, text=order, size=_SIZE, color=theme.faint, about=prefix)
+    for index, line in enumerate(column.head, 1):
+        y = _HEAD + index * _LINE + 1
+        yield Text(x=x, y=y, text=line, size=_SIZE, color=theme.faint, about=prefix)
 
 
 def _panel(
@@ -219,4 +232,4 @@ def _describe(column: _Column) -> str:
         f" {stride_words(drawn.unit) or 'no stride'}; {shortcut_words(drawn.unit)}."
         for _, drawn in sorted(column.units.items())
     )
-    return f"{printable(column.spec.name)}, {order_text(column.spec)}. {units}"
+    return f"{printable(column.model.name)}, {' '.join(column.head)}. {units}"

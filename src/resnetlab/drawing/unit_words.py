@@ -5,12 +5,13 @@ from resnetlab.layers import Conv, Layer, PadChannels, Pool
 from resnetlab.plan import Repeat, Unit
 
 
-def units_words(repeat: Repeat) -> str:
-    """Return "layer2.1", or "layer2.1 to 17, 17 units"."""
+def units_words(stage: int, repeat: Repeat) -> str:
+    """Return "stage 2, unit 1 (layer2.0)", or "stage 2, units 2-18 (layer2.1 to 17)"."""
+    first = int(repeat.unit.name.rpartition(".")[2])
+    last = first + repeat.count - 1
     if repeat.count == 1:
-        return repeat.unit.name
-    last = int(repeat.unit.name.rpartition(".")[2]) + repeat.count - 1
-    return f"{repeat.unit.name} to {last}, {repeat.count} units"
+        return f"stage {stage}, unit {first + 1} ({repeat.unit.name})"
+    return f"stage {stage}, units {first + 1}-{last + 1} ({repeat.unit.name} to {last})"
 
 
 def stride_words(unit: Unit) -> str:

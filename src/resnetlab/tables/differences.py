@@ -1,6 +1,7 @@
 """What differs between two networks, or two recipes: as data, and in plain words."""
 
 from dataclasses import replace
+from typing import Any
 
 from resnetlab.errors import UsageError
 from resnetlab.plaindata import field_types
@@ -8,7 +9,7 @@ from resnetlab.recipe import Recipe
 from resnetlab.settings import Leaf, leaf_help, leaves
 from resnetlab.spec import ModelSpec
 from resnetlab.tables.align import titled
-from resnetlab.tables.sentences import sentence
+from resnetlab.tables.sentences import lone_sentence, sentence
 from resnetlab.units import format_count
 
 _ORIGIN = ("name", "source", "published_parameters", "published_multiply_adds")
@@ -51,14 +52,11 @@ def model_differences(first: ModelSpec, second: ModelSpec, names: tuple[str, str
     `names` are what the reader calls the two.
     """
     fields = {name: pair for name, pair in differing_fields(first, second).items() if name != "name"}
-    if all(name in _ORIGIN for name in fields):
+    lines = {name: text for name in fields if (text := _said(name, first, second, names))}
+    if all(name in _ORIGIN for name in lines):
         title = NO_DIFFERENCE + " between the networks" * bool(fields)
     else:
         title = f"{names[1]} differs from {names[0]}:"
-    lines = {name: sentence(name, *pair) for name, pair in fields.items()}
-    for name in fields:
-        if _is_idle(first, second, name):
-            lines[name] += " (without effect in these two)"
     counts = {name.replace("_", "-"): _change(*pair) for name, pair in _counts(first, second).items()}
     return "\n".join([title, *_titled(lines), *(["", *_titled(counts)] if fields else [])])
 
@@ -68,15 +66,30 @@ def _titled(lines: dict[str, str]) -> list[str]:
     return [titled(f"  {name:<{width}}  ", text) for name, text in lines.items()]
 
 
-def _is_idle(first: ModelSpec, second: ModelSpec, name: str) -> bool:
-    """Return whether the field changes no layer of either network: a bottleneck's in basic units."""
+def _said(field: str, first: ModelSpec, second: ModelSpec, names: tuple[str, str]) -> str:
+    """Return the field's sentence; of one network alone if the other has nothing that the field rules.
+
+    Nothing if it rules nothing in either.
+    """
+    old, new = getattr(first, field), getattr(second, field)
+    match _is_idle(first, new, field), _is_idle(second, old, field):
+        case (False, False):
+            return sentence(field, old, new)
+        case (True, False):
+            return f"{lone_sentence(field, new)}, where {names[0]} has no such thing"
+        case (False, True):
+            return f"no such thing; in {names[0]}, {lone_sentence(field, old)}"
+        case _:
+            return ""
+
+
+def _is_idle(spec: ModelSpec, value: object, name: str) -> bool:
+    """Return whether the other value changes no layer of the network: a bottleneck's in basic units."""
     if name in _BEYOND_THE_PLAN:
         return False
     try:
-        return all(
-            replace(one, **{name: getattr(other, name)}).plan() == one.plan()
-            for one, other in ((first, second), (second, first))
-        )
+        changed: dict[str, Any] = {name: value}
+        return replace(spec, **changed).plan() == spec.plan()
     except UsageError:  # together with the other fields it cannot be: it says something
         return False
 

@@ -1,7 +1,7 @@
 """The rows of a network's layer table, as data."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from resnetlab.errors import UsageError
 from resnetlab.layers import (
@@ -14,15 +14,16 @@ from resnetlab.layers import (
     Padding,
     Pool,
     Shape,
+    image_size,
     kept_numbers,
     multiply_adds,
     num_parameters,
 )
+from resnetlab.layers import Layout as Layout
+from resnetlab.plaindata import convert
 from resnetlab.plan import Place
 from resnetlab.spec import ModelSpec
 from resnetlab.tables.receptive_field import receptive_fields
-
-Layout = Literal["NCHW", "NHWC"]
 
 BYTES_PER_NUMBER = 4
 """Of an activation in the table: 32-bit floats."""
@@ -68,9 +69,9 @@ def layer_rows(
     Equal units in a row are given once, unless `full`. The size defaults to the nominal one.
 
     Raises:
-        UsageError: If the size is below 1 or the strides do not allow it.
+        UsageError: If the size is no whole numbers from 1 on, or the strides do not allow it.
     """
-    height, width = image_size(spec, height, width)
+    height, width = image_size(spec.input_size, height, width)
     plan = spec.plan()
     stage_of = {
         unit.name: number
@@ -97,25 +98,13 @@ def layer_rows(
     )
 
 
-def image_size(spec: ModelSpec, height: int | None, width: int | None) -> tuple[int, int]:
-    """Return height and width, the nominal ones where they are None.
-
-    Raises:
-        UsageError: If one is below 1.
-    """
-    size = spec.input_size if height is None else height, spec.input_size if width is None else width
-    if min(size) < 1:
-        raise UsageError(f"images must have at least 1x1 px, got {size[0]}x{size[1]}")
-    return size
-
-
 def check_batch(batch: int) -> None:
     """Raise for a batch of no images.
 
     Raises:
-        UsageError: If it is below 1.
+        UsageError: If it is no whole number, or below 1.
     """
-    if batch < 1:
+    if convert(int, batch, "batch") < 1:
         raise UsageError(
             f"batch must be at least 1, got {batch}", hint="Memory is given for that many images."
         )

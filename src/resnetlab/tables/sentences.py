@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from resnetlab.units import format_count
+from resnetlab.units import format_rounded
 
 _Sentence = Callable[[Any, Any], str]
 
@@ -17,9 +17,22 @@ def sentence(field: str, old: object, new: object) -> str:
     return _SENTENCES[field](old, new)
 
 
+_NOTHING = object()
+"""Stands for the value of a network that has nothing which the field rules."""
+
+
+def lone_sentence(field: str, value: object) -> str:
+    """Return in plain words what the field says of a network, beside one of which it says nothing."""
+    return _SENTENCES[field](_NOTHING, value)
+
+
 def _words(pattern: str, words: dict[Any, str]) -> _Sentence:
     """Return the pattern, with "{new} instead of {old}" in the words of either value."""
-    return lambda old, new: pattern.format(f"{words[new]} instead of {words[old]}")
+    return lambda old, new: pattern.format(_instead(old, new, words.__getitem__))
+
+
+def _instead(old: object, new: object, say: Callable[[Any], str]) -> str:
+    return say(new) if old is _NOTHING else f"{say(new)} instead of {say(old)}"
 
 
 def _switch(on: str, off: str) -> _Sentence:
@@ -29,7 +42,7 @@ def _switch(on: str, off: str) -> _Sentence:
 
 def _number(pattern: str) -> _Sentence:
     """Return the pattern, with the two numbers."""
-    return lambda old, new: pattern.format(f"{_plain(new)} instead of {_plain(old)}")
+    return lambda old, new: pattern.format(_instead(old, new, _plain))
 
 
 def _count(what: str) -> _Sentence:
@@ -37,9 +50,9 @@ def _count(what: str) -> _Sentence:
 
     def say(old: int | None, new: int | None) -> str:
         if new is None:
-            return f"the source does not say how many {what}; the other's says {format_count(old or 0)}"
-        instead = f"instead of {format_count(old)}" if old is not None else "and the other's does not say"
-        return f"the source says {format_count(new)} {what} {instead}"
+            return f"the source does not say how many {what}; the other's says {format_rounded(old or 0)}"
+        instead = f"instead of {format_rounded(old)}" if old is not None else "and the other's does not say"
+        return f"the source says {format_rounded(new)} {what} {instead}"
 
     return say
 
@@ -176,8 +189,25 @@ _SENTENCES: dict[str, _Sentence] = {
         "the BN before the split and the final one have no gamma",
     ),
     "preact_momentum": _number("a new batch weighs {} in the BN before the split and the final one"),
-    "conv_init": lambda old, new: f"convolutions start as {new} instead of {old}",
-    "fc_init": lambda old, new: f"the classifier starts as {new} instead of {old}",
+    "conv_init": _words(
+        "convolutions start {}",
+        {
+            "he_fan_out": "normal with variance 2 / fan-out",
+            "he_fan_in": "normal with variance 2 / fan-in",
+            "he_truncated": "truncated normal with variance 2 / fan-in",
+            "glorot_uniform": "uniform with variance 2 / (fan-in + fan-out)",
+            "lecun_truncated": "truncated normal with variance 1 / fan-in",
+        },
+    ),
+    "fc_init": _words(
+        "the classifier starts {}",
+        {
+            "torch_default": "uniform with variance 1 / (3 fan-in), bias included",
+            "unit_scaling": "uniform with variance 1 / fan-in",
+            "glorot_uniform": "uniform with variance 2 / (fan-in + fan-out)",
+            "he_truncated": "truncated normal with variance 2 / fan-in",
+        },
+    ),
     "zero_init_residual": _switch("every branch starts as zero", "no branch starts as zero"),
     "stochastic_depth": _number("training drops the last unit's branch with probability {}"),
     "published_parameters": _count("parameters"),

@@ -4,6 +4,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
+from resnetlab.catalog import changed_texts
+from resnetlab.layers import image_size
+from resnetlab.plaindata import convert
 from resnetlab.spec import ModelSpec
 from resnetlab.tables.align import NO_BREAK, markdown_table, table, titled
 from resnetlab.tables.rows import (
@@ -12,10 +15,9 @@ from resnetlab.tables.rows import (
     Layout,
     arranged,
     check_batch,
-    image_size,
     layer_rows,
 )
-from resnetlab.units import format_bytes, format_count
+from resnetlab.units import format_bytes, format_count, format_rounded
 
 MULTIPLY_ADDS = (
     "products in convolutions and classifier, one image; FLOPs in the papers' sense; times 2 for"
@@ -61,10 +63,12 @@ def summary(
         layout: The order of the shapes' axes; the batch is left out.
 
     Raises:
-        UsageError: If batch or size are below 1, or the strides do not allow the size.
+        UsageError: If batch or size are no whole numbers from 1 on, there is no such layout, or the
+            strides do not allow the size.
     """
     check_batch(batch)
-    height, width = image_size(spec, height, width)
+    convert(Layout, layout, "layout")
+    height, width = image_size(spec.input_size, height, width)
     rows = layer_rows(spec, full=full, height=height, width=width)
     lines = [*_lines(rows, batch, layout), _total(rows, batch), *_published(spec, height, width)]
     head = ("layer", "operation", "x".join(layout[1:]), "parameters", "multiply-adds", "field", "memory")
@@ -72,22 +76,24 @@ def summary(
     if markdown:
         cells = [_markdown_cells(line) for line in lines]
         paragraphs = [f"- {title}: {text}" for title, text in notes.items()]
-        bullets = [f"- {' '.join(f'{t}: {f}'.split())}" for t, f in _facts(spec, height, width).items()]
+        bullets = [
+            f"- {' '.join(f'{t}: {f}'.split())}" for t, f in _facts(spec, height, width, layout).items()
+        ]
         return "\n".join(
             [f"{spec.name}: {spec.source}", "", *bullets, "", markdown_table(head, cells, 2), "", *paragraphs]
         )
     cells = [_text_cells(line) for line in lines]
     wrapped = [titled(f"{title:<13}  ", text) for title, text in notes.items()]
-    return "\n".join([heading(spec, height, width), "", table(head, cells, 2), "", *wrapped])
+    return "\n".join([heading(spec, height, width, layout), "", table(head, cells, 2), "", *wrapped])
 
 
-def heading(spec: ModelSpec, height: int, width: int) -> str:
+def heading(spec: ModelSpec, height: int, width: int, layout: Layout = "NCHW") -> str:
     """Return what counts of the network in a few lines, for images of that size."""
-    facts = _facts(spec, height, width)
+    facts = _facts(spec, height, width, layout)
     return "\n".join([f"{spec.name}: {spec.source}", *(titled(f"  {t:<8}  ", f) for t, f in facts.items())])
 
 
-def _facts(spec: ModelSpec, height: int, width: int) -> dict[str, str]:
+def _facts(spec: ModelSpec, height: int, width: int, layout: Layout) -> dict[str, str]:
     stages = ", ".join(
         f"{count}{NO_BREAK}x{NO_BREAK}{inner}" + (f"-{out}" if out != inner else "") + f"/{stride}"
         for count, inner, out, stride in zip(
@@ -95,8 +101,10 @@ def _facts(spec: ModelSpec, height: int, width: int) -> dict[str, str]:
         )
     )
     products = format_count(spec.num_multiply_adds(height, width))
-    return {
-        "images": f"{spec.in_channels}x{height}x{width}, {spec.classes} classes",
+    changed = ", ".join(changed_texts(spec))
+    image = "x".join(map(str, arranged((spec.in_channels, height, width), layout)))
+    return ({"changed": f"{changed}; all else is the catalog's {spec.name}"} if changed else {}) | {
+        "images": f"{image}, {spec.classes} classes",
         "stem": f"{spec.stem}, {spec.stem_width} channels",
         "units": f"{stages} (count x channels/stride), {spec.unit}, order {spec.order}",
         "shortcut": spec.shortcut,
@@ -157,7 +165,7 @@ def _published(spec: ModelSpec, height: int, width: int) -> list[_Line]:
     if spec.published_parameters is None and products is None:
         return []
     parameters, multiply_adds = (
-        format_count(count) if count else "" for count in (spec.published_parameters, products)
+        format_rounded(count) if count else "" for count in (spec.published_parameters, products)
     )
     return [_Line(0, "published", "published", "", "", (parameters, multiply_adds, "", ""))]
 
@@ -192,6 +200,7 @@ def _notes(rows: tuple[LayerRow, ...], batch: int) -> dict[str, str]:
         "multiply-adds": MULTIPLY_ADDS,
         "field": _FIELD,
         "memory": f"what a training step keeps of activations for the gradient at batch {batch:,}, about:"
-        f" the outputs of convolutions and BN (the others overwrite their input), {BYTES_PER_NUMBER} bytes"
-        " a number; weights and optimizer are not in it",
+        " the outputs of convolutions and BN (an activation overwrites its input; what poolings, their"
+        f" indices and zero channels keep is not counted), {BYTES_PER_NUMBER} bytes a number; weights and"
+        " optimizer are not in it",
     }
