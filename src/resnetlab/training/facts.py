@@ -14,7 +14,7 @@ from resnetlab.settings import leaves
 from resnetlab.spec import ModelSpec
 from resnetlab.training.device import describe_device
 from resnetlab.training.planning import RunPlan
-from resnetlab.units import format_count
+from resnetlab.units import format_count, format_rounded
 
 
 def describe_plan(plan: RunPlan) -> dict[str, str]:
@@ -75,7 +75,7 @@ def _reading(plan: RunPlan) -> dict[str, str]:
 
 
 def _published(spec: ModelSpec) -> str:
-    return f" (published: {format_count(spec.published_parameters)})" if spec.published_parameters else ""
+    return f" (published: {format_rounded(spec.published_parameters)})" if spec.published_parameters else ""
 
 
 def _deviations(recipe: Recipe, depth: int) -> str:
