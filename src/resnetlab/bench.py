@@ -16,12 +16,14 @@ from resnetlab.errors import UsageError
 from resnetlab.layers import kept_numbers
 from resnetlab.machine import free_memory, matmul_rate, peak_memory, synchronise
 from resnetlab.recipe import Recipe
+from resnetlab.schedule import LearningRate
 from resnetlab.settings import override
 from resnetlab.spec import ModelSpec
 from resnetlab.timeline import Timeline
 from resnetlab.training.device import apply_switches, describe_device
 from resnetlab.training.planning import RunPlan
-from resnetlab.training.session import build_state
+from resnetlab.training.programs import StepProgram
+from resnetlab.training.session import build_state, step_program
 from resnetlab.training.steps import autocast
 from resnetlab.units import Duration, format_bytes, format_seconds
 
@@ -112,9 +114,23 @@ Step = Callable[[int], object]
 
 
 def training_step(spec: ModelSpec, recipe: Recipe, device: torch.device) -> tuple[Step, Step]:
-    """Return a function that makes a training step, and one that only prepares its batch."""
+    """Return a function that makes the next training step, and one that only prepares a step's batch."""
+    program, batches = training_program(spec, recipe, device)
+    return lambda step: program.run(1), batches.at
+
+
+def training_program(
+    spec: ModelSpec, recipe: Recipe, device: torch.device, *, num_samples: int = 0
+) -> tuple[StepProgram, Batches]:
+    """Return what makes training steps on random images, all at one small rate, and its batches.
+
+    `num_samples` images are in memory; 0 makes that two batches.
+    """
+    recipe = override(
+        recipe, {"schedule": "constant", "lr": 1e-3, "lr_batch": 0, "warmup": Duration(0, "st")}
+    )
     apply_switches(device, recipe.execution)
-    split = _random_split(spec, 2 * recipe.run.batch)
+    split = _random_split(spec, num_samples or 2 * recipe.run.batch)
     normaliser = Normaliser.fit(recipe.normalisation, split.images)
     timeline = Timeline(num_samples=len(split), batch=recipe.run.batch, length=recipe.run.length)
     batches = Batches(
@@ -126,11 +142,9 @@ def training_step(spec: ModelSpec, recipe: Recipe, device: torch.device) -> tupl
         device=device,
         channels_last=recipe.execution.channels_last,
     )
-    _, step_function = build_state(spec, recipe, device)
-    return (
-        lambda step: step_function(batches.at(step), step=step, lr=1e-3),
-        lambda step: batches.at(step),
-    )
+    state, step_function = build_state(spec, recipe, device)
+    rate = LearningRate(recipe.schedule, timeline)
+    return step_program(spec, batches, rate, state, step_function), batches
 
 
 def _evaluation_step(spec: ModelSpec, recipe: Recipe, device: torch.device) -> tuple[Step, Step]:

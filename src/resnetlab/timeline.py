@@ -10,6 +10,7 @@ Everything here is a function of the step, so a resumed run needs no state but i
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from resnetlab.errors import UsageError
 from resnetlab.units import Duration
@@ -73,14 +74,19 @@ class Timeline:
         """Return the positions in the sample stream that the update after `step` updates reads."""
         if not 0 <= step < self.num_steps:
             raise UsageError(f"step {step} is outside the run of {self.num_steps} steps")
-        cycle, within, stop = 0, step, 0
+        start, stop = self.first_position(step), 0
         if self.cycle_epochs:
-            cycle, within = divmod(step, self._steps_per_cycle)
-            stop = (cycle + 1) * self.cycle_epochs * self.num_samples
+            stop = (step // self._steps_per_cycle + 1) * self.cycle_epochs * self.num_samples
             if self.length.unit == "ep":
                 stop = min(stop, self.length.count * self.num_samples)
-        start = cycle * self.cycle_epochs * self.num_samples + within * self.batch
         return range(start, min(start + self.batch, stop) if stop else start + self.batch)
+
+    def first_position(self, step: Any) -> Any:
+        """Return the first of the positions that a step reads; `step` is an int or an int64 tensor."""
+        if not self.cycle_epochs:
+            return step * self.batch
+        cycle, within = step // self._steps_per_cycle, step % self._steps_per_cycle
+        return cycle * self.cycle_epochs * self.num_samples + within * self.batch
 
     def samples_seen(self, step: int) -> int:
         """Return how many samples the first `step` updates read."""

@@ -43,6 +43,11 @@ RATES: list[tuple[str, int, int, dict[int, float]]] = [
     ("tfofficial-imagenet", 50, IMAGENET, {0: 0.0, 12_511: 0.064, 25_022: 0.128, 150_135: 0.128,
                                            150_136: 0.0128, 300_273: 0.00128, 400_364: 1.28e-4,
                                            450_410: 1.28e-5}),
+    # batch 256: 196 steps an epoch; the warm-up ends after 5 of 30 epochs, 10 of 60, 1 of 200 and 800
+    ("paper-fast", 20, CIFAR, {0: 0.08, 488: 0.44, 976: 0.8, 3_418: 0.4, 5_859: 1.638e-4}),
+    ("paper-fast", 56, CIFAR, {0: 0.08, 1_953: 0.8, 6_836: 0.4, 11_718: 8.1917e-5}),
+    ("standard", 20, CIFAR, {0: 0.08, 195: 0.8, 19_629: 0.4, 39_062: 1.3066e-9}),
+    ("max", 20, CIFAR, {0: 0.04, 390: 0.4, 156_445: 0.2}),
     ("tfresearch", 32, CIFAR, {0: 0.1, 39_999: 0.1, 40_000: 0.01, 60_000: 0.001, 80_000: 1e-4, 89_999: 1e-4}),
 ]  # fmt: skip
 
@@ -65,6 +70,9 @@ LENGTHS = [
     ("tfofficial-cifar", CIFAR, 71_108, 182 * CIFAR),
     ("tfofficial-imagenet", IMAGENET, 90 * 5_005, 90 * IMAGENET),
     ("tfresearch", CIFAR, 90_000, 90_000 * 128),
+    ("paper-fast", CIFAR, 5_860, 5_860 * 256),
+    ("standard", CIFAR, 39_063, 39_063 * 256),
+    ("max", CIFAR, 312_500, 800 * CIFAR),
 ]
 
 
@@ -91,7 +99,11 @@ SCOPES = {
     "tfofficial-cifar": ("all", 2e-4),
     "tfofficial-imagenet": ("all-but-norm", 1e-4),
     "tfresearch": ("kernels", 2e-4),
+    "paper-fast": ("kernels", 5e-4),
+    "standard": ("all", 1e-4),
+    "max": ("all", 1e-4),
 }
+RECORDS = ("paper-fast", "standard", "max")
 
 
 @pytest.mark.parametrize("name", SCOPES)
@@ -102,9 +114,15 @@ def test_weight_decay_and_its_scope(name: str) -> None:
     assert "eight decay" in recipe_doc(name)
 
 
-@pytest.mark.parametrize("name", [n for n in SCOPES if not n.startswith("he")])
+@pytest.mark.parametrize("name", [n for n in SCOPES if not n.startswith("he") and n not in RECORDS])
 def test_every_originals_corrections_are_listed(name: str) -> None:
     assert "Corrected:" in recipe_doc(name)
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_a_recipe_that_was_not_measured_says_so_where_recipes_are_listed(name: str) -> None:
+    assert recipe_doc(name).startswith("Not yet measured")
+    assert named_recipe(name, 20).execution.precision == "bf16"
 
 
 @pytest.mark.parametrize("name", list_recipes())

@@ -9,7 +9,8 @@ from resnetlab.cli.resolve import resolve_model, split_settings
 from resnetlab.cli.text import block, print_json
 from resnetlab.errors import UsageError
 from resnetlab.recipes import named_recipe
-from resnetlab.settings import Resolution
+from resnetlab.settings import Resolution, override
+from resnetlab.training.capturing import decide_capture
 from resnetlab.training.device import decide_compile, has_compiler, pick_device
 from resnetlab.units import format_bytes
 
@@ -28,13 +29,14 @@ def bench(options: argparse.Namespace) -> None:
     compiled = {"compile": "on" if can_compile else "off"}
     resolution.set_texts({"batch": str(options.batch)} | compiled | texts, "flag")
     decide_compile(resolution.recipe.execution.compile, operations=0, device=device)
-    speed = measure_speed(
-        options.what, spec, resolution.recipe, device, steps=options.steps, warmup=options.warmup
-    )
+    is_captured, _ = decide_capture(resolution.recipe, device, reads_files=False)
+    recipe = override(resolution.recipe, {"capture": "on" if is_captured else "off"})
+    speed = measure_speed(options.what, spec, recipe, device, steps=options.steps, warmup=options.warmup)
     if options.json:
         print_json(speed.to_json())
         return
     how = "compiled" if speed.compiled else "not compiled"
+    how += ", captured" if is_captured and options.what == "train" else ""
     print(
         block(
             {

@@ -32,7 +32,7 @@ class Batch:
     labels_other: Tensor | None = None
     """Int64, shape (N,): the second labels of mixed images."""
 
-    weight: float = 1.0
+    weight: float | Tensor = 1.0
     """Share of `labels` in the loss; that of `labels_other` is 1 - weight."""
 
 
@@ -61,7 +61,7 @@ class Batches:
         self.augmentation = augmentation
         self.images = torch.from_numpy(split.images).to(device)
         self.labels = torch.from_numpy(split.labels).to(device)
-        self._stream = SampleStream(seed, len(split), device, repeats=repeats)
+        self.stream = SampleStream(seed, len(split), device, repeats=repeats)
         height, width = split.images.shape[1:3]
         self._augment = Augmenter(augmentation, normaliser, seed=seed, size=(height, width), device=device)
 
@@ -71,11 +71,15 @@ class Batches:
         Raises:
             UsageError: If the step is outside the run.
         """
-        samples, epochs = self._stream.samples_at(self.timeline.positions(step))
-        images = self._augment(self.images.index_select(0, samples), samples, epochs)
-        labels = self.labels[samples]
+        samples, epochs = self.stream.samples_at(self.timeline.positions(step))
+        images, labels = self.augmented(samples, epochs)
         mixed = mix(images, labels, self.augmentation, seed=self.seed, step=step)
         return mixed_batch(mixed, labels, samples, channels_last=self.channels_last)
+
+    def augmented(self, samples: Tensor, epochs: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the augmented images (N, H, W, C) and the labels (N,) of samples in epochs."""
+        images = self._augment(self.images.index_select(0, samples), samples, epochs)
+        return images, self.labels.index_select(0, samples)
 
     def close(self) -> None:
         """Do nothing: there is nothing to close."""

@@ -1,6 +1,7 @@
 """Mixup and cutmix of a whole batch, drawn from (seed, step, position) alone."""
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -29,15 +30,37 @@ class Mixed(NamedTuple):
     labels_other: Tensor | None
     """Int64, shape (N,); None if nothing was mixed."""
 
-    weight: float
+    weight: float | Tensor
     """Share of the first label in [0, 1]; the other's is 1 - weight."""
 
 
-def mix(images: Tensor, labels: Tensor, config: Augmentation, *, seed: int, step: int) -> Mixed:
-    """Mix every image of a batch with another one of the batch.
+class MixDraw(NamedTuple):
+    """What was drawn for one step, as plain numbers: one row of a table."""
 
-    With both configured, a fair coin chooses one of the two for the step. The partner is the image
-    a hashed number of positions on: the order of a batch is random already.
+    share: float
+    """Share of an image's own pixels where the two are blended: 1 in cutmix."""
+
+    weight: float
+    """Share of the first label."""
+
+    distance: int
+    """How many positions before an image its partner lies, around the end of the batch."""
+
+    top: int = 0
+    """First row that is the partner's; none are in mixup."""
+
+    bottom: int = 0
+    left: int = 0
+    right: int = 0
+
+
+def is_mixing(config: Augmentation) -> bool:
+    """Whether batches are mixed at all."""
+    return bool(config.mixup or config.cutmix)
+
+
+def mix(images: Tensor, labels: Tensor, config: Augmentation, *, seed: int, step: int) -> Mixed:
+    """Mix every image of a batch with another one of the batch, as `draw_mix` says.
 
     Args:
         images: Normalised images, float, shape (N, H, W, C).
@@ -48,21 +71,59 @@ def mix(images: Tensor, labels: Tensor, config: Augmentation, *, seed: int, step
 
     Source: Zhang et al., 2018 (arXiv:1710.09412); Yun et al., 2019 (arXiv:1905.04899).
     """
-    if not (config.mixup or config.cutmix) or len(images) < 2:
+    if not is_mixing(config) or len(images) < 2:
         return Mixed(images, None, 1.0)
+    draw = draw_mix(config, images.shape, seed=seed, step=step)
+    others, labels_other = images.roll(draw.distance, 0), labels.roll(draw.distance, 0)
+    if draw.share < 1 or not config.cutmix:
+        return Mixed(torch.lerp(others, images, draw.share), labels_other, draw.weight)
+    rows, columns = slice(draw.top, draw.bottom), slice(draw.left, draw.right)
+    mixed = images.clone()
+    mixed[:, rows, columns] = others[:, rows, columns]
+    return Mixed(mixed, labels_other, draw.weight)
+
+
+def mix_as_drawn(images: Tensor, labels: Tensor, config: Augmentation, numbers: Tensor) -> Mixed:
+    """Do as `mix` does, bit for bit, with the draw as a tensor of the device.
+
+    Args:
+        images: Normalised images, float, shape (N, H, W, C), at least two.
+        labels: Int64, shape (N,).
+        config: Which of the two kinds of mixing are possible.
+        numbers: A MixDraw, float64, shape (7,).
+    """
+    share, weight, *edges = numbers.unbind()
+    distance, top, bottom, left, right = (edge.long() for edge in edges)
+    positions = torch.arange(len(labels), device=labels.device)
+    partners = (positions - distance) % len(labels)
+    others, mixed = images.index_select(0, partners), images
+    if config.mixup:
+        mixed = torch.lerp(others, images, share.float())
+    if config.cutmix:
+        rows, columns = (torch.arange(side, device=labels.device) for side in images.shape[1:3])
+        is_row, is_column = (rows >= top) & (rows < bottom), (columns >= left) & (columns < right)
+        mixed = torch.where((is_row[:, None] & is_column)[..., None], others, mixed)
+    return Mixed(mixed, labels.index_select(0, partners), weight.float())
+
+
+def draw_mix(config: Augmentation, shape: Sequence[int], *, seed: int, step: int) -> MixDraw:
+    """Return how the batch of a step is mixed; its images have the shape (N, H, W, C).
+
+    With both configured, a fair coin chooses one of the two for the step. The partner is the image
+    a hashed number of positions on: the order of a batch is random already.
+    """
+    count, height, width = shape[:3]
     is_mixup = bool(config.mixup)
     if config.mixup and config.cutmix:
         is_mixup = integers(key_for(seed, MIX_WEIGHT, step, CHOICE), 2) == 0
     weight = beta_weight(config.mixup if is_mixup else config.cutmix, seed=seed, step=step)
-    distance = 1 + integers(key_for(seed, MIX_PARTNER, step), len(images) - 1)
-    others, labels_other = images.roll(distance, 0), labels.roll(distance, 0)
+    distance = 1 + integers(key_for(seed, MIX_PARTNER, step), count - 1)
     if is_mixup:
-        return Mixed(torch.lerp(others, images, weight), labels_other, weight)
-    rows, columns = cut_box(weight, images.shape[1], images.shape[2], seed=seed, step=step)
-    mixed = images.clone()
-    mixed[:, rows, columns] = others[:, rows, columns]
-    area = len(range(*rows.indices(mixed.shape[1]))) * len(range(*columns.indices(mixed.shape[2])))
-    return Mixed(mixed, labels_other, 1 - area / (mixed.shape[1] * mixed.shape[2]))
+        return MixDraw(weight, weight, distance)
+    rows, columns = cut_box(weight, height, width, seed=seed, step=step)
+    area = max(rows.stop - rows.start, 0) * max(columns.stop - columns.start, 0)
+    box = (rows.start, rows.stop, columns.start, columns.stop)
+    return MixDraw(1.0, 1 - area / (height * width), distance, *box)
 
 
 def beta_weight(alpha: float, *, seed: int, step: int) -> float:

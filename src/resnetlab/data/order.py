@@ -37,15 +37,20 @@ class SampleStream:
         pieces, start = [], positions.start
         while start < positions.stop:
             epoch, first = divmod(start, self.size)
-            pieces.append(self._order(epoch)[first : first + positions.stop - start])
+            pieces.append(self.order(epoch)[first : first + positions.stop - start])
             start += len(pieces[-1])
         numbers = torch.arange(positions.start, positions.stop, device=self.device)
-        epochs = numbers // self.size
-        if self.repeats > 1:
-            epochs = epochs * self.repeats + numbers % self.size % self.repeats
-        return torch.cat(pieces), epochs
+        return torch.cat(pieces), self.epochs_at(numbers)
 
-    def _order(self, epoch: int) -> Tensor:
+    def epochs_at(self, positions: Tensor) -> Tensor:
+        """Return the epochs that augmentation is drawn by at these positions, int64 as `positions`."""
+        epochs = positions // self.size
+        if self.repeats > 1:
+            epochs = epochs * self.repeats + positions % self.size % self.repeats
+        return epochs
+
+    def order(self, epoch: int) -> Tensor:
+        """Return the samples of one epoch as they are read, int64, shape (size,)."""
         if epoch not in self._orders:
             if len(self._orders) == 2:  # the epoch before this one and this one are enough
                 del self._orders[min(self._orders)]

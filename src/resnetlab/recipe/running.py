@@ -23,6 +23,9 @@ class Execution:
     compile: Literal["auto", "on", "off"] = "auto"
     """torch.compile; auto: if the run is long enough to pay for it."""
 
+    capture: Literal["auto", "on", "off"] = "auto"
+    """CUDA: record whole steps and repeat them without the host; auto: where nothing stands against it."""
+
     channels_last: bool = True
     """Keep tensors in NHWC order in memory."""
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from resnetlab.errors import UsageError, nearest
 from resnetlab.recipe import Recipe
-from resnetlab.recipes import modern, originals, ours, papers
+from resnetlab.recipes import modern, originals, ours, papers, records
 
 _RECIPES: dict[str, Callable[[int], Recipe]] = {
     "quick": ours.quick,
@@ -13,6 +13,9 @@ _RECIPES: dict[str, Callable[[int], Recipe]] = {
     "photos": ours.photos,
     "he2015": papers.he2015,
     "he2016": papers.he2016,
+    "paper-fast": records.paper_fast,
+    "standard": records.standard,
+    "max": records.maximum,
     "chaoji": originals.chaoji,
     "chaoji-tf2": originals.chaoji_tf2,
     "keras": originals.keras,

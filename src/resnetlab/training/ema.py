@@ -16,15 +16,21 @@ class WeightAverage:
         self.tensors = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
 
     @torch.no_grad()
-    def update(self, model: nn.Module, step: int) -> None:
-        """Take in the model as it is after `step` updates."""
-        keep = min(self.decay, (1 + step) / (10 + step))
-        averaged: list[Tensor] = []
-        current: list[Tensor] = []
+    def update(self, model: nn.Module, step: int | Tensor) -> None:
+        """Take in the model as it is after `step` updates: an int, or an int64 scalar on its device."""
+        floats: list[tuple[Tensor, Tensor]] = []
+        others: list[tuple[Tensor, Tensor]] = []
         for name, tensor in model.state_dict().items():
-            if tensor.is_floating_point():
-                averaged.append(self.tensors[name])
-                current.append(tensor)
-            else:
-                self.tensors[name].copy_(tensor)
-        torch._foreach_lerp_(averaged, current, 1 - keep)
+            (floats if tensor.is_floating_point() else others).append((self.tensors[name], tensor))
+        averaged, current = map(list, zip(*floats, strict=True))
+        difference = torch._foreach_sub(current, averaged)
+        torch._foreach_mul_(difference, self._share_of_new(step))  # type: ignore[arg-type]
+        torch._foreach_add_(averaged, difference)
+        for into, tensor in others:
+            into.copy_(tensor)
+
+    def _share_of_new(self, step: int | Tensor) -> float | Tensor:
+        if isinstance(step, int):
+            return 1 - min(self.decay, (1 + step) / (10 + step))
+        exact = step.double()
+        return (1 - ((1 + exact) / (10 + exact)).clamp(max=self.decay)).float()

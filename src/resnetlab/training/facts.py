@@ -48,6 +48,7 @@ def describe_plan(plan: RunPlan) -> dict[str, str]:
         "length": f"{timeline.num_steps:,} steps of {timeline.batch} = {epochs:.2f} epochs{parts}",
         "rate": LearningRate(recipe.schedule, timeline).describe(),
         "compile": f"{recipe.execution.compile} ({plan.compile_reason})",
+        "capture": f"{recipe.execution.capture} ({plan.capture_reason})",
         **(hint if too_small else {}),
     }
 
@@ -86,6 +87,6 @@ def _deviations(recipe: Recipe, depth: int) -> str:
     changed = [
         f"{name}={leaf.text or 'none'} ({named[name].text or 'none'})"
         for name, leaf in leaves(recipe).items()
-        if leaf.value != named[name].value and name != "compile"
+        if leaf.value != named[name].value and name not in ("compile", "capture")
     ]
     return f", but {', '.join(changed)}" if changed else ""

@@ -16,11 +16,11 @@ class FiniteGuard:
         self._can_skip = bool(optimizer.defaults.get("fused"))
         self._first_bad = torch.full((), -1, dtype=torch.int64, device=device)
 
-    def watch(self, loss: Tensor, gradients: list[Tensor], step: int) -> None:
+    def watch(self, loss: Tensor, gradients: list[Tensor], step: int | Tensor) -> None:
         """Take note of the step after `step` updates; nothing waits for the device."""
         is_finite = torch.isfinite(loss) & torch.isfinite(torch.nn.utils.get_total_norm(gradients))
         is_first = ~is_finite & (self._first_bad < 0)
-        self._first_bad.masked_fill_(is_first, step)
+        self._first_bad.copy_(torch.where(is_first, step, self._first_bad))
         if self._can_skip:  # the fused optimizers' own way to be told of an overflow
             self._optimizer.found_inf = (self._first_bad >= 0).float()  # type: ignore[attr-defined]
 

@@ -68,7 +68,7 @@ def build_optimizer(model: nn.Module, config: Optimizer, *, can_skip: bool = Fal
     return kind(groups, lr=0.0, betas=betas, eps=config.adam_eps, fused=not can_skip)
 
 
-def set_rate(optimizer: torch.optim.Optimizer, config: Optimizer, lr: float) -> None:
+def set_rate(optimizer: torch.optim.Optimizer, config: Optimizer, lr: float | Tensor) -> None:
     """Set the learning rate of the next update; the gradients must be there.
 
     Keras keeps the rate inside the velocity, v = m*v - lr*(g + decay*w): torch's form with a

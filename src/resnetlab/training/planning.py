@@ -18,6 +18,7 @@ from resnetlab.runs.directory import RunDirectory
 from resnetlab.settings import override, recipe_from_json
 from resnetlab.spec import KNOBS, ModelSpec
 from resnetlab.timeline import Timeline
+from resnetlab.training.capturing import decide_capture
 from resnetlab.training.device import decide_compile
 
 
@@ -32,6 +33,7 @@ class RunPlan:
     recipe: Recipe
     device: torch.device
     compile_reason: str
+    capture_reason: str
     image_shape: tuple[int, int, int]
     """Height, width and channels of what the network gets in evaluation."""
     workers: int = -1
@@ -164,12 +166,14 @@ def make_plan(
             f"{spec.name} has {spec.classes} classes, {source.name} has {len(source.class_names)}",
             hint=f"Leave out --set classes, or give at least {len(source.class_names)}.",
         )
-    plan = RunPlan(spec, source, source_text, recipe, device, "", shape, workers)
+    plan = RunPlan(spec, source, source_text, recipe, device, "", "", shape, workers)
     products = spec.num_multiply_adds(*plan.training_size)  # 6: forward, and backward to both inputs
     operations = 6.0 * products * plan.timeline.samples_seen(plan.timeline.num_steps)
     is_compiled, reason = decide_compile(recipe.execution.compile, operations=operations, device=device)
-    decided = override(recipe, {"compile": "on" if is_compiled else "off"})
-    return dataclasses.replace(plan, recipe=decided, compile_reason=reason)
+    is_captured, why = decide_capture(recipe, device, reads_files=plan.reads_files)
+    switches = {"compile": is_compiled, "capture": is_captured}
+    decided = override(recipe, {name: "on" if is_on else "off" for name, is_on in switches.items()})
+    return dataclasses.replace(plan, recipe=decided, compile_reason=reason, capture_reason=why)
 
 
 def plan_of(run: RunDirectory, source: AnySource, device: torch.device, workers: int = -1) -> RunPlan:
@@ -187,6 +191,7 @@ def plan_of(run: RunDirectory, source: AnySource, device: torch.device, workers:
         )
     recipe = recipe_from_json(run.read("recipe"))
     decide_compile(recipe.execution.compile, operations=0, device=device)  # refuses what cannot be
+    decide_capture(recipe, device, reads_files=isinstance(source, EncodedSource))
     return RunPlan(
         spec=ModelSpec.from_json(run.read("spec")),
         source=source,
@@ -194,6 +199,7 @@ def plan_of(run: RunDirectory, source: AnySource, device: torch.device, workers:
         recipe=recipe,
         device=device,
         compile_reason="as the run began",
+        capture_reason="as the run began",
         image_shape=(*data["image_shape"],),
         workers=workers,
     )

@@ -1,5 +1,6 @@
 """From a plan to a trainer in a new run directory; and from a run directory back to one."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,10 +26,12 @@ from resnetlab.runs.tensorboard import open_events
 from resnetlab.schedule import LearningRate
 from resnetlab.spec import ModelSpec
 from resnetlab.training.device import apply_switches, describe_device
+from resnetlab.training.device_steps import DeviceSteps, steps_of_a_launch
 from resnetlab.training.ema import WeightAverage
 from resnetlab.training.observer import Observer
 from resnetlab.training.optim import build_optimizer
 from resnetlab.training.planning import RunPlan
+from resnetlab.training.programs import HostSteps, StepProgram
 from resnetlab.training.reading import BAD_SAMPLE, Reading, broken_images, fit
 from resnetlab.training.state import TrainState
 from resnetlab.training.steps import TrainStep
@@ -142,6 +145,7 @@ def _assemble(
     state = parts.state
     if checkpoint:
         state.load(dict(checkpoint.tensors), dict(checkpoint.state))
+    rate = LearningRate(plan.recipe.schedule, plan.timeline)
     trainer = Trainer(
         run=run,
         identity=run.identity(),
@@ -149,10 +153,11 @@ def _assemble(
         num_classes=plan.spec.classes,
         device=plan.device,
         timeline=plan.timeline,
-        rate=LearningRate(plan.recipe.schedule, plan.timeline),
+        rate=rate,
         batches=parts.batches,
         watched=parts.watched,
         step_function=parts.step_function,
+        program=step_program(plan.spec, parts.batches, rate, state, parts.step_function, observer.note),
         state=state,
         metrics=Journal(run.metrics, length=state.metrics_length),
         events=Journal(run.events),
@@ -168,6 +173,25 @@ def _assemble(
 
     parts.bad.tell = tell
     return trainer
+
+
+def step_program(
+    spec: ModelSpec,
+    batches: Batches | LoadedBatches,
+    rate: LearningRate,
+    state: TrainState,
+    step_function: TrainStep,
+    note: Callable[[str], None] | None = None,
+) -> StepProgram:
+    """Return who makes the steps of a state, which is complete: its tensors are known by their place.
+
+    `note` is told what the device cannot do; without it, that is an error.
+    """
+    if step_function.recipe.execution.capture != "on" or isinstance(batches, LoadedBatches):
+        return HostSteps(state, batches, rate, step_function)
+    products = spec.num_multiply_adds(*batches.images.shape[1:3])
+    launch = steps_of_a_launch(6.0 * products * batches.timeline.batch)
+    return DeviceSteps(state, batches, rate, step_function, launch=launch, note=note)
 
 
 def build_state(spec: ModelSpec, recipe: Recipe, device: torch.device) -> tuple[TrainState, TrainStep]:

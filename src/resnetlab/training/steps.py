@@ -35,16 +35,16 @@ class LabelledBatch(Protocol):
         """Int64 (N,): second labels of mixed images."""
 
     @property
-    def weight(self) -> float:
+    def weight(self) -> float | Tensor:
         """Share of the first labels in the loss."""
 
 
-def keep_mask(seed: int, step: int, probabilities_U: Tensor, num_samples: int) -> Tensor:
+def keep_mask(seed: int, step: int | Tensor, probabilities_U: Tensor, num_samples: int) -> Tensor:
     """Return the factor of each unit's branch for each sample: 0, or 1 / its keep probability.
 
     Args:
         seed: The run's seed.
-        step: Updates made so far.
+        step: Updates made so far; an int, or an int64 scalar on the device.
         probabilities_U: Probability of keeping each unit, float (U,).
         num_samples: Samples in the batch.
 
@@ -109,8 +109,13 @@ class TrainStep:
         if execution.compile == "on":
             self._forward = torch.compile(self._loss_and_correct, dynamic=False)
 
-    def __call__(self, batch: LabelledBatch, *, step: int, lr: float) -> tuple[Tensor, Tensor]:
+    def __call__(
+        self, batch: LabelledBatch, *, step: int | Tensor, lr: float | Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Make the update after `step` updates.
+
+        With `step`, `lr` and the batch's weight as scalars on the device, the host decides nothing,
+        so that what was recorded of one step makes any other (see `device_steps`).
 
         Returns:
             The batch's mean loss (float32 scalar, nats) and its number of correct top-1 answers.
@@ -126,7 +131,7 @@ class TrainStep:
         self.optimizer.zero_grad(set_to_none=True)
         return loss, correct
 
-    def _mask(self, step: int, num_samples: int) -> Tensor | None:
+    def _mask(self, step: int | Tensor, num_samples: int) -> Tensor | None:
         if self._keep_U is None:
             return None
         return keep_mask(self.recipe.run.seed, step, self._keep_U, num_samples)
@@ -134,7 +139,9 @@ class TrainStep:
     def _accumulate_gradient(self, batch: LabelledBatch, keep_UN: Tensor | None) -> tuple[Tensor, Tensor]:
         num_samples, parts = len(batch.labels), self.recipe.execution.accumulate
         # A tensor: the compiler would make a new kernel for every new float.
-        weight = torch.full((), batch.weight, device=self.device)
+        weight = batch.weight
+        if not isinstance(weight, Tensor):
+            weight = torch.full((), weight, device=self.device)
         if parts == 1:
             loss, correct = self._forward(batch.images, batch.labels, batch.labels_other, weight, keep_UN)
             self._scaled(loss).backward()  # type: ignore[no-untyped-call]
@@ -179,7 +186,7 @@ class TrainStep:
     def _scaled(self, loss: Tensor) -> Tensor:
         return self.scaler.scale(loss) if self.scaler else loss * self._fixed_scale
 
-    def _update(self, loss: Tensor, step: int, lr: float) -> None:
+    def _update(self, loss: Tensor, step: int | Tensor, lr: float | Tensor) -> None:
         config = self.recipe.optimizer
         if self.scaler:
             self.scaler.unscale_(self.optimizer)
@@ -188,7 +195,7 @@ class TrainStep:
         if not self.scaler:  # which leaves out overflowing steps itself
             self._guard.watch(loss, self._gradients(), step)
             if self._looks_at_once and self._guard.first_bad_step is not None:
-                raise self._diverged(loss, step)
+                raise self._diverged(loss, int(step))
         if config.clip_norm:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
         set_rate(self.optimizer, config, lr)

@@ -6,7 +6,7 @@ import shlex
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn
 
 import torch
 from torch import nn
@@ -21,22 +21,14 @@ from resnetlab.runs.journal import Journal
 from resnetlab.runs.tensorboard import EventFile
 from resnetlab.schedule import LearningRate
 from resnetlab.timeline import Timeline
+from resnetlab.training.due import Due
 from resnetlab.training.interrupt import Interrupt
 from resnetlab.training.observer import Observer
+from resnetlab.training.programs import BatchSource, StepProgram
 from resnetlab.training.scoring import ScoredBatch, score
 from resnetlab.training.state import TrainState
-from resnetlab.training.steps import LabelledBatch, TrainStep, diverged, first_non_finite
-from resnetlab.units import Duration, format_seconds
-
-
-class BatchSource(Protocol):
-    """The training batches, by step."""
-
-    def at(self, step: int) -> LabelledBatch:
-        """Return the batch of the update after `step` updates."""
-
-    def close(self) -> None:
-        """End whatever prepares batches."""
+from resnetlab.training.steps import TrainStep, diverged, first_non_finite
+from resnetlab.units import format_seconds
 
 
 @dataclass
@@ -65,6 +57,7 @@ class Trainer:
     watched: EvaluationSet
     """What the curve is drawn from: the validation samples if there are any, else the test set."""
     step_function: TrainStep
+    program: StepProgram
     state: TrainState
     metrics: Journal
     events: Journal
@@ -78,6 +71,7 @@ class Trainer:
     _wait_mark: tuple[float, float] = (0.0, 0.0)
 
     def __post_init__(self) -> None:
+        self._due = Due(self.recipe.run, self.timeline)
         self._begun = self.state.seconds
         self._wait_mark = (0.0, self._begun)
 
@@ -93,56 +87,40 @@ class Trainer:
             Interrupted: If a signal came; everything is saved then.
             DivergedError: If a number stopped being finite; the last checkpoint is from before.
         """
-        state, run = self.state, self.recipe.run
+        state = self.state
         self._evaluate_if_due()
         while state.step < self.timeline.num_steps and not state.reached:
             if self.interrupt.is_requested:
                 self.leave()
-            step, started = state.step, time.monotonic()
-            batch = self.batches.at(step)
-            lr = self.rate.at(step)
-            loss, correct = self.step_function(batch, step=step, lr=lr)
-            state.step += 1
-            for tally in (state.interval, state.epoch):
-                tally.add(loss, correct, len(batch.labels))
-            if state.average:
-                state.average.update(state.model, state.step)
-            self._write_rows(lr)
+            started = time.monotonic()
+            self.program.run(self._due.steps_to_next(state.step, self.program.longest))
+            self._write_rows()
             state.seconds += time.monotonic() - started
             self._evaluate_if_due()
-            if run.checkpoint_every and state.step % run.checkpoint_every == 0:
+            if self._due.save(state.step):
                 self.save()
             samples = self.timeline.samples_seen(state.step)
             self.observer.progress(state.step, samples=samples, seconds=state.seconds)
         self.save()
 
-    def _write_rows(self, lr: float) -> None:
+    def _write_rows(self) -> None:
         """Write the training rows that are due after this step, and clear their sums."""
-        state, run = self.state, self.recipe.run
-        if state.step % run.log_every == 0 or state.step == self.timeline.num_steps:
+        state = self.state
+        if self._due.row(state.step):
             self.step_function.refuse_bad_steps(self.batches.at)
+            lr = self.rate.at(state.step - 1)
             row = {"kind": "train", "step": state.step, "learning_rate": lr, **state.interval.row()}
             self._add_row(row)
             state.interval.clear()
-        if self._is_due(run.histogram_every) and self.event_file:
+        if self._due.histograms(state.step) and self.event_file:
             self.event_file.add_histograms(
                 state.step, {n: t.float().cpu().numpy() for n, t in state.model.state_dict().items()}
             )
 
-    def _is_due(self, every: Duration) -> bool:
-        """Whether a multiple of `every` ended with this step."""
-        step = self.state.step
-        if every.count == 0 or step == 0:
-            return False
-        if every.unit == "st":
-            return step % every.count == 0
-        ended, before = self.timeline.epochs_ended(step), self.timeline.epochs_ended(step - 1)
-        return ended // every.count > before // every.count
-
     def _evaluate_if_due(self) -> None:
         """Evaluate if this step calls for it and it was not done before a restart."""
-        state, is_last = self.state, self.state.step == self.timeline.num_steps
-        if state.evaluated == state.step or not (is_last or self._is_due(self.recipe.run.eval_every)):
+        state = self.state
+        if state.evaluated == state.step or not self._due.evaluation(state.step):
             return
         scores = self.evaluate(self.watched)
         row: dict[str, Any] = {

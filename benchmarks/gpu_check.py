@@ -1,0 +1,38 @@
+"""Whether recorded steps compute what the same steps do when they are made one operation after another."""
+
+import torch
+
+from resnetlab.bench import training_program
+from resnetlab.catalog import model_spec
+from resnetlab.recipes import named_recipe
+from resnetlab.settings import override
+from resnetlab.training.device_steps import DeviceSteps
+from resnetlab.training.recording import Recorder
+from resnetlab.units import Duration
+
+_STEPS = 37  # three to warm up, three launches of ten, four alone
+
+
+def differing_tensors(device: torch.device) -> list[str]:
+    """Return the names of weights, statistics, averages and optimizer state that differ after some steps.
+
+    Both ways count their steps on the device, in deterministic mode and fp32, with everything that a step
+    may hold: mixup and cutmix, averaged weights, clipping, stochastic depth.
+    """
+    states = []
+    for records in (True, False):
+        recipe = override(
+            named_recipe("quick"),
+            {"capture": "on", "compile": "off", "deterministic": True, "length": Duration(1000, "st"),
+             "mixup": 0.4, "cutmix": 1.0, "ema_decay": 0.99, "clip_norm": 1.0, "batch": 32},
+        )  # fmt: skip
+        spec = model_spec("resnet8").with_(stochastic_depth=0.3)
+        program, _ = training_program(spec, recipe, device, num_samples=500)
+        assert isinstance(program, DeviceSteps)
+        if not records:
+            program.recorder = Recorder(torch.device("cpu"))
+        program.run(_STEPS)
+        tensors = program.state.tensors()
+        states.append({f"{group}/{name}": t for group, named in tensors.items() for name, t in named.items()})
+    torch.use_deterministic_algorithms(False)
+    return [name for name, tensor in states[0].items() if not torch.equal(tensor, states[1][name])]

@@ -1,0 +1,151 @@
+"""The step with no host in it: a function of what lies on the device, its own counter included."""
+
+from collections.abc import Callable
+from itertools import takewhile
+
+import torch
+
+from resnetlab.data.batches import Batches
+from resnetlab.data.device_batches import DeviceBatches
+from resnetlab.data.step_table import StepTable
+from resnetlab.schedule import LearningRate
+from resnetlab.training.recording import Recorder, Work
+from resnetlab.training.state import TrainState
+from resnetlab.training.steps import TrainStep
+
+_WARM_UP = 3
+"""Steps made one operation after another before one is recorded: they compile, choose algorithms and
+make the optimizer's buffers. They are steps of the run like any other."""
+
+_SMALL_STEP = 5e11
+"""Floating-point operations of a step below which several are recorded as one: about a millisecond
+of one H200, against some microseconds between two launches. An estimate; not yet measured."""
+
+_STEPS_OF_A_LAUNCH = 10
+
+
+def steps_of_a_launch(operations: float) -> int:
+    """Return how many steps of so many floating-point operations are recorded as one."""
+    return _STEPS_OF_A_LAUNCH if operations < _SMALL_STEP else 1
+
+
+class DeviceSteps:
+    """Makes the same updates as `HostSteps` from recordings of whole steps.
+
+    The step's number lies on the device and counts itself; batch, augmentation, rate and the numbers
+    of mixup are found by it. The host only sees to it that the next orders and rows of the tables are
+    there, and starts recordings. A short batch, which has other shapes, is made without a recording.
+
+    On the CPU it is the same program, done one operation after another, with the same bits as
+    `HostSteps`. On CUDA the rate is a float32, because the fused optimizers read such a one from the
+    device, where `HostSteps` hands them a float64: the two are not bit-equal there.
+
+    Args:
+        state: What is trained.
+        batches: Its batches, in memory.
+        rate: Its learning rates.
+        step_function: The update.
+        launch: Steps of one recording.
+        note: Told when recording failed; without it, the error is raised.
+        recorder: What records, if it is not to be the device's own.
+
+    Attributes:
+        state: What is trained.
+        recorder: What records; exchanged for one that only repeats where recording fails.
+        longest: Steps of one recording.
+    """
+
+    def __init__(
+        self,
+        state: TrainState,
+        batches: Batches,
+        rate: LearningRate,
+        step_function: TrainStep,
+        *,
+        launch: int = 1,
+        note: Callable[[str], None] | None = None,
+        recorder: Recorder | None = None,
+    ) -> None:
+        device = step_function.device
+        self.longest = launch
+        self.state, self._step_function, self._note = state, step_function, note
+        self._timeline = batches.timeline
+        compiled = step_function.recipe.execution.compile == "on"
+        self._batches = DeviceBatches(batches, steps_ahead=launch, compiled=compiled)
+        self._rates = StepTable(lambda step: (rate.at(step),), self._timeline.num_steps, device)
+        self._rate = torch.zeros(
+            (), dtype=torch.float64 if device.type == "cpu" else torch.float32, device=device
+        )
+        self._step = torch.full((), state.step, dtype=torch.int64, device=device)
+        self._counted = state.step
+        self.recorder = recorder or Recorder(device)
+        self._recordings: dict[int, Work] = {}
+        self._warm_up = _WARM_UP
+
+    def run(self, count: int) -> None:
+        """Make `count` updates; on CUDA, ask the device to."""
+        end = self.state.step + count
+        while (first := self.state.step) < end:
+            if self._counted != first:
+                self._step.fill_(first)
+            made = self._make(range(first, min(end, first + self.longest)))
+            samples = self._timeline.samples_seen(first + made) - self._timeline.samples_seen(first)
+            for tally in (self.state.interval, self.state.epoch):
+                tally.seen += samples
+            self.state.step = self._counted = first + made
+
+    def _make(self, steps: range) -> int:
+        """Make some of these steps, from the first on; return how many."""
+        self._batches.prepare(steps)
+        self._rates.prepare(steps)
+        sizes = [len(self._timeline.positions(step)) for step in steps]
+        num_full = len(list(takewhile(lambda size: size == self._timeline.batch, sizes)))
+        if not num_full:
+            self._make_one(sizes[0])
+            return 1
+        if self._warm_up:
+            self._warm_up -= 1
+            with self.recorder.warming_up():
+                self._make_one(sizes[0])
+            return 1
+        times = self.longest if num_full == self.longest else 1
+        self._recording(times)()
+        return times
+
+    def _recording(self, times: int) -> Work:
+        if times not in self._recordings:
+            self._recordings[times] = self._record(times)
+        return self._recordings[times]
+
+    def _record(self, times: int) -> Work:
+        optimizer = self._step_function.optimizer
+        groups = [group for group in optimizer.param_groups if "capturable" in group]
+        for group in groups:  # adam's word for it; its fused form computes the same with and without
+            group["capturable"] = True
+        try:
+            return self.recorder.record(self._make_full, times)
+        except RuntimeError as error:
+            if self._note is None:
+                raise
+            self._note(f"The step could not be captured and is made from the host: {error}")
+            optimizer.zero_grad(set_to_none=True)
+            self.recorder = Recorder(torch.device("cpu"))
+            return self.recorder.record(self._make_full, times)
+        finally:
+            for group in groups:
+                group["capturable"] = False
+
+    def _make_full(self) -> None:
+        self._make_one(self._timeline.batch)
+
+    def _make_one(self, count: int) -> None:
+        """Make the step that the counter says, of `count` samples. All of it is done on the device."""
+        state = self.state
+        batch = self._batches.at(self._step, count)
+        self._rate.copy_(self._rates.at(self._step)[0])
+        loss, correct = self._step_function(batch, step=self._step, lr=self._rate)
+        self._step.add_(1)
+        for tally in (state.interval, state.epoch):
+            tally.add_sums(loss, correct, count)
+        if state.average:
+            state.average.update(state.model, self._step)

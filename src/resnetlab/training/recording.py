@@ -1,0 +1,61 @@
+"""Recording a function's work on a device once, to have it done again with a single call."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+
+Work = Callable[[], None]
+
+
+class Recorder:
+    """Records work that reads and writes the same tensors every time; on the CPU there is nothing to gain.
+
+    On CUDA the kernels of the work become a graph, and all of them are started by one call. What
+    such work may not do: wait for the device, or take a decision on the host that differs the next
+    time. Other threads may use the device while it is recorded. All recordings share one pool of
+    memory, so that only what lies outside of it (weights, statistics, sums) lasts from one to the next.
+
+    Source: torch.cuda.graph; docs.pytorch.org/docs/stable/notes/cuda.html, "whole-network capture".
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._is_cuda = device.type == "cuda"
+        self._graphs: list[torch.cuda.CUDAGraph] = []
+
+    @contextmanager
+    def warming_up(self) -> Iterator[None]:
+        """Surround work that is done for the first times: on another stream, as a recording will be."""
+        if not self._is_cuda:
+            yield
+            return
+        current = torch.cuda.current_stream(self._device)
+        beside = torch.cuda.Stream(self._device)
+        beside.wait_stream(current)
+        with torch.cuda.stream(beside):
+            yield
+        current.wait_stream(beside)
+
+    def record(self, work: Work, times: int) -> Work:
+        """Return what does the work so many times over. It is not done by being recorded.
+
+        Raises:
+            RuntimeError: If the work cannot be recorded.
+        """
+        if not self._is_cuda:
+            return lambda: _repeat(work, times)
+        graph = torch.cuda.CUDAGraph()
+        pool = self._graphs[0].pool() if self._graphs else None
+        with (
+            torch.cuda.device(self._device),
+            torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"),
+        ):
+            _repeat(work, times)
+        self._graphs.append(graph)
+        return graph.replay
+
+
+def _repeat(work: Work, times: int) -> None:
+    for _ in range(times):
+        work()

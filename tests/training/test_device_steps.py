@@ -1,0 +1,201 @@
+"""A run whose steps count themselves on the device is, on the CPU, the run made from the host, bit for bit.
+
+What only CUDA can show (that a recorded step computes what the same step does when it is not) is not
+here: `python benchmarks/gpu.py` checks it where there is a GPU.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from resnetlab.errors import DivergedError, UsageError
+from resnetlab.runs.directory import RunDirectory, claim_new
+from resnetlab.settings import override
+from resnetlab.training import device_steps
+from resnetlab.training.capturing import decide_capture
+from resnetlab.training.device_steps import DeviceSteps, steps_of_a_launch
+from resnetlab.training.ema import WeightAverage
+from resnetlab.training.observer import Silence
+from resnetlab.training.recording import Recorder, Work
+from resnetlab.training.session import start
+from resnetlab.training.steps import keep_mask
+from resnetlab.training.trainer import Trainer
+from resnetlab.units import Duration
+from tests.training.helpers import CPU, final_bytes, go_on, small_plan, small_recipe, small_source, train
+from tests.training.test_resume import run_until
+
+# One unit's worth of everything: both kinds of mixing, erasing, repeats, stochastic depth (small_plan),
+# averaged weights, a batch that runs across epochs, rows that do not fall on the launches' ends.
+RICH: dict[str, Any] = {"cutmix": 1.0, "erasing": 0.3, "repeats": 2, "clip_norm": 0.5, "accumulate": 1}
+CYCLES: dict[str, Any] = {"cycle_epochs": 1, "length": "3ep", "batch": 7, "accumulate": 1}
+NEVER = Duration(0, "ep")
+WAYS = [
+    RICH,
+    CYCLES | {"optimizer": "adam", "mixup": 0.0},
+    {"precision": "bf16", "mixup": 0.0, "cutmix": 0.5, "batch": 60, "length": "6st"},
+]
+
+
+def trained(out: Path, **changes: Any) -> Trainer:
+    """A finished run, with its trainer."""
+    with claim_new(out):
+        trainer = start(small_plan(**changes), RunDirectory(out), Silence())
+        train(trainer)
+        trainer.close()
+    return trainer
+
+
+@pytest.mark.parametrize("changes", WAYS, ids=["everything", "short batches", "whole epochs"])
+def test_it_is_the_run_made_from_the_host_byte_for_byte(changes: dict[str, Any], tmp_path: Path) -> None:
+    host = trained(tmp_path / "host", capture="off", **changes)
+    device = trained(tmp_path / "device", capture="on", **changes)
+
+    assert isinstance(device.program, DeviceSteps)
+    assert set(device.program._recordings) >= {1}
+    last = host.timeline.num_steps
+    assert final_bytes(device.run, last) == final_bytes(host.run, last)
+    assert (device.run.path / "spec.json").exists()
+
+
+def test_a_run_stopped_between_two_launches_goes_on_byte_for_byte(tmp_path: Path) -> None:
+    whole = trained(tmp_path / "whole", capture="on", **RICH)
+
+    run = run_until(tmp_path / "run", 18, capture="on", **RICH)
+    trainer = go_on(run, small_source())
+    train(trainer)
+    trainer.close()
+
+    assert final_bytes(run) == final_bytes(whole.run)
+
+
+def test_no_launch_runs_past_what_is_to_be_written_down(tmp_path: Path) -> None:
+    """Rows every 7 steps, a checkpoint every 12, an evaluation after each epoch: 7.5 steps of 8 of 60."""
+    seen: list[int] = []
+
+    class Watch(Silence):
+        def progress(self, step: int, *, samples: int, seconds: float) -> None:
+            seen.append(step)
+
+    with claim_new(tmp_path / "run"):
+        changes = {"capture": "on", "log_every": 7, "checkpoint_every": 12, "length": "30st"}
+        trainer = start(small_plan(**changes), RunDirectory(tmp_path / "run"), Watch())
+        train(trainer)
+        trainer.close()
+
+    assert seen == [7, 8, 12, 14, 15, 21, 23, 24, 28, 30]
+
+
+def test_a_step_that_cannot_be_recorded_is_made_all_the_same_and_said(tmp_path: Path) -> None:
+    class Refusing(Recorder):
+        def record(self, work: Work, times: int) -> Work:
+            raise RuntimeError("operation not permitted when stream is capturing")
+
+    host = trained(tmp_path / "host", capture="off")
+    notes: list[str] = []
+    with claim_new(tmp_path / "run"):
+        trainer = start(small_plan(capture="on"), RunDirectory(tmp_path / "run"), Silence())
+        assert isinstance(trainer.program, DeviceSteps)
+        trainer.program.recorder, trainer.program._note = Refusing(CPU), notes.append
+        train(trainer)
+        trainer.close()
+
+    assert notes == [
+        "The step could not be captured and is made from the host: "
+        "operation not permitted when stream is capturing"
+    ]
+    assert final_bytes(trainer.run) == final_bytes(host.run)
+
+
+@pytest.mark.parametrize("looks_at_once", [True, False])
+def test_a_bad_step_within_a_launch_is_named_and_changes_no_weight(
+    looks_at_once: bool, tmp_path: Path
+) -> None:
+    """The second is how a GPU is dealt with: nobody looks before the next row."""
+    with claim_new(tmp_path / "run"):
+        changes = {"capture": "on", "log_every": 20, "checkpoint_every": 0, "eval_every": NEVER, "mixup": 0.0}
+        trainer = start(small_plan(**changes), RunDirectory(tmp_path / "run"), Silence())
+    trainer.step_function._looks_at_once = looks_at_once
+    trainer.program.run(5)
+    before = trainer.state.model.get_parameter("fc.weight").detach().clone()
+    with torch.no_grad():
+        trainer.state.model.get_parameter("layer1.0.conv1.weight")[0, 0, 0, 0] = torch.nan
+
+    with pytest.raises(DivergedError, match=r"diverged at step 6: .*layer1\.0\.conv1\.weight"):
+        train(trainer)
+
+    assert torch.equal(trainer.state.model.get_parameter("fc.weight"), before)
+    trainer.close()
+
+
+def test_numbers_drawn_for_a_step_on_the_device_are_those_drawn_for_its_int() -> None:
+    keep = torch.tensor([1.0, 0.7, 0.3])
+    for step in [*range(300), 64_000, 2**31 - 1, 2**31, 2**40 + 3]:
+        masks = [keep_mask(11, s, keep, 16) for s in (step, torch.tensor(step))]
+        assert torch.equal(*masks), step
+
+
+def test_the_average_takes_a_step_on_the_device_as_it_takes_an_int() -> None:
+    model = torch.nn.BatchNorm1d(5)
+    averages = [WeightAverage(model, 0.98) for _ in range(2)]
+    for step in (1, 2, 3, 100, 400, 500):
+        torch.nn.init.normal_(model.weight)
+        averages[0].update(model, step)
+        averages[1].update(model, torch.tensor(step))
+
+    assert all(torch.equal(averages[0].tensors[n], t) for n, t in averages[1].tensors.items())
+
+
+REFUSED = [
+    ({"precision": "fp16"}, "fp16 adapts its loss scale"),
+    ({"optimizer": "lamb"}, "lamb counts its steps"),
+    ({"momentum_form": "keras", "nesterov": False}, "momentum_form=keras"),
+]
+
+
+@pytest.mark.parametrize(("changes", "reason"), REFUSED)
+def test_what_the_host_must_decide_is_not_captured_and_the_reason_is_said(
+    changes: dict[str, Any], reason: str
+) -> None:
+    recipe = small_recipe(**changes)
+
+    is_on, why = decide_capture(recipe, torch.device("cuda"), reads_files=False)
+    assert not is_on
+    assert reason in why
+    with pytest.raises(UsageError, match="capture=on is not possible: " + reason):
+        decide_capture(override(recipe, {"capture": "on"}), CPU, reads_files=False)
+
+
+def test_capture_is_chosen_where_nothing_stands_against_it() -> None:
+    recipe, cuda = small_recipe(), torch.device("cuda")
+
+    assert decide_capture(recipe, cuda, reads_files=False)[0]
+    assert decide_capture(small_recipe(precision="fp16", loss_scale=128.0), cuda, reads_files=False)[0]
+    assert decide_capture(recipe, cuda, reads_files=True) == (False, "images are read from files")
+    assert decide_capture(recipe, CPU, reads_files=False) == (False, "only CUDA gains by it")
+    assert decide_capture(small_recipe(capture="off"), cuda, reads_files=False) == (False, "as asked")
+
+
+def test_small_steps_share_a_launch_and_large_ones_do_not() -> None:
+    assert steps_of_a_launch(6 * 40.6e6 * 128) == device_steps._STEPS_OF_A_LAUNCH  # ResNet-20
+    assert steps_of_a_launch(6 * 4.09e9 * 256) == 1  # ResNet-50
+
+
+def test_low_precision_keeps_weights_averages_statistics_and_loss_in_fp32(tmp_path: Path) -> None:
+    trainer = trained(tmp_path / "run", capture="on", precision="bf16", length="4st", accumulate=1)
+    outputs: dict[str, torch.dtype] = {}
+
+    def note(module: torch.nn.Module, inputs: Any, output: Tensor) -> None:
+        outputs[type(module).__name__] = output.dtype
+
+    for module in trainer.state.model.modules():
+        module.register_forward_hook(note)
+    trainer.step_function(trainer.batches.at(0), step=0, lr=0.1)
+
+    tensors = [tensor for named in trainer.state.tensors().values() for tensor in named.values()]
+    assert {t.dtype for t in tensors if t.is_floating_point()} == {torch.float32}
+    assert "running_var" in " ".join(trainer.state.tensors()["model"])
+    assert outputs["Conv2d"] == outputs["BatchNorm2d"] == torch.bfloat16
+    assert trainer.state.interval._loss.dtype == torch.float64
