@@ -4,7 +4,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from resnetlab.api import evaluate, resume, train
+    from resnetlab.api import evaluate, finetune, resume, train
     from resnetlab.artefact import import_weights, load_artefact
     from resnetlab.catalog import list_models, model_spec
     from resnetlab.data.open import open_source
@@ -25,6 +25,7 @@ _HOMES = {
     "create_model": "resnetlab.models",
     "evaluate": "resnetlab.api",
     "export_model": "resnetlab.export",
+    "finetune": "resnetlab.api",
     "import_weights": "resnetlab.artefact",
     "list_models": "resnetlab.catalog",
     "list_recipes": "resnetlab.recipes",
@@ -44,6 +45,7 @@ __all__ = [
     "create_model",
     "evaluate",
     "export_model",
+    "finetune",
     "import_weights",
     "list_models",
     "list_recipes",

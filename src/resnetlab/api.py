@@ -16,8 +16,9 @@ from resnetlab.settings import find_leaf, leaves, override
 from resnetlab.spec import KNOBS, ModelSpec
 from resnetlab.training.device import pick_device
 from resnetlab.training.observer import Observer, Silence
-from resnetlab.training.planning import open_for, plan_run
+from resnetlab.training.planning import fit_to_source, open_for, plan_run
 from resnetlab.training.run import Result, default_out, resume_run, train_plan
+from resnetlab.transfer import open_trained, plan_finetuning, suggest
 from resnetlab.units import Duration
 
 
@@ -59,15 +60,73 @@ def train(
     source = open_for(spec, data, fixed)
     recipe = recipe or default_recipe(data, reads_files=isinstance(source, EncodedSource))
     chosen = named_recipe(recipe, spec.depth) if isinstance(recipe, str) else recipe
+    chosen = _with_values(chosen, epochs, steps, values)
+    plan = plan_run(spec, data, chosen, pick_device(device), fixed, workers=workers, source=source)
+    return train_plan(plan, Path(out) if out else default_out(plan), observer or Silence())
+
+
+def finetune(
+    weights: str | Path,
+    *,
+    data: str,
+    model: str | ModelSpec | None = None,
+    recipe: str | Recipe = "finetune",
+    out: str | Path | None = None,
+    device: str = "auto",
+    observer: Observer | None = None,
+    workers: int = -1,
+    epochs: int | None = None,
+    steps: int | None = None,
+    **values: Any,
+) -> Result:
+    """Train a network on from trained weights, for the classes of the data, and return how it ended.
+
+    Args:
+        weights: A run, a checkpoint, a model folder, or anything that `load_weights` takes.
+        data: A dataset's name or path.
+        model: The weights' network; None takes the one that they are of.
+        recipe: A recipe or its name. Of a named one the weights decide the normalisation, and of
+            "finetune" the images' size, and the number of images batch and length; a Recipe is
+            taken as it is.
+        out: The run's directory, new or empty; None makes a name under runs/.
+        device: auto, cpu, cuda, cuda:1 or mps.
+        observer: Who watches; it is told what was kept and what begins anew.
+        workers: Processes that read image files, -1 for as many as suit the machine.
+        epochs: Length of training in epochs.
+        steps: Length of training in steps; excludes `epochs`.
+        values: Any value of the recipe, e.g. freeze="body", head="keep-shared", patience=5.
+
+    Raises:
+        UsageError: If a name or value cannot be, or `out` holds anything already.
+        CheckpointError: If the weights are damaged or another network's, saying which.
+        DataError: If the data is missing or damaged.
+        Interrupted, DivergedError, WriteError, LockedError: As training ends before its end.
+    """
+    trained, observer = open_trained(weights), observer or Silence()
+    spec = model_spec(model) if isinstance(model, str) else model or trained.spec
+    source = trained.open_data(data, spec)
+    if isinstance(recipe, str):
+        recipe = named_recipe(recipe, spec.depth)
+        for _, changes in suggest(recipe, trained, source, fit_to_source(spec, source).in_channels):
+            recipe = override(recipe, changes)
+    chosen = _with_values(recipe, epochs, steps, values)
+    plan, report, notes = plan_finetuning(
+        trained, spec, source, data, chosen, pick_device(device), workers=workers
+    )
+    for note in (str(report), *notes):
+        observer.note(note)
+    return train_plan(plan, Path(out) if out else default_out(plan), observer)
+
+
+def _with_values(recipe: Recipe, epochs: int | None, steps: int | None, values: dict[str, Any]) -> Recipe:
+    """Return the recipe with a length and other values, as keyword arguments give them."""
     if epochs is not None:
         values["length"] = Duration(epochs, "ep")
     if steps is not None:
         values["length"] = Duration(steps, "st")
-    known = leaves(chosen)
+    known = leaves(recipe)
     kinds = {name: find_leaf(known, name).kind for name in values}
-    chosen = override(chosen, {n: convert(kinds[n], v, n) for n, v in values.items()})
-    plan = plan_run(spec, data, chosen, pick_device(device), fixed, workers=workers, source=source)
-    return train_plan(plan, Path(out) if out else default_out(plan), observer or Silence())
+    return override(recipe, {n: convert(kinds[n], v, n) for n, v in values.items()})
 
 
 def resume(

@@ -22,8 +22,8 @@ from resnetlab.spec import ModelSpec
 from resnetlab.timeline import Timeline
 from resnetlab.training.device import apply_switches, describe_device
 from resnetlab.training.planning import RunPlan
-from resnetlab.training.programs import StepProgram
-from resnetlab.training.session import build_state, step_program
+from resnetlab.training.programs import StepProgram, step_program
+from resnetlab.training.session import build_state
 from resnetlab.training.steps import autocast
 from resnetlab.units import Duration, format_bytes, format_seconds
 

@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,10 +95,14 @@ def recipe_hash(recipe: Recipe) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+Layer = tuple[str, Mapping[str, Any]]
+"""Values by leaf name, and before them where they come from."""
+
+
 class Resolution:
     """A recipe under construction that remembers where each value came from.
 
-    Later layers win: default < recipe < file < flag.
+    Later layers win: default < recipe < what weights and data suggest < file < flag.
     """
 
     def __init__(self, base: Recipe) -> None:
@@ -115,6 +119,11 @@ class Resolution:
         by_leaf = {find_leaf(known, name).name: value for name, value in changes.items()}
         self.recipe = override(self.recipe, by_leaf)
         self.origins |= dict.fromkeys(by_leaf, origin)
+
+    def set_layers(self, layers: Iterable[Layer]) -> None:
+        """Change leaves, layer after layer."""
+        for origin, changes in layers:
+            self.set_values(changes, origin)
 
     def set_texts(self, changes: Mapping[str, str], origin: str) -> None:
         """Change leaves to the values that texts write, as `--set name=text` does."""

@@ -21,6 +21,7 @@ from resnetlab.errors import CheckpointError, UsageError
 from resnetlab.runs.manifest import NAME, make_manifest, read_verified, to_json_bytes
 
 WEIGHTS = "model.safetensors"
+_LONGEST_HEADER = 100_000_000  # bytes; what the format allows
 
 
 def to_safetensors(tensors: Mapping[str, Tensor], description: Description | None = None) -> bytes:
@@ -28,6 +29,17 @@ def to_safetensors(tensors: Mapping[str, Tensor], description: Description | Non
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     metadata = {"format": "pt"} if description is None else description.to_texts()
     return safetensors.torch.save(plain, metadata=metadata)
+
+
+def is_described(path: Path) -> bool:
+    """Return whether the safetensors file has our description in its header."""
+    try:
+        with path.open("rb") as stream:
+            length = int.from_bytes(stream.read(8), "little")
+            header = json.loads(stream.read(min(length, _LONGEST_HEADER)))
+        return str(header["__metadata__"]["format"]).startswith("resnetlab-model-")
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def from_safetensors(content: bytes, place: str) -> Artefact:

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from resnetlab.artefact.model import Artefact, name_classes
+from resnetlab.artefact.model import Artefact, in_channels, name_classes
 from resnetlab.data.normalise import Normaliser
 from resnetlab.data.preprocessing import Geometry, Preprocessing
 from resnetlab.errors import UsageError
@@ -35,7 +35,7 @@ def import_weights(
     notes = []
     if not class_names:
         notes.append("no class names given: the classes are numbered (--classes FILE names them)")
-    preprocessing, more = _preprocessing(report.preprocessing, spec)
+    preprocessing, more = preprocessing_of(report.preprocessing, spec)
     side = preprocessing.geometry.side
     artefact = Artefact(
         spec=spec,
@@ -50,8 +50,12 @@ def import_weights(
     return artefact, report
 
 
-def _preprocessing(facts: InputFacts, spec: ModelSpec) -> tuple[Preprocessing, list[str]]:
-    """Return what the weights' source did to its images, and what is not known of it."""
+def preprocessing_of(facts: InputFacts, spec: ModelSpec) -> tuple[Preprocessing, list[str]]:
+    """Return what the weights' source did to its images, and what is not known of it.
+
+    Raises:
+        UsageError: If the network takes images that are neither grey nor in colour.
+    """
     if spec.in_channels not in (1, 3):
         raise UsageError(f"the network takes images of {spec.in_channels} channels; read are 1 and 3")
     channels: Literal[1, 3] = 1 if spec.in_channels == 1 else 3
@@ -59,8 +63,7 @@ def _preprocessing(facts: InputFacts, spec: ModelSpec) -> tuple[Preprocessing, l
     if not facts.is_told:
         notes.append("the file does not tell its preprocessing: pixels are taken as 0 to 1, as they are")
     mean, std = (np.array(values) if values else None for values in (facts.mean, facts.std))
-    if mean is not None and std is not None and len(mean) != channels:
-        mean, std = (np.full(channels, values.mean()) for values in (mean, std))
+    if mean is not None and len(mean) != channels:
         notes.append("the normalisation of colour images is averaged over the channels")
     if facts.normalise == "per-pixel-mean":
         notes.append("the training images' mean image is not in the file, and nothing is subtracted for it")
@@ -70,5 +73,5 @@ def _preprocessing(facts: InputFacts, spec: ModelSpec) -> tuple[Preprocessing, l
         notes.append(f"images are resized by bicubic instead of {interpolation}")
         interpolation = "bicubic"
     geometry = Geometry(side, facts.resize or side, interpolation)
-    normaliser = Normaliser(facts.normalise, facts.pixel_range, mean, std)
+    normaliser = in_channels(Normaliser(facts.normalise, facts.pixel_range, mean, std), channels)
     return Preprocessing(normaliser, geometry, channels), notes

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from resnetlab.artefact.folder import from_safetensors, is_folder, read_folder
+from resnetlab.artefact.folder import from_safetensors, is_described, is_folder, read_folder
 from resnetlab.artefact.model import Artefact, fit_geometry, name_classes
 from resnetlab.data.preprocessing import Preprocessing
 from resnetlab.errors import CheckpointError, DataError, UsageError
@@ -50,6 +50,15 @@ def load_artefact(path: Path | str, *, weights: str = "auto") -> Artefact:
         f"{path} is no run, no checkpoint and no model folder",
         hint="`resnetlab import FILE -o FOLDER` makes a model folder from the weights of others.",
     )
+
+
+def is_artefact(path: Path) -> bool:
+    """Return whether `load_artefact` takes what lies at `path`: something of ours, not of another program."""
+    if path.is_dir():
+        return is_folder(path) or (path / NAME).exists() or (path / "recipe.json").exists()
+    if not path.is_file() or path.suffix != ".safetensors":
+        return False
+    return is_described(path)
 
 
 def _read(path: Path) -> bytes:

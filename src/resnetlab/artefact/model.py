@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+import numpy as np
 from torch import Tensor
 
+from resnetlab.data.normalise import Floats, Normaliser
 from resnetlab.data.preprocessing import Geometry, Preprocessing
 from resnetlab.errors import CheckpointError, ResnetlabError, UsageError
 from resnetlab.models import ResNet, create_model
@@ -122,6 +124,21 @@ def name_classes(names: Sequence[str], count: int) -> tuple[str, ...]:
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise UsageError(f"class names occur twice: {', '.join(twice[:5])}")
     return (*names, *(f"class {index}" for index in range(len(names), count)))
+
+
+def in_channels(normaliser: Normaliser, channels: int) -> Normaliser:
+    """Return the normaliser for images of so many channels: its numbers' mean over the channels for each.
+
+    One that has no numbers, or has so many channels, is returned as it is.
+    """
+
+    def spread(values: Floats | None) -> Floats | None:
+        if values is None or values.shape[-1] == channels:
+            return values
+        return np.repeat(values.mean(axis=-1, keepdims=True), channels, axis=-1)
+
+    mean, std = spread(normaliser.mean), spread(normaliser.std)
+    return Normaliser(normaliser.kind, normaliser.pixel_range, mean, std)
 
 
 def fit_geometry(preprocessing: Preprocessing, shape: Shape) -> Preprocessing:

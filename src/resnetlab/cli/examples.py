@@ -4,6 +4,7 @@ EXAMPLES = """examples:
   resnetlab list                                    models, recipes, datasets
   resnetlab train resnet20 --data digits            a minute on a laptop
   resnetlab resume runs/RUN                         go on after an interruption
+  resnetlab finetune --weights FILE --data photos/  your own classes, from trained weights
   resnetlab eval runs/RUN                           per class, confusion matrix
 """
 LIST_EXAMPLES = """examples:
@@ -36,6 +37,12 @@ TRAIN_EXAMPLES = """examples:
   resnetlab train preresnet110 --data cifar-10-batches-bin --epochs 8 --batch 256 --lr 0.4
   resnetlab train resnet20 --set shortcut=B --set cutout=8 --dry-run
   resnetlab train resnet50 --data photos/ --workers 8
+"""
+FINETUNE_EXAMPLES = """examples:
+  resnetlab finetune resnet50 --weights resnet50.pth --data photos/
+  resnetlab finetune --weights hf:timm/resnet50.a1_in1k --data photos/ --val 10% --patience 5
+  resnetlab finetune --weights runs/RUN --data photos/ --freeze body        the classifier alone
+  resnetlab finetune --weights runs/RUN --data more/ --head keep-shared --set stage_rate=0.5
 """
 EVAL_EXAMPLES = """examples:
   resnetlab eval runs/resnet20-digits-digits-20260101-120000

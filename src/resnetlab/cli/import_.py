@@ -17,7 +17,7 @@ def import_file(options: argparse.Namespace) -> None:
     names = read_class_names(Path(options.classes)) if options.classes else ()
     if options.out:
         refuse_taken(Path(options.out))
-    artefact, report = import_weights(Path(options.file), network=network, class_names=names)
+    artefact, report = import_weights(options.file, network=network, class_names=names)
     out = Path(options.out or artefact.spec.name)
     write_folder(artefact, out)
     if options.json:

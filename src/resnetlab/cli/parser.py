@@ -5,8 +5,9 @@ from typing import Any, NoReturn
 
 from resnetlab.cli import examples
 from resnetlab.cli.data_verbs import add_data
+from resnetlab.cli.train_verbs import add_finetune, add_train
 from resnetlab.cli.use_verbs import add_export, add_import, add_predict
-from resnetlab.cli.verb import add_device, add_set, add_verb, later
+from resnetlab.cli.verb import add_device, add_set, add_verb, add_workers, later
 from resnetlab.errors import nearest
 
 
@@ -48,7 +49,8 @@ def build_parser() -> argparse.ArgumentParser:
     verbs = top.add_subparsers(title="verbs", metavar="VERB", required=True)
     _add_list_and_show(verbs)
     _add_draw(verbs)
-    _add_train(verbs)
+    add_train(verbs)
+    add_finetune(verbs)
     _add_resume_and_eval(verbs)
     add_predict(verbs)
     add_export(verbs)
@@ -121,51 +123,6 @@ def _add_draw(verbs: Any) -> None:
     add_set(draw, "the model")
 
 
-def _add_workers(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--workers",
-        type=int,
-        default=-1,
-        metavar="N",
-        help="processes that read image files (default: -1, auto)",
-    )
-
-
-def _add_train(verbs: Any) -> None:
-    train = add_verb(verbs, "train", "train a network", later("train", "train"), examples.TRAIN_EXAMPLES)
-    train.add_argument("model", help="a name from `resnetlab list models`, e.g. resnet20")
-    train.add_argument("--data", default="cifar10", help="a dataset's name or path (default: cifar10)")
-    train.add_argument(
-        "--recipe",
-        metavar="NAME|FILE",
-        help="a recipe's name, or a .json or .toml file of values (default: quick, digits or photos)",
-    )
-    train.add_argument("--out", metavar="DIR", help="the run's directory (default: runs/MODEL-DATA-...)")
-    train.add_argument("--epochs", metavar="N", help="length of training in epochs")
-    train.add_argument("--steps", metavar="N", help="length of training in steps (optimizer updates)")
-    train.add_argument("--batch", metavar="N", help="samples per step, over all devices")
-    train.add_argument("--lr", metavar="X", help="peak learning rate for the whole batch")
-    train.add_argument("--seed", metavar="N", help="source of every random number (default: 0)")
-    train.add_argument("--val", metavar="N", help="training samples held out for validation")
-    train.add_argument(
-        "--bad-samples", metavar="X%", help="share of broken image files to leave out (default: 0)"
-    )
-    _add_workers(train)
-    train.add_argument("--checkpoint-every", metavar="N", help="steps between checkpoints")
-    train.add_argument("--stop-at", metavar="X", help="accuracy in [0, 1] at which training ends")
-    train.add_argument(
-        "--deterministic",
-        action="store_const",
-        const="true",
-        help="CUDA: only algorithms that repeat exactly",
-    )
-    add_set(train)
-    add_device(train)
-    train.add_argument(
-        "--dry-run", action="store_true", help="print the resolved run, its time and memory; train nothing"
-    )
-
-
 def _add_resume_and_eval(verbs: Any) -> None:
     resume = add_verb(
         verbs, "resume", "go on with an interrupted run", later("train", "resume"), examples.RESUME_EXAMPLES
@@ -173,7 +130,7 @@ def _add_resume_and_eval(verbs: Any) -> None:
     resume.add_argument("run", help="the run's directory")
     resume.add_argument("--data", help="where the run's data lies now, if not where it was")
     add_device(resume)
-    _add_workers(resume)
+    add_workers(resume)
     evaluate = add_verb(
         verbs, "eval", "evaluate a trained network", later("evaluate", "evaluate"), examples.EVAL_EXAMPLES
     )
@@ -191,7 +148,7 @@ def _add_resume_and_eval(verbs: Any) -> None:
         help="averaged weights if the run has them (auto), or one of the two",
     )
     add_device(evaluate)
-    _add_workers(evaluate)
+    add_workers(evaluate)
 
 
 def _add_bench(verbs: Any) -> None:

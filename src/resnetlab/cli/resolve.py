@@ -2,16 +2,21 @@
 
 import argparse
 import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from resnetlab.catalog import model_spec
 from resnetlab.errors import UsageError, nearest
+from resnetlab.recipe import Recipe
 from resnetlab.recipes import list_recipes, named_recipe
 from resnetlab.runs.directory import open_run
-from resnetlab.settings import Resolution, leaves, read_settings_file
+from resnetlab.settings import Layer, Resolution, leaves, read_settings_file
 from resnetlab.spec import KNOBS, ModelSpec, parse_knob
 
-_FLAGS = ("batch", "lr", "seed", "val", "checkpoint_every", "stop_at", "deterministic", "bad_samples")
+_FLAGS = (
+    "batch", "lr", "seed", "val", "patience", "checkpoint_every", "stop_at", "deterministic", "bad_samples",
+    "head", "freeze", "bn", "balance",
+)  # fmt: skip
 _LENGTHS = {"steps": "st", "epochs": "ep"}
 
 
@@ -45,17 +50,31 @@ def split_settings(texts: list[str]) -> tuple[dict[str, str], dict[str, object]]
     return recipe_texts, knobs
 
 
-def resolve_recipe(options: argparse.Namespace, depth: int, default: str) -> Resolution:
-    """Return the recipe that the flags of `train` ask for, with the origin of every value."""
+def resolve_recipe(
+    options: argparse.Namespace,
+    depth: int,
+    default: str,
+    suggest: Callable[[Recipe], Iterable[Layer]] = lambda recipe: (),
+) -> Resolution:
+    """Return the recipe that the flags of `train` or `finetune` ask for, with the origin of every value.
+
+    Args:
+        options: The flags.
+        depth: Of the network.
+        default: The recipe's name if none is given.
+        suggest: What else decides values of the recipe; a recipe file and the flags win over it.
+    """
     texts, _ = split_settings(options.set)
     given = options.recipe or default
     if Path(given).suffix in (".json", ".toml"):
         base = str(read_settings_file(Path(given)).get("name", "quick"))
         resolution = Resolution(named_recipe(base if base in list_recipes() else "quick", depth))
+        resolution.set_layers(suggest(resolution.recipe))
         resolution.set_file(Path(given))
     else:
         resolution = Resolution(named_recipe(given, depth))
-    flags = {name: _plain(str(v)) for name in _FLAGS if (v := getattr(options, name)) is not None}
+        resolution.set_layers(suggest(resolution.recipe))
+    flags = {name: _plain(str(v)) for name in _FLAGS if (v := getattr(options, name, None)) is not None}
     lengths = [(unit, getattr(options, flag)) for flag, unit in _LENGTHS.items()]
     wanted = [f"{count}{unit}" for unit, count in lengths if count is not None]
     if len(wanted) > 1:
@@ -67,6 +86,15 @@ def resolve_recipe(options: argparse.Namespace, depth: int, default: str) -> Res
         raise UsageError(f"{', '.join(both)}: given by a flag and by --set")
     resolution.set_texts(flags | texts, "flag")
     return resolution
+
+
+def share_of(text: str | None, total: int) -> str | None:
+    """Return the count that a share such as "10%" is of so many; any other text as it is."""
+    number = (text or "").removesuffix("%")
+    try:
+        return str(round(float(number) / 100 * total)) if number != (text or "") else text
+    except ValueError:
+        return text
 
 
 def _plain(text: str) -> str:

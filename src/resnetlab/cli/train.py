@@ -1,36 +1,62 @@
-"""`resnetlab train` and `resnetlab resume`."""
+"""`resnetlab train`, `resnetlab finetune` and `resnetlab resume`."""
 
 import argparse
-import dataclasses
-import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
-from resnetlab.cli.resolve import resolve_model, resolve_recipe, split_settings
-from resnetlab.cli.text import block, command_name, print_json
+from resnetlab.cli.ending import print_end
+from resnetlab.cli.resolve import resolve_model, resolve_recipe, share_of, split_settings
+from resnetlab.cli.text import block, print_json
 from resnetlab.cli.watch import make_watcher
-from resnetlab.data.encoded import EncodedSource
+from resnetlab.recipe import Recipe
 from resnetlab.recipes import default_recipe
-from resnetlab.settings import Resolution, leaves
+from resnetlab.settings import Layer, Resolution, leaves
 from resnetlab.training.device import pick_device
 from resnetlab.training.facts import describe_plan
-from resnetlab.training.planning import RunPlan, open_for, plan_run
-from resnetlab.training.run import Result, default_out, resume_run, train_plan
-from resnetlab.units import format_seconds
+from resnetlab.training.planning import RunPlan, fit_to_source, open_for, plan_run
+from resnetlab.training.run import default_out, resume_run, train_plan
 
 
 def train(options: argparse.Namespace) -> None:
     """Train a network, or with --dry-run say how it would be trained."""
-    plan, resolution = _plan(options)
-    out = Path(options.out) if options.out else default_out(plan)
-    if options.dry_run:
-        _print_plan(options, plan, resolution, out)
-        return
-    stream = sys.stderr if options.json else sys.stdout
-    watcher = make_watcher(stream)
-    with watcher:
-        result = train_plan(plan, out, watcher)
-    _print_end(options, result)
+    _, knobs = split_settings(options.set)
+    spec = resolve_model(options.model, knobs)
+    device = pick_device(options.device)
+    source = open_for(spec, options.data, knobs)
+    options.val = share_of(options.val, len(source.train))
+    default = default_recipe(options.data, reads_files=source.reads_files)
+    resolution = resolve_recipe(options, spec.depth, default)
+    plan = plan_run(
+        spec, options.data, resolution.recipe, device, knobs, workers=options.workers, source=source
+    )
+    _perform(options, plan, resolution)
+
+
+def finetune(options: argparse.Namespace) -> None:
+    """Train a network on from trained weights, or with --dry-run say how."""
+    from resnetlab.tables.align import table
+    from resnetlab.transfer import open_trained, plan_finetuning, suggest
+    from resnetlab.transfer.table import HEADER, part_rows, remarks
+
+    _, knobs = split_settings(options.set)
+    device = pick_device(options.device)
+    trained = open_trained(options.weights)
+    spec = resolve_model(options.model, knobs) if options.model else trained.spec.with_(**knobs)
+    source = trained.open_data(options.data, spec)
+    options.val = share_of(options.val, len(source.train))
+
+    def layers(recipe: Recipe) -> list[Layer]:
+        return suggest(recipe, trained, source, fit_to_source(spec, source, knobs).in_channels)
+
+    resolution = resolve_recipe(options, spec.depth, "finetune", layers)
+    plan, report, notes = plan_finetuning(
+        trained, spec, source, options.data, resolution.recipe, device, knobs, workers=options.workers
+    )
+    if not options.json:
+        print(table(HEADER, part_rows(plan.spec, plan.recipe.transfer, report), left=len(HEADER)))
+        print("".join(f"note: {text}\n" for text in (*remarks(report), *notes)))
+    _perform(options, plan, resolution, {"weights": report.to_json()})
 
 
 def resume(options: argparse.Namespace) -> None:
@@ -39,23 +65,33 @@ def resume(options: argparse.Namespace) -> None:
         result = resume_run(
             Path(options.run), watcher, data=options.data, device=options.device, workers=options.workers
         )
-    _print_end(options, result)
+    print_end(options, result)
 
 
-def _plan(options: argparse.Namespace) -> tuple[RunPlan, Resolution]:
-    _, knobs = split_settings(options.set)
-    spec = resolve_model(options.model, knobs)
-    device = pick_device(options.device)
-    source = open_for(spec, options.data, knobs)
-    default = default_recipe(options.data, reads_files=isinstance(source, EncodedSource))
-    resolution = resolve_recipe(options, spec.depth, default)
-    plan = plan_run(
-        spec, options.data, resolution.recipe, device, knobs, workers=options.workers, source=source
-    )
-    return plan, resolution
+def _perform(
+    options: argparse.Namespace,
+    plan: RunPlan,
+    resolution: Resolution,
+    more: Mapping[str, object] | None = None,
+) -> None:
+    """Train what is planned and print the end, or with --dry-run print the plan."""
+    out = Path(options.out) if options.out else default_out(plan)
+    if options.dry_run:
+        _print_plan(options, plan, resolution, out, more or {})
+        return
+    watcher = make_watcher(sys.stderr if options.json else sys.stdout)
+    with watcher:
+        result = train_plan(plan, out, watcher)
+    print_end(options, result)
 
 
-def _print_plan(options: argparse.Namespace, plan: RunPlan, resolution: Resolution, out: Path) -> None:
+def _print_plan(
+    options: argparse.Namespace,
+    plan: RunPlan,
+    resolution: Resolution,
+    out: Path,
+    more: Mapping[str, object],
+) -> None:
     from resnetlab.bench import estimate
 
     facts = describe_plan(plan) | {"run": f"{out} (not made)"} | estimate(plan)
@@ -64,66 +100,8 @@ def _print_plan(options: argparse.Namespace, plan: RunPlan, resolution: Resoluti
         for name, leaf in leaves(plan.recipe).items()
     }
     if options.json:
-        print_json({"facts": facts, "recipe": values, "model": plan.spec.to_json()})
+        print_json({"facts": facts, "recipe": values, "model": plan.spec.to_json(), **more})
         return
     print(block(facts, indent=""))
     print("\nevery value of the recipe, and where it comes from:")
     print(block({n: f"{v['value'] or '-':<28} {v['origin']}" for n, v in values.items()}))
-
-
-_BAD_SHOWN = 10
-_SLOW = 0.1
-"""Share of the time from which waiting for data is worth a hint."""
-
-
-def _waiting(share: float) -> str:
-    hint = " (more --workers, or a smaller copy by `resnetlab data pack`)" if share > _SLOW else ""
-    return f"{100 * share:.1f} % of the training time{hint}"
-
-
-def _print_end(options: argparse.Namespace, result: Result) -> None:
-    if options.json:
-        print_json(dataclasses.asdict(result))
-        return
-    low, high = result.interval
-    command = command_name()
-    print(
-        f"\n{100 * result.accuracy:.2f} % of {result.seen:,} test images right ({result.correct:,}; "
-        f"95 % interval {100 * low:.2f} to {100 * high:.2f} %): last step, single view, {result.weights}."
-    )
-    if result.stopped_on_test:
-        print("The run ended because of that accuracy (stop_at): it is selected on the test set.")
-    lines = {}
-    if result.plain_accuracy is not None:
-        lines["plain weights"] = f"{100 * result.plain_accuracy:.2f} %"
-    if result.best_val_accuracy is not None:
-        lines["best on validation"] = (
-            f"{100 * result.best_val_accuracy:.2f} % after step {result.best_val_step:,}"
-        )
-    if result.wait_share is not None:
-        lines["waiting for data"] = _waiting(result.wait_share)
-    for number, problem in enumerate(result.bad_samples[:_BAD_SHOWN], start=1):
-        lines[f"left out {number}"] = problem
-    if len(result.bad_samples) > _BAD_SHOWN:
-        more = len(result.bad_samples) - _BAD_SHOWN
-        lines["left out"] = f"{more} more broken images: {result.run}/events.jsonl"
-    checkpoint = f"{result.run}/checkpoints/step-{result.step:08d}"
-    lines |= {
-        "run": result.run,
-        "weights": f"{checkpoint}/model.safetensors",
-        "curve": f"{result.run}/metrics.jsonl",
-        "time": f"{format_seconds(result.train_seconds)} of updates, "
-        f"{result.images_per_second:,.0f} images/s",
-    }
-    print(block(lines))
-    print("\nWhat to type next:")
-    print(
-        block(
-            {
-                f"{command} eval {shlex.quote(result.run)}": "per class, confusion matrix",
-                f"{command} train resnet20 --data cifar10": "CIFAR-10 (fetches 163 MB once)",
-                f"{command} train resnet56 --recipe he2015 --device cuda": "the paper, on a GPU",
-                f"{command} train resnet20 --data FOLDER": "your own images (docs/data.md)",
-            }
-        )
-    )

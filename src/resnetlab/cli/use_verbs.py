@@ -25,6 +25,8 @@ _IMPORT_EXAMPLES = """examples:
   resnetlab import resnet50.pth -o resnet50 --classes imagenet_classes.txt
   resnetlab import resnet50_weights_tf_dim_ordering_tf_kernels.h5 -o keras50
   resnetlab import model.ckpt-250200 -o official
+  resnetlab import hf:timm/resnet50.a1_in1k                  from the Hugging Face hub
+  resnetlab import torchvision:resnet50.IMAGENET1K_V2        downloaded, its hash checked
 """
 
 
@@ -82,7 +84,9 @@ def add_import(verbs: Any) -> None:
         later("import_", "import_file"), _IMPORT_EXAMPLES,
     )  # fmt: skip
     importing.add_argument(
-        "file", help="of torchvision, timm, Keras, TensorFlow, ...: a file, a folder, a checkpoint's prefix"
+        "file",
+        help="of torchvision, timm, Keras, TensorFlow, ...: a file, a folder, a checkpoint's prefix;"
+        " or published weights: hf:OWNER/NAME[@REVISION], torchvision:NAME, https://...",
     )
     importing.add_argument("-o", "--out", metavar="FOLDER", help="the model folder (default: MODEL)")
     importing.add_argument("--classes", metavar="FILE", help="the classes' names, one a line, in their order")

@@ -17,7 +17,7 @@ _MOST_BYTES = {name: MOST_DATA_BYTES for layout in LAYOUTS for name in layout.fi
 }
 
 
-def read_cifar(path: Path, *, dataset: str = "") -> Source:
+def read_cifar(path: Path, *, dataset: str = "") -> Source[Split]:
     """Read one of the four layouts from a folder, a folder around it, or a tar archive.
 
     Args:

@@ -15,7 +15,7 @@ TEST_SHARE = 5  # the test split is one fifth
 SPLIT_SEED = 0  # fixed, so that accuracies compare between runs of any seed
 
 
-def open_digits() -> Source:
+def open_digits() -> Source[Split]:
     """Return the digits with a fixed, stratified split: 1,438 training and 359 test images."""
     from sklearn.datasets import load_digits  # imports SciPy: a second that others need not wait
 

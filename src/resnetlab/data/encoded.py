@@ -1,24 +1,18 @@
 """A source of encoded images: where each file's content lies, and its label. Nothing is decoded here."""
 
-import functools
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from resnetlab.data.labelling import (
-    class_name_problems,
-    label_problems,
-    missing_classes,
-    refuse,
-    samples_per_class,
-)
+from resnetlab.data.labelling import Labels, label_problems
+from resnetlab.data.source import Samples, Source
 from resnetlab.errors import DataError
 
 Indices = npt.NDArray[np.int64]
@@ -56,7 +50,7 @@ class Reader(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class EncodedSplit:
+class EncodedSplit(Samples):
     """Some of a reader's images and their labels, in order."""
 
     reader: Reader
@@ -64,19 +58,14 @@ class EncodedSplit:
     indices: Indices
     """Shape (N,): which of the reader's images."""
 
-    labels: npt.NDArray[np.int64]
-    """Shape (N,), indices into the source's class names."""
+    labels: Labels
 
-    def __len__(self) -> int:
-        return len(self.labels)
+    reads_files = True
+    image_shape = ()
 
     def take(self, indices: Indices) -> "EncodedSplit":
         """Return the split of the chosen images, in the order of `indices`; the reader is shared."""
         return EncodedSplit(self.reader, self.indices[indices], self.labels[indices])
-
-    def samples_per_class(self, num_classes: int) -> list[int]:
-        """Return how many images each class has."""
-        return samples_per_class(self.labels, num_classes)
 
     def read(self, index: int) -> EncodedImage:
         """Return the content of the image at `index` of this split.
@@ -90,69 +79,37 @@ class EncodedSplit:
         """Return where the image at `index` of this split lies."""
         return self.reader.place(int(self.indices[index]))
 
+    def input_shape(self, size: tuple[int, int] | None, channels: int = 3) -> tuple[int, int, int]:
+        """Return the size asked for, else the first image's, which is read; in colour or grey as asked.
 
-@dataclass(frozen=True, eq=False)
-class EncodedSource:
-    """Splits of encoded images of the same classes: the twin of `Source`, which holds pixels.
+        Raises:
+            DataError: If that image cannot be read.
+        """
+        from resnetlab.data.decode import image_size
 
-    Raises:
-        DataError: If anything is wrong with a split; all problems are named at once.
-    """
+        height, width = size or image_size(self.read(0))
+        return height, width, 1 if channels == 1 else 3
 
-    name: str
-    class_names: tuple[str, ...]
-    train: EncodedSplit
-    test: EncodedSplit
+    def form_problems(self, part: str, num_classes: int) -> Iterator[str]:
+        """Yield what is wrong with types, shapes, lengths and the indices' and labels' range."""
+        indices, most = self.indices, len(self.reader)
+        if indices.dtype != np.int64 or indices.ndim != 1:
+            yield f"{part} indices are {indices.dtype} {indices.shape}, expected int64 (N,)"
+        elif len(indices) and not (indices.min() >= 0 and indices.max() < most):
+            yield f"{part} has an index outside of the reader's {most} images"
+        yield from label_problems(part, len(indices), self.labels, num_classes)
 
-    val: EncodedSplit | None = None
-    """A validation split of its own, beside the test split."""
-
-    origin: str = ""
-    """Where it was read from, for people."""
-
-    is_partial: bool = False
-    """Part of a larger collection: a class without training images is noted, not refused."""
-
-    notes: tuple[str, ...] = ()
-    """What is unusual but usable."""
-
-    def __post_init__(self) -> None:
-        problems = [*self._form_problems()]
-        if not problems:
-            labels = {part: split.labels for part, split in self.parts.items()}
-            problems, notes = missing_classes(self.class_names, labels, is_partial=self.is_partial)
-            object.__setattr__(self, "notes", (*self.notes, *notes))
-        refuse(self.origin or self.name, problems)
-
-    @property
-    def parts(self) -> Mapping[str, EncodedSplit]:
-        """The splits by name: train, test, and val if there is one."""
-        parts = {"train": self.train, "test": self.test}
-        return parts if self.val is None else {**parts, "val": self.val}
-
-    def _form_problems(self) -> Iterator[str]:
-        yield from class_name_problems(self.class_names)
-        for part, split in self.parts.items():
-            indices, most = split.indices, len(split.reader)
-            if indices.dtype != np.int64 or indices.ndim != 1:
-                yield f"{part} indices are {indices.dtype} {indices.shape}, expected int64 (N,)"
-            elif len(indices) and not (indices.min() >= 0 and indices.max() < most):
-                yield f"{part} has an index outside of the reader's {most} images"
-            yield from label_problems(part, len(indices), split.labels, len(self.class_names))
-
-    @functools.cached_property
-    def fingerprint(self) -> str:
-        """SHA-256 of the class names and, split by split, labels, relative places and byte lengths.
+    @classmethod
+    def fingerprint(cls, class_names: Sequence[str], splits: Sequence["EncodedSplit"]) -> str:
+        """Return the SHA-256 of the class names and, split by split, labels, relative places and lengths.
 
         When all of it is below 1 GiB the images' content enters too; of a larger source only the
-        lengths do, so that opening ImageNet does not read it (a Hugging Face dataset is read for its
-        lengths). Neither the name nor the folder that
-        it lies in enters it. Raises DataError if a file is gone.
+        lengths in bytes do, so that opening ImageNet does not read it (a Hugging Face dataset is read
+        for its lengths). Raises DataError if a file is gone.
         """
-        splits = tuple(self.parts.values())
         places = [[split.place(index) for index in range(len(split))] for split in splits]
         sizes = [[split.reader.size(int(index)) for index in split.indices] for split in splits]
-        digest = hashlib.sha256(json.dumps([self.class_names, places, sizes]).encode())
+        digest = hashlib.sha256(json.dumps([class_names, places, sizes]).encode())
         for split in splits:
             digest.update(split.labels.astype("<i8").tobytes())
         if sum(map(sum, sizes)) < MOST_BYTES_HASHED:
@@ -161,20 +118,9 @@ class EncodedSource:
                     digest.update(split.read(index).data)
         return digest.hexdigest()
 
-    def describe(self) -> dict[str, Any]:
-        """Return what identifies the source, as plain data that JSON holds."""
-        number = len(self.class_names)
-        return {
-            "name": self.name,
-            "origin": self.origin,
-            "class_names": list(self.class_names),
-            "samples": {part: len(split) for part, split in self.parts.items()},
-            "samples_per_class": {
-                part: split.samples_per_class(number) for part, split in self.parts.items()
-            },
-            "fingerprint": self.fingerprint,
-            "notes": list(self.notes),
-        }
+
+class EncodedSource(Source[EncodedSplit]):
+    """A source whose images are encoded."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)

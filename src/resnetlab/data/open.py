@@ -33,7 +33,7 @@ def open_source(
     channels: int = 3,
     download: bool = True,
 ) -> AnySource:
-    """Open and check a source: a `Source`, whose pixels are in memory, or an `EncodedSource` of files.
+    """Open and check a source, whose pixels are in memory or whose images are read from files.
 
     Args:
         name_or_path: One of SOURCES, or the path of a CIFAR, an image folder, a CSV, TFRecord or
@@ -70,6 +70,30 @@ def open_source(
         f"no data of this name, and no such path: {name_or_path}",
         hint=f"{nearest(name_or_path, SOURCES)} {known}".strip(),
     )
+
+
+def open_to_fit(
+    name_or_path: str, size: tuple[int, int], *, classes: int | None = None, channels: int = 3
+) -> AnySource:
+    """Open a source for a network that takes images of this size, as `open_source` does.
+
+    Small images in memory have their own size. If that is another one, their files are read as they
+    are needed instead, so that each can be resized.
+
+    Args:
+        name_or_path: See `open_source`.
+        size: Height and width of the network's input, in pixels.
+        classes: See `open_source`.
+        channels: See `open_source`.
+
+    Raises:
+        UsageError, DataError: As `open_source`.
+    """
+    source = open_source(name_or_path, classes=classes, image_size=size[0], channels=channels)
+    path = Path(name_or_path).expanduser()
+    if source.reads_files or source.train.image_shape[:2] == size or not path.exists():
+        return source
+    return open_path(path, classes=classes, holds_small=False)
 
 
 def _find_or_fetch(dataset: str, folder: Path, download: bool) -> Path:

@@ -22,8 +22,8 @@ from resnetlab.data.tfrecord import SHARD_NAME, open_tfrecord
 from resnetlab.data.webdataset import open_webdataset
 from resnetlab.errors import DataError
 
-AnySource = Source | EncodedSource
 AnySplit = Split | EncodedSplit
+AnySource = Source[AnySplit]
 
 SMALL_SIDE = 64
 SMALL_BYTES = 512 * 2**20
@@ -129,7 +129,7 @@ def _refuse_unknown(path: Path) -> NoReturn:
     )
 
 
-def in_memory(source: EncodedSource) -> Source | None:
+def in_memory(source: EncodedSource) -> Source[Split] | None:
     """Return the source with its pixels in memory, if its images are small and all of one size.
 
     Raises:

@@ -6,14 +6,16 @@ Axes: N images, H height, W width, C channels.
 import functools
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from resnetlab.data.labelling import (
+    Labels,
     class_name_problems,
     label_problems,
     missing_classes,
@@ -22,42 +24,113 @@ from resnetlab.data.labelling import (
 )
 
 
-@dataclass(frozen=True, eq=False)
-class Split:
-    """Images and their labels, in order."""
+class Samples(ABC):
+    """Images and their labels, in order, however the images are kept: what a source is made of."""
 
-    images: npt.NDArray[np.uint8]
-    """Shape (N, H, W, C), values 0 to 255."""
+    reads_files: ClassVar[bool]
+    """Whether images are read as they are needed; else their pixels are in memory."""
 
-    labels: npt.NDArray[np.int64]
+    labels: Labels
     """Shape (N,), indices into the source's class names."""
 
     def __len__(self) -> int:
         return len(self.labels)
 
-    def take(self, indices: npt.NDArray[np.int64]) -> "Split":
-        """Return a copy of the chosen images, in the order of `indices`."""
-        return Split(self.images[indices], self.labels[indices])
-
     def samples_per_class(self, num_classes: int) -> list[int]:
         """Return how many images each class has."""
         return samples_per_class(self.labels, num_classes)
 
+    @abstractmethod
+    def take(self, indices: npt.NDArray[np.int64]) -> Self:
+        """Return the chosen images, in the order of `indices`."""
+
+    @property
+    @abstractmethod
+    def image_shape(self) -> tuple[int, ...]:
+        """The (H, W, C) of all the images; empty if they may be of any size."""
+
+    @abstractmethod
+    def input_shape(self, size: tuple[int, int] | None, channels: int = 3) -> tuple[int, int, int]:
+        """Return the (H, W, C) of what a network gets of the images if it asks for this size.
+
+        Args:
+            size: Height and width; None for those of the images.
+            channels: How many the network asks for.
+
+        Raises:
+            DataError: If a file must be read for its size and cannot be.
+        """
+
+    @abstractmethod
+    def form_problems(self, part: str, num_classes: int) -> Iterator[str]:
+        """Yield what is wrong with types, shapes, lengths and the labels' range."""
+
+    @classmethod
+    @abstractmethod
+    def fingerprint(cls, class_names: Sequence[str], splits: Sequence[Self]) -> str:
+        """Return the SHA-256 of class names and splits, in their order."""
+
 
 @dataclass(frozen=True, eq=False)
-class Source:
-    """A training split and a test split of the same classes and image size.
+class Split(Samples):
+    """Images in memory and their labels, in order."""
+
+    images: npt.NDArray[np.uint8]
+    """Shape (N, H, W, C), values 0 to 255."""
+
+    labels: Labels
+
+    reads_files = False
+
+    def take(self, indices: npt.NDArray[np.int64]) -> "Split":
+        """Return a copy of the chosen images, in the order of `indices`."""
+        return Split(self.images[indices], self.labels[indices])
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """The images' (H, W, C)."""
+        return self.images.shape[1:]
+
+    def input_shape(self, size: tuple[int, int] | None, channels: int = 3) -> tuple[int, int, int]:
+        """Return the images' (H, W, C), whatever is asked for."""
+        height, width, own_channels = self.images.shape[1:]
+        return height, width, own_channels
+
+    def form_problems(self, part: str, num_classes: int) -> Iterator[str]:
+        """Yield what is wrong with types, shapes, lengths and the labels' range."""
+        images = self.images
+        if images.dtype != np.uint8 or images.ndim != 4 or 0 in images.shape[1:]:
+            yield f"{part} images are {images.dtype} {images.shape}, expected uint8 (N, H, W, C)"
+        yield from label_problems(part, len(images), self.labels, num_classes)
+
+    @classmethod
+    def fingerprint(cls, class_names: Sequence[str], splits: Sequence["Split"]) -> str:
+        """Return the SHA-256 of the class names, shapes, labels and pixels of all splits, in their order."""
+        shapes = [split.images.shape for split in splits]
+        digest = hashlib.sha256(json.dumps([class_names, shapes]).encode())
+        for split in splits:
+            digest.update(np.ascontiguousarray(split.labels.astype("<i8")).data)
+            digest.update(np.ascontiguousarray(split.images).data)
+        return digest.hexdigest()
+
+
+SplitT_co = TypeVar("SplitT_co", bound=Samples, covariant=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Source(Generic[SplitT_co]):
+    """A training split and a test split of the same classes and kind.
 
     Raises:
-        DataError: If anything is wrong with either split; all problems are named at once.
+        DataError: If anything is wrong with a split; all problems are named at once.
     """
 
     name: str
     class_names: tuple[str, ...]
-    train: Split
-    test: Split
+    train: SplitT_co
+    test: SplitT_co
 
-    val: Split | None = None
+    val: SplitT_co | None = None
     """A validation split of its own, beside the test split."""
 
     origin: str = ""
@@ -78,56 +151,45 @@ class Source:
         refuse(self.origin or self.name, problems)
 
     @property
-    def parts(self) -> Mapping[str, Split]:
+    def parts(self) -> Mapping[str, SplitT_co]:
         """The splits by name: train, test, and val if there is one."""
         parts = {"train": self.train, "test": self.test}
         return parts if self.val is None else {**parts, "val": self.val}
 
+    @property
+    def reads_files(self) -> bool:
+        """Whether images are read from files as they are needed."""
+        return self.train.reads_files
+
     def _form_problems(self) -> Iterator[str]:
         yield from class_name_problems(self.class_names)
-        expected = self.train.images.shape[1:]
+        expected = self.train.image_shape
         for part, split in self.parts.items():
-            yield from split_problems(part, split, len(self.class_names))
-            if split.images.shape[1:] != expected:
-                sizes = f"{expected} and {split.images.shape[1:]}"
+            yield from split.form_problems(part, len(self.class_names))
+            if split.image_shape != expected:
+                sizes = f"{expected} and {split.image_shape}"
                 yield f"train and {part} images differ in height, width or channels: {sizes}"
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of the class names, shapes, labels and pixels of all splits, in their order.
+        """SHA-256 of the class names and all splits, as their `fingerprint` says.
 
-        The name, the origin and the file layout do not enter it.
+        The name, the origin and where the files lie do not enter it. Raises DataError if a file is gone.
         """
-        splits = tuple(self.parts.values())
-        shapes = [split.images.shape for split in splits]
-        digest = hashlib.sha256(json.dumps([self.class_names, shapes]).encode())
-        for split in splits:
-            digest.update(np.ascontiguousarray(split.labels.astype("<i8")).data)
-            digest.update(np.ascontiguousarray(split.images).data)
-        return digest.hexdigest()
+        return self.train.fingerprint(self.class_names, [*self.parts.values()])
 
     def describe(self) -> dict[str, Any]:
         """Return what identifies the source, as plain data that JSON holds."""
-        height, width, channels = self.train.images.shape[1:]
+        number = len(self.class_names)
         return {
             "name": self.name,
             "origin": self.origin,
             "class_names": list(self.class_names),
-            "height": height,
-            "width": width,
-            "channels": channels,
+            **dict(zip(("height", "width", "channels"), self.train.image_shape, strict=False)),
             "samples": {part: len(split) for part, split in self.parts.items()},
             "samples_per_class": {
-                part: split.samples_per_class(len(self.class_names)) for part, split in self.parts.items()
+                part: split.samples_per_class(number) for part, split in self.parts.items()
             },
             "fingerprint": self.fingerprint,
             "notes": list(self.notes),
         }
-
-
-def split_problems(part: str, split: Split, num_classes: int) -> Iterator[str]:
-    """Yield what is wrong with the form of a split: types, shapes, lengths, label range."""
-    images, labels = split.images, split.labels
-    if images.dtype != np.uint8 or images.ndim != 4 or 0 in images.shape[1:]:
-        yield f"{part} images are {images.dtype} {images.shape}, expected uint8 (N, H, W, C)"
-    yield from label_problems(part, len(images), labels, num_classes)

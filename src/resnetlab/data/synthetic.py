@@ -21,7 +21,7 @@ NOISE_RANGE = 128  # grey levels; a small network passes 90 % after some sixty b
 Integers = npt.NDArray[np.int64]
 
 
-def open_synthetic(*, classes: int, image_size: int, channels: int, learnable: bool) -> Source:
+def open_synthetic(*, classes: int, image_size: int, channels: int, learnable: bool) -> Source[Split]:
     """Return a synthetic source: 2,048 training and 512 test images, 256 and 64 from 128 px on.
 
     Raises:

@@ -5,9 +5,8 @@ from pathlib import Path
 from resnetlab.artefact.folder import is_folder
 from resnetlab.artefact.model import Description
 from resnetlab.data.loaded import BadSamples
-from resnetlab.data.open import open_source
-from resnetlab.data.recognise import AnySource, AnySplit, open_path
-from resnetlab.data.source import Source
+from resnetlab.data.open import open_to_fit
+from resnetlab.data.recognise import AnySource, AnySplit
 from resnetlab.errors import DataError, UsageError
 from resnetlab.evaluation import Evaluation, write_evaluation
 from resnetlab.metrics import Scores
@@ -94,16 +93,13 @@ def _score(classifier: Classifier, split: AnySplit, workers: int) -> Scores:
 
 def _open(data: str, description: Description) -> tuple[AnySource, list[str]]:
     """Return the data, its images of the network's size or files, and what to say of its classes."""
-    height, _, channels = description.image_shape
-    count = description.spec.classes
-    source = open_source(data, classes=count, image_size=height, channels=channels)
-    shape = source.train.images.shape[1:] if isinstance(source, Source) else description.image_shape
-    if shape != description.image_shape:
-        if not Path(data).expanduser().exists():
-            raise _other_size(source, shape, description)
-        source = open_path(Path(data).expanduser(), classes=count, holds_small=False)
-        if isinstance(source, Source):
-            raise _other_size(source, shape, description)
+    height, width, channels = description.image_shape
+    source = open_to_fit(data, (height, width), classes=description.spec.classes, channels=channels)
+    if (shape := _input_shape(source, description)) != description.image_shape:
+        raise DataError(
+            f"{source.name} has images of {shape} (height, width, channels), the network takes"
+            f" {description.image_shape}"
+        )
     names, theirs = description.class_names, source.class_names
     if names[: len(theirs)] == theirs and _are_numbered(names, len(theirs)):
         return source, []
@@ -115,11 +111,9 @@ def _open(data: str, description: Description) -> tuple[AnySource, list[str]]:
     )
 
 
-def _other_size(source: AnySource, shape: tuple[int, ...], description: Description) -> DataError:
-    return DataError(
-        f"{source.name} has images of {shape} (height, width, channels), the network takes"
-        f" {description.image_shape}"
-    )
+def _input_shape(source: AnySource, description: Description) -> tuple[int, int, int]:
+    height, width, channels = description.image_shape
+    return source.train.input_shape((height, width), channels)
 
 
 def _are_numbered(names: tuple[str, ...], start: int) -> bool:
@@ -130,7 +124,7 @@ def _are_numbered(names: tuple[str, ...], start: int) -> bool:
 def _split(source: AnySource, split: str) -> AnySplit:
     if split == "val" and source.val is None:
         raise UsageError(f"{source.name} has no validation split")
-    found: AnySplit | None = {"train": source.train, "test": source.test, "val": source.val}.get(split)
+    found: AnySplit | None = source.parts.get(split)
     if found is None:
         raise UsageError(f"split is test, train or val, got {split!r}")
     return found

@@ -12,6 +12,7 @@ from resnetlab.recipe.checks import Floats, refuse
 from resnetlab.recipe.images import Augmentation, Normalisation, Preparation
 from resnetlab.recipe.optimisation import Optimizer, Schedule
 from resnetlab.recipe.running import Execution, Run
+from resnetlab.recipe.transfer import Transfer
 
 __all__ = [
     "Augmentation",
@@ -23,6 +24,7 @@ __all__ = [
     "Recipe",
     "Run",
     "Schedule",
+    "Transfer",
     "refuse",
 ]
 
@@ -41,12 +43,15 @@ class Recipe:
     augmentation: Augmentation = field(default_factory=Augmentation)
     normalisation: Normalisation = field(default_factory=Normalisation)
     execution: Execution = field(default_factory=Execution)
+    transfer: Transfer = field(default_factory=Transfer)
 
     def __post_init__(self) -> None:
         if self.run.batch < self.execution.accumulate:
             raise UsageError(
                 f"a batch of {self.run.batch} cannot be cut into {self.execution.accumulate} microbatches"
             )
+        if self.run.loss == "binary" and self.run.balance != "none":
+            raise UsageError("balance=loss needs loss=softmax: binary has no one class per image")
 
     def renamed(self, name: str, **groups: Any) -> "Recipe":
         """Return this recipe under another name, with other groups."""

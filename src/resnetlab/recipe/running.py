@@ -65,6 +65,9 @@ class Run:
     loss: Literal["softmax", "binary"] = "softmax"
     """softmax: cross-entropy over the classes; binary: of each class alone, mixed images having both."""
 
+    balance: Literal["none", "loss"] = "none"
+    """loss: each class counts alike in it, however few its images; none: each image does."""
+
     label_smoothing: float = 0.0
     """Probability mass moved from the label to all classes alike."""
 
@@ -86,6 +89,9 @@ class Run:
     stop_at: float = 0.0
     """Accuracy in [0, 1] at which an evaluation ends the run; 0 never does."""
 
+    patience: int = 0
+    """Evaluations in a row without a better validation accuracy that end the run; 0 never ends it."""
+
     def __post_init__(self) -> None:
         refuse(
             "run",
@@ -98,5 +104,6 @@ class Run:
             (self.checkpoint_every < 0, f"checkpoint_every must not be negative: {self.checkpoint_every}"),
             (self.keep_checkpoints < 1, f"keep_checkpoints is at least 1, got {self.keep_checkpoints}"),
             (self.log_every < 1, f"log_every is at least 1, got {self.log_every}"),
+            (self.patience < 0, f"patience must not be negative, got {self.patience}"),
             (not 0 <= self.stop_at <= 1, f"stop_at lies in [0, 1], got {self.stop_at}"),
         )

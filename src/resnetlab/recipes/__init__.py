@@ -11,6 +11,7 @@ _RECIPES: dict[str, Callable[[int], Recipe]] = {
     "quick": ours.quick,
     "digits": ours.digits,
     "photos": ours.photos,
+    "finetune": ours.finetune,
     "he2015": papers.he2015,
     "he2016": papers.he2016,
     "paper-fast": records.paper_fast,

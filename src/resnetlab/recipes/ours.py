@@ -1,6 +1,15 @@
-"""Our own recipes: `quick`, the default, `digits`, which `make train` runs, and `photos` for image files."""
+"""Our own recipes: `quick`, the default, `digits` of `make train`, `photos` for image files, `finetune`."""
 
-from resnetlab.recipe import Augmentation, Normalisation, Optimizer, Preparation, Recipe, Run, Schedule
+from resnetlab.recipe import (
+    Augmentation,
+    Normalisation,
+    Optimizer,
+    Preparation,
+    Recipe,
+    Run,
+    Schedule,
+    Transfer,
+)
 from resnetlab.recipes.modern import IMAGENET, UNCROPPED
 from resnetlab.units import Duration
 
@@ -59,4 +68,26 @@ def photos(depth: int) -> Recipe:
         ),
         augmentation=UNCROPPED,
         normalisation=IMAGENET,
+    )
+
+
+def finetune(depth: int) -> Recipe:
+    """What `resnetlab finetune` does with trained weights if no recipe is named.
+
+    15 epochs of 64, at least 500 steps (below 5,000 images of 32); Nesterov momentum; the classifier's
+    rate .05 for 64 samples, scaled with the batch, a tenth of it below, along a cosine to zero after 50
+    steps of warm-up; weight decay 1e-4 on kernels; label smoothing .1; crops of at least a quarter of
+    the picture and flips, at the weights' own size and normalisation.
+
+    BN keeps the statistics that it was trained with, which suits any batch, however small.
+    """
+    return Recipe(
+        name="finetune",
+        run=Run(length=Duration(15, "ep"), batch=64, label_smoothing=0.1, checkpoint_every=500, log_every=20),
+        optimizer=Optimizer(nesterov=True, weight_decay=1e-4, decay_scope="kernels"),
+        schedule=Schedule(lr=0.05, lr_batch=64, schedule="cosine", warmup=Duration(50, "st")),
+        preparation=Preparation(image_size=224, train_crop="random-resized", crop_area=(0.25, 1.0)),
+        augmentation=UNCROPPED,
+        normalisation=IMAGENET,
+        transfer=Transfer(bn="frozen-statistics", body_rate=0.1),
     )

@@ -1,6 +1,7 @@
 """The layout of a run directory; making, locking and opening one. Imports no torch.
 
 run/  recipe.json spec.json data.json environment.json   what was asked for, resolved
+      weights.json initial.safetensors                   the weights it began with, if not the seed's
       metrics.jsonl                                      rows by step, no clock times
       events.jsonl                                       start, resume, save, ... with times
       tensorboard/  checkpoints/step-00001000/  eval/    what training and evaluation left
@@ -22,7 +23,9 @@ from resnetlab.errors import DataError, UsageError
 from resnetlab.runs.manifest import to_json_bytes
 
 _DEFINING = ("recipe", "spec", "data")
-_BEFORE_THE_RECIPE = ("lock", "spec.json", "data.json", "environment.json")
+_BEFORE_THE_RECIPE = (
+    "lock", "spec.json", "data.json", "environment.json", "weights.json", "initial.safetensors",
+)  # fmt: skip
 """What a process leaves that was killed while it began a run; recipe.json is written last."""
 
 
@@ -80,9 +83,15 @@ class RunDirectory:
         """Whether the run came to its end."""
         return (self.path / "RESULT.json").exists()
 
+    @property
+    def begins_trained(self) -> bool:
+        """Whether it began with weights of another training, which weights.json names."""
+        return (self.path / "weights.json").exists()
+
     def identity(self) -> str:
-        """Return the hash of what defines the run: recipe, spec and data."""
-        defining = {name: self.read(name) for name in _DEFINING}
+        """Return the hash of what defines the run: recipe, spec, data and the weights it began with."""
+        names = (*_DEFINING, "weights") if self.begins_trained else _DEFINING
+        defining = {name: self.read(name) for name in names}
         return hashlib.sha256(to_json_bytes(defining)).hexdigest()
 
 

@@ -7,6 +7,7 @@ import importlib.util
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -33,10 +34,10 @@ class EventFile:
     def _add(self, event: object) -> None:
         self._records.write(event.SerializeToString())  # type: ignore[attr-defined]
 
-    def add_scalars(self, step: int, scalars: Mapping[str, float]) -> None:
-        """Write scalars, e.g. {"train_loss": 1.2}."""
-        event = self._event_type(wall_time=time.time(), step=step)
-        for tag, value in scalars.items():
+    def add_row(self, row: Mapping[str, Any]) -> None:
+        """Write the scalars of a row of metrics.jsonl: train_loss, learning_rate, ...; test/loss, ..."""
+        event = self._event_type(wall_time=time.time(), step=row["step"])
+        for tag, value in _scalars(row).items():
             event.summary.value.add(tag=tag, simple_value=value)
         self._add(event)
 
@@ -65,3 +66,10 @@ def open_events(directory: Path, *, step: int) -> EventFile | None:
     if importlib.util.find_spec("tensorboard") is None:
         return None
     return EventFile(directory, step=step)
+
+
+def _scalars(row: Mapping[str, Any]) -> dict[str, float]:
+    if row["kind"] == "train":
+        names = ("train_loss", "train_accuracy", "learning_rate")
+        return {name: row[name] for name in names}
+    return {f"{row['kind']}/{name}": row[name] for name in ("loss", "accuracy", "accuracy_top_5")}

@@ -6,13 +6,15 @@ import torch
 
 from resnetlab.data.loader import count_workers
 from resnetlab.data.preprocessing import Geometry
-from resnetlab.recipe import Recipe
+from resnetlab.plaindata import field_types
+from resnetlab.recipe import Normalisation
 from resnetlab.recipes import list_recipes, named_recipe
 from resnetlab.runs.environment import cpu_name, version
 from resnetlab.schedule import LearningRate
 from resnetlab.settings import leaves
 from resnetlab.spec import ModelSpec
 from resnetlab.training.device import describe_device
+from resnetlab.training.parts import plan_parts
 from resnetlab.training.planning import RunPlan
 from resnetlab.units import format_count, format_rounded
 
@@ -44,7 +46,8 @@ def describe_plan(plan: RunPlan) -> dict[str, str]:
         "data": f"{plan.source.name}: {timeline.num_samples:,} training images of "
         f"{height}x{width}{held_out}, {len(test.labels):,} test{purpose}",
         **_reading(plan),
-        "recipe": recipe.name + _deviations(recipe, spec.depth),
+        **_transfer(plan),
+        "recipe": recipe.name + _deviations(plan),
         "length": f"{timeline.num_steps:,} steps of {timeline.batch} = {epochs:.2f} epochs{parts}",
         "rate": LearningRate(recipe.schedule, timeline).describe(),
         "compile": f"{recipe.execution.compile} ({plan.compile_reason})",
@@ -75,18 +78,44 @@ def _reading(plan: RunPlan) -> dict[str, str]:
     }
 
 
+def _transfer(plan: RunPlan) -> dict[str, str]:
+    """Return where the first weights come from, if not from the seed, and which parts learn how."""
+    texts = {"weights": plan.weights_text} if plan.weights_text else {}
+    parts = plan_parts(plan.spec, plan.recipe.transfer)
+    if all(part.rate == 1 and part.bn == "train" for part in parts):
+        return texts
+    frozen = [part.name for part in parts if not part.rate]
+    rates = [f"{part.name} {part.rate:.3g}" for part in parts if part.rate]
+    told = [f"shares of the rate: {', '.join(rates)}"]
+    told += [f"frozen with their BN statistics: {', '.join(frozen)}"] if frozen else []
+    return texts | {"learning": "; ".join(told), "bn": BN_WORDS[plan.recipe.transfer.bn]}
+
+
+BN_WORDS = {
+    "train": "batch statistics, as in training from scratch",
+    "frozen-statistics": "the running statistics are used and do not move; gamma and beta learn",
+    "frozen": "nothing of it learns or moves",
+}
+"""What BN does in the parts that learn, by `Transfer.bn`."""
+
+
 def _published(spec: ModelSpec) -> str:
     return f" (published: {format_rounded(spec.published_parameters)})" if spec.published_parameters else ""
 
 
-def _deviations(recipe: Recipe, depth: int) -> str:
-    """Return what differs from the named recipe, e.g. ", but lr=0.2 (0.1)"."""
+def _deviations(plan: RunPlan) -> str:
+    """Return what differs from the named recipe, e.g. ", but lr=0.2 (0.1)".
+
+    A normalisation that came with trained weights is not told number by number.
+    """
+    recipe, depth = plan.recipe, plan.spec.depth
+    silent = {"compile", "capture"} | (set(field_types(Normalisation)) if plan.weights_text else set())
     if recipe.name not in list_recipes():
         return ""
     named = leaves(named_recipe(recipe.name, depth))
     changed = [
         f"{name}={leaf.text or 'none'} ({named[name].text or 'none'})"
         for name, leaf in leaves(recipe).items()
-        if leaf.value != named[name].value and name not in ("compile", "capture")
+        if leaf.value != named[name].value and name not in silent
     ]
     return f", but {', '.join(changed)}" if changed else ""

@@ -9,8 +9,6 @@ import torch
 from PIL import Image, ImageDraw
 
 from resnetlab import files
-from resnetlab.data.decode import image_size
-from resnetlab.data.encoded import EncodedSource
 from resnetlab.data.loaded import BadSamples
 from resnetlab.data.recognise import AnySource
 from resnetlab.errors import UsageError
@@ -45,14 +43,9 @@ def draw_samples(source: AnySource, recipe: Recipe, path: Path, *, number: int) 
         normalisation=plain,
     )
     side = recipe.preparation.image_size
-    if isinstance(source, EncodedSource):
-        channels = 3
-        size = (side, side) if side else image_size(source.train.read(0))
-    else:
-        channels = source.train.images.shape[3]
-        size = source.train.images.shape[1:3]
+    height, width, channels = source.train.input_shape((side, side) if side else None)
     bad = BadSamples(recipe.preparation.bad_samples)
-    reading = Reading(fit(source.train, recipe, channels), recipe, _CPU, size, 0, bad)
+    reading = Reading(fit(source.train, recipe, channels), recipe, _CPU, (height, width), 0, bad)
     timeline = Timeline(num_samples=len(source.train), batch=number, length=recipe.run.length)
     batch = reading.training_batches(source.train, timeline).at(0)
     images = batch.images.permute(0, 2, 3, 1).round().clamp(0, 255).to(torch.uint8).numpy()

@@ -1,5 +1,8 @@
 """Parameter groups and optimizers from plain numbers; their state as named tensors."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -38,25 +41,27 @@ def decaying_names(model: nn.Module, scope: str) -> set[str]:
     return names
 
 
-def build_optimizer(model: nn.Module, config: Optimizer, *, can_skip: bool = False) -> torch.optim.Optimizer:
-    """Return the optimizer for all of the model's parameters, in two groups: decaying and not.
+def build_optimizer(
+    model: nn.Module,
+    config: Optimizer,
+    *,
+    shares: Mapping[str, float] | None = None,
+    can_skip: bool = False,
+) -> torch.optim.Optimizer:
+    """Return the optimizer for all parameters that learn, grouped by whether they decay, and their rate.
 
     The learning rate is 0 until `set_rate` says otherwise.
 
     Args:
         model: The network.
         config: The update rule.
+        shares: The share of the learning rate of each parameter, by name; left out, 1. A parameter
+            with a share of 0 does not learn, and must not require a gradient.
         can_skip: A loss scaler will leave out steps that overflow. It then gets an optimizer
             that it can really leave uncalled: a fused one is called all the same, and its first
             momentum buffer is memory that nothing was written to.
     """
-    decaying = decaying_names(model, config.decay_scope)
-    named = list(model.named_parameters())
-    groups = [
-        {"params": [p for n, p in named if n in decaying], "weight_decay": config.weight_decay},
-        {"params": [p for n, p in named if n not in decaying], "weight_decay": 0.0},
-    ]
-    groups = [group for group in groups if group["params"]]
+    groups = _groups(model, config, shares or {})
     if config.optimizer == "sgd":
         return torch.optim.SGD(
             groups, lr=0.0, momentum=config.momentum, nesterov=config.nesterov, fused=not can_skip
@@ -68,6 +73,19 @@ def build_optimizer(model: nn.Module, config: Optimizer, *, can_skip: bool = Fal
     return kind(groups, lr=0.0, betas=betas, eps=config.adam_eps, fused=not can_skip)
 
 
+def _groups(model: nn.Module, config: Optimizer, shares: Mapping[str, float]) -> list[dict[str, Any]]:
+    """Return the parameter groups: for each share of the rate those that decay, and those that do not."""
+    decaying = decaying_names(model, config.decay_scope)
+    found: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if share := shares.get(name, 1.0):
+            found.setdefault((share, name in decaying), []).append(parameter)
+    return [
+        {"params": found[key], "weight_decay": config.weight_decay * key[1], "share": key[0]}
+        for key in sorted(found, reverse=True)
+    ]
+
+
 def set_rate(optimizer: torch.optim.Optimizer, config: Optimizer, lr: float | Tensor) -> None:
     """Set the learning rate of the next update; the gradients must be there.
 
@@ -76,12 +94,13 @@ def set_rate(optimizer: torch.optim.Optimizer, config: Optimizer, lr: float | Te
     """
     if config.optimizer != "sgd" or config.momentum_form == "torch":
         for group in optimizer.param_groups:
-            group["lr"] = lr
+            group["lr"] = lr * group["share"]
         return
     for group in optimizer.param_groups:
         group["lr"] = 1.0
-        group["weight_decay"] = group.setdefault("full_decay", group["weight_decay"]) * lr
-        torch._foreach_mul_([p.grad for p in group["params"] if p.grad is not None], lr)
+        rate = lr * group["share"]
+        group["weight_decay"] = group.setdefault("full_decay", group["weight_decay"]) * rate
+        torch._foreach_mul_([p.grad for p in group["params"] if p.grad is not None], rate)
 
 
 def optimizer_tensors(
@@ -111,7 +130,7 @@ def load_optimizer_tensors(
     if not tensors:  # saved before the first update
         return
     keys = _STATE_NAMES[config.optimizer] if config.momentum or config.optimizer != "sgd" else ()
-    parameters = dict(model.named_parameters())
+    parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
     expected = {
         f"{key}/{name}": torch.Size([]) if key == "step" else parameter.shape
         for name, parameter in parameters.items()

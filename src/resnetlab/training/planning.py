@@ -7,8 +7,6 @@ from pathlib import Path
 
 import torch
 
-from resnetlab.data.decode import image_size
-from resnetlab.data.encoded import EncodedSource
 from resnetlab.data.names import SOURCES
 from resnetlab.data.open import open_source
 from resnetlab.data.recognise import AnySource
@@ -18,8 +16,10 @@ from resnetlab.runs.directory import RunDirectory
 from resnetlab.settings import override, recipe_from_json
 from resnetlab.spec import KNOBS, ModelSpec
 from resnetlab.timeline import Timeline
+from resnetlab.training.beginning import Beginning
 from resnetlab.training.capturing import decide_capture
 from resnetlab.training.device import decide_compile
+from resnetlab.training.parts import plan_parts
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,10 @@ class RunPlan:
     """Height, width and channels of what the network gets in evaluation."""
     workers: int = -1
     """Processes that read image files, 0 for none, -1 for as many as suit the machine."""
+    beginning: Beginning | None = None
+    """The weights to begin with, if not the seed's."""
+    weights_text: str = ""
+    """Where these come from, in a line."""
 
     @property
     def timeline(self) -> Timeline:
@@ -53,7 +57,7 @@ class RunPlan:
     @property
     def reads_files(self) -> bool:
         """Whether images are read from files as they are needed."""
-        return isinstance(self.source, EncodedSource)
+        return self.source.reads_files
 
     @property
     def training_size(self) -> tuple[int, int]:
@@ -67,7 +71,7 @@ def fit_to_source(spec: ModelSpec, source: AnySource, fixed: Collection[str] = (
 
     Files can be read in colour or grey; in colour unless it is fixed.
     """
-    channels = 3 if isinstance(source, EncodedSource) else source.train.images.shape[3]
+    *_, channels = source.train.input_shape((spec.input_size, spec.input_size))
     found = {"classes": len(source.class_names), "in_channels": channels}
     changes = {name: value for name, value in found.items() if name not in fixed}
     return spec.with_(**changes)
@@ -124,11 +128,7 @@ def image_shape(source: AnySource, spec: ModelSpec, recipe: Recipe) -> tuple[int
         UsageError: If the source's images have another number of channels than the network takes.
     """
     side = recipe.preparation.image_size
-    if not isinstance(source, EncodedSource):
-        height, width, channels = source.train.images.shape[1:]
-    else:
-        height, width = (side, side) if side else image_size(source.train.read(0))
-        channels = spec.in_channels if spec.in_channels in (1, 3) else 3
+    height, width, channels = source.train.input_shape((side, side) if side else None, spec.in_channels)
     if spec.in_channels != channels:
         raise UsageError(
             f"{spec.name} takes {spec.in_channels} channels, {source.name} has {channels}",
@@ -166,6 +166,12 @@ def make_plan(
             f"{spec.name} has {spec.classes} classes, {source.name} has {len(source.class_names)}",
             hint=f"Leave out --set classes, or give at least {len(source.class_names)}.",
         )
+    if recipe.run.patience and not (recipe.run.val or source.val is not None):
+        raise UsageError(
+            f"patience={recipe.run.patience} needs validation images, and {source.name} has none of its own",
+            hint="Hold some training images out with --val, e.g. --val 10%.",
+        )
+    plan_parts(spec, recipe.transfer)  # refuses what the network has not
     plan = RunPlan(spec, source, source_text, recipe, device, "", "", shape, workers)
     products = spec.num_multiply_adds(*plan.training_size)  # 6: forward, and backward to both inputs
     operations = 6.0 * products * plan.timeline.samples_seen(plan.timeline.num_steps)
@@ -191,7 +197,7 @@ def plan_of(run: RunDirectory, source: AnySource, device: torch.device, workers:
         )
     recipe = recipe_from_json(run.read("recipe"))
     decide_compile(recipe.execution.compile, operations=0, device=device)  # refuses what cannot be
-    decide_capture(recipe, device, reads_files=isinstance(source, EncodedSource))
+    decide_capture(recipe, device, reads_files=source.reads_files)
     return RunPlan(
         spec=ModelSpec.from_json(run.read("spec")),
         source=source,
@@ -200,6 +206,7 @@ def plan_of(run: RunDirectory, source: AnySource, device: torch.device, workers:
         device=device,
         compile_reason="as the run began",
         capture_reason="as the run began",
+        weights_text=run.read("weights")["from"] if run.begins_trained else "",
         image_shape=(*data["image_shape"],),
         workers=workers,
     )

@@ -1,8 +1,13 @@
 """Who decides each step: the host, one step at a time, or the device, many at once."""
 
+from collections.abc import Callable
 from typing import Protocol
 
+from resnetlab.data.batches import Batches
+from resnetlab.data.loaded import LoadedBatches
 from resnetlab.schedule import LearningRate
+from resnetlab.spec import ModelSpec
+from resnetlab.training.device_steps import DeviceSteps, steps_of_a_launch
 from resnetlab.training.state import TrainState
 from resnetlab.training.steps import LabelledBatch, TrainStep
 
@@ -53,3 +58,22 @@ class HostSteps:
                 tally.add(loss, correct, len(batch.labels))
             if state.average:
                 state.average.update(state.model, state.step)
+
+
+def step_program(
+    spec: ModelSpec,
+    batches: Batches | LoadedBatches,
+    rate: LearningRate,
+    state: TrainState,
+    step_function: TrainStep,
+    note: Callable[[str], None] | None = None,
+) -> StepProgram:
+    """Return who makes the steps of a state, which is complete: its tensors are known by their place.
+
+    `note` is told what the device cannot do; without it, that is an error.
+    """
+    if step_function.recipe.execution.capture != "on" or isinstance(batches, LoadedBatches):
+        return HostSteps(state, batches, rate, step_function)
+    products = spec.num_multiply_adds(*batches.images.shape[1:3])
+    launch = steps_of_a_launch(6.0 * products * batches.timeline.batch)
+    return DeviceSteps(state, batches, rate, step_function, launch=launch, note=note)

@@ -12,6 +12,7 @@ from resnetlab.data.loader import count_workers
 from resnetlab.data.normalise import Normaliser
 from resnetlab.data.preprocessing import Preprocessing, fit_preprocessing
 from resnetlab.data.recognise import AnySplit
+from resnetlab.data.source import Split
 from resnetlab.recipe import Recipe
 from resnetlab.runs.directory import RunDirectory
 from resnetlab.runs.journal import read_rows
@@ -67,26 +68,22 @@ class Reading:
 
     def evaluation_set(self, part: str, split: AnySplit) -> EvaluationSet:
         """Return a split as a set that the network can be scored on."""
-        if not isinstance(split, EncodedSplit):
-            return EvaluationSet(part, len(split.labels), lambda: self._in_memory(split))
         return EvaluationSet(
             part,
-            len(split.labels),
-            lambda: self._from_files(part, split),
+            len(split),
+            lambda: self._evaluation_batches(part, split),
             left_out=lambda: self.bad.count(part),
         )
 
-    def _in_memory(self, split: AnySplit) -> Iterator[Batch]:
-        assert not isinstance(split, EncodedSplit)
-        return evaluation_batches(
-            split,
-            self.preprocessing.normaliser,
-            device=self.device,
-            batch=EVALUATION_BATCH,
-            channels_last=self.recipe.execution.channels_last,
-        )
-
-    def _from_files(self, part: str, split: EncodedSplit) -> Iterator[Batch]:
+    def _evaluation_batches(self, part: str, split: AnySplit) -> Iterator[Batch]:
+        if isinstance(split, Split):
+            return evaluation_batches(
+                split,
+                self.preprocessing.normaliser,
+                device=self.device,
+                batch=EVALUATION_BATCH,
+                channels_last=self.recipe.execution.channels_last,
+            )
         height, width = self.size
         image_bytes = 4 * height * width * self.preprocessing.channels
         return loaded_evaluation_batches(

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from resnetlab.data.open import open_source
+from resnetlab.data.open import open_to_fit
 from resnetlab.data.recognise import AnySource
 from resnetlab.errors import DataError, ResnetlabError
 from resnetlab.metrics import wilson_interval
@@ -48,6 +48,10 @@ class Result:
     images_per_second: float
     wait_share: float | None = None
     """With images read from files: share of the time in which training waited for them."""
+    best_test_accuracy: float | None = None
+    """Accuracy on the test set of the weights that were best on the validation samples."""
+    stopped_early: bool = False
+    """Whether the validation accuracy had not risen for as long as `patience` waits."""
     bad_samples: tuple[str, ...] = ()
     """Image files that were left out because they are broken, with the cause."""
 
@@ -101,10 +105,11 @@ def reopen_source(run: RunDirectory, data: str | None) -> AnySource:
         DataError: If it cannot be opened.
     """
     recorded = run.read("data")
-    height, _, channels = recorded["image_shape"]
+    height, width, channels = recorded["image_shape"]
     text = data or recorded["source"]
     try:
-        return open_source(text, classes=len(recorded["class_names"]), image_size=height, channels=channels)
+        classes = len(recorded["class_names"])
+        return open_to_fit(text, (height, width), classes=classes, channels=channels)
     except ResnetlabError as error:
         raise DataError(
             f"cannot open the run's data: {error}", hint="Say where it lies now with --data."
@@ -135,7 +140,10 @@ def _result(trainer: Trainer, plan: RunPlan) -> Result:
     test = _test_row(trainer, plan)
     plain = None
     if state.average:
-        plain = trainer.evaluate(test_set(trainer.run, plan), averaged=False).accuracy
+        plain = trainer.evaluate(test_set(trainer.run, plan), state.model).accuracy
+    best = None
+    if state.best_step not in (0, state.step) and (model := trainer.best_model()):
+        best = trainer.evaluate(test_set(trainer.run, plan), model).accuracy
     samples = trainer.timeline.samples_seen(state.step)
     low, high = wilson_interval(test["correct"], test["seen"])
     trainer.add_event("end", step=state.step)
@@ -154,6 +162,8 @@ def _result(trainer: Trainer, plan: RunPlan) -> Result:
         plain_accuracy=plain,
         best_val_accuracy=state.best_accuracy if state.best_step else None,
         best_val_step=state.best_step or None,
+        best_test_accuracy=test["accuracy"] if state.best_step == state.step else best,
+        stopped_early=trainer.is_out_of_patience and state.step < trainer.timeline.num_steps,
         train_seconds=state.seconds,
         images_per_second=samples / state.seconds if state.seconds else 0.0,
         wait_share=trainer.wait_share,

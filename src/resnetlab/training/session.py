@@ -1,11 +1,12 @@
 """From a plan to a trainer in a new run directory; and from a run directory back to one."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from resnetlab import files
 from resnetlab.data.batches import Batches
@@ -25,13 +26,14 @@ from resnetlab.runs.journal import Journal
 from resnetlab.runs.tensorboard import open_events
 from resnetlab.schedule import LearningRate
 from resnetlab.spec import ModelSpec
+from resnetlab.training.beginning import read_beginning, write_beginning
 from resnetlab.training.device import apply_switches, describe_device
-from resnetlab.training.device_steps import DeviceSteps, steps_of_a_launch
 from resnetlab.training.ema import WeightAverage
 from resnetlab.training.observer import Observer
 from resnetlab.training.optim import build_optimizer
+from resnetlab.training.parts import rate_shares, still_norms
 from resnetlab.training.planning import RunPlan
-from resnetlab.training.programs import HostSteps, StepProgram
+from resnetlab.training.programs import step_program
 from resnetlab.training.reading import BAD_SAMPLE, Reading, broken_images, fit
 from resnetlab.training.state import TrainState
 from resnetlab.training.steps import TrainStep
@@ -43,6 +45,8 @@ def start(plan: RunPlan, run: RunDirectory, observer: Observer) -> Trainer:
     kept, held_out = hold_out(plan.source.train, plan.recipe.run.val, plan.recipe.run.seed)
     training = plan.source.train.take(kept) if len(held_out) else plan.source.train
     preprocessing = fit(training, plan.recipe, plan.image_shape[2])
+    if plan.beginning and plan.beginning.normaliser:
+        preprocessing = replace(preprocessing, normaliser=plan.beginning.normaliser)
     data = {
         "source": plan.source_text,
         "name": plan.source.name,
@@ -58,6 +62,8 @@ def start(plan: RunPlan, run: RunDirectory, observer: Observer) -> Trainer:
     threads = torch.get_num_threads()
     environment = describe_environment(device=describe_device(plan.device), threads=threads)
     run.write("environment", environment)
+    if plan.beginning:
+        write_beginning(run, plan.beginning)
     run.write("recipe", to_plain(plan.recipe))  # last: its presence makes the directory a run
     files.make_directory(run.checkpoints)
     trainer = _assemble(run, plan, parts, observer)
@@ -90,6 +96,8 @@ def resume(run: RunDirectory, plan: RunPlan, observer: Observer) -> Trainer:
     for step, path in list_checkpoints(run.checkpoints):
         if checkpoint and step > checkpoint.step:  # its steps are about to be made anew
             set_aside(path)
+    if checkpoint is None:  # stopped before the first one
+        plan = replace(plan, beginning=read_beginning(run))
     parts = _build_parts(run, plan, run.read("data"))
     trainer = _assemble(run, plan, parts, observer, checkpoint)
     trainer.add_event("resume", step=trainer.state.step, environment=now)
@@ -119,7 +127,13 @@ def _build_parts(run: RunDirectory, plan: RunPlan, data: dict[str, Any]) -> _Par
         reading.training_batches(training, plan.timeline),
         reading.bad,
         reading.evaluation_set(name, watched),
-        *build_state(plan.spec, recipe, device),
+        *build_state(
+            plan.spec,
+            recipe,
+            device,
+            begin_with=plan.beginning.tensors if plan.beginning else None,
+            class_weights=_class_weights(training, plan) if recipe.run.balance == "loss" else None,
+        ),
     )
 
 
@@ -175,37 +189,53 @@ def _assemble(
     return trainer
 
 
-def step_program(
+def _class_weights(training: AnySplit, plan: RunPlan) -> Tensor:
+    """Return what a sample of each class counts, float32 (K,): on average 1, each class alike in all."""
+    counts = np.bincount(training.labels, minlength=plan.spec.classes)
+    share = len(training.labels) / np.count_nonzero(counts)
+    return torch.tensor(np.where(counts, share / np.maximum(counts, 1), 1.0), dtype=torch.float32)
+
+
+def build_state(
     spec: ModelSpec,
-    batches: Batches | LoadedBatches,
-    rate: LearningRate,
-    state: TrainState,
-    step_function: TrainStep,
-    note: Callable[[str], None] | None = None,
-) -> StepProgram:
-    """Return who makes the steps of a state, which is complete: its tensors are known by their place.
+    recipe: Recipe,
+    device: torch.device,
+    *,
+    begin_with: Mapping[str, Tensor] | None = None,
+    class_weights: Tensor | None = None,
+) -> tuple[TrainState, TrainStep]:
+    """Return what trains, at step 0, and the function that makes an update of it.
 
-    `note` is told what the device cannot do; without it, that is an error.
+    Args:
+        spec: The network.
+        recipe: How it is trained.
+        device: Where.
+        begin_with: Its first weights, if not the seed's.
+        class_weights: What a sample of each class counts in the loss, float32 (K,).
     """
-    if step_function.recipe.execution.capture != "on" or isinstance(batches, LoadedBatches):
-        return HostSteps(state, batches, rate, step_function)
-    products = spec.num_multiply_adds(*batches.images.shape[1:3])
-    launch = steps_of_a_launch(6.0 * products * batches.timeline.batch)
-    return DeviceSteps(state, batches, rate, step_function, launch=launch, note=note)
-
-
-def build_state(spec: ModelSpec, recipe: Recipe, device: torch.device) -> tuple[TrainState, TrainStep]:
-    """Return what trains, at step 0, and the function that makes an update of it."""
     model = create_model(
         spec, seed=recipe.run.seed, checkpoint_activations=recipe.execution.checkpoint_activations
     )
+    if begin_with is not None:
+        model.load_state_dict(dict(begin_with))
+    shares = rate_shares(model, recipe.transfer)
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(shares[name] > 0)
     model = model.to(device)
     if recipe.execution.channels_last:
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     scales = recipe.execution.precision == "fp16" and not recipe.execution.loss_scale
-    optimizer = build_optimizer(model, recipe.optimizer, can_skip=scales)
+    optimizer = build_optimizer(model, recipe.optimizer, shares=shares, can_skip=scales)
     keep = spec.keep_probabilities if spec.stochastic_depth else ()
-    step_function = TrainStep(model, optimizer, recipe, device, keep)
+    step_function = TrainStep(
+        model,
+        optimizer,
+        recipe,
+        device,
+        keep,
+        still=still_norms(model, recipe.transfer),
+        class_weights_K=None if class_weights is None else class_weights.to(device),
+    )
     decay = recipe.optimizer.ema_decay
     state = TrainState(
         model=model,

@@ -16,7 +16,10 @@ from resnetlab.recipe import Optimizer
 from resnetlab.training.ema import WeightAverage
 from resnetlab.training.optim import check_tensors, load_optimizer_tensors, optimizer_tensors
 
-_SCALARS = ("step", "evaluated", "best_step", "best_accuracy", "reached", "metrics_length", "seconds")
+_SCALARS = (
+    "step", "evaluated", "best_step", "best_accuracy", "evaluations_since_best", "reached",
+    "metrics_length", "seconds",
+)  # fmt: skip
 
 
 @dataclass
@@ -45,6 +48,9 @@ class TrainState:
 
     best_accuracy: float = 0.0
     """Best validation accuracy so far."""
+
+    evaluations_since_best: int = 0
+    """Evaluations on validation samples since the best one."""
 
     reached: bool = False
     """Whether an evaluation reached the accuracy to stop at."""

@@ -3,7 +3,7 @@
 Axes: N batch, C channels, H height, W width, K classes, U residual units.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import torch
@@ -93,7 +93,22 @@ class TrainStep:
         recipe: Recipe,
         device: torch.device,
         keep_probabilities: tuple[float, ...] = (),
+        *,
+        still: Sequence[nn.Module] = (),
+        class_weights_K: Tensor | None = None,
     ) -> None:
+        """Prepare the step.
+
+        Args:
+            model: The network, on `device`.
+            optimizer: Of its parameters that learn.
+            recipe: What a step is.
+            device: Where.
+            keep_probabilities: Of each unit's branch, with stochastic depth.
+            still: Modules that stay in evaluation mode.
+            class_weights_K: What a sample of each class counts in the loss; left out, each counts 1.
+        """
+        self._still, self._class_weights_K = still, class_weights_K
         self.model, self.optimizer, self.recipe, self.device = model, optimizer, recipe, device
         execution = recipe.execution
         self._guard = FiniteGuard(optimizer, device)
@@ -125,6 +140,8 @@ class TrainStep:
                 on other devices `refuse_bad_steps` does it when it is called.
         """
         self.model.train()
+        for module in self._still:
+            module.eval()
         keep_UN = self._mask(step, len(batch.labels))
         loss, correct = self._accumulate_gradient(batch, keep_UN)
         self._update(loss, step, lr)
@@ -177,11 +194,18 @@ class TrainStep:
         if self.recipe.run.loss == "binary":
             loss = binary_loss(logits_NK, labels, labels_other, smoothing)
             return loss, (logits_NK.detach().argmax(1) == labels).sum()
-        loss = F.cross_entropy(logits_NK, labels, label_smoothing=smoothing)
+        loss = self._cross_entropy(logits_NK, labels)
         if labels_other is not None:
-            other = F.cross_entropy(logits_NK, labels_other, label_smoothing=smoothing)
-            loss = weight * loss + (1 - weight) * other
+            loss = weight * loss + (1 - weight) * self._cross_entropy(logits_NK, labels_other)
         return loss, (logits_NK.detach().argmax(1) == labels).sum()
+
+    def _cross_entropy(self, logits_NK: Tensor, labels: Tensor) -> Tensor:
+        smoothing, weights_K = self.recipe.run.label_smoothing, self._class_weights_K
+        if weights_K is None:
+            return F.cross_entropy(logits_NK, labels, label_smoothing=smoothing)
+        # The plain mean: torch's own divides by the batch's weights, which would undo the balance.
+        each_N = F.cross_entropy(logits_NK, labels, reduction="none", label_smoothing=smoothing)
+        return (weights_K[labels] * each_N).mean()
 
     def _scaled(self, loss: Tensor) -> Tensor:
         return self.scaler.scale(loss) if self.scaler else loss * self._fixed_scale

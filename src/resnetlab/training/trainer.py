@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from resnetlab.errors import Interrupted
 from resnetlab.machine import peak_memory, synchronise
 from resnetlab.metrics import Scores
 from resnetlab.recipe import Recipe
-from resnetlab.runs.checkpoint import retain, save_checkpoint
+from resnetlab.runs.checkpoint import checkpoint_name, load_checkpoint, retain, save_checkpoint
 from resnetlab.runs.directory import RunDirectory
 from resnetlab.runs.journal import Journal
 from resnetlab.runs.tensorboard import EventFile
@@ -80,6 +80,11 @@ class Trainer:
         """Share of the training time of this process in which it waited for data."""
         return None if self.waited is None else _share(self.waited(), self.state.seconds - self._begun)
 
+    @property
+    def is_out_of_patience(self) -> bool:
+        """Whether the validation accuracy has not risen for as long as the recipe waits for it."""
+        return 0 < self.recipe.run.patience <= self.state.evaluations_since_best
+
     def train(self) -> None:
         """Make every update that is left; save at the end.
 
@@ -89,7 +94,7 @@ class Trainer:
         """
         state = self.state
         self._evaluate_if_due()
-        while state.step < self.timeline.num_steps and not state.reached:
+        while state.step < self.timeline.num_steps and not (state.reached or self.is_out_of_patience):
             if self.interrupt.is_requested:
                 self.leave()
             started = time.monotonic()
@@ -136,7 +141,9 @@ class Trainer:
         state.epoch.clear()
         state.evaluated = state.step
         state.reached = 0 < self.recipe.run.stop_at <= scores.accuracy
-        is_best = self.watched.name == "val" and scores.accuracy > state.best_accuracy
+        validates = self.watched.name == "val"
+        is_best = validates and scores.accuracy > state.best_accuracy
+        state.evaluations_since_best = 0 if is_best else state.evaluations_since_best + validates
         if is_best:
             state.best_step, state.best_accuracy = state.step, scores.accuracy
         spent = {"seconds": state.seconds, "peak_memory": peak_memory(self.device)}
@@ -151,8 +158,8 @@ class Trainer:
         self._wait_mark = now
         return {"wait": _share(now[0] - waited, now[1] - seconds)}
 
-    def evaluate(self, on: EvaluationSet, *, averaged: bool = True) -> Scores:
-        """Score the averaged weights, if there are any and they are wanted, else the weights.
+    def evaluate(self, on: EvaluationSet, model: nn.Module | None = None) -> Scores:
+        """Score a network, by default this one with its averaged weights, if there are any.
 
         Raises:
             Interrupted: If a signal came; everything is saved then.
@@ -166,7 +173,7 @@ class Trainer:
             return not self.interrupt.is_requested
 
         scores = score(
-            self._averaged_model() if averaged else self.state.model,
+            model or self._averaged_model(),
             on.batches(),
             num_classes=self.num_classes,
             device=self.device,
@@ -181,18 +188,28 @@ class Trainer:
         return scores
 
     def _averaged_model(self) -> nn.Module:
-        if self.state.average is None:
-            return self.state.model
+        average = self.state.average
+        return self._model_with(average.tensors) if average else self.state.model
+
+    def _model_with(self, tensors: dict[str, Tensor]) -> nn.Module:
         model = copy.deepcopy(self.state.model)
-        model.load_state_dict(self.state.average.tensors)
+        model.load_state_dict(tensors)
         return model
+
+    def best_model(self) -> nn.Module | None:
+        """Return the network as it was best on the validation samples, if its checkpoint is still there."""
+        path = self.run.checkpoints / checkpoint_name(self.state.best_step)
+        if not self.state.best_step or not path.exists():
+            return None
+        tensors = load_checkpoint(path).tensors
+        return self._model_with(tensors["ema" if self.state.average else "model"])
 
     def _add_row(self, row: dict[str, Any]) -> None:
         if not all(math.isfinite(v) for v in row.values() if isinstance(v, float)):
             raise diverged("the training loss", self.state.step - 1, self.state.model)
         self.metrics.add(row)
         if self.event_file:
-            self.event_file.add_scalars(row["step"], _tags(row))
+            self.event_file.add_row(row)
 
     def save(self) -> None:
         """Write a checkpoint of this step, if there is none yet, and remove superseded ones."""
@@ -258,11 +275,3 @@ class Trainer:
 
 def _share(part: float, whole: float) -> float:
     return part / whole if whole > 0 else 0.0
-
-
-def _tags(row: dict[str, Any]) -> dict[str, float]:
-    """Return a row's TensorBoard scalars: train_loss, train_accuracy, learning_rate; test/loss, ..."""
-    if row["kind"] == "train":
-        names = ("train_loss", "train_accuracy", "learning_rate")
-        return {name: row[name] for name in names}
-    return {f"{row['kind']}/{name}": row[name] for name in ("loss", "accuracy", "accuracy_top_5")}

@@ -13,6 +13,9 @@ from resnetlab.weights.naming import Naming, is_head
 
 Head = Literal["strict", "reset", "keep-shared"]
 
+NEW_CLASSIFIER = "the classifier begins anew"
+"""Why a classifier in a file is not used."""
+
 
 def fit_head(
     converted: Converted,
@@ -36,7 +39,7 @@ def fit_head(
         for key in keys:
             ledger.reset[key] = why
             if tensors.pop(key, None) is not None:
-                ledger.unused[ledger.matched.pop(key)] = "the classifier begins anew"
+                ledger.unused[ledger.matched.pop(key)] = NEW_CLASSIFIER
             tensors[key] = initial[key].clone()
         return
     if not naming.has_head:

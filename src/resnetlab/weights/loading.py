@@ -1,6 +1,7 @@
 """load_weights: a foreign file into a network of ours, with nothing silent."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor
@@ -11,8 +12,10 @@ from resnetlab.plaindata import to_plain
 from resnetlab.spec import ModelSpec
 from resnetlab.weights.adapting import Head, fit_channels, fit_head
 from resnetlab.weights.converting import convert
-from resnetlab.weights.naming import COMPUTES, NEARLY, Naming
+from resnetlab.weights.hub import locate
+from resnetlab.weights.naming import COMPUTES, NEARLY, InputFacts, Naming
 from resnetlab.weights.preprocessings import beside
+from resnetlab.weights.published import told_by_name
 from resnetlab.weights.reading import WeightFile, read_weight_file
 from resnetlab.weights.recognising import describe_spec, recognise, shapes_of
 from resnetlab.weights.report import WeightsReport
@@ -20,6 +23,39 @@ from resnetlab.weights.report import WeightsReport
 # Knobs that change which numbers a network has.
 _SHAPES = ("blocks", "widths", "out_channels", "unit", "stem", "stem_width", "stem_norm", "projection_norm")
 _HEADS = ("strict", "reset", "keep-shared")
+
+
+@dataclass(frozen=True)
+class OpenedWeights:
+    """A weight file that was read and recognised, before it is fitted to a network."""
+
+    path: Path
+    file: WeightFile
+    naming: Naming
+    preprocessing: InputFacts
+    notes: tuple[str, ...] = ()
+
+
+def open_weights(path: Path | str) -> OpenedWeights:
+    """Read a weight file and recognise the network that it holds.
+
+    Args:
+        path: A file, a folder of the Hugging Face hub's form, a TensorFlow checkpoint's prefix, or a
+            name of published weights (`hub.locate`): "hf:timm/resnet50.a1_in1k".
+
+    Raises:
+        UsageError: If the file is not there, or an extra is missing.
+        CheckpointError: If the file is damaged, holds no network of ours, or cannot be downloaded.
+    """
+    path = locate(path)
+    file = read_weight_file(path)
+    try:
+        naming = recognise(shapes_of(file.tensors))
+    except (CheckpointError, UsageError) as error:
+        raise _at(path, error) from error
+    by_name, told = told_by_name(path, naming.preprocessing)
+    preprocessing, note = beside(path, by_name)
+    return OpenedWeights(path, file, naming, preprocessing, tuple(filter(None, (told, note))))
 
 
 def load_weights(
@@ -37,7 +73,7 @@ def load_weights(
         model_or_spec: The network. What is reset stays as the model has it now; for a
             specification it begins as `create_model(spec, seed=0)` does. None takes the network
             that the file holds (report.spec), class count included.
-        path: A file, a folder of the Hugging Face hub's form, or a TensorFlow checkpoint's prefix.
+        path: As for `open_weights`.
         head: "strict": the classifier must fit (of TensorFlow's 1001 classes the background is left
             out for 1000); "reset": it begins anew; "keep-shared": the rows of the class names that
             both have are kept, the others begin anew.
@@ -49,57 +85,60 @@ def load_weights(
         UsageError: If the arguments do not allow it, the file is not there, or an extra is missing.
         CheckpointError: If the file is damaged, or its network another one, saying which.
     """
-    path = Path(path)
     if head not in _HEADS:
         raise UsageError(f"head is one of {', '.join(_HEADS)}, got {head!r}")
-    file = read_weight_file(path)
-    model = model_or_spec if isinstance(model_or_spec, ResNet) else None
-    spec = model_or_spec.spec if isinstance(model_or_spec, ResNet) else model_or_spec
-    try:
-        return _fit(file, path, model, spec, head, class_names, file_class_names, adapt_channels)
-    except (CheckpointError, UsageError) as error:
-        raise _at(path, error) from error
-
-
-def _fit(
-    file: WeightFile,
-    path: Path,
-    model: ResNet | None,
-    spec: ModelSpec | None,
-    head: Head,
-    class_names: Sequence[str],
-    file_class_names: Sequence[str],
-    adapt_channels: bool,
-) -> tuple[dict[str, Tensor], WeightsReport]:
-    naming = recognise(shapes_of(file.tensors))
-    spec = spec or naming.spec
-    notes = [*file.notes, *_compare(naming, spec)]
-    converted = convert(file.tensors, naming, spec)
-    initial = _initial(model, spec)
-    fit_channels(converted, naming, spec, can_adapt=adapt_channels)
-    fit_head(
-        converted,
-        naming,
-        spec,
+    return fit_weights(
+        open_weights(path),
+        model_or_spec,
         head=head,
         class_names=class_names,
         file_class_names=file_class_names,
-        initial=initial,
+        adapt_channels=adapt_channels,
     )
-    preprocessing, note = beside(path, naming.preprocessing)
+
+
+def fit_weights(
+    opened: OpenedWeights,
+    model_or_spec: ResNet | ModelSpec | None,
+    *,
+    head: Head = "strict",
+    class_names: Sequence[str] = (),
+    file_class_names: Sequence[str] = (),
+    adapt_channels: bool = False,
+) -> tuple[dict[str, Tensor], WeightsReport]:
+    """Do what `load_weights` does with a file that is open; see there."""
+    model = model_or_spec if isinstance(model_or_spec, ResNet) else None
+    given = model_or_spec.spec if isinstance(model_or_spec, ResNet) else model_or_spec
+    naming = opened.naming
+    spec = given or naming.spec
+    try:
+        compared = _compare(naming, spec)
+        converted = convert(opened.file.tensors, naming, spec)
+        initial = _initial(model, spec)
+        fit_channels(converted, naming, spec, can_adapt=adapt_channels)
+        fit_head(
+            converted,
+            naming,
+            spec,
+            head=head,
+            class_names=class_names,
+            file_class_names=file_class_names,
+            initial=initial,
+        )
+    except (CheckpointError, UsageError) as error:
+        raise _at(opened.path, error) from error
     ledger = converted.ledger
-    notes += [*ledger.notes, *([note] if note else [])]
     report = WeightsReport(
-        path=str(path),
-        kind=file.kind,
+        path=str(opened.path),
+        kind=opened.file.kind,
         naming=naming,
         spec=spec,
         matched=ledger.matched,
         derived=ledger.derived,
         reset=ledger.reset,
         unused=ledger.unused,
-        notes=tuple(notes),
-        preprocessing=preprocessing,
+        notes=(*opened.file.notes, *compared, *ledger.notes, *opened.notes),
+        preprocessing=opened.preprocessing,
     )
     return {key: converted.tensors[key] for key in initial}, report
 

@@ -34,6 +34,10 @@ class WeightsReport:
     preprocessing: InputFacts
 
     def __str__(self) -> str:
+        return "\n".join(f"{title:<9}  {text}" for title, text in self.rows())
+
+    def rows(self) -> list[tuple[str, str]]:
+        """Return what is to be told, as titles and texts."""
         rows = [
             ("file", f"{self.path} ({self.kind})"),
             ("names", self.naming.dialect.title),
@@ -51,7 +55,7 @@ class WeightsReport:
             ("images", _images(self.preprocessing)),
         ]
         rows += [("note", note) for note in self.notes]
-        return "\n".join(f"{title:<9}  {text}" for title, text in rows if text)
+        return [(title, text) for title, text in rows if text]
 
     def to_json(self) -> dict[str, Any]:
         """Return all of it as plain JSON types."""

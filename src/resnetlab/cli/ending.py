@@ -1,0 +1,79 @@
+"""What training prints at its end: how good, how fast, where everything lies, what to type next."""
+
+import argparse
+import dataclasses
+import shlex
+
+from resnetlab.cli.text import block, command_name, print_json
+from resnetlab.runs.checkpoint import checkpoint_name
+from resnetlab.training.run import Result
+from resnetlab.units import format_seconds
+
+
+def _best(result: Result) -> dict[str, str]:
+    """Return how good the weights are that were best on the validation samples, and where they lie."""
+    step, accuracy = result.best_val_step or 0, result.best_val_accuracy or 0.0
+    early = ", where training ended early" if result.stopped_early else ""
+    texts = {"best on validation": f"{100 * accuracy:.2f} % after step {step:,} of {result.step:,}{early}"}
+    if result.best_test_accuracy is not None and step != result.step:
+        where = f"{result.run}/checkpoints/{checkpoint_name(step)}"
+        texts["these on the test set"] = f"{100 * result.best_test_accuracy:.2f} %: {where}"
+    return texts
+
+
+_BAD_SHOWN = 10
+_SLOW = 0.1
+"""Share of the time from which waiting for data is worth a hint."""
+
+
+def _waiting(share: float) -> str:
+    hint = " (more --workers, or a smaller copy by `resnetlab data pack`)" if share > _SLOW else ""
+    return f"{100 * share:.1f} % of the training time{hint}"
+
+
+def print_end(options: argparse.Namespace, result: Result) -> None:
+    """Print how a run ended, as JSON if that is asked for."""
+    if options.json:
+        print_json(dataclasses.asdict(result))
+        return
+    low, high = result.interval
+    command, run = command_name(), shlex.quote(result.run)
+    print(
+        f"\n{100 * result.accuracy:.2f} % of {result.seen:,} test images right ({result.correct:,}; "
+        f"95 % interval {100 * low:.2f} to {100 * high:.2f} %): last step, single view, {result.weights}."
+    )
+    if result.stopped_on_test:
+        print("The run ended because of that accuracy (stop_at): it is selected on the test set.")
+    lines = {}
+    if result.plain_accuracy is not None:
+        lines["plain weights"] = f"{100 * result.plain_accuracy:.2f} %"
+    if result.best_val_accuracy is not None:
+        lines |= _best(result)
+    if result.wait_share is not None:
+        lines["waiting for data"] = _waiting(result.wait_share)
+    for number, problem in enumerate(result.bad_samples[:_BAD_SHOWN], start=1):
+        lines[f"left out {number}"] = problem
+    if len(result.bad_samples) > _BAD_SHOWN:
+        more = len(result.bad_samples) - _BAD_SHOWN
+        lines["left out"] = f"{more} more broken images: {result.run}/events.jsonl"
+    checkpoint = f"{result.run}/checkpoints/{checkpoint_name(result.step)}"
+    lines |= {
+        "run": result.run,
+        "weights": f"{checkpoint}/model.safetensors",
+        "curve": f"{result.run}/metrics.jsonl",
+        "time": f"{format_seconds(result.train_seconds)} of updates, "
+        f"{result.images_per_second:,.0f} images/s",
+    }
+    print(block(lines))
+    print("\nWhat to type next:")
+    print(
+        block(
+            {
+                f"{command} eval {run}": "per class, confusion matrix",
+                f"{command} predict {run} IMAGE": "what is in a picture",
+                f"{command} export {run} --to onnx": "for other programs",
+                f"{command} train resnet20 --data cifar10": "CIFAR-10 (fetches 163 MB once)",
+                f"{command} finetune --weights {run} --data FOLDER": "your own images (docs/finetuning.md)",
+            }
+        )
+    )

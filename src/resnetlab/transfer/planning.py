@@ -1,0 +1,146 @@
+"""From trained weights and new data to a run: what of the recipe these decide, and the plan."""
+
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from resnetlab.artefact.model import in_channels
+from resnetlab.data.normalise import Normaliser
+from resnetlab.data.recognise import AnySource
+from resnetlab.models import create_model
+from resnetlab.recipe import Normalisation, Recipe
+from resnetlab.settings import Layer
+from resnetlab.spec import ModelSpec
+from resnetlab.training.beginning import Beginning
+from resnetlab.training.planning import RunPlan, fit_to_source, make_plan
+from resnetlab.transfer.trained import Trained
+from resnetlab.units import Duration
+from resnetlab.weights import WeightsReport
+
+_SMALL_SIDE = 64
+"""Images of at most so many pixels a side are shifted and mirrored; larger ones are cut anew each time."""
+
+_FEW_IMAGES = 5_000
+_SMALL_BATCH = 32
+_LEAST_STEPS = 500
+"""Updates that even a few images get. Source: BiT-HyperRule, Kolesnikov et al., 2019, arXiv:1912.11370."""
+
+_STEPS_BETWEEN_EVALUATIONS = 50
+
+
+def suggest(recipe: Recipe, trained: Trained, source: AnySource, channels: int) -> list[Layer]:
+    """Return what weights and data decide of a recipe, as (origin, values by leaf name).
+
+    The normalisation is always that of the weights. The rest goes for the recipe `finetune` alone:
+    images of the weights' size, and batch, length and evaluations that suit few images.
+
+    Args:
+        recipe: The recipe before these values.
+        trained: The weights.
+        source: The data.
+        channels: Of the images as the new network gets them.
+    """
+    normaliser = trained.preprocessing.normaliser
+    values: dict[str, Any] = {"normalise": normaliser.kind, "pixel_range": normaliser.pixel_range}
+    if normaliser.kind == "channel" and normaliser.mean is not None and normaliser.std is not None:
+        fitted = in_channels(normaliser, channels)
+        values |= {"channel_mean": _numbers(fitted.mean), "channel_std": _numbers(fitted.std)}
+    layers: list[Layer] = [("the weights", values)]
+    if recipe.name != "finetune":
+        return layers
+    values |= _geometry(trained, source)
+    number = len(source.train.labels)
+    if few := _for_few(recipe, number):
+        layers.append((f"{number:,} training images", few))
+    return layers
+
+
+def _numbers(values: Any) -> tuple[float, ...]:
+    return tuple(np.asarray(values).tolist())
+
+
+def _geometry(trained: Trained, source: AnySource) -> dict[str, Any]:
+    own = trained.preprocessing.geometry
+    if not source.train.reads_files:
+        height = source.train.image_shape[0]
+        return {"image_size": 0, "resize": 0, "train_crop": "none", "crop_padding": height // 8}
+    sides = {"image_size": own.side, "resize": own.resize, "interpolation": own.interpolation}
+    if own.side > _SMALL_SIDE:
+        return sides
+    return sides | {"train_crop": "none", "crop_padding": own.side // 8}
+
+
+def _for_few(recipe: Recipe, number: int) -> dict[str, Any]:
+    """Return the batch, length and evaluations for this number of training images, where others suit."""
+    values: dict[str, Any] = {}
+    batch = recipe.run.batch
+    if number < _FEW_IMAGES:
+        values["batch"] = batch = min(_SMALL_BATCH, max(1, number // 2))
+    epoch = max(1, number // batch)
+    if epoch * recipe.run.length.count < _LEAST_STEPS:
+        values["length"] = Duration(_LEAST_STEPS, "st")
+    if epoch < _STEPS_BETWEEN_EVALUATIONS:
+        values["eval_every"] = Duration(_STEPS_BETWEEN_EVALUATIONS, "st")
+    return values
+
+
+def plan_finetuning(
+    trained: Trained,
+    spec: ModelSpec,
+    source: AnySource,
+    source_text: str,
+    recipe: Recipe,
+    device: torch.device,
+    fixed: Collection[str] = (),
+    *,
+    workers: int = -1,
+) -> tuple[RunPlan, WeightsReport, list[str]]:
+    """Fit trained weights, network, data and recipe to each other.
+
+    Args:
+        trained: The weights.
+        spec: The network as it was trained; it gets the data's classes and channels.
+        source: The data.
+        source_text: What the user called it.
+        recipe: The recipe, with what `suggest` says.
+        device: Where to train.
+        fixed: Fields of the spec that the data must not change.
+        workers: Processes that read image files.
+
+    Returns:
+        The plan, what became of every tensor, and remarks.
+
+    Raises:
+        UsageError: If they do not fit.
+        CheckpointError: If the weights are another network's, saying which.
+    """
+    fitted = fit_to_source(spec, source, fixed)
+    plan = make_plan(fitted, source, source_text, recipe, device, workers)
+    model = create_model(fitted, seed=recipe.run.seed)
+    tensors, report = trained.fit(model, source.class_names, recipe.transfer.head)
+    normaliser, note = _normaliser(trained, recipe, plan)
+    kept = len(report.matched) + len(report.derived)
+    alike = "" if note else "; images normalised as they were"
+    text = f"{trained.origin}: {kept} tensors kept, {len(report.reset)} begin anew{alike}"
+    beginning = Beginning(tensors, text, report.to_json(), normaliser)
+    notes = [*trained.notes, *([note] if note else [])]
+    return replace(plan, beginning=beginning, weights_text=text), report, notes
+
+
+def _normaliser(trained: Trained, recipe: Recipe, plan: RunPlan) -> tuple[Normaliser | None, str]:
+    """Return the weights' own normaliser, unless the user wants another or it cannot be."""
+    own = trained.preprocessing.normaliser
+    same = Normalisation(normalise=own.kind, pixel_range=own.pixel_range)  # type: ignore[arg-type]
+    asked = replace(recipe.normalisation, channel_mean=(), channel_std=())
+    if asked != same:
+        return None, "the images are not normalised as the weights' were: the recipe says otherwise"
+    if own.kind != "per-pixel-mean":
+        return None, ""  # the recipe holds all its numbers
+    height, width, channels = plan.image_shape
+    fitted = in_channels(own, channels)
+    if fitted.mean is None or fitted.mean.shape[:2] != (height, width):
+        return None, "the weights' mean image has another size: the new training images' own is taken off"
+    return fitted, ""

@@ -1,0 +1,110 @@
+"""Trained weights to begin with: our runs, checkpoints and model folders, or a file of another program."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from torch import Tensor
+
+from resnetlab.artefact.imported import preprocessing_of
+from resnetlab.artefact.loading import is_artefact, load_artefact
+from resnetlab.artefact.model import Artefact
+from resnetlab.data.open import open_to_fit
+from resnetlab.data.preprocessing import Preprocessing
+from resnetlab.data.recognise import AnySource
+from resnetlab.models import ResNet
+from resnetlab.runs.manifest import NAME
+from resnetlab.spec import ModelSpec
+from resnetlab.weights import WeightsReport
+from resnetlab.weights.loading import OpenedWeights, fit_weights, open_weights
+from resnetlab.weights.naming import Naming
+from resnetlab.weights.namings.torch_names import RESNETLAB
+from resnetlab.weights.preprocessings import UNTOLD
+from resnetlab.weights.reading import WeightFile
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A trained network, before it is fitted to new data."""
+
+    weights: OpenedWeights
+
+    class_names: tuple[str, ...]
+    """One for each logit; empty if the file does not tell them."""
+
+    preprocessing: Preprocessing
+    """What was done to its images in evaluation; its geometry has a side."""
+
+    origin: str
+    """Where it comes from, in a line."""
+
+    notes: tuple[str, ...] = ()
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The network, with its own number of classes and channels."""
+        return self.weights.naming.spec
+
+    def open_data(self, name_or_path: str, spec: ModelSpec) -> AnySource:
+        """Return the new data, its images of the weights' size or in files that can be resized.
+
+        Args:
+            name_or_path: See `open_source`.
+            spec: The network as it was trained.
+
+        Raises:
+            UsageError, DataError: As `open_source`.
+        """
+        side = self.preprocessing.geometry.side
+        return open_to_fit(name_or_path, (side, side), channels=spec.in_channels)
+
+    def fit(
+        self, model: ResNet, class_names: tuple[str, ...], head: Literal["reset", "keep-shared", "strict"]
+    ) -> tuple[dict[str, Tensor], WeightsReport]:
+        """Return the weights for `model`, whose new parts stay as they are, and what became of every tensor.
+
+        Args:
+            model: The network for the new data.
+            class_names: The new data's.
+            head: As `Transfer.head`.
+
+        Raises:
+            UsageError, CheckpointError: As `load_weights`.
+        """
+        return fit_weights(
+            self.weights,
+            model,
+            head=head,
+            class_names=class_names,
+            file_class_names=self.class_names,
+            adapt_channels=True,
+        )
+
+
+def open_trained(name: str | Path) -> Trained:
+    """Return the trained network that a path or a published name stands for.
+
+    Args:
+        name: A run, one of its checkpoints, a model folder or what `resnetlab export` wrote as
+            safetensors; else anything that `load_weights` takes.
+
+    Raises:
+        UsageError: If there is no such thing, or an extra is missing.
+        CheckpointError: If it is damaged, or holds no network of ours.
+        DataError: If a run is not whole.
+    """
+    path = Path(name).expanduser()
+    if path.is_file() and (path.parent / NAME).exists():  # the weights in a checkpoint or a model folder
+        path = path.parent
+    if is_artefact(path):
+        return _of_ours(path, load_artefact(path))
+    weights = open_weights(name)
+    preprocessing, notes = preprocessing_of(weights.preprocessing, weights.naming.spec)
+    origin = f"{Path(weights.path).name} ({weights.naming.dialect.title})"
+    return Trained(weights, (), preprocessing, origin, tuple(notes))
+
+
+def _of_ours(path: Path, artefact: Artefact) -> Trained:
+    naming = Naming(RESNETLAB, artefact.spec, {key: key for key in artefact.tensors}, UNTOLD, (), True)
+    weights = OpenedWeights(path, WeightFile(dict(artefact.tensors), artefact.origin), naming, UNTOLD)
+    return Trained(weights, artefact.class_names, artefact.preprocessing, artefact.origin, artefact.notes)
