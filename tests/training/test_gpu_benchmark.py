@@ -4,7 +4,12 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,11 +32,32 @@ def test_the_gpu_benchmark_runs_through_on_a_cpu(tmp_path: Path) -> None:
     assert all(one["program"] in line for one, line in zip(content["measurements"], table, strict=True))
 
 
-def test_what_no_time_is_left_for_is_skipped_and_said(tmp_path: Path) -> None:
-    out = tmp_path / "gpu.json"
-    command = [sys.executable, "benchmarks/gpu.py", "--device", "cpu", "--smoke", "--budget", "1"]
+def test_what_no_time_is_left_for_is_skipped_and_what_fails_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    import gpu
+    import gpu_work
 
-    subprocess.run([*command, "--out", str(out)], cwd=ROOT, check=True, capture_output=True)
+    def fail() -> Any:
+        raise RuntimeError("no such kernel\nand more")
 
-    problems = [one["problem"] for one in json.loads(out.read_text())["measurements"]]
-    assert all(problem.startswith("skipped: ") for problem in problems)
+    session = gpu.Session(torch.device("cpu"), tmp_path / "gpu.json", 100.0, 1, 0.001)
+    session.run_group(
+        gpu_work.Group(
+            "sums",
+            [
+                gpu_work.Contestant("too long", 8, fail, seconds=500),
+                gpu_work.Contestant("broken", 8, fail, seconds=1),
+                gpu_work.Contestant("good", 8, lambda: lambda number: time.sleep(1e-5), seconds=1),
+            ],
+        )
+    )
+
+    found = json.loads((tmp_path / "gpu.json").read_text())["measurements"]
+    assert [one["problem"] for one in found] == [
+        "skipped: 100 s left, needs about 500",
+        "RuntimeError: no such kernel",
+        "",
+    ]
+    assert found[2]["images_per_second"] > 0

@@ -21,21 +21,23 @@ class Recorder:
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._is_cuda = device.type == "cuda"
+        self._beside = torch.cuda.Stream(device) if device.type == "cuda" else None
         self._graphs: list[torch.cuda.CUDAGraph] = []
 
     @contextmanager
     def warming_up(self) -> Iterator[None]:
-        """Surround work that is done for the first times: on another stream, as a recording will be."""
-        if not self._is_cuda:
+        """Surround work that is done for the first times, on the stream that recording will use.
+
+        What autograd keeps of it would otherwise refer to a stream that is not being recorded.
+        """
+        if self._beside is None:
             yield
             return
         current = torch.cuda.current_stream(self._device)
-        beside = torch.cuda.Stream(self._device)
-        beside.wait_stream(current)
-        with torch.cuda.stream(beside):
+        self._beside.wait_stream(current)
+        with torch.cuda.stream(self._beside):
             yield
-        current.wait_stream(beside)
+        current.wait_stream(self._beside)
 
     def record(self, work: Work, times: int) -> Work:
         """Return what does the work so many times over. It is not done by being recorded.
@@ -43,14 +45,11 @@ class Recorder:
         Raises:
             RuntimeError: If the work cannot be recorded.
         """
-        if not self._is_cuda:
+        if self._beside is None:
             return lambda: _repeat(work, times)
         graph = torch.cuda.CUDAGraph()
         pool = self._graphs[0].pool() if self._graphs else None
-        with (
-            torch.cuda.device(self._device),
-            torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"),
-        ):
+        with torch.cuda.graph(graph, pool=pool, stream=self._beside, capture_error_mode="thread_local"):
             _repeat(work, times)
         self._graphs.append(graph)
         return graph.replay
