@@ -16,18 +16,23 @@ _STEPS = 37  # three to warm up, three launches of ten, four alone
 def differing_tensors(device: torch.device) -> list[str]:
     """Return the names of weights, statistics, averages and optimizer state that differ after some steps.
 
-    Both ways count their steps on the device, in deterministic mode and fp32, with everything that a step
-    may hold: mixup and cutmix, averaged weights, clipping, stochastic depth.
+    Both ways count their steps on the device, in deterministic mode, fp32 and not compiled, with everything
+    that a step may hold: mixup and cutmix, averaged weights, clipping, stochastic depth. ResNet-20 at
+    batch 128; a tiny network on the CPU, where nothing is recorded.
     """
+    is_cuda = device.type == "cuda"
+    spec = model_spec("resnet20") if is_cuda else model_spec("resnet8").with_(width=0.25)
+    batch = 128 if is_cuda else 8
+    recipe = override(
+        named_recipe("quick"),
+        {"capture": "on", "compile": "off", "deterministic": True, "length": Duration(1000, "st"),
+         "mixup": 0.4, "cutmix": 1.0, "ema_decay": 0.99, "clip_norm": 1.0, "batch": batch},
+    )  # fmt: skip
     states = []
     for records in (True, False):
-        recipe = override(
-            named_recipe("quick"),
-            {"capture": "on", "compile": "off", "deterministic": True, "length": Duration(1000, "st"),
-             "mixup": 0.4, "cutmix": 1.0, "ema_decay": 0.99, "clip_norm": 1.0, "batch": 32},
-        )  # fmt: skip
-        spec = model_spec("resnet8").with_(stochastic_depth=0.3)
-        program, _ = training_program(spec, recipe, device, num_samples=500)
+        program, _ = training_program(
+            spec.with_(stochastic_depth=0.3), recipe, device, num_samples=batch * 10 + 3
+        )
         assert isinstance(program, DeviceSteps)
         if not records:
             program.recorder = Recorder(torch.device("cpu"))

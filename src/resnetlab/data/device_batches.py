@@ -30,6 +30,8 @@ class DeviceBatches:
             StepTable(self._draw_mix, timeline.num_steps, device) if is_mixing(batches.augmentation) else None
         )
         self._augmented = torch.compile(self._read, dynamic=False) if compiled else self._read
+        if compiled:
+            batches.at(0)  # makes the normalisation's constants, whose absence would be compiled in
 
     def prepare(self, steps: range) -> None:
         """Put on the device what these consecutive steps need. Nothing waits for the device."""
