@@ -24,7 +24,7 @@ class WeightAverage:
             (floats if tensor.is_floating_point() else others).append((self.tensors[name], tensor))
         averaged, current = map(list, zip(*floats, strict=True))
         difference = torch._foreach_sub(current, averaged)
-        torch._foreach_mul_(difference, self._share_of_new(step))  # type: ignore[arg-type]
+        torch._foreach_mul_(difference, self._share_of_new(step))
         torch._foreach_add_(averaged, difference)
         for into, tensor in others:
             into.copy_(tensor)

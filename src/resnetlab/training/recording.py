@@ -21,7 +21,7 @@ class Recorder:
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._beside = torch.cuda.Stream(device) if device.type == "cuda" else None
+        self._beside = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
         self._graphs: list[torch.cuda.CUDAGraph] = []
 
     @contextmanager
