@@ -17,9 +17,8 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from resnetlab.data.open import open_source
+from resnetlab.data.unpack import open_unchanged, unpack_source
 
 KNOWN = ("airplane", "automobile", "bird", "cat", "deer", "dog")
 NEW = ("frog", "horse", "ship", "truck")
@@ -27,7 +26,7 @@ STEPS, BATCH, IMAGES_EACH = 500, 32, 100
 WAYS = {  # what is added to the command line of each way
     "finetune": ("finetune", "--weights", "{trained}"),
     "finetune --freeze body": ("finetune", "--weights", "{trained}", "--freeze", "body"),
-    "finetune --bn train": ("finetune", "--weights", "{trained}", "--bn", "train"),
+    "finetune, BN statistics frozen": ("finetune", "--weights", "{trained}", "--bn", "frozen-statistics"),
     "from scratch (quick)": ("train", "resnet20", "--recipe", "quick"),
     "from scratch (quick, lr .05)": ("train", "resnet20", "--recipe", "quick", "--lr", "0.05"),
 }
@@ -40,17 +39,6 @@ def resnetlab(*arguments: str) -> dict[str, object]:
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     found: dict[str, object] = json.loads(done.stdout)
     return found
-
-
-def write_files(cifar: str, folder: Path) -> Path:
-    """Write CIFAR-10 as PNGs, FOLDER/{train,test}/CLASS/NUMBER.png, and return the folder."""
-    source = open_source(cifar)
-    for part, split in (("train", source.train), ("test", source.test)):
-        for number, (pixels, label) in enumerate(zip(split.images, split.labels, strict=True)):
-            path = folder / part / source.class_names[int(label)] / f"{number:05}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(pixels).save(path)
-    return folder
 
 
 def copy_classes(files: Path, target: Path, classes: tuple[str, ...], seed: int | None = None) -> Path:
@@ -77,7 +65,9 @@ def main() -> None:
     options = parser.parse_args()
     work: Path = options.work
     is_tree = (Path(options.cifar) / "train" / KNOWN[0]).is_dir()
-    files = Path(options.cifar) if is_tree else write_files(options.cifar, work / "files")
+    files = Path(options.cifar) if is_tree else work / "files"
+    if not is_tree:
+        unpack_source(open_unchanged(options.cifar), files)
     trained = options.trained or str(work / "trained")
     if not options.trained:
         six = copy_classes(files, work / "six", KNOWN)
@@ -91,11 +81,11 @@ def main() -> None:
             more = ["--data", few, "--steps", str(STEPS), "--batch", str(BATCH), "--seed", str(seed)]
             found = resnetlab(*arguments, *more, "--set", "eval_every=0ep", "--out", run)
             results[way].append(float(str(found["accuracy"])))
-    print(f"\n{'way':<30} accuracy on 4,000 test images, mean ± std of n = {options.seeds}; each")
+    print(f"\n{'way':<32} accuracy on 4,000 test images, mean ± std of n = {options.seeds}; each")
     for way, values in results.items():
         spread = statistics.stdev(values) if len(values) > 1 else 0.0
         each = ", ".join(f"{100 * value:.2f}" for value in values)
-        print(f"{way:<30} {100 * statistics.mean(values):.2f} ± {100 * spread:.2f} %; {each}")
+        print(f"{way:<32} {100 * statistics.mean(values):.2f} ± {100 * spread:.2f} %; {each}")
     (work / "finetuning.json").write_text(json.dumps(results, indent=1))
 
 

@@ -259,7 +259,8 @@ def test_balanced_classes_count_alike(folder: Path, tmp_path: Path) -> None:
     model.load_state_dict(dict(plan.beginning.tensors))
     normaliser = Normaliser.from_json(run.read("data")["preprocessing"])
     images = normaliser(torch.from_numpy(few.train.images)).permute(0, 3, 1, 2)
-    each = F.cross_entropy(model(images), torch.from_numpy(few.train.labels), reduction="none")
+    with torch.no_grad():
+        each = F.cross_entropy(model(images), torch.from_numpy(few.train.labels), reduction="none")
     expected = (each[:9].mean() + each[9:].mean()) / 2
     assert read_rows(run.metrics)[0]["train_loss"] == pytest.approx(float(expected), rel=1e-5)
     assert float(expected) != pytest.approx(float(each.mean()), rel=1e-3)
@@ -268,10 +269,10 @@ def test_balanced_classes_count_alike(folder: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("number", "expected"),
     [
-        (20, {"batch": 10, "length": "500st", "eval_every": "50st"}),
-        (400, {"batch": 32, "length": "500st", "eval_every": "50st"}),
-        (4_000, {"batch": 32, "length": "15ep", "eval_every": "1ep"}),
-        (50_000, {"batch": 64, "length": "15ep", "eval_every": "1ep"}),
+        (20, {"bn": "frozen-statistics", "batch": 10, "length": "500st", "eval_every": "50st"}),
+        (400, {"bn": "train", "batch": 32, "length": "500st", "eval_every": "50st"}),
+        (4_000, {"bn": "train", "batch": 32, "length": "15ep", "eval_every": "1ep"}),
+        (50_000, {"bn": "train", "batch": 64, "length": "15ep", "eval_every": "1ep"}),
     ],
 )
 def test_few_images_get_small_batches_and_enough_steps(
@@ -284,6 +285,7 @@ def test_few_images_get_small_batches_and_enough_steps(
         recipe = override(recipe, values)
 
     found = {
+        "bn": recipe.transfer.bn,
         "batch": recipe.run.batch,
         "length": str(recipe.run.length),
         "eval_every": str(recipe.run.eval_every),

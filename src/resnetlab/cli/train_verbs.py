@@ -43,7 +43,7 @@ def add_finetune(verbs: Any) -> None:
     tune.add_argument(
         "--bn",
         choices=("train", "frozen-statistics", "frozen"),
-        help="BN where it learns (default: frozen-statistics)",
+        help="BN where it learns (default: train; frozen-statistics for batches below 16)",
     )
     tune.add_argument("--balance", choices=("none", "loss"), help="loss: each class counts alike")
     _add_training(tune, "finetune")

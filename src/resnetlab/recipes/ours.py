@@ -75,11 +75,12 @@ def finetune(depth: int) -> Recipe:
     """What `resnetlab finetune` does with trained weights if no recipe is named.
 
     15 epochs of 64, at least 500 steps (below 5,000 images of 32); Nesterov momentum; the classifier's
-    rate .05 for 64 samples, scaled with the batch, a tenth of it below, along a cosine to zero after 50
-    steps of warm-up; weight decay 1e-4 on kernels; label smoothing .1; crops of at least a quarter of
-    the picture and flips, at the weights' own size and normalisation.
+    rate .05 for 64 samples, scaled with the batch, three tenths of it below, along a cosine to zero
+    after 50 steps of warm-up; weight decay 1e-4 on kernels; label smoothing .1; crops of at least a
+    quarter of the picture and flips, at the weights' own size and normalisation.
 
-    BN keeps the statistics that it was trained with, which suits any batch, however small.
+    BN learns as in training from scratch; in batches below 16 it keeps the statistics that it has.
+    docs/results.md has what else was tried.
     """
     return Recipe(
         name="finetune",
@@ -89,5 +90,5 @@ def finetune(depth: int) -> Recipe:
         preparation=Preparation(image_size=224, train_crop="random-resized", crop_area=(0.25, 1.0)),
         augmentation=UNCROPPED,
         normalisation=IMAGENET,
-        transfer=Transfer(bn="frozen-statistics", body_rate=0.1),
+        transfer=Transfer(body_rate=0.3),
     )

@@ -30,6 +30,9 @@ _LEAST_STEPS = 500
 
 _STEPS_BETWEEN_EVALUATIONS = 50
 
+_LEAST_BN_BATCH = 16
+"""Images whose statistics BN can be trained on. Source: Wu and He, 2018, arXiv:1803.08494, Figure 1."""
+
 
 def suggest(recipe: Recipe, trained: Trained, source: AnySource, channels: int) -> list[Layer]:
     """Return what weights and data decide of a recipe, as (origin, values by leaf name).
@@ -79,6 +82,8 @@ def _for_few(recipe: Recipe, number: int) -> dict[str, Any]:
     batch = recipe.run.batch
     if number < _FEW_IMAGES:
         values["batch"] = batch = min(_SMALL_BATCH, max(1, number // 2))
+    if batch < _LEAST_BN_BATCH:
+        values["bn"] = "frozen-statistics"
     epoch = max(1, number // batch)
     if epoch * recipe.run.length.count < _LEAST_STEPS:
         values["length"] = Duration(_LEAST_STEPS, "st")
@@ -126,8 +131,15 @@ def plan_finetuning(
     alike = "" if note else "; images normalised as they were"
     text = f"{trained.origin}: {kept} tensors kept, {len(report.reset)} begin anew{alike}"
     beginning = Beginning(tensors, text, report.to_json(), normaliser)
-    notes = [*trained.notes, *([note] if note else [])]
+    notes = [*trained.notes, *([note] if note else []), *_small_batches(recipe)]
     return replace(plan, beginning=beginning, weights_text=text), report, notes
+
+
+def _small_batches(recipe: Recipe) -> list[str]:
+    count = recipe.run.batch // recipe.execution.accumulate
+    if recipe.transfer.bn != "train" or count >= _LEAST_BN_BATCH:
+        return []
+    return [f"BN trains on the statistics of {count} images: --bn frozen-statistics suits so few better"]
 
 
 def _normaliser(trained: Trained, recipe: Recipe, plan: RunPlan) -> tuple[Normaliser | None, str]:
