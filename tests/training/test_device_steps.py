@@ -71,6 +71,19 @@ def test_a_run_stopped_between_two_launches_goes_on_byte_for_byte(tmp_path: Path
     assert final_bytes(run) == final_bytes(whole.run)
 
 
+def test_the_program_keeps_nothing_that_a_resumed_run_would_not_have(tmp_path: Path) -> None:
+    """An attribute that a later change adds must follow from the state's step, or be put into the state."""
+    program = trained(tmp_path / "run", capture="on", length="5st").program
+
+    assert set(vars(program)) == {
+        "state", "longest", "recorder", "_step_function", "_note",  # given
+        "_timeline", "_batches", "_rates",  # functions of the recipe and the step
+        "_step", "_counted",  # the state's step
+        "_rate",  # written before it is read
+        "_recordings", "_warm_up",  # of this process: what a step computes does not depend on them
+    }  # fmt: skip
+
+
 def test_no_launch_runs_past_what_is_to_be_written_down(tmp_path: Path) -> None:
     """Rows every 7 steps, a checkpoint every 12, an evaluation after each epoch: 7.5 steps of 8 of 60."""
     seen: list[int] = []
