@@ -48,7 +48,7 @@ def tuned(trained: Trained, source: Source[Split] | None = None, **changes: Any)
     source = source or small_source()
     values = {"batch": 8, "checkpoint_every": 3, "keep_checkpoints": 100, "compile": "off", "log_every": 3}
     recipe = named_recipe("finetune")
-    for _, layer in suggest(recipe, trained, source, 3):
+    for _, layer in suggest(recipe, trained, source, channels=3, number=len(source.train)):
         recipe = override(recipe, layer)
     steps = changes.pop("steps", 6)
     recipe = override(recipe, values | {"length": Duration(steps, "st"), "eval_every": Duration(0, "ep")})
@@ -141,7 +141,9 @@ def test_grey_images_get_the_sum_of_the_first_convolution(folder: Path) -> None:
     grey = replace(
         colour, **{part: Split(s.images[..., :1].copy(), s.labels) for part, s in colour.parts.items()}
     )
-    recipe = override(named_recipe("quick"), suggest(named_recipe("quick"), trained, grey, 1)[0][1])
+    recipe = override(
+        named_recipe("quick"), suggest(named_recipe("quick"), trained, grey, channels=1, number=60)[0][1]
+    )
 
     plan, _, _ = plan_finetuning(trained, trained.spec, grey, "small", override(recipe, {"batch": 8}), CPU)
 
@@ -239,7 +241,7 @@ def test_patience_ends_the_run_and_the_best_weights_are_kept_apart(folder: Path,
 
 def test_patience_without_validation_images_is_refused(folder: Path) -> None:
     with pytest.raises(UsageError, match="patience=2 needs validation images"):
-        tuned(open_trained(folder), patience=2)
+        tuned(open_trained(folder), patience=2, eval_every=Duration(1, "ep"))
 
 
 def test_balanced_classes_count_alike(folder: Path, tmp_path: Path) -> None:
@@ -281,7 +283,7 @@ def test_few_images_get_small_batches_and_enough_steps(
     source, recipe = small_source(), named_recipe("finetune")
     larger = replace(source, train=source.train.take(np.arange(number) % 60))
 
-    for _, values in suggest(recipe, open_trained(folder), larger, 3):
+    for _, values in suggest(recipe, open_trained(folder), larger, channels=3, number=number):
         recipe = override(recipe, values)
 
     found = {
@@ -319,7 +321,7 @@ def test_a_recipe_of_another_name_keeps_all_but_its_normalisation(folder: Path) 
     trained = open_trained(folder)
     recipe: Recipe = named_recipe("he2015")
 
-    (layer,) = suggest(recipe, trained, small_source(), 3)
+    (layer,) = suggest(recipe, trained, small_source(), channels=3, number=60)
 
     assert layer[0] == "the weights"
     assert set(layer[1]) == {"normalise", "pixel_range", "channel_mean", "channel_std"}
