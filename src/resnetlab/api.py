@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 from resnetlab.catalog import model_spec
-from resnetlab.data.encoded import EncodedSource
 from resnetlab.errors import UsageError
 from resnetlab.evaluation import Evaluation
 from resnetlab.evaluator import evaluate_run
@@ -19,7 +18,7 @@ from resnetlab.training.observer import Observer, Silence
 from resnetlab.training.planning import fit_to_source, open_for, plan_run
 from resnetlab.training.run import Result, default_out, resume_run, train_plan
 from resnetlab.transfer import open_trained, plan_finetuning, suggest
-from resnetlab.units import Duration
+from resnetlab.units import Duration, count_of
 
 
 def train(
@@ -58,9 +57,9 @@ def train(
     spec = model_spec(model) if isinstance(model, str) else model
     fixed = () if isinstance(model, str) else KNOBS
     source = open_for(spec, data, fixed)
-    recipe = recipe or default_recipe(data, reads_files=isinstance(source, EncodedSource))
+    recipe = recipe or default_recipe(data, reads_files=source.reads_files)
     chosen = named_recipe(recipe, spec.depth) if isinstance(recipe, str) else recipe
-    chosen = _with_values(chosen, epochs, steps, values)
+    chosen = _with_values(chosen, _whole(values, epochs, steps, len(source.train)))
     plan = plan_run(spec, data, chosen, pick_device(device), fixed, workers=workers, source=source)
     return train_plan(plan, Path(out) if out else default_out(plan), observer or Silence())
 
@@ -84,7 +83,8 @@ def finetune(
     Args:
         weights: A run, a checkpoint, a model folder, or anything that `load_weights` takes.
         data: A dataset's name or path.
-        model: The weights' network; None takes the one that they are of.
+        model: The weights' network, which gets the data's classes and channels; None takes the one
+            that they are of.
         recipe: A recipe or its name. Of a named one the weights decide the normalisation, and of
             "finetune" the images' size, and the number of images batch and length; a Recipe is
             taken as it is.
@@ -104,12 +104,16 @@ def finetune(
     """
     trained, observer = open_trained(weights), observer or Silence()
     spec = model_spec(model) if isinstance(model, str) else model or trained.spec
-    source = trained.open_data(data, spec)
+    side = int(values.get("image_size", 0))
+    source = trained.open_data(data, spec, side)
+    values = _whole(values, epochs, steps, len(source.train))
     if isinstance(recipe, str):
         recipe = named_recipe(recipe, spec.depth)
-        for _, changes in suggest(recipe, trained, source, fit_to_source(spec, source).in_channels):
+        number = len(source.train) - int(values.get("val", 0))
+        channels = fit_to_source(spec, source).in_channels
+        for _, changes in suggest(recipe, trained, source, channels=channels, number=number, side=side):
             recipe = override(recipe, changes)
-    chosen = _with_values(recipe, epochs, steps, values)
+    chosen = _with_values(recipe, values)
     plan, report, notes = plan_finetuning(
         trained, spec, source, data, chosen, pick_device(device), workers=workers
     )
@@ -118,12 +122,23 @@ def finetune(
     return train_plan(plan, Path(out) if out else default_out(plan), observer)
 
 
-def _with_values(recipe: Recipe, epochs: int | None, steps: int | None, values: dict[str, Any]) -> Recipe:
-    """Return the recipe with a length and other values, as keyword arguments give them."""
-    if epochs is not None:
-        values["length"] = Duration(epochs, "ep")
-    if steps is not None:
-        values["length"] = Duration(steps, "st")
+def _whole(values: dict[str, Any], epochs: int | None, steps: int | None, total: int) -> dict[str, Any]:
+    """Return the values with the length, and the count that a share of validation samples is.
+
+    Raises:
+        UsageError: If both lengths are given, or the share cannot be.
+    """
+    if epochs is not None and steps is not None:
+        raise UsageError("epochs and steps exclude each other")
+    lengths = [Duration(n, unit) for n, unit in ((epochs, "ep"), (steps, "st")) if n is not None]
+    more: dict[str, Any] = {"length": lengths[0]} if lengths else {}
+    if isinstance(val := values.get("val"), str):
+        more["val"] = int(count_of(val, total))
+    return values | more
+
+
+def _with_values(recipe: Recipe, values: dict[str, Any]) -> Recipe:
+    """Return the recipe with these values, as keyword arguments give them."""
     known = leaves(recipe)
     kinds = {name: find_leaf(known, name).kind for name in values}
     return override(recipe, {n: convert(kinds[n], v, n) for n, v in values.items()})

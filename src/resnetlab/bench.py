@@ -224,5 +224,5 @@ def training_memory(spec: ModelSpec, recipe: Recipe, height: int, width: int) ->
         numbers = numbers / len(kept) * (sum(spec.blocks) + 6) * 2
     per_number = 4 if recipe.execution.precision == "fp32" else 2
     microbatch = -(-recipe.run.batch // recipe.execution.accumulate)
-    states = {"sgd": 3, "adam": 4, "adamw": 4}[recipe.optimizer.optimizer]
+    states = {"sgd": 3, "adam": 4, "adamw": 4, "lamb": 4}[recipe.optimizer.optimizer]
     return numbers * per_number * microbatch + 4.0 * spec.num_parameters * states + _PROCESS_BYTES

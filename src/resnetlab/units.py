@@ -36,6 +36,24 @@ class Duration:
         return cls(int(match[1]), "ep" if match[2].startswith("ep") else "st")
 
 
+def count_of(text: str, total: int) -> str:
+    """Return the count that a share such as "10%" is of so many, at least 1; any other text as it is.
+
+    Raises:
+        UsageError: If the share is not above 0 and at most 100 %.
+    """
+    number = text.strip().removesuffix("%")
+    if number == text.strip():
+        return text
+    try:
+        share = float(number) / 100
+    except ValueError:
+        share = 0.0
+    if not 0 < share <= 1:
+        raise UsageError(f"{text}: not a share above 0 and at most 100 %", hint="E.g. 10%.")
+    return str(max(1, round(share * total)))
+
+
 def format_bytes(count: float) -> str:
     """Return e.g. "1.5 GiB"."""
     for unit in ("B", "KiB", "MiB", "GiB"):

@@ -10,6 +10,7 @@ from resnetlab.data.check import check_source
 from resnetlab.data.check_page import write_check_page
 from resnetlab.data.folder import open_folder
 from resnetlab.data.tfrecord import open_tfrecord
+from resnetlab.errors import WriteError
 from tests.data.pictures import picture, write_folder, write_shards
 
 
@@ -192,3 +193,10 @@ def test_the_background_class_does_not_count_as_the_smallest(tmp_path, monkeypat
     write_shards(tmp_path / "data", "validation", [1, 2])
 
     assert check_source(open_tfrecord(tmp_path / "data", classes=3)).imbalance == 1
+
+
+def test_a_page_that_cannot_be_written_says_which_flag_names_it(tmp_path):
+    report = check(write_folder(tmp_path / "f", {"train": {"a": 1, "b": 1}, "val": {"a": 1}}))
+
+    with pytest.raises(WriteError, match=r"^writing the page of findings: .*\n.*--html"):
+        write_check_page(report, tmp_path / "missing" / "page.html")

@@ -121,3 +121,9 @@ def test_a_file_that_is_no_archive_is_refused(content, tmp_path):
 
     with pytest.raises(DataError, match="not a readable tar archive"):
         read_files(tmp_path / "x.tar.gz", LIMITS)
+
+
+def test_an_archive_that_windows_made_is_read(tmp_path):
+    path = write_tar(tmp_path / "a.tar.gz", [("cifar\\a.bin", b"1"), ("..\\b.bin", b"2")])
+
+    assert read_files(path, {"a.bin": 9, "b.bin": 9}).contents == {"a.bin": b"1"}

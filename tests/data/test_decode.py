@@ -1,5 +1,7 @@
 import io
 import struct
+import subprocess
+import sys
 import zlib
 
 import numpy as np
@@ -281,3 +283,17 @@ def test_the_size_of_a_png_that_text_turns_is_that_of_its_pixels(key, is_compres
     image = encoded(Image.new("RGB", (32, 16)), pnginfo=info)
 
     assert image_size(image) == decode(image, channels=3).shape[:2] == (32, 16)
+
+
+def test_pillows_warning_of_large_images_is_not_shown():
+    program = (
+        "import sys; from resnetlab.data.decode import image_size; "
+        "from resnetlab.data.encoded import EncodedImage; "
+        "print(image_size(EncodedImage(sys.stdin.buffer.read(), 'p')))"
+    )
+
+    ran = subprocess.run(
+        [sys.executable, "-c", program], input=png_header(12_000, 10_000), capture_output=True, check=True
+    )
+
+    assert (ran.stdout, ran.stderr) == (b"(10000, 12000)\n", b"")

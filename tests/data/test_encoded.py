@@ -173,3 +173,14 @@ def test_sources_of_relative_paths_are_read_after_a_change_of_directory(tmp_path
     for source in sources:
         assert source.train.read(0).data
         assert not Path(source.origin).is_absolute()
+
+
+def test_files_become_what_a_network_asks_for_and_are_read_for_nothing_else(reader, tmp_path):
+    unreadable = make_source(reader)
+    folder = write_folder(tmp_path / "photos", {"train": {"a": 1, "b": 1}, "val": {"a": 1}})
+
+    assert unreadable.reads_files
+    assert unreadable.train.image_shape == ()
+    assert unreadable.train.input_shape((8, 9), channels=1) == (8, 9, 1)
+    assert unreadable.train.input_shape((8, 9), channels=7) == (8, 9, 3)
+    assert open_folder(folder).train.input_shape(None) == (32, 40, 3)

@@ -12,7 +12,7 @@ import pytest
 from resnetlab import files
 from resnetlab.data.fetch import Download, _SameSchemeOnly, cache_folder, fetch
 from resnetlab.data.open import DOWNLOADS, open_source
-from resnetlab.errors import DataError, LockedError
+from resnetlab.errors import DataError, LockedError, WriteError
 
 CONTENT = bytes(range(256)) * 4000  # 1 MB: more than one chunk
 MD5 = hashlib.md5(CONTENT).hexdigest()
@@ -229,3 +229,12 @@ def test_the_official_addresses_are_https():
 
     assert len(urls) == 4
     assert all(url.startswith("https://www.cs.toronto.edu/~kriz/cifar-10") for url in urls)
+
+
+def test_a_cache_that_cannot_be_written_is_said_to_be_settable(tmp_path):
+    (tmp_path / "file").write_bytes(b"1")
+
+    with pytest.raises(WriteError, match=r"^downloading http://localhost/a: could not make") as raised:
+        fetch(Download("http://localhost/a", MD5), tmp_path / "file" / "cache")
+
+    assert "RESNETLAB_CACHE" in raised.value.hint

@@ -8,7 +8,7 @@ from resnetlab import files
 from resnetlab.data import imagenet_raw
 from resnetlab.data.folder import open_folder
 from resnetlab.data.imagenet_raw import DEVKIT, TRAIN_TAR, VAL_TAR, prepare_imagenet
-from resnetlab.errors import DataError, LockedError
+from resnetlab.errors import DataError, LockedError, WriteError
 from tests.data.pictures import picture, write_tar
 
 WNIDS = ("n01440764", "n01443537", "n02979186")
@@ -232,3 +232,24 @@ def test_a_validation_image_that_is_there_twice_is_an_error(tars):
 
     with pytest.raises(DataError, match=f"has {image} twice"):
         prepare(tars)
+
+
+def test_archives_that_windows_made_are_read(tars):
+    val = {f"val\\ILSVRC2012_val_{n:08}.JPEG": picture(100 + n) for n in (3, 1, 5, 2, 4)}
+    write_tar(tars / VAL_TAR, val)
+    with tarfile.open(tars / f"{DEVKIT}.tar.gz", "w:gz") as archive:
+        for name, content in devkit().items():
+            info = tarfile.TarInfo(name.replace("/", "\\"))
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+
+    assert prepare(tars).images["val"] == 5
+
+
+def test_a_folder_that_cannot_be_written_says_how_to_go_on(tars):
+    (tars.parent / "file").write_bytes(b"1")
+
+    with pytest.raises(WriteError, match=r"^unpacking ImageNet into .*/file/out: could not make") as raised:
+        prepare(tars, "file/out")
+
+    assert "the same command again" in raised.value.hint

@@ -119,3 +119,10 @@ def test_sources_open_without_torch():
     program = "import sys, resnetlab.data.open; sys.exit('torch' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_pixels_in_memory_have_one_shape_whatever_a_network_asks_for():
+    source = make_source()
+
+    assert not source.reads_files
+    assert source.train.image_shape == source.train.input_shape((8, 8), channels=1) == (4, 5, 3)

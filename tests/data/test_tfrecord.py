@@ -10,9 +10,20 @@ import pytest
 
 from resnetlab.data import tfrecord
 from resnetlab.data.example_proto import MalformedExample, parse_example
+from resnetlab.data.folder import open_folder
 from resnetlab.data.tfrecord import open_tfrecord
 from resnetlab.errors import DataError
-from tests.data.pictures import example, field, framed, imagenet_example, picture, varint, write_shards
+from tests.data.handles import held_after_refusal
+from tests.data.pictures import (
+    example,
+    field,
+    framed,
+    imagenet_example,
+    picture,
+    varint,
+    write_folder,
+    write_shards,
+)
 
 TRAIN = [3, 1, 2, 1, 2, 3, 1]
 VALIDATION = [1, 2, 3]
@@ -362,3 +373,69 @@ def test_a_number_of_more_than_64_bits_is_cut_off():
     payload = field(1, field(1, field(1, b"i") + field(2, field(3, field(1, long)))))
 
     assert parse_example(memoryview(payload), ("i",))[0] == {"i": [3]}
+
+
+SYNSETS = (b"n01440764", b"n01443537", b"n01484850")
+
+
+def write_with_synsets(shards, synsets, *, others=None):
+    """Write labels 1, 2, 3 into both training shards, the second one's synsets `others`."""
+    for path in shards.glob("validation*"):
+        path.unlink()
+    for name, words in (
+        ("train-00000-of-00002", synsets),
+        ("train-00001-of-00002", others or synsets),
+        ("validation-00000-of-00001", synsets),
+    ):
+        records = [
+            imagenet_example(label, 10 * label, image__class__synset=word)
+            for label, word in enumerate(words, start=1)
+        ]
+        (shards / name).write_bytes(b"".join(map(framed, records)))
+
+
+def test_classes_are_a_folders_if_every_record_names_its_synset(shards, tmp_path):
+    write_with_synsets(shards, SYNSETS)
+    names = [word.decode() for word in reversed(SYNSETS)]
+    folder = open_folder(
+        write_folder(tmp_path / "f", {part: dict.fromkeys(names, 1) for part in ("train", "val")})
+    )
+
+    for _ in ("anew", "from the cache"):
+        source = open_tfrecord(shards)
+        assert source.class_names == folder.class_names
+        assert "classes are named by image/class/synset" in " ".join(source.notes)
+    assert open_tfrecord(shards, classes=4).class_names == ("background", *folder.class_names)
+
+
+@pytest.mark.parametrize(
+    ("synsets", "others"),
+    [
+        ((b"n1", b"n2", b""), None),
+        ((b"n1", b"n2", b"n2"), None),
+        ((b"n1", b"n2", b"n3"), (b"n1", b"n3", b"n2")),
+        ((b"n1", b"n2", b"n3"), (b"n1", b"n2", b"")),
+    ],
+)
+def test_synsets_that_do_not_tell_the_classes_apart_are_left_alone(shards, synsets, others):
+    write_with_synsets(shards, synsets, others=others)
+
+    source = open_tfrecord(shards)
+
+    assert source.class_names == ("name 1", "name 2", "name 3")
+    assert "synset" not in "".join(source.notes)
+
+
+def test_two_synsets_of_a_label_in_one_shard_are_none(shards):
+    write_with_synsets(shards, SYNSETS)
+    with (shards / "train-00000-of-00002").open("ab") as stream:
+        stream.write(framed(imagenet_example(2, image__class__synset=b"n01440764")))
+
+    assert open_tfrecord(shards).class_names == ("name 1", "name 2", "name 3")
+
+
+def test_a_refused_shard_is_not_held_open(shards):
+    damage(shards / "train-00000-of-00002", 7)
+    (shards / "train-00001-of-00002").write_bytes(framed(b"no example"))
+
+    assert held_after_refusal(lambda: open_tfrecord(shards), shards) == []

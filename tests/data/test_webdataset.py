@@ -9,6 +9,7 @@ import pytest
 from resnetlab.data import webdataset
 from resnetlab.data.webdataset import open_webdataset
 from resnetlab.errors import DataError
+from tests.data.handles import held_after_refusal
 from tests.data.pictures import picture, write_tar
 
 
@@ -230,3 +231,27 @@ def test_a_label_of_thousands_of_digits_is_a_name(shards):
     write_tar(shards / "photos-train-000003.tar", members(40, ["7" * 5000]))
 
     assert open_webdataset(shards).class_names == ("0", "10", "2", "7" * 5000)
+
+
+def test_a_refused_shard_is_not_held_open(shards):
+    path = shards / "photos-train-000001.tar"
+    path.write_bytes(path.read_bytes()[:700])
+    (shards / "photos-train-000002.tar").write_bytes(b"<html>" * 200)
+
+    assert held_after_refusal(lambda: open_webdataset(shards), shards) == []
+
+
+def test_names_that_windows_wrote_are_understood(tmp_path):
+    written = {
+        "my.photos\\a.jpg": picture(1), "my.photos\\a.cls": b"0",
+        "my.photos\\b.jpg": picture(2), "my.photos\\b.cls": b"1",
+        ".git\\c.jpg": b"1",
+    }  # fmt: skip
+    for part in ("train", "val"):
+        write_tar(tmp_path / f"{part}-0.tar", written)
+
+    source = open_webdataset(tmp_path)
+
+    assert source.train.labels.tolist() == [0, 1]
+    assert source.train.place(1) == "train-0.tar/my.photos/b.jpg"
+    assert source.train.read(1).data == picture(2)

@@ -1,9 +1,7 @@
 """Fine-tuning: what is kept, what moves, what is refused, and that it survives a restart."""
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,45 +13,23 @@ from resnetlab.artefact import write_folder
 from resnetlab.catalog import model_spec
 from resnetlab.cli import main
 from resnetlab.data.normalise import Normaliser
-from resnetlab.data.source import Source, Split
+from resnetlab.data.source import Split
 from resnetlab.errors import CheckpointError, UsageError
 from resnetlab.evaluator import evaluate_run
 from resnetlab.models import create_model
 from resnetlab.recipe import Recipe
 from resnetlab.recipes import named_recipe
 from resnetlab.runs.checkpoint import load_newest
-from resnetlab.runs.directory import RunDirectory, claim_new
+from resnetlab.runs.directory import RunDirectory
 from resnetlab.runs.journal import read_rows
 from resnetlab.settings import override
 from resnetlab.training.observer import Silence
-from resnetlab.training.planning import RunPlan
 from resnetlab.training.run import resume_run, train_plan
-from resnetlab.training.session import start
 from resnetlab.transfer import Trained, open_trained, plan_finetuning, suggest
 from resnetlab.units import Duration
 from tests.predict.made import small_artefact, write_pictures
-from tests.training.helpers import CPU, final_bytes, go_on, small_source, train_whole
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model folder: an 8-layer network of 3 classes (ant, bee, cat), images of 32 px."""
-    path = tmp_path_factory.mktemp("trained") / "net"
-    write_folder(small_artefact(), path)
-    return path
-
-
-def tuned(trained: Trained, source: Source[Split] | None = None, **changes: Any) -> RunPlan:
-    """The plan of a short fine-tuning on 60 images of 16 px."""
-    source = source or small_source()
-    values = {"batch": 8, "checkpoint_every": 3, "keep_checkpoints": 100, "compile": "off", "log_every": 3}
-    recipe = named_recipe("finetune")
-    for _, layer in suggest(recipe, trained, source, 3):
-        recipe = override(recipe, layer)
-    steps = changes.pop("steps", 6)
-    recipe = override(recipe, values | {"length": Duration(steps, "st"), "eval_every": Duration(0, "ep")})
-    plan, _, _ = plan_finetuning(trained, trained.spec, source, "small", override(recipe, changes), CPU)
-    return plan
+from tests.training.helpers import CPU, small_source, train_whole
+from tests.transfer.tuning import tuned
 
 
 def newest(run: RunDirectory) -> dict[str, Tensor]:
@@ -141,7 +117,9 @@ def test_grey_images_get_the_sum_of_the_first_convolution(folder: Path) -> None:
     grey = replace(
         colour, **{part: Split(s.images[..., :1].copy(), s.labels) for part, s in colour.parts.items()}
     )
-    recipe = override(named_recipe("quick"), suggest(named_recipe("quick"), trained, grey, 1)[0][1])
+    recipe = override(
+        named_recipe("quick"), suggest(named_recipe("quick"), trained, grey, channels=1, number=60)[0][1]
+    )
 
     plan, _, _ = plan_finetuning(trained, trained.spec, grey, "small", override(recipe, {"batch": 8}), CPU)
 
@@ -171,51 +149,6 @@ def test_a_mean_image_is_taken_from_the_weights(tmp_path: Path) -> None:
     assert np.array_equal(recorded.mean, own)
 
 
-def test_a_run_stopped_before_its_first_checkpoint_begins_with_the_same_weights(
-    folder: Path, tmp_path: Path
-) -> None:
-    copy = shutil.copytree(folder, tmp_path / "net")
-    plan = tuned(open_trained(copy), freeze="stage1", bn="train")
-    whole = train_whole(tmp_path / "whole", plan)
-    cut = RunDirectory(tmp_path / "cut")
-    with claim_new(cut.path):
-        start(plan, cut, Silence()).close()
-    shutil.rmtree(copy)  # the run must not need the file it began with
-
-    trainer = go_on(cut, small_source())
-    trainer.train()
-    trainer.close()
-
-    assert final_bytes(cut, step=6) == final_bytes(whole, step=6)
-
-
-def test_a_run_goes_on_from_a_checkpoint_byte_for_byte(folder: Path, tmp_path: Path) -> None:
-    plan = tuned(open_trained(folder), freeze="stage1", bn="train", stage_rate=0.5)
-    run = train_whole(tmp_path / "run", plan)
-    expected = final_bytes(run, step=6)
-    shutil.rmtree(run.checkpoints / "step-00000006")
-
-    trainer = go_on(run, small_source())
-    assert trainer.state.step == 3
-    trainer.train()
-    trainer.close()
-
-    assert final_bytes(run, step=6) == expected
-
-
-def test_damaged_first_weights_are_refused(folder: Path, tmp_path: Path) -> None:
-    run = RunDirectory(tmp_path / "run")
-    with claim_new(run.path):
-        start(tuned(open_trained(folder)), run, Silence()).close()
-    path = run.path / "initial.safetensors"
-    content = bytearray(path.read_bytes())
-    content[-1] ^= 1
-    path.write_bytes(content)
-
-    with pytest.raises(CheckpointError, match=r"initial\.safetensors is damaged"):
-        go_on(run, small_source())
-
-
 def test_weights_of_another_network_are_refused_by_name(folder: Path) -> None:
     recipe = override(named_recipe("finetune"), {"batch": 8})
 
@@ -239,7 +172,7 @@ def test_patience_ends_the_run_and_the_best_weights_are_kept_apart(folder: Path,
 
 def test_patience_without_validation_images_is_refused(folder: Path) -> None:
     with pytest.raises(UsageError, match="patience=2 needs validation images"):
-        tuned(open_trained(folder), patience=2)
+        tuned(open_trained(folder), patience=2, eval_every=Duration(1, "ep"))
 
 
 def test_balanced_classes_count_alike(folder: Path, tmp_path: Path) -> None:
@@ -281,7 +214,7 @@ def test_few_images_get_small_batches_and_enough_steps(
     source, recipe = small_source(), named_recipe("finetune")
     larger = replace(source, train=source.train.take(np.arange(number) % 60))
 
-    for _, values in suggest(recipe, open_trained(folder), larger, 3):
+    for _, values in suggest(recipe, open_trained(folder), larger, channels=3, number=number):
         recipe = override(recipe, values)
 
     found = {
@@ -319,7 +252,7 @@ def test_a_recipe_of_another_name_keeps_all_but_its_normalisation(folder: Path) 
     trained = open_trained(folder)
     recipe: Recipe = named_recipe("he2015")
 
-    (layer,) = suggest(recipe, trained, small_source(), 3)
+    (layer,) = suggest(recipe, trained, small_source(), channels=3, number=60)
 
     assert layer[0] == "the weights"
     assert set(layer[1]) == {"normalise", "pixel_range", "channel_mean", "channel_std"}

@@ -42,7 +42,8 @@ class Site:
                     continue
                 digest = hashlib.sha256(body).hexdigest()
                 large = {"X-Linked-ETag": f'"{digest}"', "X-Linked-Size": str(len(body))}
-                to = {"Location": f"{self.url}/cdn/{digest}"}
+                # Another host by its name, to which the library does not follow when it asks for sizes.
+                to = {"Location": f"{self.url.replace('127.0.0.1', 'localhost')}/cdn/{digest}"}
                 self.answers[path] = Answer(status=302, headers=common | large | to)
                 self.answers[f"/cdn/{digest}"] = Answer(body, headers={"ETag": f'"{digest}"'})
         self.error_code = "EntryNotFound"

@@ -12,6 +12,7 @@ from resnetlab.data.open import open_source
 from resnetlab.data.recognise import open_path
 from resnetlab.errors import DataError, UsageError
 from resnetlab.tables.align import table
+from resnetlab.units import format_bytes
 
 _LINES = 20
 """Findings of a kind that are printed; the page and --json have all."""
@@ -108,7 +109,7 @@ def show(options: argparse.Namespace) -> None:
     from resnetlab.training.gallery import draw_samples
 
     source: AnySource = open_source(options.source)
-    default = default_recipe(options.source, reads_files=isinstance(source, EncodedSource))
+    default = default_recipe(options.source, reads_files=source.reads_files)
     texts, knobs = split_settings(options.set)
     if knobs:
         raise UsageError(f"{', '.join(knobs)} belongs to a model, and none is asked about here")
@@ -120,6 +121,24 @@ def show(options: argparse.Namespace) -> None:
         print_json(facts)
     else:
         print(f"{options.number} training images as {facts['recipe']} augments them: {options.out}")
+
+
+def unpack(options: argparse.Namespace) -> None:
+    """Write any dataset as a folder of image files."""
+    from resnetlab.data.unpack import open_unchanged, unpack_source
+
+    source = open_unchanged(options.source)
+    unpacked = unpack_source(source, Path(options.out), progress=_progress("unpacked"))
+    if options.json:
+        print_json({"out": options.out, **unpacked.to_json()})
+        return
+    counts = ", ".join(f"{count:,} {part}" for part, count in unpacked.images.items())
+    kinds = ", ".join(f"{count:,} {suffix}" for suffix, count in unpacked.suffixes.items())
+    size = format_bytes(unpacked.bytes)
+    print(f"{counts} images of {len(source.class_names)} classes, {size} ({kinds}): {options.out}")
+    if unpacked.is_reordered:
+        print("note: the folder's classes are in the order of their names, which is not the source's order")
+    print(f"Train on it with --data {options.out}")
 
 
 def pack(options: argparse.Namespace) -> None:

@@ -10,6 +10,12 @@ from resnetlab.training.run import Result
 from resnetlab.units import format_seconds
 
 
+def _best_path(result: Result) -> str:
+    """Return the run, or the checkpoint that was better on the validation samples than the last one."""
+    step = result.best_val_step or result.step
+    return result.run if step == result.step else f"{result.run}/checkpoints/{checkpoint_name(step)}"
+
+
 def _best(result: Result) -> dict[str, str]:
     """Return how good the weights are that were best on the validation samples, and where they lie."""
     step, accuracy = result.best_val_step or 0, result.best_val_accuracy or 0.0
@@ -37,7 +43,7 @@ def print_end(options: argparse.Namespace, result: Result) -> None:
         print_json(dataclasses.asdict(result))
         return
     low, high = result.interval
-    command, run = command_name(), shlex.quote(result.run)
+    command, run = command_name(), shlex.quote(_best_path(result))
     print(
         f"\n{100 * result.accuracy:.2f} % of {result.seen:,} test images right ({result.correct:,}; "
         f"95 % interval {100 * low:.2f} to {100 * high:.2f} %): last step, single view, {result.weights}."
@@ -57,9 +63,10 @@ def print_end(options: argparse.Namespace, result: Result) -> None:
         more = len(result.bad_samples) - _BAD_SHOWN
         lines["left out"] = f"{more} more broken images: {result.run}/events.jsonl"
     checkpoint = f"{result.run}/checkpoints/{checkpoint_name(result.step)}"
+    group = "ema" if result.weights == "averaged weights" else "model"
     lines |= {
         "run": result.run,
-        "weights": f"{checkpoint}/model.safetensors",
+        "weights": f"{checkpoint}/{group}.safetensors",
         "curve": f"{result.run}/metrics.jsonl",
         "time": f"{format_seconds(result.train_seconds)} of updates, "
         f"{result.images_per_second:,.0f} images/s",

@@ -67,8 +67,8 @@ def resolve_recipe(
     texts, _ = split_settings(options.set)
     given = options.recipe or default
     if Path(given).suffix in (".json", ".toml"):
-        base = str(read_settings_file(Path(given)).get("name", "quick"))
-        resolution = Resolution(named_recipe(base if base in list_recipes() else "quick", depth))
+        base = str(read_settings_file(Path(given)).get("name", default))
+        resolution = Resolution(named_recipe(base if base in list_recipes() else default, depth))
         resolution.set_layers(suggest(resolution.recipe))
         resolution.set_file(Path(given))
     else:
@@ -86,15 +86,6 @@ def resolve_recipe(
         raise UsageError(f"{', '.join(both)}: given by a flag and by --set")
     resolution.set_texts(flags | texts, "flag")
     return resolution
-
-
-def share_of(text: str | None, total: int) -> str | None:
-    """Return the count that a share such as "10%" is of so many; any other text as it is."""
-    number = (text or "").removesuffix("%")
-    try:
-        return str(round(float(number) / 100 * total)) if number != (text or "") else text
-    except ValueError:
-        return text
 
 
 def _plain(text: str) -> str:

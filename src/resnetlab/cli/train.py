@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from resnetlab.cli.ending import print_end
-from resnetlab.cli.resolve import resolve_model, resolve_recipe, share_of, split_settings
+from resnetlab.cli.resolve import resolve_model, resolve_recipe, split_settings
 from resnetlab.cli.text import block, print_json
 from resnetlab.cli.watch import make_watcher
+from resnetlab.plaindata import parse_text
 from resnetlab.recipe import Recipe
 from resnetlab.recipes import default_recipe
 from resnetlab.settings import Layer, Resolution, leaves
@@ -16,6 +17,7 @@ from resnetlab.training.device import pick_device
 from resnetlab.training.facts import describe_plan
 from resnetlab.training.planning import RunPlan, fit_to_source, open_for, plan_run
 from resnetlab.training.run import default_out, resume_run, train_plan
+from resnetlab.units import count_of
 
 
 def train(options: argparse.Namespace) -> None:
@@ -24,7 +26,7 @@ def train(options: argparse.Namespace) -> None:
     spec = resolve_model(options.model, knobs)
     device = pick_device(options.device)
     source = open_for(spec, options.data, knobs)
-    options.val = share_of(options.val, len(source.train))
+    options.val = options.val and count_of(options.val, len(source.train))
     default = default_recipe(options.data, reads_files=source.reads_files)
     resolution = resolve_recipe(options, spec.depth, default)
     plan = plan_run(
@@ -39,15 +41,17 @@ def finetune(options: argparse.Namespace) -> None:
     from resnetlab.transfer import open_trained, plan_finetuning, suggest
     from resnetlab.transfer.table import HEADER, part_rows, remarks
 
-    _, knobs = split_settings(options.set)
-    device = pick_device(options.device)
+    texts, knobs = split_settings(options.set)
+    device, side = pick_device(options.device), parse_text(int, texts.get("image_size", "0"), "image_size")
     trained = open_trained(options.weights)
     spec = resolve_model(options.model, knobs) if options.model else trained.spec.with_(**knobs)
-    source = trained.open_data(options.data, spec)
-    options.val = share_of(options.val, len(source.train))
+    source = trained.open_data(options.data, spec, side)
+    options.val = options.val and count_of(options.val, len(source.train))
+    number = len(source.train) - parse_text(int, options.val or "0", "--val")
+    channels = fit_to_source(spec, source, knobs).in_channels
 
     def layers(recipe: Recipe) -> list[Layer]:
-        return suggest(recipe, trained, source, fit_to_source(spec, source, knobs).in_channels)
+        return suggest(recipe, trained, source, channels=channels, number=number, side=side)
 
     resolution = resolve_recipe(options, spec.depth, "finetune", layers)
     plan, report, notes = plan_finetuning(
@@ -56,7 +60,7 @@ def finetune(options: argparse.Namespace) -> None:
     if not options.json:
         print(table(HEADER, part_rows(plan.spec, plan.recipe.transfer, report), left=len(HEADER)))
         print("".join(f"note: {text}\n" for text in (*remarks(report), *notes)))
-    _perform(options, plan, resolution, {"weights": report.to_json()})
+    _perform(options, plan, resolution, {"weights": report.to_json(), "notes": notes})
 
 
 def resume(options: argparse.Namespace) -> None:

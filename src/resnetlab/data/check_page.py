@@ -7,6 +7,7 @@ from pathlib import Path
 from resnetlab import files
 from resnetlab.data.check import UNBALANCED, CheckReport
 from resnetlab.data.check_findings import ERRORS, Finding, Kind
+from resnetlab.data.doing import doing
 
 MOST_ROWS = 200  # of each kind; the JSON has all
 
@@ -46,7 +47,8 @@ def write_check_page(report: CheckReport, path: Path) -> None:
     Raises:
         WriteError: If it cannot be written.
     """
-    files.write_file(path, _page(report))
+    with doing("writing the page of findings", "Mend that, or choose another file with --html."):
+        files.write_file(path, _page(report))
 
 
 def _page(report: CheckReport) -> str:

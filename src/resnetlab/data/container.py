@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple
 
+from resnetlab.data.tars import slashed_name
 from resnetlab.errors import DataError
 from resnetlab.units import format_bytes
 
@@ -72,7 +73,7 @@ def _read_tar(stream: "_Limited", path: Path, most_bytes: Mapping[str, int]) -> 
             names.append(member.name)
             if len(names) > MOST_MEMBERS:
                 raise DataError(f"{path}: more than {MOST_MEMBERS:,} members")
-            *folders, name = PurePosixPath(member.name).parts or ("",)
+            *folders, name = PurePosixPath(slashed_name(member)).parts or ("",)
             if name not in most_bytes or len(folders) > 1 or {"/", ".."} & set(folders):
                 continue
             where = path / member.name

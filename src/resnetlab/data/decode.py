@@ -3,6 +3,7 @@
 import contextlib
 import io
 import struct
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -18,6 +19,7 @@ Pixels = npt.NDArray[np.uint8]
 
 MOST_PIXELS = 178_956_970  # where Pillow sees a decompression bomb: 0.5 GiB of RGB
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")  # JPEG includes MPO
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # Pillow's, from half of it on
 _ORIENTATION = 0x0112  # the EXIF tag
 _TRANSPOSED = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,

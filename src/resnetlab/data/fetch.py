@@ -12,6 +12,7 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
 from resnetlab import files
+from resnetlab.data.doing import doing
 from resnetlab.errors import DataError, LockedError
 from resnetlab.units import format_bytes
 
@@ -51,7 +52,7 @@ def fetch(download: Download, folder: Path) -> Path:
             connection ends early, or the checksum is wrong (the file is removed then).
         LockedError: If another process is downloading into the folder.
     """
-    target, part = folder / download.name, folder / f"{download.name}.part"
+    target = folder / download.name
     if target.exists():
         return target
     by_hand = f"Or put {download.name} (md5 {download.md5}) into {folder} yourself."
@@ -60,6 +61,13 @@ def fetch(download: Download, folder: Path) -> Path:
             f"{download.name} is not in {folder}, and RESNETLAB_OFFLINE forbids to download it",
             hint=f"Unset RESNETLAB_OFFLINE to download {download.url}. {by_hand}",
         )
+    hint = f"Mend that, or name another folder in RESNETLAB_CACHE; then run the same command again. {by_hand}"
+    with doing(f"downloading {download.url}", hint):
+        return _fetch_locked(download, folder, by_hand)
+
+
+def _fetch_locked(download: Download, folder: Path, by_hand: str) -> Path:
+    target, part = folder / download.name, folder / f"{download.name}.part"
     files.make_directory(folder)
     try:
         lock = files.DirectoryLock(folder, f"a download by process {os.getpid()}")

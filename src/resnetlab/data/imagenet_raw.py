@@ -6,6 +6,7 @@ data/ILSVRC2012_validation_ground_truth.txt has an ILSVRC2012_ID per line, and d
 wnid (nXXXXXXXX) such an ID is.
 """
 
+import contextlib
 import importlib
 import io
 import os
@@ -19,8 +20,9 @@ from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
 from resnetlab import files
+from resnetlab.data.doing import doing
 from resnetlab.data.labelling import first_of
-from resnetlab.data.tars import AGAIN, inner, opened, read_member, regular_members
+from resnetlab.data.tars import AGAIN, inner, opened, read_member, regular_members, slashed_name
 from resnetlab.errors import DataError
 
 TRAIN_TAR, VAL_TAR = "ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar"
@@ -77,9 +79,12 @@ def prepare_imagenet(
         hint = "They can be had from https://image-net.org after registration."
         raise DataError(f"{tars}: {' and '.join(missing)} not there", hint=hint)
     class_of = _read_truth(tars)
-    files.make_directory(out)
     images, written = {"train": 0, "val": 0}, 0
-    with files.DirectoryLock(out, f"a preparation of ImageNet by process {os.getpid()}"):
+    hint = "Mend that and run the same command again: it goes on with the classes that are not there."
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(doing(f"unpacking ImageNet into {out}", hint))
+        files.make_directory(out)
+        stack.enter_context(files.DirectoryLock(out, f"a preparation of ImageNet by process {os.getpid()}"))
         for part, name in (("train", TRAIN_TAR), ("val", VAL_TAR)):
             files.make_directory(out / part)
             files.remove_leftovers(out / part)
@@ -204,7 +209,7 @@ def _from_archive(path: Path) -> dict[str, bytes]:
     try:
         with tarfile.open(path, "r|gz") as archive:
             for member in archive:
-                name = PurePosixPath(member.name).name
+                name = PurePosixPath(slashed_name(member)).name
                 if name in (_TRUTH, _META) and member.isreg() and member.size < _MOST_DEVKIT_BYTES:
                     contents[name] = cast(IO[bytes], archive.extractfile(member)).read()
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:

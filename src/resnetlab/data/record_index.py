@@ -18,7 +18,7 @@ from resnetlab.data.fetch import cache_folder
 from resnetlab.errors import DataError, WriteError
 
 _MOST_ERRORS = 5
-_FORM = 2  # of what is kept; another number makes every index anew
+_FORM = 3  # of what is kept; another number makes every index anew
 
 Integers = npt.NDArray[np.int64]
 
@@ -38,6 +38,9 @@ class ShardIndex:
 
     texts: tuple[str, ...]
     """For each of `labels` what it is called there, or an empty string."""
+
+    synsets: tuple[str, ...]
+    """For each of `labels` its WordNet number, e.g. "n01440764"; empty without one, or with several."""
 
     names: Names
     """What each image is called, if the format has names; else empty."""
@@ -119,18 +122,18 @@ def index_shards(
 ) -> list[ShardIndex]:
     """Return the index of every shard; the first five damaged shards are all named in one error."""
     indices: list[ShardIndex] = []
-    errors: list[DataError] = []
+    errors: list[tuple[str, str]] = []  # kept as exceptions they would keep the shards mapped
     for number, shard in enumerate(shards, start=1):
         try:
             indices.append(index_shard(root / shard, kind, build))
         except DataError as error:
-            errors.append(error)
+            errors.append((str(error.args[0]), error.hint))
             if len(errors) == _MOST_ERRORS:
                 break
         if progress is not None:
             progress(number, len(shards))
     if errors:
-        raise DataError("\n".join(str(error.args[0]) for error in errors), hint=errors[0].hint)
+        raise DataError("\n".join(text for text, _ in errors), hint=errors[0][1])
     return indices
 
 
@@ -161,11 +164,12 @@ def index_shard(path: Path, kind: str, build: Callable[[Path], ShardIndex]) -> S
 def _dump(index: ShardIndex) -> bytes:
     from safetensors.numpy import save
 
+    words = [index.labels, index.texts, index.synsets, index.unread]
     arrays: dict[str, npt.NDArray[Any]] = {
         "offsets": index.offsets,
         "lengths": index.lengths,
         "label_codes": index.label_codes,
-        "texts": np.frombuffer(json.dumps([index.labels, index.texts, index.unread]).encode(), np.uint8),
+        "texts": np.frombuffer(json.dumps(words).encode(), np.uint8),
         "names": np.frombuffer(index.names.joined, np.uint8),
         "name_ends": index.names.ends,
     }
@@ -179,13 +183,14 @@ def _load(path: Path) -> ShardIndex | None:
 
     try:
         kept = load(path.read_bytes())
-        labels, texts, unread = map(tuple, json.loads(kept["texts"].tobytes()))
+        labels, texts, synsets, unread = map(tuple, json.loads(kept["texts"].tobytes()))
         return ShardIndex(
             offsets=kept["offsets"],
             lengths=kept["lengths"],
             label_codes=kept["label_codes"],
             labels=labels,
             texts=texts,
+            synsets=synsets,
             names=Names(kept["names"].tobytes(), kept["name_ends"]),
             unread=unread,
         )

@@ -38,6 +38,11 @@ def inner(stream: IO[bytes], where: str, start: bytes = b"") -> tarfile.TarFile:
         ) from error
 
 
+def slashed_name(member: tarfile.TarInfo) -> str:
+    """Return a member's path with "/" between its folders, also where Windows wrote it."""
+    return member.name.replace("\\", "/")
+
+
 def is_regular(member: tarfile.TarInfo) -> bool:
     """Return whether it is a plain file, whose content lies in one piece after its header."""
     return member.isreg() and not member.issparse()
@@ -49,13 +54,15 @@ def regular_members(archive: tarfile.TarFile, where: str) -> Iterator[tarfile.Ta
 
 
 def all_members(archive: tarfile.TarFile, where: str) -> Iterator[tarfile.TarInfo]:
-    """Yield all members of an archive, links and folders too.
+    """Yield all members of an archive, links and folders too, with "/" in their names.
 
     Raises:
         DataError: If it is cut short or a header is damaged, which tarfile takes for the end.
     """
     try:
-        yield from archive
+        for member in archive:
+            member.name = slashed_name(member)
+            yield member
     except tarfile.TarError as error:
         raise DataError(f"{where}: the archive is damaged or cut short: {error}", hint=AGAIN) from error
     stream = archive.fileobj

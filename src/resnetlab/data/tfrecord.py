@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from resnetlab.data.labelling import first_of, refuse
 from resnetlab.data.parts import divide_by_part, source_from_parts
 from resnetlab.data.record_index import ShardIndex, index_shards, join
 from resnetlab.data.shards import find_shards, shard_parts
-from resnetlab.data.tfrecord_records import TFRecordReader, index_tfrecord
+from resnetlab.data.tfrecord_records import SYNSET, TFRecordReader, index_tfrecord
 
 SHARD_NAME = re.compile(r"^(?P<stem>.*)-(?P<number>\d{5})-of-(?P<total>\d{5})(\.tfrecords?)?$|\.tfrecords?$")
 
@@ -31,8 +31,12 @@ def open_tfrecord(
     ImageNet's labels are 1 to 1000, and 0 is the background, which no image has. They are shifted to
     0 to 999, unless `classes` is greater than the highest label (and not 1000): then class 0 is
     "background", as in the original trainers with their 1001 classes. Labels that begin with 0 stay as
-    they are. Which of it was done stands in the notes. Class names are the records' image/class/text; a
-    label's number is added where two classes have the same text.
+    they are. Which of it was done stands in the notes.
+
+    Class names are the records' image/class/synset (n01440764, ...) if every record has one and no
+    two classes the same, which the notes say: an image folder of the same data has the same classes
+    in the same order. Else they are image/class/text, with the label's number where two classes have
+    the same text.
 
     Args:
         path: A folder or a pattern, e.g. "imagenet/*-of-*".
@@ -58,12 +62,14 @@ def open_tfrecord(
     if numbering.has_background and "train" in parts:
         lacking = np.setdiff1d(np.arange(1, numbering.num_classes), parts["train"].labels)
         refuse(str(path), [f"train has no image of class {first_of(lacking.tolist())}"] * bool(len(lacking)))
+    synsets = _synsets(indices)
+    named = [f"classes are named by {SYNSET}, as in an image folder of the same data"] * bool(synsets)
     return source_from_parts(
         name=root.resolve().name,
         origin=str(path),
-        class_names=_class_names(indices, numbering),
+        class_names=_class_names(synsets or _texts(indices), numbering),
         parts=parts,
-        notes=numbering.notes,
+        notes=[*numbering.notes, *named],
         is_partial=numbering.has_background,  # it alone is without images
     )
 
@@ -126,12 +132,24 @@ def _range_problems(
         )
 
 
-def _class_names(indices: Sequence[ShardIndex], numbering: _Numbering) -> list[str]:
-    """Return each class' text, with its label where two have the same; without text, the label."""
+def _synsets(indices: Sequence[ShardIndex]) -> dict[int, str]:
+    """Return each label's synset; nothing if they do not tell all labels apart."""
+    pairs = {pair for index in indices for pair in zip(index.labels, index.synsets, strict=True)}
+    synsets = {int(label): synset for label, synset in pairs}
+    tells_apart = len(pairs) == len(synsets) == len(set(synsets.values()))
+    return synsets if tells_apart and all(synsets.values()) else {}
+
+
+def _texts(indices: Sequence[ShardIndex]) -> dict[int, str]:
     texts: dict[int, str] = {}
     for index in indices:
         for label, text in zip(index.labels, index.texts, strict=True):
             texts[int(label)] = texts.get(int(label)) or text
+    return texts
+
+
+def _class_names(texts: Mapping[int, str], numbering: _Numbering) -> list[str]:
+    """Return each class' text, with its label where two have the same; without text, the label."""
     labels = range(numbering.shift, numbering.shift + numbering.num_classes)
     names = [texts.get(label) or str(label) for label in labels]
     if numbering.has_background:

@@ -23,7 +23,8 @@ from resnetlab.errors import DataError
 _HEADER = struct.Struct("<QI")
 _CHECKSUM = struct.Struct("<I")
 _AGAIN = "Copy or make that shard again."
-_IMAGE, _LABEL, _TEXT = "image/encoded", "image/class/label", "image/class/text"
+_IMAGE, _LABEL = "image/encoded", "image/class/label"
+_TEXT, SYNSET = "image/class/text", "image/class/synset"
 _BOX = tuple(f"image/object/bbox/{side}" for side in ("ymin", "xmin", "ymax", "xmax"))
 
 
@@ -105,17 +106,20 @@ def index_tfrecord(path: Path) -> ShardIndex:
     lengths: list[int] = []
     labels: list[int] = []
     texts: dict[int, str] = {}
+    synsets: dict[int, str] = {}
     position = 0
     while position < size:
         where = f"{path.name} record {len(offsets)}, offset {position:,}"
         start, end = _record_bounds(view, position, where)
-        features = _parse(view[start:end], where, (_LABEL, _TEXT))
+        features = _parse(view[start:end], where, (_LABEL, _TEXT, SYNSET))
         label = features[_LABEL][0]
         if not isinstance(label, int):
             raise DataError(f"{where}: its {_LABEL} is not a whole number")
+        synset = _word(features, SYNSET)
         if label not in texts:
-            text = next(iter(features.get(_TEXT, ())), b"")
-            texts[label] = bytes(text).decode(errors="replace") if isinstance(text, memoryview) else ""
+            texts[label], synsets[label] = _word(features, _TEXT), synset
+        elif synsets[label] != synset:
+            synsets[label] = ""
         offsets.append(start)
         lengths.append(end - start)
         labels.append(label)
@@ -128,8 +132,15 @@ def index_tfrecord(path: Path) -> ShardIndex:
         label_codes=np.array([code[label] for label in labels], np.int64),
         labels=tuple(map(str, distinct)),
         texts=tuple(texts[label] for label in distinct),
+        synsets=tuple(synsets[label] for label in distinct),
         names=Names.of([]),
     )
+
+
+def _word(features: Mapping[str, Values], name: str) -> str:
+    """Return the first value of a feature as text, or an empty string."""
+    word = next(iter(features.get(name, ())), None)
+    return bytes(word).decode(errors="replace") if isinstance(word, memoryview) else ""
 
 
 def _record_bounds(view: memoryview, position: int, where: str) -> tuple[int, int]:

@@ -203,6 +203,7 @@ def _shard_index(
         label_codes=np.array([code[label] for label in chosen], np.int64),
         labels=tuple(distinct),
         texts=("",) * len(distinct),
+        synsets=("",) * len(distinct),
         names=Names.of(image.name for image in images.values()),
         unread=tuple(unread),
     )

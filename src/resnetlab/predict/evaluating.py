@@ -1,5 +1,7 @@
 """Scoring what is no run: a model folder, an exported safetensors file, an ONNX file."""
 
+import os
+from dataclasses import replace
 from pathlib import Path
 
 from resnetlab.artefact.folder import is_folder
@@ -7,7 +9,7 @@ from resnetlab.artefact.model import Description
 from resnetlab.data.loaded import BadSamples
 from resnetlab.data.open import open_to_fit
 from resnetlab.data.recognise import AnySource, AnySplit
-from resnetlab.errors import DataError, UsageError
+from resnetlab.errors import DataError, UsageError, WriteError
 from resnetlab.evaluation import Evaluation, write_evaluation
 from resnetlab.metrics import Scores
 from resnetlab.predict.classifier import Classifier
@@ -39,20 +41,23 @@ def evaluate_model(
         split: "test", "train" or "val", as the data has them.
         device: auto, cpu, cuda or mps.
         workers: Processes that read image files, -1 for as many as suit the machine.
-        out: Where the result goes; None is NAME-eval/SPLIT-FINGERPRINT beside the file or folder.
+        out: Where the result goes; None is NAME-eval/SPLIT-FINGERPRINT beside the file or folder, or in
+            the working directory if nothing can be written there.
 
     Raises:
         UsageError: If no data is named, or it has no such split.
         DataError: If the data does not fit the network.
-        CheckpointError: If the file is damaged.
+        CheckpointError: If the file is damaged, or its loss no finite number.
+        WriteError: If the result cannot be written.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     if data is None:
         raise UsageError(f"{path} does not know where its data lies", hint="Name it with --data.")
     classifier = Classifier.load(path, device=device)
     source, notes = _open(data, classifier.description)
     scores = _score(classifier, _split(source, split), workers)
-    folder = path.with_name(f"{path.name}-eval") / f"{split}-{source.fingerprint[:8]}"
+    beside = Path(os.path.abspath(path))
+    folder = Path(f"{beside.name}-eval") / f"{split}-{source.fingerprint[:8]}"
     evaluation = Evaluation(
         checkpoint=str(path),
         step=int(classifier.description.facts.get("step", 0)),
@@ -62,10 +67,17 @@ def evaluate_model(
         weights="weights",
         scores=scores,
         class_names=source.class_names,
-        out=str(out or folder),
+        out=str(out or beside.parent / folder),
         notes=(*classifier.notes, *notes),
     )
-    write_evaluation(evaluation)
+    try:
+        write_evaluation(evaluation)
+    except WriteError as error:
+        if out is not None:
+            raise
+        note = f"the result lies in the working directory, for it {error.args[0]}"
+        evaluation = replace(evaluation, out=str(folder), notes=(*evaluation.notes, note))
+        write_evaluation(evaluation)
     return evaluation
 
 
@@ -87,6 +99,7 @@ def _score(classifier: Classifier, split: AnySplit, workers: int) -> Scores:
         device=classifier.device,
     )
     assert scores is not None
+    classifier.refuse_non_finite(scores.loss)
     assert scores.seen == len(split.labels), "every sample counts exactly once"
     return scores
 

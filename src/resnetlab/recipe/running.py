@@ -104,6 +104,7 @@ class Run:
             (self.checkpoint_every < 0, f"checkpoint_every must not be negative: {self.checkpoint_every}"),
             (self.keep_checkpoints < 1, f"keep_checkpoints is at least 1, got {self.keep_checkpoints}"),
             (self.log_every < 1, f"log_every is at least 1, got {self.log_every}"),
+            (self.patience > 0 and not self.eval_every.count, "patience needs evaluations: eval_every=1ep"),
             (self.patience < 0, f"patience must not be negative, got {self.patience}"),
             (not 0 <= self.stop_at <= 1, f"stop_at lies in [0, 1], got {self.stop_at}"),
         )

@@ -33,8 +33,13 @@ class Beginning:
     """What the images of the weights' training were normalised by; none: the recipe says it."""
 
 
-def write_beginning(run: RunDirectory, beginning: Beginning) -> None:
-    """Write initial.safetensors and weights.json into a run that is about to begin."""
+def write_beginning(run: RunDirectory, beginning: Beginning | None) -> None:
+    """Write initial.safetensors and weights.json into a run that is about to begin; remove others' ones."""
+    if beginning is None:
+        for name in (_FILE, "weights.json"):  # of a process that was killed while it began a run here
+            if (run.path / name).exists():
+                files.remove_file(run.path / name)
+        return
     content = safetensors.torch.save({name: t.contiguous() for name, t in beginning.tensors.items()})
     files.write_file(run.path / _FILE, content)
     digest = hashlib.sha256(content).hexdigest()
@@ -48,6 +53,8 @@ def read_beginning(run: RunDirectory) -> Beginning | None:
         CheckpointError: If it is damaged.
     """
     if not run.begins_trained:
+        if run.read("data").get("begins_trained"):
+            raise CheckpointError(f"{run.path} began with trained weights, and its weights.json is gone")
         return None
     recorded, path = run.read("weights"), run.path / _FILE
     try:

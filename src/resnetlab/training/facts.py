@@ -34,7 +34,10 @@ def describe_plan(plan: RunPlan) -> dict[str, str]:
     threads = f", {torch.get_num_threads()} threads" if plan.device.type == "cpu" else ""
     processor = f" ({cpu_name()}, {os.cpu_count()} cores{threads})" if plan.device.type == "cpu" else ""
     too_small = spec.stem == "imagenet" and max(height, width) < 96
-    hint = {"hint": f"{spec.name} is for photographs; --set stem=small suits {height}x{width} images"}
+    remedy = f"--set stem=small suits {height}x{width} images"
+    if plan.weights_text:
+        remedy = "images in memory stay as they are; as files (`data unpack`) they would be enlarged"
+    hint = {"hint": f"{spec.name} is for photographs; {remedy}"}
     count = recipe.execution.accumulate
     parts = f"; each batch in {count} microbatches" if count > 1 else ""
     return {
@@ -88,7 +91,10 @@ def _transfer(plan: RunPlan) -> dict[str, str]:
     rates = [f"{part.name} {part.rate:.3g}" for part in parts if part.rate]
     told = [f"shares of the rate: {', '.join(rates)}"]
     told += [f"frozen with their BN statistics: {', '.join(frozen)}"] if frozen else []
-    return texts | {"learning": "; ".join(told), "bn": BN_WORDS[plan.recipe.transfer.bn]}
+    texts["learning"] = "; ".join(told)
+    if any(part.rate for part in parts[:-1]):
+        texts["bn"] = BN_WORDS[plan.recipe.transfer.bn]
+    return texts
 
 
 BN_WORDS = {

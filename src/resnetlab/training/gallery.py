@@ -9,6 +9,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from resnetlab import files
+from resnetlab.data.doing import doing
 from resnetlab.data.loaded import BadSamples
 from resnetlab.data.recognise import AnySource
 from resnetlab.errors import UsageError
@@ -53,7 +54,8 @@ def draw_samples(source: AnySource, recipe: Recipe, path: Path, *, number: int) 
     if batch.labels_other is not None:
         others = [source.class_names[int(label)] for label in batch.labels_other]
         names = [f"{batch.weight:.2f} {a} + {b}" for a, b in zip(names, others, strict=True)]
-    files.write_file(path, _grid(images, names))
+    with doing("drawing training images", "Mend that, or choose another file with -o."):
+        files.write_file(path, _grid(images, names))
 
 
 def _grid(images: np.ndarray, names: list[str]) -> bytes:

@@ -206,7 +206,7 @@ def plan_of(run: RunDirectory, source: AnySource, device: torch.device, workers:
         device=device,
         compile_reason="as the run began",
         capture_reason="as the run began",
-        weights_text=run.read("weights")["from"] if run.begins_trained else "",
+        weights_text=str(run.read("weights").get("from", "")) if run.begins_trained else "",
         image_shape=(*data["image_shape"],),
         workers=workers,
     )

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from resnetlab.data.open import open_to_fit
+from resnetlab.data.open import open_source
 from resnetlab.data.recognise import AnySource
 from resnetlab.errors import DataError, ResnetlabError
 from resnetlab.metrics import wilson_interval
@@ -105,11 +105,14 @@ def reopen_source(run: RunDirectory, data: str | None) -> AnySource:
         DataError: If it cannot be opened.
     """
     recorded = run.read("data")
-    height, width, channels = recorded["image_shape"]
+    height, _, channels = recorded["image_shape"]
+    reads_files = recorded.get("reads_files", "image_size" in recorded["preprocessing"])
     text = data or recorded["source"]
     try:
         classes = len(recorded["class_names"])
-        return open_to_fit(text, (height, width), classes=classes, channels=channels)
+        return open_source(
+            text, classes=classes, image_size=height, channels=channels, holds_small=not reads_files
+        )
     except ResnetlabError as error:
         raise DataError(
             f"cannot open the run's data: {error}", hint="Say where it lies now with --data."

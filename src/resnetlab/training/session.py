@@ -52,6 +52,8 @@ def start(plan: RunPlan, run: RunDirectory, observer: Observer) -> Trainer:
         "name": plan.source.name,
         "class_names": list(plan.source.class_names),
         "fingerprint": plan.source.fingerprint,
+        "reads_files": plan.reads_files,
+        "begins_trained": plan.beginning is not None,
         "image_shape": list(plan.image_shape),
         "preprocessing": preprocessing.to_json(),
         "val_indices": held_out.tolist(),
@@ -62,8 +64,7 @@ def start(plan: RunPlan, run: RunDirectory, observer: Observer) -> Trainer:
     threads = torch.get_num_threads()
     environment = describe_environment(device=describe_device(plan.device), threads=threads)
     run.write("environment", environment)
-    if plan.beginning:
-        write_beginning(run, plan.beginning)
+    write_beginning(run, plan.beginning)
     run.write("recipe", to_plain(plan.recipe))  # last: its presence makes the directory a run
     files.make_directory(run.checkpoints)
     trainer = _assemble(run, plan, parts, observer)

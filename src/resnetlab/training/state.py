@@ -21,6 +21,9 @@ _SCALARS = (
     "metrics_length", "seconds",
 )  # fmt: skip
 
+_LATER = {"evaluations_since_best": 0}
+"""Scalars that runs of earlier versions did not save, and what they were then."""
+
 
 @dataclass
 class TrainState:
@@ -84,6 +87,7 @@ class TrainState:
         Raises:
             CheckpointError: If a tensor or scalar is missing, unknown or of another shape.
         """
+        scalars = _LATER | scalars
         self._check_names(tensors, scalars)
         _copy_tensors("model", self.model.state_dict(), tensors["model"])
         load_optimizer_tensors(self.model, self.optimizer, self.config, tensors["optimizer"])

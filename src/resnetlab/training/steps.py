@@ -139,14 +139,17 @@ class TrainStep:
             DivergedError: On the CPU at once, before the update, if loss or gradient is not finite;
                 on other devices `refuse_bad_steps` does it when it is called.
         """
-        self.model.train()
-        for module in self._still:
-            module.eval()
+        self._enter_training()
         keep_UN = self._mask(step, len(batch.labels))
         loss, correct = self._accumulate_gradient(batch, keep_UN)
         self._update(loss, step, lr)
         self.optimizer.zero_grad(set_to_none=True)
         return loss, correct
+
+    def _enter_training(self) -> None:
+        self.model.train()
+        for module in self._still:
+            module.eval()
 
     def _mask(self, step: int | Tensor, num_samples: int) -> Tensor | None:
         if self._keep_U is None:
@@ -242,6 +245,7 @@ class TrainStep:
         if step is None:
             return
         batch = batch_at(step)
+        self._enter_training()
         loss, _ = self._accumulate_gradient(batch, self._mask(step, len(batch.labels)))
         raise self._diverged(loss, step)
 

@@ -34,7 +34,9 @@ _LEAST_BN_BATCH = 16
 """Images whose statistics BN can be trained on. Source: Wu and He, 2018, arXiv:1803.08494, Figure 1."""
 
 
-def suggest(recipe: Recipe, trained: Trained, source: AnySource, channels: int) -> list[Layer]:
+def suggest(
+    recipe: Recipe, trained: Trained, source: AnySource, *, channels: int, number: int, side: int = 0
+) -> list[Layer]:
     """Return what weights and data decide of a recipe, as (origin, values by leaf name).
 
     The normalisation is always that of the weights. The rest goes for the recipe `finetune` alone:
@@ -45,35 +47,47 @@ def suggest(recipe: Recipe, trained: Trained, source: AnySource, channels: int) 
         trained: The weights.
         source: The data.
         channels: Of the images as the new network gets them.
+        number: Of the training images, less those held out.
+        side: Of the images in pixels, if another one than the weights' is asked for.
     """
-    normaliser = trained.preprocessing.normaliser
-    values: dict[str, Any] = {"normalise": normaliser.kind, "pixel_range": normaliser.pixel_range}
-    if normaliser.kind == "channel" and normaliser.mean is not None and normaliser.std is not None:
-        fitted = in_channels(normaliser, channels)
-        values |= {"channel_mean": _numbers(fitted.mean), "channel_std": _numbers(fitted.std)}
+    values = _normalisation(trained.preprocessing.normaliser, channels)
     layers: list[Layer] = [("the weights", values)]
     if recipe.name != "finetune":
         return layers
-    values |= _geometry(trained, source)
-    number = len(source.train.labels)
+    values |= _geometry(trained, source, side)
     if few := _for_few(recipe, number):
         layers.append((f"{number:,} training images", few))
     return layers
+
+
+def _normalisation(normaliser: Normaliser, channels: int) -> dict[str, Any]:
+    """Return the values of `Normalisation` that say what the normaliser does, but for a mean image."""
+    fitted = in_channels(normaliser, channels)
+    has_numbers = normaliser.kind == "channel"
+    return {
+        "normalise": normaliser.kind,
+        "pixel_range": normaliser.pixel_range,
+        "channel_mean": _numbers(fitted.mean) if has_numbers else (),
+        "channel_std": _numbers(fitted.std) if has_numbers else (),
+    }
 
 
 def _numbers(values: Any) -> tuple[float, ...]:
     return tuple(np.asarray(values).tolist())
 
 
-def _geometry(trained: Trained, source: AnySource) -> dict[str, Any]:
+def _geometry(trained: Trained, source: AnySource, side: int) -> dict[str, Any]:
     own = trained.preprocessing.geometry
+    side = side or own.side
     if not source.train.reads_files:
         height = source.train.image_shape[0]
-        return {"image_size": 0, "resize": 0, "train_crop": "none", "crop_padding": height // 8}
-    sides = {"image_size": own.side, "resize": own.resize, "interpolation": own.interpolation}
-    if own.side > _SMALL_SIDE:
+        mirrors = {"flip": "none"} if source.name == "digits" else {}  # a mirrored 2 is no digit
+        return {"image_size": 0, "resize": 0, "train_crop": "none", "crop_padding": height // 8} | mirrors
+    resize = round(own.resize * side / own.side)
+    sides = {"image_size": side, "resize": resize, "interpolation": own.interpolation}
+    if side > _SMALL_SIDE:
         return sides
-    return sides | {"train_crop": "none", "crop_padding": own.side // 8}
+    return sides | {"train_crop": "none", "crop_padding": side // 8}
 
 
 def _for_few(recipe: Recipe, number: int) -> dict[str, Any]:
@@ -128,7 +142,7 @@ def plan_finetuning(
     tensors, report = trained.fit(model, source.class_names, recipe.transfer.head)
     normaliser, note = _normaliser(trained, recipe, plan)
     kept = len(report.matched) + len(report.derived)
-    alike = "" if note else "; images normalised as they were"
+    alike = "" if note or not trained.is_told else "; images normalised as they were"
     text = f"{trained.origin}: {kept} tensors kept, {len(report.reset)} begin anew{alike}"
     beginning = Beginning(tensors, text, report.to_json(), normaliser)
     notes = [*trained.notes, *([note] if note else []), *_small_batches(recipe)]
@@ -144,15 +158,15 @@ def _small_batches(recipe: Recipe) -> list[str]:
 
 def _normaliser(trained: Trained, recipe: Recipe, plan: RunPlan) -> tuple[Normaliser | None, str]:
     """Return the weights' own normaliser, unless the user wants another or it cannot be."""
+    height, width, channels = plan.image_shape
     own = trained.preprocessing.normaliser
-    same = Normalisation(normalise=own.kind, pixel_range=own.pixel_range)  # type: ignore[arg-type]
-    asked = replace(recipe.normalisation, channel_mean=(), channel_std=())
-    if asked != same:
+    if recipe.normalisation != Normalisation(**_normalisation(own, channels)):
         return None, "the images are not normalised as the weights' were: the recipe says otherwise"
     if own.kind != "per-pixel-mean":
         return None, ""  # the recipe holds all its numbers
-    height, width, channels = plan.image_shape
     fitted = in_channels(own, channels)
-    if fitted.mean is None or fitted.mean.shape[:2] != (height, width):
+    if fitted.mean is None:
+        return None, "the weights' mean image is not known: the new training images' own is taken off"
+    if fitted.mean.shape[:2] != (height, width):
         return None, "the weights' mean image has another size: the new training images' own is taken off"
     return fitted, ""

@@ -1,5 +1,7 @@
 """What a fine-tuning keeps, what begins anew, and what of it learns, as a table."""
 
+from math import prod
+
 from resnetlab.recipe import Transfer
 from resnetlab.spec import ModelSpec
 from resnetlab.training.parts import part_finder, plan_parts
@@ -26,7 +28,7 @@ def part_rows(spec: ModelSpec, transfer: Transfer, report: WeightsReport) -> lis
     shapes = expected_shapes(spec)
     for number, part in enumerate(parts):
         names = [name for name in shapes if find(name) == number]
-        size = sum(_count(shapes[name]) for name in names if name.rpartition(".")[2] in _COUNTED)
+        size = sum(prod(shapes[name]) for name in names if name.rpartition(".")[2] in _COUNTED)
         has_norm = any(name.endswith("running_mean") for name in names)
         rate = f"{part.rate:.3g}" if part.rate else "0 (frozen)"
         rows.append((part.name, f"{size:,}", _fate(names, report), rate, _BN[part.bn] if has_norm else "-"))
@@ -38,13 +40,6 @@ def remarks(report: WeightsReport) -> list[str]:
     unused = [f"not used: {name} ({why})" for name, why in report.unused.items() if why != NEW_CLASSIFIER]
     more = [f"and {len(unused) - _MOST} more tensors not used"] if len(unused) > _MOST else []
     return [*unused[:_MOST], *more, *report.notes]
-
-
-def _count(shape: tuple[int, ...]) -> int:
-    total = 1
-    for length in shape:
-        total *= length
-    return total
 
 
 def _fate(names: list[str], report: WeightsReport) -> str:

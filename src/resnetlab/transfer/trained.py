@@ -1,17 +1,19 @@
 """Trained weights to begin with: our runs, checkpoints and model folders, or a file of another program."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from torch import Tensor
 
+from resnetlab.artefact.folder import is_folder
 from resnetlab.artefact.imported import preprocessing_of
 from resnetlab.artefact.loading import is_artefact, load_artefact
 from resnetlab.artefact.model import Artefact
 from resnetlab.data.open import open_to_fit
 from resnetlab.data.preprocessing import Preprocessing
 from resnetlab.data.recognise import AnySource
+from resnetlab.errors import UsageError
 from resnetlab.models import ResNet
 from resnetlab.runs.manifest import NAME
 from resnetlab.spec import ModelSpec
@@ -38,6 +40,9 @@ class Trained:
     origin: str
     """Where it comes from, in a line."""
 
+    is_told: bool = True
+    """Whether the file tells how its images were normalised."""
+
     notes: tuple[str, ...] = ()
 
     @property
@@ -45,17 +50,18 @@ class Trained:
         """The network, with its own number of classes and channels."""
         return self.weights.naming.spec
 
-    def open_data(self, name_or_path: str, spec: ModelSpec) -> AnySource:
+    def open_data(self, name_or_path: str, spec: ModelSpec, side: int = 0) -> AnySource:
         """Return the new data, its images of the weights' size or in files that can be resized.
 
         Args:
             name_or_path: See `open_source`.
             spec: The network as it was trained.
+            side: Of the images, in pixels, if another one is asked for.
 
         Raises:
             UsageError, DataError: As `open_source`.
         """
-        side = self.preprocessing.geometry.side
+        side = side or self.preprocessing.geometry.side
         return open_to_fit(name_or_path, (side, side), channels=spec.in_channels)
 
     def fit(
@@ -94,17 +100,31 @@ def open_trained(name: str | Path) -> Trained:
         DataError: If a run is not whole.
     """
     path = Path(name).expanduser()
-    if path.is_file() and (path.parent / NAME).exists():  # the weights in a checkpoint or a model folder
-        path = path.parent
+    if path.is_file() and (path.parent / NAME).exists() and not is_folder(path.parent):
+        return _of_ours(path, load_artefact(path.parent, weights=_group(path)))
     if is_artefact(path):
         return _of_ours(path, load_artefact(path))
     weights = open_weights(name)
     preprocessing, notes = preprocessing_of(weights.preprocessing, weights.naming.spec)
     origin = f"{Path(weights.path).name} ({weights.naming.dialect.title})"
-    return Trained(weights, (), preprocessing, origin, tuple(notes))
+    told = weights.preprocessing.is_told
+    return Trained(weights, (), preprocessing, origin, told, tuple(notes))
+
+
+def _group(path: Path) -> str:
+    """Return which weights of a checkpoint the file in it holds."""
+    groups = {"model.safetensors": "plain", "ema.safetensors": "averaged"}
+    if path.name not in groups:
+        raise UsageError(f"{path} holds no weights", hint=f"In a checkpoint that do {', '.join(groups)}.")
+    return groups[path.name]
+
+
+_OURS = replace(RESNETLAB, open_knobs=frozenset(), note="")
+"""Our names, where the network is known and not only its shapes."""
 
 
 def _of_ours(path: Path, artefact: Artefact) -> Trained:
-    naming = Naming(RESNETLAB, artefact.spec, {key: key for key in artefact.tensors}, UNTOLD, (), True)
+    naming = Naming(_OURS, artefact.spec, {key: key for key in artefact.tensors}, UNTOLD, (), True)
     weights = OpenedWeights(path, WeightFile(dict(artefact.tensors), artefact.origin), naming, UNTOLD)
-    return Trained(weights, artefact.class_names, artefact.preprocessing, artefact.origin, artefact.notes)
+    origin = f"{artefact.origin}, its {artefact.facts.get('weights', 'weights')}"
+    return Trained(weights, artefact.class_names, artefact.preprocessing, origin, True, artefact.notes)

@@ -44,6 +44,12 @@ def fit_head(
         return
     if not naming.has_head:
         raise UsageError(f"the file has no classifier, the network one of {spec.classes} classes: head=reset")
+    if file_class_names and class_names and head == "strict" and [*file_class_names] != [*class_names]:
+        raise UsageError(
+            f"the classifier is for {_few(file_class_names)}, the data has {_few(class_names)}: head=reset",
+            hint="head=reset begins with a new classifier; head=keep-shared keeps the rows of the"
+            " class names that both have, in the data's order.",
+        )
     if head == "keep-shared":
         _keep_shared(converted, keys, class_names, file_class_names, initial)
         return
@@ -60,6 +66,10 @@ def fit_head(
         )
 
 
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+
+
 def _keep_shared(
     converted: Converted,
     keys: Sequence[str],
@@ -74,17 +84,26 @@ def _keep_shared(
     for words, names, count in (("file's", file_class_names, have), ("network's", class_names, want)):
         if len(names) != count or len(set(names)) != count:
             raise UsageError(
-                f"head=keep-shared needs the {words} {count} class names, each once; got {len(names)}"
+                f"head=keep-shared needs the {words} {count} class names, each once; got {len(names)}",
+                hint="`resnetlab import FILE --classes NAMES.txt -o FOLDER` makes a model folder with names.",
             )
     rows = {name: row for row, name in enumerate(file_class_names)}
     pairs = [(row, rows[name]) for row, name in enumerate(class_names) if name in rows]
+    if not pairs:
+        raise UsageError(
+            f"head=keep-shared: the file has {_few(file_class_names)}, the data {_few(class_names)},"
+            " and no name is in both",
+            hint="head=reset begins with a new classifier.",
+        )
     new, old = (torch.tensor([pair[i] for pair in pairs], dtype=torch.int64) for i in (0, 1))
     fresh = [name for name in class_names if name not in rows]
     for key in keys:
         kept = initial[key].clone()
         kept[new] = tensors[key][old]
         tensors[key] = kept
-        ledger.derived[key] = f"{len(pairs)} rows of {ledger.matched.pop(key)}, by class name"
+        ledger.derived[key] = (
+            f"{len(pairs)} row{'s' * (len(pairs) > 1)} of {ledger.matched.pop(key)}, by class name"
+        )
         if fresh:
             ledger.reset[key] = f"the rows of {len(fresh)} new classes: {', '.join(fresh[:5])}"
 

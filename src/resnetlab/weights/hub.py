@@ -159,9 +159,9 @@ class _Repository:
                 hint=f"Unset {switch} to download it from {where}. {BY_HAND}",
             )
         return CheckpointError(
-            f"{self.text}: {where} cannot be reached, and the hub's cache has no {file} of it:"
+            f"{self.text}: {where} gives no {file}, and the hub's cache has none:"
             f" {_first_line(error.__cause__ or error)}",
-            hint=f"Run the same command again when it can be. {BY_HAND}",
+            hint=f"Run the same command again when it is to be reached. {BY_HAND}",
         )
 
 
