@@ -34,7 +34,7 @@ class DeviceBatches:
             batches.at(0)  # makes the normalisation's constants, whose absence would be compiled in
 
     def prepare(self, steps: range) -> None:
-        """Put on the device what these consecutive steps need. Nothing waits for the device."""
+        """Put on the device what these consecutive steps need. Only a refilled table may wait for it."""
         timeline = self.host.timeline
         first = timeline.positions(steps.start).start // timeline.num_samples
         last = (timeline.positions(steps.stop - 1).stop - 1) // timeline.num_samples
