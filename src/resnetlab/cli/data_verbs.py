@@ -9,7 +9,7 @@ from resnetlab.cli.verb import add_set, add_verb, later
 
 def add_data(verbs: Any) -> None:
     """Add `data` with its own verbs."""
-    text = "fetch, describe, check, show, pack and prepare datasets"
+    text = "fetch, describe, check, show, unpack, pack and prepare datasets"
     data = verbs.add_parser(
         "data",
         help=text,
@@ -26,6 +26,7 @@ def add_data(verbs: Any) -> None:
         action.add_argument("source", help="a dataset's name or path")
     _add_check(actions)
     _add_show(actions)
+    _add_unpack(actions)
     _add_pack(actions)
     _add_prepare(actions)
 
@@ -50,6 +51,17 @@ def _add_show(actions: Any) -> None:
     show.add_argument("-n", "--number", type=int, default=32, metavar="N", help="images (default: 32)")
     show.add_argument("--recipe", metavar="NAME", help="whose augmentation (default: as `train`)")
     add_set(show)
+
+
+def _add_unpack(actions: Any) -> None:
+    unpack = add_verb(
+        actions,
+        "unpack",
+        "write any dataset as a folder of image files: OUT/{train,val,test}/CLASS/NUMBER.png",
+        later("data", "unpack"),
+    )
+    unpack.add_argument("source", help="a dataset's name or path; image files are copied as they are")
+    unpack.add_argument("out", metavar="OUT", help="a new or empty folder")
 
 
 def _add_pack(actions: Any) -> None:

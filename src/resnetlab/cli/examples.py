@@ -24,6 +24,7 @@ DATA_EXAMPLES = """examples:
   resnetlab data describe photos/
   resnetlab data check photos/ --html check.html    broken, doubled, contradicting images
   resnetlab data show photos/ -o samples.png        training images, augmented
+  resnetlab data unpack cifar10 cifar10-files/      any dataset as a folder of image files
   resnetlab data pack photos/ packed/ --size 256    a smaller copy, as WebDataset shards
   resnetlab data prepare imagenet TARS/ imagenet/   from ImageNet's original archives
 """
