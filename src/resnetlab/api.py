@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from resnetlab.catalog import model_spec
+from resnetlab.data.recognise import AnySource
 from resnetlab.errors import UsageError
 from resnetlab.evaluation import Evaluation
 from resnetlab.evaluator import evaluate_run
@@ -17,7 +18,7 @@ from resnetlab.training.device import pick_device
 from resnetlab.training.observer import Observer, Silence
 from resnetlab.training.planning import fit_to_source, open_for, plan_run
 from resnetlab.training.run import Result, default_out, resume_run, train_plan
-from resnetlab.transfer import open_trained, plan_finetuning, suggest
+from resnetlab.transfer import Trained, open_trained, plan_finetuning, suggest
 from resnetlab.units import Duration, count_of
 
 
@@ -104,15 +105,10 @@ def finetune(
     """
     trained, observer = open_trained(weights), observer or Silence()
     spec = model_spec(model) if isinstance(model, str) else model or trained.spec
-    side = int(values.get("image_size", 0))
-    source = trained.open_data(data, spec, side)
+    source = trained.open_data(data, spec, int(values.get("image_size", 0)))
     values = _whole(values, epochs, steps, len(source.train))
     if isinstance(recipe, str):
-        recipe = named_recipe(recipe, spec.depth)
-        number = len(source.train) - int(values.get("val", 0))
-        channels = fit_to_source(spec, source).in_channels
-        for _, changes in suggest(recipe, trained, source, channels=channels, number=number, side=side):
-            recipe = override(recipe, changes)
+        recipe = _suited(named_recipe(recipe, spec.depth), trained, source, spec, values)
     chosen = _with_values(recipe, values)
     plan, report, notes = plan_finetuning(
         trained, spec, source, data, chosen, pick_device(device), workers=workers
@@ -120,6 +116,18 @@ def finetune(
     for note in (str(report), *notes):
         observer.note(note)
     return train_plan(plan, Path(out) if out else default_out(plan), observer)
+
+
+def _suited(
+    recipe: Recipe, trained: Trained, source: AnySource, spec: ModelSpec, values: dict[str, Any]
+) -> Recipe:
+    """Return the recipe with what weights and data decide of it, the user's values being known."""
+    channels = fit_to_source(spec, source).in_channels
+    number = len(source.train) - int(values.get("val", 0))
+    side = int(values.get("image_size", 0))
+    for _, changes in suggest(recipe, trained, source, channels=channels, number=number, side=side):
+        recipe = override(recipe, changes)
+    return recipe
 
 
 def _whole(values: dict[str, Any], epochs: int | None, steps: int | None, total: int) -> dict[str, Any]:

@@ -5,14 +5,23 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from resnetlab.data import preprocessing as preprocessing_module
 from resnetlab.data.encoded import EncodedImage
 from resnetlab.data.geometry import random_resized_window
 from resnetlab.data.normalise import Normaliser
 from resnetlab.data.order import SampleStream
-from resnetlab.data.policies import _INCREASING, _OPERATIONS, _WIDE, _Fill, rand_augment, trivial_augment
+from resnetlab.data.policies import (
+    _INCREASING,
+    _OPERATIONS,
+    _WIDE,
+    _Fill,
+    _kept_bits,
+    rand_augment,
+    trivial_augment,
+)
 from resnetlab.data.preparation import TrainingPreparation, side_at
-from resnetlab.data.preprocessing import Geometry, Preprocessing
-from resnetlab.errors import UsageError
+from resnetlab.data.preprocessing import Geometry, Preprocessing, resizing
+from resnetlab.errors import DataError, UsageError
 from resnetlab.randomness import AUTO_AUGMENT, CROP_WINDOW, Draws
 from resnetlab.recipe import Preparation
 from resnetlab.recipes import named_recipe
@@ -42,7 +51,7 @@ def test_the_officials_evaluation_is_tensorflows():
 
     encoded = image(size=(45, 30))
     config = named_recipe("tfofficial-imagenet").preparation
-    assert (config.resize, config.image_size, config.draft) == (256, 224, "off")
+    assert (Geometry.of(config).resize, config.image_size, config.draft) == (256, 224, "off")
     geometry = Geometry(14, 16, config.interpolation)
 
     resized = restated_tf_bilinear(np.asarray(whole(encoded)), (16, 24))
@@ -179,6 +188,78 @@ def test_operations_by_hand():
     assert np.abs(pixels * 1.3 - result("brightness", 0.3)).clip(0, None)[pixels < 190].max() <= 1
     np.testing.assert_array_equal(pixels[0, :20], result("shear-x", 0.5)[0, :20])
     np.testing.assert_array_equal(pixels[10, 5:25], result("shear-x", 0.5)[10, :20])
+
+
+def test_posterize_keeps_timms_bits():
+    """timm: 4 - int(level / 10 * 4), so that level 7, the usual one, keeps 2."""
+    bits = {level: _kept_bits(level / 10) for level in (0, 2.4, 2.5, 5, 7, 7.4, 7.5, 9.9, 10)}
+
+    assert bits == {0: 4, 2.4: 4, 2.5: 3, 5: 2, 7: 2, 7.4: 2, 7.5: 1, 9.9: 1, 10: 0}
+    assert not np.asarray(_OPERATIONS["posterize"](whole(image()), 0, FILL)).any()
+
+
+def test_solarize_inverts_from_thresholds_that_are_not_whole_as_torchvision_does():
+    original = whole(image(size=(40, 30), smooth=False))
+    ramp = Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16))
+    for given in (original, ramp):
+        pixels = np.asarray(given)
+        for step in range(31):
+            threshold = 255 - 255 * step / 30
+            expected = np.where(pixels < threshold, pixels, 255 - pixels)
+            np.testing.assert_array_equal(expected, _OPERATIONS["solarize"](given, threshold, FILL))
+
+
+@pytest.mark.parametrize(
+    ("interpolation", "side", "resize"),
+    [("bilinear", 2000, 2300), ("bicubic", 2000, 2300), ("tf-bilinear", 32, 36)],
+)
+def test_of_a_picture_that_is_a_line_only_the_middle_is_resized(interpolation, side, resize):
+    """Whole, it would have 317,400,000,000 pixels; TensorFlow's way 77,760,000, in floats."""
+    stream = io.BytesIO()
+    Image.new("RGB", (60_000, 1), (200, 100, 0)).save(stream, "PNG")
+
+    pixels = Geometry(side, resize, interpolation).pixels(EncodedImage(stream.getvalue(), "line"), 3)
+
+    assert pixels.shape == (side, side, 3)
+    assert (pixels == (200, 100, 0)).all()
+
+
+@pytest.mark.parametrize(("interpolation", "most"), [("bilinear", 1), ("bicubic", 1), ("tf-bilinear", 9)])
+def test_the_middle_alone_is_what_it_is_in_the_whole(monkeypatch, interpolation, most):
+    """But for rounding; TensorFlow's takes whole pixels of the picture, of which 12 make 36."""
+    encoded, geometry = image(size=(400, 12)), Geometry(32, 36, interpolation)
+    expected = geometry.pixels(encoded, 3).astype(int)
+    monkeypatch.setattr(preprocessing_module, "_MOST_RESIZED", 0)
+
+    assert np.abs(geometry.pixels(encoded, 3) - expected).max() <= most
+
+
+@pytest.mark.parametrize("error", [MemoryError(), ValueError("height and width must be > 0")])
+def test_what_resizing_raises_is_told_with_the_place(error):
+    with (
+        pytest.raises(DataError, match=r"1\.png: cannot be brought to another size: (there is|height)"),
+        resizing(image()),
+    ):
+        raise error
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ((32.5, 36), "image_size=32.5 is no number of pixels"),
+        ((32, "3"), "resize='3' is no number of pixels"),
+        ((-1, -1), "image_size=-1 .*resize=-1"),
+        ((True, 1), "image_size=True"),
+        ((32, 31), "resize=31 is below image_size=32"),
+        ((32, 10**6), "more than 178,956,970 pixels"),
+        ((32, 36, "foo"), "interpolation='foo' is none of bilinear, bicubic, tf-bilinear"),
+        ((32, 36, ["foo"]), "interpolation="),
+        ((32, 36, "bicubic", "on"), "draft='on'"),
+    ],
+)
+def test_a_geometry_that_cannot_be_is_refused(values, message):
+    with pytest.raises(UsageError, match=message):
+        Geometry(*values)
 
 
 def test_policies_depend_on_their_draws_alone_and_use_every_operation(monkeypatch):

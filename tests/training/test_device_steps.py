@@ -188,11 +188,14 @@ def test_what_the_host_must_decide_is_not_captured_and_the_reason_is_said(
         decide_capture(override(recipe, {"capture": "on"}), CPU, reads_files=False)
 
 
-def test_capture_is_chosen_where_nothing_stands_against_it() -> None:
+def test_capture_is_done_when_asked_for_and_nothing_stands_against_it() -> None:
     recipe, cuda = small_recipe(), torch.device("cuda")
 
-    assert decide_capture(recipe, cuda, reads_files=False)[0]
-    assert decide_capture(small_recipe(precision="fp16", loss_scale=128.0), cuda, reads_files=False)[0]
+    for asked in (small_recipe(capture="on"), small_recipe(capture="on", precision="fp16", loss_scale=128.0)):
+        assert decide_capture(asked, cuda, reads_files=False) == (True, "as asked")
+    is_on, why = decide_capture(recipe, cuda, reads_files=False)
+    assert not is_on
+    assert "capture=on records" in why
     assert decide_capture(recipe, cuda, reads_files=True) == (False, "images are read from files")
     assert decide_capture(recipe, CPU, reads_files=False) == (False, "only CUDA gains by it")
     assert decide_capture(small_recipe(capture="off"), cuda, reads_files=False) == (False, "as asked")

@@ -3,9 +3,11 @@
 import argparse
 import dataclasses
 import shlex
+from pathlib import Path
 
 from resnetlab.cli.text import block, command_name, print_json
 from resnetlab.runs.checkpoint import checkpoint_name
+from resnetlab.runs.directory import RunDirectory
 from resnetlab.training.run import Result
 from resnetlab.units import format_seconds
 
@@ -43,6 +45,7 @@ def print_end(options: argparse.Namespace, result: Result) -> None:
         print_json(dataclasses.asdict(result))
         return
     low, high = result.interval
+    is_first = RunDirectory(Path(result.run)).read("data").get("name") == "digits"
     command, run = command_name(), shlex.quote(_best_path(result))
     print(
         f"\n{100 * result.accuracy:.2f} % of {result.seen:,} test images right ({result.correct:,}; "
@@ -79,7 +82,7 @@ def print_end(options: argparse.Namespace, result: Result) -> None:
                 f"{command} eval {run}": "per class, confusion matrix",
                 f"{command} predict {run} IMAGE": "what is in a picture",
                 f"{command} export {run} --to onnx": "for other programs",
-                f"{command} train resnet20 --data cifar10": "CIFAR-10 (fetches 163 MB once)",
+                **({f"{command} train resnet20 --data cifar10": "CIFAR-10 (163 MB)"} if is_first else {}),
                 f"{command} finetune --weights {run} --data FOLDER": "your own images (docs/finetuning.md)",
             }
         )

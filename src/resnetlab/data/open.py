@@ -93,7 +93,9 @@ def open_to_fit(
     """
     source = open_source(name_or_path, classes=classes, image_size=size[0], channels=channels)
     path = Path(name_or_path).expanduser()
-    if source.reads_files or source.train.image_shape[:2] == size or not path.exists():
+    if source.reads_files or source.train.image_shape[:2] == size:
+        return source
+    if name_or_path in SOURCES or not path.exists():
         return source
     return open_path(path, classes=classes, holds_small=False)
 

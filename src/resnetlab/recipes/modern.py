@@ -31,7 +31,7 @@ def torchvision_v1(depth: int) -> Recipe:
             milestones=(Duration(30, "ep"), Duration(60, "ep")),
             factors=(0.1, 0.01),
         ),
-        preparation=Preparation(image_size=224, resize=256, train_crop="random-resized"),
+        preparation=Preparation(image_size=224, train_crop="random-resized"),
         augmentation=UNCROPPED,
         normalisation=IMAGENET,
     )

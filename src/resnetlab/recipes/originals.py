@@ -153,7 +153,6 @@ def tfofficial_imagenet(depth: int) -> Recipe:
         ),
         preparation=Preparation(
             image_size=224,
-            resize=256,
             train_crop="distorted-bbox",
             crop_area=(0.05, 1.0),
             crop_aspect=(0.75, 1.33),

@@ -9,6 +9,8 @@ from resnetlab.recipe import Recipe
 def decide_capture(recipe: Recipe, device: torch.device, *, reads_files: bool) -> tuple[bool, str]:
     """Say whether a run shall record its steps and repeat them on the device, and why.
 
+    "auto" does not, until `benchmarks/gpu.py` has found recorded steps exact on a GPU (docs/gpu.md).
+
     Args:
         recipe: Its `capture` is "on", "off" or "auto".
         device: Where it runs.
@@ -26,7 +28,7 @@ def decide_capture(recipe: Recipe, device: torch.device, *, reads_files: bool) -
         return True, "as asked" if device.type == "cuda" else "as asked; without CUDA nothing is recorded"
     if device.type != "cuda":
         return False, "only CUDA gains by it"
-    return not obstacle, obstacle or "a signal is heard between two launches"
+    return False, obstacle or "not chosen by itself before a GPU has shown it exact; capture=on records"
 
 
 def _obstacle(recipe: Recipe, device: torch.device, reads_files: bool) -> str:
