@@ -8,6 +8,7 @@ for writing, so that a fault can be injected, and every failure told, in one pla
 import contextlib
 import errno
 import os
+import shlex
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -25,11 +26,19 @@ def _telling(path: Path, action: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        hint = "Mend that. If it was a run: `resnetlab resume RUN` goes on and loses nothing that was saved."
+        hint = "Mend that, and do it again."
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             free = format_bytes(shutil.disk_usage(existing_parent(path)).free)
-            hint = f"The disk is full ({free} free). Make room. `resnetlab resume RUN` continues a run."
+            hint = f"The disk is full ({free} free). Make room, and do it again."
+        if run := _locked_above(path):
+            hint += f" `resnetlab resume {shlex.quote(str(run))}` loses nothing that was saved."
         raise WriteError(f"could not {action} {path}: {error.strerror or error}", hint=hint) from error
+
+
+def _locked_above(path: Path) -> Path | None:
+    """Return the directory at or above `path` that has a lock, which only runs have."""
+    above = (path.absolute(), *path.absolute().parents)
+    return next((each for each in above if os.path.isfile(os.path.join(each, "lock"))), None)
 
 
 def existing_parent(path: Path) -> Path:
@@ -101,6 +110,28 @@ def commit_directory(path: Path, contents: Mapping[str, bytes]) -> None:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
         _flush_directory(path.parent)
+
+
+@contextlib.contextmanager
+def growing_directory(path: Path) -> Iterator[Path]:
+    """Give a directory to fill file by file, `.NAME.PID`, which becomes `path` at the end, or goes.
+
+    `path` may be an empty directory. A leftover of a killed process with the same number is removed.
+
+    Raises:
+        WriteError: If it cannot be made or renamed.
+    """
+    growing = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        if growing.exists():
+            remove_directory(growing)
+        make_directory(growing)
+        yield growing
+        rename_file(growing, path)
+    except BaseException:
+        with contextlib.suppress(WriteError):
+            remove_directory(growing)
+        raise
 
 
 def remove_directory(path: Path) -> None:

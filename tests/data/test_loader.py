@@ -1,4 +1,6 @@
+import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +14,7 @@ import torch
 from resnetlab.data.encoded import EncodedSplit
 from resnetlab.data.folder import open_folder
 from resnetlab.data.loaded import BadSamples, LoadedBatches, WaitClock, loaded_evaluation_batches
-from resnetlab.data.loader import Bad, ForTraining, Images, Request, count_workers, load
+from resnetlab.data.loader import TRAINERS_SIGNALS, Bad, ForTraining, Images, Request, count_workers, load
 from resnetlab.data.normalise import Normaliser
 from resnetlab.data.preparation import TrainingPreparation
 from resnetlab.data.preprocessing import Geometry, Preprocessing, fit_preprocessing
@@ -92,9 +94,37 @@ def test_a_broken_image_that_may_be_is_replaced_by_the_next_whole_one(source):
 
     assert found.samples.tolist() == [0, 3, 3, 0]
     assert found.epochs.tolist() == [5, 6, 7, 8]
-    assert [each.sample for each in found.bad] == [1, 2, 2, 10]
+    assert [each.sample for each in found.bad] == [1, 2, 10]
     expected = TrainingPreparation(CONFIG, 0).pixels(source.train.read(3), epoch=6, sample=3, side=SIDE)
     np.testing.assert_array_equal(expected, found.images[1].numpy())
+
+
+def test_a_source_that_is_gone_is_told_before_every_sample_tries_all_others(source):
+    gone = Images(source.train, images(source.train).prepared, skips=True, replaces=True, share=0.2)
+    batches = make_batches(source.train, share=0.2)
+    shutil.rmtree(source.train.reader.root)
+
+    found = next(load(gone, requests(1), workers=0, pins=False))
+
+    assert len(found.samples) == 0
+    assert [each.sample for each in found.bad] == [0, 1, 2]  # of 11 may be two
+    for _ in range(2):  # in turn and again
+        with pytest.raises(DataError, match=r"3 of 11 train images are broken, more than 20 %"):
+            batches.at(0)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals there end a process whatever it wants")
+def test_the_trainers_signals_do_not_end_its_workers(source):
+    batches = load(images(source.train), requests(8), workers=1, pins=False)
+    next(batches)
+    workers = multiprocessing.active_children()
+
+    for worker in workers:
+        for number in TRAINERS_SIGNALS:
+            os.kill(worker.pid, number)
+
+    assert len([*batches]) == 7
+    assert {*TRAINERS_SIGNALS} == {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1}
 
 
 @dataclass(frozen=True)
@@ -252,6 +282,22 @@ def test_what_a_normalisation_leaves_open_is_measured_as_evaluation_sees_it(sour
     np.testing.assert_allclose(measured.normaliser.mean, pixels.mean((0, 1, 2)) / 255, rtol=1e-12)
     spoil(source, "train", *range(11))
     assert fit_preprocessing(CONFIG, given, source.train, 3).normaliser.mean.tolist() == [0.5] * 3
+
+
+def test_measuring_names_the_right_file_beside_broken_ones_and_says_if_all_are(source):
+    config = Preparation(bad_samples=0.5)
+    spoil(source, "train", 0)
+    odd = os.path.join(source.train.reader.root, source.train.place(3))
+    with open(odd, "wb") as stream:
+        stream.write(picture(1, size=(41, 32)))
+
+    with pytest.raises(DataError, match=r"train/a/003\.jpg: 41x32 pixels, the others 40x32"):
+        fit_preprocessing(config, Normalisation(), source.train, 3)
+    spoil(source, "train", *range(11))
+    with pytest.raises(
+        DataError, match=r"all 11 images that are to be measured are broken; the last: train/b"
+    ):
+        fit_preprocessing(config, Normalisation(), source.train, 3)
 
 
 def test_the_clock_counts_waiting_alone(monkeypatch):

@@ -1,4 +1,5 @@
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -149,3 +150,39 @@ def test_to_nchw_moves_the_axis_and_chooses_the_memory_format():
     assert torch.equal(last, contiguous)
     assert last.is_contiguous(memory_format=torch.channels_last)
     assert contiguous.is_contiguous()
+
+
+def test_what_pickles_is_the_numbers_alone():
+    """Every worker gets a copy; the constants are as large as an image, and may lie on a GPU."""
+    fitted = Normaliser.fit(Normalisation(), IMAGES)
+    before = len(pickle.dumps(fitted))
+    images = torch.zeros((1, 224, 224, 3), dtype=torch.uint8)
+    expected = fitted(images)
+
+    content = pickle.dumps(fitted)
+
+    assert len(content) == before
+    assert torch.equal(pickle.loads(content)(images), expected)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (("foo", 1), "normalise='foo' is none of none, per-pixel-mean"),
+        ((["channel"], 1), "normalise="),
+        (("channel", 0), "pixel_range=0 is neither 1 nor 255"),
+        (("channel", "1"), "pixel_range='1'"),
+        (("channel", True), "pixel_range=True"),
+        (("channel", 1, np.array(["a", "b", "c"])), "mean is .*no numbers of channels"),
+        (("channel", 1, np.array([[0.5, 0.5]])), r"mean is float64 \(1, 2\)"),
+        (("channel", 1, np.array([])), r"mean is float64 \(0,\)"),
+        (("channel", 1, np.array([0.5, np.nan, 0.5])), "mean has infinite numbers or NaN"),
+        (("channel", 1, np.array([0.5]), np.array([0.0])), "std has 0.0, which is not positive"),
+        (("channel", 1, None, np.array([-1.0])), "std has -1.0"),
+        (("per-image", 255, np.array([0.5])), "mean has no place in normalise=per-image"),
+        (("foo", 0), "foo.*pixel_range"),
+    ],
+)
+def test_a_normalisation_that_cannot_be_is_refused(values, message):
+    with pytest.raises(UsageError, match=message):
+        Normaliser(*values)

@@ -1,5 +1,6 @@
 import io
 import json
+import os
 import tarfile
 
 import numpy as np
@@ -8,12 +9,13 @@ from PIL import Image
 
 from resnetlab.data import pack
 from resnetlab.data.decode import decode
-from resnetlab.data.encoded import EncodedSource
+from resnetlab.data.encoded import EncodedImage, EncodedSource
 from resnetlab.data.folder import open_folder
-from resnetlab.data.pack import pack_source
+from resnetlab.data.pack import pack_image, pack_source
+from resnetlab.data.tfrecord import open_tfrecord
 from resnetlab.data.webdataset import open_webdataset
-from resnetlab.errors import DataError, UsageError
-from tests.data.pictures import picture
+from resnetlab.errors import DataError, UsageError, WriteError
+from tests.data.pictures import picture, write_shards
 
 
 @pytest.fixture
@@ -89,3 +91,80 @@ def test_a_used_folder_and_a_broken_image_are_refused(source, tmp_path):
     (tmp_path / "photos" / "val" / "b" / "0.jpg").write_bytes(b"\xff\xd8\xff")
     with pytest.raises(DataError, match=r"val/b/0\.jpg: "):
         pack_source(source, tmp_path / "packed")
+
+
+def test_a_copy_that_cannot_be_written_says_what_was_done_and_what_to_do(source, tmp_path):
+    (tmp_path / "file").write_bytes(b"1")
+    out = tmp_path / "file" / "packed"
+
+    with pytest.raises(WriteError) as raised:
+        pack_source(source, out)
+
+    message, hint = str(raised.value).splitlines()
+    assert message.startswith(f"packing 10 images into {out}: could not make the directory ")
+    assert "pack again" in hint
+    assert "resume" not in hint
+
+
+def test_half_a_copy_is_nowhere_and_has_no_name_before_it_is_whole(source, tmp_path, monkeypatch):
+    monkeypatch.setattr(pack, "_SHARD_BYTES", 5000)
+    seen = []
+    pack_source(source, tmp_path / "whole", side=60, progress=lambda *_: seen.append(os.listdir(tmp_path)))
+    assert not any("whole" in names for names in seen)
+    assert any(name.startswith(".whole.") for name in seen[-1])
+    (tmp_path / "photos" / "val" / "b" / "0.jpg").write_bytes(b"\xff\xd8\xff")
+    (tmp_path / "empty").mkdir()
+
+    for name in ("packed", "empty"):
+        with pytest.raises(DataError):
+            pack_source(source, tmp_path / name, side=60)
+
+    assert sorted(os.listdir(tmp_path)) == ["empty", "photos", "whole"]
+    assert os.listdir(tmp_path / "empty") == []
+
+
+def test_what_a_killed_process_left_does_not_enter_the_copy(source, tmp_path):
+    left = tmp_path / f".packed.{os.getpid()}"
+    left.mkdir()
+    (left / "train-000007.tar").write_bytes(b"")
+
+    pack_source(source, tmp_path / "packed", side=60)
+
+    assert sorted(os.listdir(tmp_path / "packed")) == ["classes.json", "test-000000.tar", "train-000000.tar"]
+    assert sorted(os.listdir(tmp_path)) == ["packed", "photos"]
+
+
+def test_an_empty_folder_and_a_link_to_one_are_taken(source, tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "empty")
+
+    pack_source(source, tmp_path / "link", side=60)
+
+    assert len(open_webdataset(tmp_path / "empty").train) == 7
+
+
+def test_a_copy_does_not_become_a_part_of_its_source(source, tmp_path):
+    with pytest.raises(UsageError, match="of which it would become a part"):
+        pack_source(source, tmp_path / "photos" / "small")
+
+    assert not (tmp_path / "photos" / "small").exists()
+
+
+def test_a_picture_too_long_for_a_jpeg_is_told_with_its_place():
+    stream = io.BytesIO()
+    Image.new("L", (70_000, 3)).save(stream, "PNG")
+
+    with pytest.raises(DataError, match=r"long\.png: 70,000x3 pixels; a side of a JPEG has 65,500 at most"):
+        pack_image(EncodedImage(stream.getvalue(), "long.png"), 60, 90)
+
+
+def test_what_a_copy_lacks_and_that_it_is_larger_is_said(tmp_path):
+    for part in ("train", "validation"):
+        write_shards(tmp_path / "records", part, [1, 2, 1, 2])
+
+    packed = pack_source(open_tfrecord(tmp_path / "records"), tmp_path / "packed", quality=95)
+
+    assert len(packed.notes) == 2
+    assert "the boxes around objects of 8 images are not in the copy" in packed.notes[0]
+    assert "larger than the source" in packed.notes[1]
+    assert packed.to_json()["notes"] == packed.notes

@@ -116,9 +116,9 @@ def damaged(path: Path, how: str) -> None:
     if how == "another program's":
         del model.metadata_props[:]
     else:  # the description of another network
+        texts = small_artefact(names=("a", "b")).to_texts()
         for entry in model.metadata_props:
-            if entry.key == "spec":
-                entry.value = json.dumps(small_artefact(names=("a", "b")).spec.to_json())
+            entry.value = texts[entry.key]
     path.write_bytes(model.SerializeToString())
 
 
@@ -126,7 +126,7 @@ def damaged(path: Path, how: str) -> None:
     ("how", "kind", "message"),
     [
         ("short", CheckpointError, "not a whole ONNX file"),
-        ("another program's", UsageError, "another program has made it"),
+        ("another program's", UsageError, "another program has made it\nONNX files of others are not read"),
         ("another network's", CheckpointError, r"to \[3\], its description says .* to \[2\]"),
     ],
 )

@@ -111,7 +111,7 @@ def test_real_timm_loads_the_hub_folder(tmp_path: Path) -> None:
 )
 def test_knobs_that_come_to_the_same_network_do_not_hinder(name: str, knobs: dict[str, object]) -> None:
     """A projection in every stage's first unit is one wherever the shape changes, for bottlenecks."""
-    artefact = replace(small_artefact(), spec=model_spec(name).with_(**knobs), tensors={})
+    artefact = replace(small_artefact(), spec=model_spec(name).with_(**knobs, classes=3), tensors={})
 
     assert fit(artefact, _TORCHVISION, "torchvision")[0] == name
 
@@ -141,9 +141,10 @@ def test_a_network_that_the_target_does_not_have_is_refused_with_the_reason(
 ) -> None:
     artefact = dict(artefact)
     path = tmp_path / f"net{TARGETS[target][0][0]}"
-    knobs = {"in_channels": artefact.pop("in_channels", 3), "classes": 3}
-    spec = model_spec(str(artefact.pop("name"))).with_(**knobs)
-    made = replace(small_artefact(**artefact), spec=spec, tensors={})  # type: ignore[arg-type]
+    channels = artefact.pop("in_channels", 3)
+    spec = model_spec(str(artefact.pop("name"))).with_(in_channels=channels, classes=3)
+    other = small_artefact(**artefact, in_channels=channels)  # type: ignore[arg-type]
+    made = replace(other, spec=spec, tensors={})
 
     with pytest.raises(UsageError) as caught:
         export_model(made, target, path)

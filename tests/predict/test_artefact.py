@@ -10,7 +10,7 @@ import safetensors.torch
 import torch
 
 from resnetlab.artefact import Artefact, import_weights, load_artefact, write_folder
-from resnetlab.artefact.model import name_classes
+from resnetlab.artefact.class_names import name_classes
 from resnetlab.data.preprocessing import Geometry, Preprocessing
 from resnetlab.errors import CheckpointError, ResnetlabError, UsageError
 from resnetlab.export import export_model
@@ -162,6 +162,9 @@ def test_a_foreign_file_becomes_an_artefact_with_its_sources_preprocessing(tmp_p
     assert found.preprocessing.geometry == Geometry(224, 256)
     assert found.preprocessing.normaliser.mean is not None
     assert found.preprocessing.normaliser.mean.tolist() == [0.485, 0.456, 0.406]
+    twice, _ = import_weights(tmp_path / "net.safetensors", class_names=("crane", "y", "crane"))
+    assert twice.class_names == ("crane (0)", "y", "crane (2)")
+    assert "occur twice got their number behind them: crane" in twice.notes[0]
     with pytest.raises(UsageError, match="2 class names, but the network has 3 classes"):
         import_weights(tmp_path / "net.safetensors", class_names=("x", "y"))
 
@@ -205,9 +208,19 @@ def test_what_is_no_network_is_told(
         load_artefact(tmp_path / name)
 
 
+@pytest.mark.parametrize("name", ["net.safetensors", "net.onnx"])
+def test_a_choice_of_weights_where_there_is_none_is_refused(tmp_path: Path, name: str) -> None:
+    from resnetlab.predict import Classifier
+
+    (tmp_path / name).touch()
+    for weights in ("plain", "averaged"):
+        with pytest.raises(UsageError, match=f"holds one set of weights, and not {weights} ones"):
+            Classifier.load(tmp_path / name, weights=weights)
+
+
 def test_weights_of_another_network_are_refused() -> None:
     artefact = small_artefact()
-    other = replace(artefact, spec=artefact.spec.with_(classes=5))
+    other = replace(artefact, spec=artefact.spec.with_(classes=5), class_names=tuple("abcde"))
 
     with pytest.raises(CheckpointError, match=r"2 tensors are not resnet8's: fc.bias, fc.weight"):
         other.model()

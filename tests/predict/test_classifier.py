@@ -137,7 +137,7 @@ def test_an_onnx_file_answers_as_the_network(tmp_path: Path) -> None:
     expected = classifier_of(artefact).predict(paths)
 
     for takes_pixels in (False, True):
-        export_model(artefact, "onnx", tmp_path / "net.onnx", takes_pixels=takes_pixels)
+        export_model(artefact, "onnx", tmp_path / "net.onnx", takes_pixels=takes_pixels, replaces=True)
         classifier = Classifier.load(tmp_path / "net.onnx")
         for one, other in zip(classifier.predict(paths), expected, strict=True):
             assert [each.class_name for each in one.answers] == [each.class_name for each in other.answers]

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,8 +17,9 @@ from PIL import Image
 from resnetlab.artefact import write_folder
 from resnetlab.cli import main
 from resnetlab.cli.import_ import read_class_names
-from resnetlab.errors import DataError, UsageError
+from resnetlab.errors import DataError, UsageError, WriteError
 from resnetlab.predict import Classifier
+from resnetlab.predict.evaluating import evaluate_model
 
 from .made import pixels, small_artefact, write_pictures
 
@@ -75,7 +77,7 @@ def test_paths_on_standard_input_answers_line_by_line(
     net: Path, photos: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines = "\n".join(map(str, sorted(photos.glob("*.png")))) + "\n\n"
-    monkeypatch.setattr(sys, "stdin", io.StringIO(lines))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(os.fsencode(lines))))
 
     text, _ = printed(capsys, "predict", str(net), "-", "--jsonl", "--top", "2")
 
@@ -134,6 +136,9 @@ def test_features_and_explanations_are_written(
         (["none-*.jpg"], "no file fits this pattern"),
         (["photo.jpg", "--features", "f.txt"], "ends in .npz or .csv"),
         (["photo.jpg", "--weights", "averaged"], "holds one set of weights"),
+        (["photo.jpg", "--json", "--jsonl"], "--json and --jsonl both print"),
+        (["photo.jpg", "--json", "--csv", "-"], "--json and --csv - both print"),
+        (["photo.jpg", "--jsonl", "--csv", "-"], "--jsonl and --csv - both print"),
     ],
 )
 def test_bad_usage_is_told(
@@ -165,7 +170,7 @@ def test_export_and_eval_of_an_onnx_file_work_like_the_folders(
         for label in ("ant", "bee", "cat"):
             write_pictures(tmp_path / "data" / part / label, count, (70, 80))
     scores = []
-    for flag in ([], ["--uint8"]):
+    for flag in ([], ["--uint8", "--force"]):
         out = str(tmp_path / "net.onnx")
         told = json.loads(printed(capsys, "export", str(net), "--to", "onnx", "-o", out, *flag, "--json")[0])
         assert told["path"] == out
@@ -203,6 +208,29 @@ def test_small_images_of_another_size_are_resized_as_predict_does(
     answers = Classifier.load(net).predict(paths, top_k=1)
     right = sum(each.class_name == path.parent.name for each, path in zip(answers, paths, strict=True))
     assert (json.loads(text)["correct"], json.loads(text)["seen"]) == (right, 12)
+
+
+def test_a_model_folder_is_scored_from_within_and_where_nothing_can_be_written_beside_it(
+    net: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for part in ("train", "val"):
+        for label in ("ant", "bee", "cat"):
+            write_pictures(tmp_path / "data" / part / label, 1)
+    shutil.copytree(net, tmp_path / "place" / "net")
+    monkeypatch.chdir(tmp_path / "place" / "net")
+
+    inside = evaluate_model(".", data=str(tmp_path / "data"), workers=0)
+
+    assert Path(inside.out).parent == tmp_path / "place" / "net-eval"
+    shutil.rmtree(tmp_path / "place" / "net-eval")
+    (tmp_path / "place" / "net-eval").touch()  # in the place of a directory without the right to write
+    monkeypatch.chdir(tmp_path)
+    elsewhere = evaluate_model("place/net", data=str(tmp_path / "data"), workers=0)
+    assert Path(elsewhere.out).parent == Path("net-eval")
+    assert (tmp_path / elsewhere.out / "scores.json").is_file()
+    assert "could not make the directory" in elsewhere.notes[-1]
+    with pytest.raises(WriteError):
+        evaluate_model("place/net", data=str(tmp_path / "data"), workers=0, out="place/net-eval")
 
 
 def test_import_makes_a_folder_that_predicts(

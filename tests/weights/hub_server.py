@@ -12,13 +12,19 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 @dataclass
 class Answer:
-    """What is said of a path; `cut_at` ends the body early, `length` is what the header claims."""
+    """What is said of a path.
+
+    `cut_at` ends the body early; `length` is what Content-Length claims, -1 for no such header;
+    `range_start` is the first byte that Content-Range claims.
+    """
 
     body: bytes = b""
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     cut_at: int | None = None
     length: int | None = None
+    knows_ranges: bool = True
+    range_start: int | None = None
 
 
 @dataclass
@@ -63,15 +69,17 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.site.asked.append((self.command, self.path, wanted))
         missing = Answer(status=404, headers={"X-Error-Code": self.site.error_code, "X-Repo-Commit": COMMIT})
         answer = self.site.answers.get(self.path, missing)
-        start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted else 0
-        body, status = answer.body[start:], 206 if wanted and answer.status == 200 else answer.status
+        is_part = wanted is not None and answer.knows_ranges and answer.status == 200
+        start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted and is_part else 0
+        body, status = answer.body[start:], 206 if is_part else answer.status
         if status == 206 and not body:
             status = 416
         self.send_response(status)
         if answer.length != -1:
             self.send_header("Content-Length", str(len(body) if answer.length is None else answer.length))
         if status == 206:
-            self.send_header("Content-Range", f"bytes {start}-{len(answer.body) - 1}/{len(answer.body)}")
+            first = start if answer.range_start is None else answer.range_start
+            self.send_header("Content-Range", f"bytes {first}-{len(answer.body) - 1}/{len(answer.body)}")
         for name, value in answer.headers.items():
             self.send_header(name, value)
         self.end_headers()

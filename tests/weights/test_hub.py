@@ -1,14 +1,17 @@
 """Published weights by name: from a server on this machine with the hub's layout, and from URLs."""
 
+import contextlib
 import hashlib
 import importlib.util
 import json
+import logging
 import os
-import subprocess
+import re
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -16,11 +19,13 @@ import safetensors.torch
 import torch
 
 from resnetlab.artefact import load_artefact
-from resnetlab.errors import CheckpointError, LockedError, ResnetlabError, UsageError
+from resnetlab.cli import main
+from resnetlab.download import cache_folder
+from resnetlab.errors import CheckpointError, LockedError, ResnetlabError, UsageError, WriteError
 from resnetlab.files import DirectoryLock
 from resnetlab.models import create_model
 from resnetlab.weights import load_weights, published
-from resnetlab.weights.download import cache_folder, download
+from resnetlab.weights.download import download
 from resnetlab.weights.hub import locate
 
 from .bundles import write_bundle
@@ -74,6 +79,13 @@ def point_hub_to(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", url + template)
 
 
+def do_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the library ask a server that is not there six times at once, and say nothing of it."""
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(logging.getLogger("huggingface_hub"), "disabled", True)
+    monkeypatch.setattr(logging.getLogger("huggingface_hub.utils._http"), "disabled", True)
+
+
 def equal(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> bool:
     return found.keys() == expected.keys() and all(torch.equal(found[key], expected[key]) for key in found)
 
@@ -81,23 +93,41 @@ def equal(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> 
 # The hub ------------------------------------------------------------------------------------------
 
 
-def import_(name: str, out: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "resnetlab", "import", name, "-o", str(out)]
-    environment = {**os.environ, "no_proxy": "127.0.0.1,localhost", **environment}
-    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+@contextlib.contextmanager
+def library_as_if_new(**environment: str) -> Iterator[None]:
+    """Let the library be imported anew inside: it reads its environment only then."""
+
+    def taken_out() -> dict[str, ModuleType]:
+        ours = [name for name in sys.modules if name.partition(".")[0] == "huggingface_hub"]
+        return {name: sys.modules.pop(name) for name in ours}
+
+    before = taken_out()
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            for name in [name for name in os.environ if name.startswith("HF_")]:
+                patch.delenv(name)
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            yield
+    finally:
+        taken_out()
+        sys.modules.update(before)
 
 
 @needs_hub
-def test_the_command_imports_from_the_hub_and_then_without_it(tmp_path: Path) -> None:
-    """Two processes with the environment that users have; the second has no server any more."""
-    environment = {"HF_HOME": str(tmp_path / "home")}
-    with running() as site:
-        site.add_repository("timm/resnet18.x", FILES)
-        environment["HF_ENDPOINT"] = site.url
-        first = import_("hf:timm/resnet18.x", tmp_path / "net", environment)
-    again = import_("hf:timm/resnet18.x", tmp_path / "again", environment | {"HF_HUB_OFFLINE": "1"})
+def test_the_command_imports_from_the_hub_and_then_without_it(site: Site, tmp_path: Path) -> None:
+    """With the environment that users have; the second time nobody is asked."""
+    site.add_repository("timm/resnet18.x", FILES)
+    environment = {"HF_HOME": str(tmp_path / "home"), "HF_ENDPOINT": site.url}
 
-    assert (first.returncode, again.returncode) == (0, 0), first.stderr + again.stderr
+    with library_as_if_new(**environment):
+        assert main(["import", "hf:timm/resnet18.x", "-o", str(tmp_path / "net")]) == 0
+    asked = len(site.asked)
+    with library_as_if_new(**environment, HF_HUB_OFFLINE="1"):
+        assert main(["import", "hf:timm/resnet18.x", "-o", str(tmp_path / "again")]) == 0
+
+    assert asked == len(site.asked) > 0
+    assert (tmp_path / "home" / "hub").is_dir()
     for out in ("net", "again"):
         artefact = load_artefact(tmp_path / out)
         assert equal(dict(artefact.tensors), dict(STATE))
@@ -122,19 +152,15 @@ def test_weights_of_the_hub_make_a_model_by_name(hub: Site) -> None:
     ]
 
 
-def test_a_revision_is_taken_and_an_old_repository_has_a_pickle_and_no_config(
-    hub: Site, tmp_path: Path
-) -> None:
-    old = tmp_path / "old.bin"
-    torch.save(dict(STATE), old)  # noqa: TID251
-    hub.add_repository("me/net", {"pytorch_model.bin": old.read_bytes()}, revision="v1")
+def test_a_revision_is_taken_and_an_old_repository_has_another_name_and_no_config(hub: Site) -> None:
+    """What that file is, its content tells: a pickle is read in a process of its own (test_files)."""
+    hub.add_repository("me/net", {"pytorch_model.bin": WEIGHTS}, revision="v1")
 
     folder = locate("hf:me/net@v1")
-    state, report = load_weights(None, "hf:me/net@v1")
+    state, _ = load_weights(None, "hf:me/net@v1")
 
     assert [path.name for path in folder.iterdir()] == ["pytorch_model.bin"]
     assert equal(state, dict(STATE))
-    assert report.kind == "torch file"
     assert any("/resolve/v1/" in path for _, path, _ in hub.asked)
     assert not any("/resolve/main/" in path for _, path, _ in hub.asked)
 
@@ -144,7 +170,7 @@ def test_what_the_cache_has_is_enough_without_a_server(hub: Site, monkeypatch: p
     hub.add_repository("me/net", {"model.safetensors": WEIGHTS})
     folder = locate("hf:me/net")
 
-    monkeypatch.setattr(time, "sleep", lambda seconds: None)  # the library tries it six times
+    do_not_wait(monkeypatch)
     point_hub_to("http://127.0.0.1:9", monkeypatch)
     assert locate("hf:me/net") == folder
     asked = len(hub.asked)
@@ -184,7 +210,7 @@ def test_weights_without_the_config_that_goes_with_them_are_no_copy(
 
 
 def test_a_server_that_is_not_there_is_told(hub: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(time, "sleep", lambda seconds: None)  # the library tries it six times
+    do_not_wait(monkeypatch)
     point_hub_to("http://127.0.0.1:9", monkeypatch)
 
     with pytest.raises(CheckpointError, match=r"127\.0\.0\.1:9 gives no model.*refused.*\n.*give the file"):
@@ -296,7 +322,7 @@ def test_another_hash_than_a_published_name_promises_is_refused_and_removed(site
     site.answers["/resnet18-f37072fd.pth"] = Answer(WEIGHTS)
     found = hashlib.sha256(WEIGHTS).hexdigest()[:8]
 
-    with pytest.raises(CheckpointError, match=rf"begins with {found}, expected f37072fd; removed it"):
+    with pytest.raises(CheckpointError, match=rf"sha256 {found}[0-9a-f]{{56}}, expected f37072fd\.\.\.; rem"):
         locate(f"{site.url}/resnet18-f37072fd.pth")
     assert {path.name for path in cache_folder().rglob("*") if path.is_file()} == {"lock"}
 
@@ -381,6 +407,15 @@ def test_no_server_no_network_allowed_and_a_second_download_are_told(
     assert len(site.asked) == 1
 
 
+def test_a_cache_that_cannot_be_written_is_said_to_be_settable(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "cache").write_bytes(b"1")
+
+    with pytest.raises(WriteError, match=rf"^downloading {site.url}/net\.pth: could not make") as raised:
+        locate(f"{site.url}/net.pth")
+    assert re.search("RESNETLAB_CACHE.*give the file", raised.value.hint)
+    assert site.asked == []
+
+
 @pytest.mark.parametrize(
     ("url", "message"),
     [
@@ -398,13 +433,16 @@ def test_addresses_that_cannot_be_are_refused(url: str, message: str) -> None:
 # Paths ---------------------------------------------------------------------------------------------
 
 
+MISSING = ("none.pth", "nets/none.onnx", "NONE.ONNX", "none.safetensors", "model.ckpt", "best.pth.tar")
+
+
 def test_a_path_stays_what_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "resnet50").mkdir()
     write_bundle(tmp_path / "model.ckpt-7", {"a": torch.zeros(1)})
 
-    for name in ("resnet50", "model.ckpt-7", "none.pth", "/none/at/all"):
+    for name in ("resnet50", "model.ckpt-7", "/none/at/all", *MISSING):
         assert locate(name) == locate(Path(name)) == Path(name)
     assert locate("./none") == Path("none")
     assert locate("~/x.pth") == tmp_path / "x.pth"
@@ -428,3 +466,14 @@ def test_a_bare_name_is_told_its_whole_form(
         UsageError, match=rf"there is no file {name}\nIf published weights are meant: {meant}\."
     ):
         load_weights(None, name)
+
+
+@pytest.mark.parametrize("name", MISSING)
+def test_a_missing_file_is_not_taken_for_a_name(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(UsageError, match=rf"there is no file {name}\nRead are \.safetensors") as raised:
+        load_weights(None, name)
+    assert "hf:" not in str(raised.value)

@@ -17,7 +17,8 @@ from torch import Tensor
 from resnetlab import files
 from resnetlab.artefact.card import card
 from resnetlab.artefact.model import Artefact, Description, from_texts
-from resnetlab.errors import CheckpointError, UsageError
+from resnetlab.artefact.places import looking_at, refuse_taken
+from resnetlab.errors import CheckpointError
 from resnetlab.runs.manifest import NAME, make_manifest, read_verified, to_json_bytes
 
 WEIGHTS = "model.safetensors"
@@ -80,12 +81,6 @@ def commit_new(path: Path, contents: Mapping[str, bytes]) -> None:
     files.commit_directory(path.absolute(), contents)
 
 
-def refuse_taken(path: Path) -> None:
-    """Raise UsageError if there is something at `path` already; an empty directory does not count."""
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise UsageError(f"{path} is there already", hint="Choose another with -o, or remove it.")
-
-
 def folder_contents(artefact: Artefact, name: str) -> dict[str, bytes]:
     """Return the files of a model folder."""
     contents = {
@@ -101,8 +96,13 @@ def folder_contents(artefact: Artefact, name: str) -> dict[str, bytes]:
 
 
 def is_folder(path: Path) -> bool:
-    """Return whether the directory is a model folder."""
-    return (path / WEIGHTS).is_file() and (path / "spec.json").is_file()
+    """Return whether the directory is a model folder.
+
+    Raises:
+        UsageError: If the path can be nobody's.
+    """
+    with looking_at(path):
+        return (path / WEIGHTS).is_file() and (path / "spec.json").is_file()
 
 
 def read_folder(path: Path) -> Artefact:

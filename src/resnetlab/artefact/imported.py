@@ -6,7 +6,9 @@ from typing import Literal
 
 import numpy as np
 
-from resnetlab.artefact.model import Artefact, in_channels, name_classes
+from resnetlab.artefact.class_names import distinct_names, name_classes
+from resnetlab.artefact.model import Artefact, in_channels
+from resnetlab.artefact.places import looking_at
 from resnetlab.data.normalise import Normaliser
 from resnetlab.data.preprocessing import Geometry, Preprocessing
 from resnetlab.errors import UsageError
@@ -22,24 +24,29 @@ def import_weights(
     Args:
         path: See `load_weights`.
         network: The network to load it as; None takes the one that the file holds.
-        class_names: One for each class, in the order of the logits; they are numbered if left out.
+        class_names: One for each class, in the order of the logits; those that occur twice get their
+            number behind them, and all are numbered if left out.
 
     Raises:
         UsageError: If the arguments do not allow it, the file is not there, or an extra is missing.
         CheckpointError: If the file is damaged, or its network another one.
     """
-    tensors, report = load_weights(network, path)
+    with looking_at(path):
+        tensors, report = load_weights(network, path)
     spec = report.spec
     if class_names and len(class_names) != spec.classes:
         raise UsageError(f"{len(class_names)} class names, but the network has {spec.classes} classes")
     notes = []
+    names, twice = distinct_names(class_names)
+    if twice:
+        notes.append(f"class names that occur twice got their number behind them: {', '.join(twice[:5])}")
     if not class_names:
         notes.append("no class names given: the classes are numbered (--classes FILE names them)")
     preprocessing, more = preprocessing_of(report.preprocessing, spec)
     side = preprocessing.geometry.side
     artefact = Artefact(
         spec=spec,
-        class_names=name_classes(tuple(class_names), spec.classes),
+        class_names=name_classes(names, spec.classes),
         preprocessing=preprocessing,
         image_shape=(side, side, spec.in_channels),
         origin=f"{Path(path).name}, {report.naming.dialect.title}",

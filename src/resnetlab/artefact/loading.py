@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+from resnetlab.artefact.class_names import name_classes
 from resnetlab.artefact.folder import from_safetensors, is_described, is_folder, read_folder
-from resnetlab.artefact.model import Artefact, fit_geometry, name_classes
+from resnetlab.artefact.model import DAMAGE, Artefact, fit_geometry
+from resnetlab.artefact.places import looking_at
 from resnetlab.data.preprocessing import Preprocessing
 from resnetlab.errors import CheckpointError, DataError, UsageError
 from resnetlab.runs.checkpoint import Checkpoint, load_checkpoint, load_newest
@@ -31,13 +33,14 @@ def load_artefact(path: Path | str, *, weights: str = "auto") -> Artefact:
     path = Path(path).expanduser()
     if weights not in _WEIGHTS:
         raise UsageError(f"weights is one of {', '.join(_WEIGHTS)}, got {weights!r}")
-    if not path.exists():
-        raise UsageError(f"there is no run, model folder or file at {path}")
+    with looking_at(path):
+        if not path.exists():
+            raise UsageError(f"there is no run, model folder or file at {path}")
+        is_run = path.is_dir() and not is_folder(path)
+    if is_run:
+        return _from_run(path, weights)
+    refuse_choice(path, weights)
     if path.is_dir():
-        if not is_folder(path):
-            return _from_run(path, weights)
-        if weights != "auto":
-            raise UsageError(f"{path} is a model folder, which holds one set of weights")
         return read_folder(path)
     if path.suffix == ".safetensors":
         return from_safetensors(_read(path), str(path))
@@ -52,13 +55,18 @@ def load_artefact(path: Path | str, *, weights: str = "auto") -> Artefact:
     )
 
 
+def refuse_choice(path: Path, weights: str) -> None:
+    """Raise UsageError if `weights` chooses where there is no choice: what is no run holds one set."""
+    if weights != "auto":
+        raise UsageError(f"{path} is no run: it holds one set of weights, and not {weights} ones")
+
+
 def is_artefact(path: Path) -> bool:
     """Return whether `load_artefact` takes what lies at `path`: something of ours, not of another program."""
-    if path.is_dir():
-        return is_folder(path) or (path / NAME).exists() or (path / "recipe.json").exists()
-    if not path.is_file() or path.suffix != ".safetensors":
-        return False
-    return is_described(path)
+    with looking_at(path):
+        if path.is_dir():
+            return is_folder(path) or (path / NAME).exists() or (path / "recipe.json").exists()
+        return path.is_file() and path.suffix == ".safetensors" and is_described(path)
 
 
 def _read(path: Path) -> bytes:
@@ -107,7 +115,7 @@ def _from_run(path: Path, weights: str) -> Artefact:
         height, width, channels = recorded["image_shape"]
         preprocessing = Preprocessing.from_json(recorded["preprocessing"])
         names = recorded["class_names"]
-    except (KeyError, ValueError, TypeError) as error:
+    except (*DAMAGE, UsageError) as error:
         raise DataError(f"{run.path / 'data.json'} is damaged: {error!r}") from error
     if preprocessing.geometry.side:
         height = width = preprocessing.geometry.side

@@ -1,26 +1,33 @@
 """Artefact: a network that is ready for use, and its description as texts that any file format holds."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from torch import Tensor
 
+from resnetlab.artefact.class_names import repeated
 from resnetlab.data.normalise import Floats, Normaliser
-from resnetlab.data.preprocessing import Geometry, Preprocessing
+from resnetlab.data.preprocessing import Geometry, Preprocessing, is_whole
 from resnetlab.errors import CheckpointError, ResnetlabError, UsageError
 from resnetlab.models import ResNet, create_model
 from resnetlab.spec import ModelSpec
 
 FORMAT = "resnetlab-model-1"
 Shape = tuple[int, int, int]
+DAMAGE = (KeyError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError)
+"""What reading a description raises that another program wrote or somebody edited."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Description:
-    """All of a trained network but its numbers."""
+    """All of a trained network but its numbers.
+
+    Raises:
+        UsageError: If its parts do not fit each other; all problems are named.
+    """
 
     spec: ModelSpec
 
@@ -39,6 +46,10 @@ class Description:
     facts: Mapping[str, Any]
     """How it was trained and how good it was, as plain data; empty if that is not known."""
 
+    def __post_init__(self) -> None:
+        if problems := [*description_problems(self)]:
+            raise UsageError(f"not the description of a network: {'; '.join(problems)}")
+
     def to_texts(self) -> dict[str, str]:
         """Return it as named texts: the metadata of safetensors, ONNX and torch.export files."""
         return {
@@ -52,8 +63,18 @@ class Description:
         }
 
 
-def from_texts(texts: Mapping[str, str], place: str) -> Description:
+def from_texts(
+    texts: Mapping[str, str],
+    place: str,
+    *,
+    otherwise: str = "`resnetlab import FILE -o FOLDER` reads the weights of others.",
+) -> Description:
     """Return what `to_texts` wrote.
+
+    Args:
+        texts: The metadata of a file.
+        place: The file, for errors.
+        otherwise: What to do with another program's file.
 
     Raises:
         UsageError: If the texts are not ours.
@@ -62,7 +83,7 @@ def from_texts(texts: Mapping[str, str], place: str) -> Description:
     if not texts.get("format", "").startswith("resnetlab-model-"):
         raise UsageError(
             f"{place} does not say what network it holds: another program has made it",
-            hint="`resnetlab import FILE -o FOLDER` reads the weights of others.",
+            hint=otherwise,
         )
     if texts["format"] != FORMAT:
         raise CheckpointError(
@@ -71,17 +92,21 @@ def from_texts(texts: Mapping[str, str], place: str) -> Description:
         )
     try:
         height, width, channels = json.loads(texts["image_shape"])
-        shape = (int(height), int(width), int(channels))
+        shape = (height, width, channels)
+        names = json.loads(texts["class_names"])
+        if not isinstance(names, list):
+            raise ValueError("class_names is no list")
         return Description(
             spec=ModelSpec.from_json(json.loads(texts["spec"])),
-            class_names=tuple(map(str, json.loads(texts["class_names"]))),
+            class_names=tuple(names),
             preprocessing=fit_geometry(Preprocessing.from_json(json.loads(texts["preprocessing"])), shape),
             image_shape=shape,
             origin=texts["origin"],
             facts=json.loads(texts["facts"]),
         )
-    except (KeyError, ValueError, TypeError, ResnetlabError) as error:
-        raise CheckpointError(f"{place}: its description is damaged ({error!r})") from error
+    except (*DAMAGE, ResnetlabError) as error:
+        why = error if isinstance(error, ResnetlabError) else repr(error)
+        raise CheckpointError(f"{place}: its description is damaged ({why})") from error
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -113,17 +138,44 @@ class Artefact(Description):
         return model.eval()
 
 
-def name_classes(names: Sequence[str], count: int) -> tuple[str, ...]:
-    """Return a name for each of `count` logits: a network may have more of them than its data has classes.
+def description_problems(given: Description) -> Iterator[str]:
+    """Yield what of a description does not fit the rest."""
+    spec, names, shape = given.spec, given.class_names, given.image_shape
+    if not all(isinstance(name, str) and name for name in names):
+        yield "a class name is no text or empty"
+    elif twice := repeated(names):
+        yield f"class names occur twice: {', '.join(twice[:5])}"
+    if len(names) != spec.classes:
+        yield f"{len(names)} class names, but the network has {spec.classes} classes"
+    if len(shape) != 3 or not all(is_whole(length) and length > 0 for length in shape):
+        yield f"image_shape {shape} is no (height, width, channels)"
+    else:
+        yield from _shape_problems(given)
+    yield from _fact_problems(given.facts)
 
-    Raises:
-        UsageError: If there are more names than logits, or one stands for two.
-    """
-    if len(names) > count:
-        raise UsageError(f"{len(names)} class names, but the network has {count} classes")
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise UsageError(f"class names occur twice: {', '.join(twice[:5])}")
-    return (*names, *(f"class {index}" for index in range(len(names), count)))
+
+def _shape_problems(given: Description) -> Iterator[str]:
+    shape, preprocessing = given.image_shape, given.preprocessing
+    side, channels = preprocessing.geometry.side, 1 if shape[2] == 1 else 3
+    if shape[2] != given.spec.in_channels:
+        yield f"images of {shape[2]} channels, but the network takes {given.spec.in_channels}"
+    if (side and shape[:2] != (side, side)) or preprocessing.channels != channels:
+        made = (side or shape[0], side or shape[1], preprocessing.channels)
+        yield f"the network takes images of {shape}, its preprocessing makes such of {made}"
+    if not preprocessing.normaliser.fits(shape):
+        yield f"its normalisation does not fit images of {shape}"
+
+
+def _fact_problems(facts: object) -> Iterator[str]:
+    if not isinstance(facts, Mapping):
+        yield f"its facts are a {type(facts).__name__}, no names with values"
+        return
+    counts = [name for name in ("step", "correct", "seen") if name in facts]
+    yield from (f"{name} {facts[name]!r} is no count" for name in counts if not is_whole(facts[name]))
+    if "accuracy" in facts and not (is_whole(facts["accuracy"]) or isinstance(facts["accuracy"], float)):
+        yield f"accuracy {facts['accuracy']!r} is no number"
+    if "accuracy" in facts and not {"correct", "seen"} <= facts.keys():
+        yield "an accuracy without the counts that it is of"
 
 
 def in_channels(normaliser: Normaliser, channels: int) -> Normaliser:
@@ -148,7 +200,8 @@ def fit_geometry(preprocessing: Preprocessing, shape: Shape) -> Preprocessing:
     the shorter side to the network's, bilinear, and the square in the middle.
     """
     height, width, channels = shape
-    if preprocessing.geometry.side or height != width:
+    if preprocessing.geometry.side:
         return preprocessing
     grey_or_colour: Literal[1, 3] = 1 if channels == 1 else 3
-    return replace(preprocessing, geometry=Geometry(height, height), channels=grey_or_colour)
+    geometry = Geometry(height, height) if height == width else preprocessing.geometry
+    return replace(preprocessing, geometry=geometry, channels=grey_or_colour)

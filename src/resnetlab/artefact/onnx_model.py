@@ -9,12 +9,18 @@ import torch
 from torch import Tensor, nn
 
 from resnetlab.artefact.model import Description, from_texts
+from resnetlab.artefact.places import looking_at
 from resnetlab.data.normalise import Normaliser
 from resnetlab.data.preprocessing import Preprocessing
 from resnetlab.errors import CheckpointError, UsageError
 
 LOGITS, PROBABILITIES = "logits", "probabilities"
 """What the two kinds of our graphs give: of float images (N, C, H, W), or of uint8 (N, H, W, C)."""
+
+_FOREIGN = (
+    "ONNX files of others are not read. `resnetlab import` takes weights: a .pth, .safetensors, .h5 or a"
+    " TensorFlow checkpoint."
+)
 
 
 def need(package: str, what: str) -> Any:
@@ -57,7 +63,7 @@ class OnnxModel(nn.Module):
         except Exception as error:  # onnxruntime raises classes of its C++ side
             raise CheckpointError(f"{place}: not a whole ONNX file ({error})") from error
         texts = self._session.get_modelmeta().custom_metadata_map
-        self.description: Description = from_texts(texts, place)
+        self.description: Description = from_texts(texts, place, otherwise=_FOREIGN)
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         kinds = {LOGITS: False, PROBABILITIES: True}
         shape, spec = self.description.image_shape, self.description.spec
@@ -102,6 +108,8 @@ def load_onnx(path: Path | str) -> OnnxModel:
         UsageError, CheckpointError: As OnnxModel does.
     """
     path = Path(path).expanduser()
-    if not path.is_file():
-        raise UsageError(f"there is no file {path}")
-    return OnnxModel(path.read_bytes(), str(path))
+    with looking_at(path):
+        if not path.is_file():
+            raise UsageError(f"there is no file {path}")
+        content = path.read_bytes()
+    return OnnxModel(content, str(path))

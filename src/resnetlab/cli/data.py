@@ -159,6 +159,8 @@ def pack(options: argparse.Namespace) -> None:
     print(
         f"{packed.images:,} images in {packed.shards} shards, {100 * ratio:.0f} % of the bytes: {options.out}"
     )
+    for note in packed.notes:
+        print(f"note: {note}")
     print(f"Train on it with --data {options.out}")
 
 

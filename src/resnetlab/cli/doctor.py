@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from resnetlab.cli.text import block, print_json
-from resnetlab.data.fetch import cache_folder
+from resnetlab.download import cache_folder
 from resnetlab.files import existing_parent
 from resnetlab.machine import copy_rate, free_memory, matmul_rate
 from resnetlab.runs.environment import cpu_name, version

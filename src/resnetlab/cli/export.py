@@ -14,7 +14,7 @@ def export(options: argparse.Namespace) -> None:
     artefact = load_artefact(Path(options.model), weights=options.weights)
     for note in artefact.notes:
         print(note, file=sys.stderr)
-    done = export_model(artefact, options.to, options.out, takes_pixels=options.uint8)
+    done = export_model(artefact, options.to, options.out, takes_pixels=options.uint8, replaces=options.force)
     if options.json:
         print_json(done.to_json())
         return

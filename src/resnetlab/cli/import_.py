@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from resnetlab.artefact import import_weights, write_folder
-from resnetlab.artefact.folder import refuse_taken
+from resnetlab.artefact.places import default_name, refuse_taken
 from resnetlab.catalog import model_spec
 from resnetlab.cli.text import print_json
 from resnetlab.errors import DataError, UsageError
@@ -18,7 +18,7 @@ def import_file(options: argparse.Namespace) -> None:
     if options.out:
         refuse_taken(Path(options.out))
     artefact, report = import_weights(options.file, network=network, class_names=names)
-    out = Path(options.out or artefact.spec.name)
+    out = Path(options.out or default_name(artefact.spec.name))
     write_folder(artefact, out)
     if options.json:
         print_json({"path": str(out), "report": report.to_json(), "notes": list(artefact.notes)})

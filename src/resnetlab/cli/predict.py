@@ -4,6 +4,7 @@ import argparse
 import csv
 import io
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from resnetlab import files
+from resnetlab.artefact.places import looking_at
 from resnetlab.cli.text import print_json
 from resnetlab.data.geometry import Pixels
 from resnetlab.errors import DataError, UsageError
@@ -37,8 +39,7 @@ def predict(options: argparse.Namespace) -> None:
     """Say what is in the images; broken ones are named, and the others go on."""
     if options.top < 1 or options.batch < 1:
         raise UsageError(f"--top and --batch must be at least 1, got {options.top} and {options.batch}")
-    if options.features and Path(options.features).suffix not in (".npz", ".csv"):
-        raise UsageError(f"--features {options.features}: a file of features ends in .npz or .csv")
+    _check_outputs(options)
     paths = find_files(options.images)
     classifier = Classifier.load(options.model, device=options.device, weights=options.weights)
     apply_switches(classifier.device, Execution())  # as evaluation does
@@ -49,6 +50,29 @@ def predict(options: argparse.Namespace) -> None:
     _write(found, options)
     if found.problems:
         raise DataError(f"{len(found.problems)} of {len(paths)} images could not be read, see above")
+
+
+def _check_outputs(options: argparse.Namespace) -> None:
+    """Raise if what is asked for cannot all be written; images may take hours before it would show."""
+    printed = {"--json": options.json, "--jsonl": options.jsonl, "--csv -": options.csv == "-"}
+    if len(asked := [flag for flag, is_given in printed.items() if is_given]) > 1:
+        raise UsageError(f"{' and '.join(asked)} both print: give one, and --csv FILE beside it if you like")
+    if options.features and Path(options.features).suffix not in (".npz", ".csv"):
+        raise UsageError(f"--features {options.features}: a file of features ends in .npz or .csv")
+    for name in (options.csv, options.features):
+        if name and name != "-":
+            _try_writing(Path(name))
+
+
+def _try_writing(path: Path) -> None:
+    """Raise if no file can be written at `path`, leaving what is there as it is."""
+    with looking_at(path):
+        if path.is_dir():
+            raise UsageError(f"{path} is a directory, and this is one file")
+    files.make_directory(path.absolute().parent)
+    trial = path.with_name(f".{os.getpid()}.trial")
+    files.write_file(trial, b"")
+    files.remove_file(trial)
 
 
 def _predict_all(
@@ -111,8 +135,7 @@ def _write(found: _Found, options: argparse.Namespace) -> None:
         _write_features(found, Path(options.features))
     text = _csv(found, options.top)
     if options.csv and options.csv != "-":
-        files.make_directory(Path(options.csv).absolute().parent)
-        files.write_file(Path(options.csv), text)
+        files.write_file(Path(options.csv), _as_named(text))
     if options.json:
         images = [prediction.to_json() for prediction in found.predictions]
         print_json({"images": images, "overlays": found.overlays, "problems": found.problems})
@@ -125,7 +148,6 @@ def _write(found: _Found, options: argparse.Namespace) -> None:
 def _write_features(found: _Found, path: Path) -> None:
     names = [prediction.place for prediction in found.predictions]
     features_NF = np.concatenate(found.features) if found.features else np.zeros((0, 0), np.float32)
-    files.make_directory(path.absolute().parent)
     if path.suffix == ".npz":
         stream = io.BytesIO()
         classes = [prediction.class_name for prediction in found.predictions]
@@ -134,7 +156,12 @@ def _write_features(found: _Found, path: Path) -> None:
         return
     header = ["image", *(f"f{index}" for index in range(features_NF.shape[1]))]
     rows = [[name, *map(repr, map(float, row))] for name, row in zip(names, features_NF, strict=True)]
-    files.write_file(path, _rows([header, *rows]))
+    files.write_file(path, _as_named(_rows([header, *rows])))
+
+
+def _as_named(text: str) -> bytes:
+    """Return the text in UTF-8; names of files that are no UTF-8 in the bytes that they have."""
+    return text.encode(errors="surrogateescape")
 
 
 def _csv(found: _Found, top: int) -> str:

@@ -74,6 +74,7 @@ def add_export(verbs: Any) -> None:
         action="store_true",
         help="onnx, torch-export: uint8 images (N, H, W, C) in, probabilities out",
     )
+    export.add_argument("--force", action="store_true", help="replace the file if it is there already")
     _add_weights(export)
 
 

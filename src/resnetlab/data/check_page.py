@@ -7,7 +7,7 @@ from pathlib import Path
 from resnetlab import files
 from resnetlab.data.check import UNBALANCED, CheckReport
 from resnetlab.data.check_findings import ERRORS, Finding, Kind
-from resnetlab.data.doing import doing
+from resnetlab.doing import doing
 
 MOST_ROWS = 200  # of each kind; the JSON has all
 

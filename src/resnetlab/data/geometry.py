@@ -155,7 +155,8 @@ def resample(picture: Image.Image, size: Size, interpolation: str, *, box: Box |
     """
     if box is not None and (interpolation == "tf-bilinear" or all(float(x).is_integer() for x in box)):
         top, left, bottom, right = map(round, box)
-        picture, box = picture.crop((left, top, right, bottom)), None
+        cut = (left, top, max(right, left + 1), max(bottom, top + 1))  # of less than half a pixel: one
+        picture, box = picture.crop(cut), None
     if interpolation == "tf-bilinear":
         return np.rint(tf_bilinear(from_picture(picture), size)).astype(np.uint8)
     if box is None and (picture.height, picture.width) == size:

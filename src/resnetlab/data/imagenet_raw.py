@@ -20,9 +20,9 @@ from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
 from resnetlab import files
-from resnetlab.data.doing import doing
 from resnetlab.data.labelling import first_of
 from resnetlab.data.tars import AGAIN, inner, opened, read_member, regular_members, slashed_name
+from resnetlab.doing import doing
 from resnetlab.errors import DataError
 
 TRAIN_TAR, VAL_TAR = "ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar"

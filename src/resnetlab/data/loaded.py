@@ -120,7 +120,7 @@ class LoadedBatches:
         seed = recipe.run.seed
         preparation = TrainingPreparation(recipe.preparation, seed, preprocessing.channels)
         skips = recipe.preparation.bad_samples > 0
-        self._images = Images(split, ForTraining(preparation, size), skips, replaces=True)
+        self._images = Images(split, ForTraining(preparation, size), skips, replaces=True, share=bad.share)
         self._stream = SampleStream(seed, len(split), repeats=recipe.preparation.repeats)
         self._augmenters: dict[tuple[int, ...], Augmenter] = {}
         self._coming: Iterator[Loaded] | None = None
@@ -145,14 +145,18 @@ class LoadedBatches:
                 pins=self.device.type == "cuda",
             )
         if step != self._next:
-            again = load(self._images, [self._request(step)], workers=0, pins=False)
-            return self._on_device(next(again), step)
+            again = next(load(self._images, [self._request(step)], workers=0, pins=False))
+            self._note(again.bad)
+            return self._on_device(again, step)
         self.clock.start()
         loaded = next(self._coming)
         self._next = step + 1
-        batch = self._on_device(loaded, step, arrived=self.clock.stop)
-        self._bad.add("train", len(self._split), loaded.bad) if loaded.bad else None
-        return batch
+        self._note(loaded.bad)
+        return self._on_device(loaded, step, arrived=self.clock.stop)
+
+    def _note(self, bad: list[Bad]) -> None:
+        if bad:
+            self._bad.add("train", len(self._split), bad)
 
     def seconds_waited(self) -> float:
         """Return how long training waited for batches so far."""
@@ -208,7 +212,7 @@ def loaded_evaluation_batches(
     Raises:
         DataError: If an image cannot be read, or more than may be are broken.
     """
-    images = Images(split, ForEvaluation(preprocessing, size), bad.share > 0)
+    images = Images(split, ForEvaluation(preprocessing, size), bad.share > 0, share=bad.share)
     every = np.arange(len(split))
     starts = range(0, len(split), batch)
     side = preprocessing.geometry.side

@@ -31,6 +31,11 @@ from resnetlab.errors import DataError
 
 Integers = npt.NDArray[np.int64]
 _PREFETCHED = 2  # batches per worker
+TRAINERS_SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)
+)
+"""What the process that trains answers by saving, and its workers not at all: Ctrl-C, Slurm and others
+send them to the whole group."""
 
 
 class Request(NamedTuple):
@@ -120,35 +125,51 @@ class Images(Dataset[Loaded]):
     """Whether broken images are left out; else the first refuses its batch."""
     replaces: bool = False
     """Whether the next sample that is whole stands for a broken one."""
+    share: float = 1.0
+    """Of the split that may be broken: a batch that comes upon more is given up, with what is broken.
+    Else, when the whole source is gone, each of its samples would try every other one."""
 
     def __getitem__(self, request: Request) -> Loaded:
-        """Read, decode and prepare the images of a batch."""
+        """Read, decode and prepare the images of a batch; each broken one is tried once."""
         pixels: list[Pixels] = []
         samples: list[int] = []
-        bad: list[Bad] = []
+        broken: dict[int, str] = {}
         epochs = []
         for sample, epoch in zip(request.samples.tolist(), request.epochs.tolist(), strict=True):
-            for distance in range(len(self.split) if self.replaces else 1):
-                chosen = (sample + distance) % len(self.split)
+            for chosen in self._candidates(sample):
+                if chosen in broken:
+                    continue
                 try:
                     pixels.append(self.prepared(self.split, chosen, epoch, request.side))
                 except DataError as error:
                     if not self.skips:
                         return _refused(error)
-                    bad.append(Bad(chosen, str(error)))
+                    broken[chosen] = str(error)
+                    if len(broken) > self.share * len(self.split):
+                        return _nothing(broken)
                 else:
                     samples.append(chosen)
                     epochs.append(epoch)
                     break
         if not pixels:
-            return Loaded(torch.empty(0), torch.empty(0, dtype=torch.int64), torch.empty(0), bad)
+            return _nothing(broken)
+        bad = [Bad(*each) for each in broken.items()]
         return Loaded(torch.from_numpy(np.stack(pixels)), torch.tensor(samples), torch.tensor(epochs), bad)
+
+    def _candidates(self, sample: int) -> Iterator[int]:
+        """Yield the sample, and those that may stand for it if it is broken."""
+        size = len(self.split)
+        return ((sample + distance) % size for distance in range(size if self.replaces else 1))
+
+
+def _nothing(broken: dict[int, str]) -> Loaded:
+    empty = torch.empty(0, dtype=torch.int64)
+    return Loaded(empty, empty, empty, [Bad(*each) for each in broken.items()])
 
 
 def _refused(error: DataError) -> Loaded:
-    nothing = torch.empty(0, dtype=torch.int64)
     hint = error.hint or "`resnetlab data check` lists all broken images."
-    return Loaded(nothing, nothing, nothing, [], (str(error.args[0]), hint))
+    return _nothing({})._replace(refusal=(str(error.args[0]), hint))
 
 
 def load(images: Images, requests: Iterable[Request], *, workers: int, pins: bool) -> Iterator[Loaded]:
@@ -195,7 +216,8 @@ def _as_it_is(batch: Any) -> Any:
 
 
 def _begin_worker(number: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that trains
+    for number in TRAINERS_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     trainer = multiprocessing.parent_process()
     assert trainer is not None
     threading.Thread(target=_end_with, args=(trainer,), daemon=True).start()

@@ -4,8 +4,8 @@ Axes: N images, H height, W width, C channels.
 """
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +13,12 @@ import torch
 from torch import Tensor
 
 from resnetlab.errors import DataError, UsageError
+from resnetlab.plaindata import field_types
 from resnetlab.recipe import Normalisation
 
 Floats = npt.NDArray[np.float64]
+KINDS: tuple[str, ...] = get_args(field_types(Normalisation)["normalise"])
+_PIXEL_RANGES = (1, 255)
 
 
 class Normaliser:
@@ -23,13 +26,22 @@ class Normaliser:
 
     `mean` and `std` are in `pixel_range`: one number per channel, shape (C,), or a mean image,
     shape (H, W, C); per-image standardisation and "none" have neither.
+
+    Raises:
+        UsageError: If one of the four cannot be; all problems are named.
     """
 
     def __init__(
         self, kind: str, pixel_range: int, mean: Floats | None = None, std: Floats | None = None
     ) -> None:
+        if problems := [*_problems(kind, pixel_range, mean, std)]:
+            raise UsageError(f"not a normalisation: {'; '.join(problems)}")
         self.kind, self.pixel_range, self.mean, self.std = kind, pixel_range, mean, std
         self._constants: dict[tuple[torch.device, torch.Size], tuple[Tensor, Tensor]] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What pickles: not the constants, which are large, lie on a device and are made again."""
+        return self.__dict__ | {"_constants": {}}
 
     @classmethod
     def fit(cls, config: Normalisation, images: npt.NDArray[np.uint8]) -> "Normaliser":
@@ -98,9 +110,20 @@ class Normaliser:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Normaliser":
-        """Rebuild the normaliser that `to_json` described."""
+        """Rebuild the normaliser that `to_json` described.
+
+        Raises:
+            UsageError: If it described none.
+            KeyError: If it lacks a part.
+            ValueError: If its numbers are lists of unlike lengths.
+        """
         mean, std = (None if data[key] is None else np.array(data[key]) for key in ("mean", "std"))
         return cls(data["normalise"], data["pixel_range"], mean, std)
+
+    def fits(self, shape: tuple[int, int, int]) -> bool:
+        """Return whether images of this (height, width, channels) can be normalised."""
+        given = [values.shape for values in (self.mean, self.std) if values is not None]
+        return all(each in ((1,), shape[-1:], shape) for each in given)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Normaliser) and self.to_json() == other.to_json()
@@ -116,7 +139,8 @@ class Normaliser:
         key = (images.device, images.shape[1:])
         if key not in self._constants:
             mean, factor = self.offset_and_factor()
-            if mean.shape not in ((1,), key[1][-1:], key[1]):
+            height, width, channels = key[1]
+            if not self.fits((height, width, channels)):
                 raise DataError(
                     f"images of {tuple(key[1])} (height, width, channels) do not fit a normalisation"
                     f" fitted on {mean.shape}"
@@ -139,6 +163,24 @@ def _standardise_each(pixels: Tensor) -> Tensor:
     centred = pixels - pixels.mean(axes, keepdim=True)
     std = centred.square().mean(axes, keepdim=True).sqrt()
     return centred / std.clamp(min=size**-0.5)
+
+
+def _problems(kind: str, pixel_range: int, mean: Floats | None, std: Floats | None) -> Iterator[str]:
+    if kind not in KINDS:
+        yield f"normalise={kind!r} is none of {', '.join(KINDS)}"
+    if isinstance(pixel_range, bool) or pixel_range not in _PIXEL_RANGES:
+        yield f"pixel_range={pixel_range!r} is neither 1 nor 255"
+    for name, values in (("mean", mean), ("std", std)):
+        if values is None:
+            continue
+        if kind in ("none", "per-image"):
+            yield f"{name} has no place in normalise={kind}"
+        elif values.dtype.kind not in "iuf" or values.ndim not in (1, 3) or not values.size:
+            yield f"{name} is {values.dtype} {values.shape}: no numbers of channels, no image of numbers"
+        elif not np.isfinite(values).all():
+            yield f"{name} has infinite numbers or NaN"
+        elif name == "std" and values.min() <= 0:
+            yield f"std has {values.min()}, which is not positive"
 
 
 def _check_counts(channels: int, **given: Floats) -> None:

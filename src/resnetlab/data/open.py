@@ -6,10 +6,11 @@ from pathlib import Path
 from resnetlab.data.cifar import read_cifar
 from resnetlab.data.cifar_layouts import LAYOUTS
 from resnetlab.data.digits import open_digits
-from resnetlab.data.fetch import Download, cache_folder, fetch
+from resnetlab.data.fetch import Download, fetch
 from resnetlab.data.names import SOURCES
 from resnetlab.data.recognise import AnySource, open_path
 from resnetlab.data.synthetic import open_synthetic
+from resnetlab.download import cache_folder
 from resnetlab.errors import DataError, UsageError, nearest
 
 _SITE = "https://www.cs.toronto.edu/~kriz"

@@ -19,11 +19,15 @@ from resnetlab import files
 from resnetlab.data.decode import OpenedImage
 from resnetlab.data.encoded import EncodedImage, EncodedSource, EncodedSplit
 from resnetlab.data.geometry import resample, shorter_side_to, to_picture
+from resnetlab.data.preprocessing import resizing
+from resnetlab.data.recognise import AnySource
 from resnetlab.data.webdataset import CLASSES
-from resnetlab.errors import UsageError
+from resnetlab.doing import doing
+from resnetlab.errors import DataError, UsageError
 
 _SHARD_BYTES = 2**27
 _CHUNK = 256  # images that are in memory at a time
+_LONGEST_JPEG = 65_500  # pixels of a side; libjpeg's JPEG_MAX_DIMENSION
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,9 @@ class Packed:
     shards: int
     bytes_before: int
     bytes_after: int
+
+    notes: tuple[str, ...] = ()
+    """What its user should know."""
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain data."""
@@ -48,42 +55,80 @@ def pack_source(
     quality: int = 90,
     progress: Callable[[int, int], None] | None = None,
 ) -> Packed:
-    """Write OUT/{train,val,test}-000000.tar, ... and OUT/classes.json.
+    """Write OUT/{train,val,test}-000000.tar, ... and OUT/classes.json, whole or not at all.
 
-    Images whose shorter side is above `side` are brought to it, by averaging; smaller ones keep their
-    size. All become upright RGB JPEGs.
+    It grows in .OUT.PID beside OUT, which gets its name at the end: half a copy would open as a
+    smaller dataset. Images whose shorter side is above `side` are brought to it, by averaging;
+    smaller ones keep their size. All become upright RGB JPEGs. Boxes around objects are not copied,
+    which the notes say.
 
     Args:
         source: What to copy.
-        out: A new or empty folder.
+        out: A new or empty folder, not within the source.
         side: Largest shorter side in pixels.
         quality: Of the JPEGs, 1 to 95.
         progress: Is told how many images are done, of how many.
 
     Raises:
-        UsageError: If `out` holds anything, or a number cannot be.
-        DataError: If an image is broken.
+        UsageError: If `out` holds anything or cannot be, or a number cannot be.
+        DataError: If an image is broken, or too long for a JPEG.
         WriteError: If the disk is full, say.
     """
     if side < 1 or not 1 <= quality <= 95:
         raise UsageError(f"--size {side} --quality {quality}: a side from 1, a quality from 1 to 95")
+    refuse_place(source, out)
+    tally = _Tally(sum(map(len, source.parts.values())), progress)
+    told = doing(f"packing {tally.total:,} images into {out}", "Mend that, and pack again.")
+    with told, files.growing_directory(out.resolve()) as growing:
+        for name, content in _shards(source, side, quality, tally.add):
+            files.write_file(growing / name, content)
+            tally.shards, tally.after = tally.shards + 1, tally.after + len(content)
+        files.write_file(growing / CLASSES, json.dumps(source.class_names, indent=1) + "\n")
+    return Packed(tally.images, tally.shards, tally.before, tally.after, tuple(tally.notes()))
+
+
+@dataclass
+class _Tally:
+    """What was read and written so far."""
+
+    total: int
+    progress: Callable[[int, int], None] | None
+    images: int = 0
+    boxed: int = 0
+    shards: int = 0
+    before: int = 0
+    after: int = 0
+
+    def add(self, image: EncodedImage) -> None:
+        """Count an image that went into a shard."""
+        self.images, self.before = self.images + 1, self.before + len(image.data)
+        self.boxed += bool(image.boxes)
+        if self.progress is not None:
+            self.progress(self.images, self.total)
+
+    def notes(self) -> Iterator[str]:
+        """Yield what is worse than in the source."""
+        if self.boxed:
+            yield (
+                f"the boxes around objects of {self.boxed:,} images are not in the copy: there"
+                " train_crop=distorted-bbox takes each whole picture for its object"
+            )
+        if self.after > self.before:
+            yield "the copy is larger than the source: its images are small, or compressed more already"
+
+
+def refuse_place(source: AnySource, out: Path) -> None:
+    """Raise a UsageError if `out` holds anything, would be a part of the source, or cannot be renamed to."""
     if out.is_file() or (out.is_dir() and any(out.iterdir())):
         raise UsageError(f"{out} is not empty", hint="Choose a new folder.")
-    files.make_directory(out)
-    total = sum(map(len, source.parts.values()))
-    images = shards = before = after = 0
-
-    def tell(image: EncodedImage) -> None:
-        nonlocal images, before
-        images, before = images + 1, before + len(image.data)
-        if progress is not None:
-            progress(images, total)
-
-    for name, content in _shards(source, side, quality, tell):
-        files.write_file(out / name, content)
-        shards, after = shards + 1, after + len(content)
-    files.write_file(out / CLASSES, json.dumps(source.class_names, indent=1) + "\n")
-    return Packed(images, shards, before, after)
+    real = out.resolve()
+    if source.origin and Path(source.origin).is_dir() and real.is_relative_to(Path(source.origin).resolve()):
+        raise UsageError(
+            f"{out} lies in {source.origin}, of which it would become a part",
+            hint="Choose a folder beside it.",
+        )
+    if real.is_mount():
+        raise UsageError(f"{out} is where a disk is mounted", hint="Name a new folder in it.")
 
 
 def _shards(
@@ -119,17 +164,23 @@ def pack_image(image: EncodedImage, side: int, quality: int) -> bytes:
     """Return an image as an upright JPEG whose shorter side is at most `side`.
 
     Raises:
-        DataError: If it is damaged or no image.
+        DataError: If it is damaged, no image, or too long for a JPEG.
     """
     opened = OpenedImage(image)
     size = opened.size()
     enough = shorter_side_to(size, side, "bilinear") if min(size) > side else None
+    if max(enough or size) > _LONGEST_JPEG:
+        high, wide = enough or size
+        raise DataError(
+            f"{image.place}: {wide:,}x{high:,} pixels; a side of a JPEG has {_LONGEST_JPEG:,} at most"
+        )
     picture = opened.picture(channels=3, at_least=enough)
-    if enough is not None:
-        picture = to_picture(resample(picture, enough, "bilinear"))
-    stream = io.BytesIO()
-    picture.save(stream, "JPEG", quality=quality)
-    return stream.getvalue()
+    with resizing(image):
+        if enough is not None:
+            picture = to_picture(resample(picture, enough, "bilinear"))
+        stream = io.BytesIO()
+        picture.save(stream, "JPEG", quality=quality)
+        return stream.getvalue()
 
 
 class _Shard:

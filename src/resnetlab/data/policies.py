@@ -68,12 +68,19 @@ def rand_augment(picture: Picture, draws: Draws, *, operations: int, magnitude: 
         noise = radius * math.cos(2 * math.pi * draws.between(0, 1))
         strength = min(max(magnitude + 0.5 * noise, 0.0), _TEN) / _TEN
         value = low + (high - low) * strength
+        if name == "posterize":
+            value = _kept_bits(strength)
         if is_signed and is_negative:
             value = -value
         if name.startswith("move"):
             value *= picture.width if name == "move-x" else picture.height
         picture = picture if is_left_out else _OPERATIONS[name](picture, value, fill)
     return picture
+
+
+def _kept_bits(strength: float) -> int:
+    """Return how many bits posterize keeps: timm's `_posterize_increasing_level_to_arg`."""
+    return 4 - int(4 * strength)
 
 
 _INCREASING = {  # the values at strengths 0 and 10, and whether the sign is drawn
@@ -117,7 +124,9 @@ def _rotate(picture: Picture, degrees: float, fill: _Fill) -> Picture:
 
 
 def _posterize(picture: Picture, bits: float, fill: _Fill) -> Picture:
-    return ImageOps.posterize(picture, round(bits)) if bits >= 1 else ImageOps.posterize(picture, 1)
+    if bits < 1:  # timm's largest strength leaves no bit, which Pillow refuses from 12 on
+        return picture.point([0] * 256 * len(picture.getbands()))
+    return ImageOps.posterize(picture, round(bits))
 
 
 def _solarize_add(picture: Picture, value: float, fill: _Fill) -> Picture:
@@ -137,7 +146,9 @@ _OPERATIONS: dict[str, Callable[[Picture, float, _Fill], Picture]] = {
     "contrast": lambda p, v, f: ImageEnhance.Contrast(p).enhance(1 + v),
     "sharpness": lambda p, v, f: ImageEnhance.Sharpness(p).enhance(1 + v),
     "posterize": _posterize,
-    "solarize": lambda p, v, f: ImageOps.solarize(p, int(v)),
+    "solarize": lambda p, v, f: ImageOps.solarize(
+        p, math.ceil(v)
+    ),  # levels from v on, which need not be whole
     "solarize-add": _solarize_add,
     "autocontrast": lambda p, v, f: ImageOps.autocontrast(p),
     "equalize": lambda p, v, f: ImageOps.equalize(p),

@@ -18,7 +18,7 @@ from resnetlab.data.geometry import (
     to_picture,
 )
 from resnetlab.data.policies import rand_augment, trivial_augment
-from resnetlab.data.preprocessing import Geometry
+from resnetlab.data.preprocessing import Geometry, resizing
 from resnetlab.randomness import AUTO_AUGMENT, CROP_WINDOW, Draws
 from resnetlab.recipe import Preparation
 
@@ -92,7 +92,8 @@ class TrainingPreparation:
             (window.top + window.height) * down,
             (window.left + window.width) * across,
         )
-        return resample(picture, (side, side), self.config.interpolation, box=box)
+        with resizing(image):
+            return resample(picture, (side, side), self.config.interpolation, box=box)
 
     def _window(self, image: EncodedImage, size: Size, draws: Draws, side: int) -> Window:
         config = self.config

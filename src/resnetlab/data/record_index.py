@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from resnetlab import files
 from resnetlab.data.encoded import Names
-from resnetlab.data.fetch import cache_folder
+from resnetlab.download import cache_folder
 from resnetlab.errors import DataError, WriteError
 
 _MOST_ERRORS = 5

@@ -15,14 +15,14 @@ from PIL import Image
 
 from resnetlab import files
 from resnetlab.data.decode import image_facts
-from resnetlab.data.doing import doing
 from resnetlab.data.encoded import EncodedSplit
 from resnetlab.data.folder import IMAGE_SUFFIXES, is_hidden, open_folder
 from resnetlab.data.labelling import refuse
 from resnetlab.data.names import SOURCES
 from resnetlab.data.open import open_source
-from resnetlab.data.pack import refuse_used
+from resnetlab.data.pack import refuse_place
 from resnetlab.data.recognise import AnySource, AnySplit, open_path
+from resnetlab.doing import doing
 from resnetlab.errors import WriteError
 
 _SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "TIFF": ".tif"}  # where it is not the format's own name
@@ -70,8 +70,8 @@ def unpack_source(
     """Write OUT/{train,val,test}/CLASS/NUMBER.SUFFIX; the numbers keep the order of each split.
 
     Image files are copied byte for byte, with the suffix that they have or that their content asks
-    for; pixels in memory become PNGs, which lose nothing. A class of a split appears whole, by one
-    rename, or not at all; at the end the images in the folder are counted.
+    for; pixels in memory become PNGs, which lose nothing. It grows in .OUT.PID
+    beside OUT, is counted, and gets its name at the end, whole or not at all.
 
     Args:
         source: What to write.
@@ -79,12 +79,12 @@ def unpack_source(
         progress: Is told how many images are done, of how many.
 
     Raises:
-        UsageError: If `out` holds anything.
+        UsageError: If `out` holds anything or lies within the source.
         DataError: If the name of a class can be no folder's, a class has no training image, or an
             image cannot be read; the problems of all classes are named.
         WriteError: If the disk is full, say, or the folder has other images at the end.
     """
-    refuse_used(out)
+    refuse_place(source, out)
     refuse(source.origin or source.name, _problems(source))
     tally = _Tally(sum(map(len, source.parts.values())), progress)
 
@@ -92,17 +92,20 @@ def unpack_source(
         part, split, label = folder
         if len(chosen := np.flatnonzero(split.labels == label)):
             contents = _Files(split, chosen.tolist(), tally.add)
-            files.commit_directory(out / part / source.class_names[label], contents)
+            files.commit_directory(growing / part / source.class_names[label], contents)
 
-    hint = "Mend that, remove what is in the folder, and unpack again; or choose another one."
-    with doing(f"unpacking into {out}", hint), ThreadPoolExecutor(_FOLDERS_AT_ONCE) as pool:
+    with (
+        doing(f"unpacking into {out}", "Mend that, and unpack again."),
+        files.growing_directory(out.resolve()) as growing,
+        ThreadPoolExecutor(_FOLDERS_AT_ONCE) as pool,
+    ):
         for part in source.parts:
-            files.make_directory(out / part)
+            files.make_directory(growing / part)
         labels = range(len(source.class_names))
         folders = ((part, split, label) for part, split in source.parts.items() for label in labels)
         for _ in pool.map(write, folders):
             pass
-    _compare(source, out)
+        _compare(source, growing)
     images = {part: len(split) for part, split in source.parts.items()}
     is_reordered = [*source.class_names] != sorted(source.class_names)
     return Unpacked(images, tally.bytes, dict(tally.suffixes), is_reordered)

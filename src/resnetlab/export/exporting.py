@@ -10,11 +10,11 @@ from resnetlab.artefact.folder import (
     commit_new,
     folder_contents,
     from_safetensors,
-    refuse_taken,
     to_safetensors,
 )
 from resnetlab.artefact.model import Artefact
 from resnetlab.artefact.onnx_model import OnnxModel
+from resnetlab.artefact.places import default_name, refuse_file, refuse_taken
 from resnetlab.errors import UsageError, nearest
 from resnetlab.export.comparing import Function, largest_difference, network_of
 from resnetlab.export.keras_file import for_keras, keras_bytes
@@ -57,19 +57,25 @@ class _Made:
 
 
 def export_model(
-    artefact: Artefact, target: str, path: Path | str | None = None, *, takes_pixels: bool = False
+    artefact: Artefact,
+    target: str,
+    path: Path | str | None = None,
+    *,
+    takes_pixels: bool = False,
+    replaces: bool = False,
 ) -> Exported:
     """Write a network for another program, compared with PyTorch at batches of 1, 2 and 5 before.
 
     Args:
         artefact: The network.
         target: One of TARGETS.
-        path: The file, replaced if it is there, or the folder, new; None makes a name here.
+        path: The file or folder, which is new; None makes a name here.
         takes_pixels: onnx and torch-export: from uint8 images (N, H, W, C) to probabilities.
+        replaces: Whether a file that is there may be replaced, whole or not at all; folders never are.
 
     Raises:
         UsageError: If the target does not have such a network, saying why; an extra is missing; or
-            the path does not suit.
+            the path does not suit or is taken.
         ResnetlabError: If it answers otherwise than PyTorch; nothing is written then.
         WriteError: If it cannot be written.
     """
@@ -80,9 +86,9 @@ def export_model(
     if takes_pixels and target not in _WITH_PIXELS:
         raise UsageError(f"only {' and '.join(_WITH_PIXELS)} hold more than the network: not with {target}")
     suffixes, make = TARGETS[target]
-    default = artefact.spec.name + (suffixes[0] or f"-{target}")
+    default = default_name(artefact.spec.name) + (suffixes[0] or f"-{target}")
     out = Path(path or default).expanduser()
-    _check_path(out, suffixes, target)
+    _check_path(out, suffixes, target, replaces=replaces)
     artefact.spec.shapes(*artefact.image_shape[:2])  # a size that the strides allow
     made = make(artefact, out, takes_pixels)
     difference = largest_difference(artefact, made.function, takes_pixels=takes_pixels)
@@ -94,12 +100,11 @@ def export_model(
     return Exported(str(out), target, difference, made.notes)
 
 
-def _check_path(out: Path, suffixes: tuple[str, ...], target: str) -> None:
+def _check_path(out: Path, suffixes: tuple[str, ...], target: str, *, replaces: bool) -> None:
     if suffixes == ("",):
         refuse_taken(out)
         return
-    if out.is_dir():
-        raise UsageError(f"{out} is a directory; {target} is one file", hint="Name the file with -o.")
+    refuse_file(out, replaces=replaces)
     if out.suffix not in suffixes or out.name.endswith(".weights.h5"):
         raise UsageError(f"{out.name}: a file for {target} ends in {' or '.join(suffixes)}")
 

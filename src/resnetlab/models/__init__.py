@@ -31,14 +31,16 @@ def create_model(
         checkpoint_activations: Trade time for memory; see ResNet.
         device: Where the parameters live. On "meta" they have shapes and no values.
         weights: A file in our names or torchvision's, timm's, akamaster's, Keras' or
-            TensorFlow's; it must fit whole. `resnetlab.load_weights` reports every tensor of it and
-            can leave out the classifier.
+            TensorFlow's, or published weights, which are downloaded into a cache:
+            "hf:OWNER/NAME[@REVISION]" of the Hugging Face hub, "torchvision:resnet50", or an https
+            URL. They must fit whole. `resnetlab.load_weights` reports every tensor of them and can
+            leave out the classifier.
         knobs: Changes to the specification: classes=100, shortcut="B", width=0.5,
             stem="small", ...; resnetlab.spec.KNOBS lists them.
 
     Raises:
         UsageError: If the name or a knob is unknown, or the network cannot be.
-        CheckpointError: If the weights are damaged or another network's.
+        CheckpointError: If the weights are damaged, another network's, or cannot be downloaded.
     """
     spec = model_spec(name_or_spec) if isinstance(name_or_spec, str) else name_or_spec
     with torch.device("meta"):

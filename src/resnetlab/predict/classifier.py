@@ -14,14 +14,14 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from resnetlab.artefact.loading import load_artefact
+from resnetlab.artefact.loading import load_artefact, refuse_choice
 from resnetlab.artefact.model import Description
 from resnetlab.artefact.onnx_model import load_onnx
 from resnetlab.data.encoded import EncodedImage
 from resnetlab.data.geometry import Pixels
 from resnetlab.data.normalise import to_NCHW
 from resnetlab.data.preprocessing import Preprocessing
-from resnetlab.errors import DataError, UsageError, nearest
+from resnetlab.errors import CheckpointError, DataError, UsageError, nearest
 from resnetlab.models import ResNet
 from resnetlab.models.layers import at
 from resnetlab.predict.explaining import Explanation, explain
@@ -70,6 +70,7 @@ class Classifier:
             CheckpointError: If it is damaged.
         """
         if Path(path).suffix == ".onnx":
+            refuse_choice(Path(path), weights)
             if device not in ("auto", "cpu"):
                 raise UsageError(f"{path}: an ONNX file runs on the CPU here, not on {device}")
             graph = load_onnx(path)
@@ -132,7 +133,8 @@ class Classifier:
             part = many[start : start + batch]
             images = [encode(each, f"image {index}") for index, each in enumerate(part, start)]
             parts.append(self.logits_and_features(_each(self.pixels, images))[1].cpu().numpy())
-        found = np.concatenate(parts) if parts else np.zeros((0, self.description.spec.out_channels[-1]))
+        width = self.description.spec.out_channels[-1]
+        found = np.concatenate(parts) if parts else np.zeros((0, width), np.float32)
         return np.asarray(found[0] if isinstance(pictures, _ONE) else found)
 
     def explain(self, picture: Picture, class_name: str | None = None) -> Explanation:
@@ -152,7 +154,9 @@ class Classifier:
         image = encode(picture)
         pixels = self.pixels(image)
         index = None if class_name is None else names.index(class_name)
-        return explain(self._network(), pixels, self.prepare([pixels]), names, index, image.place)
+        explanation = explain(self._network(), pixels, self.prepare([pixels]), names, index, image.place)
+        self.refuse_non_finite(explanation.probability)
+        return explanation
 
     def pixels(self, image: EncodedImage) -> Pixels:
         """Return an image as evaluation sees it, uint8 (H, W, C).
@@ -186,8 +190,13 @@ class Classifier:
 
     @torch.inference_mode()
     def logits(self, pixels: Sequence[Pixels]) -> Tensor:
-        """Return the logits (N, K) of prepared images."""
+        """Return the logits (N, K) of prepared images.
+
+        Raises:
+            CheckpointError: If one is no finite number.
+        """
         logits_NK: Tensor = self.model(self.prepare(pixels))
+        self.refuse_non_finite(logits_NK)
         return logits_NK
 
     @torch.inference_mode()
@@ -196,6 +205,7 @@ class Classifier:
 
         Raises:
             UsageError: If the network is an ONNX file.
+            CheckpointError: If a logit is no finite number.
         """
         model, kept = self._network(), []
         head = at(model, model.tail_chain[-1])
@@ -204,7 +214,16 @@ class Classifier:
             logits_NK = model(self.prepare(pixels))
         finally:
             handle.remove()
+        self.refuse_non_finite(logits_NK)
         return logits_NK, kept[0].flatten(1)
+
+    def refuse_non_finite(self, answers: Tensor | float) -> None:
+        """Raise CheckpointError if one of the network's answers is no finite number."""
+        if not torch.as_tensor(answers).isfinite().all():
+            raise CheckpointError(
+                f"{self.description.origin}: answers with infinite numbers or NaN",
+                hint="Its weights are damaged, or they diverged in training: take an earlier checkpoint.",
+            )
 
     def answers(self, logits_NK: Tensor, places: Sequence[str], top_k: int) -> list[Prediction]:
         """Return the most probable classes by the logits of images from these places."""

@@ -70,13 +70,21 @@ def evaluate_model(
         out=str(out or beside.parent / folder),
         notes=(*classifier.notes, *notes),
     )
+    return _keep(evaluation, None if out else folder)
+
+
+def _keep(evaluation: Evaluation, otherwise: Path | None) -> Evaluation:
+    """Write an evaluation, at `otherwise` if its own place cannot be written; return it with its place.
+
+    Scoring can have taken hours, and a model folder that many use is often for reading only.
+    """
     try:
         write_evaluation(evaluation)
     except WriteError as error:
-        if out is not None:
+        if otherwise is None:
             raise
-        note = f"the result lies in the working directory, for it {error.args[0]}"
-        evaluation = replace(evaluation, out=str(folder), notes=(*evaluation.notes, note))
+        note = f"the result lies in the working directory: {error.args[0]}"
+        evaluation = replace(evaluation, out=str(otherwise), notes=(*evaluation.notes, note))
         write_evaluation(evaluation)
     return evaluation
 

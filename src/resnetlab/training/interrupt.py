@@ -4,7 +4,7 @@ import signal
 import threading
 from types import FrameType, TracebackType
 
-_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)]
+from resnetlab.data.loader import TRAINERS_SIGNALS
 
 
 class Interrupt:
@@ -25,7 +25,7 @@ class Interrupt:
 
     def __enter__(self) -> "Interrupt":
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._note) for number in _SIGNALS}
+            self._before = {number: signal.signal(number, self._note) for number in TRAINERS_SIGNALS}
         return self
 
     def _note(self, number: int, frame: FrameType | None) -> None:

@@ -1,5 +1,6 @@
 """The loop, on one screen, and what it writes down."""
 
+import contextlib
 import copy
 import math
 import shlex
@@ -11,7 +12,7 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor, nn
 
-from resnetlab.errors import Interrupted
+from resnetlab.errors import DataError, Interrupted
 from resnetlab.machine import peak_memory, synchronise
 from resnetlab.metrics import Scores
 from resnetlab.recipe import Recipe
@@ -98,7 +99,8 @@ class Trainer:
             if self.interrupt.is_requested:
                 self.leave()
             started = time.monotonic()
-            self.program.run(self._due.steps_to_next(state.step, self.program.longest))
+            with self._leaving_if_asked():
+                self.program.run(self._due.steps_to_next(state.step, self.program.longest))
             self._write_rows()
             state.seconds += time.monotonic() - started
             self._evaluate_if_due()
@@ -107,6 +109,16 @@ class Trainer:
             samples = self.timeline.samples_seen(state.step)
             self.observer.progress(state.step, samples=samples, seconds=state.seconds)
         self.save()
+
+    @contextlib.contextmanager
+    def _leaving_if_asked(self) -> Iterator[None]:
+        """Save and leave where data cannot be read because a signal to all processes ended its readers."""
+        try:
+            yield
+        except DataError:
+            if self.interrupt.is_requested:
+                self.leave()
+            raise
 
     def _write_rows(self) -> None:
         """Write the training rows that are due after this step, and clear their sums."""
@@ -172,14 +184,15 @@ class Trainer:
             self.observer.evaluating(seen, on.size)
             return not self.interrupt.is_requested
 
-        scores = score(
-            model or self._averaged_model(),
-            on.batches(),
-            num_classes=self.num_classes,
-            device=self.device,
-            precision=self.recipe.execution.precision,
-            after_batch=after_batch,
-        )
+        with self._leaving_if_asked():
+            scores = score(
+                model or self._averaged_model(),
+                on.batches(),
+                num_classes=self.num_classes,
+                device=self.device,
+                precision=self.recipe.execution.precision,
+                after_batch=after_batch,
+            )
         if scores is None:
             self.leave()
         assert scores.seen + on.left_out() == on.size, "every sample counts exactly once"

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from resnetlab.download import is_offline
 from resnetlab.errors import CheckpointError, UsageError
-from resnetlab.weights.download import BY_HAND, download, is_offline
+from resnetlab.weights.download import BY_HAND, download
 from resnetlab.weights.published import names, sha256_start, url_of
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".th", ".bin", ".h5", ".keras")
+# A name that ends so is a file's here, missing or not: no repository's.
+_ENDINGS = (*SUFFIXES, ".onnx", ".ckpt", ".index", ".hdf5", ".tar")
 _FILES = ("model.safetensors", "pytorch_model.bin")
 _CONFIG = "config.json"
 _FORMS = "hf:OWNER/NAME (as hf:timm/resnet50.a1_in1k), torchvision:resnet50, or https://...pth"
@@ -36,6 +39,7 @@ def locate(name: str | Path) -> Path:
         CheckpointError: If the server cannot be asked or refuses and the cache has no copy, or what
             it sends is damaged.
         LockedError: If another process is downloading the same file.
+        WriteError: If the cache cannot be written.
     """
     text = name.as_posix() if isinstance(name, Path) else name
     if text.startswith("hf:"):
@@ -48,7 +52,7 @@ def locate(name: str | Path) -> Path:
         path = Path(name).expanduser()
     except RuntimeError as error:
         raise UsageError(f"{name}: {error}") from error
-    if _BARE.fullmatch(text) and not text.endswith(SUFFIXES) and not _is_there(path):
+    if _BARE.fullmatch(text) and not text.lower().endswith(_ENDINGS) and not _is_there(path):
         raise UsageError(
             f"there is no file {text}",
             hint=f"If published weights are meant: {_guess(text)}. Their forms: {_FORMS}.",
