@@ -16,7 +16,7 @@ train: install
 	$(RUN)/resnetlab train resnet20 --data digits --recipe digits
 
 test: install
-	$(RUN)/python -m pytest -q -m "not faults"
+	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -q -n 2 -m "not faults"
 
 faults: install
 	$(RUN)/python -m pytest -q tests/faults -m faults

@@ -1,5 +1,6 @@
 """Evaluating a run or a checkpoint: exact counts, per class, with a confidence interval."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from resnetlab.artefact.loading import choose_weights, find_checkpoint
 from resnetlab.data.loaded import BadSamples
 from resnetlab.data.preprocessing import Preprocessing
 from resnetlab.data.recognise import AnySource, AnySplit
-from resnetlab.errors import DataError, UsageError
+from resnetlab.errors import CheckpointError, DataError, UsageError
 from resnetlab.evaluation import Evaluation, write_evaluation
 from resnetlab.metrics import Scores
 from resnetlab.models import create_model
@@ -49,7 +50,7 @@ def evaluate_run(
 
     Raises:
         UsageError: If there is no run at `path`, or it has no such split or weights.
-        CheckpointError: If the checkpoint cannot be used.
+        CheckpointError: If the checkpoint cannot be used, or its network's loss is no finite number.
         DataError: If the data does not fit the network.
     """
     run, checkpoint, problems = find_checkpoint(path)
@@ -104,6 +105,8 @@ def _score(
         precision=execution.precision,
     )
     assert scores is not None
+    if not math.isfinite(scores.loss):
+        raise CheckpointError(f"{checkpoint.path}: its network's loss on these images is {scores.loss}")
     return scores
 
 

@@ -77,14 +77,16 @@ def test_image_files_keep_their_bytes_and_suffixes(tmp_path: Path) -> None:
 
 
 def test_images_without_names_of_their_own_get_the_suffix_of_their_content(tmp_path: Path) -> None:
+    shards = tmp_path / "shards"
+    shards.mkdir()
     for part in ("train", "validation"):
         examples = [
             imagenet_example(label, image__encoded=picture(label, form=form, size=(80, 70)))
             for label, form in ((1, "JPEG"), (2, "PNG"), (2, "WEBP"))
         ]
-        (tmp_path / f"{part}-00000-of-00001").write_bytes(b"".join(map(framed, examples)))
+        (shards / f"{part}-00000-of-00001").write_bytes(b"".join(map(framed, examples)))
 
-    told = unpack_source(open_unchanged(str(tmp_path)), tmp_path / "files")
+    told = unpack_source(open_unchanged(str(shards)), tmp_path / "files")
 
     assert told.suffixes == {".jpg": 2, ".png": 2, ".webp": 2}
     assert (tmp_path / "files" / "train" / "name 2" / "2.webp").read_bytes() == picture(
@@ -160,17 +162,21 @@ def test_what_a_folder_cannot_say_is_refused(tmp_path: Path) -> None:
         unpack_source(named(".", "a/b"), tmp_path / "files")
 
 
-def test_a_used_folder_is_refused_and_a_file_that_is_gone_leaves_no_half_class(tmp_path: Path) -> None:
+def test_used_folders_and_those_in_the_source_are_refused_and_a_gone_file_leaves_nothing(
+    tmp_path: Path,
+) -> None:
     write_folder(tmp_path / "photos", {"train": {"cat": 3, "dog": 3}, "test": {"cat": 1}})
     source = open_unchanged(str(tmp_path / "photos"))
     with pytest.raises(UsageError, match="photos is not empty"):
         unpack_source(source, tmp_path / "photos")
+    with pytest.raises(UsageError, match="of which it would become a part"):
+        unpack_source(source, tmp_path / "photos" / "files")
     (tmp_path / "photos" / "train" / "dog" / "001.jpg").unlink()
 
     with pytest.raises(DataError, match=r"train/dog/001\.jpg: cannot be read"):
         unpack_source(source, tmp_path / "files")
 
-    assert [path.name for path in (tmp_path / "files" / "train").iterdir()] == ["cat"]
+    assert [path.name for path in tmp_path.iterdir()] == ["photos"]
 
 
 def test_a_dataset_of_a_name_is_not_the_folder_of_that_name(

@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 
 from resnetlab.artefact import write_folder
+from resnetlab.artefact.folder import to_safetensors
 from resnetlab.cli import main
 from resnetlab.cli.import_ import read_class_names
 from resnetlab.errors import DataError, UsageError, WriteError
@@ -240,8 +241,7 @@ def test_import_makes_a_folder_that_predicts(
     classes = tmp_path / "names.txt"
     classes.write_text("\ufeffant\nbee\ncat\n\n", encoding="utf-8")
     source = tmp_path / "net.safetensors"
-    write_folder(small_artefact("resnet18", side=48, width=0.125), tmp_path / "made")
-    source.write_bytes((tmp_path / "made" / "model.safetensors").read_bytes())
+    source.write_bytes(to_safetensors(small_artefact("resnet18", side=48, width=0.125).tensors))
 
     text, _ = printed(
         capsys, "import", str(source), "-o", str(tmp_path / "new"), "--classes", str(classes)
@@ -268,3 +268,10 @@ def test_a_list_of_class_names_without_a_name_is_refused(tmp_path: Path) -> None
         read_class_names(path)
     with pytest.raises(UsageError, match="No such file"):
         read_class_names(tmp_path / "nowhere.txt")
+
+
+def test_what_is_ours_is_not_imported(net: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An import would lose the class names and the preprocessing, which it has."""
+    for place in (net, net / "model.safetensors"):
+        _, err = printed(capsys, "import", str(place), code=2)
+        assert "nothing to import" in err

@@ -5,14 +5,21 @@ import sys
 from pathlib import Path
 
 from resnetlab.artefact import import_weights, write_folder
+from resnetlab.artefact.loading import is_artefact
 from resnetlab.artefact.places import default_name, refuse_taken
 from resnetlab.catalog import model_spec
-from resnetlab.cli.text import print_json
+from resnetlab.cli.text import command_name, print_json
 from resnetlab.errors import DataError, UsageError
 
 
 def import_file(options: argparse.Namespace) -> None:
     """Make a model folder of a foreign weight file, and print what became of every tensor."""
+    if is_artefact(Path(options.file)):
+        raise UsageError(
+            f"{options.file} is resnetlab's own, with its classes and its preprocessing: nothing to import",
+            hint=f"predict, eval, export and finetune take it as it is; `{command_name()} export"
+            " ... --to folder` makes a model folder.",
+        )
     network = model_spec(options.model) if options.model else None
     names = read_class_names(Path(options.classes)) if options.classes else ()
     if options.out:

@@ -1,5 +1,6 @@
 """Trained weights to begin with: our runs, checkpoints and model folders, or a file of another program."""
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -100,7 +101,7 @@ def open_trained(name: str | Path) -> Trained:
         DataError: If a run is not whole.
     """
     path = Path(name).expanduser()
-    if path.is_file() and (path.parent / NAME).exists() and not is_folder(path.parent):
+    if os.path.isfile(path) and (path.parent / NAME).exists() and not is_folder(path.parent):
         return _of_ours(path, load_artefact(path.parent, weights=_group(path)))
     if is_artefact(path):
         return _of_ours(path, load_artefact(path))

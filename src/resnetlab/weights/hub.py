@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,7 +63,7 @@ def locate(name: str | Path) -> Path:
 
 def _is_there(path: Path) -> bool:
     """Return whether it is a file, a folder, or the prefix of a TensorFlow checkpoint."""
-    return path.exists() or path.with_name(f"{path.name}.index").exists()
+    return os.path.exists(path) or os.path.exists(f"{path}.index")  # False too for what can be no path
 
 
 def _guess(text: str) -> str:
