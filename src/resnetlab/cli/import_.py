@@ -14,6 +14,8 @@ from resnetlab.errors import DataError, UsageError
 
 def import_file(options: argparse.Namespace) -> None:
     """Make a model folder of a foreign weight file, and print what became of every tensor."""
+    if options.out:
+        refuse_taken(Path(options.out))
     if is_artefact(Path(options.file)):
         raise UsageError(
             f"{options.file} is resnetlab's own, with its classes and its preprocessing: nothing to import",
@@ -22,8 +24,6 @@ def import_file(options: argparse.Namespace) -> None:
         )
     network = model_spec(options.model) if options.model else None
     names = read_class_names(Path(options.classes)) if options.classes else ()
-    if options.out:
-        refuse_taken(Path(options.out))
     artefact, report = import_weights(options.file, network=network, class_names=names)
     out = Path(options.out or default_name(artefact.spec.name))
     write_folder(artefact, out)
