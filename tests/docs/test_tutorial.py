@@ -7,11 +7,16 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.docs.belongings import archives_and_shards, hub, photographs_and_weights, site, tars
 from tests.docs.pages import NOT_RUN, blocks_of, first_missing, run_page
+
+__all__ = ["archives_and_shards", "hub", "photographs_and_weights", "site", "tars"]
 
 DOCS = Path(__file__).parents[2] / "docs"
 TUTORIAL = sorted((DOCS / "tutorial").glob("[0-9]-*.md"))
 PAGES = [*TUTORIAL, DOCS / "tutorial" / "README.md", DOCS / "finetuning.md", DOCS / "weights.md"]
+BELONGINGS = {"3-pretrained": "photographs_and_weights", "5-imagenet": "archives_and_shards"}
+"""The fixture that lays down what a page supposes its reader to have."""
 
 
 @pytest.fixture
@@ -28,7 +33,11 @@ def empty_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("page", TUTORIAL, ids=[page.stem for page in TUTORIAL])
-def test_every_command_of_a_page_runs_and_prints_what_the_page_shows(page: Path, empty_folder: Path) -> None:
+def test_every_command_of_a_page_runs_and_prints_what_the_page_shows(
+    page: Path, empty_folder: Path, request: pytest.FixtureRequest
+) -> None:
+    if page.stem in BELONGINGS:
+        request.getfixturevalue(BELONGINGS[page.stem])
     assert run_page(page)
 
 

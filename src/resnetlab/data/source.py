@@ -147,7 +147,7 @@ class Source(Generic[SplitT_co]):
         if not problems:
             labels = {part: split.labels for part, split in self.parts.items()}
             problems, notes = missing_classes(self.class_names, labels, is_partial=self.is_partial)
-            object.__setattr__(self, "notes", (*self.notes, *notes))
+            object.__setattr__(self, "notes", (*dict.fromkeys((*self.notes, *notes)),))
         refuse(self.origin or self.name, problems)
 
     @property

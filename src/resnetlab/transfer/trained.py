@@ -107,7 +107,8 @@ def open_trained(name: str | Path) -> Trained:
         return _of_ours(path, load_artefact(path))
     weights = open_weights(name)
     preprocessing, notes = preprocessing_of(weights.preprocessing, weights.naming.spec)
-    origin = f"{Path(weights.path).name} ({weights.naming.dialect.title})"
+    label = path.name if os.path.exists(path) else str(name)  # a published name, a checkpoint's prefix
+    origin = f"{label} ({weights.naming.dialect.title})"
     told = weights.preprocessing.is_told
     return Trained(weights, (), preprocessing, origin, told, tuple(notes))
 
