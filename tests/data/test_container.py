@@ -115,7 +115,9 @@ def test_a_wrong_checksum_at_the_end_of_the_gzip_is_refused(tmp_path):
         read_files(path, LIMITS)
 
 
-@pytest.mark.parametrize("content", [b"", b"<html>not found</html>" * 99, gzip.compress(b"hello" * 999, mtime=0)])
+@pytest.mark.parametrize(
+    "content", [b"", b"<html>not found</html>" * 99, gzip.compress(b"hello" * 999, mtime=0)]
+)
 def test_a_file_that_is_no_archive_is_refused(content, tmp_path):
     (tmp_path / "x.tar.gz").write_bytes(content)
 
