@@ -30,15 +30,15 @@ def _telling(path: Path, action: str) -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             free = format_bytes(shutil.disk_usage(existing_parent(path)).free)
             hint = f"The disk is full ({free} free). Make room, and do it again."
-        if run := _locked_above(path):
+        if run := _run_above(path):
             hint += f" `resnetlab resume {shlex.quote(str(run))}` loses nothing that was saved."
         raise WriteError(f"could not {action} {path}: {error.strerror or error}", hint=hint) from error
 
 
-def _locked_above(path: Path) -> Path | None:
-    """Return the directory at or above `path` that has a lock, which only runs have."""
+def _run_above(path: Path) -> Path | None:
+    """Return the run at or above `path`: a directory with a recipe.json."""
     above = (path.absolute(), *path.absolute().parents)
-    return next((each for each in above if os.path.isfile(os.path.join(each, "lock"))), None)
+    return next((each for each in above if os.path.isfile(os.path.join(each, "recipe.json"))), None)
 
 
 def existing_parent(path: Path) -> Path:

@@ -21,12 +21,12 @@ from resnetlab.runs.directory import RunDirectory, claim_new
 from resnetlab.runs.journal import read_rows
 from resnetlab.settings import override, recipe_from_json
 from resnetlab.training.optim import build_optimizer, set_rate
-from resnetlab.training.planning import make_plan, plan_of
+from resnetlab.training.planning import make_plan, open_for, plan_of
 from resnetlab.training.run import read_result, resume_run, train_plan
 from resnetlab.training.session import resume, start
 from resnetlab.training.steps import binary_loss
 from resnetlab.units import Duration
-from tests.data.pictures import write_shards
+from tests.data.pictures import framed, imagenet_example, picture, write_shards
 from tests.training.helpers import CPU, final_bytes, train
 from tests.training.photographs import STEPS, open_photographs, photograph_plan, write_photographs
 from tests.training.test_resume import StopAt, interrupt
@@ -241,3 +241,17 @@ def test_the_binary_loss_counts_both_classes_of_a_mixed_image() -> None:
     ]
     found = float(binary_loss(logits, labels, others, 0.1))
     assert found == pytest.approx(sum(expected) / 6, rel=1e-6)
+
+
+def test_records_of_fewer_classes_than_the_network_imposes_name_the_way_out(tmp_path: Path) -> None:
+    """Networks with ImageNet's background class decide how records are read."""
+    for part in ("train", "validation"):
+        records = [imagenet_example(label, image__encoded=picture(label)) for label in (1, 2, 3)]
+        (tmp_path / f"{part}-00000-of-00001").write_bytes(b"".join(map(framed, records)))
+    spec = model_spec("tfofficial_resnet50v1")
+
+    with pytest.raises(DataError, match="has no image of") as raised:
+        open_for(spec, str(tmp_path))
+
+    assert "--set classes=N" in raised.value.hint
+    assert len(open_for(spec.with_(classes=4), str(tmp_path), ["classes"]).class_names) == 4

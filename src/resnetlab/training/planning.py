@@ -113,12 +113,14 @@ _WITH_BACKGROUND = 1001
 def open_for(spec: ModelSpec, data: str, fixed: Collection[str] = ()) -> AnySource:
     """Open the data for a network, which decides the size of made images and a background class."""
     decides = data in SOURCES or "classes" in fixed or spec.classes == _WITH_BACKGROUND
-    return open_source(
-        data,
-        classes=spec.classes if decides else None,
-        image_size=spec.input_size,
-        channels=spec.in_channels,
-    )
+    classes = spec.classes if decides else None
+    try:
+        return open_source(data, classes=classes, image_size=spec.input_size, channels=spec.in_channels)
+    except DataError as error:
+        if classes is None or data in SOURCES or error.hint:
+            raise
+        hint = f"It was read as having {spec.name}'s {classes:,} classes: --set classes=N for other data."
+        raise DataError(str(error.args[0]), hint=hint) from error
 
 
 def image_shape(source: AnySource, spec: ModelSpec, recipe: Recipe) -> tuple[int, int, int]:
