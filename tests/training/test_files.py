@@ -12,7 +12,7 @@ import torch
 from resnetlab.catalog import model_spec
 from resnetlab.data.encoded import EncodedImage, EncodedSource, EncodedSplit
 from resnetlab.data.tfrecord import open_tfrecord
-from resnetlab.errors import DataError
+from resnetlab.errors import DataError, Interrupted
 from resnetlab.evaluator import evaluate_run
 from resnetlab.plaindata import to_plain
 from resnetlab.recipe import Optimizer
@@ -20,14 +20,16 @@ from resnetlab.recipes import list_recipes, named_recipe
 from resnetlab.runs.directory import RunDirectory, claim_new
 from resnetlab.runs.journal import read_rows
 from resnetlab.settings import override, recipe_from_json
+from resnetlab.training.observer import Silence
 from resnetlab.training.optim import build_optimizer, set_rate
 from resnetlab.training.planning import make_plan, open_for, plan_of
+from resnetlab.training.programs import HostSteps
 from resnetlab.training.run import read_result, resume_run, train_plan
 from resnetlab.training.session import resume, start
-from resnetlab.training.steps import binary_loss
+from resnetlab.training.steps import LabelledBatch, binary_loss
 from resnetlab.units import Duration
 from tests.data.pictures import framed, imagenet_example, picture, write_shards
-from tests.training.helpers import CPU, final_bytes, train
+from tests.training.helpers import CPU, final_bytes, small_plan, train
 from tests.training.photographs import STEPS, open_photographs, photograph_plan, write_photographs
 from tests.training.test_resume import StopAt, interrupt
 
@@ -255,3 +257,28 @@ def test_records_of_fewer_classes_than_the_network_imposes_name_the_way_out(tmp_
 
     assert "--set classes=N" in raised.value.hint
     assert len(open_for(spec.with_(classes=4), str(tmp_path), ["classes"]).class_names) == 4
+
+
+def test_a_signal_to_all_processes_that_ended_the_readers_first_saves_and_leaves(tmp_path: Path) -> None:
+    """Slurm and others signal the whole group: what reads images may be gone before the flag is seen."""
+    run = RunDirectory(tmp_path / "run")
+    with claim_new(run.path):
+        trainer = start(small_plan(), run, Silence())
+        batches = trainer.batches
+
+        class Ended:
+            def at(self, step: int) -> LabelledBatch:
+                if step == 5:
+                    trainer.interrupt.signal_name = "SIGTERM"
+                    raise DataError("a process that loads images ended")
+                return batches.at(step)
+
+            def close(self) -> None:
+                batches.close()
+
+        trainer.program = HostSteps(trainer.state, Ended(), trainer.rate, trainer.step_function)
+        with pytest.raises(Interrupted, match="SIGTERM after step 5 of 40"):
+            trainer.train()
+        trainer.close()
+
+    assert [path.name for path in run.checkpoints.iterdir()] == ["step-00000005"]
