@@ -156,3 +156,14 @@ def test_every_optimizer_has_an_estimate_of_its_memory() -> None:
     found = [training_memory(spec, override(named_recipe("quick"), {"optimizer": k}), 32, 32) for k in kinds]
 
     assert found[0] < found[1] == found[2] == found[3]
+
+
+def test_a_run_on_data_named_from_here_goes_on_from_elsewhere(
+    folder: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(photos.parent)
+    resnetlab.finetune(folder, data=photos.name, steps=1, out="run", workers=0, compile="off")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+
+    assert resnetlab.evaluate(photos.parent / "run", workers=0).scores.seen == 6

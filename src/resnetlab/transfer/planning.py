@@ -15,7 +15,7 @@ from resnetlab.recipe import Normalisation, Recipe
 from resnetlab.settings import Layer
 from resnetlab.spec import ModelSpec
 from resnetlab.training.beginning import Beginning
-from resnetlab.training.planning import RunPlan, fit_to_source, make_plan
+from resnetlab.training.planning import RunPlan, absolute_source, fit_to_source, make_plan
 from resnetlab.transfer.trained import Trained
 from resnetlab.units import Duration
 from resnetlab.weights import WeightsReport
@@ -137,7 +137,7 @@ def plan_finetuning(
         CheckpointError: If the weights are another network's, saying which.
     """
     fitted = fit_to_source(spec, source, fixed)
-    plan = make_plan(fitted, source, source_text, recipe, device, workers)
+    plan = make_plan(fitted, source, absolute_source(source_text), recipe, device, workers)
     model = create_model(fitted, seed=recipe.run.seed)
     tensors, report = trained.fit(model, source.class_names, recipe.transfer.head)
     normaliser, note = _normaliser(trained, recipe, plan)
