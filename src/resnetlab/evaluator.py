@@ -54,7 +54,7 @@ def evaluate_run(
         DataError: If the data does not fit the network.
     """
     run, checkpoint, problems = find_checkpoint(path)
-    source = reopen_source(run, data)
+    source = reopen_source(run.read("data"), data)
     recorded = run.read("data")
     _check_fit(source, recorded["class_names"], run)
     chosen = _choose_split(source, split, recorded)

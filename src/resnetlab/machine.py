@@ -36,9 +36,13 @@ def _calls_per_second(call: object, device: torch.device, seconds: float) -> flo
 
 
 def synchronise(device: torch.device) -> None:
-    """Wait until the device has done all that was asked of it."""
+    """Wait until the device has done all that this thread has asked of it.
+
+    On CUDA that is its current stream: runs that share a device do not wait for each other, and none
+    waits for a stream that another one is recording, which CUDA forbids.
+    """
     if device.type == "cuda":
-        torch.cuda.synchronize(device)
+        torch.cuda.current_stream(device).synchronize()
     elif device.type == "mps":
         torch.mps.synchronize()
 

@@ -21,7 +21,7 @@ LAYERS = {
     "tables": 3,
     "weights": 4, "evaluation": 4, "training": 4,
     "artefact": 5, "bench": 5,
-    "evaluator": 6, "predict": 6, "export": 6, "transfer": 6,
+    "evaluator": 6, "studies": 5, "predict": 6, "export": 6, "transfer": 6,
     "api": 7,
     "cli": 8, "__init__": 8, "__main__": 9,
 }  # fmt: skip

@@ -38,6 +38,7 @@ TRAIN_EXAMPLES = """examples:
   resnetlab train preresnet110 --data cifar-10-batches-bin --epochs 8 --batch 256 --lr 0.4
   resnetlab train resnet20 --set shortcut=B --set cutout=8 --dry-run
   resnetlab train resnet50 --data photos/ --workers 8
+  resnetlab train plain20 resnet20 --seeds 3 --out runs/both   six runs, told as mean and spread
 """
 FINETUNE_EXAMPLES = """examples:
   resnetlab finetune resnet50 --weights resnet50.pth --data photos/

@@ -7,7 +7,7 @@ from resnetlab.cli import examples
 from resnetlab.cli.data_verbs import add_data
 from resnetlab.cli.train_verbs import add_finetune, add_train
 from resnetlab.cli.use_verbs import add_export, add_import, add_predict
-from resnetlab.cli.verb import add_device, add_set, add_verb, add_workers, later
+from resnetlab.cli.verb import add_at_once, add_device, add_set, add_verb, add_workers, later
 from resnetlab.errors import nearest
 
 
@@ -125,12 +125,17 @@ def _add_draw(verbs: Any) -> None:
 
 def _add_resume_and_eval(verbs: Any) -> None:
     resume = add_verb(
-        verbs, "resume", "go on with an interrupted run", later("train", "resume"), examples.RESUME_EXAMPLES
+        verbs,
+        "resume",
+        "go on with an interrupted run or study",
+        later("train", "resume"),
+        examples.RESUME_EXAMPLES,
     )
-    resume.add_argument("run", help="the run's directory")
+    resume.add_argument("run", help="the directory of a run, or of the several that one command trains")
     resume.add_argument("--data", help="where the run's data lies now, if not where it was")
     add_device(resume)
     add_workers(resume)
+    add_at_once(resume)
     evaluate = add_verb(
         verbs, "eval", "evaluate a trained network", later("evaluate", "evaluate"), examples.EVAL_EXAMPLES
     )

@@ -21,18 +21,29 @@ from resnetlab.units import count_of
 
 
 def train(options: argparse.Namespace) -> None:
-    """Train a network, or with --dry-run say how it would be trained."""
+    """Train a network, or with --dry-run say how it would be trained; several of them as a study."""
+    if len(options.models) > 1 or options.seeds is not None:
+        from resnetlab.cli.study import train_several
+
+        train_several(options, lambda model: _planned(options, model))
+        return
+    _perform(options, *_planned(options, options.models[0]))
+
+
+def _planned(options: argparse.Namespace, model: str) -> tuple[RunPlan, Resolution]:
+    """Return what the flags of `train` ask for, for one of its networks."""
     _, knobs = split_settings(options.set)
-    spec = resolve_model(options.model, knobs)
+    spec = resolve_model(model, knobs)
     device = pick_device(options.device)
     source = open_for(spec, options.data, knobs)
-    options.val = options.val and count_of(options.val, len(source.train))
+    val = options.val and count_of(options.val, len(source.train))
+    own = argparse.Namespace(**vars(options) | {"val": val})
     default = default_recipe(options.data, reads_files=source.reads_files)
-    resolution = resolve_recipe(options, spec.depth, default)
+    resolution = resolve_recipe(own, spec.depth, default)
     plan = plan_run(
         spec, options.data, resolution.recipe, device, knobs, workers=options.workers, source=source
     )
-    _perform(options, plan, resolution)
+    return plan, resolution
 
 
 def finetune(options: argparse.Namespace) -> None:
@@ -64,7 +75,14 @@ def finetune(options: argparse.Namespace) -> None:
 
 
 def resume(options: argparse.Namespace) -> None:
-    """Go on with an interrupted run."""
+    """Go on with an interrupted run or study."""
+    from resnetlab.studies.rows import is_study
+
+    if is_study(Path(options.run)):
+        from resnetlab.cli.study import resume_several
+
+        resume_several(options)
+        return
     with make_watcher(sys.stderr if options.json else sys.stdout) as watcher:
         result = resume_run(
             Path(options.run), watcher, data=options.data, device=options.device, workers=options.workers

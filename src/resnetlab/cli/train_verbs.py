@@ -4,14 +4,20 @@ import argparse
 from typing import Any
 
 from resnetlab.cli import examples
-from resnetlab.cli.verb import add_device, add_set, add_verb, add_workers, later
+from resnetlab.cli.verb import add_at_once, add_device, add_set, add_verb, add_workers, later
 
 
 def add_train(verbs: Any) -> None:
     """Add `resnetlab train`."""
     train = add_verb(verbs, "train", "train a network", later("train", "train"), examples.TRAIN_EXAMPLES)
-    train.add_argument("model", help="a name from `resnetlab list models`, e.g. resnet20")
+    train.add_argument(
+        "models", nargs="+", metavar="MODEL", help="names from `resnetlab list models`, e.g. resnet20"
+    )
     train.add_argument("--data", default="cifar10", help="a dataset's name or path (default: cifar10)")
+    train.add_argument(
+        "--seeds", type=int, metavar="N", help="train each network N times, with --seed, --seed + 1, ..."
+    )
+    add_at_once(train)
     _add_training(train, "quick, digits or photos")
 
 

@@ -58,3 +58,14 @@ def add_workers(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="processes that read image files (default: -1, auto)",
     )
+
+
+def add_at_once(parser: argparse.ArgumentParser) -> None:
+    """Add --at-once."""
+    parser.add_argument(
+        "--at-once",
+        type=int,
+        default=0,
+        metavar="N",
+        help="of several runs, how many at the same time (default: 0, by the device)",
+    )

@@ -4,6 +4,8 @@ import ctypes
 import os
 import shutil
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import torch
 
@@ -77,6 +79,22 @@ def describe_device(device: torch.device) -> str:
 def has_compiler(device: torch.device) -> bool:
     """Whether torch.compile can work: on the CPU it needs a C++ compiler."""
     return device.type != "cpu" or any(shutil.which(name) for name in COMPILERS)
+
+
+_KINDS_COMPILED = 64
+"""Networks and image sizes that one process may compile a step for; torch's own limit of 8 kinds makes
+it give up without an error and run the ninth as it is."""
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function compiled for every kind of its arguments. Equal networks share the code.
+
+    The limit counts for the thread that calls this.
+    """
+    from torch._dynamo import config  # a second's import, for those who compile
+
+    config.recompile_limit = max(config.recompile_limit, _KINDS_COMPILED)
+    return torch.compile(function, dynamic=False)
 
 
 def decide_compile(wanted: str, *, operations: float, device: torch.device) -> tuple[bool, str]:

@@ -26,7 +26,12 @@ _STEPS_OF_A_LAUNCH = 10
 
 def steps_of_a_launch(operations: float) -> int:
     """Return how many steps of so many floating-point operations are recorded as one."""
-    return _STEPS_OF_A_LAUNCH if operations < _SMALL_STEP else 1
+    return _STEPS_OF_A_LAUNCH if is_small_step(operations) else 1
+
+
+def is_small_step(operations: float) -> bool:
+    """Whether a step of so many floating-point operations leaves a large GPU waiting for the next one."""
+    return operations < _SMALL_STEP
 
 
 class DeviceSteps:
@@ -113,8 +118,8 @@ class DeviceSteps:
         return times
 
     def _recording(self, times: int) -> Work:
-        if times not in self._recordings:
-            self._recordings[times] = self._record(times)
+        if not self._recordings:  # both at once: a run beside this one need not stop for a recording later
+            self._recordings = {each: self._record(each) for each in sorted({1, self.longest})}
         return self._recordings[times]
 
     def _record(self, times: int) -> Work:

@@ -10,13 +10,15 @@ from resnetlab.data.loader import TRAINERS_SIGNALS
 class Interrupt:
     """While it is entered, the first signal sets a flag; the second acts as it did before.
 
-    So a first Ctrl-C finishes the step and saves, and a second one leaves at once. Outside the
-    main thread, where Python delivers no signals, it does nothing.
+    So a first Ctrl-C finishes the step and saves, and a second one leaves at once. Several runs may
+    share one: it may be entered anew while it is, and outside the main thread, where Python delivers
+    no signals, entering it changes nothing.
     """
 
     def __init__(self) -> None:
         self.signal_name = ""
         self._before: dict[int, object] = {}
+        self._depth = 0
 
     @property
     def is_requested(self) -> bool:
@@ -24,8 +26,10 @@ class Interrupt:
         return bool(self.signal_name)
 
     def __enter__(self) -> "Interrupt":
-        if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._note) for number in TRAINERS_SIGNALS}
+        if _is_main():
+            if self._depth == 0:
+                self._before = {number: signal.signal(number, self._note) for number in TRAINERS_SIGNALS}
+            self._depth += 1
         return self
 
     def _note(self, number: int, frame: FrameType | None) -> None:
@@ -39,4 +43,11 @@ class Interrupt:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._restore()
+        if _is_main():
+            self._depth -= 1
+            if self._depth == 0:
+                self._restore()
+
+
+def _is_main() -> bool:
+    return threading.current_thread() is threading.main_thread()

@@ -1,9 +1,10 @@
 """Fitting a network, data and a recipe to each other, before anything is built or written."""
 
 import dataclasses
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -58,6 +59,11 @@ class RunPlan:
     def reads_files(self) -> bool:
         """Whether images are read from files as they are needed."""
         return self.source.reads_files
+
+    @property
+    def step_operations(self) -> float:
+        """Floating-point operations of a step: forward, and backward to inputs and weights."""
+        return 6.0 * self.spec.num_multiply_adds(*self.training_size) * self.recipe.run.batch
 
     @property
     def training_size(self) -> tuple[int, int]:
@@ -175,13 +181,25 @@ def make_plan(
         )
     plan_parts(spec, recipe.transfer)  # refuses what the network has not
     plan = RunPlan(spec, source, source_text, recipe, device, "", "", shape, workers)
-    products = spec.num_multiply_adds(*plan.training_size)  # 6: forward, and backward to both inputs
-    operations = 6.0 * products * plan.timeline.samples_seen(plan.timeline.num_steps)
+    samples = plan.timeline.samples_seen(plan.timeline.num_steps)
+    operations = plan.step_operations / recipe.run.batch * samples
     is_compiled, reason = decide_compile(recipe.execution.compile, operations=operations, device=device)
     is_captured, why = decide_capture(recipe, device, reads_files=plan.reads_files)
     switches = {"compile": is_compiled, "capture": is_captured}
     decided = override(recipe, {name: "on" if is_on else "off" for name, is_on in switches.items()})
     return dataclasses.replace(plan, recipe=decided, compile_reason=reason, capture_reason=why)
+
+
+def source_record(plan: RunPlan) -> dict[str, Any]:
+    """Return what identifies and finds a plan's data again, as plain JSON data."""
+    return {
+        "source": plan.source_text,
+        "name": plan.source.name,
+        "class_names": list(plan.source.class_names),
+        "fingerprint": plan.source.fingerprint,
+        "reads_files": plan.reads_files,
+        "image_shape": list(plan.image_shape),
+    }
 
 
 def plan_of(run: RunDirectory, source: AnySource, device: torch.device, workers: int = -1) -> RunPlan:
@@ -190,25 +208,43 @@ def plan_of(run: RunDirectory, source: AnySource, device: torch.device, workers:
     Raises:
         DataError: If `source` is not what the run was trained on.
     """
-    data = run.read("data")
+    weights_text = str(run.read("weights").get("from", "")) if run.begins_trained else ""
+    records = run.read("spec"), run.read("recipe"), run.read("data")
+    plan = plan_from_records(run.path, *records, source, device, workers)
+    return dataclasses.replace(plan, weights_text=weights_text)
+
+
+def plan_from_records(
+    path: Path,
+    spec: Mapping[str, Any],
+    recipe: Mapping[str, Any],
+    data: Mapping[str, Any],
+    source: AnySource,
+    device: torch.device,
+    workers: int = -1,
+) -> RunPlan:
+    """Return the plan whose spec, recipe and `source_record` were written down for the run at `path`.
+
+    Raises:
+        DataError: If `source` is not what was planned.
+    """
     if source.fingerprint != data["fingerprint"]:
         raise DataError(
-            f"the data is not what {run.path} was trained on: its fingerprint is "
+            f"the data is not what {path} was trained on: its fingerprint is "
             f"{source.fingerprint[:12]}, the run's {data['fingerprint'][:12]}",
             hint="Name the run's own data with --data, or start a new run.",
         )
-    recipe = recipe_from_json(run.read("recipe"))
-    decide_compile(recipe.execution.compile, operations=0, device=device)  # refuses what cannot be
-    decide_capture(recipe, device, reads_files=source.reads_files)
+    resolved = recipe_from_json(recipe)
+    decide_compile(resolved.execution.compile, operations=0, device=device)  # refuses what cannot be
+    decide_capture(resolved, device, reads_files=source.reads_files)
     return RunPlan(
-        spec=ModelSpec.from_json(run.read("spec")),
+        spec=ModelSpec.from_json(spec),
         source=source,
         source_text=data["source"],
-        recipe=recipe,
+        recipe=resolved,
         device=device,
         compile_reason="as the run began",
         capture_reason="as the run began",
-        weights_text=str(run.read("weights").get("from", "")) if run.begins_trained else "",
         image_shape=(*data["image_shape"],),
         workers=workers,
     )

@@ -1,11 +1,16 @@
 """Recording a function's work on a device once, to have it done again with a single call."""
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
 
 Work = Callable[[], None]
+
+_ALONE = threading.RLock()
+"""Held by the run of several on one device that compiles, chooses algorithms or records: these wait for
+the whole device, which CUDA forbids while any of its streams is being recorded."""
 
 
 class Recorder:
@@ -34,10 +39,12 @@ class Recorder:
             yield
             return
         current = torch.cuda.current_stream(self._device)
-        self._beside.wait_stream(current)
-        with torch.cuda.stream(self._beside):
-            yield
-        current.wait_stream(self._beside)
+        with _ALONE:
+            self._beside.wait_stream(current)
+            with torch.cuda.stream(self._beside):
+                yield
+            current.wait_stream(self._beside)
+            current.synchronize()
 
     def record(self, work: Work, times: int) -> Work:
         """Return what does the work so many times over. It is not done by being recorded.
@@ -49,7 +56,10 @@ class Recorder:
             return lambda: _repeat(work, times)
         graph = torch.cuda.CUDAGraph()
         pool = self._graphs[0].pool() if self._graphs else None
-        with torch.cuda.graph(graph, pool=pool, stream=self._beside, capture_error_mode="thread_local"):
+        with (
+            _ALONE,
+            torch.cuda.graph(graph, pool=pool, stream=self._beside, capture_error_mode="thread_local"),
+        ):
             _repeat(work, times)
         self._graphs.append(graph)
         return graph.replay

@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from resnetlab.runs.directory import RunDirectory, claim_new, lock_run, open_run
 from resnetlab.runs.journal import read_rows
 from resnetlab.training.device import pick_device
 from resnetlab.training.facts import describe_plan
+from resnetlab.training.interrupt import Interrupt
 from resnetlab.training.observer import Observer
 from resnetlab.training.planning import RunPlan, plan_of
 from resnetlab.training.reading import broken_images
@@ -56,8 +58,14 @@ class Result:
     """Image files that were left out because they are broken, with the cause."""
 
 
-def train_plan(plan: RunPlan, out: Path, observer: Observer) -> Result:
+def train_plan(plan: RunPlan, out: Path, observer: Observer, *, interrupt: Interrupt | None = None) -> Result:
     """Train what is planned in the new directory `out`.
+
+    Args:
+        plan: What.
+        out: The run's directory.
+        observer: Who watches.
+        interrupt: Who hears signals, if the run shares it with others.
 
     Raises:
         UsageError: If `out` holds anything already.
@@ -67,7 +75,7 @@ def train_plan(plan: RunPlan, out: Path, observer: Observer) -> Result:
     with claim_new(out):
         run = RunDirectory(out)
         trainer = start(plan, run, observer)
-        return _train_to_the_end(trainer, plan)
+        return _train_to_the_end(trainer, plan, interrupt)
 
 
 def resume_run(
@@ -92,21 +100,29 @@ def resume_run(
         if run.is_finished:
             observer.note(f"{path} is finished; there is nothing to resume.")
             return read_result(run)
-        source = reopen_source(run, data)
-        plan = plan_of(run, source, pick_device(device), workers)
-        trainer = resume(run, plan, observer)
-        return _train_to_the_end(trainer, plan)
+        source = reopen_source(run.read("data"), data)
+        return resume_plan(plan_of(run, source, pick_device(device), workers), run, observer)
 
 
-def reopen_source(run: RunDirectory, data: str | None) -> AnySource:
-    """Return the source a run was trained on, from where it was or from where it lies now.
+def resume_plan(
+    plan: RunPlan, run: RunDirectory, observer: Observer, *, interrupt: Interrupt | None = None
+) -> Result:
+    """Go on with an unfinished run, whose lock the caller holds, to its end; see `train_plan`."""
+    return _train_to_the_end(resume(run, plan, observer), plan, interrupt)
+
+
+def reopen_source(recorded: Mapping[str, Any], data: str | None = None) -> AnySource:
+    """Return the source that a run's data.json records, from where it was or from where it lies now.
 
     Raises:
         DataError: If it cannot be opened.
     """
-    recorded = run.read("data")
     height, _, channels = recorded["image_shape"]
-    reads_files = recorded.get("reads_files", "image_size" in recorded["preprocessing"])
+    reads_files = (
+        recorded["reads_files"]
+        if "reads_files" in recorded
+        else "image_size" in recorded["preprocessing"]  # runs of earlier versions
+    )
     text = data or recorded["source"]
     try:
         classes = len(recorded["class_names"])
@@ -119,8 +135,9 @@ def reopen_source(run: RunDirectory, data: str | None) -> AnySource:
         ) from error
 
 
-def _train_to_the_end(trainer: Trainer, plan: RunPlan) -> Result:
+def _train_to_the_end(trainer: Trainer, plan: RunPlan, interrupt: Interrupt | None) -> Result:
     state = trainer.state
+    trainer.interrupt = interrupt or trainer.interrupt
     facts = describe_plan(plan) | {"run": str(trainer.run.path)}
     trainer.observer.begin(facts, step=state.step, num_steps=trainer.timeline.num_steps)
     try:

@@ -32,7 +32,7 @@ from resnetlab.training.ema import WeightAverage
 from resnetlab.training.observer import Observer
 from resnetlab.training.optim import build_optimizer
 from resnetlab.training.parts import rate_shares, still_norms
-from resnetlab.training.planning import RunPlan
+from resnetlab.training.planning import RunPlan, source_record
 from resnetlab.training.programs import step_program
 from resnetlab.training.reading import BAD_SAMPLE, Reading, broken_images, fit
 from resnetlab.training.state import TrainState
@@ -47,14 +47,8 @@ def start(plan: RunPlan, run: RunDirectory, observer: Observer) -> Trainer:
     preprocessing = fit(training, plan.recipe, plan.image_shape[2])
     if plan.beginning and plan.beginning.normaliser:
         preprocessing = replace(preprocessing, normaliser=plan.beginning.normaliser)
-    data = {
-        "source": plan.source_text,
-        "name": plan.source.name,
-        "class_names": list(plan.source.class_names),
-        "fingerprint": plan.source.fingerprint,
-        "reads_files": plan.reads_files,
+    data = source_record(plan) | {
         "begins_trained": plan.beginning is not None,
-        "image_shape": list(plan.image_shape),
         "preprocessing": preprocessing.to_json(),
         "val_indices": held_out.tolist(),
     }

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from resnetlab import randomness
 from resnetlab.errors import DivergedError
 from resnetlab.recipe import Recipe
+from resnetlab.training.device import compiled
 from resnetlab.training.guard import FiniteGuard
 from resnetlab.training.optim import set_rate
 
@@ -122,7 +123,7 @@ class TrainStep:
         self._keep_U = torch.tensor(keep_probabilities, device=device) if keep_probabilities else None
         self._forward: Callable[..., tuple[Tensor, Tensor]] = self._loss_and_correct
         if execution.compile == "on":
-            self._forward = torch.compile(self._loss_and_correct, dynamic=False)
+            self._forward = compiled(self._loss_and_correct)
 
     def __call__(
         self, batch: LabelledBatch, *, step: int | Tensor, lr: float | Tensor

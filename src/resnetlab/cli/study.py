@@ -1,0 +1,106 @@
+"""`resnetlab train` of several networks or seeds, and `resnetlab resume` of such a study."""
+
+import argparse
+import dataclasses
+import shlex
+import statistics
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from resnetlab.cli.text import block, command_name, print_json
+from resnetlab.cli.watch_study import make_study_watcher
+from resnetlab.errors import UsageError
+from resnetlab.settings import Resolution
+from resnetlab.studies import plan_rows, resume_study, train_study
+from resnetlab.training.facts import describe_plan
+from resnetlab.training.planning import RunPlan
+from resnetlab.training.run import Result, default_out
+
+Planner = Callable[[str], tuple[RunPlan, Resolution]]
+
+
+def train_several(options: argparse.Namespace, planned: Planner) -> None:
+    """Train every network with every seed, or with --dry-run say how."""
+    seeds = 1 if options.seeds is None else options.seeds
+    if seeds < 1:
+        raise UsageError(f"--seeds must be at least 1, got {seeds}")
+    plans = [planned(model)[0] for model in options.models]
+    first = plans[0].recipe.run.seed
+    rows = plan_rows(plans, range(first, first + seeds))
+    out = Path(options.out) if options.out else _default_out(plans)
+    if options.dry_run:
+        _print_plans(options, plans, rows, out)
+        return
+    with make_study_watcher(sys.stderr if options.json else sys.stdout) as watcher:
+        if not options.json:
+            for plan in plans:
+                watcher.note(block(_shared_facts(plan), indent="") + "\n")
+        results = train_study(rows, out, watcher, at_once=options.at_once)
+    _print_end(options, out, results)
+
+
+def resume_several(options: argparse.Namespace) -> None:
+    """Make what is left of a study."""
+    out = Path(options.run)
+    with make_study_watcher(sys.stderr if options.json else sys.stdout) as watcher:
+        results = resume_study(
+            out,
+            watcher,
+            data=options.data,
+            device=options.device,
+            workers=options.workers,
+            at_once=options.at_once,
+        )
+    _print_end(options, out, results)
+
+
+def _default_out(plans: list[RunPlan]) -> Path:
+    """Return a name that is not taken, as a single run's, of the first and the last network."""
+    names = list(dict.fromkeys((plans[0].spec.name, plans[-1].spec.name)))
+    spec = dataclasses.replace(plans[0].spec, name="-to-".join(names))
+    return default_out(dataclasses.replace(plans[0], spec=spec))
+
+
+def _shared_facts(plan: RunPlan) -> dict[str, str]:
+    return {title: text for title, text in describe_plan(plan).items() if title != "resnetlab"}
+
+
+def _print_plans(
+    options: argparse.Namespace, plans: list[RunPlan], rows: Mapping[str, RunPlan], out: Path
+) -> None:
+    from resnetlab.bench import estimate
+
+    each = [describe_plan(plan) | estimate(plan) for plan in plans]
+    if options.json:
+        print_json({"study": f"{out} (not made)", "runs": list(rows), "models": each})
+        return
+    for facts in each:
+        print(block(facts, indent=""), end="\n\n")
+    print(
+        f"{len(rows)} runs in {out} (not made): {', '.join(rows)}. Time and memory above are of one run each."
+    )
+
+
+def _print_end(options: argparse.Namespace, out: Path, results: Mapping[str, Result]) -> None:
+    """Print mean and spread of each network, and what to type next."""
+    if options.json:
+        print_json({"study": str(out), "runs": {n: dataclasses.asdict(r) for n, r in results.items()}})
+        return
+    groups: dict[str, list[Result]] = {}
+    for name, result in results.items():
+        groups.setdefault(name.rpartition("-seed")[0], []).append(result)
+    print("\nTest accuracy: last step, single view.")
+    print(block({name: summary(found) for name, found in groups.items()}))
+    if any(result.stopped_on_test for result in results.values()):
+        print("Runs ended because of that accuracy (stop_at): it is selected on the test set.")
+    command, place = command_name(), shlex.quote(str(out))
+    print("\nWhat to type next:")
+    print(block({f"{command} eval {place}/{next(iter(results))}": "per class, confusion matrix of one run"}))
+
+
+def summary(results: list[Result]) -> str:
+    """Return mean and sample standard deviation of the accuracies, e.g. "91.42 ± 0.11 % (n = 3)"."""
+    accuracies = [100 * result.accuracy for result in results]
+    spread = f" ± {statistics.stdev(accuracies):.2f}" if len(accuracies) > 1 else ""
+    return f"{statistics.mean(accuracies):.2f}{spread} % (n = {len(accuracies)})"

@@ -1,0 +1,269 @@
+"""Several runs of one command: each is the run it would be alone, and none is lost with another."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import resnetlab
+from resnetlab.catalog import model_spec
+from resnetlab.errors import DivergedError, Interrupted, LockedError, UsageError
+from resnetlab.recipes import named_recipe
+from resnetlab.runs.directory import RunDirectory, lock_run
+from resnetlab.runs.journal import read_rows
+from resnetlab.settings import override
+from resnetlab.studies import SilentStudy, plan_rows, resume_study, train_study
+from resnetlab.studies.study import choose_at_once
+from resnetlab.training.device import compiled
+from resnetlab.training.observer import Observer, Silence
+from resnetlab.training.planning import RunPlan, plan_run
+from resnetlab.training.run import Result, train_plan
+from resnetlab.units import Duration
+
+CPU = torch.device("cpu")
+STEPS = 12
+
+
+def plan(name: str, **changes: Any) -> RunPlan:
+    """A short run of a tiny network on the digits."""
+    values = {"length": Duration(STEPS, "st"), "batch": 16, "compile": "off", "ema_decay": 0.9, "val": 40}
+    recipe = override(named_recipe("digits"), values | {"eval_every": Duration(6, "st")} | changes)
+    return plan_run(model_spec(name).with_(width=0.25), "digits", recipe, CPU, ("width",))
+
+
+def rows(**changes: Any) -> dict[str, RunPlan]:
+    """Two networks with two seeds each."""
+    return plan_rows([plan("resnet8", **changes), plan("plain8", **changes)], [0, 7])
+
+
+def what_remains(run: Path) -> dict[str, bytes]:
+    """The bytes that must not depend on what else was trained."""
+    folder = run / "checkpoints" / f"step-{STEPS:08d}"
+    names = ("model", "ema", "optimizer")
+    found = {name: (folder / f"{name}.safetensors").read_bytes() for name in names}
+    return found | {"metrics": (run / "metrics.jsonl").read_bytes()}
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, bytes]]:
+    """The truth: every run by itself."""
+    folder = tmp_path_factory.mktemp("alone")
+    for name, one in rows().items():
+        train_plan(one, folder / name, Silence())
+    return {name: what_remains(folder / name) for name in rows()}
+
+
+def remains(study: Path) -> dict[str, dict[str, bytes]]:
+    return {name: what_remains(study / name) for name in rows()}
+
+
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_every_run_of_a_study_is_byte_for_byte_the_run_alone(
+    at_once: int, tmp_path: Path, alone: dict[str, dict[str, bytes]]
+) -> None:
+    results = train_study(rows(), tmp_path / "study", SilentStudy(), at_once=at_once)
+
+    assert list(results) == ["resnet8-seed0", "resnet8-seed7", "plain8-seed0", "plain8-seed7"]
+    assert remains(tmp_path / "study") == alone
+    assert all(Path(result.run).name == name for name, result in results.items())
+
+
+class StopOne(SilentStudy):
+    """Sends a signal in the middle of one run."""
+
+    def __init__(self, name: str, step: int) -> None:
+        self.name, self.step = name, step
+        self.ends: list[str] = []
+
+    def of(self, name: str) -> Observer:
+        if name != self.name:
+            return Silence()
+        outer = self
+
+        class Stop(Silence):
+            def progress(self, step: int, *, samples: int, seconds: float) -> None:
+                if step == outer.step:
+                    os.kill(os.getpid(), signal.SIGTERM)
+
+        return Stop()
+
+    def ended(self, name: str, result: Result) -> None:
+        self.ends.append(name)
+
+
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_a_signal_saves_all_and_the_study_goes_on_byte_for_byte(
+    at_once: int, tmp_path: Path, alone: dict[str, dict[str, bytes]]
+) -> None:
+    study = tmp_path / "study"
+    with pytest.raises(Interrupted, match=r"stopped by SIGTERM: of 4 runs .* not begun") as stopped:
+        train_study(rows(), study, StopOne("resnet8-seed7", 5), at_once=at_once)
+    assert stopped.value.hint == f"Go on with: resnetlab resume {study}"
+    assert not (study / "plain8-seed7" / "recipe.json").exists()
+
+    watcher = StopOne("nobody", 0)
+    results = resume_study(study, watcher)
+
+    assert list(results) == list(rows())
+    assert sorted(watcher.ends) == sorted(rows())
+    assert remains(study) == alone
+
+
+def test_a_run_that_diverges_leaves_the_others_to_their_ends(tmp_path: Path) -> None:
+    one = rows()
+    bad = one["resnet8-seed7"]
+    one["resnet8-seed7"] = plan("resnet8", lr=1e30, warmup=Duration(0, "st"), seed=7)
+    assert bad.spec == one["resnet8-seed7"].spec
+
+    with pytest.raises(DivergedError, match=r"1 of 4 runs failed:\n  resnet8-seed7: diverged at step"):
+        train_study(one, tmp_path / "study", SilentStudy(), at_once=2)
+
+    finished = [name for name in one if RunDirectory(tmp_path / "study" / name).is_finished]
+    assert finished == ["resnet8-seed0", "plain8-seed0", "plain8-seed7"]
+
+
+def test_a_mistake_in_a_thread_reaches_the_caller(tmp_path: Path) -> None:
+    class Broken(SilentStudy):
+        def of(self, name: str) -> Observer:
+            raise ZeroDivisionError(name)
+
+    with pytest.raises(ZeroDivisionError):
+        train_study(rows(), tmp_path / "study", Broken(), at_once=2)
+
+
+def test_an_interrupt_of_one_run_is_heard_by_a_thread_and_the_handlers_come_back() -> None:
+    from resnetlab.training.interrupt import Interrupt
+
+    before = signal.getsignal(signal.SIGTERM)
+    shared, seen = Interrupt(), []
+
+    def member() -> None:
+        with shared:  # as a run does; it must not touch the handlers
+            seen.append(shared.is_requested)
+
+    with shared:
+        with shared:
+            pass
+        signal.raise_signal(signal.SIGTERM)
+        thread = threading.Thread(target=member)
+        thread.start()
+        thread.join()
+
+    assert seen == [True]
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
+    study = tmp_path / "study"
+    study.mkdir()
+    (study / "thesis.tex").write_text("all of it")
+    with pytest.raises(UsageError, match="is not empty"):
+        train_study(rows(), study, SilentStudy())
+    assert [path.name for path in study.iterdir()] == ["thesis.tex"]
+    (study / "thesis.tex").unlink()
+    with lock_run(study), pytest.raises(LockedError):
+        train_study(rows(), study, SilentStudy())
+    (study / "study.json").write_text("{}")
+    with pytest.raises(UsageError, match="already holds a study") as refused:
+        train_study(rows(), study, SilentStudy())
+    assert f"resnetlab resume {study}" in refused.value.hint
+    with pytest.raises(resnetlab.errors.DataError, match=r"study\.json is damaged"):
+        resume_study(study, SilentStudy())
+    with pytest.raises(UsageError, match="resnet8 with seed 3 is in the study twice"):
+        plan_rows([plan("resnet8"), plan("resnet8")], [3])
+    with pytest.raises(UsageError, match="at least one run"):
+        choose_at_once([plan("resnet8")], -1)
+
+
+def test_a_cpu_makes_one_run_at_a_time_unless_it_is_asked_for_more() -> None:
+    plans = [plan("resnet8")]
+
+    assert choose_at_once(plans, 0) == 1
+    assert choose_at_once(plans, 3) == 3
+
+
+def test_more_kinds_of_networks_than_torchs_own_limit_stay_compiled() -> None:
+    """In a thread, because torch keeps a limit for each: the ninth of ten kinds was not compiled."""
+    from torch._dynamo.utils import counters
+
+    counters.clear()
+
+    def compile_ten() -> None:
+        double = compiled(lambda numbers: numbers * 2)
+        for length in range(2, 12):
+            assert torch.equal(double(torch.ones(length)), torch.full((length,), 2.0))
+
+    thread = threading.Thread(target=compile_ten)
+    thread.start()
+    thread.join()
+
+    assert counters["stats"]["unique_graphs"] == 10
+
+
+def command(*arguments: str, **more: Any) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "resnetlab", *arguments],
+        capture_output=True, text=True, timeout=300, check=False,
+        env=os.environ | {"RESNETLAB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}, **more,
+    )  # fmt: skip
+
+
+SMALL = ("--data", "digits", "--batch", "16", "--set", "width=0.25", "--set", "compile=off")
+
+
+def mean_of(results: Mapping[str, Any], network: str) -> float:
+    found = [one["accuracy"] for name, one in results.items() if name.startswith(network + "-seed")]
+    return sum(found) / len(found)
+
+
+def test_the_command_trains_networks_with_seeds_and_goes_on_after_a_kill(tmp_path: Path) -> None:
+    study = tmp_path / "a study"
+    wanted = ("train", "resnet8", "plain8", "--seeds", "2", "--seed", "5", "--steps", "60", *SMALL)
+    whole = command(*wanted, "--out", str(tmp_path / "whole"), "--json")
+    assert whole.returncode == 0, whole.stderr
+    truth = json.loads(whole.stdout)["runs"]
+    assert list(truth) == ["resnet8-seed5", "resnet8-seed6", "plain8-seed5", "plain8-seed6"]
+
+    process = subprocess.Popen(
+        [sys.executable, "-m", "resnetlab", *wanted, "--out", str(study), "--checkpoint-every", "5"],
+        env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    second = study / "resnet8-seed6" / "checkpoints" / "step-00000005"
+    deadline = time.monotonic() + 120
+    while not second.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    assert not RunDirectory(study / "plain8-seed6").is_finished
+
+    resumed = command("resume", str(study))
+
+    assert resumed.returncode == 0, resumed.stderr
+    assert "resnet8-seed5" in resumed.stdout
+    assert "finished before" in resumed.stdout
+    for name in truth:
+        ours, theirs = (read_rows(tmp_path / at / name / "metrics.jsonl") for at in (study, "whole"))
+        assert ours == theirs
+    for network in ("resnet8", "plain8"):
+        assert f"{network:<9}{100 * mean_of(truth, network):.2f} ± " in resumed.stdout
+    shutil.rmtree(study)
+
+
+def test_the_command_says_what_it_would_train(tmp_path: Path) -> None:
+    done = command("train", "resnet8", "--seeds", "3", *SMALL, "--out", str(tmp_path / "x"), "--dry-run")
+
+    assert done.returncode == 0, done.stderr
+    assert "3 runs in" in done.stdout
+    assert "resnet8-seed0, resnet8-seed1, resnet8-seed2" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+    assert command("train", "resnet8", "--seeds", "0", *SMALL).returncode == 2
