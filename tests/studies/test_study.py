@@ -51,7 +51,7 @@ def what_remains(run: Path) -> dict[str, bytes]:
     folder = run / "checkpoints" / f"step-{STEPS:08d}"
     names = ("model", "ema", "optimizer")
     found = {name: (folder / f"{name}.safetensors").read_bytes() for name in names}
-    return found | {"metrics": (run / "metrics.jsonl").read_bytes()}
+    return found | {name: (run / name).read_bytes() for name in ("metrics.jsonl", "recipe.json", "data.json")}
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +75,7 @@ def test_every_run_of_a_study_is_byte_for_byte_the_run_alone(
 
     assert list(results) == ["resnet8-seed0", "resnet8-seed7", "plain8-seed0", "plain8-seed7"]
     assert remains(tmp_path / "study") == alone
+    assert alone["resnet8-seed0"]["model"] != alone["resnet8-seed7"]["model"]
     assert all(Path(result.run).name == name for name, result in results.items())
 
 
@@ -111,8 +112,11 @@ def test_a_signal_saves_all_and_the_study_goes_on_byte_for_byte(
     assert stopped.value.hint == f"Go on with: resnetlab resume {study}"
     assert not (study / "plain8-seed7" / "recipe.json").exists()
 
+    ended = {path: path.read_bytes() for path in study.glob("resnet8-seed0/*.json*")}
     watcher = StopOne("nobody", 0)
     results = resume_study(study, watcher)
+    if at_once == 1:
+        assert {path: path.read_bytes() for path in study.glob("resnet8-seed0/*.json*")} == ended
 
     assert list(results) == list(rows())
     assert sorted(watcher.ends) == sorted(rows())
@@ -149,6 +153,8 @@ def test_an_interrupt_of_one_run_is_heard_by_a_thread_and_the_handlers_come_back
 
     def member() -> None:
         with shared:  # as a run does; it must not touch the handlers
+            pass
+        with Interrupt():
             seen.append(shared.is_requested)
 
     with shared:
@@ -171,9 +177,9 @@ def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
         train_study(rows(), study, SilentStudy())
     assert [path.name for path in study.iterdir()] == ["thesis.tex"]
     (study / "thesis.tex").unlink()
+    (study / "study.json").write_text("{}")
     with lock_run(study), pytest.raises(LockedError):
         train_study(rows(), study, SilentStudy())
-    (study / "study.json").write_text("{}")
     with pytest.raises(UsageError, match="already holds a study") as refused:
         train_study(rows(), study, SilentStudy())
     assert f"resnetlab resume {study}" in refused.value.hint
