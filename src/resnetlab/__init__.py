@@ -4,7 +4,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from resnetlab.api import evaluate, finetune, resume, train
+    from resnetlab.api import evaluate, finetune, resume, resume_study, study, train
     from resnetlab.artefact import import_weights, load_artefact
     from resnetlab.catalog import list_models, model_spec
     from resnetlab.data.open import open_source
@@ -35,6 +35,8 @@ _HOMES = {
     "named_recipe": "resnetlab.recipes",
     "open_source": "resnetlab.data.open",
     "resume": "resnetlab.api",
+    "resume_study": "resnetlab.api",
+    "study": "resnetlab.api",
     "train": "resnetlab.api",
 }
 
@@ -55,6 +57,8 @@ __all__ = [
     "named_recipe",
     "open_source",
     "resume",
+    "resume_study",
+    "study",
     "train",
 ]
 

@@ -1,8 +1,10 @@
 """Train, resume and evaluate from Python: the same as the command line's verbs."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from resnetlab import studies
 from resnetlab.catalog import model_spec
 from resnetlab.data.recognise import AnySource
 from resnetlab.errors import UsageError
@@ -14,9 +16,10 @@ from resnetlab.recipe import Recipe
 from resnetlab.recipes import default_recipe, named_recipe
 from resnetlab.settings import find_leaf, leaves, override
 from resnetlab.spec import KNOBS, ModelSpec
+from resnetlab.studies import SilentStudy, StudyObserver, default_study_out, plan_rows, train_study
 from resnetlab.training.device import pick_device
 from resnetlab.training.observer import Observer, Silence
-from resnetlab.training.planning import fit_to_source, open_for, plan_run
+from resnetlab.training.planning import RunPlan, fit_to_source, open_for, plan_run
 from resnetlab.training.run import Result, default_out, resume_run, train_plan
 from resnetlab.transfer import Trained, open_trained, plan_finetuning, suggest
 from resnetlab.units import Duration, count_of
@@ -55,14 +58,73 @@ def train(
         DataError: If the data is missing or damaged.
         Interrupted, DivergedError, WriteError, LockedError: As training ends before its end.
     """
+    plan = _planned(model, data, recipe, device, workers, epochs, steps, values)
+    return train_plan(plan, Path(out) if out else default_out(plan), observer or Silence())
+
+
+def study(
+    models: Sequence[str | ModelSpec],
+    *,
+    seeds: int | Sequence[int] = 1,
+    data: str = "cifar10",
+    recipe: str | Recipe | None = None,
+    out: str | Path | None = None,
+    device: str = "auto",
+    observer: StudyObserver | None = None,
+    workers: int = -1,
+    at_once: int = 0,
+    epochs: int | None = None,
+    steps: int | None = None,
+    **values: Any,
+) -> dict[str, Result]:
+    """Train each of several networks with each of several seeds; return how each run ended, by name.
+
+    Args:
+        models: Names of the catalog or specifications, of different names.
+        seeds: The seeds, or their number: 3 is 0, 1 and 2.
+        data: A dataset's name or path.
+        recipe: As `train`.
+        out: The study's directory, new or empty: a run directory for each run, e.g. "resnet20-seed0".
+        device: auto, cpu, cuda, cuda:1 or mps.
+        observer: Who watches; None shows nothing.
+        workers: Processes that read image files, -1 for as many as suit the machine.
+        at_once: Runs at once; 0 takes one on a CPU, and on a GPU several of small networks.
+        epochs: As `train`.
+        steps: As `train`.
+        values: As `train`.
+
+    Raises:
+        UsageError, DataError: As `train`.
+        Interrupted: If a signal came; `resume_study` goes on.
+        ResnetlabError: If runs failed, when the others have ended.
+    """
+    chosen = range(seeds) if isinstance(seeds, int) else seeds
+    if not (models and chosen):
+        raise UsageError("a study needs a network and a seed", hint="E.g. study(['resnet20'], seeds=3)")
+    plans = [_planned(model, data, recipe, device, workers, epochs, steps, values) for model in models]
+    rows = plan_rows(plans, chosen)
+    place = Path(out) if out else default_study_out(plans)
+    return train_study(rows, place, observer or SilentStudy(), at_once=at_once)
+
+
+def _planned(
+    model: str | ModelSpec,
+    data: str,
+    recipe: str | Recipe | None,
+    device: str,
+    workers: int,
+    epochs: int | None,
+    steps: int | None,
+    values: dict[str, Any],
+) -> RunPlan:
+    """Return what the arguments of `train` ask for."""
     spec = model_spec(model) if isinstance(model, str) else model
     fixed = () if isinstance(model, str) else KNOBS
     source = open_for(spec, data, fixed)
     recipe = recipe or default_recipe(data, reads_files=source.reads_files)
     chosen = named_recipe(recipe, spec.depth) if isinstance(recipe, str) else recipe
     chosen = _with_values(chosen, _whole(values, epochs, steps, len(source.train)))
-    plan = plan_run(spec, data, chosen, pick_device(device), fixed, workers=workers, source=source)
-    return train_plan(plan, Path(out) if out else default_out(plan), observer or Silence())
+    return plan_run(spec, data, chosen, pick_device(device), fixed, workers=workers, source=source)
 
 
 def finetune(
@@ -162,6 +224,21 @@ def resume(
 ) -> Result:
     """Go on with an interrupted run to its end and return how it ended; see `resume_run`."""
     return resume_run(Path(run), observer or Silence(), data=data, device=device, workers=workers)
+
+
+def resume_study(
+    path: str | Path,
+    *,
+    data: str | None = None,
+    device: str = "auto",
+    observer: StudyObserver | None = None,
+    workers: int = -1,
+    at_once: int = 0,
+) -> dict[str, Result]:
+    """Make what is left of a study; see `studies.resume_study`."""
+    return studies.resume_study(
+        Path(path), observer or SilentStudy(), data=data, device=device, workers=workers, at_once=at_once
+    )
 
 
 def evaluate(

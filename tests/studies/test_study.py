@@ -216,6 +216,29 @@ def test_more_kinds_of_networks_than_torchs_own_limit_stay_compiled() -> None:
     assert counters["stats"]["unique_graphs"] == 10
 
 
+def test_the_python_interface_makes_a_study_and_goes_on_with_it(tmp_path: Path) -> None:
+    common: dict[str, Any] = {
+        "data": "digits",
+        "steps": 4,
+        "batch": 16,
+        "eval_every": "0ep",
+        "compile": "off",
+    }
+    specs = [model_spec("resnet8").with_(width=0.25), model_spec("plain8").with_(width=0.25)]
+
+    results = resnetlab.study(specs, seeds=[3, 1], out=tmp_path / "study", **common)
+
+    assert list(results) == ["resnet8-seed3", "resnet8-seed1", "plain8-seed3", "plain8-seed1"]
+    assert resnetlab.resume_study(tmp_path / "study") == results
+    alone = resnetlab.train(specs[0], out=tmp_path / "alone", seed=1, **common)
+    assert alone.loss == results["resnet8-seed1"].loss
+    with pytest.raises(UsageError, match="needs a network and a seed"):
+        resnetlab.study([], out=tmp_path / "none", **common)
+    with pytest.raises(UsageError, match="is no run") as refused:
+        resnetlab.resume(tmp_path / "study")
+    assert refused.value.hint == ("Runs are in it: plain8-seed1, plain8-seed3, resnet8-seed1, resnet8-seed3.")
+
+
 def command(*arguments: str, **more: Any) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-m", "resnetlab", *arguments],

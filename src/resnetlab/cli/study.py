@@ -12,10 +12,10 @@ from resnetlab.cli.text import block, command_name, print_json
 from resnetlab.cli.watch_study import make_study_watcher
 from resnetlab.errors import UsageError
 from resnetlab.settings import Resolution
-from resnetlab.studies import plan_rows, resume_study, train_study
+from resnetlab.studies import default_study_out, plan_rows, resume_study, train_study
 from resnetlab.training.facts import describe_plan
 from resnetlab.training.planning import RunPlan
-from resnetlab.training.run import Result, default_out
+from resnetlab.training.run import Result
 
 Planner = Callable[[str], tuple[RunPlan, Resolution]]
 
@@ -28,7 +28,7 @@ def train_several(options: argparse.Namespace, planned: Planner) -> None:
     plans = [planned(model)[0] for model in options.models]
     first = plans[0].recipe.run.seed
     rows = plan_rows(plans, range(first, first + seeds))
-    out = Path(options.out) if options.out else _default_out(plans)
+    out = Path(options.out) if options.out else default_study_out(plans)
     if options.dry_run:
         _print_plans(options, plans, rows, out)
         return
@@ -53,13 +53,6 @@ def resume_several(options: argparse.Namespace) -> None:
             at_once=options.at_once,
         )
     _print_end(options, out, results)
-
-
-def _default_out(plans: list[RunPlan]) -> Path:
-    """Return a name that is not taken, as a single run's, of the first and the last network."""
-    names = list(dict.fromkeys((plans[0].spec.name, plans[-1].spec.name)))
-    spec = dataclasses.replace(plans[0].spec, name="-to-".join(names))
-    return default_out(dataclasses.replace(plans[0], spec=spec))
 
 
 def _shared_facts(plan: RunPlan) -> dict[str, str]:

@@ -149,7 +149,10 @@ def open_run(path: Path) -> RunDirectory:
     if not path.is_dir():
         raise UsageError(f"no run at {path}: there is no such directory")
     if not (path / "recipe.json").exists():
+        inside = sorted(each.parent.name for each in path.glob("*/recipe.json"))
+        found = f"Runs are in it: {', '.join(inside[:5])}{', ...' * (len(inside) > 5)}."
         raise UsageError(
-            f"{path} is no run: it holds no recipe.json", hint="`resnetlab train` makes one with --out."
+            f"{path} is no run: it holds no recipe.json",
+            hint=found if inside else "`resnetlab train` makes one with --out.",
         )
     return RunDirectory(path)

@@ -1,7 +1,15 @@
 """Studies: several runs that are planned together, e.g. the networks of a table, each with several seeds."""
 
 from resnetlab.studies.observer import SilentStudy, StudyObserver
-from resnetlab.studies.rows import is_study, plan_rows
+from resnetlab.studies.rows import default_study_out, is_study, plan_rows
 from resnetlab.studies.study import resume_study, train_study
 
-__all__ = ["SilentStudy", "StudyObserver", "is_study", "plan_rows", "resume_study", "train_study"]
+__all__ = [
+    "SilentStudy",
+    "StudyObserver",
+    "default_study_out",
+    "is_study",
+    "plan_rows",
+    "resume_study",
+    "train_study",
+]

@@ -6,7 +6,7 @@ study/  study.json         every run: its name, spec, recipe and data, resolved
 """
 
 import shlex
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from resnetlab.plaindata import to_plain
 from resnetlab.runs.directory import RunDirectory, lock_run
 from resnetlab.settings import override
 from resnetlab.training.planning import RunPlan, source_record
+from resnetlab.training.run import default_out
 
 _RECORD = "study"
 
@@ -47,6 +48,13 @@ def plan_rows(plans: Iterable[RunPlan], seeds: Iterable[int]) -> dict[str, RunPl
                 raise UsageError(f"{plan.spec.name} with seed {seed} is in the study twice")
             rows[name] = replace(plan, recipe=override(plan.recipe, {"seed": seed}))
     return rows
+
+
+def default_study_out(plans: Sequence[RunPlan]) -> Path:
+    """Return a name that is not taken: as a single run's, of the first and the last network."""
+    names = dict.fromkeys((plans[0].spec.name, plans[-1].spec.name))
+    spec = replace(plans[0].spec, name="-to-".join(names))
+    return default_out(replace(plans[0], spec=spec))
 
 
 def is_study(path: Path) -> bool:
