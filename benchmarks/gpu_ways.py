@@ -6,6 +6,7 @@ Nothing here is another project's code. Where a peer's package is not installed,
 
 import itertools
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,12 @@ from PIL import Image, ImageOps
 from torch import Tensor, nn
 
 from resnetlab.bench import training_program
+from resnetlab.machine import synchronise
 from resnetlab.models import create_model
 from resnetlab.recipe import Recipe
+from resnetlab.settings import override
 from resnetlab.spec import ModelSpec
+from resnetlab.training.programs import StepProgram
 from resnetlab.training.recording import Recorder
 from resnetlab.training.steps import autocast
 
@@ -29,6 +33,39 @@ def ours(spec: ModelSpec, recipe: Recipe, device: torch.device, num_samples: int
     """Return our training, as `resnetlab train` does it with this recipe."""
     program, _ = training_program(spec, recipe, device, num_samples=num_samples)
     return program.run
+
+
+def ours_together(
+    spec: ModelSpec, recipe: Recipe, device: torch.device, num_samples: int, seeds: int
+) -> Steps:
+    """Return our training of several seeds at once, as `resnetlab train --seeds` does it: a stream for each.
+
+    A step is one of every seed.
+    """
+    pool = ThreadPoolExecutor(seeds)
+
+    def at_once(work: Callable[[int], Any]) -> list[Any]:
+        return list(pool.map(work, range(seeds)))
+
+    def make(index: int) -> tuple[StepProgram, Any]:
+        stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+        seeded = override(recipe, {"seed": index})
+        with torch.cuda.stream(stream):
+            program, _ = training_program(spec, seeded, device, num_samples=num_samples)
+        return program, stream
+
+    made = at_once(make)
+
+    def steps(number: int) -> None:
+        def run(index: int) -> None:
+            program, stream = made[index]
+            with torch.cuda.stream(stream):
+                program.run(number)
+                synchronise(device)
+
+        at_once(run)
+
+    return steps
 
 
 def resident_loop(

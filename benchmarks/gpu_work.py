@@ -6,7 +6,16 @@ from functools import partial
 
 import torch
 
-from gpu_ways import CIFAR_SIZE, Steps, foreign_model, inference, ours, published_loop, resident_loop
+from gpu_ways import (
+    CIFAR_SIZE,
+    Steps,
+    foreign_model,
+    inference,
+    ours,
+    ours_together,
+    published_loop,
+    resident_loop,
+)
 from resnetlab.catalog import model_spec
 from resnetlab.models import create_model
 from resnetlab.recipes import named_recipe
@@ -58,8 +67,10 @@ class _Maker:
         """Steps that count as making a program: they compile, record, and fill the queues."""
         return 5 if self.is_smoke else 30
 
-    def ours(self, name: str, batch: int, target: float, seconds: float, **changes: str) -> Contestant:
-        """Our training with changes of the recipe, e.g. capture="off"."""
+    def ours(
+        self, name: str, batch: int, target: float, seconds: float, *, seeds: int = 1, **changes: str
+    ) -> Contestant:
+        """Our training with changes of the recipe, e.g. capture="off"; of several seeds at once."""
         spec, batch = self.spec(name), self.batch(batch)
         is_photo = spec.stem == "imagenet"
         recipe = override(
@@ -72,7 +83,10 @@ class _Maker:
         switches = vars(recipe.execution)
         how = ", ".join(word if switches[key] == "on" else f"not {word}" for key, word in words.items())
         make = partial(ours, spec, recipe, self.device, num_samples)
-        return Contestant(f"ours, {how}", batch, make, seconds, target, self.first_steps)
+        if seeds > 1:
+            make = partial(ours_together, spec, recipe, self.device, num_samples, seeds)
+            how += f", {seeds} seeds at once"
+        return Contestant(f"ours, {how}", batch * seeds, make, seconds, target, self.first_steps)
 
     def loop(self, name: str, batch: int, seconds: float, package: str = "") -> Contestant:
         """A plain torch.compile loop, of our network or of another package's."""
@@ -120,6 +134,10 @@ def groups(device: torch.device, *, is_smoke: bool) -> list[Group]:
             of.ours(small, 128, 0, 20, compile="off"),
             of.ours(small, 128, 0, 40, capture="off"),
         ]),
+        Group("ResNet-20 training, batch 128, seeds at once", [
+            of.ours(small, 128, 450_000, 40, seeds=8),
+            of.ours(small, 128, 0, 30, seeds=4),
+        ]),
         Group("ResNet-50 training, 224, batch 256", [
             of.ours("resnet50", 256, 5_500, 90),
             *(of.loop("resnet50", 256, 70, package) for package in others),
@@ -136,4 +154,4 @@ def groups(device: torch.device, *, is_smoke: bool) -> list[Group]:
         ]),
         Group("ResNet-110 training, batch 128", [of.ours("resnet110", 128, 80_000, 150)]),
     ]  # fmt: skip
-    return [found[0], found[1], found[4]] if is_smoke else found
+    return [found[0], found[1], found[2], found[5]] if is_smoke else found

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from resnetlab.data.batches import Batches, evaluation_batches
+from resnetlab.data.batches import Batches, ResidentSplit, evaluation_batches
 from resnetlab.data.normalise import Normaliser
 from resnetlab.data.source import Split
 from resnetlab.errors import UsageError
@@ -156,18 +156,11 @@ def _evaluation_step(spec: ModelSpec, recipe: Recipe, device: torch.device) -> t
     if recipe.execution.compile == "on":
         model = torch.compile(model, dynamic=False)
 
+    resident = ResidentSplit(split, device)
+
     def prepare(step: int) -> Any:
-        return next(
-            iter(
-                evaluation_batches(
-                    split,
-                    normaliser,
-                    device=device,
-                    batch=recipe.run.batch,
-                    channels_last=recipe.execution.channels_last,
-                )
-            )
-        )
+        batch, channels_last = recipe.run.batch, recipe.execution.channels_last
+        return next(evaluation_batches(resident, normaliser, batch=batch, channels_last=channels_last))
 
     @torch.inference_mode()
     def step(index: int) -> Any:

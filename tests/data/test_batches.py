@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from resnetlab.data.batches import Batches, evaluation_batches
+from resnetlab.data.batches import Batches, ResidentSplit, evaluation_batches
 from resnetlab.data.normalise import Normaliser
 from resnetlab.data.order import epoch_order
 from resnetlab.data.source import Split
@@ -122,7 +122,9 @@ def test_steps_outside_the_run_are_refused():
 
 @pytest.mark.parametrize("batch", [1, 7, 16, 50, 64])
 def test_evaluation_sees_every_sample_once_in_order_with_a_small_last_batch(batch):
-    read = list(evaluation_batches(SPLIT, NORMALISER, batch=batch))
+    resident = ResidentSplit(SPLIT)
+    assert resident.images is resident.images
+    read = list(evaluation_batches(resident, NORMALISER, batch=batch))
 
     samples = torch.cat([each.samples for each in read])
     assert torch.equal(samples, torch.arange(SIZE))

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from resnetlab.data.batches import Batches, evaluation_batches
+from resnetlab.data.batches import Batches, ResidentSplit, evaluation_batches
 from resnetlab.data.enlarge import enlarge
 from resnetlab.data.normalise import Normaliser
 from resnetlab.data.open import open_source
@@ -121,7 +121,7 @@ def test_a_small_network_learns_the_learnable_images_but_not_at_once():
         with torch.no_grad():
             hits = sum(
                 int((model(batch.images).argmax(1) == batch.labels).sum())
-                for batch in evaluation_batches(source.test, normaliser)
+                for batch in evaluation_batches(ResidentSplit(source.test), normaliser)
             )
         model.train()
         return hits / len(source.test)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -59,8 +60,8 @@ class Batches:
             raise UsageError(f"the timeline has {timeline.num_samples} samples, the split {len(split)}")
         self.timeline, self.seed, self.channels_last = timeline, seed, channels_last
         self.augmentation = augmentation
-        self.images = torch.from_numpy(split.images).to(device)
-        self.labels = torch.from_numpy(split.labels).to(device)
+        resident = ResidentSplit(split, device)
+        self.images, self.labels = resident.images, resident.labels
         self.stream = SampleStream(seed, len(split), device, repeats=repeats)
         height, width = split.images.shape[1:3]
         self._augment = Augmenter(augmentation, normaliser, seed=seed, size=(height, width), device=device)
@@ -96,23 +97,38 @@ def mixed_batch(mixed: Mixed, labels: Tensor, samples: Tensor, *, channels_last:
     )
 
 
+class ResidentSplit:
+    """A split on a device: brought there when it is first read, and only once, however often it is scored."""
+
+    def __init__(self, split: Split, device: torch.device | str = "cpu") -> None:
+        self._split, self._device = split, device
+
+    def __len__(self) -> int:
+        return len(self._split)
+
+    @cached_property
+    def images(self) -> Tensor:
+        """Uint8 (N, H, W, C)."""
+        return torch.from_numpy(self._split.images).to(self._device)
+
+    @cached_property
+    def labels(self) -> Tensor:
+        """Int64 (N,)."""
+        return torch.from_numpy(self._split.labels).to(self._device)
+
+
 def evaluation_batches(
-    split: Split,
-    normaliser: Normaliser,
-    *,
-    device: torch.device | str = "cpu",
-    batch: int = 500,
-    channels_last: bool = True,
+    split: ResidentSplit, normaliser: Normaliser, *, batch: int = 500, channels_last: bool = True
 ) -> Iterator[Batch]:
     """Yield every sample exactly once, in order, the last batch however small.
 
     500 divides the test sets of both CIFARs; the result of an evaluation does not depend on it.
     """
+    images, labels = split.images, split.labels
     for start in range(0, len(split), batch):
         stop = min(start + batch, len(split))
-        pixels = torch.from_numpy(split.images[start:stop]).to(device)
         yield Batch(
-            images=to_NCHW(normaliser(pixels), channels_last=channels_last),
-            labels=torch.from_numpy(split.labels[start:stop]).to(device),
-            samples=torch.arange(start, stop, device=device),
+            images=to_NCHW(normaliser(images[start:stop]), channels_last=channels_last),
+            labels=labels[start:stop],
+            samples=torch.arange(start, stop, device=images.device),
         )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from resnetlab.data.batches import Batch, Batches, evaluation_batches
+from resnetlab.data.batches import Batch, Batches, ResidentSplit, evaluation_batches
 from resnetlab.data.encoded import EncodedSplit
 from resnetlab.data.loaded import BadSamples, LoadedBatches, loaded_evaluation_batches
 from resnetlab.data.loader import count_workers
@@ -68,19 +68,19 @@ class Reading:
 
     def evaluation_set(self, part: str, split: AnySplit) -> EvaluationSet:
         """Return a split as a set that the network can be scored on."""
+        readable = ResidentSplit(split, self.device) if isinstance(split, Split) else split
         return EvaluationSet(
             part,
             len(split),
-            lambda: self._evaluation_batches(part, split),
+            lambda: self._evaluation_batches(part, readable),
             left_out=lambda: self.bad.count(part),
         )
 
-    def _evaluation_batches(self, part: str, split: AnySplit) -> Iterator[Batch]:
-        if isinstance(split, Split):
+    def _evaluation_batches(self, part: str, split: ResidentSplit | EncodedSplit) -> Iterator[Batch]:
+        if isinstance(split, ResidentSplit):
             return evaluation_batches(
                 split,
                 self.preprocessing.normaliser,
-                device=self.device,
                 batch=EVALUATION_BATCH,
                 channels_last=self.recipe.execution.channels_last,
             )
