@@ -49,7 +49,7 @@ def test_what_no_time_is_left_for_is_skipped_and_what_fails_is_said(
             [
                 gpu_work.Contestant("too long", 8, fail, seconds=500),
                 gpu_work.Contestant("broken", 8, fail, seconds=1),
-                gpu_work.Contestant("good", 8, lambda: lambda number: time.sleep(1e-5), seconds=1),
+                gpu_work.Contestant("good", 8, lambda: lambda number: time.sleep(1e-5 * number), seconds=1),
             ],
         )
     )
