@@ -83,7 +83,7 @@ def test_the_program_keeps_nothing_that_a_resumed_run_would_not_have(tmp_path: P
     program = trained(tmp_path / "run", capture="on", length="5st").program
 
     assert set(vars(program)) == {
-        "state", "longest", "recorder", "_step_function", "_note",  # given
+        "state", "longest", "recorder", "_step_function", "_note", "_count",  # given
         "_timeline", "_batches", "_rates",  # functions of the recipe and the step
         "_step", "_counted",  # the state's step
         "_rate",  # written before it is read

@@ -287,3 +287,22 @@ def test_where_nothing_waits_a_bad_step_is_named_later_and_changes_no_weight(opt
     with pytest.raises(DivergedError, match="diverged at step 2: the loss is not finite"):
         step_function.refuse_bad_steps(lambda step: asked.append(step) or bad)
     assert asked == [1]
+
+
+def test_every_bn_has_counted_each_microbatch_once_and_a_still_one_none() -> None:
+    def counted(model: nn.Module) -> dict[str, int]:
+        return {n: int(t) for n, t in model.state_dict().items() if n.endswith("num_batches_tracked")}
+
+    model = small_model()
+    by_itself = copy.deepcopy(model).train()
+    for _ in range(6):
+        by_itself(samples().images)
+    recipe = override(named_recipe("quick"), {"compile": "off", "accumulate": 2})
+    still = model.get_submodule("layer2.0.bn1")
+    step_function = TrainStep(model, build_optimizer(model, recipe.optimizer), recipe, CPU, still=(still,))
+
+    for step in range(3):
+        step_function(samples(), step=step, lr=0.1)
+
+    assert set(counted(by_itself).values()) == {6}
+    assert counted(model) == counted(by_itself) | {"layer2.0.bn1.num_batches_tracked": 0}

@@ -79,7 +79,26 @@ class GlobalAveragePool(nn.Module):
         return x.mean((2, 3))
 
 
-class BiasedBatchNorm2d(nn.BatchNorm2d):
+class BatchNorm2d(nn.BatchNorm2d):
+    """torch's batch normalisation, whose batches somebody else may count.
+
+    A kernel that adds 1 for each BN is a tenth of a small network's step on a GPU; whoever trains it can
+    add to all counters at once (`TrainStep` does). Nothing here reads them.
+    """
+
+    counts_itself = True
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise as nn.BatchNorm2d does."""
+        if self.counts_itself or not (self.training and self.track_running_stats):
+            return super().forward(x)
+        assert self.momentum is not None
+        return functional.batch_norm(
+            x, self.running_mean, self.running_var, self.weight, self.bias, True, self.momentum, self.eps
+        )
+
+
+class BiasedBatchNorm2d(BatchNorm2d):
     """Batch normalisation whose running variance averages biased batch variances."""
 
     def forward(self, x: Tensor) -> Tensor:
@@ -98,7 +117,8 @@ class BiasedBatchNorm2d(nn.BatchNorm2d):
         )
         with torch.no_grad():
             variance.mul_(share * (1 - self.momentum)).add_(copy, alpha=1 - share)
-            count.add_(1)
+            if self.counts_itself:
+                count.add_(1)
         return out
 
 
@@ -116,7 +136,7 @@ def build(layer: plan.Layer, *, in_place: bool) -> nn.Module:
                 return SameConv2d(*sizes, bias=layer.bias)
             return nn.Conv2d(*sizes, padding=layer.padding, bias=layer.bias)
         case plan.Norm():
-            kind = BiasedBatchNorm2d if layer.biased_variance else nn.BatchNorm2d
+            kind = BiasedBatchNorm2d if layer.biased_variance else BatchNorm2d
             norm = kind(layer.channels, eps=layer.eps, momentum=layer.momentum)
             if not layer.gamma:
                 norm.register_parameter("weight", None)

@@ -4,11 +4,13 @@ from collections.abc import Callable
 from itertools import takewhile
 
 import torch
+from torch import Tensor
 
 from resnetlab.data.batches import Batches
 from resnetlab.data.device_batches import DeviceBatches
 from resnetlab.data.step_table import StepTable
 from resnetlab.schedule import LearningRate
+from resnetlab.training.device import compiled
 from resnetlab.training.recording import Recorder, Work
 from resnetlab.training.state import TrainState
 from resnetlab.training.steps import TrainStep
@@ -75,8 +77,9 @@ class DeviceSteps:
         self.longest = launch
         self.state, self._step_function, self._note = state, step_function, note
         self._timeline = batches.timeline
-        compiled = step_function.recipe.execution.compile == "on"
-        self._batches = DeviceBatches(batches, steps_ahead=launch, compiled=compiled)
+        is_compiled = step_function.recipe.execution.compile == "on"
+        self._batches = DeviceBatches(batches, steps_ahead=launch, compiled=is_compiled)
+        self._count = compiled(self._count_one) if is_compiled else self._count_one
         self._rates = StepTable(lambda step: (rate.at(step),), self._timeline.num_steps, device)
         self._rate = torch.zeros(
             (), dtype=torch.float64 if device.type == "cpu" else torch.float32, device=device
@@ -149,8 +152,12 @@ class DeviceSteps:
         batch = self._batches.at(self._step, count)
         self._rate.copy_(self._rates.at(self._step)[0])
         loss, correct = self._step_function(batch, step=self._step, lr=self._rate)
-        self._step.add_(1)
-        for tally in (state.interval, state.epoch):
-            tally.add_sums(loss, correct, count)
+        self._count(loss, correct, count)
         if state.average:
             state.average.update(state.model, self._step)
+
+    def _count_one(self, loss: Tensor, correct: Tensor, count: int) -> None:
+        """Count a step, and its loss and right answers."""
+        self._step.add_(1)
+        for tally in (self.state.interval, self.state.epoch):
+            tally.add_sums(loss, correct, count)

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from resnetlab.training.device import compiled
+
 
 class FiniteGuard:
     """Notes on the device the first step whose loss or gradients are not finite.
@@ -11,21 +13,31 @@ class FiniteGuard:
     those of before it, so that whoever looks later can repeat the step and name the tensor.
     """
 
-    def __init__(self, optimizer: torch.optim.Optimizer, device: torch.device) -> None:
+    def __init__(
+        self, optimizer: torch.optim.Optimizer, device: torch.device, *, is_compiled: bool = False
+    ) -> None:
         self._optimizer = optimizer
         self._can_skip = bool(optimizer.defaults.get("fused"))
         self._first_bad = torch.full((), -1, dtype=torch.int64, device=device)
+        self._after = compiled(_after) if is_compiled else _after
 
     def watch(self, loss: Tensor, gradients: list[Tensor], step: int | Tensor) -> None:
         """Take note of the step after `step` updates; nothing waits for the device."""
-        is_finite = torch.isfinite(loss) & torch.isfinite(torch.nn.utils.get_total_norm(gradients))
-        is_first = ~is_finite & (self._first_bad < 0)
-        self._first_bad.copy_(torch.where(is_first, step, self._first_bad))
+        norm = torch.nn.utils.get_total_norm(gradients)
+        first_bad, has_bad = self._after(self._first_bad, loss, norm, step)
+        self._first_bad.copy_(first_bad)
         if self._can_skip:  # the fused optimizers' own way to be told of an overflow
-            self._optimizer.found_inf = (self._first_bad >= 0).float()  # type: ignore[attr-defined]
+            self._optimizer.found_inf = has_bad  # type: ignore[attr-defined]
 
     @property
     def first_bad_step(self) -> int | None:
         """Updates made before the first bad step, if there is one. Waits for the device."""
         step = int(self._first_bad)
         return None if step < 0 else step
+
+
+def _after(first_bad: Tensor, loss: Tensor, norm: Tensor, step: int | Tensor) -> tuple[Tensor, Tensor]:
+    """Return the first bad step (-1 for none) when this one is taken in, and 1.0 if there is one, or 0.0."""
+    is_finite = torch.isfinite(loss) & torch.isfinite(norm)
+    first_bad = torch.where(~is_finite & (first_bad < 0), step, first_bad)
+    return first_bad, (first_bad >= 0).float()

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from resnetlab import randomness
 from resnetlab.errors import DivergedError
+from resnetlab.models.layers import BatchNorm2d
 from resnetlab.recipe import Recipe
 from resnetlab.training.device import compiled
 from resnetlab.training.guard import FiniteGuard
@@ -112,7 +113,8 @@ class TrainStep:
         self._still, self._class_weights_K = still, class_weights_K
         self.model, self.optimizer, self.recipe, self.device = model, optimizer, recipe, device
         execution = recipe.execution
-        self._guard = FiniteGuard(optimizer, device)
+        is_recorded = execution.compile == execution.capture == "on"
+        self._guard = FiniteGuard(optimizer, device, is_compiled=is_recorded)
         self._looks_at_once = device.type == "cpu"
         self.scaler = (
             torch.amp.GradScaler(device.type)
@@ -120,6 +122,8 @@ class TrainStep:
             else None
         )
         self._fixed_scale = execution.loss_scale or 1.0 if execution.precision == "fp16" else 1.0
+        self._whole = torch.ones((), device=device)
+        self._counters = count_batches_of(model, still)
         self._keep_U = torch.tensor(keep_probabilities, device=device) if keep_probabilities else None
         self._forward: Callable[..., tuple[Tensor, Tensor]] = self._loss_and_correct
         if execution.compile == "on":
@@ -159,8 +163,10 @@ class TrainStep:
 
     def _accumulate_gradient(self, batch: LabelledBatch, keep_UN: Tensor | None) -> tuple[Tensor, Tensor]:
         num_samples, parts = len(batch.labels), self.recipe.execution.accumulate
+        if self._counters:
+            torch._foreach_add_(self._counters, parts)
         # A tensor: the compiler would make a new kernel for every new float.
-        weight = batch.weight
+        weight = self._whole if batch.labels_other is None else batch.weight
         if not isinstance(weight, Tensor):
             weight = torch.full((), weight, device=self.device)
         if parts == 1:
@@ -212,7 +218,9 @@ class TrainStep:
         return (weights_K[labels] * each_N).mean()
 
     def _scaled(self, loss: Tensor) -> Tensor:
-        return self.scaler.scale(loss) if self.scaler else loss * self._fixed_scale
+        if self.scaler:
+            return self.scaler.scale(loss)
+        return loss if self._fixed_scale == 1 else loss * self._fixed_scale
 
     def _update(self, loss: Tensor, step: int | Tensor, lr: float | Tensor) -> None:
         config = self.recipe.optimizer
@@ -257,6 +265,15 @@ class TrainStep:
         gradients = ((f"the gradient of {n}", p.grad) for n, p in self.model.named_parameters())
         bad = (name for name, g in gradients if g is not None and not torch.isfinite(g).all())
         return diverged(next(bad, "the gradients' norm"), step, self.model)
+
+
+def count_batches_of(model: nn.Module, still: Sequence[nn.Module]) -> list[Tensor]:
+    """Have the BNs that see batches leave the counting of these to their caller; return their counters."""
+    others = set(still)
+    norms = [m for m in model.modules() if isinstance(m, BatchNorm2d) and m not in others]
+    for norm in norms:
+        norm.counts_itself = False
+    return [norm.num_batches_tracked for norm in norms if norm.num_batches_tracked is not None]
 
 
 def diverged(what: str, step: int, model: nn.Module) -> DivergedError:
