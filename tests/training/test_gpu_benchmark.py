@@ -61,3 +61,53 @@ def test_what_no_time_is_left_for_is_skipped_and_what_fails_is_said(
         "",
     ]
     assert found[2]["images_per_second"] > 0
+
+
+def test_the_accuracy_benchmark_runs_through_on_a_cpu_and_skips_what_no_time_is_left_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    import gpu_accuracy
+
+    rows = (gpu_accuracy.Row("he2015", ("plain20", "resnet20"), 2, at_once=2),
+            gpu_accuracy.Row("max", ("resnet20",), 1))  # fmt: skip
+    monkeypatch.setattr(gpu_accuracy, "ROWS", rows)
+    monkeypatch.setattr(
+        gpu_accuracy, "operations_of", lambda spec, recipe, is_small: 1e30 if recipe == "max" else 1.0
+    )
+    out = tmp_path / "accuracy.json"
+    arguments = ["gpu_accuracy.py", "--data", "digits", "--device", "cpu", "--smoke", "--out", str(out)]
+    monkeypatch.setattr(sys, "argv", arguments)
+
+    gpu_accuracy.main()
+
+    found = json.loads(out.read_text())["outcomes"]
+    assert [(one["recipe"], one["network"], len(one["accuracies"])) for one in found] == [
+        ("he2015", "plain20", 2), ("he2015", "resnet20", 2), ("max", "resnet20", 0),
+    ]  # fmt: skip
+    assert all(second > 0 for one in found for second in one["seconds"])
+    assert found[0]["accuracies"] != found[1]["accuracies"] or found[0]["seconds"] != found[1]["seconds"]
+    assert found[2]["problem"].startswith("skipped: ")
+
+
+def test_a_row_that_time_runs_out_on_is_told_as_far_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    import argparse
+
+    import gpu_accuracy
+
+    options = argparse.Namespace(
+        data="digits", device="cpu", smoke=True, budget=100.0, out=tmp_path / "accuracy.json"
+    )
+    session = gpu_accuracy.Session(options, tmp_path)
+    row = gpu_accuracy.Row("he2015", ("resnet20",), 2)
+    specs = [gpu_accuracy.spec_of("resnet20", is_small=True)]
+    options.budget = 0.0
+
+    problem = session._train(row, specs, 2, tmp_path / "row")
+
+    outcome = session._outcome(row, "resnet20", tmp_path / "row", specs[0], problem)
+    assert problem.startswith("stopped by SIGTERM: of 2 runs 0 are finished")
+    assert (outcome.unfinished, outcome.accuracies) == (2, [])
