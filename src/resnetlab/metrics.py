@@ -31,6 +31,10 @@ class Tally:
         self._loss += mean_loss.to(self._loss.dtype) * count
         self._correct += correct
 
+    def tensors(self) -> dict[str, Tensor]:
+        """Return the sums, as they lie on the device."""
+        return {"loss": self._loss, "correct": self._correct}
+
     def clear(self) -> None:
         """Start again from nothing."""
         self._loss.zero_()

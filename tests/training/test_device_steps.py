@@ -4,6 +4,8 @@ What only CUDA can show (that a recorded step computes what the same step does w
 here: `python benchmarks/gpu.py` checks it where there is a GPU.
 """
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +131,104 @@ def test_a_step_that_cannot_be_recorded_is_made_all_the_same_and_said(tmp_path: 
     assert final_bytes(trainer.run, 15) == final_bytes(host.run, 15)
 
 
+class Deceiving(Recorder):
+    """Says that it records, and then does something else than what it was given."""
+
+    def __init__(self, does: Callable[[Trainer, Work], None]) -> None:
+        super().__init__(CPU)
+        self.does = does
+        self.trainer: Trainer
+
+    can_record = True
+
+    def record(self, work: Work, times: int) -> Work:
+        honest = super().record(work, times)
+        return lambda: self.does(self.trainer, honest)
+
+
+def rate_forgotten(trainer: Trainer, work: Work) -> None:
+    assert isinstance(trainer.program, DeviceSteps)
+    rates = trainer.program._rates._rows
+    kept = rates.clone()
+    rates.zero_()
+    work()
+    rates.copy_(kept)
+
+
+def stale_batch(trainer: Trainer, work: Work) -> None:
+    assert isinstance(trainer.program, DeviceSteps)
+    step = trainer.program._step
+    step.sub_(1)
+    work()
+    step.add_(1)
+
+
+def one_bit_off(trainer: Trainer, work: Work) -> None:
+    work()
+    weight = trainer.state.model.get_parameter("fc.weight")
+    with torch.no_grad():
+        weight.view(torch.int32)[0, 0] ^= 1
+
+
+DECEPTIONS: list[tuple[Any, dict[str, Any], str]] = [
+    (lambda trainer, work: None, {}, "differs"),
+    (rate_forgotten, {}, "differs by"),
+    (stale_batch, {}, "differs"),
+    (one_bit_off, {"deterministic": True}, "model/fc.weight differs"),
+    (one_bit_off, {}, ""),
+    (lambda trainer, work: work(), {"deterministic": True}, ""),
+]
+
+
+@pytest.mark.parametrize(("does", "changes", "problem"), DECEPTIONS)
+def test_a_recording_that_does_something_else_is_found_out_and_not_used(
+    does: Any, changes: dict[str, Any], problem: str, tmp_path: Path
+) -> None:
+    changes = {"length": "15st", "mixup": 0.0} | changes
+    host = trained(tmp_path / "host", capture="off", **changes)
+    notes: list[str] = []
+    with claim_new(tmp_path / "run"):
+        trainer = start(small_plan(capture="on", **changes), RunDirectory(tmp_path / "run"), Silence())
+        assert isinstance(trainer.program, DeviceSteps)
+        recorder = Deceiving(does)
+        recorder.trainer = trainer
+        trainer.program.recorder, trainer.program._note = recorder, notes.append
+        train(trainer)
+        trainer.close()
+    torch.use_deterministic_algorithms(False)
+
+    if problem:
+        assert len(notes) == 1
+        assert re.search(f"because a recorded one is wrong: .*({problem})", notes[0])
+    else:
+        assert notes == []
+    if does is not one_bit_off or problem:
+        assert final_bytes(trainer.run, 15) == final_bytes(host.run, 15)
+
+
+def test_a_recording_that_leaves_no_memory_for_the_trial_is_not_used(tmp_path: Path) -> None:
+    host = trained(tmp_path / "host", capture="off", length="15st")
+    notes: list[str] = []
+    with claim_new(tmp_path / "run"):
+        trainer = start(small_plan(capture="on", length="15st"), RunDirectory(tmp_path / "run"), Silence())
+        program = trainer.program
+        assert isinstance(program, DeviceSteps)
+        program.recorder, program._note = Deceiving(lambda trainer, work: work()), notes.append
+        update, fails = trainer.step_function.optimizer.step, [False, False, False, True]
+
+        def step() -> None:
+            if fails and fails.pop(0):
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            update()
+
+        trainer.step_function.optimizer.step = step  # type: ignore[method-assign]
+        train(trainer)
+        trainer.close()
+
+    assert notes == ["Steps are made from the host: recordings leave too little memory."]
+    assert final_bytes(trainer.run, 15) == final_bytes(host.run, 15)
+
+
 @pytest.mark.parametrize("looks_at_once", [True, False])
 def test_a_bad_step_within_a_launch_is_named_and_changes_no_weight(
     looks_at_once: bool, tmp_path: Path
@@ -181,24 +281,33 @@ def test_what_the_host_must_decide_is_not_captured_and_the_reason_is_said(
 ) -> None:
     recipe = small_recipe(**changes)
 
-    is_on, why = decide_capture(recipe, torch.device("cuda"), reads_files=False)
+    is_on, why = decide_capture(recipe, torch.device("cuda"), reads_files=False, operations=1e9)
     assert not is_on
     assert reason in why
     with pytest.raises(UsageError, match="capture=on is not possible: " + reason):
-        decide_capture(override(recipe, {"capture": "on"}), CPU, reads_files=False)
+        decide_capture(override(recipe, {"capture": "on"}), CPU, reads_files=False, operations=1e9)
 
 
 def test_capture_is_done_when_asked_for_and_nothing_stands_against_it() -> None:
     recipe, cuda = small_recipe(), torch.device("cuda")
 
     for asked in (small_recipe(capture="on"), small_recipe(capture="on", precision="fp16", loss_scale=128.0)):
-        assert decide_capture(asked, cuda, reads_files=False) == (True, "as asked")
-    is_on, why = decide_capture(recipe, cuda, reads_files=False)
+        assert decide_capture(asked, cuda, reads_files=False, operations=1e9) == (True, "as asked")
+    is_on, why = decide_capture(recipe, cuda, reads_files=False, operations=1e9)
+    assert is_on
+    assert "held against the step itself" in why
+    is_on, why = decide_capture(recipe, cuda, reads_files=False, operations=6 * 4.09e9 * 256)  # ResNet-50
     assert not is_on
-    assert "capture=on records" in why
-    assert decide_capture(recipe, cuda, reads_files=True) == (False, "images are read from files")
-    assert decide_capture(recipe, CPU, reads_files=False) == (False, "only CUDA gains by it")
-    assert decide_capture(small_recipe(capture="off"), cuda, reads_files=False) == (False, "as asked")
+    assert "long enough" in why
+    assert decide_capture(recipe, cuda, reads_files=True, operations=1e9) == (
+        False,
+        "images are read from files",
+    )
+    assert decide_capture(recipe, CPU, reads_files=False, operations=1e9) == (False, "only CUDA gains by it")
+    assert decide_capture(small_recipe(capture="off"), cuda, reads_files=False, operations=1e9) == (
+        False,
+        "as asked",
+    )
 
 
 def test_small_steps_share_a_launch_and_large_ones_do_not() -> None:

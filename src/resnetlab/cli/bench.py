@@ -10,7 +10,7 @@ from resnetlab.cli.text import block, print_json
 from resnetlab.errors import UsageError
 from resnetlab.recipes import named_recipe
 from resnetlab.settings import Resolution, override
-from resnetlab.training.capturing import decide_capture
+from resnetlab.training.capturing import decide_capture, step_operations
 from resnetlab.training.device import decide_compile, has_compiler, pick_device
 from resnetlab.units import format_bytes
 
@@ -29,7 +29,8 @@ def bench(options: argparse.Namespace) -> None:
     compiled = {"compile": "on" if can_compile else "off"}
     resolution.set_texts({"batch": str(options.batch)} | compiled | texts, "flag")
     decide_compile(resolution.recipe.execution.compile, operations=0, device=device)
-    is_captured, _ = decide_capture(resolution.recipe, device, reads_files=False)
+    operations = step_operations(spec, spec.input_size, spec.input_size, options.batch)
+    is_captured, _ = decide_capture(resolution.recipe, device, reads_files=False, operations=operations)
     recipe = override(resolution.recipe, {"capture": "on" if is_captured else "off"})
     speed = measure_speed(options.what, spec, recipe, device, steps=options.steps, warmup=options.warmup)
     if options.json:

@@ -24,7 +24,7 @@ class Execution:
     """torch.compile; auto: if the run is long enough to pay for it."""
 
     capture: Literal["auto", "on", "off"] = "auto"
-    """CUDA: record whole steps and repeat them without the host; auto: not yet."""
+    """CUDA: record whole steps and repeat them without the host; auto: if steps are small."""
 
     channels_last: bool = True
     """Keep tensors in NHWC order in memory."""

@@ -11,8 +11,8 @@ from resnetlab.runs.directory import RunDirectory, lock_run
 from resnetlab.studies.observer import StudyObserver
 from resnetlab.studies.rows import RowRecord, Sources, claim_study, read_rows_of
 from resnetlab.studies.together import Crew, Work
+from resnetlab.training.capturing import is_small_step
 from resnetlab.training.device import pick_device
-from resnetlab.training.device_steps import is_small_step
 from resnetlab.training.interrupt import Interrupt
 from resnetlab.training.observer import Observer
 from resnetlab.training.planning import RunPlan, plan_from_records, plan_of

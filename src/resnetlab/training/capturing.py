@@ -4,17 +4,36 @@ import torch
 
 from resnetlab.errors import UsageError
 from resnetlab.recipe import Recipe
+from resnetlab.spec import ModelSpec
+
+_SMALL_STEP = 5e11
+"""Floating-point operations of a step below which the device waits for the host: about a millisecond
+of one H200, against some microseconds between two launches. An estimate; not yet measured."""
 
 
-def decide_capture(recipe: Recipe, device: torch.device, *, reads_files: bool) -> tuple[bool, str]:
+def step_operations(spec: ModelSpec, height: int, width: int, batch: int) -> float:
+    """Return the floating-point operations of a step: forward, and backward to inputs and weights."""
+    return 6.0 * spec.num_multiply_adds(height, width) * batch
+
+
+def is_small_step(operations: float) -> bool:
+    """Whether a step of so many floating-point operations leaves a large GPU waiting for the next one."""
+    return operations < _SMALL_STEP
+
+
+def decide_capture(
+    recipe: Recipe, device: torch.device, *, reads_files: bool, operations: float
+) -> tuple[bool, str]:
     """Say whether a run shall record its steps and repeat them on the device, and why.
 
-    "auto" does not, until `benchmarks/gpu.py` has found recorded steps exact on a GPU (docs/gpu.md).
+    "auto" does so on CUDA for small steps, whose recording is tried before it is used (see `trial`);
+    large ones do not gain by it, and a recording has memory of its own.
 
     Args:
         recipe: Its `capture` is "on", "off" or "auto".
         device: Where it runs.
         reads_files: Whether images are read from files as they are needed.
+        operations: Floating-point operations of a step.
 
     Raises:
         UsageError: If it is asked for and the run has something that the host must decide.
@@ -28,7 +47,11 @@ def decide_capture(recipe: Recipe, device: torch.device, *, reads_files: bool) -
         return True, "as asked" if device.type == "cuda" else "as asked; without CUDA nothing is recorded"
     if device.type != "cuda":
         return False, "only CUDA gains by it"
-    return False, obstacle or "not chosen by itself before a GPU has shown it exact; capture=on records"
+    if obstacle:
+        return False, obstacle
+    if not is_small_step(operations):
+        return False, "a step is long enough to hide the host's work"
+    return True, "small steps; the first recorded one is held against the step itself"
 
 
 def _obstacle(recipe: Recipe, device: torch.device, reads_files: bool) -> str:

@@ -10,18 +10,16 @@ from resnetlab.data.batches import Batches
 from resnetlab.data.device_batches import DeviceBatches
 from resnetlab.data.step_table import StepTable
 from resnetlab.schedule import LearningRate
+from resnetlab.training.capturing import is_small_step
 from resnetlab.training.device import compiled
 from resnetlab.training.recording import Recorder, Work
 from resnetlab.training.state import TrainState
 from resnetlab.training.steps import TrainStep
+from resnetlab.training.trial import try_recording
 
 _WARM_UP = 3
 """Steps made one operation after another before one is recorded: they compile, choose algorithms and
 make the optimizer's buffers. They are steps of the run like any other."""
-
-_SMALL_STEP = 5e11
-"""Floating-point operations of a step below which several are recorded as one: about a millisecond
-of one H200, against some microseconds between two launches. An estimate; not yet measured."""
 
 _STEPS_OF_A_LAUNCH = 10
 
@@ -29,11 +27,6 @@ _STEPS_OF_A_LAUNCH = 10
 def steps_of_a_launch(operations: float) -> int:
     """Return how many steps of so many floating-point operations are recorded as one."""
     return _STEPS_OF_A_LAUNCH if is_small_step(operations) else 1
-
-
-def is_small_step(operations: float) -> bool:
-    """Whether a step of so many floating-point operations leaves a large GPU waiting for the next one."""
-    return operations < _SMALL_STEP
 
 
 class DeviceSteps:
@@ -116,32 +109,64 @@ class DeviceSteps:
             with self.recorder.warming_up():
                 self._make_one(sizes[0])
             return 1
+        if not self._recordings:
+            self._prepare_recordings()
+            if self.recorder.can_record:
+                return self._try_recording()
         times = self.longest if num_full == self.longest else 1
-        self._recording(times)()
+        self._recordings[times]()
         return times
 
-    def _recording(self, times: int) -> Work:
-        if not self._recordings:  # both at once: a run beside this one need not stop for a recording later
-            self._recordings = {each: self._record(each) for each in sorted({1, self.longest})}
-        return self._recordings[times]
-
-    def _record(self, times: int) -> Work:
+    def _prepare_recordings(self) -> None:
+        """Record all that will be needed at once, so that no run beside this one waits for it later."""
         optimizer = self._step_function.optimizer
         groups = [group for group in optimizer.param_groups if "capturable" in group]
         for group in groups:  # adam's word for it; its fused form computes the same with and without
             group["capturable"] = True
         try:
-            return self.recorder.record(self._make_full, times)
+            lengths = sorted({1, self.longest})
+            self._recordings = {each: self.recorder.record(self._make_full, each) for each in lengths}
         except RuntimeError as error:
-            if self._note is None:
-                raise
-            self._note(f"The step could not be captured and is made from the host: {error}")
-            optimizer.zero_grad(set_to_none=True)
-            self.recorder = Recorder(torch.device("cpu"))
-            return self.recorder.record(self._make_full, times)
+            self._repeat_instead(f"The step could not be captured and is made from the host: {error}")
         finally:
             for group in groups:
                 group["capturable"] = False
+
+    def _try_recording(self) -> int:
+        """Make the next step both ways; if they differ, repeat no recordings. Return how many were made."""
+
+        def step() -> None:
+            with self.recorder.warming_up():
+                self._make_full()
+
+        is_exact = self._step_function.recipe.execution.deterministic
+        try:
+            problem = try_recording(self._lasting_tensors(), step, self._recordings[1], exactly=is_exact)
+        except torch.OutOfMemoryError:
+            self._repeat_instead("Steps are made from the host: recordings leave too little memory.")
+            return 0
+        if problem:
+            self._repeat_instead(f"Steps are made from the host, because a recorded one is wrong: {problem}")
+        return 1
+
+    def _lasting_tensors(self) -> dict[str, Tensor]:
+        """Return all that a step changes and that lasts, by name."""
+        state = self.state
+        found = {
+            f"{group}/{name}": t for group, named in state.tensors().items() for name, t in named.items()
+        }
+        for title, tally in (("interval", state.interval), ("epoch", state.epoch)):
+            found |= {f"{title}/{name}": tensor for name, tensor in tally.tensors().items()}
+        return found | {"step": self._step, "bad step": self._step_function.bad_step}
+
+    def _repeat_instead(self, why: str) -> None:
+        """Make steps one operation after another from now on, and say why."""
+        if self._note is None:
+            raise RuntimeError(why)
+        self._note(why)
+        self._step_function.optimizer.zero_grad(set_to_none=True)
+        self.recorder = Recorder(torch.device("cpu"))
+        self._prepare_recordings()
 
     def _make_full(self) -> None:
         self._make_one(self._timeline.batch)

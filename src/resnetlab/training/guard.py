@@ -30,6 +30,11 @@ class FiniteGuard:
             self._optimizer.found_inf = has_bad  # type: ignore[attr-defined]
 
     @property
+    def on_device(self) -> Tensor:
+        """What `first_bad_step` tells, as it lies on the device: int64 scalar, -1 for none."""
+        return self._first_bad
+
+    @property
     def first_bad_step(self) -> int | None:
         """Updates made before the first bad step, if there is one. Waits for the device."""
         step = int(self._first_bad)

@@ -18,7 +18,7 @@ from resnetlab.settings import override, recipe_from_json
 from resnetlab.spec import KNOBS, ModelSpec
 from resnetlab.timeline import Timeline
 from resnetlab.training.beginning import Beginning
-from resnetlab.training.capturing import decide_capture
+from resnetlab.training.capturing import decide_capture, step_operations
 from resnetlab.training.device import decide_compile
 from resnetlab.training.parts import plan_parts
 
@@ -62,8 +62,8 @@ class RunPlan:
 
     @property
     def step_operations(self) -> float:
-        """Floating-point operations of a step: forward, and backward to inputs and weights."""
-        return 6.0 * self.spec.num_multiply_adds(*self.training_size) * self.recipe.run.batch
+        """Floating-point operations of a step."""
+        return step_operations(self.spec, *self.training_size, self.recipe.run.batch)
 
     @property
     def training_size(self) -> tuple[int, int]:
@@ -184,7 +184,9 @@ def make_plan(
     samples = plan.timeline.samples_seen(plan.timeline.num_steps)
     operations = plan.step_operations / recipe.run.batch * samples
     is_compiled, reason = decide_compile(recipe.execution.compile, operations=operations, device=device)
-    is_captured, why = decide_capture(recipe, device, reads_files=plan.reads_files)
+    is_captured, why = decide_capture(
+        recipe, device, reads_files=plan.reads_files, operations=plan.step_operations
+    )
     switches = {"compile": is_compiled, "capture": is_captured}
     decided = override(recipe, {name: "on" if is_on else "off" for name, is_on in switches.items()})
     return dataclasses.replace(plan, recipe=decided, compile_reason=reason, capture_reason=why)
@@ -236,7 +238,7 @@ def plan_from_records(
         )
     resolved = recipe_from_json(recipe)
     decide_compile(resolved.execution.compile, operations=0, device=device)  # refuses what cannot be
-    decide_capture(resolved, device, reads_files=source.reads_files)
+    decide_capture(resolved, device, reads_files=source.reads_files, operations=0)
     return RunPlan(
         spec=ModelSpec.from_json(spec),
         source=source,

@@ -7,6 +7,7 @@ from resnetlab.data.batches import Batches
 from resnetlab.data.loaded import LoadedBatches
 from resnetlab.schedule import LearningRate
 from resnetlab.spec import ModelSpec
+from resnetlab.training.capturing import step_operations
 from resnetlab.training.device_steps import DeviceSteps, steps_of_a_launch
 from resnetlab.training.state import TrainState
 from resnetlab.training.steps import LabelledBatch, TrainStep
@@ -74,6 +75,6 @@ def step_program(
     """
     if step_function.recipe.execution.capture != "on" or isinstance(batches, LoadedBatches):
         return HostSteps(state, batches, rate, step_function)
-    products = spec.num_multiply_adds(*batches.images.shape[1:3])
-    launch = steps_of_a_launch(6.0 * products * batches.timeline.batch)
+    height, width = batches.images.shape[1:3]
+    launch = steps_of_a_launch(step_operations(spec, height, width, batches.timeline.batch))
     return DeviceSteps(state, batches, rate, step_function, launch=launch, note=note)

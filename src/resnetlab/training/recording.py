@@ -29,6 +29,11 @@ class Recorder:
         self._beside = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
         self._graphs: list[torch.cuda.CUDAGraph] = []
 
+    @property
+    def can_record(self) -> bool:
+        """Whether work is really recorded, and not only repeated."""
+        return self._beside is not None
+
     @contextmanager
     def warming_up(self) -> Iterator[None]:
         """Surround work that is done for the first times, on the stream that recording will use.

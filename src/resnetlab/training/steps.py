@@ -244,6 +244,11 @@ class TrainStep:
     def _gradients(self) -> list[Tensor]:
         return [p.grad for p in self.model.parameters() if p.grad is not None]
 
+    @property
+    def bad_step(self) -> Tensor:
+        """The first step that was not finite, on the device: int64 scalar, -1 for none."""
+        return self._guard.on_device
+
     def refuse_bad_steps(self, batch_at: Callable[[int], LabelledBatch]) -> None:
         """Repeat the first step that was not finite, if there was one, and say what was not.
 
