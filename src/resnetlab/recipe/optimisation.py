@@ -36,6 +36,9 @@ class Optimizer:
     decay_scope: Literal["all", "all-but-norm", "kernels", "conv-kernels"] = "all"
     """What decays: all; all but BN; conv and linear kernels; conv kernels only."""
 
+    bias_rate: float = 1.0
+    """Multiple of the rate at which BN's beta learns, and by which its weight decay is divided."""
+
     clip_norm: float = 0.0
     """Largest norm of the whole gradient; 0 does not clip."""
 
@@ -50,6 +53,7 @@ class Optimizer:
             (len(self.betas) != 2, f"betas are two numbers, got {self.betas}"),
             (not all(0 <= b < 1 for b in self.betas), f"betas lie in [0, 1), got {self.betas}"),
             (not 0 <= self.weight_decay < math.inf, f"weight_decay is not negative: {self.weight_decay}"),
+            (not 0 < self.bias_rate < math.inf, f"bias_rate is above 0 and finite, got {self.bias_rate}"),
             (self.clip_norm < 0, f"clip_norm must not be negative, got {self.clip_norm}"),
             (not 0 <= self.ema_decay < 1, f"ema_decay must lie in [0, 1), got {self.ema_decay}"),
         )

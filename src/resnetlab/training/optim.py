@@ -74,16 +74,27 @@ def build_optimizer(
 
 
 def _groups(model: nn.Module, config: Optimizer, shares: Mapping[str, float]) -> list[dict[str, Any]]:
-    """Return the parameter groups: for each share of the rate those that decay, and those that do not."""
-    decaying = decaying_names(model, config.decay_scope)
-    found: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    """Return the parameter groups: for each share of the rate those that decay, and those that do not.
+
+    The rate of BN's beta is a multiple of its own, its decay divided by that, so that it decays as fast.
+
+    Source: Page, 2018, "How to train your ResNet" 8, and airbench (Jordan, 2024, arXiv:2404.00498): 64.
+    """
+    decaying, betas = decaying_names(model, config.decay_scope), _beta_names(model)
+    found: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if share := shares.get(name, 1.0):
-            found.setdefault((share, name in decaying), []).append(parameter)
+            multiple = config.bias_rate if name in betas else 1.0
+            decay = config.weight_decay / multiple if name in decaying else 0.0
+            found.setdefault((share * multiple, decay), []).append(parameter)
     return [
-        {"params": found[key], "weight_decay": config.weight_decay * key[1], "share": key[0]}
-        for key in sorted(found, reverse=True)
+        {"params": found[key], "weight_decay": key[1], "share": key[0]} for key in sorted(found, reverse=True)
     ]
+
+
+def _beta_names(model: nn.Module) -> set[str]:
+    norms = (path for path, m in model.named_modules() if isinstance(m, nn.modules.batchnorm._BatchNorm))
+    return {f"{path}.bias" for path in norms}
 
 
 def set_rate(optimizer: torch.optim.Optimizer, config: Optimizer, lr: float | Tensor) -> None:
