@@ -29,6 +29,8 @@ from resnetlab.units import Duration, format_bytes, format_seconds
 
 _SMALL_BATCH = 32
 _PROCESS_BYTES = 350e6  # Python, torch and their buffers, measured
+_STATES = {"sgd": 3, "adam": 4, "adamw": 4, "lamb": 4, "muon": 8}
+"""Numbers kept for each weight: itself, gradient, optimizer state; muon's working copies too."""
 _MATMUL_TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -217,5 +219,5 @@ def training_memory(spec: ModelSpec, recipe: Recipe, height: int, width: int) ->
         numbers = numbers / len(kept) * (sum(spec.blocks) + 6) * 2
     per_number = 4 if recipe.execution.precision == "fp32" else 2
     microbatch = -(-recipe.run.batch // recipe.execution.accumulate)
-    states = {"sgd": 3, "adam": 4, "adamw": 4, "lamb": 4}[recipe.optimizer.optimizer]
+    states = _STATES[recipe.optimizer.optimizer] + (recipe.optimizer.ema_decay > 0)
     return numbers * per_number * microbatch + 4.0 * spec.num_parameters * states + _PROCESS_BYTES

@@ -281,7 +281,7 @@ def test_nothing_that_trains_has_state_that_is_not_saved(tmp_path: Path) -> None
 
 
 def test_the_optimizers_state_is_complete_for_each_kind(tmp_path: Path) -> None:
-    for kind in ("sgd", "adam", "adamw"):
+    for kind in ("sgd", "adam", "adamw", "lamb", "muon"):
         state, _ = trained_state(tmp_path, optimizer=kind, nesterov=kind == "sgd")
         keys = {key for slot in state.optimizer.state.values() for key in slot}
         assert keys == {name.partition("/")[0] for name in state.tensors()["optimizer"]}, kind
@@ -318,6 +318,7 @@ def test_low_precision_resumes_exactly_too(precision: str, tmp_path: Path) -> No
         {"cycle_epochs": 1, "length": "5ep", "batch": 7},
         {"momentum_form": "keras", "nesterov": False},
         {"optimizer": "adam", "normalise": "per-image"},
+        {"optimizer": "muon", "bias_rate": 8.0, "length": "20st"},
         {"checkpoint_activations": True, "accumulate": 1},
         {"compile": "on", "cycle_epochs": 1, "length": "5ep", "batch": 7, "accumulate": 1},
     ],

@@ -15,7 +15,7 @@ from resnetlab.recipe import Optimizer
 from resnetlab.recipes import named_recipe
 from resnetlab.settings import override
 from resnetlab.training.ema import WeightAverage
-from resnetlab.training.optim import build_optimizer, decaying_names
+from resnetlab.training.optim import build_optimizer, decaying_names, optimizer_tensors
 from resnetlab.training.steps import TrainStep, keep_mask
 
 CPU = torch.device("cpu")
@@ -267,22 +267,30 @@ def test_a_number_that_is_not_finite_stops_before_the_update_and_is_named(where:
     assert torch.equal(model.get_parameter("fc.weight"), before)
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "lamb", "muon"])
 def test_where_nothing_waits_a_bad_step_is_named_later_and_changes_no_weight(optimizer: str) -> None:
     """As on a GPU, whose answers are looked at only now and then."""
     model = small_model()
-    step_function = stepper(model, optimizer=optimizer)
+    step_function = stepper(model, optimizer=optimizer, weight_decay=0.1, nesterov=optimizer == "sgd")
     step_function._looks_at_once = False
     bad = samples(seed=2)
     bad.images[0, 0, 0, 0] = torch.inf
     step_function(samples(seed=1), step=0, lr=0.1)
     step_function.refuse_bad_steps(lambda step: bad)
-    before = model.get_parameter("fc.weight").detach().clone()
+
+    def learned() -> dict[str, Tensor]:
+        config = step_function.recipe.optimizer
+        kept = optimizer_tensors(model, step_function.optimizer, config)
+        return {name: t.detach().clone() for name, t in [*model.named_parameters(), *kept.items()]}
+
+    before = learned()
+    assert len(before) > len(list(model.parameters()))
 
     for step, batch in enumerate((bad, samples(seed=3), bad), 1):
         step_function(batch, step=step, lr=0.1)
 
-    assert torch.equal(model.get_parameter("fc.weight"), before)
+    for name, tensor in learned().items():
+        assert torch.equal(tensor, before[name]), name
     asked = []
     with pytest.raises(DivergedError, match="diverged at step 2: the loss is not finite"):
         step_function.refuse_bad_steps(lambda step: asked.append(step) or bad)

@@ -151,11 +151,11 @@ def test_python_refuses_two_lengths_and_takes_shares(folder: Path, photos: Path,
 
 def test_every_optimizer_has_an_estimate_of_its_memory() -> None:
     spec = model_spec("resnet20")
-    kinds = ("sgd", "adam", "adamw", "lamb")
+    kinds = ("sgd", "adam", "adamw", "lamb", "muon")
 
     found = [training_memory(spec, override(named_recipe("quick"), {"optimizer": k}), 32, 32) for k in kinds]
 
-    assert found[0] < found[1] == found[2] == found[3]
+    assert found[0] < found[1] == found[2] == found[3] < found[4]
 
 
 def test_a_run_on_data_named_from_here_goes_on_from_elsewhere(

@@ -12,14 +12,14 @@ from resnetlab.units import Duration
 class Optimizer:
     """How a gradient becomes an update."""
 
-    optimizer: Literal["sgd", "adam", "adamw", "lamb"] = "sgd"
-    """sgd (with momentum); adam (weight decay in the gradient); adamw, lamb (beside it)."""
+    optimizer: Literal["sgd", "adam", "adamw", "lamb", "muon"] = "sgd"
+    """sgd (with momentum); adam (weight decay in the gradient); adamw, lamb (beside it); muon."""
 
     momentum: float = 0.9
-    """Share of the last update that sgd keeps; 0 turns momentum off."""
+    """Share of the last update that sgd keeps, and muon where it is no kernel's; 0 turns momentum off."""
 
     nesterov: bool = False
-    """Use Nesterov's form of momentum."""
+    """sgd: use Nesterov's form of momentum, as muon always does."""
 
     momentum_form: Literal["torch", "keras"] = "torch"
     """Where the rate stands: torch w -= lr*v (TensorFlow 1 too); keras v = m*v - lr*g."""
@@ -30,11 +30,23 @@ class Optimizer:
     adam_eps: float = 1e-8
     """Number that keeps adam's denominator from zero."""
 
+    muon_momentum: float = 0.6
+    """muon: share of the last update that a convolution kernel keeps."""
+
+    rest_rate: float = 1.0
+    """muon: share of the rate at which all that is no convolution kernel learns, by sgd."""
+
+    fixed_norm: bool = False
+    """muon: scale each convolution kernel to norm sqrt(output channels), instead of weight decay."""
+
     weight_decay: float = 1e-4
-    """L2 penalty, as the factor of w in the gradient (for adamw: beside it)."""
+    """L2 penalty, as the factor of w in the gradient (adamw, lamb, muon's kernels: beside it)."""
 
     decay_scope: Literal["all", "all-but-norm", "kernels", "conv-kernels"] = "all"
     """What decays: all; all but BN; conv and linear kernels; conv kernels only."""
+
+    bias_rate: float = 1.0
+    """Multiple of the rate at which BN's beta learns, and by which its weight decay is divided."""
 
     clip_norm: float = 0.0
     """Largest norm of the whole gradient; 0 does not clip."""
@@ -49,7 +61,11 @@ class Optimizer:
             (self.nesterov and not self.momentum, "nesterov needs momentum above 0"),
             (len(self.betas) != 2, f"betas are two numbers, got {self.betas}"),
             (not all(0 <= b < 1 for b in self.betas), f"betas lie in [0, 1), got {self.betas}"),
+            (not 0 <= self.muon_momentum < 1, f"muon_momentum lies in [0, 1), got {self.muon_momentum}"),
+            (not 0 < self.rest_rate < math.inf, f"rest_rate is above 0 and finite, got {self.rest_rate}"),
+            (self.fixed_norm and self.optimizer != "muon", "fixed_norm needs optimizer=muon"),
             (not 0 <= self.weight_decay < math.inf, f"weight_decay is not negative: {self.weight_decay}"),
+            (not 0 < self.bias_rate < math.inf, f"bias_rate is above 0 and finite, got {self.bias_rate}"),
             (self.clip_norm < 0, f"clip_norm must not be negative, got {self.clip_norm}"),
             (not 0 <= self.ema_decay < 1, f"ema_decay must lie in [0, 1), got {self.ema_decay}"),
         )

@@ -61,8 +61,6 @@ def _obstacle(recipe: Recipe, device: torch.device, reads_files: bool) -> str:
         return "images are read from files"
     if execution.precision == "fp16" and not execution.loss_scale:
         return "fp16 adapts its loss scale on the host; bf16, or a fixed loss_scale, does not"
-    if optimizer.optimizer == "lamb":
-        return "lamb counts its steps on the host"
     if optimizer.optimizer == "sgd" and optimizer.momentum_form == "keras":
         return "momentum_form=keras changes the weight decay with the rate, on the host"
     return "no 64-bit numbers on mps" if device.type == "mps" else ""

@@ -1,4 +1,9 @@
-"""The guard against numbers that are not finite, on devices that must not be waited for."""
+"""The guard against numbers that are not finite, on devices that must not be waited for.
+
+It tells an optimizer of a bad step by the attribute `found_inf`, a float32 scalar on the device, 1 or
+0, as torch's loss scaler tells the fused optimizers. An optimizer of ours that heeds it has the class
+attribute `heeds_bad_steps`, and puts whatever it changes through `unless_bad`.
+"""
 
 import torch
 from torch import Tensor
@@ -17,7 +22,7 @@ class FiniteGuard:
         self, optimizer: torch.optim.Optimizer, device: torch.device, *, is_compiled: bool = False
     ) -> None:
         self._optimizer = optimizer
-        self._can_skip = bool(optimizer.defaults.get("fused"))
+        self._can_skip = bool(optimizer.defaults.get("fused")) or getattr(optimizer, "heeds_bad_steps", False)
         self._first_bad = torch.full((), -1, dtype=torch.int64, device=device)
         self._after = compiled(_after) if is_compiled else _after
 
@@ -26,7 +31,7 @@ class FiniteGuard:
         norm = torch.nn.utils.get_total_norm(gradients)
         first_bad, has_bad = self._after(self._first_bad, loss, norm, step)
         self._first_bad.copy_(first_bad)
-        if self._can_skip:  # the fused optimizers' own way to be told of an overflow
+        if self._can_skip:
             self._optimizer.found_inf = has_bad  # type: ignore[attr-defined]
 
     @property
@@ -46,3 +51,12 @@ def _after(first_bad: Tensor, loss: Tensor, norm: Tensor, step: int | Tensor) ->
     is_finite = torch.isfinite(loss) & torch.isfinite(norm)
     first_bad = torch.where(~is_finite & (first_bad < 0), step, first_bad)
     return first_bad, (first_bad >= 0).float()
+
+
+def unless_bad(optimizer: torch.optim.Optimizer, old: Tensor, new: Tensor) -> Tensor:
+    """Return the new numbers, or the old ones if the optimizer was told that this step is bad.
+
+    Decided on the device. An optimizer that nobody watches is never told.
+    """
+    found_inf: Tensor | None = getattr(optimizer, "found_inf", None)
+    return new if found_inf is None else torch.where(found_inf > 0, old, new)

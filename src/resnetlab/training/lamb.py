@@ -1,10 +1,13 @@
 """LAMB: Adam whose update of each tensor is scaled to the tensor's own norm."""
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from resnetlab.training.guard import unless_bad
 
 _LARGEST_NORM = 1.0  # of the whole gradient, as in the authors' and timm's code
 
@@ -13,7 +16,10 @@ class Lamb(torch.optim.Optimizer):
     """You et al., 2019 (arXiv:1904.00962), as timm has it: gradients clipped to norm 1 as a whole.
 
     The scaling is left out for tensors without weight decay. The learning rate is in the groups.
+    It counts its steps on the device, so that a recorded step may contain it.
     """
+
+    heeds_bad_steps = True
 
     def __init__(
         self,
@@ -32,24 +38,42 @@ class Lamb(torch.optim.Optimizer):
         norm = torch.nn.utils.get_total_norm(gradients)
         share = (norm / _LARGEST_NORM).clamp(min=1.0)
         for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    self._update(parameter, parameter.grad / share, group)
+            parameters = [p for p in group["params"] if p.grad is not None]
+            if parameters:
+                self._update(parameters, share, group)
 
-    def _update(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
+    def _update(self, parameters: list[Tensor], share: Tensor, group: dict[str, Any]) -> None:
+        for parameter in parameters:
+            state = self.state[parameter]
+            if not state:
+                state["step"] = torch.zeros((), device=parameter.device)
+                state["exp_avg"] = torch.zeros_like(parameter)
+                state["exp_avg_sq"] = torch.zeros_like(parameter)
+        steps = torch.stack([self.state[parameter]["step"] for parameter in parameters])
+        counted = unless_bad(self, steps, steps + 1)
+        corrections = zip(*(_correction(beta, steps + 1).unbind() for beta in group["betas"]), strict=True)
+        for parameter, step, pair in zip(parameters, counted.unbind(), corrections, strict=True):
+            self.state[parameter]["step"].copy_(step)
+            self._update_one(parameter, share, pair, group)
+
+    def _update_one(
+        self, parameter: Tensor, share: Tensor, corrections: tuple[Tensor, ...], group: dict[str, Any]
+    ) -> None:
         state, (beta1, beta2) = self.state[parameter], group["betas"]
-        if not state:
-            state["step"] = torch.zeros(())
-            state["exp_avg"] = torch.zeros_like(parameter)
-            state["exp_avg_sq"] = torch.zeros_like(parameter)
-        state["step"] += 1
-        step = float(state["step"])
-        state["exp_avg"].lerp_(gradient, 1 - beta1)
-        state["exp_avg_sq"].mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
-        root = (state["exp_avg_sq"] / (1 - beta2**step)).sqrt_().add_(group["eps"])
-        update = state["exp_avg"] / (1 - beta1**step) / root
+        assert parameter.grad is not None
+        gradient = parameter.grad / share
+        mean = state["exp_avg"].lerp(gradient, 1 - beta1)
+        square = (state["exp_avg_sq"] * beta2).addcmul_(gradient, gradient, value=1 - beta2)
+        update = mean / corrections[0] / (square / corrections[1]).sqrt_().add_(group["eps"])
         if group["weight_decay"]:
             update.add_(parameter, alpha=group["weight_decay"])
             own, its = parameter.norm(), update.norm()
             update *= torch.where((own > 0) & (its > 0), own / its, torch.ones_like(own))
-        parameter.add_(update, alpha=-group["lr"])
+        new = parameter - update * group["lr"]
+        for old, changed in ((parameter, new), (state["exp_avg"], mean), (state["exp_avg_sq"], square)):
+            old.copy_(unless_bad(self, old, changed))
+
+
+def _correction(beta: float, steps: Tensor) -> Tensor:
+    """Return 1 - beta**steps; the plain formula would lose three digits of it in float32 at step 1."""
+    return -torch.expm1(steps * (math.log(beta) if beta else -math.inf))

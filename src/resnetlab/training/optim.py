@@ -9,12 +9,14 @@ from torch import Tensor, nn
 from resnetlab.errors import CheckpointError
 from resnetlab.recipe import Optimizer
 from resnetlab.training.lamb import Lamb
+from resnetlab.training.muon import Muon
 
 _STATE_NAMES = {
     "sgd": ("momentum_buffer",),
     "adam": ("step", "exp_avg", "exp_avg_sq"),
     "adamw": ("step", "exp_avg", "exp_avg_sq"),
     "lamb": ("step", "exp_avg", "exp_avg_sq"),
+    "muon": ("momentum_buffer",),
 }
 
 
@@ -68,22 +70,44 @@ def build_optimizer(
         )
     if config.optimizer == "lamb":
         return Lamb(groups, betas=(config.betas[0], config.betas[1]), eps=config.adam_eps)
+    if config.optimizer == "muon":
+        return Muon(
+            groups,
+            muon_momentum=config.muon_momentum,
+            momentum=config.momentum,
+            fixed_norm=config.fixed_norm,
+        )
     kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
     betas = (config.betas[0], config.betas[1])
     return kind(groups, lr=0.0, betas=betas, eps=config.adam_eps, fused=not can_skip)
 
 
 def _groups(model: nn.Module, config: Optimizer, shares: Mapping[str, float]) -> list[dict[str, Any]]:
-    """Return the parameter groups: for each share of the rate those that decay, and those that do not."""
-    decaying = decaying_names(model, config.decay_scope)
-    found: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    """Return the parameter groups: for each share of the rate those that decay, and those that do not.
+
+    The rate of BN's beta is a multiple of its own, its decay divided by that, so that it decays as fast.
+
+    Source: Page, 2018, "How to train your ResNet" 8, and airbench (Jordan, 2024, arXiv:2404.00498): 64.
+    """
+    decaying, betas = decaying_names(model, config.decay_scope), _beta_names(model)
+    found: dict[tuple[float, float, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if share := shares.get(name, 1.0):
-            found.setdefault((share, name in decaying), []).append(parameter)
+            multiple = config.bias_rate if name in betas else 1.0
+            decay = config.weight_decay / multiple if name in decaying else 0.0
+            is_muon = config.optimizer == "muon" and parameter.ndim == 4
+            if config.optimizer == "muon" and not is_muon:
+                share *= config.rest_rate
+            found.setdefault((share * multiple, decay, is_muon), []).append(parameter)
     return [
-        {"params": found[key], "weight_decay": config.weight_decay * key[1], "share": key[0]}
+        {"params": found[key], "share": key[0], "weight_decay": key[1], "is_muon": key[2]}
         for key in sorted(found, reverse=True)
     ]
+
+
+def _beta_names(model: nn.Module) -> set[str]:
+    norms = (path for path, m in model.named_modules() if isinstance(m, nn.modules.batchnorm._BatchNorm))
+    return {f"{path}.bias" for path in norms}
 
 
 def set_rate(optimizer: torch.optim.Optimizer, config: Optimizer, lr: float | Tensor) -> None:
