@@ -1,11 +1,13 @@
-"""Every speed that this project wants to know of a GPU, in one command and a fixed time.
+"""What this project wants to know of a GPU, in one command and a fixed time.
 
     python benchmarks/gpu.py --budget 540 --out gpu.json
-    python benchmarks/gpu.py --device cpu --smoke --out smoke.json      # whether it runs, in seconds
+    python benchmarks/gpu.py --budget 540 --out gpu.json --data CIFAR   # and what recipes reach
+    python benchmarks/gpu.py --device cpu --smoke --out smoke.json        # whether it runs
 
-First it checks that recorded steps compute what the same steps do when they are not recorded; then come
-training and inference, ours and others' side by side in turns, in order of importance. What no time is
-left for is skipped, and said. The JSON file is written after each measurement; the table comes last.
+First it checks that recorded steps are the steps, a resumed run the whole one, and runs at once the runs
+alone, to the bit. Then come training and inference, ours and others' side by side in turns, in order of
+importance; with --data the rows of gpu_accuracy.py in the time that is left. What no time is left for is
+skipped, and said. The JSON file is written after each measurement; the tables come last.
 Images per second are medians over the turns, of whole steps with augmentation, without compilation.
 """
 
@@ -19,7 +21,8 @@ from typing import Any
 
 import torch
 
-from gpu_check import differing_tensors
+from gpu_accuracy import ROWS, Accuracy
+from gpu_check import checks
 from gpu_ways import Steps
 from gpu_work import Contestant, Group, groups
 from resnetlab import files
@@ -64,7 +67,8 @@ class Session:
     turn_seconds: float
     started: float = field(default_factory=time.monotonic)
     measured: list[Measurement] = field(default_factory=list)
-    check: dict[str, Any] = field(default_factory=dict)
+    accuracy: Accuracy | None = None
+    checked: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def left(self) -> float:
@@ -77,19 +81,24 @@ class Session:
             device=describe_device(self.device), threads=torch.get_num_threads()
         )
         measured = [asdict(each) | {"images_per_second": each.median} for each in self.measured]
-        content = {"environment": environment, "check": self.check, "measurements": measured}
+        content = {
+            "environment": environment, "checks": self.checked, "measurements": measured,
+            "outcomes": [asdict(each) for each in self.accuracy.outcomes] if self.accuracy else [],
+        }  # fmt: skip
         files.write_file(self.out, to_json_bytes(content))
 
-    def run_check(self) -> None:
-        """Compare recorded steps with steps that are not recorded."""
-        started = time.monotonic()
-        try:
-            differing = differing_tensors(self.device)
-            self.check = {"equal": not differing, "differing": differing}
-        except Exception as error:
-            self.check = {"equal": False, "problem": _in_words(error)}
-        self.check["seconds"] = time.monotonic() - started
-        self.write()
+    def run_checks(self) -> None:
+        """Find out whether this device keeps the promises of docs/gpu.md."""
+        for name, check in checks(self.device).items():
+            started, differing = time.monotonic(), list[str]()
+            problem = _problem_of(lambda check=check, found=differing: found.extend(check()))
+            self.checked[name] = {
+                "holds": not (differing or problem), "differing": differing, "problem": problem,
+                "seconds": time.monotonic() - started,
+            }  # fmt: skip
+            print(f"{name}: {problem or differing or 'yes'}", flush=True)
+            self.write()
+        torch.use_deterministic_algorithms(False)
 
     def run_group(self, group: Group) -> None:
         """Make each contestant that there is time for, then time them in turns."""
@@ -175,17 +184,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--budget", type=float, default=540.0, help="seconds in all (default: 540)")
     parser.add_argument("--out", type=Path, default=Path("gpu.json"))
+    parser.add_argument("--data", help="CIFAR-10: its name or path; left out, nothing is trained to its end")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--smoke", action="store_true", help="tiny networks, nothing compiled")
     options = parser.parse_args()
     device = torch.device(options.device)
     turns, turn_seconds = (1, 0.01) if options.smoke else (5, 0.6)
     session = Session(device, options.out, options.budget, turns, turn_seconds)
-    session.run_check()
-    print(f"recorded steps compute the same: {session.check}", flush=True)
+    session.run_checks()
     for group in groups(device, is_smoke=options.smoke):
         session.run_group(group)
+    if options.data:
+        session.accuracy = Accuracy(options.data, device, session.left, is_smoke=options.smoke)
+        session.accuracy.make_all(ROWS, after_each=session.write)
     print(report(session))
+    if session.accuracy:
+        print(f"\n{session.accuracy.report()}")
 
 
 if __name__ == "__main__":

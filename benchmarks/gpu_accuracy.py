@@ -21,6 +21,7 @@ import statistics
 import tempfile
 import threading
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ from resnetlab.tables.align import table
 from resnetlab.training.device import describe_device
 from resnetlab.training.run import read_result
 
+HEADER = ("recipe", "network", "n", "accuracy, %", "wanted", "seconds", "at once")
 PLAIN = ("plain20", "plain32", "plain44", "plain56")
 TARGETS = {  # accuracy in %, seconds
     ("paper-fast", "resnet20"): (91.25, 10), ("paper-fast", "resnet56"): (93.03, 45),
@@ -101,11 +103,14 @@ class Outcome:
 
 
 @dataclass
-class Session:
-    """One call: its rows, the time they may take, and what became of them."""
+class Accuracy:
+    """Rows that are trained in a given time, and what became of them."""
 
-    options: argparse.Namespace
-    work: Path
+    data: str
+    device: torch.device
+    budget: float
+    """Seconds in all."""
+    is_smoke: bool = False
     started: float = field(default_factory=time.monotonic)
     outcomes: list[Outcome] = field(default_factory=list)
     operations_per_second: float = 2e13
@@ -114,18 +119,26 @@ class Session:
     @property
     def left(self) -> float:
         """Seconds left of the budget."""
-        return float(self.options.budget - (time.monotonic() - self.started))
+        return self.budget - (time.monotonic() - self.started)
 
-    def make(self, row: Row) -> None:
+    def make_all(self, rows: Sequence[Row], after_each: Callable[[], None]) -> None:
+        """Train the rows that there is time for."""
+        with tempfile.TemporaryDirectory() as work:
+            for number, row in enumerate(rows):
+                self.make(row, Path(work) / f"row-{number}")
+                after_each()
+                print(table(HEADER, [each.cells() for each in self.outcomes[-len(row.models) :]], left=2),
+                      flush=True)  # fmt: skip
+
+    def make(self, row: Row, out: Path) -> None:
         """Train a row's networks, if there is time, and keep what they reached."""
-        specs = [spec_of(name, is_small=self.options.smoke) for name in row.models]
-        operations = row.seeds * sum(operations_of(spec, row.recipe, self.options.smoke) for spec in specs)
+        specs = [spec_of(name, is_small=self.is_smoke) for name in row.models]
+        operations = row.seeds * sum(operations_of(spec, row.recipe, self.is_smoke) for spec in specs)
         needed = operations / self.operations_per_second
         if needed > self.left:
             problem = f"skipped: {self.left:.0f} s left, needs about {needed:.0f}"
             self.outcomes += [Outcome(row.recipe, name, row.at_once, problem=problem) for name in row.models]
             return
-        out = self.work / f"row-{len(self.outcomes)}"
         problem = self._train(row, specs, 0, out.with_suffix(".first"))
         begun = time.monotonic()
         problem = problem or self._train(row, specs, row.seeds, out)
@@ -137,15 +150,15 @@ class Session:
     def _train(self, row: Row, specs: list[ModelSpec], seeds: int, out: Path) -> str:
         """Make a study; without seeds a short one that compiles. Return what went wrong, or ""."""
         values: dict[str, Any] = {"precision": "bf16", "compile": "on", "capture": "on"}
-        if self.options.smoke:
+        if self.is_smoke:
             values |= {"compile": "off", "batch": 16, "steps": 12}
         if not seeds:
             values |= {"steps": 20}
         with stopped_after(self.left):
             try:
                 resnetlab.study(
-                    specs, seeds=seeds or 1, data=self.options.data, recipe=row.recipe, out=out,
-                    device=self.options.device, at_once=row.at_once, **values,
+                    specs, seeds=seeds or 1, data=self.data, recipe=row.recipe, out=out,
+                    device=str(self.device), at_once=row.at_once, **values,
                 )  # fmt: skip
             except ResnetlabError as error:
                 return str(error.args[0])
@@ -163,12 +176,9 @@ class Session:
             outcome.seconds.append(times[-1] - times[0])
         return outcome
 
-    def write(self) -> None:
-        """Write everything so far."""
-        device = torch.device(self.options.device)
-        environment = describe_environment(device=describe_device(device), threads=torch.get_num_threads())
-        content = {"environment": environment, "outcomes": [asdict(each) for each in self.outcomes]}
-        files.write_file(self.options.out, to_json_bytes(content))
+    def report(self) -> str:
+        """Return the table."""
+        return table(HEADER, [each.cells() for each in self.outcomes], left=2)
 
 
 @contextlib.contextmanager
@@ -204,12 +214,6 @@ def operations_of(spec: ModelSpec, recipe: str, is_small: bool) -> float:
     return 6.0 * spec.num_multiply_adds() * (200 if is_small else samples)
 
 
-def report(outcomes: list[Outcome]) -> str:
-    """Return the table."""
-    header = ("recipe", "network", "n", "accuracy, %", "wanted", "seconds", "at once")
-    return table(header, [each.cells() for each in outcomes], left=2)
-
-
 def main() -> None:
     """Train, write, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -220,13 +224,16 @@ def main() -> None:
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--smoke", action="store_true", help="tiny networks, some steps, nothing compiled")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as work:
-        session = Session(options, Path(work))
-        for row in ROWS[options.skip :]:
-            session.make(row)
-            session.write()
-            print(report(session.outcomes[-len(row.models) :]), flush=True)
-    print(f"\n{report(session.outcomes)}")
+    device = torch.device(options.device)
+    accuracy = Accuracy(options.data, device, options.budget, is_smoke=options.smoke)
+
+    def write() -> None:
+        environment = describe_environment(device=describe_device(device), threads=torch.get_num_threads())
+        content = {"environment": environment, "outcomes": [asdict(each) for each in accuracy.outcomes]}
+        files.write_file(options.out, to_json_bytes(content))
+
+    accuracy.make_all(ROWS[options.skip :], after_each=write)
+    print(f"\n{accuracy.report()}")
 
 
 if __name__ == "__main__":

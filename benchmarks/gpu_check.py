@@ -1,38 +1,63 @@
-"""Whether recorded steps compute what the same steps do when they are made one operation after another."""
+"""Whether a GPU keeps the promises that only a GPU can break: recorded steps, resume, runs beside each other.
+
+All in deterministic mode, fp32, not compiled: every bit must be the same. Tiny networks on the CPU, where
+nothing is recorded.
+"""
+
+import os
+import signal
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import torch
 
+import resnetlab
 from resnetlab.bench import training_program
-from resnetlab.catalog import model_spec
+from resnetlab.errors import Interrupted
+from resnetlab.recipe import Recipe
 from resnetlab.recipes import named_recipe
 from resnetlab.settings import override
+from resnetlab.spec import ModelSpec
 from resnetlab.training.device_steps import DeviceSteps
+from resnetlab.training.observer import Silence
 from resnetlab.training.recording import Recorder
 from resnetlab.units import Duration
 
-_STEPS = 37  # three to warm up, three launches of ten, four alone
+_STEPS = 37  # three to warm up, one tried, three launches of ten, three alone
 
 
-def differing_tensors(device: torch.device) -> list[str]:
-    """Return the names of weights, statistics, averages and optimizer state that differ after some steps.
+def checks(device: torch.device) -> dict[str, Callable[[], list[str]]]:
+    """Return the checks by name; each returns what differs."""
+    return {
+        "recorded steps are the steps": lambda: recorded(device),
+        "a resumed run is the whole run": lambda: resumed(device),
+        "runs at once are the runs alone": lambda: together(device),
+    }
 
-    Both ways count their steps on the device, in deterministic mode, fp32 and not compiled, with everything
-    that a step may hold: mixup and cutmix, averaged weights, clipping, stochastic depth. ResNet-20 at
-    batch 128; a tiny network on the CPU, where nothing is recorded.
-    """
+
+def _network(device: torch.device) -> ModelSpec:
     is_cuda = device.type == "cuda"
-    spec = model_spec("resnet20") if is_cuda else model_spec("resnet8").with_(width=0.25)
-    batch = 128 if is_cuda else 8
-    recipe = override(
+    spec = resnetlab.model_spec("resnet20" if is_cuda else "resnet8")
+    return spec.with_(stochastic_depth=0.3, width=1.0 if is_cuda else 0.25)
+
+
+def _recipe(device: torch.device) -> Recipe:
+    """Everything that a step may hold: mixup and cutmix, averaged weights, clipping, stochastic depth."""
+    return override(
         named_recipe("quick"),
-        {"capture": "on", "compile": "off", "deterministic": True, "length": Duration(1000, "st"),
-         "mixup": 0.4, "cutmix": 1.0, "ema_decay": 0.99, "clip_norm": 1.0, "batch": batch},
+        {"capture": "on", "compile": "off", "deterministic": True, "mixup": 0.4, "cutmix": 1.0,
+         "ema_decay": 0.99, "clip_norm": 1.0, "batch": 128 if device.type == "cuda" else 8,
+         "eval_every": Duration(0, "ep"), "length": Duration(_STEPS, "st")},
     )  # fmt: skip
-    states = []
+
+
+def recorded(device: torch.device) -> list[str]:
+    """Return the tensors that differ after steps that are recorded, and ones that are not."""
+    states, recipe = [], override(_recipe(device), {"length": Duration(1000, "st")})
     for records in (True, False):
-        program, _ = training_program(
-            spec.with_(stochastic_depth=0.3), recipe, device, num_samples=batch * 10 + 3
-        )
+        program, _ = training_program(_network(device), recipe, device, num_samples=recipe.run.batch * 10 + 3)
         assert isinstance(program, DeviceSteps)
         if not records:
             program.recorder = Recorder(torch.device("cpu"))
@@ -41,3 +66,51 @@ def differing_tensors(device: torch.device) -> list[str]:
         states.append({f"{group}/{name}": t for group, named in tensors.items() for name, t in named.items()})
     torch.use_deterministic_algorithms(False)
     return [name for name, tensor in states[0].items() if not torch.equal(tensor, states[1][name])]
+
+
+class _StopAfter(Silence):
+    """Sends the signal to save and stop after some steps."""
+
+    def __init__(self, step: int) -> None:
+        self._step = step
+
+    def progress(self, step: int, *, samples: int, seconds: float) -> None:
+        """Send it once."""
+        if step >= self._step:
+            self._step = _STEPS + 1
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def resumed(device: torch.device) -> list[str]:
+    """Return the files that differ between a run and one that was stopped on its way and resumed."""
+    common: dict[str, Any] = {"data": "synthetic", "recipe": _recipe(device), "device": device.type}
+    with tempfile.TemporaryDirectory() as work:
+        whole, parts = Path(work) / "whole", Path(work) / "parts"
+        resnetlab.train(_network(device), out=whole, **common)
+        try:
+            resnetlab.train(_network(device), out=parts, observer=_StopAfter(18), **common)
+        except Interrupted:
+            resnetlab.resume(parts, device=device.type)
+        else:
+            return ["the run was not interrupted"]
+        return _differing_files(whole, parts)
+
+
+def together(device: torch.device) -> list[str]:
+    """Return the files that differ between runs made at once and the same ones alone."""
+    common: dict[str, Any] = {"data": "synthetic", "recipe": _recipe(device), "device": device.type}
+    with tempfile.TemporaryDirectory() as work:
+        study = Path(work) / "study"
+        results = resnetlab.study([_network(device)], seeds=3, at_once=3, out=study, **common)
+        found = []
+        for seed, name in enumerate(results):
+            alone = Path(work) / f"alone-{seed}"
+            resnetlab.train(_network(device), out=alone, seed=seed, **common)
+            found += [f"{name}/{file}" for file in _differing_files(study / name, alone)]
+        return found
+
+
+def _differing_files(one: Path, other: Path) -> list[str]:
+    last = Path("checkpoints") / f"step-{_STEPS:08d}"
+    files = [Path("metrics.jsonl"), *(last / f"{n}.safetensors" for n in ("model", "ema", "optimizer"))]
+    return [str(file) for file in files if (one / file).read_bytes() != (other / file).read_bytes()]
