@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -195,7 +196,19 @@ def test_a_cpu_makes_one_run_at_a_time_unless_it_is_asked_for_more() -> None:
     plans = [plan("resnet8")]
 
     assert choose_at_once(plans, 0) == 1
-    assert choose_at_once(plans, 3) == 3
+    assert choose_at_once(plans, 30) == 30
+
+
+def test_a_gpu_makes_several_small_ones_at_once_and_no_more_than_it_has_streams_for() -> None:
+    small = replace(plan("resnet8"), device=torch.device("cuda"))
+    recipe = override(small.recipe, {"batch": 256})
+    large = replace(small, spec=model_spec("resnet50"), image_shape=(224, 224, 3), recipe=recipe)
+
+    assert choose_at_once([small, small], 0) == 8
+    assert choose_at_once([small, large], 0) == 1
+    assert choose_at_once([large], 16) == 16
+    with pytest.raises(UsageError, match="at most 16 runs"):
+        choose_at_once([small], 17)
 
 
 def test_more_kinds_of_networks_than_torchs_own_limit_stay_compiled() -> None:

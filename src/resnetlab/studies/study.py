@@ -21,6 +21,9 @@ from resnetlab.training.run import Result, read_result, reopen_source, resume_pl
 _AT_ONCE_ON_CUDA = 8
 """Runs of small networks at once on a GPU if nothing else is asked for. An estimate; not yet measured."""
 
+_MOST_ON_CUDA = 16
+"""Each has two streams, and torch has 32."""
+
 
 def train_study(
     rows: Mapping[str, RunPlan], out: Path, observer: StudyObserver, *, at_once: int = 0
@@ -121,9 +124,12 @@ def choose_at_once(plans: Collection[RunPlan], wanted: int) -> int:
     """Return how many of these runs are made at once.
 
     Raises:
-        UsageError: If the wish is negative.
+        UsageError: If the wish cannot be met.
     """
     if wanted < 0:
         raise UsageError(f"at least one run is made at once, got {wanted}", hint="0 chooses by the device.")
+    on_cuda = next(iter(plans)).device.type == "cuda"
+    if on_cuda and wanted > _MOST_ON_CUDA:
+        raise UsageError(f"on a GPU at most {_MOST_ON_CUDA} runs are made at once, got {wanted}")
     is_small = all(is_small_step(plan.step_operations) for plan in plans)
-    return wanted or (_AT_ONCE_ON_CUDA if is_small and next(iter(plans)).device.type == "cuda" else 1)
+    return wanted or (_AT_ONCE_ON_CUDA if is_small and on_cuda else 1)

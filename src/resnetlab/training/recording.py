@@ -12,6 +12,20 @@ _ALONE = threading.RLock()
 """Held by the run of several on one device that compiles, chooses algorithms or records: these wait for
 the whole device, which CUDA forbids while any of its streams is being recorded."""
 
+_of_this_thread = threading.local()
+
+
+def _stream_beside(device: torch.device) -> "torch.cuda.Stream":
+    """Return the stream on which this thread records, the same for all its runs.
+
+    torch hands out 32 streams in turn: with one for each of many runs, a run would be recorded on the
+    stream that another thread is working on.
+    """
+    streams: dict[torch.device, torch.cuda.Stream] = vars(_of_this_thread).setdefault("streams", {})
+    if device not in streams:
+        streams[device] = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+    return streams[device]
+
 
 class Recorder:
     """Records work that reads and writes the same tensors every time; on the CPU there is nothing to gain.
@@ -26,7 +40,7 @@ class Recorder:
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._beside = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
+        self._beside = _stream_beside(device) if device.type == "cuda" else None
         self._graphs: list[torch.cuda.CUDAGraph] = []
 
     @property
