@@ -53,9 +53,10 @@ WAYS = [
     CYCLES | {"optimizer": "adam", "mixup": 0.0},
     {"precision": "bf16", "mixup": 0.0, "cutmix": 0.5, "batch": 60, "length": "6st"},
     MUON,
+    {"sam": 0.5, "sam_form": "adaptive", "mixup": 0.0, "length": "8st"},
     {"optimizer": "lamb", "weight_decay": 0.1, "bias_rate": 8.0, "accumulate": 1, "length": "8st"},
 ]
-NAMES = ["everything", "short batches", "whole epochs", "muon", "lamb"]
+NAMES = ["everything", "short batches", "whole epochs", "muon", "sam", "lamb"]
 
 
 def trained(out: Path, **changes: Any) -> Trainer:

@@ -319,6 +319,7 @@ def test_low_precision_resumes_exactly_too(precision: str, tmp_path: Path) -> No
         {"momentum_form": "keras", "nesterov": False},
         {"optimizer": "adam", "normalise": "per-image"},
         {"optimizer": "muon", "bias_rate": 8.0, "length": "20st"},
+        {"sam": 0.5, "length": "20st"},
         {"checkpoint_activations": True, "accumulate": 1},
         {"compile": "on", "cycle_epochs": 1, "length": "5ep", "batch": 7, "accumulate": 1},
     ],

@@ -15,6 +15,7 @@ from resnetlab.errors import DivergedError
 from resnetlab.recipe import Recipe
 from resnetlab.training.guard import FiniteGuard
 from resnetlab.training.optim import set_rate
+from resnetlab.training.sharpness import uphill
 
 _AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -141,7 +142,7 @@ class TrainStep:
         """
         self._enter_training()
         keep_UN = self._mask(step, len(batch.labels))
-        loss, correct = self._accumulate_gradient(batch, keep_UN)
+        loss, correct = self._compute_gradient(batch, keep_UN)
         self._update(loss, step, lr)
         self.optimizer.zero_grad(set_to_none=True)
         return loss, correct
@@ -155,6 +156,14 @@ class TrainStep:
         if self._keep_U is None:
             return None
         return keep_mask(self.recipe.run.seed, step, self._keep_U, num_samples)
+
+    def _compute_gradient(self, batch: LabelledBatch, keep_UN: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Compute the gradient that the update takes; return loss and right answers where the weights are."""
+        loss, correct = self._accumulate_gradient(batch, keep_UN)
+        if self.recipe.optimizer.sam:
+            with uphill(self.model, self.recipe.optimizer):
+                self._accumulate_gradient(batch, keep_UN)
+        return loss, correct
 
     def _accumulate_gradient(self, batch: LabelledBatch, keep_UN: Tensor | None) -> tuple[Tensor, Tensor]:
         num_samples, parts = len(batch.labels), self.recipe.execution.accumulate
@@ -246,7 +255,7 @@ class TrainStep:
             return
         batch = batch_at(step)
         self._enter_training()
-        loss, _ = self._accumulate_gradient(batch, self._mask(step, len(batch.labels)))
+        loss, _ = self._compute_gradient(batch, self._mask(step, len(batch.labels)))
         raise self._diverged(loss, step)
 
     def _diverged(self, loss: Tensor, step: int) -> DivergedError:
