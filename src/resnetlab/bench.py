@@ -219,5 +219,6 @@ def training_memory(spec: ModelSpec, recipe: Recipe, height: int, width: int) ->
         numbers = numbers / len(kept) * (sum(spec.blocks) + 6) * 2
     per_number = 4 if recipe.execution.precision == "fp32" else 2
     microbatch = -(-recipe.run.batch // recipe.execution.accumulate)
-    states = _STATES[recipe.optimizer.optimizer] + (recipe.optimizer.ema_decay > 0)
+    optimizer = recipe.optimizer
+    states = _STATES[optimizer.optimizer] + (optimizer.ema_decay > 0) + 2 * (optimizer.sam > 0)
     return numbers * per_number * microbatch + 4.0 * spec.num_parameters * states + _PROCESS_BYTES

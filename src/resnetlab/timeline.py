@@ -70,6 +70,10 @@ class Timeline:
             return duration.count
         return duration.count * self.num_samples // self.batch
 
+    def start_of_last(self, duration: Duration) -> int:
+        """Return the step with which the last `duration` of the run begins, or somewhat more than that."""
+        return max(self.num_steps - self.steps_in(duration), 0)
+
     def positions(self, step: int) -> range:
         """Return the positions in the sample stream that the update after `step` updates reads."""
         if not 0 <= step < self.num_steps:

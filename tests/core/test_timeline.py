@@ -46,6 +46,20 @@ def test_any_timeline_reads_the_stream_without_gap_or_overlap() -> None:
         assert parts[-1].stop == epochs * samples if cycle else parts[-1].stop >= epochs * samples
 
 
+@pytest.mark.parametrize(
+    ("length", "tail", "cycle", "first"),
+    [
+        ("200ep", "20ep", 0, 78_125 - 7_813),  # of 390.625 steps an epoch
+        ("200ep", "20ep", 1, 180 * 391),
+        ("64000st", "1000st", 0, 63_000),
+        ("5ep", "0ep", 0, 1_954),
+        ("5ep", "9ep", 0, 0),
+    ],
+)
+def test_the_last_part_of_a_run_begins_with_a_step(length: str, tail: str, cycle: int, first: int) -> None:
+    assert timeline(50_000, 128, length, cycle).start_of_last(Duration.parse(tail)) == first
+
+
 def test_steps_outside_the_run_are_refused() -> None:
     with pytest.raises(UsageError, match="outside the run of 2 steps"):
         timeline(10, 5, "1ep").positions(2)

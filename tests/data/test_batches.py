@@ -134,3 +134,16 @@ def test_evaluation_sees_every_sample_once_in_order_with_a_small_last_batch(batc
     assert torch.equal(images, NORMALISER(torch.from_numpy(SPLIT.images)).permute(0, 3, 1, 2))
     np.testing.assert_array_equal(SPLIT.labels, torch.cat([each.labels for each in read]).numpy())
     assert read[0].images.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("alpha", ["mixup", "cutmix"])
+def test_in_the_tail_of_a_run_nothing_is_mixed(alpha):
+    plain, whole = make_batches(), make_batches(Augmentation(crop_padding=0, flip="none", **{alpha: 1.0}))
+    tail = Augmentation(crop_padding=0, flip="none", mix_tail=Duration(1, "ep"), **{alpha: 1.0})
+    batches = make_batches(tail)
+
+    for step in range(13):  # the last of 4 epochs of 50 begins with step 13 - 4
+        batch, expected = batches.at(step), (whole if step < 9 else plain).at(step)
+        assert torch.equal(batch.images, expected.images), step
+        assert torch.equal(batch.labels_other, batch.labels) == (step >= 9), step
+        assert batch.weight == expected.weight, step

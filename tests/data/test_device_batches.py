@@ -6,6 +6,7 @@ import torch
 from resnetlab.data.device_batches import DeviceBatches
 from resnetlab.data.step_table import StepTable
 from resnetlab.recipe import Augmentation
+from resnetlab.units import Duration
 from tests.data.test_batches import make_batches
 
 MIXING = Augmentation(mixup=0.3, cutmix=0.7, flip="alternating", crop_fill="reflect", crop_padding=2)
@@ -14,6 +15,8 @@ KINDS = [
     (Augmentation(crop_padding=0, shift=0.2, cutout=3, erasing=0.5), {"channels_last": False}),
     (MIXING, {"repeats": 3}),
     (Augmentation(mixup=0.3), {"cycle_epochs": 2, "batch": 33}),
+    (Augmentation(mixup=0.3, mix_tail=Duration(2, "ep")), {}),
+    (Augmentation(mixup=0.3, cutmix=0.3, mix_tail=Duration(5, "st")), {"repeats": 3}),
     (Augmentation(cutmix=0.3), {"cycle_epochs": 1, "batch": 49, "length": "5ep"}),
     (Augmentation(), {"batch": 50, "length": "9ep"}),
 ]

@@ -227,6 +227,9 @@ def test_the_devices_augmentation_follows_the_crop(source):
     flipped = make_batches(source.train, flip="alternating").at(0)
 
     assert mixed.labels_other is not None
+    tail = make_batches(source.train, flip="none", mixup=0.4, mix_tail=Duration(2, "st"))
+    assert not torch.equal(tail.at(3).images, make_batches(source.train, flip="none").at(3).images)
+    assert torch.equal(tail.at(4).images, make_batches(source.train, flip="none").at(4).images)
     is_same = [torch.equal(a, b) for a, b in zip(plain.images, flipped.images, strict=True)]
     is_mirror = [torch.equal(a, b.flip(-1)) for a, b in zip(plain.images, flipped.images, strict=True)]
     assert all(a or b for a, b in zip(is_same, is_mirror, strict=True))

@@ -14,8 +14,8 @@ IMAGES = torch.randn(7, 10, 12, 3, generator=torch.Generator().manual_seed(0))
 LABELS = torch.arange(7)
 
 
-def run(step: int, images=IMAGES, **alphas):
-    return mix(images, LABELS[: len(images)], Augmentation(**alphas), seed=SEED, step=step)
+def run(step: int, images=IMAGES, until=10**9, **alphas):
+    return mix(images, LABELS[: len(images)], Augmentation(**alphas), seed=SEED, step=step, until=until)
 
 
 def partner_of(position: int, step: int, size: int = 7) -> int:
@@ -124,3 +124,12 @@ def test_without_alphas_or_for_a_single_image_nothing_is_mixed():
 def test_the_step_and_the_seed_change_the_mix():
     assert len({run(step, mixup=1.0).weight for step in range(50)}) == 50
     assert beta_weight(1.0, seed=1, step=0) != beta_weight(1.0, seed=2, step=0)
+
+
+@pytest.mark.parametrize("alphas", [{"mixup": 1.0}, {"cutmix": 1.0}, {"mixup": 1.0, "cutmix": 1.0}])
+def test_from_a_step_on_images_stay_as_they_are_and_both_labels_are_their_own(alphas):
+    for step in range(3, 9):
+        mixed, endless = run(step, until=6, **alphas), run(step, **alphas)
+        assert torch.equal(mixed.labels_other, LABELS) == (step >= 6)
+        assert torch.equal(mixed.images, IMAGES if step >= 6 else endless.images)
+        assert mixed.weight == (1.0 if step >= 6 else endless.weight)

@@ -29,13 +29,15 @@ from resnetlab.units import Duration
 from tests.training.helpers import CPU, final_bytes, go_on, small_plan, small_recipe, small_source, train
 from tests.training.test_resume import run_until
 
-# One unit's worth of everything: both kinds of mixing, erasing, repeats, stochastic depth (small_plan),
-# averaged weights, a batch that runs across epochs, rows that do not fall on the launches' ends.
+# One unit's worth of everything: both kinds of mixing, which end before the run does, erasing, repeats,
+# stochastic depth (small_plan), averaged weights, a batch that runs across epochs, rows that do not fall
+# on the launches' ends.
 RICH: dict[str, Any] = {
     "cutmix": 1.0,
     "erasing": 0.3,
     "repeats": 2,
     "clip_norm": 0.5,
+    "mix_tail": Duration(7, "st"),
     "accumulate": 1,
     "length": "25st",
 }
@@ -53,9 +55,10 @@ WAYS = [
     CYCLES | {"optimizer": "adam", "mixup": 0.0},
     {"precision": "bf16", "mixup": 0.0, "cutmix": 0.5, "batch": 60, "length": "6st"},
     MUON,
+    {"sam": 0.5, "sam_form": "adaptive", "mixup": 0.0, "length": "8st"},
     {"optimizer": "lamb", "weight_decay": 0.1, "bias_rate": 8.0, "accumulate": 1, "length": "8st"},
 ]
-NAMES = ["everything", "short batches", "whole epochs", "muon", "lamb"]
+NAMES = ["everything", "short batches", "whole epochs", "muon", "sam", "lamb"]
 
 
 def trained(out: Path, **changes: Any) -> Trainer:

@@ -269,6 +269,8 @@ def test_nothing_that_trains_has_state_that_is_not_saved(tmp_path: Path) -> None
         "model", "optimizer", "recipe", "device",  # built from the run directory, or in the state
         "scaler",  # in the state
         "_fixed_scale", "_keep_U", "_forward", "_looks_at_once",  # from the recipe, spec and device
+        "_whole",  # the number 1
+        "_counters",  # buffers of the model
         "_still", "_class_weights_K",  # from the recipe, spec and data
         "_guard",  # a run in which it fired is not saved
     }  # fmt: skip
@@ -319,6 +321,7 @@ def test_low_precision_resumes_exactly_too(precision: str, tmp_path: Path) -> No
         {"momentum_form": "keras", "nesterov": False},
         {"optimizer": "adam", "normalise": "per-image"},
         {"optimizer": "muon", "bias_rate": 8.0, "length": "20st"},
+        {"sam": 0.5, "length": "20st"},
         {"checkpoint_activations": True, "accumulate": 1},
         {"compile": "on", "cycle_epochs": 1, "length": "5ep", "batch": 7, "accumulate": 1},
     ],

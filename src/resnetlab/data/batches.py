@@ -60,6 +60,7 @@ class Batches:
             raise UsageError(f"the timeline has {timeline.num_samples} samples, the split {len(split)}")
         self.timeline, self.seed, self.channels_last = timeline, seed, channels_last
         self.augmentation = augmentation
+        self.mixed_until = timeline.start_of_last(augmentation.mix_tail)
         resident = ResidentSplit(split, device)
         self.images, self.labels = resident.images, resident.labels
         self.stream = SampleStream(seed, len(split), device, repeats=repeats)
@@ -74,7 +75,7 @@ class Batches:
         """
         samples, epochs = self.stream.samples_at(self.timeline.positions(step))
         images, labels = self.augmented(samples, epochs)
-        mixed = mix(images, labels, self.augmentation, seed=self.seed, step=step)
+        mixed = mix(images, labels, self.augmentation, seed=self.seed, step=step, until=self.mixed_until)
         return mixed_batch(mixed, labels, samples, channels_last=self.channels_last)
 
     def augmented(self, samples: Tensor, epochs: Tensor) -> tuple[Tensor, Tensor]:

@@ -73,4 +73,4 @@ class DeviceBatches:
         batches = self.host
         count = max(len(batches.timeline.positions(step)), 2)  # a single sample is not mixed
         shape = (count, *batches.images.shape[1:3])
-        return draw_mix(batches.augmentation, shape, seed=batches.seed, step=step)
+        return draw_mix(batches.augmentation, shape, seed=batches.seed, step=step, until=batches.mixed_until)

@@ -180,7 +180,8 @@ class LoadedBatches:
         arrived()
         recipe = self.recipe
         images = self._augmenter(pixels.shape[1:3])(pixels, samples, epochs)
-        mixed = mix(images, labels, recipe.augmentation, seed=recipe.run.seed, step=step)
+        until = self.timeline.start_of_last(recipe.augmentation.mix_tail)
+        mixed = mix(images, labels, recipe.augmentation, seed=recipe.run.seed, step=step, until=until)
         return mixed_batch(mixed, labels, samples, channels_last=recipe.execution.channels_last)
 
     def _augmenter(self, size: torch.Size) -> Augmenter:

@@ -54,12 +54,16 @@ class MixDraw(NamedTuple):
     right: int = 0
 
 
+UNMIXED = MixDraw(1.0, 1.0, 0)
+"""Every image is its own partner."""
+
+
 def is_mixing(config: Augmentation) -> bool:
     """Whether batches are mixed at all."""
     return bool(config.mixup or config.cutmix)
 
 
-def mix(images: Tensor, labels: Tensor, config: Augmentation, *, seed: int, step: int) -> Mixed:
+def mix(images: Tensor, labels: Tensor, config: Augmentation, *, seed: int, step: int, until: int) -> Mixed:
     """Mix every image of a batch with another one of the batch, as `draw_mix` says.
 
     Args:
@@ -68,12 +72,16 @@ def mix(images: Tensor, labels: Tensor, config: Augmentation, *, seed: int, step
         config: Its `mixup` and `cutmix` are the alphas of Beta(alpha, alpha).
         seed: The run's seed.
         step: Updates before this one.
+        until: The first step in which nothing is mixed any more. Its images still have two labels, the
+            same ones: what was compiled for two need not be compiled again.
 
     Source: Zhang et al., 2018 (arXiv:1710.09412); Yun et al., 2019 (arXiv:1905.04899).
     """
     if not is_mixing(config) or len(images) < 2:
         return Mixed(images, None, 1.0)
-    draw = draw_mix(config, images.shape, seed=seed, step=step)
+    draw = draw_mix(config, images.shape, seed=seed, step=step, until=until)
+    if draw == UNMIXED:
+        return Mixed(images, labels, draw.weight)
     others, labels_other = images.roll(draw.distance, 0), labels.roll(draw.distance, 0)
     if draw.share < 1 or not config.cutmix:
         return Mixed(torch.lerp(others, images, draw.share), labels_other, draw.weight)
@@ -106,12 +114,16 @@ def mix_as_drawn(images: Tensor, labels: Tensor, config: Augmentation, numbers: 
     return Mixed(mixed, labels.index_select(0, partners), weight.float())
 
 
-def draw_mix(config: Augmentation, shape: Sequence[int], *, seed: int, step: int) -> MixDraw:
+def draw_mix(config: Augmentation, shape: Sequence[int], *, seed: int, step: int, until: int) -> MixDraw:
     """Return how the batch of a step is mixed; its images have the shape (N, H, W, C).
+
+    From the step `until` on it is not.
 
     With both configured, a fair coin chooses one of the two for the step. The partner is the image
     a hashed number of positions on: the order of a batch is random already.
     """
+    if step >= until:
+        return UNMIXED
     count, height, width = shape[:3]
     is_mixup = bool(config.mixup)
     if config.mixup and config.cutmix:

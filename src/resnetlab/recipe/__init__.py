@@ -50,6 +50,11 @@ class Recipe:
             raise UsageError(
                 f"a batch of {self.run.batch} cannot be cut into {self.execution.accumulate} microbatches"
             )
+        if self.optimizer.sam and self.execution.precision == "fp16" and not self.execution.loss_scale:
+            raise UsageError(
+                "sam takes two gradients for each update, and fp16 adapts its loss scale by one",
+                hint="bf16 needs no loss scale; --set loss_scale=128 fixes that of fp16.",
+            )
         if self.run.loss == "binary" and self.run.balance != "none":
             raise UsageError("balance=loss needs loss=softmax: binary has no one class per image")
 

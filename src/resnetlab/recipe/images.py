@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from resnetlab.recipe.checks import Floats, refuse
+from resnetlab.units import Duration
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +118,9 @@ class Augmentation:
 
     cutmix: float = 0.0
     """Alpha of cutmix's Beta(alpha, alpha); 0 does not mix. With mixup: one of the two per batch."""
+
+    mix_tail: Duration = Duration(0, "ep")
+    """The end of the run, e.g. 20ep, in which nothing is mixed."""
 
     def __post_init__(self) -> None:
         refuse(

@@ -51,6 +51,12 @@ class Optimizer:
     clip_norm: float = 0.0
     """Largest norm of the whole gradient; 0 does not clip."""
 
+    sam: float = 0.0
+    """Distance uphill at which the gradient is taken (sharpness-aware minimisation); 0 stays there."""
+
+    sam_form: Literal["sam", "adaptive"] = "sam"
+    """sam: the distance of all weights alike; adaptive: in the scale of each weight (ASAM)."""
+
     ema_decay: float = 0.0
     """Share of itself that the average of the weights keeps per step; 0 keeps no average."""
 
@@ -67,6 +73,7 @@ class Optimizer:
             (not 0 <= self.weight_decay < math.inf, f"weight_decay is not negative: {self.weight_decay}"),
             (not 0 < self.bias_rate < math.inf, f"bias_rate is above 0 and finite, got {self.bias_rate}"),
             (self.clip_norm < 0, f"clip_norm must not be negative, got {self.clip_norm}"),
+            (not 0 <= self.sam < math.inf, f"sam is not negative and finite, got {self.sam}"),
             (not 0 <= self.ema_decay < 1, f"ema_decay must lie in [0, 1), got {self.ema_decay}"),
         )
 

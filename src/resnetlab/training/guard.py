@@ -6,8 +6,9 @@ attribute `heeds_bad_steps`, and puts whatever it changes through `unless_bad`.
 """
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from resnetlab.errors import DivergedError
 from resnetlab.training.device import compiled
 
 
@@ -60,3 +61,22 @@ def unless_bad(optimizer: torch.optim.Optimizer, old: Tensor, new: Tensor) -> Te
     """
     found_inf: Tensor | None = getattr(optimizer, "found_inf", None)
     return new if found_inf is None else torch.where(found_inf > 0, old, new)
+
+
+def diverged(what: str, step: int, model: nn.Module) -> DivergedError:
+    """Return the error for a number that is not finite, naming the first such tensor of the model."""
+    bad = first_non_finite(model.state_dict())
+    where = f"; {bad} is not finite either" if bad else "; the weights are still finite"
+    return DivergedError(
+        f"diverged at step {step + 1}: {what} is not finite{where}",
+        hint="A smaller learning rate (--lr), a warm-up (--set warmup=400st) or gradient clipping "
+        "(--set clip_norm=1) usually helps.",
+    )
+
+
+def first_non_finite(tensors: dict[str, Tensor]) -> str:
+    """Return the name of the first tensor with a number that is not finite, or ""."""
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            return name
+    return ""

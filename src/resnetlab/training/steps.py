@@ -15,8 +15,9 @@ from resnetlab.errors import DivergedError
 from resnetlab.models.layers import BatchNorm2d
 from resnetlab.recipe import Recipe
 from resnetlab.training.device import compiled
-from resnetlab.training.guard import FiniteGuard
+from resnetlab.training.guard import FiniteGuard, diverged
 from resnetlab.training.optim import set_rate
+from resnetlab.training.sharpness import uphill
 
 _AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -146,7 +147,7 @@ class TrainStep:
         """
         self._enter_training()
         keep_UN = self._mask(step, len(batch.labels))
-        loss, correct = self._accumulate_gradient(batch, keep_UN)
+        loss, correct = self._compute_gradient(batch, keep_UN)
         self._update(loss, step, lr)
         self.optimizer.zero_grad(set_to_none=True)
         return loss, correct
@@ -160,6 +161,14 @@ class TrainStep:
         if self._keep_U is None:
             return None
         return keep_mask(self.recipe.run.seed, step, self._keep_U, num_samples)
+
+    def _compute_gradient(self, batch: LabelledBatch, keep_UN: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Compute the gradient that the update takes; return loss and right answers where the weights are."""
+        loss, correct = self._accumulate_gradient(batch, keep_UN)
+        if self.recipe.optimizer.sam:
+            with uphill(self.model, self.recipe.optimizer):
+                self._accumulate_gradient(batch, keep_UN)
+        return loss, correct
 
     def _accumulate_gradient(self, batch: LabelledBatch, keep_UN: Tensor | None) -> tuple[Tensor, Tensor]:
         num_samples, parts = len(batch.labels), self.recipe.execution.accumulate
@@ -260,7 +269,7 @@ class TrainStep:
             return
         batch = batch_at(step)
         self._enter_training()
-        loss, _ = self._accumulate_gradient(batch, self._mask(step, len(batch.labels)))
+        loss, _ = self._compute_gradient(batch, self._mask(step, len(batch.labels)))
         raise self._diverged(loss, step)
 
     def _diverged(self, loss: Tensor, step: int) -> DivergedError:
@@ -279,22 +288,3 @@ def count_batches_of(model: nn.Module, still: Sequence[nn.Module]) -> list[Tenso
     for norm in norms:
         norm.counts_itself = False
     return [norm.num_batches_tracked for norm in norms if norm.num_batches_tracked is not None]
-
-
-def diverged(what: str, step: int, model: nn.Module) -> DivergedError:
-    """Return the error for a number that is not finite, naming the first such tensor of the model."""
-    bad = first_non_finite(model.state_dict())
-    where = f"; {bad} is not finite either" if bad else "; the weights are still finite"
-    return DivergedError(
-        f"diverged at step {step + 1}: {what} is not finite{where}",
-        hint="A smaller learning rate (--lr), a warm-up (--set warmup=400st) or gradient clipping "
-        "(--set clip_norm=1) usually helps.",
-    )
-
-
-def first_non_finite(tensors: dict[str, Tensor]) -> str:
-    """Return the name of the first tensor with a number that is not finite, or ""."""
-    for name, tensor in tensors.items():
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            return name
-    return ""

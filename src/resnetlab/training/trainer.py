@@ -23,12 +23,13 @@ from resnetlab.runs.tensorboard import EventFile
 from resnetlab.schedule import LearningRate
 from resnetlab.timeline import Timeline
 from resnetlab.training.due import Due
+from resnetlab.training.guard import diverged, first_non_finite
 from resnetlab.training.interrupt import Interrupt
 from resnetlab.training.observer import Observer
 from resnetlab.training.programs import BatchSource, StepProgram
 from resnetlab.training.scoring import ScoredBatch, score
 from resnetlab.training.state import TrainState
-from resnetlab.training.steps import TrainStep, diverged, first_non_finite
+from resnetlab.training.steps import TrainStep
 from resnetlab.units import format_seconds
 
 
