@@ -3,7 +3,6 @@
 import argparse
 import dataclasses
 import shlex
-import statistics
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from resnetlab.cli.text import block, command_name, print_json
 from resnetlab.cli.watch_study import make_study_watcher
 from resnetlab.errors import UsageError
+from resnetlab.reporting import report
 from resnetlab.settings import Resolution
 from resnetlab.studies import default_study_out, plan_rows, resume_study, train_study
 from resnetlab.training.facts import describe_plan
@@ -76,24 +76,18 @@ def _print_plans(
 
 
 def _print_end(options: argparse.Namespace, out: Path, results: Mapping[str, Result]) -> None:
-    """Print mean and spread of each network, and what to type next."""
+    """Print the table of the study, and what to type next."""
     if options.json:
         print_json({"study": str(out), "runs": {n: dataclasses.asdict(r) for n, r in results.items()}})
         return
-    groups: dict[str, list[Result]] = {}
-    for name, result in results.items():
-        groups.setdefault(name.rpartition("-seed")[0], []).append(result)
-    print("\nTest accuracy: last step, single view.")
-    print(block({name: summary(found) for name, found in groups.items()}))
-    if any(result.stopped_on_test for result in results.values()):
-        print("Runs ended because of that accuracy (stop_at): it is selected on the test set.")
+    print(f"\n{report(out)}")
     command, place = command_name(), shlex.quote(str(out))
     print("\nWhat to type next:")
-    print(block({f"{command} eval {place}/{next(iter(results))}": "per class, confusion matrix of one run"}))
-
-
-def summary(results: list[Result]) -> str:
-    """Return mean and sample standard deviation of the accuracies, e.g. "91.42 ± 0.11 % (n = 3)"."""
-    accuracies = [100 * result.accuracy for result in results]
-    spread = f" ± {statistics.stdev(accuracies):.2f}" if len(accuracies) > 1 else ""
-    return f"{statistics.mean(accuracies):.2f}{spread} % (n = {len(accuracies)})"
+    print(
+        block(
+            {
+                f"{command} report {place} -o curves.svg": "this table, and the curves",
+                f"{command} eval {place}/{next(iter(results))}": "per class, confusion matrix of one run",
+            }
+        )
+    )

@@ -14,6 +14,11 @@ _PREDICT_EXAMPLES = """examples:
   resnetlab predict MODEL photos/ --features features.npz --explain why/
   find . -name "*.jpg" | resnetlab predict MODEL -
 """
+_REPORT_EXAMPLES = """examples:
+  resnetlab report runs                                      a row for each network and recipe
+  resnetlab report runs/figure6 -o figure6.svg               curves as in He et al., 2015
+  resnetlab report runs/A runs/B --markdown --csv table.csv
+"""
 _EXPORT_EXAMPLES = """examples:
   resnetlab export runs/RUN --to onnx -o model.onnx
   resnetlab export runs/RUN --to onnx --uint8 -o app.onnx    pixels in, probabilities out
@@ -28,6 +33,24 @@ _IMPORT_EXAMPLES = """examples:
   resnetlab import hf:timm/resnet50.a1_in1k                  from the Hugging Face hub
   resnetlab import torchvision:resnet50.IMAGENET1K_V2        downloaded, its hash checked
 """
+
+
+def add_report(verbs: Any) -> None:
+    """Add `resnetlab report`."""
+    report = add_verb(
+        verbs, "report", "tell what runs show: a table over seeds, and their curves",
+        later("report", "print_report"), _REPORT_EXAMPLES,
+    )  # fmt: skip
+    report.add_argument(
+        "paths", nargs="+", metavar="PATH", help="the directory of a run, or a folder that holds runs"
+    )
+    report.add_argument("-o", "--out", metavar="FILE", help="draw the curves into an .svg, .pdf or .png")
+    report.add_argument(
+        "--theme", choices=("light", "dark", "print"), default="light", help="(default: light)"
+    )
+    report.add_argument("--title", metavar="TEXT", help="above the curves")
+    report.add_argument("--markdown", action="store_true", help="a table in GitHub's Markdown")
+    report.add_argument("--csv", metavar="FILE", help="the table's numbers as CSV")
 
 
 def add_predict(verbs: Any) -> None:

@@ -8,10 +8,9 @@ from resnetlab.data.loader import count_workers
 from resnetlab.data.preprocessing import Geometry
 from resnetlab.plaindata import field_types
 from resnetlab.recipe import Normalisation
-from resnetlab.recipes import list_recipes, named_recipe
+from resnetlab.recipes.deviations import deviations
 from resnetlab.runs.environment import cpu_name, version
 from resnetlab.schedule import LearningRate
-from resnetlab.settings import leaves
 from resnetlab.spec import ModelSpec
 from resnetlab.training.device import describe_device
 from resnetlab.training.parts import plan_parts
@@ -114,14 +113,7 @@ def _deviations(plan: RunPlan) -> str:
 
     A normalisation that came with trained weights is not told number by number.
     """
-    recipe, depth = plan.recipe, plan.spec.depth
     silent = {"compile", "capture"} | (set(field_types(Normalisation)) if plan.weights_text else set())
-    if recipe.name not in list_recipes():
-        return ""
-    named = leaves(named_recipe(recipe.name, depth))
-    changed = [
-        f"{name}={leaf.text or 'none'} ({named[name].text or 'none'})"
-        for name, leaf in leaves(recipe).items()
-        if leaf.value != named[name].value and name not in silent
-    ]
+    found = deviations(plan.recipe, plan.spec.depth, silent=silent)
+    changed = [f"{name}={text} ({named})" for name, (text, named) in found.items()]
     return f", but {', '.join(changed)}" if changed else ""
