@@ -228,13 +228,12 @@ def build_state(
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     scales = recipe.execution.precision == "fp16" and not recipe.execution.loss_scale
     optimizer = build_optimizer(model, recipe.optimizer, shares=shares, can_skip=scales)
-    keep = spec.keep_probabilities if spec.stochastic_depth else ()
     step_function = TrainStep(
         model,
         optimizer,
         recipe,
         device,
-        keep,
+        spec.keep_probabilities if spec.stochastic_depth else (),
         still=still_norms(model, recipe.transfer),
         class_weights_K=None if class_weights is None else class_weights.to(device),
     )
