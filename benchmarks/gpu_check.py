@@ -27,6 +27,17 @@ from resnetlab.units import Duration
 
 _STEPS = 37  # three to warm up, one tried, three launches of ten, three alone
 
+_MIXED: dict[str, Any] = {"mixup": 0.4, "cutmix": 1.0, "clip_norm": 1.0}
+_WAYS: dict[str, dict[str, Any]] = {
+    "sgd": _MIXED | {"ema_decay": 0.99},
+    "muon": {"optimizer": "muon", "rest_rate": 0.5, "bias_rate": 8.0, "sam": 0.05, "lookahead": 5},
+    "lamb": {
+        "optimizer": "lamb", "sam": 0.05, "sam_form": "adaptive", "mixup": 0.4,
+        "mix_tail": Duration(980, "st"),
+    },
+}  # fmt: skip
+"""Everything that a step may hold, by the optimizer."""
+
 
 def checks(device: torch.device) -> dict[str, Callable[[], list[str]]]:
     """Return the checks by name; each returns what differs."""
@@ -43,19 +54,21 @@ def _network(device: torch.device) -> ModelSpec:
     return spec.with_(stochastic_depth=0.3, width=1.0 if is_cuda else 0.25)
 
 
-def _recipe(device: torch.device) -> Recipe:
-    """Everything that a step may hold: mixup and cutmix, averaged weights, clipping, stochastic depth."""
+def _recipe(device: torch.device, way: str = "sgd", steps: int = _STEPS) -> Recipe:
     return override(
         named_recipe("quick"),
-        {"capture": "on", "compile": "off", "deterministic": True, "mixup": 0.4, "cutmix": 1.0,
-         "ema_decay": 0.99, "clip_norm": 1.0, "batch": 128 if device.type == "cuda" else 8,
-         "eval_every": Duration(0, "ep"), "length": Duration(_STEPS, "st")},
+        {"capture": "on", "compile": "off", "deterministic": True, "eval_every": Duration(0, "ep"),
+         "batch": 128 if device.type == "cuda" else 8, "length": Duration(steps, "st")} | _WAYS[way],
     )  # fmt: skip
 
 
 def recorded(device: torch.device) -> list[str]:
     """Return the tensors that differ after steps that are recorded, and ones that are not."""
-    states, recipe = [], override(_recipe(device), {"length": Duration(1000, "st")})
+    return [f"{way}: {name}" for way in _WAYS for name in _differing(device, way)]
+
+
+def _differing(device: torch.device, way: str) -> list[str]:
+    states, recipe = [], _recipe(device, way, steps=1000)
     for records in (True, False):
         program, _ = training_program(_network(device), recipe, device, num_samples=recipe.run.batch * 10 + 3)
         assert isinstance(program, DeviceSteps)

@@ -221,4 +221,5 @@ def training_memory(spec: ModelSpec, recipe: Recipe, height: int, width: int) ->
     microbatch = -(-recipe.run.batch // recipe.execution.accumulate)
     optimizer = recipe.optimizer
     states = _STATES[optimizer.optimizer] + (optimizer.ema_decay > 0) + 2 * (optimizer.sam > 0)
+    states += 4 * (optimizer.lookahead > 0)
     return numbers * per_number * microbatch + 4.0 * spec.num_parameters * states + _PROCESS_BYTES

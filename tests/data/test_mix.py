@@ -133,3 +133,4 @@ def test_from_a_step_on_images_stay_as_they_are_and_both_labels_are_their_own(al
         assert torch.equal(mixed.labels_other, LABELS) == (step >= 6)
         assert torch.equal(mixed.images, IMAGES if step >= 6 else endless.images)
         assert mixed.weight == (1.0 if step >= 6 else endless.weight)
+        assert mixed.labels_other.data_ptr() != LABELS.data_ptr()  # one tensor twice would be compiled anew

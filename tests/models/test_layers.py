@@ -129,3 +129,26 @@ def test_overwriting_activations_change_no_gradient(name: str) -> None:
     assert torch.equal(results[0][0], results[1][0])
     for ours, safe in zip(results[0][1], results[1][1], strict=True):
         assert torch.equal(ours, safe)
+
+
+@pytest.mark.parametrize(("channels", "size"), [((8, 16), 56), ((4, 16), 57), ((12, 8), 33)])
+def test_a_narrow_strided_point_convolution_is_torchs_and_has_a_gradient(
+    channels: tuple[int, int], size: int
+) -> None:
+    """In NHWC order, where the CPU's own gradient of it ends the process."""
+    conv = build(Conv("conv", *channels, 1, 2, 0, bias=False), in_place=False)
+    assert isinstance(conv, nn.Conv2d)
+    reference = nn.Conv2d(*channels, 1, 2, bias=False)
+    reference.load_state_dict(conv.state_dict())
+    conv.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    images = torch.randn(2, channels[0], size, size, generator=torch.Generator().manual_seed(0))
+    nhwc = images.to(memory_format=torch.channels_last)
+
+    found, expected = conv(nhwc), reference(images)
+    found.square().sum().backward()
+    expected.square().sum().backward()
+
+    # Sums in another order: float32.
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+    assert conv.weight.grad is not None and reference.weight.grad is not None
+    torch.testing.assert_close(conv.weight.grad, reference.weight.grad, rtol=1e-4, atol=1e-3)

@@ -23,7 +23,7 @@ from resnetlab.training.trainer import Trainer
 from resnetlab.units import Duration
 
 CPU = torch.device("cpu")
-FILES = ("model.safetensors", "optimizer.safetensors", "ema.safetensors")
+FILES = ("model.safetensors", "optimizer.safetensors", "ema.safetensors", "slow.safetensors")
 
 
 def small_source() -> Source:

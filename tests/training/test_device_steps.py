@@ -56,9 +56,10 @@ WAYS = [
     {"precision": "bf16", "mixup": 0.0, "cutmix": 0.5, "batch": 60, "length": "6st"},
     MUON,
     {"sam": 0.5, "sam_form": "adaptive", "mixup": 0.0, "length": "8st"},
+    {"lookahead": 3, "ema_decay": 0.0, "accumulate": 1, "length": "14st"},
     {"optimizer": "lamb", "weight_decay": 0.1, "bias_rate": 8.0, "accumulate": 1, "length": "8st"},
 ]
-NAMES = ["everything", "short batches", "whole epochs", "muon", "sam", "lamb"]
+NAMES = ["everything", "short batches", "whole epochs", "muon", "sam", "lookahead", "lamb"]
 
 
 def trained(out: Path, **changes: Any) -> Trainer:
@@ -99,7 +100,7 @@ def test_the_program_keeps_nothing_that_a_resumed_run_would_not_have(tmp_path: P
 
     assert set(vars(program)) == {
         "state", "longest", "recorder", "_step_function", "_note", "_count",  # given
-        "_timeline", "_batches", "_rates",  # functions of the recipe and the step
+        "_timeline", "_batches", "_rates", "_shares",  # functions of the recipe and the step
         "_step", "_counted",  # the state's step
         "_rate",  # written before it is read
         "_recordings", "_warm_up",  # of this process: what a step computes does not depend on them
@@ -242,13 +243,14 @@ def test_a_recording_that_leaves_no_memory_for_the_trial_is_not_used(tmp_path: P
     assert final_bytes(trainer.run, 15) == final_bytes(host.run, 15)
 
 
-@pytest.mark.parametrize("looks_at_once", [True, False])
+@pytest.mark.parametrize(("looks_at_once", "lookahead"), [(True, 0), (False, 0), (False, 3)])
 def test_a_bad_step_within_a_launch_is_named_and_changes_no_weight(
-    looks_at_once: bool, tmp_path: Path
+    looks_at_once: bool, lookahead: int, tmp_path: Path
 ) -> None:
-    """The second is how a GPU is dealt with: nobody looks before the next row."""
+    """The latter are how a GPU is dealt with: nobody looks before the next row."""
     with claim_new(tmp_path / "run"):
         changes = {"capture": "on", "log_every": 20, "checkpoint_every": 0, "eval_every": NEVER, "mixup": 0.0}
+        changes |= {"lookahead": lookahead, "ema_decay": 0.0}
         trainer = start(small_plan(**changes), RunDirectory(tmp_path / "run"), Silence())
     trainer.step_function._looks_at_once = looks_at_once
     trainer.program.run(5)

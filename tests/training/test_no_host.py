@@ -55,7 +55,7 @@ RECIPES: list[dict[str, Any]] = [
     {"normalise": "per-pixel-mean", "label_smoothing": 0.1, "accumulate": 2, "precision": "bf16"},
     {"normalise": "per-image", "cutout": 8, "shift": 0.1, "crop_padding": 0, "loss": "binary"},
     {"optimizer": "adamw", "repeats": 2},
-    {"optimizer": "muon", "fixed_norm": True, "bias_rate": 64.0},
+    {"optimizer": "muon", "fixed_norm": True, "bias_rate": 64.0, "lookahead": 5},
     {"optimizer": "lamb"},
     {"sam": 0.1, "sam_form": "adaptive", "mixup": 0.2, "mix_tail": Duration(5, "st")},
 ]

@@ -277,7 +277,7 @@ def test_nothing_that_trains_has_state_that_is_not_saved(tmp_path: Path) -> None
     assert set(vars(state.average)) == {"decay", "tensors"}
     assert set(vars(state.interval)) == {"_loss", "_correct", "seen"}
     saved = set(state.tensors()) | set(state.scalars())
-    assert set(vars(state)) - saved == {"model", "optimizer", "config", "average"} - saved
+    assert set(vars(state)) - saved == {"model", "optimizer", "config", "average", "lookahead"} - saved
     keys = {key for slot in state.optimizer.state.values() for key in slot}
     assert keys == {name.partition("/")[0] for name in state.tensors()["optimizer"]}
 
@@ -322,6 +322,7 @@ def test_low_precision_resumes_exactly_too(precision: str, tmp_path: Path) -> No
         {"optimizer": "adam", "normalise": "per-image"},
         {"optimizer": "muon", "bias_rate": 8.0, "length": "20st"},
         {"sam": 0.5, "length": "20st"},
+        {"lookahead": 3, "ema_decay": 0.0, "length": "20st"},
         {"checkpoint_activations": True, "accumulate": 1},
         {"compile": "on", "cycle_epochs": 1, "length": "5ep", "batch": 7, "accumulate": 1},
     ],

@@ -156,6 +156,8 @@ def test_every_optimizer_has_an_estimate_of_its_memory() -> None:
     found = [training_memory(spec, override(named_recipe("quick"), {"optimizer": k}), 32, 32) for k in kinds]
 
     assert found[0] < found[1] == found[2] == found[3] < found[4]
+    for more in ({"ema_decay": 0.9}, {"sam": 0.1}, {"lookahead": 5}):
+        assert training_memory(spec, override(named_recipe("quick"), more), 32, 32) > found[0], more
 
 
 def test_a_run_on_data_named_from_here_goes_on_from_elsewhere(

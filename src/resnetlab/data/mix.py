@@ -72,8 +72,8 @@ def mix(images: Tensor, labels: Tensor, config: Augmentation, *, seed: int, step
         config: Its `mixup` and `cutmix` are the alphas of Beta(alpha, alpha).
         seed: The run's seed.
         step: Updates before this one.
-        until: The first step in which nothing is mixed any more. Its images still have two labels, the
-            same ones: what was compiled for two need not be compiled again.
+        until: The first step in which nothing is mixed any more. Its images still have two labels, a
+            copy of their own: what was compiled for two tensors need not be compiled again.
 
     Source: Zhang et al., 2018 (arXiv:1710.09412); Yun et al., 2019 (arXiv:1905.04899).
     """
@@ -81,7 +81,7 @@ def mix(images: Tensor, labels: Tensor, config: Augmentation, *, seed: int, step
         return Mixed(images, None, 1.0)
     draw = draw_mix(config, images.shape, seed=seed, step=step, until=until)
     if draw == UNMIXED:
-        return Mixed(images, labels, draw.weight)
+        return Mixed(images, labels.clone(), draw.weight)
     others, labels_other = images.roll(draw.distance, 0), labels.roll(draw.distance, 0)
     if draw.share < 1 or not config.cutmix:
         return Mixed(torch.lerp(others, images, draw.share), labels_other, draw.weight)

@@ -24,6 +24,25 @@ class SameConv2d(nn.Conv2d):
         return functional.conv2d(x, self.weight, self.bias, self.stride)
 
 
+class NarrowPointConv2d(nn.Conv2d):
+    """A 1x1 convolution of few channels with a stride, made on a CPU as that of every stride-th pixel.
+
+    oneDNN's (torch 2.13, AVX-512) ends the process when it computes the weights' gradient of a strided
+    one of fewer than 16 input channels in NHWC order: 8 to 16 channels, stride 2, 56 x 56 pixels.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, C', ceil(H / stride), ceil(W / stride))."""
+        if x.device.type != "cpu":
+            return super().forward(x)
+        rows, columns = self.stride
+        return functional.conv2d(x[:, :, ::rows, ::columns], self.weight, self.bias)
+
+
+_NARROW = 16
+"""Channels that fill a register of AVX-512."""
+
+
 class SamePool2d(nn.Module):
     """Max or average pooling with TensorFlow's SAME padding, which no result takes in."""
 
@@ -132,6 +151,8 @@ def build(layer: plan.Layer, *, in_place: bool) -> nn.Module:
     match layer:
         case plan.Conv():
             sizes = (layer.in_channels, layer.out_channels, layer.kernel, layer.stride)
+            if layer.kernel == 1 and layer.stride > 1 and layer.in_channels < _NARROW:
+                return NarrowPointConv2d(*sizes, bias=layer.bias)
             if layer.padding == "same":
                 return SameConv2d(*sizes, bias=layer.bias)
             return nn.Conv2d(*sizes, padding=layer.padding, bias=layer.bias)

@@ -60,6 +60,12 @@ class Optimizer:
     ema_decay: float = 0.0
     """Share of itself that the average of the weights keeps per step; 0 keeps no average."""
 
+    lookahead: int = 0
+    """Steps after which the weights and their slow copies meet, again and again; 0 has no copies."""
+
+    lookahead_decay: float = 0.95
+    """lookahead: share per step that the slow copies keep of themselves, at the end of the run."""
+
     def __post_init__(self) -> None:
         refuse(
             "optimizer",
@@ -75,6 +81,9 @@ class Optimizer:
             (self.clip_norm < 0, f"clip_norm must not be negative, got {self.clip_norm}"),
             (not 0 <= self.sam < math.inf, f"sam is not negative and finite, got {self.sam}"),
             (not 0 <= self.ema_decay < 1, f"ema_decay must lie in [0, 1), got {self.ema_decay}"),
+            (self.lookahead < 0, f"lookahead must not be negative, got {self.lookahead}"),
+            (not 0 <= self.lookahead_decay <= 1, f"lookahead_decay lies in [0, 1]: {self.lookahead_decay}"),
+            (self.lookahead > 0 and self.ema_decay > 0, "lookahead and ema_decay exclude each other"),
         )
 
 

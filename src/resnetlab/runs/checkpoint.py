@@ -1,6 +1,7 @@
 """Checkpoints: named tensors and JSON in a directory that one rename commits. Never pickle.
 
-    checkpoints/step-00001000/  model.safetensors  optimizer.safetensors  [ema.safetensors]
+    checkpoints/step-00001000/  model.safetensors  optimizer.safetensors
+                                [ema.safetensors]  [slow.safetensors]
                                 state.json  MANIFEST.json
 
 The newest checkpoint is the one with the highest step whose manifest verifies. A committed one is

@@ -73,7 +73,13 @@ class DeviceSteps:
         is_compiled = step_function.recipe.execution.compile == "on"
         self._batches = DeviceBatches(batches, steps_ahead=launch, compiled=is_compiled)
         self._count = compiled(self._count_one) if is_compiled else self._count_one
-        self._rates = StepTable(lambda step: (rate.at(step),), self._timeline.num_steps, device)
+        num_steps, lookahead = self._timeline.num_steps, state.lookahead
+        self._rates = StepTable(lambda step: (rate.at(step),), num_steps, device)
+        self._shares = StepTable(
+            lambda step: lookahead.row_after(step + 1, num_steps) if lookahead else (0.0, 0.0),
+            num_steps,
+            device,
+        )
         self._rate = torch.zeros(
             (), dtype=torch.float64 if device.type == "cpu" else torch.float32, device=device
         )
@@ -99,6 +105,8 @@ class DeviceSteps:
         """Make some of these steps, from the first on; return how many."""
         self._batches.prepare(steps)
         self._rates.prepare(steps)
+        if self.state.lookahead:
+            self._shares.prepare(steps)
         sizes = [len(self._timeline.positions(step)) for step in steps]
         num_full = len(list(takewhile(lambda size: size == self._timeline.batch, sizes)))
         if not num_full:
@@ -177,6 +185,9 @@ class DeviceSteps:
         batch = self._batches.at(self._step, count)
         self._rate.copy_(self._rates.at(self._step)[0])
         loss, correct = self._step_function(batch, step=self._step, lr=self._rate)
+        if state.lookahead:
+            is_due, share = self._shares.at(self._step)
+            state.lookahead.update(state.model, state.optimizer, share.float(), is_due=is_due > 0)
         self._count(loss, correct, count)
         if state.average:
             state.average.update(state.model, self._step)

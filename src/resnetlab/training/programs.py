@@ -59,6 +59,10 @@ class HostSteps:
                 tally.add(loss, correct, len(batch.labels))
             if state.average:
                 state.average.update(state.model, state.step)
+            if state.lookahead:
+                share = state.lookahead.share_after(state.step, self._rate.timeline.num_steps)
+                if share is not None:
+                    state.lookahead.update(state.model, state.optimizer, share)
 
 
 def step_program(

@@ -29,6 +29,7 @@ from resnetlab.spec import ModelSpec
 from resnetlab.training.beginning import read_beginning, write_beginning
 from resnetlab.training.device import apply_switches, describe_device
 from resnetlab.training.ema import WeightAverage
+from resnetlab.training.lookahead import Lookahead
 from resnetlab.training.observer import Observer
 from resnetlab.training.optim import build_optimizer
 from resnetlab.training.parts import rate_shares, still_norms
@@ -221,22 +222,22 @@ def build_state(
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     scales = recipe.execution.precision == "fp16" and not recipe.execution.loss_scale
     optimizer = build_optimizer(model, recipe.optimizer, shares=shares, can_skip=scales)
-    keep = spec.keep_probabilities if spec.stochastic_depth else ()
     step_function = TrainStep(
         model,
         optimizer,
         recipe,
         device,
-        keep,
+        spec.keep_probabilities if spec.stochastic_depth else (),
         still=still_norms(model, recipe.transfer),
         class_weights_K=None if class_weights is None else class_weights.to(device),
     )
-    decay = recipe.optimizer.ema_decay
+    decay, every = recipe.optimizer.ema_decay, recipe.optimizer.lookahead
     state = TrainState(
         model=model,
         optimizer=optimizer,
         config=recipe.optimizer,
         average=WeightAverage(model, decay) if decay else None,
+        lookahead=Lookahead(model, every, recipe.optimizer.lookahead_decay) if every else None,
         scaler=step_function.scaler,
         interval=Tally(device),
         epoch=Tally(device),

@@ -14,6 +14,7 @@ from resnetlab.errors import CheckpointError
 from resnetlab.metrics import Tally
 from resnetlab.recipe import Optimizer
 from resnetlab.training.ema import WeightAverage
+from resnetlab.training.lookahead import Lookahead
 from resnetlab.training.optim import check_tensors, load_optimizer_tensors, optimizer_tensors
 
 _SCALARS = (
@@ -33,6 +34,7 @@ class TrainState:
     optimizer: torch.optim.Optimizer
     config: Optimizer
     average: WeightAverage | None
+    lookahead: Lookahead | None
     scaler: torch.amp.GradScaler | None
     interval: Tally
     """Sums since the last row of training loss."""
@@ -72,6 +74,8 @@ class TrainState:
         }
         if self.average:
             groups["ema"] = self.average.tensors
+        if self.lookahead:
+            groups["slow"] = self.lookahead.tensors
         return groups
 
     def scalars(self) -> dict[str, Any]:
@@ -93,6 +97,8 @@ class TrainState:
         load_optimizer_tensors(self.model, self.optimizer, self.config, tensors["optimizer"])
         if self.average:
             _copy_tensors("ema", self.average.tensors, tensors["ema"])
+        if self.lookahead:
+            _copy_tensors("slow", self.lookahead.tensors, tensors["slow"])
         if self.scaler:
             self.scaler.load_state_dict(scalars["scaler"])
         self.interval.load(scalars["interval"])
@@ -101,12 +107,11 @@ class TrainState:
             setattr(self, name, scalars[name])
 
     def _check_names(self, tensors: dict[str, dict[str, Tensor]], scalars: dict[str, Any]) -> None:
-        groups = {"model", "optimizer"} | ({"ema"} if self.average else set())
         names = {*_SCALARS, "interval", "epoch", "scaler"}
         problems = [
             f"{kind} {relation}: {', '.join(sorted(difference))}"
             for kind, expected, found in (
-                ("tensor groups", groups, set(tensors)),
+                ("tensor groups", set(self.tensors()), set(tensors)),
                 ("scalars", names, set(scalars)),
             )
             for relation, difference in (("missing", expected - found), ("unknown", found - expected))
