@@ -295,3 +295,20 @@ def test_where_nothing_waits_a_bad_step_is_named_later_and_changes_no_weight(opt
     with pytest.raises(DivergedError, match="diverged at step 2: the loss is not finite"):
         step_function.refuse_bad_steps(lambda step: asked.append(step) or bad)
     assert asked == [1]
+
+
+@pytest.mark.parametrize("optimizer", ["lamb", "muon"])
+def test_our_own_optimizers_are_left_out_too_where_fp16_overflows(optimizer: str) -> None:
+    model = small_model()
+    step = stepper(model, precision="fp16", optimizer=optimizer, nesterov=False)
+    assert step.scaler is not None
+    step.scaler._init_scale = 2.0**40
+    before = [p.detach().clone() for p in model.parameters()]
+
+    step(samples(), step=0, lr=0.1)
+
+    assert all(torch.equal(p, b) for p, b in zip(model.parameters(), before, strict=True))
+    assert not step.optimizer.state
+    step.scaler.update(1.0)
+    step(samples(), step=1, lr=0.1)
+    assert not any(torch.equal(p, b) for p, b in zip(model.parameters(), before, strict=True))
