@@ -314,3 +314,20 @@ def test_every_bn_has_counted_each_microbatch_once_and_a_still_one_none() -> Non
 
     assert set(counted(by_itself).values()) == {6}
     assert counted(model) == counted(by_itself) | {"layer2.0.bn1.num_batches_tracked": 0}
+
+
+@pytest.mark.parametrize("optimizer", ["lamb", "muon"])
+def test_our_own_optimizers_are_left_out_too_where_fp16_overflows(optimizer: str) -> None:
+    model = small_model()
+    step = stepper(model, precision="fp16", optimizer=optimizer, nesterov=False)
+    assert step.scaler is not None
+    step.scaler._init_scale = 2.0**40
+    before = [p.detach().clone() for p in model.parameters()]
+
+    step(samples(), step=0, lr=0.1)
+
+    assert all(torch.equal(p, b) for p, b in zip(model.parameters(), before, strict=True))
+    assert not step.optimizer.state
+    step.scaler.update(1.0)
+    step(samples(), step=1, lr=0.1)
+    assert not any(torch.equal(p, b) for p, b in zip(model.parameters(), before, strict=True))

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from resnetlab.recipe import Optimizer
 from resnetlab.training.packing import laid_out_like, pack, unpack
 
-_SMALLEST_NORM = 1e-12  # as in google-research/sam
-_ETA = 0.01  # "adaptive": added to |w|; the paper's
+_SMALLEST_NORM = 1e-12  # as in davda54/sam
+_ETA = 0.01  # "adaptive": added to |w|; the default of SamsungLabs/ASAM
 
 
 @contextmanager
@@ -25,8 +25,8 @@ def uphill(model: nn.Module, config: Optimizer) -> Iterator[None]:
         config: "adaptive" measures that distance in the scale of each weight: the factors T of ASAM are
             |w| + 0.01 for kernels and BN's gamma, 1 for biases.
 
-    Source: Foret et al., 2021 (arXiv:2010.01412), equation 2; Kwon et al., 2021 (arXiv:2102.11600),
-    equation 6 with p = 2, and SamsungLabs/ASAM for eta and biases.
+    Source: Foret et al., 2021 (arXiv:2010.01412); Kwon et al., 2021 (arXiv:2102.11600), both with the
+    Euclidean norm; SamsungLabs/ASAM for the .01 and for biases.
     """
     moving = {name: p for name, p in model.named_parameters() if p.grad is not None}
     kept: dict[torch.dtype, list[Tensor]] = {}
