@@ -61,8 +61,8 @@ def resolves(arguments: list[str]) -> None:
     if arguments[0] != "train":
         return
     _, knobs = split_settings(options.set)
-    spec = resolve_model(options.model, knobs)
-    resolve_recipe(options, spec.depth, "quick")
+    for model in options.models:
+        resolve_recipe(options, resolve_model(model, knobs).depth, "quick")
 
 
 @pytest.mark.parametrize("section", FLAGS)
