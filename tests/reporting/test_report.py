@@ -146,6 +146,8 @@ def test_what_cannot_be_reported_is_said(tmp_path: Path, capsys: pytest.CaptureF
     with pytest.raises(DataError, match=r"spec\.json is damaged"):
         report(run)
     assert main(["report", str(run)]) == 3
+    assert main(["show", str(tmp_path)]) == 2
+    assert f"resnetlab report {tmp_path}" in capsys.readouterr().err
     assert main(["report", str(tmp_path / "nowhere")]) == 2
     assert main(["report", str(run), "-o", str(tmp_path / "x.gif")]) == 2
     assert "no such kind of picture" in capsys.readouterr().err

@@ -1,6 +1,7 @@
 """`resnetlab show`. Imports no torch."""
 
 import argparse
+import shlex
 from pathlib import Path
 
 from resnetlab.cli.compare import compare
@@ -30,6 +31,9 @@ def show(options: argparse.Namespace) -> None:
     elif names[0] in list_recipes():
         refuse_table_flags(options, f"{names[0]} is a recipe")
         print_recipe(options, names[0])
+    elif any(Path(names[0]).glob("*/recipe.json")):
+        command = f"resnetlab report {shlex.quote(names[0])}"
+        raise UsageError(f"{names[0]} is no run, it holds some", hint=f"`{command}` tells of all of them.")
     else:
         print_model(options, named_model(options, names[0]))
 
