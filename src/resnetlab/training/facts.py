@@ -6,13 +6,10 @@ import torch
 
 from resnetlab.data.loader import count_workers
 from resnetlab.data.preprocessing import Geometry
-from resnetlab.plaindata import field_types
-from resnetlab.recipe import Normalisation
-from resnetlab.recipes import list_recipes, named_recipe
 from resnetlab.runs.environment import cpu_name, version
 from resnetlab.schedule import LearningRate
-from resnetlab.settings import leaves
 from resnetlab.spec import ModelSpec
+from resnetlab.tables.differences import decided_for_us, deviations
 from resnetlab.training.device import describe_device
 from resnetlab.training.parts import plan_parts
 from resnetlab.training.planning import RunPlan
@@ -114,14 +111,6 @@ def _deviations(plan: RunPlan) -> str:
 
     A normalisation that came with trained weights is not told number by number.
     """
-    recipe, depth = plan.recipe, plan.spec.depth
-    silent = {"compile", "capture"} | (set(field_types(Normalisation)) if plan.weights_text else set())
-    if recipe.name not in list_recipes():
-        return ""
-    named = leaves(named_recipe(recipe.name, depth))
-    changed = [
-        f"{name}={leaf.text or 'none'} ({named[name].text or 'none'})"
-        for name, leaf in leaves(recipe).items()
-        if leaf.value != named[name].value and name not in silent
-    ]
+    silent = decided_for_us(begins_trained=bool(plan.weights_text))
+    changed = deviations(plan.recipe, plan.spec.depth, silent)
     return f", but {', '.join(changed)}" if changed else ""
