@@ -1,6 +1,7 @@
 """The run directories at and below given paths."""
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -46,23 +47,18 @@ def _is_run(path: Path) -> bool:
     return os.path.isfile(path / "recipe.json")
 
 
-def _by_number(name: str) -> tuple[tuple[int, int, str], ...]:
-    """Return a key that puts seed2 before seed10."""
-    parts, text = [], ""
-    for character in name:
-        if text and character.isdecimal() != text[-1].isdecimal():
-            parts.append(text)
-            text = ""
-        text += character
-    parts.append(text)
-    return tuple((0, int(part), part) if part.isdecimal() else (1, 0, part) for part in parts)
+def _by_number(name: str) -> tuple[str | int, ...]:
+    """Return a key that puts seed2 before seed10: texts and numbers in turn."""
+    return tuple(int(part) if odd % 2 else part for odd, part in enumerate(re.split(r"([0-9]+)", name)))
 
 
 def _nothing_at(path: Path) -> UsageError:
     if not os.path.lexists(path):
         return UsageError(f"no run at {path}: there is no such directory")
     if not path.is_dir():
-        return UsageError(f"no run at {path}: it is a file", hint="Name a run's directory, or a folder of runs.")
+        return UsageError(
+            f"no run at {path}: it is a file", hint="Name a run's directory, or a folder of runs."
+        )
     return UsageError(
         f"no run at {path} or below it: no directory there holds a recipe.json",
         hint="`resnetlab train` makes one with --out.",

@@ -50,9 +50,7 @@ PUBLISHED: dict[tuple[str, str], Published] = {
     ("cifar10", "resnet32"): _single(7.51),
     ("cifar10", "resnet44"): _single(7.17),
     ("cifar10", "resnet56"): _single(6.97),
-    ("cifar10", "resnet110"): Published(
-        error=6.43, source=_TABLE_6, what="best of 5", mean=6.61, std=0.16
-    ),
+    ("cifar10", "resnet110"): Published(error=6.43, source=_TABLE_6, what="best of 5", mean=6.61, std=0.16),
     ("cifar10", "resnet1202"): _single(7.93),
     ("cifar10", "resnet164"): _median(5.93, _DEPTHS),
     ("cifar10", "resnet1001"): _median(7.61, _DEPTHS),

@@ -52,7 +52,7 @@ class RecordedRun:
     @property
     def error(self) -> float:
         """The test error in %: last step, single view. Of finished runs only."""
-        return 100 * (self.result["seen"] - self.result["correct"]) / self.result["seen"]
+        return 100 * float(self.result["seen"] - self.result["correct"]) / int(self.result["seen"])
 
     @cached_property
     def evaluations(self) -> tuple[Row, ...]:
@@ -81,7 +81,7 @@ class RecordedRun:
         if not self.evaluations or not (row := self.evaluations[-1]).get("epoch"):
             return None
         if not cycle:
-            samples = round(row["step"] * batch / row["epoch"])
+            samples: int = round(row["step"] * batch / row["epoch"])
             return -(-length.count * samples // batch)
         steps = row["step"] * length.count / row["epoch"]  # whole cycles are of equally many steps
         is_whole = row["epoch"] % cycle == 0 and length.count % cycle == 0
@@ -97,7 +97,9 @@ class RecordedRun:
     @property
     def resumed_at(self) -> tuple[int, ...]:
         """The steps after which the run was begun again."""
-        return tuple(int(row["step"]) for row in self.events if row.get("event") == "resume" and row.get("step"))
+        return tuple(
+            int(row["step"]) for row in self.events if row.get("event") == "resume" and row.get("step")
+        )
 
 
 def read_runs(paths: Sequence[str | Path]) -> list[RecordedRun]:
@@ -168,7 +170,9 @@ def read_run(path: Path) -> RecordedRun:
 
 
 def _data_problems(data: Row, spec: ModelSpec) -> Iterator[str]:
-    if missing := [name for name in ("name", "class_names", "fingerprint", "image_shape") if name not in data]:
+    if missing := [
+        name for name in ("name", "class_names", "fingerprint", "image_shape") if name not in data
+    ]:
         yield f"/data.json is damaged: no {', '.join(missing)}"
     elif len(data["class_names"]) > spec.classes:
         yield f": data.json has {len(data['class_names'])} classes, the network of spec.json {spec.classes}"

@@ -1,0 +1,187 @@
+"""Runs that differ in nothing but the seed, and their numbers."""
+
+import json
+import re
+import statistics
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from resnetlab.catalog import changed_texts, list_models
+from resnetlab.plaindata import to_plain
+from resnetlab.recipes import list_recipes
+from resnetlab.reporting.published import PUBLISHED, TEST_IMAGES, Published
+from resnetlab.reporting.reading import RecordedRun
+from resnetlab.settings import leaves
+from resnetlab.tables.differences import decided_for_us, deviations, differing_fields
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Runs of the same network, recipe, data and first weights, by seed."""
+
+    runs: tuple[RecordedRun, ...]
+    network: str
+    """The network's name, and what makes it another than the one it is named after: "resnet20 width=0.5"."""
+    recipe: str
+    """The recipe's name."""
+    deviations: tuple[str, ...]
+    """What differs from the recipe of that name: "lr=0.2 (0.1)"."""
+    data: str
+    """The data's name."""
+
+    @property
+    def finished(self) -> tuple[RecordedRun, ...]:
+        """The runs that came to their end; all numbers are of these."""
+        return tuple(run for run in self.runs if run.is_finished)
+
+    @property
+    def unfinished(self) -> tuple[RecordedRun, ...]:
+        """The others."""
+        return tuple(run for run in self.runs if not run.is_finished)
+
+    @property
+    def errors(self) -> tuple[float, ...]:
+        """The test error in % of each finished run: last step, single view."""
+        return tuple(run.error for run in self.finished)
+
+    @property
+    def mean(self) -> float | None:
+        """Their mean; none without a finished run."""
+        return statistics.fmean(self.errors) if self.errors else None
+
+    @property
+    def std(self) -> float | None:
+        """Their sample standard deviation (n - 1); none with less than two."""
+        return statistics.stdev(self.errors) if len(self.errors) > 1 else None
+
+    @property
+    def best(self) -> RecordedRun | None:
+        """The run with the least error, where there are two or more."""
+        return min(self.finished, key=lambda run: run.error) if len(self.errors) > 1 else None
+
+    @property
+    def worst(self) -> RecordedRun | None:
+        """The run with the greatest error, where there are two or more."""
+        return max(self.finished, key=lambda run: run.error) if len(self.errors) > 1 else None
+
+    @property
+    def seconds(self) -> float | None:
+        """Mean time of all updates of a run, without evaluations and saves."""
+        times = [float(run.result["train_seconds"]) for run in self.finished]
+        return statistics.fmean(times) if times else None
+
+    @property
+    def published(self) -> Published | None:
+        """The paper's error of this very network on this data, if it is the whole CIFAR."""
+        run = self.runs[0]
+        found = PUBLISHED.get((str(run.data["name"]), self.network))
+        tests = [row for each in self.runs for row in (*each.evaluations, each.result) if row]
+        is_whole = all(row["seen"] == TEST_IMAGES for row in tests if row.get("kind", "test") == "test")
+        is_cifar = (*run.data["image_shape"],) == (32, 32, 3) and len(run.data["class_names"]) in (10, 100)
+        return found if is_whole and is_cifar else None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the network has no shortcuts."""
+        return self.runs[0].spec.shortcut == "none"
+
+    @property
+    def depth(self) -> int:
+        """Weighted layers of the network."""
+        return self.runs[0].spec.depth
+
+
+def group_runs(runs: Iterable[RecordedRun]) -> list[Group]:
+    """Return the runs in groups, sorted by family and depth of the network, then recipe, then data."""
+    by_key: dict[str, list[RecordedRun]] = defaultdict(list)
+    for run in runs:
+        by_key[_key(run)].append(run)
+    groups = [_group(members) for members in by_key.values()]
+    return sorted(_told_apart(groups), key=_rank)
+
+
+def _key(run: RecordedRun) -> str:
+    """Return everything that two seeds of one experiment share, as text."""
+    recipe = to_plain(run.recipe)
+    del recipe["run"]["seed"]
+    data = {name: run.data[name] for name in ("fingerprint", "class_names", "image_shape")}
+    parts = {"spec": run.spec.to_json(), "recipe": recipe, "data": data, "weights": run.weights.get("sha256")}
+    return json.dumps(parts, sort_keys=True)
+
+
+def _group(members: Sequence[RecordedRun]) -> Group:
+    run = members[0]
+    silent = {"seed"} | decided_for_us(begins_trained=bool(run.weights))
+    return Group(
+        runs=tuple(sorted(members, key=lambda each: (each.seed, str(each.path)))),
+        network=" ".join((run.spec.name, *_knobs(run))),
+        recipe=run.recipe.name,
+        deviations=deviations(run.recipe, run.spec.depth, silent),
+        data=str(run.data["name"]),
+    )
+
+
+def _knobs(run: RecordedRun) -> list[str]:
+    """Return what makes the network another than the named one; classes and channels are the data's."""
+    height, _, channels = run.data["image_shape"]
+    by_the_data = {
+        f"classes={len(run.data['class_names'])}",
+        f"in_channels={channels}",
+        f"input_size={height}",
+    }
+    return [text for text in changed_texts(run.spec) if text not in by_the_data]
+
+
+def _told_apart(groups: Sequence[Group]) -> list[Group]:
+    """Return the groups, those that would read alike with what differs between them."""
+    alike: dict[tuple[Any, ...], list[Group]] = defaultdict(list)
+    for group in groups:
+        alike[group.network, group.recipe, group.deviations, group.data].append(group)
+    return [
+        group for same in alike.values() for group in (same if len(same) == 1 else _with_differences(same))
+    ]
+
+
+def _with_differences(alike: Sequence[Group]) -> list[Group]:
+    first = [group.runs[0] for group in alike]
+    prints = Counter(str(run.data["fingerprint"]) for run in first)
+    hashes = {str(run.weights.get("sha256")) for run in first}
+    told = []
+    for group, run in zip(alike, first, strict=True):
+        values = leaves(run.recipe)
+        more = [
+            f"{name}={leaf.text or 'none'}"
+            for name, leaf in values.items()
+            if name != "seed" and len({leaves(each.recipe)[name].text for each in first}) > 1
+        ]
+        fields = {name for each in first for name in differing_fields(run.spec, each.spec)}
+        more += [f"{name}={getattr(run.spec, name)}" for name in sorted(fields)]
+        more += [f"weights {str(run.weights.get('sha256', 'none'))[:8]}"] if len(hashes) > 1 else []
+        data = f"{group.data} {str(run.data['fingerprint'])[:8]}" if len(prints) > 1 else group.data
+        told.append(
+            Group(
+                runs=group.runs, network=group.network, recipe=group.recipe,
+                deviations=(*group.deviations, *more), data=data,
+            )
+        )  # fmt: skip
+    return told
+
+
+def _rank(group: Group) -> tuple[Any, ...]:
+    """Return the sorting key: plain networks first, as in the first paper, the rest as the catalog lists."""
+    recipes = list_recipes()
+    recipe = recipes.index(group.recipe) if group.recipe in recipes else len(recipes)
+    spec = group.runs[0].spec
+    family, families = _family(spec.name), [_family(name) for name in list_models()]
+    place = families.index(family) if family in families else len(families)
+    return (
+        not group.is_plain, place, family, spec.depth, group.network, recipe, group.recipe, group.deviations,
+        group.data,
+    )  # fmt: skip
+
+
+def _family(name: str) -> str:
+    """Return the name without its depth."""
+    return re.sub(r"[1-9][0-9]*", "*", name, count=1)
