@@ -57,10 +57,17 @@ def save(scenes: Sequence[Scene], path: Path) -> list[Path]:
         digits = max(2, len(str(len(contents))))
         paths = [path.with_stem(f"{path.stem}-{page:0{digits}}") for page in range(1, len(contents) + 1)]
     for target, content in zip(paths, contents, strict=True):
-        try:
-            write_file(target, content)
-        except WriteError as error:  # whose own hint speaks of runs
-            raise WriteError(
-                str(error).partition("\n")[0], hint="Mend that, or name another file."
-            ) from error
+        write_picture(target, content)
     return paths
+
+
+def write_picture(path: Path, content: bytes | str) -> None:
+    """Write a picture's file.
+
+    Raises:
+        WriteError: If it could not be written.
+    """
+    try:
+        write_file(path, content)
+    except WriteError as error:  # whose own hint speaks of runs
+        raise WriteError(str(error).partition("\n")[0], hint="Mend that, or name another file.") from error

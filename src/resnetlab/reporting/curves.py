@@ -1,0 +1,173 @@
+"""The curves of a report as plain data: error in % over the steps, as in He et al., 2015, Fig. 6."""
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from resnetlab.errors import UsageError
+from resnetlab.reporting.groups import Group
+from resnetlab.reporting.reading import RecordedRun
+
+Points = tuple[tuple[float, float], ...]
+"""(step, error in %), by step."""
+
+_MOST_WINDOWS = 160
+"""Points of a training curve, about one an epoch of the papers' runs: noise in dashes reads as dots."""
+
+_TOPS = (1, 2, 5, 10, 20, 40, 60, 80, 100)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """The errors of several runs: their mean with its band, and what a single run has alone."""
+
+    mean: Points = ()
+    band: tuple[tuple[float, float, float], ...] = ()
+    """(step, lowest, highest), where there are several runs."""
+    alone: tuple[Points, ...] = ()
+    """Unfinished runs beside finished ones, and the rest of runs that are longer than others."""
+
+    @property
+    def points(self) -> tuple[Points, ...]:
+        """All its parts."""
+        return tuple(part for part in (self.mean, *self.alone) if part)
+
+    @property
+    def end(self) -> tuple[float, float]:
+        """Its last point."""
+        return max((part[-1] for part in self.points), key=lambda point: point[0])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """What one row of the table shows over its training."""
+
+    name: str
+    is_plain: bool
+    color: int
+    """Equal for networks of the same depth in two panels."""
+    test: Line
+    train: Line
+    watched: str
+    """What `test` is of: test, or val."""
+    open_ends: Points
+    """Where unfinished runs are."""
+
+
+def curves_of(groups: Sequence[Group]) -> list[Curve]:
+    """Return the curves of all groups that have any.
+
+    The test error is that of the evaluations, on the validation samples if the run has any. The training
+    error is that of the rows of kind train: these cover a few steps each, where an evaluation's row covers
+    all since the last one, so that the drop at a milestone falls where the rate falls. They are pooled in
+    windows of equal numbers of steps, and stand in the middle of theirs.
+
+    Raises:
+        UsageError: If there is nothing to draw yet, or the runs are of different data.
+    """
+    groups = [group for group in groups if any(run.evaluations for run in group.runs)]
+    if not groups:
+        raise UsageError("no curve to draw: none of the runs has been evaluated yet")
+    data = {(str(g.runs[0].data["name"]), len(g.runs[0].data["class_names"])) for g in groups}
+    if len(data) > 1:
+        told = ", ".join(f"{name} ({classes} classes)" for name, classes in sorted(data))
+        raise UsageError(f"errors on different data in one picture: {told}", hint="Name runs of one of them.")
+    return [
+        Curve(
+            name=name,
+            is_plain=group.is_plain,
+            color=color,
+            test=_line(group, {run.path: _test_points(run) for run in group.runs}),
+            train=_line(group, _train_points(group)),
+            watched=next(run.watched for run in group.runs if run.evaluations),
+            open_ends=tuple(_test_points(run)[-1] for run in group.unfinished if run.evaluations),
+        )
+        for group, name, color in zip(groups, _names(groups), _colors(groups), strict=True)
+    ]
+
+
+def _names(groups: Sequence[Group]) -> list[str]:
+    """Return the networks' names; of a network that is there twice with what differs."""
+    names = []
+    for group in groups:
+        alike = [other for other in groups if other.network == group.network]
+        more = [group.recipe] if len({other.recipe for other in alike}) > 1 else []
+        told = [text.partition(" (")[0] for text in group.deviations]
+        shared = set.intersection(*({*other.deviations} for other in alike))
+        more += [text for text, whole in zip(told, group.deviations, strict=True) if whole not in shared]
+        more += [group.data] if len({other.data for other in alike}) > 1 else []
+        names.append(", ".join((group.network, *more)))
+    return names
+
+
+def _colors(groups: Sequence[Group]) -> list[int]:
+    """Return the same number for the same depth in both panels, as the paper has it."""
+    keys, counts = [], dict[tuple[bool, int], int]()
+    for group in groups:
+        place = (group.is_plain, group.depth)
+        counts[place] = counts.get(place, -1) + 1
+        keys.append((group.depth, counts[place]))
+    order = sorted(set(keys))
+    return [order.index(key) for key in keys]
+
+
+def _test_points(run: RecordedRun) -> Points:
+    return tuple((row["step"], 100 * (1 - row["accuracy"])) for row in run.evaluations)
+
+
+def _train_points(group: Group) -> dict[Path, Points]:
+    every = group.runs[0].recipe.run.log_every
+    longest = max(run.step for run in group.runs)
+    window = every * max(1, math.ceil(longest / _MOST_WINDOWS / every))
+    return {run.path: _pooled(run, window) for run in group.runs}
+
+
+def _pooled(run: RecordedRun, window: int) -> Points:
+    """Return the training errors, those of `window` steps in one point."""
+    windows: dict[int, list[tuple[int, int, float]]] = defaultdict(list)
+    before = 0
+    for row in run.rows:
+        if row["kind"] == "train" and row["step"] > before:
+            step = int(row["step"])
+            windows[(step - 1) // window].append((before, step, 100 * (1 - row["train_accuracy"])))
+            before = step
+    points = []
+    for rows in windows.values():
+        first, last = rows[0][0], rows[-1][1]
+        error = math.fsum((stop - start) * error for start, stop, error in rows) / (last - first)
+        points.append(((first + last) / 2, error))
+    return tuple(points)
+
+
+def _line(group: Group, by_path: Mapping[Path, Points]) -> Line:
+    """Return the mean of the finished runs, or of all if none is, as far as all of them go."""
+    those = group.finished or group.runs
+    parts = [points for run in those if (points := by_path[run.path])]
+    beside = [points for run in group.runs if run not in those and (points := by_path[run.path])]
+    steps = sorted(set.intersection(*({step for step, _ in points} for points in parts))) if parts else []
+    if not steps:
+        return Line(alone=(*parts, *beside))
+    found = [dict(points) for points in parts]
+    rows = [(step, [errors[step] for errors in found]) for step in steps]
+    rests = [tuple(point for point in points if point[0] >= steps[-1]) for points in parts]
+    return Line(
+        mean=tuple((step, math.fsum(errors) / len(errors)) for step, errors in rows),
+        band=tuple((step, min(errors), max(errors)) for step, errors in rows) if len(parts) > 1 else (),
+        alone=(*(rest for rest in rests if len(rest) > 1), *beside),
+    )
+
+
+def top_error(curves: Sequence[Curve]) -> float:
+    """Return the upper end of the axis in %: the last half of every curve lies well below it.
+
+    For the papers' runs that is their 20 %.
+    """
+    highest = 0.0
+    for curve in curves:
+        for part in (*curve.test.points, *curve.train.points):
+            highest = max([highest, *(error for step, error in part if 2 * step > part[-1][0])])
+        last = curve.test.end[0]
+        highest = max([highest, *(high for step, _, high in curve.test.band if 2 * step > last)])
+    return float(next((top for top in _TOPS if 1.25 * highest <= top), 100))
