@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from resnetlab.predict import Classifier
     from resnetlab.recipe import Recipe
     from resnetlab.recipes import list_recipes, named_recipe
+    from resnetlab.reporting import report
     from resnetlab.spec import ModelSpec
     from resnetlab.weights import load_weights
 
@@ -34,6 +35,7 @@ _HOMES = {
     "model_spec": "resnetlab.catalog",
     "named_recipe": "resnetlab.recipes",
     "open_source": "resnetlab.data.open",
+    "report": "resnetlab.reporting",
     "resume": "resnetlab.api",
     "train": "resnetlab.api",
 }
@@ -54,6 +56,7 @@ __all__ = [
     "model_spec",
     "named_recipe",
     "open_source",
+    "report",
     "resume",
     "train",
 ]

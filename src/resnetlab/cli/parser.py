@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 from resnetlab.cli import examples
 from resnetlab.cli.data_verbs import add_data
 from resnetlab.cli.train_verbs import add_finetune, add_train
-from resnetlab.cli.use_verbs import add_export, add_import, add_predict
+from resnetlab.cli.use_verbs import add_export, add_import, add_predict, add_report
 from resnetlab.cli.verb import add_device, add_set, add_verb, add_workers, later
 from resnetlab.errors import nearest
 
@@ -52,6 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_train(verbs)
     add_finetune(verbs)
     _add_resume_and_eval(verbs)
+    add_report(verbs)
     add_predict(verbs)
     add_export(verbs)
     add_import(verbs)

@@ -14,6 +14,8 @@ from resnetlab.reporting.table import group_json, report_csv, report_markdown, r
 
 __all__ = ["Group", "RecordedRun", "Report", "report"]
 
+_LONGEST_TITLE = 64
+
 
 @dataclass(frozen=True)
 class Report:
@@ -69,12 +71,14 @@ class Report:
         write_picture(target, content)
 
     def _title(self) -> str:
-        networks = {group.network for group in self.groups}
-        recipes = {", ".join((group.recipe, *group.deviations)) for group in self.groups}
-        parts = [*networks] if len(networks) == 1 else []
-        parts += [group.data for group in self.groups[:1]]
-        parts += [f"recipe {self.groups[0].recipe}"] if len(recipes) == 1 else []
-        return ", ".join(parts)
+        first = self.groups[0]
+        is_alone = len({group.network for group in self.groups}) == 1
+        parts = [first.network] * is_alone + [first.data]
+        if len({(group.recipe, group.deviations) for group in self.groups}) == 1:
+            told = [text.partition(" (")[0] for text in first.deviations]
+            parts.append(", ".join((f"recipe {first.recipe}", *told)))
+        text = ", ".join(parts)
+        return text if len(text) <= _LONGEST_TITLE else ", ".join(parts[:-1])
 
 
 def report(paths: str | Path | Sequence[str | Path]) -> Report:

@@ -19,8 +19,8 @@ def notes(groups: Sequence[Group], marks: Mapping[str, str]) -> Iterator[tuple[s
         yield ("", f"Test error: {what}{'; mean ± sample standard deviation over n seeds' * has_std}.")
     for mark, text in marks.items():
         yield (f"{mark} ", text)
-    for text, names in _published(groups).items():
-        yield ("published: ", f"{', '.join(names)}: {text}")
+    for source, numbers in _published(groups).items():
+        yield ("published: ", f"{source}: {'; '.join(numbers)}")
     for group in groups:
         for text in caveats(group):
             yield ("note: ", f"{_name(group, groups)}: {text}")
@@ -29,13 +29,13 @@ def notes(groups: Sequence[Group], marks: Mapping[str, str]) -> Iterator[tuple[s
 
 
 def _published(groups: Sequence[Group]) -> dict[str, list[str]]:
-    """Return the published numbers, each with the rows of the table that it stands in."""
-    found: dict[str, list[str]] = {}
+    """Return the published numbers by their source, each with the network that it is of."""
+    found: dict[str, dict[str, None]] = {}
     for group in groups:
         if group.published:
-            names = found.setdefault(group.published.text, [])
-            names += [] if group.network in names else [group.network]
-    return found
+            numbers = found.setdefault(group.published.source, {})
+            numbers[f"{group.network} {group.published.text}"] = None
+    return {source: [*numbers] for source, numbers in found.items()}
 
 
 def _name(group: Group, groups: Sequence[Group]) -> str:

@@ -25,6 +25,7 @@ _INCH = 72  # points
 _HEIGHT = 230.0  # of a panel, in points
 _WIDTHS = {1: 360.0, 2: 262.0}  # of a panel, by their number
 _LEFT, _RIGHT, _TITLE, _LINE = 46.0, 10.0, 22.0, 13.0
+_GAP = 20.0  # between the names of one panel and the axis of the next
 _SIZE, _SMALL, _LARGE = 9.0, 8.0, 10.5
 _OFFSET = 7.0  # from the end of a line to its name
 _NAME_LETTERS = 26
@@ -104,6 +105,7 @@ def _figure(curves: Sequence[Curve], theme: Theme, title: str, resumed: Sequence
     panels = [panel for is_plain in (True, False) if (panel := [c for c in curves if c.is_plain == is_plain])]
     width, legend = _WIDTHS[len(panels)], _legend(curves, theme)
     margins = [_margin(panel, width, last, style) for panel in panels]
+    margins[:-1] = [margin + _GAP for margin in margins[:-1]]
     size = _LEFT + sum(width + margin for margin in margins) + _RIGHT
     above = 12 + _TITLE * bool(title) + 16 * (len(panels) > 1)
     below = 40 + _LINE + 6
@@ -171,7 +173,7 @@ def _prepare(axes: Any, last: float, top: float, style: _Style, *, is_first: boo
 
 
 def _draw_curve(axes: Any, curve: Curve, style: _Style) -> None:
-    color, mark = style.color(curve), style.mark(curve)
+    color = style.color(curve)
 
     def plot(points: Points, **how: Any) -> None:
         axes.plot([s / style.unit for s, _ in points], [e for _, e in points], color=color, **how)
@@ -185,11 +187,11 @@ def _draw_curve(axes: Any, curve: Curve, style: _Style) -> None:
         )
     for points in curve.test.alone:
         plot(points, lw=1.8 if not curve.test.mean else 1.1, zorder=3)
-    is_sparse = len(curve.test.mean) <= _FEW
-    every = 1 if is_sparse else max(1, len(curve.test.mean) // 9)
-    is_marked = is_sparse or style.theme.name == "print"
-    how = {"marker": mark, "ms": 3.5, "markevery": (every - 1, every)} if is_marked else {}
-    plot(curve.test.mean, lw=1.8, zorder=4, solid_joinstyle="round", **how)
+    plot(curve.test.mean, lw=1.8, zorder=4, solid_joinstyle="round")
+    every = 1 if len(curve.test.mean) <= _FEW else max(1, len(curve.test.mean) // 9)
+    if every == 1 or style.theme.name == "print":
+        seen = tuple(point for point in curve.test.mean[every - 1 :: every] if point[1] <= axes.get_ylim()[1])
+        plot(seen, ls="", marker=style.mark(curve), ms=3.5, zorder=4, clip_on=False)
     plot(curve.open_ends, ls="", marker="o", mfc=style.theme.background, ms=5, zorder=5, clip_on=False)
 
 

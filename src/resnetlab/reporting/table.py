@@ -86,7 +86,7 @@ def group_json(group: Group) -> dict[str, Any]:
         "published_error": published.error if published else None,
         "published_mean": published.mean if published else None,
         "published_std": published.std if published else None,
-        "published": published.text if published else None,
+        "published": f"{published.text}, {published.source}" if published else None,
         "train_seconds": group.seconds,
         "notes": [*caveats(group)],
         "runs": [_run_json(run) for run in group.runs],
