@@ -12,7 +12,6 @@ import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.patheffects import withStroke
 from matplotlib.textpath import TextPath
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
@@ -32,7 +31,7 @@ _NAME_LETTERS = 26
 _FEW = 40  # evaluations that are still marked one by one
 _STROKES = (0, 4, 3, None, 2, 1, 5)
 """The theme's stages whose strokes are lines, None for its ink: the first differ most to all readers."""
-_GREYS = ("#000000", "#7a7a7a", "#3d3d3d", "#a0a0a0", "#5c5c5c", "#8c8c8c")
+_GREYS = ("#000000", "#6e6e6e", "#3a3a3a", "#767676", "#555555", "#222222")
 _MARKS = ("o", "s", "^", "D", "v", "P")
 _WATCHED = {"test": "test error", "val": "validation error"}
 
@@ -201,8 +200,13 @@ def _draw_resume(axes: Any, x: float, theme: Theme, *, is_told: bool) -> None:
         axes.annotate(
             "resumed", (x, 1), xycoords=("data", "axes fraction"), xytext=(4, -2), va="top",
             textcoords="offset points", color=theme.faint, size=_SMALL,
-            path_effects=[withStroke(linewidth=3, foreground=theme.background)],
+            bbox=_ground(theme),
         )  # fmt: skip
+
+
+def _ground(theme: Theme) -> dict[str, Any]:
+    """Return what lies under a text, so that it can be read where lines cross it."""
+    return {"facecolor": theme.background, "edgecolor": "none", "pad": 0.6, "alpha": 0.8}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -272,5 +276,5 @@ def _draw_labels(
         axes.text(
             x, y, "\n".join(name.lines), transform=axes.transAxes, va="center_baseline", ha="left",
             fontproperties=font(name.is_bold), size=_SIZE, color=color, zorder=6, linespacing=1.1,
-            path_effects=[withStroke(linewidth=2.5, foreground=style.theme.background)], parse_math=False,
+            bbox=_ground(style.theme), parse_math=False,
         )  # fmt: skip
