@@ -37,7 +37,7 @@ def test_deviations_from_the_named_recipe_are_told(real_runs: Path) -> None:
 
     assert "[1] quick, but length=40st (15ep), batch=8 (128)" in text
     assert "ema_decay=0.9" in text
-    assert "seed=" not in text
+    assert "seed=" not in str(report(real_runs / "seed1"))  # which the recipe of that name does not have
     assert "averaged weights; the plain ones have" in text
 
 
@@ -221,6 +221,27 @@ def test_all_problems_are_told_at_once(real_runs: Path, tmp_path: Path) -> None:
         report([tmp_path, tmp_path / "nowhere"])
     assert f"no run at {tmp_path}/nowhere" in str(both.value)
     assert "RESULT.json is damaged" in str(both.value)
+
+
+@pytest.mark.parametrize("name", ("data.json", "RESULT.json", "metrics.jsonl", "events.jsonl"))
+def test_no_damaged_value_ends_in_anything_but_a_message(real_runs: Path, tmp_path: Path, name: str) -> None:
+    """Each value of the file in turn is what it cannot be: the report is made, or says which file it is."""
+    run = copied(real_runs / "seed0", tmp_path / "run")
+    if name in ("metrics.jsonl", "events.jsonl"):
+        (run / "RESULT.json").unlink()
+    lines = [json.loads(line) for line in (run / name).read_text().splitlines()] if name[-1] == "l" else []
+    whole = lines[-1] if lines else read(run / name)
+    told = 0
+    for key in whole:
+        for value in (None, "x", -1, 1e9, [], {}, float("nan")):
+            changed = json.dumps(whole | {key: value})
+            (run / name).write_text("".join(json.dumps(line) + "\n" for line in lines[:-1]) + changed + "\n")
+            try:
+                str(report(run))
+            except DataError as error:
+                assert name in str(error), (key, value)
+                told += 1
+    assert told > 0 or name == "events.jsonl"
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ class Group:
         run = self.runs[0]
         found = PUBLISHED.get((str(run.data["name"]), self.network))
         tests = [row for each in self.runs for row in (*each.evaluations, each.result) if row]
-        is_whole = all(row["seen"] == TEST_IMAGES for row in tests if row.get("kind", "test") == "test")
+        is_whole = all(row.get("seen") == TEST_IMAGES for row in tests if row.get("kind", "test") == "test")
         is_cifar = (*run.data["image_shape"],) == (32, 32, 3) and len(run.data["class_names"]) in (10, 100)
         return found if is_whole and is_cifar else None
 

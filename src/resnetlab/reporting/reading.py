@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from resnetlab.errors import DataError, ResnetlabError, UsageError
 from resnetlab.recipe import Recipe
@@ -69,8 +69,8 @@ class RecordedRun:
         """The last update that the directory tells of."""
         if self.is_finished:
             return int(self.result["step"])
-        last = self.events[-1].get("step", 0) if self.events else 0
-        return max(int(last), int(self.rows[-1]["step"]) if self.rows else 0)
+        last = self.events[-1].get("step") if self.events else 0
+        return max(last if _is_count(last) else 0, int(self.rows[-1]["step"]) if self.rows else 0)
 
     @property
     def num_steps(self) -> int | None:
@@ -97,9 +97,8 @@ class RecordedRun:
     @property
     def resumed_at(self) -> tuple[int, ...]:
         """The steps after which the run was begun again."""
-        return tuple(
-            int(row["step"]) for row in self.events if row.get("event") == "resume" and row.get("step")
-        )
+        steps = [row.get("step") for row in self.events if row.get("event") == "resume"]
+        return tuple(step for step in steps if _is_count(step) and step > 0)
 
 
 def read_runs(paths: Sequence[str | Path]) -> list[RecordedRun]:
@@ -170,12 +169,17 @@ def read_run(path: Path) -> RecordedRun:
 
 
 def _data_problems(data: Row, spec: ModelSpec) -> Iterator[str]:
-    if missing := [
-        name for name in ("name", "class_names", "fingerprint", "image_shape") if name not in data
-    ]:
-        yield f"/data.json is damaged: no {', '.join(missing)}"
-    elif len(data["class_names"]) > spec.classes:
-        yield f": data.json has {len(data['class_names'])} classes, the network of spec.json {spec.classes}"
+    names, shape = data.get("class_names"), data.get("image_shape")
+    sound = {
+        "name": isinstance(data.get("name"), str),
+        "fingerprint": isinstance(data.get("fingerprint"), str),
+        "class_names": isinstance(names, list) and len(names) > 0,
+        "image_shape": isinstance(shape, list) and len(shape) == 3 and all(map(_is_count, shape)),
+    }
+    if damaged := [f"{name} is {data.get(name)!r}" for name, is_sound in sound.items() if not is_sound]:
+        yield f"/data.json is damaged: {', '.join(damaged)}"
+    elif names is not None and len(names) > spec.classes:
+        yield f": data.json has {len(names)} classes, the network of spec.json {spec.classes}"
 
 
 def _row_problems(rows: Sequence[Row]) -> Iterator[str]:
@@ -189,6 +193,8 @@ def _row_problems(rows: Sequence[Row]) -> Iterator[str]:
             wrong = f"step is {row.get('step')!r}, after {step}"
         elif not _is_share(row.get(name)):
             wrong = f"{name} is {row.get(name)!r}, not a number in [0, 1]"
+        elif not isinstance(row.get("epoch", 0), int | float) or row.get("epoch", 0) < 0:
+            wrong = f"epoch is {row['epoch']!r}, not a number"
         else:
             step = row["step"]
             continue
@@ -211,13 +217,17 @@ def _result_problems(result: Row) -> Iterator[str]:
             f"/RESULT.json contradicts itself: an accuracy of {result.get('accuracy')!r} and"
             f" {result['correct']:,} of {result['seen']:,} right"
         )
-    if not isinstance(result.get("train_seconds"), int | float) or not result["train_seconds"] >= 0:
-        yield f"/RESULT.json is damaged: train_seconds is {result.get('train_seconds')!r}"
+    seconds = result.get("train_seconds")
+    if not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
+        yield f"/RESULT.json is damaged: train_seconds is {seconds!r}"
+    for name in ("plain_accuracy", "best_test_accuracy"):
+        if result.get(name) is not None and not _is_share(result[name]):
+            yield f"/RESULT.json is damaged: {name} is {result[name]!r}, not a number in [0, 1]"
 
 
-def _is_count(value: object) -> bool:
+def _is_count(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
-def _is_share(value: object) -> bool:
+def _is_share(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
