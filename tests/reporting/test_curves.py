@@ -208,6 +208,9 @@ def test_themes_and_resumes_reach_the_picture(real_runs: Path, tmp_path: Path) -
     assert "#0072b2" in themes["light"]
     assert "#56b4e9" in themes["dark"]
     assert "#0072b2" not in themes["print"]
+    style = _Style(theme=THEMES["print"], unit=1, is_lone=False)
+    lines = [curve(((1, 1),), color=color) for color in range(5)]
+    assert len({style.color(line) for line in lines}) == len({style.mark(line) for line in lines}) == 5
 
     with (run / "events.jsonl").open("a") as stream:
         stream.write(json.dumps({"event": "resume", "step": 20}) + "\n")

@@ -4,6 +4,7 @@ import csv
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from resnetlab.cli import main
 from resnetlab.errors import DataError, UsageError
 from resnetlab.reporting import report
 from resnetlab.reporting.published import PUBLISHED
+from resnetlab.units import Duration
 from tests.reporting.made import as_cifar, copied, edit, read, test_row
 
 
@@ -130,14 +132,20 @@ def test_unfinished_runs_are_counted_beside_and_named_with_their_step(
     assert f"{tmp_path}/part2, step 391 of 64,000: diverged at step 7" in text
 
 
-@pytest.mark.parametrize(("recipe", "steps"), (("quick", 5860), ("keras", 200 * 1563)))
+@pytest.mark.parametrize(
+    ("recipe", "batch", "step", "epoch", "steps"),
+    (
+        ("quick", 128, 391, 391 * 128 / 50_000, 5860),
+        ("keras", 32, 1563, 1.0, 200 * 1563),
+        ("tfofficial-cifar", 128, 3907, 10.0, 20 * 3907),  # a short batch every ten epochs
+    ),
+)
 def test_the_length_of_a_run_in_epochs_is_known_from_its_evaluations(
-    real_runs: Path, tmp_path: Path, recipe: str, steps: int
+    real_runs: Path, tmp_path: Path, recipe: str, batch: int, step: int, epoch: float, steps: int
 ) -> None:
-    step, batch = (1563, 32) if recipe == "keras" else (391, 128)
-    epoch = 1.0 if recipe == "keras" else 391 * 128 / 50_000
     rows = [test_row(step, 0.5) | {"epoch": epoch}]
-    run = as_cifar(real_runs / "seed0", tmp_path / "run", "resnet20", recipe=recipe, rows=rows, batch=batch)
+    values: dict[str, Any] = {"batch": batch} | ({} if recipe == "quick" else {"length": Duration(200, "ep")})
+    run = as_cifar(real_runs / "seed0", tmp_path / "run", "resnet20", recipe=recipe, rows=rows, **values)
     (run / "RESULT.json").unlink()
 
     (group,) = report(run).groups
