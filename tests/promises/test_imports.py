@@ -19,7 +19,7 @@ LAYERS = {
     "catalog": 2, "recipes": 2,
     "models": 3, "data": 3, "metrics": 3, "runs": 3, "machine": 3, "drawing": 3,
     "tables": 3,
-    "reporting": 4, "weights": 4, "evaluation": 4, "training": 4,
+    "weights": 4, "evaluation": 4, "training": 4, "reporting": 4,
     "artefact": 5, "bench": 5,
     "evaluator": 6, "studies": 5, "predict": 6, "export": 6, "transfer": 6,
     "api": 7,
@@ -36,7 +36,8 @@ WITHOUT_TORCH = (
     "resnetlab", "resnetlab.catalog", "resnetlab.recipes", "resnetlab.settings", "resnetlab.schedule",
     "resnetlab.runs.directory", "resnetlab.runs.journal", "resnetlab.runs.manifest", "resnetlab.cli.parser",
     "resnetlab.cli.show", "resnetlab.tables.text", "resnetlab.tables.differences",
-    "resnetlab.drawing", "resnetlab.data.open", "resnetlab.reporting",
+    "resnetlab.drawing", "resnetlab.data.open", "resnetlab.reporting", "resnetlab.reporting.picture",
+    "resnetlab.cli.report",
 )  # fmt: skip
 
 

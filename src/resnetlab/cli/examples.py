@@ -6,6 +6,7 @@ EXAMPLES = """examples:
   resnetlab resume runs/RUN                         go on after an interruption
   resnetlab finetune --weights FILE --data photos/  your own classes, from trained weights
   resnetlab eval runs/RUN                           per class, confusion matrix
+  resnetlab report runs -o curves.svg               errors over seeds, and curves
 """
 LIST_EXAMPLES = """examples:
   resnetlab list models

@@ -4,28 +4,30 @@ import argparse
 from pathlib import Path
 
 from resnetlab.cli.text import print_json
-from resnetlab.drawing.saving import check_target, write_picture
-from resnetlab.files import write_file
-from resnetlab.reporting import draw_curves, report
+from resnetlab.drawing.saving import check_target
+from resnetlab.errors import UsageError
+from resnetlab.reporting import report
 
 
-def print_report(options: argparse.Namespace) -> None:
-    """Print the table of runs; draw their curves if a picture is asked for."""
-    out = Path(options.out) if options.out else None
-    if out:
-        check_target(out)
+def report_runs(options: argparse.Namespace) -> None:
+    """Print the table of the runs, and draw their curves if a file is named."""
+    if options.json and options.markdown:
+        raise UsageError("--json and --markdown exclude each other")
+    if options.title is not None and not options.out:
+        raise UsageError("--title is of the picture, which -o names")
+    if options.out:
+        check_target(Path(options.out))
     found = report(options.paths)
+    files = []
+    if options.out:  # what cannot be drawn is told before anything is printed
+        found.draw(options.out, theme=options.theme, title=options.title)
+        files.append(str(options.out))
     if options.csv:
-        write_file(Path(options.csv), found.csv())
-    if out:
-        picture = draw_curves(
-            found.groups, out.suffix.lower()[1:], theme=options.theme, title=options.title or ""
-        )
-        write_picture(out, picture)
+        found.to_csv(options.csv)
+        files.append(str(options.csv))
     if options.json:
-        print_json(found.to_json())
+        print_json(found.to_json() | {"files": files})
         return
     print(found.markdown() if options.markdown else found)
-    written = [str(path) for path in (options.csv, out) if path]
-    if written:
-        print(f"\nwritten: {', '.join(written)}")
+    if not options.markdown:
+        print("".join(f"written: {file}\n" for file in files), end="")

@@ -1,4 +1,4 @@
-"""The verbs that use a trained network: predict, export, import."""
+"""The verbs that use what was trained: report, predict, export, import."""
 
 from typing import Any
 
@@ -7,6 +7,12 @@ from resnetlab.cli.verb import add_device, add_verb, later
 # export.TARGETS' names; a test keeps them equal (that module imports torch).
 TARGETS = ("onnx", "torch-export", "safetensors", "folder", "torchvision", "hf", "keras")
 
+_REPORT_EXAMPLES = """examples:
+  resnetlab report runs/RUN                         one run, with the published error beside it
+  resnetlab report runs/figure6 -o figure6.svg      all runs in a folder: a table over seeds, and the curves
+  resnetlab report runs/a runs/b --markdown
+  resnetlab report runs --csv runs.csv
+"""
 _PREDICT_EXAMPLES = """examples:
   resnetlab predict runs/RUN photo.jpg
   resnetlab predict MODEL photos/ "more/*.png" --top 3 --csv answers.csv
@@ -38,19 +44,19 @@ _IMPORT_EXAMPLES = """examples:
 def add_report(verbs: Any) -> None:
     """Add `resnetlab report`."""
     report = add_verb(
-        verbs, "report", "tell what runs show: a table over seeds, and their curves",
-        later("report", "print_report"), _REPORT_EXAMPLES,
+        verbs, "report", "say what runs show: errors over seeds beside the published ones, and curves",
+        later("report", "report_runs"), _REPORT_EXAMPLES,
     )  # fmt: skip
+    report.add_argument("paths", nargs="+", metavar="PATH", help="a run, or a folder that holds runs")
     report.add_argument(
-        "paths", nargs="+", metavar="PATH", help="the directory of a run, or a folder that holds runs"
+        "-o", "--out", metavar="FILE", help="draw error over steps into an .svg, .pdf or .png"
     )
-    report.add_argument("-o", "--out", metavar="FILE", help="draw the curves into an .svg, .pdf or .png")
+    report.add_argument("--markdown", action="store_true", help="the table in GitHub's Markdown")
+    report.add_argument("--csv", metavar="FILE", help="write the table with all digits")
     report.add_argument(
-        "--theme", choices=("light", "dark", "print"), default="light", help="(default: light)"
+        "--theme", choices=("light", "dark", "print"), default="light", help="the picture's (default: light)"
     )
-    report.add_argument("--title", metavar="TEXT", help="above the curves")
-    report.add_argument("--markdown", action="store_true", help="a table in GitHub's Markdown")
-    report.add_argument("--csv", metavar="FILE", help="the table's numbers as CSV")
+    report.add_argument("--title", metavar="TEXT", help="the picture's (default: data and recipe)")
 
 
 def add_predict(verbs: Any) -> None:

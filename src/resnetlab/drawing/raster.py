@@ -39,7 +39,7 @@ _SETTINGS: dict[Any, Any] = {
 
 
 @contextlib.contextmanager
-def _our_settings() -> Iterator[None]:
+def our_settings() -> Iterator[None]:
     """Draw with our settings, and without collecting garbage: thousands of objects live until the end."""
     was_collecting = gc.isenabled()
     gc.disable()
@@ -56,7 +56,7 @@ def to_png(scene: Scene, scale: float = 2.0) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
 
-    with _our_settings():
+    with our_settings():
         canvas: Any = FigureCanvasAgg(_figure(scene, _PX_PER_INCH * scale))
         canvas.draw()
     size, buffer = canvas.get_width_height(), canvas.buffer_rgba()
@@ -73,7 +73,7 @@ def to_pdf(scenes: Sequence[Scene]) -> bytes:
 
     stream = io.BytesIO()
     about = {"Title": scenes[0].title, "Subject": scenes[0].description, "CreationDate": None}
-    with _our_settings(), PdfPages(stream, metadata=about) as pages:
+    with our_settings(), PdfPages(stream, metadata=about) as pages:
         for scene in scenes:
             pages.savefig(_figure(scene, 72))
             if len(scenes) > 1:
@@ -119,7 +119,7 @@ _ALIGNMENTS: dict[str, Literal["left", "center", "right"]] = {
 def _text(text: Text, place: Transform) -> TextArtist:
     artist: Any = TextArtist(
         text.x, text.y, text.text, color=text.color, horizontalalignment=_ALIGNMENTS[text.anchor],
-        verticalalignment="baseline", fontproperties=_font(text.bold), fontsize=text.size * _POINTS_PER_PX,
+        verticalalignment="baseline", fontproperties=font(text.bold), fontsize=text.size * _POINTS_PER_PX,
         parse_math=False, transform=place,
     )  # fmt: skip
     if hasattr(artist, "set_fontfeatures"):  # since matplotlib 3.11, and only there letters are joined:
@@ -128,7 +128,8 @@ def _text(text: Text, place: Transform) -> TextArtist:
 
 
 @lru_cache(maxsize=2)
-def _font(bold: bool) -> FontProperties:
+def font(bold: bool) -> FontProperties:
+    """Return the font of all pictures, which comes with matplotlib."""
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
     return FontProperties(fname=FilePath(matplotlib.get_data_path(), "fonts", "ttf", name))
 

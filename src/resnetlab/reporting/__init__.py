@@ -1,8 +1,95 @@
-"""What a set of runs shows, as the papers show it: a table over seeds, and the curves. Imports no torch."""
+"""What a set of runs shows, as the papers show it: a table over seeds, and curves. Imports no torch."""
 
-from resnetlab.reporting.curves import draw_curves
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from resnetlab import files
+from resnetlab.drawing.saving import check_target, write_picture
+from resnetlab.drawing.theme import ThemeName
 from resnetlab.reporting.groups import Group, group_runs
-from resnetlab.reporting.records import RunRecord, find_runs
-from resnetlab.reporting.table import Report, report
+from resnetlab.reporting.reading import RecordedRun, read_runs
+from resnetlab.reporting.table import group_json, report_csv, report_markdown, report_text
 
-__all__ = ["Group", "Report", "RunRecord", "draw_curves", "find_runs", "group_runs", "report"]
+__all__ = ["Group", "RecordedRun", "Report", "report"]
+
+_LONGEST_TITLE = 64
+
+
+@dataclass(frozen=True)
+class Report:
+    """The runs in groups that differ in nothing but the seed. Printed, it is the table."""
+
+    groups: tuple[Group, ...]
+
+    def __str__(self) -> str:
+        return report_text(self.groups)
+
+    def _repr_markdown_(self) -> str:
+        return self.markdown()
+
+    def markdown(self) -> str:
+        """Return the table in GitHub's Markdown."""
+        return report_markdown(self.groups)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all numbers as plain JSON data."""
+        return {"groups": [group_json(group) for group in self.groups]}
+
+    def to_csv(self, path: str | Path) -> None:
+        """Write the table as CSV, a line for each row.
+
+        Raises:
+            WriteError: If the file could not be written.
+        """
+        files.write_file(Path(path), report_csv(self.groups))
+
+    def draw(self, path: str | Path, *, theme: ThemeName = "light", title: str | None = None) -> None:
+        """Draw the curves, error in % over the steps, into an .svg, .pdf or .png.
+
+        Args:
+            path: The file; its suffix says the kind.
+            theme: light, dark or print.
+            title: A line above; None says the data, and network and recipe where there is one alone.
+
+        Raises:
+            UsageError: If there is nothing to draw, the runs are of different data, or the suffix is another.
+            WriteError: If the file could not be written.
+        """
+        from resnetlab.reporting.curves import curves_of
+
+        target = Path(path)
+        check_target(target)
+        curves = curves_of(self.groups)
+        from resnetlab.reporting.picture import draw_curves  # matplotlib: half a second
+
+        runs = [run for group in self.groups for run in group.runs]
+        resumed = runs[0].resumed_at if len(runs) == 1 else ()
+        text = self._title() if title is None else title
+        content = draw_curves(curves, target.suffix.lower()[1:], theme=theme, title=text, resumed=resumed)
+        write_picture(target, content)
+
+    def _title(self) -> str:
+        first = self.groups[0]
+        is_alone = len({group.network for group in self.groups}) == 1
+        parts = [first.network] * is_alone + [first.data]
+        if len({(group.recipe, group.deviations) for group in self.groups}) == 1:
+            told = [text.partition(" (")[0] for text in first.deviations]
+            parts.append(", ".join((f"recipe {first.recipe}", *told)))
+        text = ", ".join(parts)
+        return text if len(text) <= _LONGEST_TITLE else ", ".join(parts[:-1])
+
+
+def report(paths: str | Path | Sequence[str | Path]) -> Report:
+    """Return what the runs at these paths show.
+
+    Args:
+        paths: Directories of runs, or folders that hold runs.
+
+    Raises:
+        UsageError: If there is no run at one of them.
+        DataError: If a run's files are damaged or contradict each other; all problems are named at once.
+    """
+    given = [paths] if isinstance(paths, str | Path) else paths
+    return Report(tuple(group_runs(read_runs(given))))

@@ -1,146 +1,187 @@
-"""Runs that differ in nothing but the seed, and what they say together."""
+"""Runs that differ in nothing but the seed, and their numbers."""
 
+import json
+import re
 import statistics
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from resnetlab.catalog import model_spec
-from resnetlab.errors import UsageError
-from resnetlab.recipe import Recipe
-from resnetlab.recipes.deviations import deviations
-from resnetlab.reporting.published import published_error
-from resnetlab.reporting.records import RunRecord
-from resnetlab.settings import override
-from resnetlab.spec import ModelSpec
-
-_NO_MATTER = {
-    "seed": 0,
-    "compile": "off",
-    "capture": "off",
-    "checkpoint_every": 0,
-    "keep_checkpoints": 1,
-    "log_every": 1,
-}
-"""What two runs of one group may differ in: the seed, how steps are carried out, what is kept of them."""
+from resnetlab.catalog import changed_texts, list_models
+from resnetlab.plaindata import to_plain
+from resnetlab.recipes import list_recipes
+from resnetlab.reporting.published import PUBLISHED, TEST_IMAGES, Published
+from resnetlab.reporting.reading import RecordedRun
+from resnetlab.settings import leaves
+from resnetlab.tables.differences import decided_for_us, deviations, differing_fields
 
 
-_OF_THE_DATA = {
-    "source", "classes", "in_channels", "input_size", "published_parameters", "published_multiply_adds",
-}  # fmt: skip
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Group:
-    """Runs of one network, recipe and dataset."""
+    """Runs of the same network, recipe, data and first weights, by seed."""
 
-    runs: tuple[RunRecord, ...]
-
-    @property
-    def spec(self) -> ModelSpec:
-        """The network."""
-        return self.runs[0].spec
-
-    @property
-    def finished(self) -> list[RunRecord]:
-        """The runs that came to their ends."""
-        return [run for run in self.runs if run.result is not None]
+    runs: tuple[RecordedRun, ...]
+    network: str
+    """The network's name, and what makes it another than the one it is named after: "resnet20 width=0.5"."""
+    recipe: str
+    """The recipe's name."""
+    deviations: tuple[str, ...]
+    """What differs from the recipe of that name: "lr=0.2 (0.1)"."""
+    data: str
+    """The data's name."""
 
     @property
-    def unfinished(self) -> list[RunRecord]:
+    def finished(self) -> tuple[RecordedRun, ...]:
+        """The runs that came to their end; all numbers are of these."""
+        return tuple(run for run in self.runs if run.is_finished)
+
+    @property
+    def unfinished(self) -> tuple[RecordedRun, ...]:
         """The others."""
-        return [run for run in self.runs if run.result is None]
+        return tuple(run for run in self.runs if not run.is_finished)
 
     @property
-    def shown(self) -> list[RunRecord]:
-        """The runs that a picture shows: the finished ones, or if there are none the others."""
-        return self.finished or self.unfinished
-
-    @property
-    def errors(self) -> list[float]:
-        """Test error of each finished run in %: last step, single view."""
-        return [100 * (1 - run.result["accuracy"]) for run in self.runs if run.result is not None]
+    def errors(self) -> tuple[float, ...]:
+        """The test error in % of each finished run: last step, single view."""
+        return tuple(run.error for run in self.finished)
 
     @property
     def mean(self) -> float | None:
-        """Mean of the errors; None if no run is finished."""
-        return statistics.mean(self.errors) if self.errors else None
+        """Their mean; none without a finished run."""
+        return statistics.fmean(self.errors) if self.errors else None
 
     @property
     def std(self) -> float | None:
-        """Sample standard deviation of the errors; None for fewer than two runs."""
+        """Their sample standard deviation (n - 1); none with less than two."""
         return statistics.stdev(self.errors) if len(self.errors) > 1 else None
 
     @property
+    def best(self) -> RecordedRun | None:
+        """The run with the least error, where there are two or more."""
+        return min(self.finished, key=lambda run: run.error) if len(self.errors) > 1 else None
+
+    @property
+    def worst(self) -> RecordedRun | None:
+        """The run with the greatest error, where there are two or more."""
+        return max(self.finished, key=lambda run: run.error) if len(self.errors) > 1 else None
+
+    @property
     def seconds(self) -> float | None:
-        """Mean time of the updates; None if no run is finished."""
-        found = [run.result["train_seconds"] for run in self.runs if run.result is not None]
-        return statistics.mean(found) if found else None
+        """Mean time of all updates of a run, without evaluations and saves."""
+        times = [float(run.result["train_seconds"]) for run in self.finished]
+        return statistics.fmean(times) if times else None
 
     @property
-    def published(self) -> str:
-        """The published error, if there is one for this network on this data."""
-        return published_error(self.spec, str(self.runs[0].data["name"]))
+    def published(self) -> Published | None:
+        """The paper's error of this very network on this data, if it is the whole CIFAR."""
+        run = self.runs[0]
+        found = PUBLISHED.get((str(run.data["name"]), self.network))
+        tests = [row for each in self.runs for row in (*each.evaluations, each.result) if row]
+        is_whole = all(row.get("seen") == TEST_IMAGES for row in tests if row.get("kind", "test") == "test")
+        is_cifar = (*run.data["image_shape"],) == (32, 32, 3) and len(run.data["class_names"]) in (10, 100)
+        return found if is_whole and is_cifar else None
 
     @property
-    def network_changes(self) -> dict[str, str]:
-        """What of the network is not as the catalog has it, but for what the data decides."""
-        try:
-            named = model_spec(self.spec.name).to_json()
-        except UsageError:
-            return {}
-        return {
-            name: str(value).strip("[]").replace(", ", ",")
-            for name, value in self.spec.to_json().items()
-            if name not in _OF_THE_DATA and value != named[name]
-        }
+    def is_plain(self) -> bool:
+        """Whether the network has no shortcuts."""
+        return self.runs[0].spec.shortcut == "none"
 
     @property
-    def recipe_changes(self) -> dict[str, str]:
-        """What of the recipe is not as its name says."""
-        found = deviations(self.runs[0].recipe, self.spec.depth, silent=_NO_MATTER)
-        return {name: text for name, (text, _) in found.items()}
-
-    @property
-    def network_text(self) -> str:
-        """The network's name, and what deviates from it."""
-        return _named(self.spec.name, self.network_changes)
-
-    @property
-    def recipe_text(self) -> str:
-        """The recipe's name, and what deviates from it."""
-        return _named(self.runs[0].recipe.name, self.recipe_changes)
-
-    @property
-    def is_selected_on_test(self) -> bool:
-        """Whether a run ended because of its accuracy on the test set."""
-        return any(run.result["stopped_on_test"] for run in self.runs if run.result is not None)
+    def depth(self) -> int:
+        """Weighted layers of the network."""
+        return self.runs[0].spec.depth
 
 
-def _named(name: str, changes: Mapping[str, str]) -> str:
-    return " ".join([name, *(f"{key}={text}" for key, text in changes.items())])
-
-
-def labels(groups: Sequence[Group]) -> list[str]:
-    """Return a short name for each group: the network's, and where several have it what tells them apart."""
-    found = []
-    for group in groups:
-        recipe = group.runs[0].recipe.name
-        recipes = {other.runs[0].recipe.name for other in groups if other.spec.name == group.spec.name}
-        rivals = [
-            other.network_changes | other.recipe_changes
-            for other in groups
-            if (other.spec.name, other.runs[0].recipe.name) == (group.spec.name, recipe)
-        ]
-        own = group.network_changes | group.recipe_changes
-        telling = {key: text for key, text in own.items() if any(other.get(key) != text for other in rivals)}
-        found.append(_named(f"{group.spec.name} {recipe}" if len(recipes) > 1 else group.spec.name, telling))
-    return found
-
-
-def group_runs(runs: Sequence[RunRecord]) -> list[Group]:
-    """Return the runs in groups, in the order of each group's first run; in a group by seed."""
-    found: dict[tuple[ModelSpec, Recipe, str], list[RunRecord]] = {}
+def group_runs(runs: Iterable[RecordedRun]) -> list[Group]:
+    """Return the runs in groups, sorted by family and depth of the network, then recipe, then data."""
+    by_key: dict[str, list[RecordedRun]] = defaultdict(list)
     for run in runs:
-        key = (run.spec, override(run.recipe, _NO_MATTER), str(run.data["fingerprint"]))
-        found.setdefault(key, []).append(run)
-    return [Group(tuple(sorted(group, key=lambda run: run.seed))) for group in found.values()]
+        by_key[_key(run)].append(run)
+    groups = [_group(members) for members in by_key.values()]
+    return sorted(_told_apart(groups), key=_rank)
+
+
+def _key(run: RecordedRun) -> str:
+    """Return everything that two seeds of one experiment share, as text."""
+    recipe = to_plain(run.recipe)
+    del recipe["run"]["seed"]
+    data = {name: run.data[name] for name in ("fingerprint", "class_names", "image_shape")}
+    parts = {"spec": run.spec.to_json(), "recipe": recipe, "data": data, "weights": run.weights.get("sha256")}
+    return json.dumps(parts, sort_keys=True)
+
+
+def _group(members: Sequence[RecordedRun]) -> Group:
+    run = members[0]
+    silent = {"seed"} | decided_for_us(begins_trained=bool(run.weights))
+    return Group(
+        runs=tuple(sorted(members, key=lambda each: (each.seed, str(each.path)))),
+        network=" ".join((run.spec.name, *_knobs(run))),
+        recipe=run.recipe.name,
+        deviations=deviations(run.recipe, run.spec.depth, silent),
+        data=str(run.data["name"]),
+    )
+
+
+def _knobs(run: RecordedRun) -> list[str]:
+    """Return what makes the network another than the named one; classes and channels are the data's."""
+    height, _, channels = run.data["image_shape"]
+    by_the_data = {
+        f"classes={len(run.data['class_names'])}",
+        f"in_channels={channels}",
+        f"input_size={height}",
+    }
+    return [text for text in changed_texts(run.spec) if text not in by_the_data]
+
+
+def _told_apart(groups: Sequence[Group]) -> list[Group]:
+    """Return the groups, those that would read alike with what differs between them."""
+    alike: dict[tuple[Any, ...], list[Group]] = defaultdict(list)
+    for group in groups:
+        alike[group.network, group.recipe, group.deviations, group.data].append(group)
+    return [
+        group for same in alike.values() for group in (same if len(same) == 1 else _with_differences(same))
+    ]
+
+
+def _with_differences(alike: Sequence[Group]) -> list[Group]:
+    first = [group.runs[0] for group in alike]
+    prints = Counter(str(run.data["fingerprint"]) for run in first)
+    hashes = {str(run.weights.get("sha256")) for run in first}
+    told = []
+    for group, run in zip(alike, first, strict=True):
+        values = leaves(run.recipe)
+        more = [
+            f"{name}={leaf.text or 'none'}"
+            for name, leaf in values.items()
+            if name != "seed" and len({leaves(each.recipe)[name].text for each in first}) > 1
+        ]
+        fields = {name for each in first for name in differing_fields(run.spec, each.spec)}
+        more += [f"{name}={getattr(run.spec, name)}" for name in sorted(fields)]
+        more += [f"weights {str(run.weights.get('sha256', 'none'))[:8]}"] if len(hashes) > 1 else []
+        data = f"{group.data} {str(run.data['fingerprint'])[:8]}" if len(prints) > 1 else group.data
+        told.append(
+            Group(
+                runs=group.runs, network=group.network, recipe=group.recipe,
+                deviations=(*group.deviations, *more), data=data,
+            )
+        )  # fmt: skip
+    return told
+
+
+def _rank(group: Group) -> tuple[Any, ...]:
+    """Return the sorting key: plain networks first, as in the first paper, the rest as the catalog lists."""
+    recipes = list_recipes()
+    recipe = recipes.index(group.recipe) if group.recipe in recipes else len(recipes)
+    spec = group.runs[0].spec
+    family, families = _family(spec.name), [_family(name) for name in list_models()]
+    place = families.index(family) if family in families else len(families)
+    return (
+        not group.is_plain, place, family, spec.depth, group.network, recipe, group.recipe, group.deviations,
+        group.data,
+    )  # fmt: skip
+
+
+def _family(name: str) -> str:
+    """Return the name without its depth."""
+    return re.sub(r"[1-9][0-9]*", "*", name, count=1)

@@ -1,121 +1,122 @@
-"""The table of a set of runs: one row for runs that differ in nothing but the seed."""
+"""The table of a report with its notes: in columns, in Markdown, as CSV and as plain data."""
 
 import csv
 import io
-import re
-from collections.abc import Iterable
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
-from resnetlab.reporting.groups import Group, group_runs
-from resnetlab.reporting.published import source_of
-from resnetlab.reporting.records import find_runs
-from resnetlab.tables.align import markdown_table, table
+from resnetlab.reporting.groups import Group
+from resnetlab.reporting.notes import caveats, notes
+from resnetlab.reporting.reading import RecordedRun
+from resnetlab.tables.align import markdown_table, table, titled
 from resnetlab.units import format_seconds
 
-_HEADER = ("network", "recipe", "data", "n", "test error, %", "best", "worst", "published", "training")
-_LEFT = 3
-_CSV = (
-    "network", "recipe", "data", "n", "unfinished", "mean_error", "std_error", "best_error",
-    "worst_error", "published_error", "train_seconds",
-)  # fmt: skip
+_LONGEST_CELL = 30
+"""Letters of a recipe with its deviations that still stand in the table."""
 
 
-@dataclass(frozen=True)
-class Report:
-    """What a set of runs shows. Printed it is the table with its notes."""
-
-    groups: tuple[Group, ...]
-
-    def __str__(self) -> str:
-        return "\n".join((table(_HEADER, self._cells(), left=_LEFT), "", *self.notes()))
-
-    def markdown(self) -> str:
-        """Return the table and its notes in GitHub's Markdown."""
-        return "\n\n".join((markdown_table(_HEADER, self._cells(), left=_LEFT), *self.notes()))
-
-    def csv(self) -> str:
-        """Return the table's numbers as CSV, errors in %, times in seconds."""
-        stream = io.StringIO()
-        writer = csv.DictWriter(stream, _CSV, extrasaction="ignore", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.to_json())
-        return stream.getvalue()
-
-    def to_json(self) -> list[dict[str, Any]]:
-        """Return a row for each group as plain JSON data; errors in %."""
-        return [
-            {
-                "network": group.network_text,
-                "recipe": group.recipe_text,
-                "data": group.runs[0].data["name"],
-                "n": len(group.errors),
-                "unfinished": len(group.unfinished),
-                "mean_error": group.mean,
-                "std_error": group.std,
-                "best_error": min(group.errors, default=None),
-                "worst_error": max(group.errors, default=None),
-                "published_error": group.published,
-                "train_seconds": group.seconds,
-                "errors": {
-                    str(run.path): error for run, error in zip(group.finished, group.errors, strict=True)
-                },
-            }
-            for group in self.groups
-        ]
-
-    def notes(self) -> list[str]:
-        """Return what must be known of the numbers, a line each."""
-        found = ["Test error of the last step, single view, mean ± sample standard deviation over n seeds."]
-        if any(group.is_selected_on_test for group in self.groups):
-            names = sorted({group.spec.name for group in self.groups if group.is_selected_on_test})
-            found.append(f"Selected on the test set, because its accuracy ended runs: {', '.join(names)}.")
-        sources = {source_of(group.spec, str(group.runs[0].data["name"])) for group in self.groups} - {""}
-        if sources:
-            found.append(f"Published: {'; '.join(sorted(sources))}.")
-        found += [
-            f"Unfinished, not counted: {run.path.name}, after step {run.last_step:,}."
-            for group in self.groups
-            for run in group.unfinished
-        ]
-        return found
-
-    def _cells(self) -> list[tuple[str, ...]]:
-        return [_cells(group) for group in self.groups]
+def report_text(groups: Sequence[Group]) -> str:
+    """Return the table in aligned columns, with its notes."""
+    header, rows, marks = _cells(groups)
+    return "\n".join([table(header, rows, left=3), "", *(titled(*note) for note in notes(groups, marks))])
 
 
-def report(paths: Iterable[str | Path] | str | Path) -> Report:
-    """Return what the runs at or below these paths show.
+def report_markdown(groups: Sequence[Group]) -> str:
+    """Return the table in GitHub's Markdown, with its notes as a list."""
+    header, rows, marks = _cells(groups)
+    lines = [f"- {title}{text}" for title, text in notes(groups, marks)]
+    return "\n".join([markdown_table(header, rows, left=3), "", *lines])
 
-    Args:
-        paths: Directories of runs, or folders that hold runs; or one of them.
 
-    Raises:
-        UsageError: If there is no run at or below a path.
-        DataError: If a run's files are damaged.
+def _cells(groups: Sequence[Group]) -> tuple[list[str], list[list[str]], dict[str, str]]:
+    """Return header, rows, and the long recipes by the mark that stands for them in the table.
+
+    A column in which no row has anything is left out.
     """
-    given = [paths] if isinstance(paths, str | Path) else paths
-    return Report(tuple(sorted(group_runs(find_runs(given)), key=_place)))
+    header = ["network", "recipe", "data", "n", "test error, %", "best", "worst", "published", "training"]
+    marks: dict[str, str] = {}
+    rows = []
+    for group in groups:
+        recipe = ", ".join((group.recipe, *group.deviations))
+        if len(recipe) > _LONGEST_CELL:
+            text = f"{group.recipe}, but {', '.join(group.deviations)}"
+            mark = next((mark for mark, known in marks.items() if known == text), f"[{len(marks) + 1}]")
+            marks[mark], recipe = text, f"{group.recipe} {mark}"
+        rows.append(
+            [
+                group.network, recipe, group.data, _count(group), _error(group),
+                f"{group.best.error:.2f}" if group.best else "",
+                f"{group.worst.error:.2f}" if group.worst else "",
+                group.published.cell if group.published else "",
+                format_seconds(group.seconds) if group.seconds is not None else "",
+            ]
+        )  # fmt: skip
+    kept = [i for i, name in enumerate(header) if name in ("n", "test error, %") or any(r[i] for r in rows)]
+    return [header[i] for i in kept], [[row[i] for i in kept] for row in rows], marks
 
 
-def _place(group: Group) -> tuple[str, int, str, str]:
-    """Order by family (the name without its depth), depth, network and recipe."""
-    family = re.sub(r"\d+", "", group.spec.name)
-    return family, group.spec.depth, group.network_text, group.recipe_text
-
-
-def _cells(group: Group) -> tuple[str, ...]:
-    count = str(len(group.errors)) + (f" (+{len(group.unfinished)})" if group.unfinished else "")
-    many = len(group.errors) > 1
+def _count(group: Group) -> str:
     return (
-        group.network_text,
-        group.recipe_text,
-        str(group.runs[0].data["name"]),
-        count,
-        "-" if group.mean is None else f"{group.mean:.2f}" + (f" ± {group.std:.2f}" if many else ""),
-        f"{min(group.errors):.2f}" if many else "",
-        f"{max(group.errors):.2f}" if many else "",
-        group.published,
-        "" if group.seconds is None else format_seconds(group.seconds),
+        f"{len(group.finished)} (+{len(group.unfinished)})" if group.unfinished else str(len(group.finished))
     )
+
+
+def _error(group: Group) -> str:
+    if group.mean is None:
+        return "-"
+    return f"{group.mean:.2f}" + (f" ± {group.std:.2f}" if group.std is not None else "")
+
+
+def group_json(group: Group) -> dict[str, Any]:
+    """Return a row with all its digits, as plain JSON data."""
+    published = group.published
+    return {
+        "network": group.network,
+        "recipe": group.recipe,
+        "deviations": list(group.deviations),
+        "data": group.data,
+        "fingerprint": group.runs[0].data["fingerprint"],
+        "n": len(group.finished),
+        "error_mean": group.mean,
+        "error_std": group.std,
+        "error_best": group.best.error if group.best else None,
+        "error_worst": group.worst.error if group.worst else None,
+        "seed_best": group.best.seed if group.best else None,
+        "seed_worst": group.worst.seed if group.worst else None,
+        "published_error": published.error if published else None,
+        "published_mean": published.mean if published else None,
+        "published_std": published.std if published else None,
+        "published": f"{published.text}, {published.source}" if published else None,
+        "train_seconds": group.seconds,
+        "notes": [*caveats(group)],
+        "runs": [_run_json(run) for run in group.runs],
+    }
+
+
+def _run_json(run: RecordedRun) -> dict[str, Any]:
+    return {
+        "run": str(run.path),
+        "seed": run.seed,
+        "is_finished": run.is_finished,
+        "step": run.step,
+        "num_steps": run.num_steps,
+        "error": run.error if run.is_finished else None,
+        "stopped_on_test": bool(run.result.get("stopped_on_test")),
+    }
+
+
+def report_csv(groups: Sequence[Group]) -> str:
+    """Return a line for each row of the table; errors in %, times in seconds, lists joined by semicolons."""
+    stream = io.StringIO()
+    rows = []
+    for group in groups:
+        row = group_json(group)
+        runs = row.pop("runs")
+        row["unfinished"] = len(group.unfinished)
+        row["seeds"] = [run["seed"] for run in runs if run["is_finished"]]
+        row["errors"] = [run["error"] for run in runs if run["is_finished"]]
+        rows.append({k: "; ".join(map(str, v)) if isinstance(v, list) else v for k, v in row.items()})
+    writer = csv.DictWriter(stream, fieldnames=[*rows[0]], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return stream.getvalue()

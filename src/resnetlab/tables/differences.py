@@ -1,11 +1,13 @@
 """What differs between two networks, or two recipes: as data, and in plain words."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
 from resnetlab.errors import UsageError
 from resnetlab.plaindata import field_types
-from resnetlab.recipe import Recipe
+from resnetlab.recipe import Normalisation, Recipe
+from resnetlab.recipes import list_recipes, named_recipe
 from resnetlab.settings import Leaf, leaf_help, leaves
 from resnetlab.spec import ModelSpec
 from resnetlab.tables.align import titled
@@ -112,6 +114,25 @@ def differing_leaves(first: Recipe, second: Recipe) -> dict[str, tuple[Leaf, Lea
     """Return both leaves of every value of the recipes that differs, in the recipe's order."""
     ours, theirs = leaves(first), leaves(second)
     return {name: (leaf, theirs[name]) for name, leaf in ours.items() if leaf.value != theirs[name].value}
+
+
+def deviations(recipe: Recipe, depth: int, silent: Collection[str] = ()) -> tuple[str, ...]:
+    """Return what differs from the named recipe of a network of this depth, e.g. "lr=0.2 (0.1)".
+
+    `silent` values are not told. A recipe whose name is none of ours deviates from nothing.
+    """
+    if recipe.name not in list_recipes():
+        return ()
+    return tuple(
+        f"{name}={leaf.text or 'none'} ({named.text or 'none'})"
+        for name, (named, leaf) in differing_leaves(named_recipe(recipe.name, depth), recipe).items()
+        if name not in silent
+    )
+
+
+def decided_for_us(*, begins_trained: bool) -> set[str]:
+    """Return the values of a run's recipe that nobody chose: kernels, and trained weights' normalisation."""
+    return {"compile", "capture"} | (set(field_types(Normalisation)) if begins_trained else set())
 
 
 def recipe_differences(first: Recipe, second: Recipe, names: tuple[str, str]) -> str:

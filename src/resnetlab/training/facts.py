@@ -6,12 +6,10 @@ import torch
 
 from resnetlab.data.loader import count_workers
 from resnetlab.data.preprocessing import Geometry
-from resnetlab.plaindata import field_types
-from resnetlab.recipe import Normalisation
-from resnetlab.recipes.deviations import deviations
 from resnetlab.runs.environment import cpu_name, version
 from resnetlab.schedule import LearningRate
 from resnetlab.spec import ModelSpec
+from resnetlab.tables.differences import decided_for_us, deviations
 from resnetlab.training.device import describe_device
 from resnetlab.training.parts import plan_parts
 from resnetlab.training.planning import RunPlan
@@ -113,7 +111,6 @@ def _deviations(plan: RunPlan) -> str:
 
     A normalisation that came with trained weights is not told number by number.
     """
-    silent = {"compile", "capture"} | (set(field_types(Normalisation)) if plan.weights_text else set())
-    found = deviations(plan.recipe, plan.spec.depth, silent=silent)
-    changed = [f"{name}={text} ({named})" for name, (text, named) in found.items()]
+    silent = decided_for_us(begins_trained=bool(plan.weights_text))
+    changed = deviations(plan.recipe, plan.spec.depth, silent)
     return f", but {', '.join(changed)}" if changed else ""

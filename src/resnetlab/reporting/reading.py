@@ -1,0 +1,233 @@
+"""What a run directory says of its run, read whole and checked. Imports no torch."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeGuard
+
+from resnetlab.errors import DataError, ResnetlabError, UsageError
+from resnetlab.recipe import Recipe
+from resnetlab.reporting.finding import find_runs
+from resnetlab.runs.directory import RunDirectory
+from resnetlab.runs.journal import read_rows
+from resnetlab.settings import recipe_from_json
+from resnetlab.spec import ModelSpec
+
+Row = Mapping[str, Any]
+
+_MOST_PROBLEMS = 20
+"""Problems that are told one by one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordedRun:
+    """A run as its directory tells it."""
+
+    path: Path
+    spec: ModelSpec
+    recipe: Recipe
+    data: Row
+    """data.json: name, class names, fingerprint, ..."""
+    weights: Row
+    """weights.json, of a run that began with trained weights; else empty."""
+    rows: Sequence[Row]
+    """metrics.jsonl."""
+    events: Sequence[Row]
+    """events.jsonl."""
+    result: Row
+    """RESULT.json; empty if the run did not come to its end."""
+
+    @property
+    def seed(self) -> int:
+        """The run's seed."""
+        return self.recipe.run.seed
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the run came to its end."""
+        return bool(self.result)
+
+    @property
+    def error(self) -> float:
+        """The test error in %: last step, single view. Of finished runs only."""
+        return 100 * float(self.result["seen"] - self.result["correct"]) / int(self.result["seen"])
+
+    @cached_property
+    def evaluations(self) -> tuple[Row, ...]:
+        """The rows of evaluations: on the test set, or on the validation samples if there are any."""
+        return tuple(row for row in self.rows if row["kind"] != "train")
+
+    @property
+    def watched(self) -> str:
+        """What the evaluations during training are of: test or val."""
+        return str(self.evaluations[-1]["kind"]) if self.evaluations else "test"
+
+    @property
+    def step(self) -> int:
+        """The last update that the directory tells of."""
+        if self.is_finished:
+            return int(self.result["step"])
+        last = self.events[-1].get("step") if self.events else 0
+        return max(last if _is_count(last) else 0, int(self.rows[-1]["step"]) if self.rows else 0)
+
+    @property
+    def num_steps(self) -> int | None:
+        """Updates of the whole run; none if its length is in epochs and it evaluated nothing yet."""
+        length, batch, cycle = self.recipe.run.length, self.recipe.run.batch, self.recipe.run.cycle_epochs
+        if length.unit == "st":
+            return length.count
+        if not self.evaluations or not (row := self.evaluations[-1]).get("epoch"):
+            return None
+        if not cycle:
+            samples: int = round(row["step"] * batch / row["epoch"])
+            return -(-length.count * samples // batch)
+        steps = row["step"] * length.count / row["epoch"]  # whole cycles are of equally many steps
+        is_whole = row["epoch"] % cycle == 0 and length.count % cycle == 0
+        return round(steps) if is_whole else None
+
+    @property
+    def progress(self) -> str:
+        """How far it is: "step 3,000 of 5,860"."""
+        whole, length = self.num_steps, self.recipe.run.length
+        of = f"{whole:,}" if whole else f"{length.count:,} epochs"
+        return f"step {self.step:,} of {of}"
+
+    @property
+    def resumed_at(self) -> tuple[int, ...]:
+        """The steps after which the run was begun again."""
+        steps = [row.get("step") for row in self.events if row.get("event") == "resume"]
+        return tuple(step for step in steps if _is_count(step) and step > 0)
+
+
+def read_runs(paths: Sequence[str | Path]) -> list[RecordedRun]:
+    """Return the runs at `paths` and below them.
+
+    Raises:
+        UsageError: If there is none at one of them.
+        DataError: If a run's files are damaged; all problems are named at once.
+    """
+    if not paths:
+        raise UsageError("no path of a run", hint="Name a run's directory, or a folder of runs.")
+    found, problems = find_runs(paths)
+    runs = []
+    for path in found:
+        try:
+            runs.append(read_run(path))
+        except ResnetlabError as error:
+            problems.append(error)
+    refuse(problems)
+    return runs
+
+
+def refuse(problems: Sequence[ResnetlabError]) -> None:
+    """Raise all of them as one: a UsageError if one of them is."""
+    if not problems:
+        return
+    lines = dict.fromkeys(str(problem.args[0]) for problem in problems)
+    told = [*lines][:_MOST_PROBLEMS]
+    told += [f"... and {len(lines) - len(told)} more"] if len(lines) > len(told) else []
+    hints = dict.fromkeys(problem.hint for problem in problems if problem.hint)
+    kind = UsageError if any(isinstance(problem, UsageError) for problem in problems) else DataError
+    raise kind("\n".join(told), hint="\n".join(hints))
+
+
+def read_run(path: Path) -> RecordedRun:
+    """Return the run in this directory.
+
+    Raises:
+        DataError: If its files are missing, damaged or contradict each other.
+    """
+    directory = RunDirectory(path)
+    problems: list[ResnetlabError] = []
+
+    def get(read: Any, *arguments: Any, otherwise: Any = None) -> Any:
+        try:
+            return read(*arguments)
+        except UsageError as error:  # of a recipe or a network that cannot be
+            problems.append(DataError(f"{path}: {error.args[0]}", hint=error.hint))
+        except ResnetlabError as error:
+            problems.append(error)
+        return otherwise
+
+    recipe = get(lambda: recipe_from_json(directory.read("recipe")))
+    spec = get(lambda: ModelSpec.from_json(directory.read("spec")))
+    data = get(directory.read, "data", otherwise={})
+    rows = get(read_rows, directory.metrics, otherwise=[])
+    events = get(read_rows, directory.events, otherwise=[])
+    result = get(directory.read, "RESULT", otherwise={}) if directory.is_finished else {}
+    weights = get(directory.read, "weights", otherwise={}) if directory.begins_trained else {}
+    if not problems:
+        texts = [*_data_problems(data, spec), *_row_problems(rows), *_result_problems(result)]
+        problems += [DataError(f"{path}{text}") for text in texts]
+    refuse(problems)
+    return RecordedRun(
+        path=path, spec=spec, recipe=recipe, data=data, weights=weights, rows=rows, events=events,
+        result=result,
+    )  # fmt: skip
+
+
+def _data_problems(data: Row, spec: ModelSpec) -> Iterator[str]:
+    names, shape = data.get("class_names"), data.get("image_shape")
+    sound = {
+        "name": isinstance(data.get("name"), str),
+        "fingerprint": isinstance(data.get("fingerprint"), str),
+        "class_names": isinstance(names, list) and len(names) > 0,
+        "image_shape": isinstance(shape, list) and len(shape) == 3 and all(map(_is_count, shape)),
+    }
+    if damaged := [f"{name} is {data.get(name)!r}" for name, is_sound in sound.items() if not is_sound]:
+        yield f"/data.json is damaged: {', '.join(damaged)}"
+    elif names is not None and len(names) > spec.classes:
+        yield f": data.json has {len(names)} classes, the network of spec.json {spec.classes}"
+
+
+def _row_problems(rows: Sequence[Row]) -> Iterator[str]:
+    """Yield what is wrong with the first row that cannot be."""
+    step = 0
+    for number, row in enumerate(rows, start=1):
+        name = "train_accuracy" if row.get("kind") == "train" else "accuracy"
+        if row.get("kind") not in ("train", "val", "test"):
+            wrong = f"kind is {row.get('kind')!r}, not train, val or test"
+        elif not _is_count(row.get("step")) or row["step"] < step:
+            wrong = f"step is {row.get('step')!r}, after {step}"
+        elif not _is_share(row.get(name)):
+            wrong = f"{name} is {row.get(name)!r}, not a number in [0, 1]"
+        elif not isinstance(row.get("epoch", 0), int | float) or row.get("epoch", 0) < 0:
+            wrong = f"epoch is {row['epoch']!r}, not a number"
+        else:
+            step = row["step"]
+            continue
+        yield f"/metrics.jsonl, line {number}: {wrong}"
+        return
+
+
+def _result_problems(result: Row) -> Iterator[str]:
+    if not result:
+        return
+    if wrong := [name for name in ("step", "correct", "seen") if not _is_count(result.get(name))]:
+        yield f"/RESULT.json is damaged: {', '.join(wrong)} is no count"
+        return
+    if not 0 < result["seen"] >= result["correct"]:
+        yield f"/RESULT.json is damaged: {result['correct']:,} of {result['seen']:,} right"
+    elif not _is_share(result.get("accuracy")) or not math.isclose(
+        result["accuracy"], result["correct"] / result["seen"]
+    ):
+        yield (
+            f"/RESULT.json contradicts itself: an accuracy of {result.get('accuracy')!r} and"
+            f" {result['correct']:,} of {result['seen']:,} right"
+        )
+    seconds = result.get("train_seconds")
+    if not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
+        yield f"/RESULT.json is damaged: train_seconds is {seconds!r}"
+    for name in ("plain_accuracy", "best_test_accuracy"):
+        if result.get(name) is not None and not _is_share(result[name]):
+            yield f"/RESULT.json is damaged: {name} is {result[name]!r}, not a number in [0, 1]"
+
+
+def _is_count(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_share(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
