@@ -7,7 +7,7 @@ from resnetlab.cli import examples
 from resnetlab.cli.data_verbs import add_data
 from resnetlab.cli.train_verbs import add_finetune, add_train
 from resnetlab.cli.use_verbs import add_export, add_import, add_predict, add_report
-from resnetlab.cli.verb import add_device, add_set, add_verb, add_workers, later
+from resnetlab.cli.verb import add_at_once, add_device, add_set, add_verb, add_workers, later
 from resnetlab.errors import nearest
 
 

@@ -20,11 +20,6 @@ _PREDICT_EXAMPLES = """examples:
   resnetlab predict MODEL photos/ --features features.npz --explain why/
   find . -name "*.jpg" | resnetlab predict MODEL -
 """
-_REPORT_EXAMPLES = """examples:
-  resnetlab report runs                                      a row for each network and recipe
-  resnetlab report runs/figure6 -o figure6.svg               curves as in He et al., 2015
-  resnetlab report runs/A runs/B --markdown --csv table.csv
-"""
 _EXPORT_EXAMPLES = """examples:
   resnetlab export runs/RUN --to onnx -o model.onnx
   resnetlab export runs/RUN --to onnx --uint8 -o app.onnx    pixels in, probabilities out
