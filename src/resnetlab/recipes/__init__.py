@@ -9,6 +9,7 @@ from resnetlab.recipes import modern, originals, ours, papers, records
 
 _RECIPES: dict[str, Callable[[int], Recipe]] = {
     "quick": ours.quick,
+    "quick-muon": ours.quick_muon,
     "digits": ours.digits,
     "photos": ours.photos,
     "finetune": ours.finetune,

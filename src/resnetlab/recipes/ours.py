@@ -1,5 +1,7 @@
 """Our own recipes: `quick`, the default, `digits` of `make train`, `photos` for image files, `finetune`."""
 
+from dataclasses import replace
+
 from resnetlab.recipe import (
     Augmentation,
     Normalisation,
@@ -30,6 +32,24 @@ def quick(depth: int) -> Recipe:
         schedule=Schedule(lr=0.25, schedule="linear", warmup=Duration(2, "ep"), warmup_from=0.1),
         augmentation=Augmentation(crop_padding=2, crop_fill="reflect", flip="alternating"),
         normalisation=Normalisation(),
+    )
+
+
+def quick_muon(depth: int) -> Recipe:
+    """As `quick`, by Muon. Tried on ResNet-20 alone.
+
+    Convolution kernels learn by Muon at rate .05, each kept at norm sqrt(output channels); all else by
+    Nesterov momentum at ten times that. ResNet-20 on CIFAR-10: 90.69 % after 15 epochs (`quick`:
+    89.66 %), n = 1 each.
+
+    Weight decay 5e-4 covers the classifier's kernel alone: the others' norms are fixed.
+    The rate was the best of three by 5,000 validation images after 3 epochs (docs/results.md).
+    """
+    base = quick(depth)
+    return base.renamed(
+        "quick-muon",
+        optimizer=replace(base.optimizer, optimizer="muon", nesterov=False, rest_rate=10.0, fixed_norm=True),
+        schedule=replace(base.schedule, lr=0.05),
     )
 
 
