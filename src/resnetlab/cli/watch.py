@@ -3,10 +3,13 @@
 import contextlib
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from resnetlab.cli.text import block
 from resnetlab.units import format_bytes, format_seconds
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 _HEADER = " epoch    step        lr  train loss  train acc   loss    acc  images/s   memory  elapsed     left"
 
@@ -88,21 +91,9 @@ class LiveWatcher(PlainWatcher):
     """The same, with a bar that moves with every step."""
 
     def __init__(self, stream: TextIO) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
         super().__init__(stream)
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
-            TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
-            TextColumn("{task.fields[speed]}"),
-            TimeRemainingColumn(),
-            console=Console(file=stream),
-            transient=True,
-            refresh_per_second=4,
-        )
-        self._bar = self._progress.add_task("waiting", total=1, speed="", visible=False)
+        self._progress = make_progress(stream)
+        self._bar = self._progress.add_task("waiting", total=1, beside="", visible=False)
 
     def __enter__(self) -> "LiveWatcher":
         self._progress.start()
@@ -126,15 +117,32 @@ class LiveWatcher(PlainWatcher):
             completed=step,
             total=self._num_steps,
             description="training",
-            speed=f"{self._speed():,.0f} images/s",
+            beside=f"{self._speed():,.0f} images/s",
         )
 
     def evaluating(self, done: int, total: int) -> None:
         """Show the evaluation in the bar's place."""
-        self._progress.update(self._bar, completed=done, total=total, description="evaluating", speed="")
+        self._progress.update(self._bar, completed=done, total=total, description="evaluating", beside="")
 
     def _print(self, text: str) -> None:
         self._progress.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def make_progress(stream: TextIO) -> "Progress":
+    """Return bars whose tasks have a text `beside`, gone when they are done."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
+        TextColumn("{task.fields[beside]}"),
+        TimeRemainingColumn(),
+        console=Console(file=stream),
+        transient=True,
+        refresh_per_second=4,
+    )
 
 
 def make_watcher(stream: TextIO) -> PlainWatcher:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, TextIO
 
+from resnetlab.cli.watch import make_progress
 from resnetlab.errors import ResnetlabError
 from resnetlab.training.observer import Observer, Silence
 from resnetlab.training.run import Result
@@ -74,20 +75,8 @@ class LiveStudyWatcher(PlainStudyWatcher):
     """The same, with a bar for each run that is being made."""
 
     def __init__(self, stream: TextIO) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
         super().__init__(stream)
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
-            TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
-            TextColumn("{task.fields[text]}"),
-            TimeRemainingColumn(),
-            console=Console(file=stream),
-            transient=True,
-            refresh_per_second=4,
-        )
+        self._progress = make_progress(stream)
         self._bars: dict[str, Any] = {}
 
     def __enter__(self) -> "LiveStudyWatcher":
@@ -102,8 +91,8 @@ class LiveStudyWatcher(PlainStudyWatcher):
     def move(self, name: str, step: int, num_steps: int, text: str) -> None:
         """Move the run's bar."""
         if name not in self._bars:
-            self._bars[name] = self._progress.add_task(name, total=num_steps, completed=step, text=text)
-        self._progress.update(self._bars[name], completed=step, text=text)
+            self._bars[name] = self._progress.add_task(name, total=num_steps, completed=step, beside=text)
+        self._progress.update(self._bars[name], completed=step, beside=text)
 
     def ended(self, name: str, result: Result) -> None:
         """Print how good the run is; take its bar away."""

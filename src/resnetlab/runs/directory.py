@@ -14,6 +14,7 @@ import os
 import platform
 import shlex
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,28 +106,38 @@ def lock_run(path: Path) -> files.DirectoryLock:
     return files.DirectoryLock(path, f"process {os.getpid()} on {platform.node()}, since {when}")
 
 
-def claim_new(path: Path) -> files.DirectoryLock:
+def claim_new(path: Path, refuse: Callable[[Path], None] | None = None) -> files.DirectoryLock:
     """Make the directory for a new run, or take an empty one, and return its lock.
+
+    Args:
+        path: The directory.
+        refuse: Raises UsageError if the directory cannot be taken; left out, as a run's.
 
     Raises:
         LockedError: If another process is using it.
         UsageError: If it holds anything already; nothing in it was changed then.
     """
+    refuse = refuse or _refuse_used
     files.refuse_locked(path)  # before looking inside: what is being made is not whole yet
-    _refuse_used(path)
+    refuse(path)
     files.make_directory(path)
     lock = lock_run(path)
     try:
-        _refuse_used(path)
+        refuse(path)
     except UsageError:
         lock.release()
         raise
     return lock
 
 
-def _refuse_used(path: Path) -> None:
+def refuse_file(path: Path) -> None:
+    """Raise UsageError if there is a file where a directory is wanted."""
     if path.exists() and not path.is_dir():
         raise UsageError(f"{path} is a file, not a directory", hint="Choose another one with --out.")
+
+
+def _refuse_used(path: Path) -> None:
+    refuse_file(path)
     if not path.is_dir():
         return
     if all(entry.name in _BEFORE_THE_RECIPE or entry.name.startswith(".") for entry in path.iterdir()):

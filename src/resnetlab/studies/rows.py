@@ -15,7 +15,7 @@ from resnetlab import files
 from resnetlab.data.recognise import AnySource
 from resnetlab.errors import DataError, UsageError
 from resnetlab.plaindata import to_plain
-from resnetlab.runs.directory import RunDirectory, lock_run
+from resnetlab.runs.directory import RunDirectory, claim_new, refuse_file
 from resnetlab.settings import override
 from resnetlab.training.planning import RunPlan, source_record
 from resnetlab.training.run import default_out
@@ -69,12 +69,8 @@ def claim_study(path: Path, rows: Mapping[str, RunPlan]) -> files.DirectoryLock:
         UsageError: If `path` holds anything already.
         LockedError: If another process is using it.
     """
-    files.refuse_locked(path)
-    _refuse_used(path)
-    files.make_directory(path)
-    lock = lock_run(path)
+    lock = claim_new(path, _refuse_used)
     try:
-        _refuse_used(path)
         record = [
             {
                 "name": name,
@@ -92,8 +88,7 @@ def claim_study(path: Path, rows: Mapping[str, RunPlan]) -> files.DirectoryLock:
 
 
 def _refuse_used(path: Path) -> None:
-    if path.exists() and not path.is_dir():
-        raise UsageError(f"{path} is a file, not a directory", hint="Choose another one with --out.")
+    refuse_file(path)
     if is_study(path):
         command = f"resnetlab resume {shlex.quote(str(path))}"
         raise UsageError(
