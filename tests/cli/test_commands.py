@@ -172,7 +172,7 @@ WRONG = [
     (["train", "resnet21", "--data", "digits"], 2, "20"),
     (["train", "resnet20", "--data", "digist"], 2, "Did you mean digits?"),
     (["train", "resnet20", "--data", "/nowhere/at/all"], 3, "no such file or folder"),
-    (["train", "resnet20", "--data", "digits", "--recipe", "quikc"], 2, "Did you mean quick?"),
+    (["train", "resnet20", "--data", "digits", "--recipe", "quikc"], 2, "Did you mean quick"),
     (["train", "resnet20", "--data", "digits", "--set", "lr"], 2, "NAME=VALUE"),
     (["train", "resnet20", "--data", "digits", "--set", "lrr=1"], 2, "Did you mean lr"),
     (["train", "resnet20", "--data", "digits", "--lr", "-1"], 2, "lr must be above 0"),
