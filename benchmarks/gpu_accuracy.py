@@ -160,8 +160,8 @@ class Accuracy:
                     specs, seeds=seeds or 1, data=self.data, recipe=row.recipe, out=out,
                     device=str(self.device), at_once=row.at_once, **values,
                 )  # fmt: skip
-            except ResnetlabError as error:
-                return str(error.args[0])
+            except Exception as error:  # one row that fails must not cost the others their turn
+                return str(error) if isinstance(error, ResnetlabError) else f"{type(error).__name__}: {error}"
         return ""
 
     def _outcome(self, row: Row, name: str, out: Path, spec: ModelSpec, problem: str) -> Outcome:

@@ -63,7 +63,7 @@ def train(
 
 
 def study(
-    models: Sequence[str | ModelSpec],
+    models: str | ModelSpec | Sequence[str | ModelSpec],
     *,
     seeds: int | Sequence[int] = 1,
     data: str = "cifar10",
@@ -98,6 +98,7 @@ def study(
         Interrupted: If a signal came; `resume_study` goes on.
         ResnetlabError: If runs failed, when the others have ended.
     """
+    models = [models] if isinstance(models, str | ModelSpec) else models
     chosen = range(seeds) if isinstance(seeds, int) else seeds
     if not (models and chosen):
         raise UsageError("a study needs a network and a seed", hint="E.g. study(['resnet20'], seeds=3)")

@@ -18,7 +18,7 @@ import torch
 
 import resnetlab
 from resnetlab.catalog import model_spec
-from resnetlab.errors import DivergedError, Interrupted, LockedError, UsageError
+from resnetlab.errors import DivergedError, Interrupted, LockedError, ResnetlabError, UsageError
 from resnetlab.recipes import named_recipe
 from resnetlab.runs.directory import RunDirectory, lock_run
 from resnetlab.runs.journal import read_rows
@@ -137,6 +137,41 @@ def test_a_run_that_diverges_leaves_the_others_to_their_ends(tmp_path: Path) -> 
     assert finished == ["resnet8-seed0", "plain8-seed0", "plain8-seed7"]
 
 
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_a_run_that_torch_ends_leaves_the_others_to_their_ends(at_once: int, tmp_path: Path) -> None:
+    class Full(SilentStudy):
+        def __init__(self) -> None:
+            self.told: list[str] = []
+
+        def of(self, name: str) -> Observer:
+            class Fails(Silence):
+                def progress(self, step: int, *, samples: int, seconds: float) -> None:
+                    raise torch.OutOfMemoryError("CUDA out of memory")
+
+            return Fails() if name == "resnet8-seed0" else Silence()
+
+        def failed(self, name: str, error: ResnetlabError) -> None:
+            self.told.append(f"{name}: {error.args[0]}")
+
+    watcher = Full()
+    with pytest.raises(ResnetlabError, match=r"1 of 4 runs failed:\n  resnet8-seed0: OutOfMemory") as failed:
+        train_study(rows(), tmp_path / "study", watcher, at_once=at_once)
+
+    assert failed.value.hint == "Fewer runs at once: --at-once."
+    assert watcher.told == ["resnet8-seed0: OutOfMemoryError: CUDA out of memory"]
+    finished = [name for name in rows() if RunDirectory(tmp_path / "study" / name).is_finished]
+    assert finished == list(rows())[1:]
+
+
+def test_a_signal_after_which_nothing_is_left_to_do_interrupts_nothing(tmp_path: Path) -> None:
+    """Without validation samples and averages the last row is the result."""
+    several = rows(val=0, ema_decay=0.0)
+
+    results = train_study(several, tmp_path / "study", StopOne(list(several)[-1], STEPS))
+
+    assert list(results) == list(rows())
+
+
 def test_a_mistake_in_a_thread_reaches_the_caller(tmp_path: Path) -> None:
     class Broken(SilentStudy):
         def of(self, name: str) -> Observer:
@@ -200,12 +235,13 @@ def test_a_cpu_makes_one_run_at_a_time_unless_it_is_asked_for_more() -> None:
 
 
 def test_a_gpu_makes_several_small_ones_at_once_and_no_more_than_it_has_streams_for() -> None:
-    small = replace(plan("resnet8"), device=torch.device("cuda"))
+    small = replace(plan("resnet8", capture="on"), device=torch.device("cuda"))
     recipe = override(small.recipe, {"batch": 256})
     large = replace(small, spec=model_spec("resnet50"), image_shape=(224, 224, 3), recipe=recipe)
 
     assert choose_at_once([small, small], 0) == 8
     assert choose_at_once([small, large], 0) == 1
+    assert choose_at_once([replace(small, recipe=plan("resnet8").recipe)], 0) == 1  # nothing is recorded
     assert choose_at_once([large], 16) == 16
     with pytest.raises(UsageError, match="at most 16 runs"):
         choose_at_once([small], 17)
@@ -245,6 +281,9 @@ def test_the_python_interface_makes_a_study_and_goes_on_with_it(tmp_path: Path) 
     assert resnetlab.resume_study(tmp_path / "study") == results
     alone = resnetlab.train(specs[0], out=tmp_path / "alone", seed=1, **common)
     assert alone.loss == results["resnet8-seed1"].loss
+    with pytest.raises(UsageError, match="no study at nowhere"):
+        resnetlab.resume_study("nowhere")
+    assert list(resnetlab.study(specs[0], out=tmp_path / "one", **common)) == ["resnet8-seed0"]
     with pytest.raises(UsageError, match="needs a network and a seed"):
         resnetlab.study([], out=tmp_path / "none", **common)
     with pytest.raises(UsageError, match="is no run") as refused:

@@ -184,12 +184,24 @@ def one_bit_off(trainer: Trainer, work: Work) -> None:
         weight.view(torch.int32)[0, 0] ^= 1
 
 
+def fails(trainer: Trainer, work: Work) -> None:
+    work()
+    raise RuntimeError("an illegal memory access")
+
+
+def one_answer_more(trainer: Trainer, work: Work) -> None:
+    work()
+    trainer.state.epoch._correct += 1
+
+
 DECEPTIONS: list[tuple[Any, dict[str, Any], str]] = [
     (lambda trainer, work: None, {}, "differs"),
     (rate_forgotten, {}, "differs by"),
     (stale_batch, {}, "differs"),
     (one_bit_off, {"deterministic": True}, "model/fc.weight differs"),
     (one_bit_off, {}, ""),
+    (fails, {}, "it failed: an illegal memory access"),
+    (one_answer_more, {"deterministic": True}, "epoch/correct differs"),
     (lambda trainer, work: work(), {"deterministic": True}, ""),
 ]
 

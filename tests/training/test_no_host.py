@@ -2,7 +2,7 @@
 
 Tensors on torch's "meta" device have shapes and no numbers. A step that reads one on the host (.item(), a
 branch, a copy to the CPU), or that mixes in a tensor of another device, fails on it, as it would when CUDA
-records it.
+records it. A copy from the CPU does not.
 """
 
 import contextlib

@@ -1,15 +1,16 @@
 """`resnetlab train` of several networks or seeds, and `resnetlab resume` of such a study."""
 
 import argparse
+import contextlib
 import dataclasses
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from resnetlab.cli.text import block, command_name, print_json
 from resnetlab.cli.watch_study import make_study_watcher
-from resnetlab.errors import UsageError
+from resnetlab.errors import Interrupted, ResnetlabError, UsageError
 from resnetlab.reporting import report
 from resnetlab.settings import Resolution
 from resnetlab.studies import default_study_out, plan_rows, resume_study, train_study
@@ -36,14 +37,16 @@ def train_several(options: argparse.Namespace, planned: Planner) -> None:
         if not options.json:
             for plan in plans:
                 watcher.note(block(_shared_facts(plan), indent="") + "\n")
-        results = train_study(rows, out, watcher, at_once=options.at_once)
+        with _telling_the_finished(options, out):
+            results = train_study(rows, out, watcher, at_once=options.at_once)
     _print_end(options, out, results)
 
 
 def resume_several(options: argparse.Namespace) -> None:
     """Make what is left of a study."""
     out = Path(options.run)
-    with make_study_watcher(sys.stderr if options.json else sys.stdout) as watcher:
+    watching = make_study_watcher(sys.stderr if options.json else sys.stdout)
+    with watching as watcher, _telling_the_finished(options, out):
         results = resume_study(
             out,
             watcher,
@@ -53,6 +56,19 @@ def resume_several(options: argparse.Namespace) -> None:
             at_once=options.at_once,
         )
     _print_end(options, out, results)
+
+
+@contextlib.contextmanager
+def _telling_the_finished(options: argparse.Namespace, out: Path) -> Iterator[None]:
+    """Print the table of the runs that did end, if others failed."""
+    try:
+        yield
+    except Interrupted:
+        raise
+    except ResnetlabError:
+        if not options.json and any(out.glob("*/RESULT.json")):
+            print(f"\n{report(out)}\n")
+        raise
 
 
 def _shared_facts(plan: RunPlan) -> dict[str, str]:

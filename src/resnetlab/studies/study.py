@@ -9,7 +9,7 @@ from resnetlab.data.recognise import AnySource
 from resnetlab.errors import Interrupted, UsageError
 from resnetlab.runs.directory import RunDirectory, lock_run
 from resnetlab.studies.observer import StudyObserver
-from resnetlab.studies.rows import RowRecord, Sources, claim_study, read_rows_of
+from resnetlab.studies.rows import RowRecord, Sources, claim_study, is_study, read_rows_of
 from resnetlab.studies.together import Crew, Work
 from resnetlab.training.capturing import is_small_step
 from resnetlab.training.device import pick_device
@@ -67,9 +67,12 @@ def resume_study(
         at_once: As `train_study`.
 
     Raises:
+        UsageError: If there is none.
         DataError: If its data is gone or changed.
         Interrupted, ResnetlabError: As `train_study`.
     """
+    if not is_study(path):
+        raise UsageError(f"no study at {path}", hint="A run is gone on with by `resnetlab resume RUN`.")
     with lock_run(path):
         records = read_rows_of(path)
         sources, plans, work = Sources(lambda recorded: reopen_source(recorded, data)), {}, {}
@@ -131,5 +134,7 @@ def choose_at_once(plans: Collection[RunPlan], wanted: int) -> int:
     on_cuda = next(iter(plans)).device.type == "cuda"
     if on_cuda and wanted > _MOST_ON_CUDA:
         raise UsageError(f"on a GPU at most {_MOST_ON_CUDA} runs are made at once, got {wanted}")
-    is_small = all(is_small_step(plan.step_operations) for plan in plans)
+    is_small = all(
+        plan.recipe.execution.capture == "on" and is_small_step(plan.step_operations) for plan in plans
+    )
     return wanted or (_AT_ONCE_ON_CUDA if is_small and on_cuda else 1)

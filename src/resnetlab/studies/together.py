@@ -11,6 +11,7 @@ from resnetlab.errors import Interrupted, ResnetlabError
 from resnetlab.studies.observer import StudyObserver
 from resnetlab.training.interrupt import Interrupt
 from resnetlab.training.observer import Observer
+from resnetlab.training.recording import release_memory
 from resnetlab.training.run import Result
 
 Work = Callable[[Observer, Interrupt], Result]
@@ -80,18 +81,26 @@ class Crew:
                 name = self._waiting.get_nowait()
             except Empty:
                 return
+            watcher = self._observer.of(name)
+            if self._device.type == "cuda":
+                release_memory()
             try:
-                self._results[name] = self._work[name](self._observer.of(name), self._interrupt)
-            except ResnetlabError as error:
-                self._failures[name] = error
-                self._observer.failed(name, error)
+                self._results[name] = self._work[name](watcher, self._interrupt)
+            except Exception as error:
+                self._note_failure(name, error)
             else:
                 self._observer.ended(name, self._results[name])
+
+    def _note_failure(self, name: str, error: Exception) -> None:
+        """Keep why a run ended, and tell it at once: the others go on, maybe for hours."""
+        told = error if isinstance(error, ResnetlabError) else _in_words(error)
+        self._failures[name] = told
+        self._observer.failed(name, told)
 
     def _refuse_the_unfinished(self) -> None:
         saved = [name for name, error in self._failures.items() if isinstance(error, Interrupted)]
         failed = {n: e for n, e in self._failures.items() if n not in saved}
-        if self._interrupt.is_requested:
+        if self._interrupt.is_requested and len(self._results) + len(failed) < len(self._work):
             waiting = len(self._work) - len(self._results) - len(self._failures)
             failures = f", {len(failed)} failed" if failed else ""
             raise Interrupted(
@@ -101,7 +110,16 @@ class Crew:
         if failed:
             first = next(iter(failed.values()))
             told = "".join(f"\n  {name}: {error.args[0]}" for name, error in failed.items())
-            raise type(first)(f"{len(failed)} of {len(self._work)} runs failed:{told}", hint=first.hint)
+            summary = f"{len(failed)} of {len(self._work)} runs failed:{told}"
+            raise type(first)(summary, hint=first.hint) from first
+
+
+def _in_words(error: Exception) -> ResnetlabError:
+    """Return an error that is none of ours as one of a run, its cause kept."""
+    hint = "Fewer runs at once: --at-once." if isinstance(error, torch.OutOfMemoryError) else ""
+    told = ResnetlabError(f"{type(error).__name__}: {error}".splitlines()[0], hint=hint)
+    told.__cause__ = error
+    return told
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ import ctypes
 import os
 import shutil
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -47,7 +48,9 @@ def apply_switches(device: torch.device, execution: Execution) -> None:
         torch.set_flush_denormal(True)  # denormals make convolutions up to 100 times slower
         keep_freed_memory()
     if device.type == "cuda":
-        torch.backends.cudnn.benchmark = not execution.deterministic
+        # Trying algorithms waits for the whole device, forbidden while a run beside this one is recorded.
+        is_alone = threading.current_thread() is threading.main_thread()
+        torch.backends.cudnn.benchmark = is_alone and not execution.deterministic
         torch.backends.cuda.matmul.allow_tf32 = True
         torch.backends.cudnn.allow_tf32 = True
     if execution.deterministic:

@@ -1,5 +1,6 @@
 """Recording a function's work on a device once, to have it done again with a single call."""
 
+import gc
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,6 +26,15 @@ def _stream_beside(device: torch.device) -> "torch.cuda.Stream":
     if device not in streams:
         streams[device] = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
     return streams[device]
+
+
+def release_memory() -> None:
+    """Free the device's memory of runs that have ended, which refer to themselves.
+
+    While nothing is recorded: a recording that is destroyed then would break the one in progress.
+    """
+    with _ALONE:
+        gc.collect()
 
 
 class Recorder:
