@@ -19,7 +19,7 @@ from resnetlab.spec import KNOBS, ModelSpec
 from resnetlab.studies import SilentStudy, StudyObserver, default_study_out, plan_rows, train_study
 from resnetlab.training.device import pick_device
 from resnetlab.training.observer import Observer, Silence
-from resnetlab.training.planning import RunPlan, fit_to_source, open_for, plan_run
+from resnetlab.training.planning import Opened, RunPlan, fit_to_source, open_for, plan_run
 from resnetlab.training.run import Result, default_out, resume_run, train_plan
 from resnetlab.transfer import Trained, open_trained, plan_finetuning, suggest
 from resnetlab.units import Duration, count_of
@@ -102,7 +102,10 @@ def study(
     chosen = range(seeds) if isinstance(seeds, int) else seeds
     if not (models and chosen):
         raise UsageError("a study needs a network and a seed", hint="E.g. study(['resnet20'], seeds=3)")
-    plans = [_planned(model, data, recipe, device, workers, epochs, steps, values) for model in models]
+    opened: Opened = {}
+    plans = [
+        _planned(model, data, recipe, device, workers, epochs, steps, values, opened) for model in models
+    ]
     rows = plan_rows(plans, chosen)
     place = Path(out) if out else default_study_out(plans)
     return train_study(rows, place, observer or SilentStudy(), at_once=at_once)
@@ -117,11 +120,12 @@ def _planned(
     epochs: int | None,
     steps: int | None,
     values: dict[str, Any],
+    opened: Opened | None = None,
 ) -> RunPlan:
     """Return what the arguments of `train` ask for."""
     spec = model_spec(model) if isinstance(model, str) else model
     fixed = () if isinstance(model, str) else KNOBS
-    source = open_for(spec, data, fixed)
+    source = open_for(spec, data, fixed, opened)
     recipe = recipe or default_recipe(data, reads_files=source.reads_files)
     chosen = named_recipe(recipe, spec.depth) if isinstance(recipe, str) else recipe
     chosen = _with_values(chosen, _whole(values, epochs, steps, len(source.train)))

@@ -1,13 +1,17 @@
 """Several runs of one command: each is the run it would be alone, and none is lost with another."""
 
+import contextlib
 import json
 import os
+import pty
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
+import tty
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +22,7 @@ import torch
 
 import resnetlab
 from resnetlab.catalog import model_spec
-from resnetlab.errors import DivergedError, Interrupted, LockedError, ResnetlabError, UsageError
+from resnetlab.errors import DataError, DivergedError, Interrupted, LockedError, ResnetlabError, UsageError
 from resnetlab.recipes import named_recipe
 from resnetlab.runs.directory import RunDirectory, lock_run
 from resnetlab.runs.journal import read_rows
@@ -27,7 +31,7 @@ from resnetlab.studies import SilentStudy, plan_rows, resume_study, train_study
 from resnetlab.studies.study import choose_at_once
 from resnetlab.training.device import compiled
 from resnetlab.training.observer import Observer, Silence
-from resnetlab.training.planning import RunPlan, plan_run
+from resnetlab.training.planning import Opened, RunPlan, open_for, plan_run
 from resnetlab.training.run import Result, train_plan
 from resnetlab.units import Duration
 
@@ -345,7 +349,56 @@ def test_the_command_says_what_it_would_train(tmp_path: Path) -> None:
     done = command("train", "resnet8", "--seeds", "3", *SMALL, "--out", str(tmp_path / "x"), "--dry-run")
 
     assert done.returncode == 0, done.stderr
-    assert "3 runs in" in done.stdout
+    assert "3 runs in" in done.stdout and "1 at a time" in done.stdout
     assert "resnet8-seed0, resnet8-seed1, resnet8-seed2" in done.stdout
     assert list(tmp_path.iterdir()) == []
     assert command("train", "resnet8", "--seeds", "0", *SMALL).returncode == 2
+    assert command("train", "resnet8", "--seeds", "2", *SMALL, "--at-once", "-1", "--dry-run").returncode == 2
+
+
+def test_a_terminal_shows_a_bar_for_each_run_and_keeps_the_lines_of_their_ends(tmp_path: Path) -> None:
+    terminal, theirs = pty.openpty()
+    tty.setraw(theirs)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "resnetlab", "train", "resnet8", "plain8", "--steps", "60", *SMALL,
+         "--at-once", "2", "--out", str(tmp_path / "study")],
+        env=os.environ | {"OMP_NUM_THREADS": "1", "TERM": "xterm", "COLUMNS": "120"},
+        stdout=theirs, stderr=theirs,
+    )  # fmt: skip
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # Linux' way to say that the other side has closed
+        while more := os.read(terminal, 4096):
+            shown += more
+    os.close(terminal)
+
+    assert process.wait() == 0, shown.decode()
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode())
+    assert "2 runs to make, 2 at once" in text
+    for name in ("resnet8-seed0", "plain8-seed0"):
+        assert re.search(rf"{name} +[━╸╺ ]+", text), text  # its bar
+        assert re.search(rf"{name} +[0-9.]+ %   .* images/s   [12] of 2", text), text  # its end
+    assert text.count("━") > 0 and "What to type next:" in text
+
+
+def test_networks_that_ask_the_same_of_the_data_share_it(tmp_path: Path) -> None:
+    opened: Opened = {}
+    first, second = (open_for(model_spec(name), "digits", (), opened) for name in ("resnet8", "plain20"))
+
+    assert first is second
+    assert len(opened) == 1
+    made = [open_for(model_spec("resnet8").with_(classes=count), "synthetic", (), opened) for count in (3, 4)]
+    assert [len(source.class_names) for source in made] == [3, 4]
+
+
+def test_a_damaged_run_of_a_study_is_named_with_the_way_on(tmp_path: Path) -> None:
+    study = tmp_path / "study"
+    with pytest.raises(Interrupted):
+        train_study(rows(), study, StopOne("plain8-seed0", 5))
+    (study / "plain8-seed0" / "data.json").write_text("{")
+
+    with pytest.raises(DataError, match=r"plain8-seed0/data\.json is damaged") as refused:
+        resume_study(study, SilentStudy())
+    assert refused.value.hint == f"Move {study / 'plain8-seed0'} away to have that run made anew."
+    (study / "plain8-seed0").rename(tmp_path / "away")
+    assert list(resume_study(study, SilentStudy())) == list(rows())

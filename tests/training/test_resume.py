@@ -158,6 +158,24 @@ def test_other_data_is_refused(tmp_path: Path) -> None:
         go_on(run, source)
 
 
+def test_a_run_goes_on_where_what_it_began_with_cannot_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = run_until(tmp_path / "run", 3, compile="off", capture="on")
+    recipe = run.read("recipe")
+    recipe["execution"]["compile"] = "on"
+    run.write("recipe", recipe)
+    monkeypatch.setenv("PATH", str(tmp_path))  # where no compiler is
+
+    here = plan_of(run, small_source(), CPU)
+    elsewhere = plan_of(run, small_source(), torch.device("mps"))
+
+    assert (here.recipe.execution.compile, here.recipe.execution.capture) == ("off", "on")
+    assert here.compile_reason == "as the run began it was on; here: no C++ compiler found"
+    assert here.capture_reason == "as the run began"
+    assert (elsewhere.recipe.execution.compile, elsewhere.recipe.execution.capture) == ("on", "off")
+
+
 def test_the_best_on_validation_survives_resume_and_retention(tmp_path: Path) -> None:
     changes = {"val": 12, "keep_checkpoints": 1, "eval_every": small_plan().recipe.run.eval_every}
     whole = train_whole(tmp_path / "whole", small_plan(**changes))

@@ -13,7 +13,7 @@ from resnetlab.cli.watch_study import make_study_watcher
 from resnetlab.errors import Interrupted, ResnetlabError, UsageError
 from resnetlab.reporting import report
 from resnetlab.settings import Resolution
-from resnetlab.studies import default_study_out, plan_rows, resume_study, train_study
+from resnetlab.studies import choose_at_once, default_study_out, plan_rows, resume_study, train_study
 from resnetlab.training.facts import describe_plan
 from resnetlab.training.planning import RunPlan
 from resnetlab.training.run import Result
@@ -67,7 +67,8 @@ def _telling_the_finished(options: argparse.Namespace, out: Path) -> Iterator[No
         raise
     except ResnetlabError:
         if not options.json and any(out.glob("*/RESULT.json")):
-            print(f"\n{report(out)}\n")
+            with contextlib.suppress(ResnetlabError):  # the first error counts
+                print(f"\n{report(out)}\n")
         raise
 
 
@@ -80,14 +81,16 @@ def _print_plans(
 ) -> None:
     from resnetlab.bench import estimate
 
+    at_once = min(len(rows), choose_at_once(rows.values(), options.at_once))
     each = [describe_plan(plan) | estimate(plan) for plan in plans]
     if options.json:
-        print_json({"study": f"{out} (not made)", "runs": list(rows), "models": each})
+        print_json({"study": f"{out} (not made)", "runs": list(rows), "at_once": at_once, "models": each})
         return
     for facts in each:
         print(block(facts, indent=""), end="\n\n")
     print(
-        f"{len(rows)} runs in {out} (not made): {', '.join(rows)}. Time and memory above are of one run each."
+        f"{len(rows)} runs in {out} (not made), {at_once} at a time: {', '.join(rows)}. "
+        "Time and memory above are of one run each."
     )
 
 

@@ -15,7 +15,7 @@ from resnetlab.recipes import default_recipe
 from resnetlab.settings import Layer, Resolution, leaves
 from resnetlab.training.device import pick_device
 from resnetlab.training.facts import describe_plan
-from resnetlab.training.planning import RunPlan, fit_to_source, open_for, plan_run
+from resnetlab.training.planning import Opened, RunPlan, fit_to_source, open_for, plan_run
 from resnetlab.training.run import default_out, resume_run, train_plan
 from resnetlab.units import count_of
 
@@ -25,17 +25,20 @@ def train(options: argparse.Namespace) -> None:
     if len(options.models) > 1 or options.seeds is not None:
         from resnetlab.cli.study import train_several
 
-        train_several(options, lambda model: _planned(options, model))
+        opened: Opened = {}
+        train_several(options, lambda model: _planned(options, model, opened))
         return
     _perform(options, *_planned(options, options.models[0]))
 
 
-def _planned(options: argparse.Namespace, model: str) -> tuple[RunPlan, Resolution]:
+def _planned(
+    options: argparse.Namespace, model: str, opened: Opened | None = None
+) -> tuple[RunPlan, Resolution]:
     """Return what the flags of `train` ask for, for one of its networks."""
     _, knobs = split_settings(options.set)
     spec = resolve_model(model, knobs)
     device = pick_device(options.device)
-    source = open_for(spec, options.data, knobs)
+    source = open_for(spec, options.data, knobs, opened)
     val = options.val and count_of(options.val, len(source.train))
     own = argparse.Namespace(**vars(options) | {"val": val})
     default = default_recipe(options.data, reads_files=source.reads_files)

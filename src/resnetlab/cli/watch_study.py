@@ -22,7 +22,7 @@ class PlainStudyWatcher:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._print_lock = threading.Lock()
+        self._lock = threading.Lock()
         self._ended = 0
         self._total = 0
 
@@ -46,7 +46,8 @@ class PlainStudyWatcher:
 
     def ended(self, name: str, result: Result) -> None:
         """Print how good the run is."""
-        self._ended += 1
+        with self._lock:
+            self._ended += 1
         self._print(
             f"{name:<24} {100 * result.accuracy:6.2f} %   {format_seconds(result.train_seconds):>8}   "
             f"{result.images_per_second:>9,.0f} images/s{self._share()}"
@@ -67,7 +68,7 @@ class PlainStudyWatcher:
         """Show nothing."""
 
     def _print(self, text: str) -> None:
-        with self._print_lock, contextlib.suppress(BrokenPipeError):
+        with self._lock, contextlib.suppress(BrokenPipeError):
             print(text, file=self._stream, flush=True)
 
 

@@ -2,11 +2,12 @@
 
 from resnetlab.studies.observer import SilentStudy, StudyObserver
 from resnetlab.studies.rows import default_study_out, is_study, plan_rows
-from resnetlab.studies.study import resume_study, train_study
+from resnetlab.studies.study import choose_at_once, resume_study, train_study
 
 __all__ = [
     "SilentStudy",
     "StudyObserver",
+    "choose_at_once",
     "default_study_out",
     "is_study",
     "plan_rows",

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from resnetlab.data.recognise import AnySource
-from resnetlab.errors import Interrupted, UsageError
+from resnetlab.errors import DataError, Interrupted, UsageError
 from resnetlab.runs.directory import RunDirectory, lock_run
 from resnetlab.studies.observer import StudyObserver
 from resnetlab.studies.rows import RowRecord, Sources, claim_study, is_study, read_rows_of
@@ -95,7 +95,11 @@ def _plan_again(
     record: RowRecord, run: RunDirectory, source: AnySource, device: str, workers: int
 ) -> RunPlan:
     if (run.path / "recipe.json").exists():
-        return plan_of(run, source, pick_device(device), workers)
+        try:
+            return plan_of(run, source, pick_device(device), workers)
+        except DataError as error:
+            error.hint = error.hint or f"Move {shlex.quote(str(run.path))} away to have that run made anew."
+            raise
     described = record.spec, record.recipe, record.data
     return plan_from_records(run.path, *described, source, pick_device(device), workers)
 

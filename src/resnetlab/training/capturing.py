@@ -38,7 +38,8 @@ def decide_capture(
     Raises:
         UsageError: If it is asked for and the run has something that the host must decide.
     """
-    wanted, obstacle = recipe.execution.capture, _obstacle(recipe, device, reads_files)
+    wanted = recipe.execution.capture
+    obstacle = obstacle_to_capture(recipe, device, reads_files=reads_files)
     if wanted == "off":
         return False, "as asked"
     if wanted == "on" and obstacle:
@@ -54,7 +55,7 @@ def decide_capture(
     return True, "small steps; the first recorded one is held against the step itself"
 
 
-def _obstacle(recipe: Recipe, device: torch.device, reads_files: bool) -> str:
+def obstacle_to_capture(recipe: Recipe, device: torch.device, *, reads_files: bool) -> str:
     """Return what the host must decide at every step, or ""."""
     optimizer, execution = recipe.optimizer, recipe.execution
     if reads_files:

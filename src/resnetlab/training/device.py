@@ -14,6 +14,7 @@ from resnetlab.errors import UsageError
 from resnetlab.recipe import Execution
 
 COMPILERS = ("c++", "g++", "clang++", "cl")
+NO_COMPILER = "no C++ compiler found"
 _PAYS_AFTER_OPERATIONS = 1.5e14
 """Floating-point operations after which a compiled run on a CPU has paid for its compilation:
 about half an hour of 2 cores. It gains about 5 % there (docs/results.md, training speed)."""
@@ -119,7 +120,7 @@ def decide_compile(wanted: str, *, operations: float, device: torch.device) -> t
     if wanted != "auto":
         return wanted == "on", "as asked"
     if not has_compiler(device):
-        return False, "no C++ compiler found"
+        return False, NO_COMPILER
     if device.type == "mps":
         return False, "not on mps"
     pays = operations > _PAYS_AFTER_OPERATIONS * (1 if device.type == "cpu" else 300)

@@ -110,7 +110,8 @@ class DeviceSteps:
         sizes = [len(self._timeline.positions(step)) for step in steps]
         num_full = len(list(takewhile(lambda size: size == self._timeline.batch, sizes)))
         if not num_full:
-            self._make_one(sizes[0])
+            with self.recorder.warming_up():  # a short batch may be the first of its size
+                self._make_one(sizes[0])
             return 1
         if self._warm_up:
             self._warm_up -= 1

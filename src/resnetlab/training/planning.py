@@ -18,8 +18,8 @@ from resnetlab.settings import override, recipe_from_json
 from resnetlab.spec import KNOBS, ModelSpec
 from resnetlab.timeline import Timeline
 from resnetlab.training.beginning import Beginning
-from resnetlab.training.capturing import decide_capture, step_operations
-from resnetlab.training.device import decide_compile
+from resnetlab.training.capturing import decide_capture, obstacle_to_capture, step_operations
+from resnetlab.training.device import NO_COMPILER, decide_compile, has_compiler
 from resnetlab.training.parts import plan_parts
 
 
@@ -116,12 +116,34 @@ _WITH_BACKGROUND = 1001
 """Classes of the networks that keep ImageNet's class 0, which no image has."""
 
 
-def open_for(spec: ModelSpec, data: str, fixed: Collection[str] = ()) -> AnySource:
-    """Open the data for a network, which decides the size of made images and a background class."""
+Opened = dict[tuple[str, int | None, int, int], AnySource]
+"""Sources that are open, by what was asked for: text, classes, size and channels of made images."""
+
+
+def open_for(
+    spec: ModelSpec, data: str, fixed: Collection[str] = (), opened: Opened | None = None
+) -> AnySource:
+    """Open the data for a network, which decides the size of made images and a background class.
+
+    Args:
+        spec: The network.
+        data: A dataset's name or path.
+        fixed: Fields of the spec that the data must not change.
+        opened: What is open already, for networks that share it; what is opened comes to it.
+
+    Raises:
+        UsageError, DataError: If it cannot be opened.
+    """
     decides = data in SOURCES or "classes" in fixed or spec.classes == _WITH_BACKGROUND
     classes = spec.classes if decides else None
+    opened = {} if opened is None else opened
+    asked = (data, classes, spec.input_size, spec.in_channels)
     try:
-        return open_source(data, classes=classes, image_size=spec.input_size, channels=spec.in_channels)
+        if asked not in opened:
+            opened[asked] = open_source(
+                data, classes=classes, image_size=spec.input_size, channels=spec.in_channels
+            )
+        return opened[asked]
     except DataError as error:
         if classes is None or data in SOURCES or error.hint:
             raise
@@ -237,19 +259,29 @@ def plan_from_records(
             hint="Name the run's own data with --data, or start a new run.",
         )
     resolved = recipe_from_json(recipe)
-    decide_compile(resolved.execution.compile, operations=0, device=device)  # refuses what cannot be
-    decide_capture(resolved, device, reads_files=source.reads_files, operations=0)
+    obstacles = _obstacles_here(resolved, device, reads_files=source.reads_files)
+    reasons = {name: f"as the run began it was on; here: {why}" for name, why in obstacles.items()}
     return RunPlan(
         spec=ModelSpec.from_json(spec),
         source=source,
         source_text=data["source"],
-        recipe=resolved,
+        recipe=override(resolved, dict.fromkeys(obstacles, "off")),
         device=device,
-        compile_reason="as the run began",
-        capture_reason="as the run began",
+        compile_reason=reasons.get("compile", "as the run began"),
+        capture_reason=reasons.get("capture", "as the run began"),
         image_shape=(*data["image_shape"],),
         workers=workers,
     )
+
+
+def _obstacles_here(recipe: Recipe, device: torch.device, *, reads_files: bool) -> dict[str, str]:
+    """Return which of the switches that a run began with cannot be on here, and why."""
+    execution, found = recipe.execution, dict[str, str]()
+    if execution.compile == "on" and not has_compiler(device):
+        found["compile"] = NO_COMPILER
+    if execution.capture == "on" and (why := obstacle_to_capture(recipe, device, reads_files=reads_files)):
+        found["capture"] = why
+    return found
 
 
 def absolute_source(text: str) -> str:
