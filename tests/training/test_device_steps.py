@@ -1,11 +1,11 @@
 """A run whose steps count themselves on the device is, on the CPU, the run made from the host, bit for bit.
 
-What only CUDA can show (that a recorded step computes what the same step does when it is not) is not
-here: `python benchmarks/gpu.py` checks it where there is a GPU.
+So it is when these steps are recorded and repeated as CUDA does it (see `replaying`). That CUDA itself does
+is not here: `python benchmarks/gpu.py` checks it where there is a GPU.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from torch import Tensor
 from resnetlab.errors import DivergedError, UsageError
 from resnetlab.runs.directory import RunDirectory, claim_new
 from resnetlab.settings import override
-from resnetlab.training import device_steps
+from resnetlab.training import device_steps, trial
 from resnetlab.training.capturing import decide_capture
 from resnetlab.training.device_steps import DeviceSteps, steps_of_a_launch
 from resnetlab.training.ema import WeightAverage
@@ -27,6 +27,7 @@ from resnetlab.training.steps import keep_mask
 from resnetlab.training.trainer import Trainer
 from resnetlab.units import Duration
 from tests.training.helpers import CPU, final_bytes, go_on, small_plan, small_recipe, small_source, train
+from tests.training.replaying import Replaying
 from tests.training.test_resume import run_until
 
 # One unit's worth of everything: both kinds of mixing, which end before the run does, erasing, repeats,
@@ -83,6 +84,86 @@ def test_it_is_the_run_made_from_the_host_byte_for_byte(changes: dict[str, Any],
     assert (device.run.path / "spec.json").exists()
 
 
+LAUNCHES: dict[str, Any] = {"log_every": 50, "checkpoint_every": 0, "eval_every": Duration(0, "ep")}
+RECORDED = [*WAYS, RICH | LAUNCHES | {"length": "37st"}, LAUNCHES | {"lookahead": 4, "ema_decay": 0.0}]
+
+
+@pytest.mark.parametrize("changes", RECORDED, ids=[*NAMES, "launches", "launches and lookahead"])
+def test_repeated_as_they_were_recorded_the_steps_are_those_of_the_host(
+    changes: dict[str, Any], tmp_path: Path
+) -> None:
+    host = trained(tmp_path / "host", capture="off", **changes)
+
+    trainer, notes = replayed(tmp_path / "run", **changes)
+
+    assert notes == []
+    assert isinstance(trainer.program, DeviceSteps)
+    assert isinstance(trainer.program.recorder, Replaying)
+    replays = trainer.program.recorder.replays
+    assert replays[1] > 3
+    assert replays[10] > 1 or "log_every" not in changes  # the first is the trial
+    last = host.timeline.num_steps
+    assert final_bytes(trainer.run, last) == final_bytes(host.run, last)
+
+
+def replayed(
+    out: Path, change: Callable[[Trainer], None] = lambda trainer: None, **changes: Any
+) -> tuple[Trainer, list[str]]:
+    """A finished run whose steps were recorded, with its trainer, and what was noted."""
+    notes: list[str] = []
+    with claim_new(out):
+        trainer = start(small_plan(capture="on", **changes), RunDirectory(out), Silence())
+        assert isinstance(trainer.program, DeviceSteps)
+        trainer.program.recorder, trainer.program._note = Replaying(), notes.append
+        trainer.step_function._looks_at_once = False  # as on a GPU
+        change(trainer)
+        train(trainer)
+        trainer.close()
+    return trainer, notes
+
+
+def rate_of_the_host(trainer: Trainer) -> None:
+    program = trainer.program
+    assert isinstance(program, DeviceSteps)
+    program._rates.at = lambda step: torch.tensor([program._rates._row(trainer.state.step)[0]])  # type: ignore[method-assign]
+
+
+def batch_of_the_host(trainer: Trainer) -> None:
+    program = trainer.program
+    assert isinstance(program, DeviceSteps)
+    honest = program._batches.at
+    program._batches.at = lambda step, count: honest(torch.tensor(trainer.state.step), count)  # type: ignore[method-assign]
+
+
+def number_looked_at(trainer: Trainer) -> None:
+    program = trainer.program
+    assert isinstance(program, DeviceSteps)
+    honest = program._count
+    program._count = lambda *given: honest(*given) if given[0] > 0 else None
+
+
+MISTAKES = [
+    (rate_of_the_host, "a recorded one is wrong: .* differs"),
+    (batch_of_the_host, "a recorded one is wrong: .* differs"),
+    (number_looked_at, "could not be captured .*: a number is read"),
+]
+
+
+@pytest.mark.parametrize(("mistake", "noted"), MISTAKES)
+def test_what_a_recording_wrongly_keeps_of_the_host_is_found_out(
+    mistake: Callable[[Trainer], None], noted: str, tmp_path: Path
+) -> None:
+    changes: dict[str, Any] = {"length": "15st", "mixup": 0.0}
+    host = trained(tmp_path / "host", capture="off", **changes)
+
+    trainer, notes = replayed(tmp_path / "run", mistake, **changes)
+
+    assert len(notes) == 1
+    assert re.search(noted, notes[0])
+    last = host.timeline.num_steps
+    assert final_bytes(trainer.run, last) == final_bytes(host.run, last)
+
+
 def test_a_run_stopped_between_two_launches_goes_on_byte_for_byte(tmp_path: Path) -> None:
     whole = trained(tmp_path / "whole", capture="on", **RICH)
 
@@ -103,7 +184,7 @@ def test_the_program_keeps_nothing_that_a_resumed_run_would_not_have(tmp_path: P
         "_timeline", "_batches", "_rates", "_shares",  # functions of the recipe and the step
         "_step", "_counted",  # the state's step
         "_rate",  # written before it is read
-        "_recordings", "_warm_up",  # of this process: what a step computes does not depend on them
+        "_recordings", "_warm_up", "_tried",  # of this process: what a step computes does not depend on them
     }  # fmt: skip
 
 
@@ -198,7 +279,7 @@ DECEPTIONS: list[tuple[Any, dict[str, Any], str]] = [
     (lambda trainer, work: None, {}, "differs"),
     (rate_forgotten, {}, "differs by"),
     (stale_batch, {}, "differs"),
-    (one_bit_off, {"deterministic": True}, "model/fc.weight differs"),
+    (one_bit_off, {"deterministic": True}, "optimizer/momentum_buffer/conv1.weight differs"),
     (one_bit_off, {}, ""),
     (fails, {}, "it failed: an illegal memory access"),
     (one_answer_more, {"deterministic": True}, "epoch/correct differs"),
@@ -232,27 +313,46 @@ def test_a_recording_that_does_something_else_is_found_out_and_not_used(
         assert final_bytes(trainer.run, 15) == final_bytes(host.run, 15)
 
 
-def test_a_recording_that_leaves_no_memory_for_the_trial_is_not_used(tmp_path: Path) -> None:
+@pytest.mark.parametrize("copy", [1, 2, 3, 4])
+def test_a_recording_that_leaves_no_memory_for_the_trial_is_not_used(
+    copy: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two trials copy the state before and after their steps."""
     host = trained(tmp_path / "host", capture="off", length="15st")
-    notes: list[str] = []
-    with claim_new(tmp_path / "run"):
-        trainer = start(small_plan(capture="on", length="15st"), RunDirectory(tmp_path / "run"), Silence())
-        program = trainer.program
-        assert isinstance(program, DeviceSteps)
-        program.recorder, program._note = Deceiving(lambda trainer, work: work()), notes.append
-        update, fails = trainer.step_function.optimizer.step, [False, False, False, True]
+    honest, copies = trial._copied, iter(range(1, 5))
 
-        def step() -> None:
-            if fails and fails.pop(0):
-                raise torch.OutOfMemoryError("CUDA out of memory")
-            update()
+    def copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        if next(copies) == copy:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return honest(tensors)
 
-        trainer.step_function.optimizer.step = step  # type: ignore[method-assign]
-        train(trainer)
-        trainer.close()
+    monkeypatch.setattr(trial, "_copied", copied)
+
+    trainer, notes = replayed(tmp_path / "run", length="15st")
 
     assert notes == ["Steps are made from the host: recordings leave too little memory."]
     assert final_bytes(trainer.run, 15) == final_bytes(host.run, 15)
+
+
+def test_steps_are_tried_where_an_error_does_not_grow(tmp_path: Path) -> None:
+    """At rate 0, and on the step that follows."""
+    rates: list[float] = []
+
+    def watch(trainer: Trainer) -> None:
+        optimizer = trainer.step_function.optimizer
+        update = optimizer.step
+
+        def step() -> None:
+            if not torch.utils._python_dispatch._get_current_dispatch_mode():
+                rates.append(float(optimizer.param_groups[0]["lr"]))
+            update()
+
+        optimizer.step = step  # type: ignore[method-assign]
+
+    trainer, _ = replayed(tmp_path / "run", watch, length="20st", mixup=0.0, **LAUNCHES)
+
+    due = [trainer.rate.at(step) for step in range(4)]
+    assert rates == pytest.approx([*due[:3], *[0.0] * 10, due[3]])
 
 
 @pytest.mark.parametrize(("looks_at_once", "lookahead"), [(True, 0), (False, 0), (False, 3)])

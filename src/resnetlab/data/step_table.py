@@ -1,6 +1,7 @@
 """Numbers of each step that the host works out, where a step on the device finds them by itself."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -39,6 +40,16 @@ class StepTable:
         rows = torch.tensor([self._row(step) for step in self._held], dtype=torch.float64)
         places = torch.tensor([step % self._capacity for step in self._held])
         self._rows.index_copy_(0, places.to(self._rows.device), rows.to(self._rows.device))
+
+    @contextmanager
+    def zeroed(self) -> Iterator[None]:
+        """Have zeros in the prepared rows until the end of the block."""
+        kept = self._rows.clone()
+        self._rows.zero_()
+        try:
+            yield
+        finally:
+            self._rows.copy_(kept)
 
     def at(self, step: Tensor) -> Tensor:
         """Return the row of a prepared step (int64 scalar on the device): float64, shape (columns,)."""

@@ -25,10 +25,10 @@ class Optimizer:
     """Where the rate stands: torch w -= lr*v (TensorFlow 1 too); keras v = m*v - lr*g."""
 
     betas: Floats = (0.9, 0.999)
-    """Decay of adam's first and second moment."""
+    """adam, adamw, lamb: decay of the first and second moment."""
 
     adam_eps: float = 1e-8
-    """Number that keeps adam's denominator from zero."""
+    """adam, adamw, lamb: number that keeps the denominator from zero."""
 
     muon_momentum: float = 0.6
     """muon: share of the last update that a convolution kernel keeps."""
@@ -49,7 +49,7 @@ class Optimizer:
     """Multiple of the rate at which BN's beta learns, and by which its weight decay is divided."""
 
     clip_norm: float = 0.0
-    """Largest norm of the whole gradient; 0 does not clip."""
+    """Largest norm of the whole gradient; 0 does not clip. lamb clips to 1 in any case."""
 
     sam: float = 0.0
     """Distance uphill at which the gradient is taken (sharpness-aware minimisation); 0 stays there."""
@@ -61,7 +61,7 @@ class Optimizer:
     """Share of itself that the average of the weights keeps per step; 0 keeps no average."""
 
     lookahead: int = 0
-    """Steps after which the weights and their slow copies meet, again and again; 0 has no copies."""
+    """Steps after which the weights become their slow copies, which take them in; 0 has no copies."""
 
     lookahead_decay: float = 0.95
     """lookahead: share per step that the slow copies keep of themselves, at the end of the run."""
@@ -75,7 +75,14 @@ class Optimizer:
             (not all(0 <= b < 1 for b in self.betas), f"betas lie in [0, 1), got {self.betas}"),
             (not 0 <= self.muon_momentum < 1, f"muon_momentum lies in [0, 1), got {self.muon_momentum}"),
             (not 0 < self.rest_rate < math.inf, f"rest_rate is above 0 and finite, got {self.rest_rate}"),
-            (self.fixed_norm and self.optimizer != "muon", "fixed_norm needs optimizer=muon"),
+            *(
+                (self.optimizer != "muon" and is_changed, f"{name} needs optimizer=muon")
+                for name, is_changed in (
+                    ("fixed_norm", self.fixed_norm),
+                    ("rest_rate", self.rest_rate != 1),
+                    ("muon_momentum", self.muon_momentum != type(self).muon_momentum),
+                )
+            ),
             (not 0 <= self.weight_decay < math.inf, f"weight_decay is not negative: {self.weight_decay}"),
             (not 0 < self.bias_rate < math.inf, f"bias_rate is above 0 and finite, got {self.bias_rate}"),
             (self.clip_norm < 0, f"clip_norm must not be negative, got {self.clip_norm}"),

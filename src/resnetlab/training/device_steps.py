@@ -15,13 +15,16 @@ from resnetlab.training.device import compiled
 from resnetlab.training.recording import Recorder, Work
 from resnetlab.training.state import TrainState
 from resnetlab.training.steps import TrainStep
-from resnetlab.training.trial import try_recording
+from resnetlab.training.trial import try_recordings
 
 _WARM_UP = 3
 """Steps made one operation after another before one is recorded: they compile, choose algorithms and
 make the optimizer's buffers. They are steps of the run like any other."""
 
 _STEPS_OF_A_LAUNCH = 10
+
+_TRIED = 3
+"""Steps over which recordings of a single one are tried."""
 
 
 def steps_of_a_launch(operations: float) -> int:
@@ -67,11 +70,11 @@ class DeviceSteps:
         recorder: Recorder | None = None,
     ) -> None:
         device = step_function.device
-        self.longest = launch
+        self.longest, self._tried = launch, max(_TRIED, launch)
         self.state, self._step_function, self._note = state, step_function, note
         self._timeline = batches.timeline
         is_compiled = step_function.recipe.execution.compile == "on"
-        self._batches = DeviceBatches(batches, steps_ahead=launch, compiled=is_compiled)
+        self._batches = DeviceBatches(batches, steps_ahead=self._tried, compiled=is_compiled)
         self._count = compiled(self._count_one) if is_compiled else self._count_one
         num_steps, lookahead = self._timeline.num_steps, state.lookahead
         self._rates = StepTable(lambda step: (rate.at(step),), num_steps, device)
@@ -103,28 +106,32 @@ class DeviceSteps:
 
     def _make(self, steps: range) -> int:
         """Make some of these steps, from the first on; return how many."""
-        self._batches.prepare(steps)
-        self._rates.prepare(steps)
-        if self.state.lookahead:
-            self._shares.prepare(steps)
-        sizes = [len(self._timeline.positions(step)) for step in steps]
-        num_full = len(list(takewhile(lambda size: size == self._timeline.batch, sizes)))
-        if not num_full:
-            with self.recorder.warming_up():  # a short batch may be the first of its size
-                self._make_one(sizes[0])
-            return 1
-        if self._warm_up:
-            self._warm_up -= 1
+        self._prepare(steps)
+        num_full = self._num_full(steps)
+        if self._warm_up or not num_full:  # a short batch may be the first of its size
+            self._warm_up -= self._warm_up > 0
             with self.recorder.warming_up():
-                self._make_one(sizes[0])
+                self._make_one(len(self._timeline.positions(steps.start)))
             return 1
         if not self._recordings:
             self._prepare_recordings()
             if self.recorder.can_record:
-                return self._try_recording()
-        times = self.longest if num_full == self.longest else 1
+                return self._try_recordings(steps.start)
+        times = self.longest if num_full == self.longest and self.longest in self._recordings else 1
         self._recordings[times]()
         return times
+
+    def _prepare(self, steps: range) -> None:
+        """Have on the device what the host must know of these steps."""
+        self._batches.prepare(steps)
+        self._rates.prepare(steps)
+        if self.state.lookahead:
+            self._shares.prepare(steps)
+
+    def _num_full(self, steps: range) -> int:
+        """Return how many of these steps, from the first on, have a whole batch."""
+        sizes = (len(self._timeline.positions(step)) for step in steps)
+        return len(list(takewhile(lambda size: size == self._timeline.batch, sizes)))
 
     def _prepare_recordings(self) -> None:
         """Record all that will be needed at once, so that no run beside this one waits for it later."""
@@ -141,22 +148,52 @@ class DeviceSteps:
             for group in groups:
                 group["capturable"] = False
 
-    def _try_recording(self) -> int:
-        """Make the next step both ways; if they differ, repeat no recordings. Return how many were made."""
+    def _try_recordings(self, first: int) -> int:
+        """Make the next step both ways; if they differ, repeat no recordings. Return how many were made.
 
-        def step() -> None:
-            with self.recorder.warming_up():
-                self._make_full()
-
-        is_exact = self._step_function.recipe.execution.deterministic
+        Before that all recordings are tried over several steps at a rate of zero, from which nothing is
+        kept: there a rounding does not grow from step to step, and what a recording wrongly kept of the
+        host when it was made, a rate or a batch, shows.
+        """
+        ahead = self._num_full(range(first, min(first + self._tried, self._timeline.num_steps)))
+        self._prepare(range(first, first + ahead))
+        self._recordings = {times: work for times, work in self._recordings.items() if times <= ahead}
+        several = [self._recorded(ahead, times) for times in self._recordings]
         try:
-            problem = try_recording(self._lasting_tensors(), step, self._recordings[1], exactly=is_exact)
+            with self._rates.zeroed():
+                problem = self._try(ahead, several, keeps=False)
+            made = 0 if problem else 1
+            problem = problem or self._try(1, [self._recordings[1]], keeps=True)
         except torch.OutOfMemoryError:
             self._repeat_instead("Steps are made from the host: recordings leave too little memory.")
             return 0
         if problem:
             self._repeat_instead(f"Steps are made from the host, because a recorded one is wrong: {problem}")
-        return 1
+        return made
+
+    def _try(self, count: int, recorded: list[Work], *, keeps: bool) -> str:
+        first = self.state.step
+
+        def steps() -> None:
+            try:
+                with self.recorder.warming_up():
+                    for step in range(first, first + count):
+                        self.state.step = step  # for whatever looks at it, as nothing should
+                        self._make_full()
+            finally:
+                self.state.step = first
+
+        is_exact = self._step_function.recipe.execution.deterministic
+        return try_recordings(self._lasting_tensors(), steps, recorded, exactly=is_exact, keeps=keeps)
+
+    def _recorded(self, count: int, times: int) -> Work:
+        """Return `count` steps by the recording of so many, the rest of them by the recording of one."""
+
+        def work() -> None:
+            for length in (times,) * (count // times) + (1,) * (count % times):
+                self._recordings[length]()
+
+        return work
 
     def _lasting_tensors(self) -> dict[str, Tensor]:
         """Return all that a step changes and that lasts, by name."""

@@ -63,14 +63,19 @@ def unless_bad(optimizer: torch.optim.Optimizer, old: Tensor, new: Tensor) -> Te
     return new if found_inf is None else torch.where(found_inf > 0, old, new)
 
 
-def diverged(what: str, step: int, model: nn.Module) -> DivergedError:
+_HINT = (
+    "A smaller learning rate (--lr), a warm-up (--set warmup=400st) or gradient clipping "
+    "(--set clip_norm=1) usually helps."
+)
+
+
+def diverged(what: str, step: int, model: nn.Module, *, hint: str = _HINT) -> DivergedError:
     """Return the error for a number that is not finite, naming the first such tensor of the model."""
     bad = first_non_finite(model.state_dict())
     where = f"; {bad} is not finite either" if bad else "; the weights are still finite"
     return DivergedError(
         f"diverged at step {step + 1}: {what} is not finite{where}",
-        hint="A smaller learning rate (--lr), a warm-up (--set warmup=400st) or gradient clipping "
-        "(--set clip_norm=1) usually helps.",
+        hint=hint,
     )
 
 

@@ -24,7 +24,8 @@ class Muon(torch.optim.Optimizer):
 
     Source: Jordan et al., 2024, "Muon: an optimizer for hidden layers in neural networks"
     (kellerjordan.github.io/posts/muon), and airbench94_muon.py in KellerJordan/cifar10-airbench,
-    which scales the kernels before an update instead of after it.
+    which scales the kernels before an update instead of after it. With lookahead the slow copies of kernels
+    are means, of smaller norm, until their next update.
     """
 
     heeds_bad_steps = True
@@ -62,7 +63,8 @@ class Muon(torch.optim.Optimizer):
             update = gradient + velocity * self._muon_momentum
             # In either order of memory a kernel's outermost axis is that of the output channels.
             shape = (len(parameters), len(parameters[0]), -1)
-            new = self._moved(old.view(shape), orthogonalised(update.view(shape)), group).flatten()
+            dtype = torch.bfloat16 if update.is_cuda else torch.float32  # a GPU multiplies these much faster
+            new = self._moved(old.view(shape), orthogonalised(update.view(shape), dtype), group).flatten()
         else:
             gradient = gradient + old * group["weight_decay"]
             velocity = kept * self._momentum + gradient
@@ -84,7 +86,7 @@ def _gradient(parameter: Tensor) -> Tensor:
     return parameter.grad
 
 
-def orthogonalised(matrices: Tensor) -> Tensor:
+def orthogonalised(matrices: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     """Return about U V^T of each matrix U S V^T, by Newton-Schulz iterations: singular values near 1.
 
     In exact arithmetic, singular values above a fiftieth of the matrix's norm end in [0.68, 1.21];
@@ -92,14 +94,13 @@ def orthogonalised(matrices: Tensor) -> Tensor:
 
     Args:
         matrices: Float32, shape (matrices, rows, columns).
+        dtype: In which it is computed.
 
     Returns:
-        Float32, of the same shape; computed in bfloat16 on CUDA.
+        Float32, of the same shape.
     """
     a, b, c = _COEFFICIENTS
-    x = (matrices / (_norms(matrices) + _SMALLEST_NORM)).to(
-        torch.bfloat16 if matrices.is_cuda else torch.float32
-    )
+    x = (matrices / (_norms(matrices) + _SMALLEST_NORM)).to(dtype)
     is_tall = matrices.shape[1] > matrices.shape[2]
     if is_tall:  # the Gram matrix of the shorter side is the smaller one
         x = x.mT

@@ -161,9 +161,10 @@ def load_optimizer_tensors(
         for key in keys
     }
     check_tensors("optimizer", tensors, expected)
+    counts_on_device = bool(optimizer.defaults.get("fused")) or isinstance(optimizer, Lamb)
     for name, parameter in parameters.items():
         optimizer.state[parameter] = {
-            key: tensors[f"{key}/{name}"].to(parameter.device)
+            key: tensors[f"{key}/{name}"].to(parameter.device if counts_on_device else "cpu")
             if key == "step"
             else torch.empty_like(parameter).copy_(tensors[f"{key}/{name}"])
             for key in keys

@@ -20,7 +20,7 @@ from resnetlab.timeline import Timeline
 from resnetlab.training.beginning import Beginning
 from resnetlab.training.capturing import decide_capture, obstacle_to_capture, step_operations
 from resnetlab.training.device import NO_COMPILER, decide_compile, has_compiler
-from resnetlab.training.parts import plan_parts
+from resnetlab.training.fitting import refuse_misfits, refuse_no_meeting
 
 
 @dataclass(frozen=True)
@@ -178,31 +178,12 @@ def make_plan(
     """Fit network, data and recipe to each other.
 
     Raises:
-        UsageError: If the batch is larger than the training set, or the strides do not allow the
-            images' size.
+        UsageError: If they do not fit, e.g. if the batch is larger than the training set.
     """
-    total = len(source.train)
-    available = total - recipe.run.val
-    if available < 1:
-        raise UsageError(f"val={recipe.run.val} holds out all {total:,} training samples")
+    refuse_misfits(spec, source, recipe)
     shape = image_shape(source, spec, recipe)
-    if recipe.run.batch > available:
-        raise UsageError(
-            f"a batch of {recipe.run.batch} is more than the {available} training samples",
-            hint="Choose a smaller one with --batch.",
-        )
-    if spec.classes < len(source.class_names):
-        raise UsageError(
-            f"{spec.name} has {spec.classes} classes, {source.name} has {len(source.class_names)}",
-            hint=f"Leave out --set classes, or give at least {len(source.class_names)}.",
-        )
-    if recipe.run.patience and not (recipe.run.val or source.val is not None):
-        raise UsageError(
-            f"patience={recipe.run.patience} needs validation images, and {source.name} has none of its own",
-            hint="Hold some training images out with --val, e.g. --val 10%.",
-        )
-    plan_parts(spec, recipe.transfer)  # refuses what the network has not
     plan = RunPlan(spec, source, source_text, recipe, device, "", "", shape, workers)
+    refuse_no_meeting(recipe, plan.timeline.num_steps)
     samples = plan.timeline.samples_seen(plan.timeline.num_steps)
     operations = plan.step_operations / recipe.run.batch * samples
     is_compiled, reason = decide_compile(recipe.execution.compile, operations=operations, device=device)

@@ -37,6 +37,19 @@ def release_memory() -> None:
         gc.collect()
 
 
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Have Python collect no garbage, in which there may be a recording, until the end of the block."""
+    was_on = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
 class Recorder:
     """Records work that reads and writes the same tensors every time; on the CPU there is nothing to gain.
 
@@ -87,11 +100,18 @@ class Recorder:
         pool = self._graphs[0].pool() if self._graphs else None
         with (
             _ALONE,
+            _no_collection(),
+            # To which torch returns even where the recording fails, as its own context does not.
+            torch.cuda.stream(torch.cuda.current_stream(self._device)),
             torch.cuda.graph(graph, pool=pool, stream=self._beside, capture_error_mode="thread_local"),
         ):
             _repeat(work, times)
         self._graphs.append(graph)
-        return graph.replay
+
+        def replay(work: Work = work) -> None:  # keeps the tensors that the work reads and writes
+            graph.replay()
+
+        return replay
 
 
 def _repeat(work: Work, times: int) -> None:

@@ -19,6 +19,9 @@ from resnetlab.training.guard import FiniteGuard, diverged
 from resnetlab.training.optim import set_rate
 from resnetlab.training.sharpness import uphill
 
+_SMALLEST_SCALE = 2.0**-14
+"""Loss scale that no finite gradient needs: fp16 holds numbers up to 65,504."""
+
 _AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -84,6 +87,12 @@ def binary_loss(logits_NK: Tensor, labels: Tensor, labels_other: Tensor | None, 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
     """Return the context in which convolutions run in "bf16" or "fp16"; "fp32" changes nothing."""
     return torch.autocast(device.type, _AUTOCAST.get(precision), enabled=precision in _AUTOCAST)
+
+
+def cuts(count: int, parts: int) -> list[slice]:
+    """Return slices of `count` samples for so many microbatches, or for as many as there are samples."""
+    parts = min(parts, count)
+    return [slice(count * part // parts, count * (part + 1) // parts) for part in range(parts)]
 
 
 class TrainStep:
@@ -171,21 +180,21 @@ class TrainStep:
         return loss, correct
 
     def _accumulate_gradient(self, batch: LabelledBatch, keep_UN: Tensor | None) -> tuple[Tensor, Tensor]:
-        num_samples, parts = len(batch.labels), self.recipe.execution.accumulate
+        num_samples = len(batch.labels)
+        parts = cuts(num_samples, self.recipe.execution.accumulate)
         if self._counters:
-            torch._foreach_add_(self._counters, parts)
+            torch._foreach_add_(self._counters, len(parts))
         # A tensor: the compiler would make a new kernel for every new float.
         weight = self._whole if batch.labels_other is None else batch.weight
         if not isinstance(weight, Tensor):
             weight = torch.full((), weight, device=self.device)
-        if parts == 1:
+        if len(parts) == 1:
             loss, correct = self._forward(batch.images, batch.labels, batch.labels_other, weight, keep_UN)
             self._scaled(loss).backward()  # type: ignore[no-untyped-call]
             return loss.detach(), correct
         total = torch.zeros((), device=self.device)
         right = torch.zeros((), dtype=torch.int64, device=self.device)
-        for at in torch.arange(num_samples).chunk(parts):
-            cut = slice(int(at[0]), int(at[-1]) + 1)
+        for cut in parts:
             loss, correct = self._forward(
                 batch.images[cut],
                 batch.labels[cut],
@@ -193,7 +202,7 @@ class TrainStep:
                 weight,
                 None if keep_UN is None else keep_UN[:, cut],
             )
-            loss = loss * (len(at) / num_samples)
+            loss = loss * ((cut.stop - cut.start) / num_samples)
             self._scaled(loss).backward()  # type: ignore[no-untyped-call]
             total, right = total + loss.detach(), right + correct
         return total, right
@@ -261,9 +270,16 @@ class TrainStep:
     def refuse_bad_steps(self, batch_at: Callable[[int], LabelledBatch]) -> None:
         """Repeat the first step that was not finite, if there was one, and say what was not.
 
+        An adapted loss scale leaves such steps out and halves itself; it only must not do so for ever.
+
         Raises:
             DivergedError: If there was one.
         """
+        if self.scaler and self.scaler.get_scale() < _SMALLEST_SCALE:
+            raise DivergedError(
+                f"diverged: the gradients overflow fp16 at every loss scale, down to {_SMALLEST_SCALE:g}",
+                hint="A smaller learning rate (--lr) or precision=bf16 usually helps.",
+            )
         step = self._guard.first_bad_step
         if step is None:
             return
@@ -276,6 +292,11 @@ class TrainStep:
         """Return the error for this step; its gradients are there."""
         if not torch.isfinite(loss):
             return diverged("the loss", step, self.model)
+        if self._fixed_scale != 1:
+            what = f"the gradient, times the loss_scale {self._fixed_scale:g},"
+            return diverged(
+                what, step, self.model, hint="A smaller loss_scale or precision=bf16 usually helps."
+            )
         gradients = ((f"the gradient of {n}", p.grad) for n, p in self.model.named_parameters())
         bad = (name for name, g in gradients if g is not None and not torch.isfinite(g).all())
         return diverged(next(bad, "the gradients' norm"), step, self.model)

@@ -124,13 +124,15 @@ class Trainer:
     def _write_rows(self) -> None:
         """Write the training rows that are due after this step, and clear their sums."""
         state = self.state
-        if self._due.row(state.step):
+        wants_row, wants_histograms = self._due.row(state.step), self._due.histograms(state.step)
+        if wants_row or wants_histograms:
             self.step_function.refuse_bad_steps(self.batches.at)
+        if wants_row:
             lr = self.rate.at(state.step - 1)
             row = {"kind": "train", "step": state.step, "learning_rate": lr, **state.interval.row()}
             self._add_row(row)
             state.interval.clear()
-        if self._due.histograms(state.step) and self.event_file:
+        if wants_histograms and self.event_file:
             self.event_file.add_histograms(
                 state.step, {n: t.float().cpu().numpy() for n, t in state.model.state_dict().items()}
             )
