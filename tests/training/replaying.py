@@ -1,0 +1,93 @@
+"""A recorder that does on the CPU what CUDA's does: there a recording can be wrong as it can be on a GPU."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from resnetlab.training.recording import Recorder, Work
+
+Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any], list[Tensor]]
+
+
+class Replaying(Recorder):
+    """Repeats the operations that the work made when it was recorded: the same tensors, the same numbers.
+
+    What Python computed then, a rate or a branch taken, stays as it was. Recording leaves every tensor that
+    was there before it as it was.
+    """
+
+    can_record = True
+
+    def __init__(self) -> None:
+        super().__init__(torch.device("cpu"))
+        self.replays: Counter[int] = Counter()
+
+    def record(self, work: Work, times: int) -> Work:
+        tape = _Tape()
+        try:
+            with tape:
+                for _ in range(times):
+                    work()
+        finally:
+            tape.undo()
+
+        def replay() -> None:
+            self.replays[times] += 1
+            tape.replay()
+
+        return replay
+
+
+class _Tape(TorchDispatchMode):
+    """Notes every operation on tensors, those of the backward pass too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._calls: list[Call] = []
+        self._before: dict[int, tuple[torch.UntypedStorage, torch.UntypedStorage]] = {}
+        self._made: dict[int, torch.UntypedStorage] = {}
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func is torch.ops.aten._local_scalar_dense.default:
+            raise RuntimeError("operation not permitted when stream is capturing: a number is read")
+        for storage in map(_storage, _tensors(args, kwargs)):
+            if storage.data_ptr() not in self._made and storage.data_ptr() not in self._before:
+                self._before[storage.data_ptr()] = (storage, storage.clone())
+        result = func(*args, **kwargs)
+        known = {_storage(tensor).data_ptr() for tensor in _tensors(args, kwargs)}
+        new = [tensor for tensor in _tensors(result) if _storage(tensor).data_ptr() not in known]
+        self._made |= {_storage(tensor).data_ptr(): _storage(tensor) for tensor in new}
+        if new or func._schema.is_mutable:
+            self._calls.append((func, args, kwargs, [tensor.detach() for tensor in new]))
+        return result
+
+    def undo(self) -> None:
+        """Put back what the work changed."""
+        for storage, copy in self._before.values():
+            storage.copy_(copy)
+
+    @torch.no_grad()
+    def replay(self) -> None:
+        """Do it all again, into the same tensors."""
+        for func, args, kwargs, outputs in self._calls:
+            known = {_storage(tensor).data_ptr() for tensor in _tensors(args, kwargs)}
+            result = func(*args, **kwargs)
+            again = [tensor for tensor in _tensors(result) if _storage(tensor).data_ptr() not in known]
+            for output, tensor in zip(outputs, again, strict=True):
+                output.copy_(tensor)
+
+
+def _tensors(*trees: Any) -> Iterator[Tensor]:
+    return (leaf for leaf in tree_leaves(trees) if isinstance(leaf, Tensor))
+
+
+def _storage(tensor: Tensor) -> torch.UntypedStorage:
+    return tensor.untyped_storage()
