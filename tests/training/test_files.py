@@ -213,6 +213,18 @@ def test_lamb_is_its_definition(tmp_path: Path) -> None:
     np.testing.assert_allclose(values[1], layer.bias.detach().numpy(), rtol=1e-5)
 
 
+def test_lamb_moves_a_kernel_that_is_zero_by_the_rate_alone() -> None:
+    layer = torch.nn.Linear(2, 1, bias=False)
+    torch.nn.init.zeros_(layer.weight)
+    config = Optimizer(optimizer="lamb", weight_decay=0.1, decay_scope="kernels", adam_eps=1e-6)
+    optimizer = build_optimizer(layer, config)
+    layer.weight.grad = torch.tensor([[0.3, -0.2]])
+    set_rate(optimizer, config, 0.01)
+    optimizer.step()
+
+    torch.testing.assert_close(layer.weight.detach(), torch.tensor([[-0.01, 0.01]]), rtol=1e-4, atol=0)
+
+
 def test_a_run_with_lamb_and_the_binary_loss_resumes_exactly(
     photographs: EncodedSource, tmp_path: Path
 ) -> None:

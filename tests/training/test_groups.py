@@ -44,14 +44,16 @@ def test_beta_learns_at_its_multiple_of_the_rate_and_all_else_as_before() -> Non
 def test_the_decay_of_beta_is_divided_by_its_multiple_and_shares_are_kept(kind: Any) -> None:
     model = small_model()
     shares = {name: 0.5 if name.startswith("layer1") else 1.0 for name, _ in model.named_parameters()}
-    config = Optimizer(optimizer=kind, bias_rate=8.0, weight_decay=0.5, decay_scope="all")
+    rest = 4.0 if kind == "muon" else 1.0
+    config = Optimizer(optimizer=kind, bias_rate=8.0, weight_decay=0.5, decay_scope="all", rest_rate=rest)
     optimizer = build_optimizer(model, config, shares=shares)
     set_rate(optimizer, config, 0.25)
 
     groups = {id(p): group for group in optimizer.param_groups for p in group["params"]}
     for name, p in model.named_parameters():
         multiple = 8.0 if is_beta(model, name) else 1.0
-        assert groups[id(p)]["lr"] == 0.25 * shares[name] * multiple, name
+        own = rest if p.ndim < 4 else 1.0
+        assert groups[id(p)]["lr"] == 0.25 * shares[name] * multiple * own, name
         assert groups[id(p)]["weight_decay"] == 0.5 / multiple, name
 
 

@@ -129,3 +129,9 @@ def test_a_checkpoint_without_slow_copies_is_refused_and_one_with_them_restored(
 def test_what_lookahead_cannot_be_is_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         Optimizer(**changes)
+
+
+def test_slow_copies_that_the_weights_would_never_meet_are_refused() -> None:
+    small_plan(lookahead=40, ema_decay=0.0)
+    with pytest.raises(UsageError, match="lookahead=41 is more than the 40 steps of the run"):
+        small_plan(lookahead=41, ema_decay=0.0)

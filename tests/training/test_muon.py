@@ -6,10 +6,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from resnetlab.catalog import model_spec
 from resnetlab.errors import UsageError
 from resnetlab.recipe import Optimizer
 from resnetlab.training.muon import orthogonalised
 from resnetlab.training.optim import build_optimizer, set_rate
+from resnetlab.training.planning import make_plan
+from tests.training.helpers import CPU, small_plan, small_recipe, small_source
 from tests.training.test_steps import small_model
 
 A, B, C = 3.4445, -4.7750, 2.0315
@@ -42,6 +45,18 @@ def test_orthogonalising_keeps_the_singular_vectors_and_brings_the_values_near_o
     assert expected.min() > 0.5
     assert expected.max() < 1.5
     assert found.shape == shape
+
+
+def test_in_bfloat16_as_on_a_gpu_it_is_as_good_as_its_8_bits() -> None:
+    generator = torch.Generator().manual_seed(2)
+    matrices = torch.randn(4, 16, 144, generator=generator)
+
+    exact, rounded = orthogonalised(matrices), orthogonalised(matrices, torch.bfloat16)
+
+    assert rounded.dtype == torch.float32
+    assert not torch.equal(exact, rounded)
+    # 2**-8 an operation, some ten of them, the last two of which enlarge up to threefold
+    assert (exact - rounded).norm() < 0.05 * exact.norm()
 
 
 def test_orthogonalising_zeros_gives_zeros() -> None:
@@ -128,6 +143,8 @@ def test_a_gradient_in_another_order_of_memory_gives_the_same_update() -> None:
     ("changes", "message"),
     [
         ({"fixed_norm": True}, "fixed_norm needs optimizer=muon"),
+        ({"rest_rate": 25.0}, "rest_rate needs optimizer=muon"),
+        ({"optimizer": "adam", "muon_momentum": 0.9}, "muon_momentum needs optimizer=muon"),
         ({"optimizer": "muon", "muon_momentum": 1.0}, "muon_momentum lies in"),
         ({"optimizer": "muon", "rest_rate": 0.0}, "rest_rate is above 0"),
     ],
@@ -135,3 +152,19 @@ def test_a_gradient_in_another_order_of_memory_gives_the_same_update() -> None:
 def test_what_muon_cannot_be_is_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         Optimizer(**changes)
+
+
+FIXED: dict[str, Any] = {"optimizer": "muon", "nesterov": False, "fixed_norm": True}
+
+
+def test_norms_are_not_fixed_where_something_relies_on_them() -> None:
+    recipe = small_recipe(**FIXED)
+    spec = model_spec("preresnet8").with_(classes=3)
+
+    make_plan(spec, small_source(), "small", recipe, CPU)
+    with pytest.raises(UsageError, match="would undo zero_init_residual"):
+        make_plan(spec.with_(zero_init_residual=True), small_source(), "small", recipe, CPU)
+    silent = model_spec("resnet8").with_(classes=3, zero_init_residual=True)
+    make_plan(silent, small_source(), "small", recipe, CPU)  # whose BN is silent, not its kernels
+    with pytest.raises(UsageError, match="frozen statistics would not follow"):
+        small_plan(**FIXED, bn="frozen-statistics")

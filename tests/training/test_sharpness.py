@@ -1,6 +1,7 @@
 """Sharpness-aware minimisation against its definition, written out."""
 
 import copy
+import math
 from typing import Any
 
 import pytest
@@ -27,7 +28,9 @@ def gradient(model: nn.Module, batch: Samples, parts: int) -> list[Tensor]:
     return list(torch.autograd.grad(total, list(model.parameters())))
 
 
-def restated(model: nn.Module, batch: Samples, form: str, parts: int, lr: float) -> None:
+def restated(
+    model: nn.Module, batch: Samples, form: str, parts: int, lr: float, clip: float = math.inf
+) -> None:
     """One update of a model, and the running statistics of the first pass."""
     model.train()
     away = copy.deepcopy(model)
@@ -41,9 +44,21 @@ def restated(model: nn.Module, batch: Samples, form: str, parts: int, lr: float)
         for p, s, g in zip(away.parameters(), scales, slopes, strict=True):
             p.add_(RHO * s**2 * g / norm)
     slopes = gradient(away, batch, parts)
+    share = min(1.0, clip / float(sum((g**2).sum() for g in slopes) ** 0.5))
     with torch.no_grad():
         for p, g in zip(model.parameters(), slopes, strict=True):
-            p.sub_(lr * g)
+            p.sub_(lr * share * g)
+
+
+def test_the_gradient_that_is_clipped_is_the_one_uphill() -> None:
+    model = small_model()
+    twin = copy.deepcopy(model)
+    stepper(model, sam=RHO, clip_norm=0.3, **PLAIN)(samples(), step=0, lr=1.0)
+
+    restated(twin, samples(), "sam", 1, 1.0, clip=0.3)
+
+    for (name, p), expected in zip(model.named_parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(p, expected, rtol=1e-3, atol=1e-4, msg=name)
 
 
 @pytest.mark.parametrize(("form", "parts"), [("sam", 1), ("adaptive", 1), ("sam", 3)])

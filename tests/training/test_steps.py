@@ -16,7 +16,7 @@ from resnetlab.recipes import named_recipe
 from resnetlab.settings import override
 from resnetlab.training.ema import WeightAverage
 from resnetlab.training.optim import build_optimizer, decaying_names, optimizer_tensors
-from resnetlab.training.steps import TrainStep, keep_mask
+from resnetlab.training.steps import TrainStep, cuts, keep_mask
 
 CPU = torch.device("cpu")
 
@@ -297,23 +297,56 @@ def test_where_nothing_waits_a_bad_step_is_named_later_and_changes_no_weight(opt
     assert asked == [1]
 
 
-def test_every_bn_has_counted_each_microbatch_once_and_a_still_one_none() -> None:
+def test_microbatches_are_as_many_as_were_asked_for_and_as_equal_as_can_be() -> None:
+    for count, parts in [(6, 4), (10, 8), (128, 48), (128, 1), (3, 5), (60, 7)]:
+        found = cuts(count, parts)
+        sizes = [cut.stop - cut.start for cut in found]
+        assert [i for cut in found for i in range(count)[cut]] == list(range(count))
+        assert len(sizes) == min(parts, count)
+        assert max(sizes) - min(sizes) <= 1
+
+
+@pytest.mark.parametrize(("asked", "parts"), [(2, 2), (20, 12)], ids=["two", "one for each of 12 samples"])
+def test_every_bn_has_counted_each_microbatch_once_and_a_still_one_none(asked: int, parts: int) -> None:
     def counted(model: nn.Module) -> dict[str, int]:
         return {n: int(t) for n, t in model.state_dict().items() if n.endswith("num_batches_tracked")}
 
     model = small_model()
     by_itself = copy.deepcopy(model).train()
-    for _ in range(6):
+    for _ in range(3 * parts):
         by_itself(samples().images)
-    recipe = override(named_recipe("quick"), {"compile": "off", "accumulate": 2})
+    recipe = override(named_recipe("quick"), {"compile": "off", "accumulate": asked})
     still = model.get_submodule("layer2.0.bn1")
     step_function = TrainStep(model, build_optimizer(model, recipe.optimizer), recipe, CPU, still=(still,))
 
     for step in range(3):
         step_function(samples(), step=step, lr=0.1)
 
-    assert set(counted(by_itself).values()) == {6}
+    assert set(counted(by_itself).values()) == {3 * parts}
     assert counted(model) == counted(by_itself) | {"layer2.0.bn1.num_batches_tracked": 0}
+
+
+def test_an_adapted_loss_scale_that_no_gradient_fits_ends_the_run() -> None:
+    model = small_model()
+    step = stepper(model, precision="fp16")
+    assert step.scaler is not None
+    model.get_parameter("fc.weight").register_hook(lambda gradient: gradient * torch.inf)
+
+    for number in range(30):  # from 2**16 down to 2**-14
+        step(samples(), step=number, lr=0.1)
+    step.refuse_bad_steps(lambda step: samples())
+    step(samples(), step=30, lr=0.1)
+
+    with pytest.raises(DivergedError, match="overflow fp16 at every loss scale"):
+        step.refuse_bad_steps(lambda step: samples())
+
+
+def test_a_fixed_loss_scale_that_is_too_large_is_named() -> None:
+    step = stepper(small_model(), precision="fp16", loss_scale=2.0**40)
+
+    with pytest.raises(DivergedError, match="the gradient, times the loss_scale") as error:
+        step(samples(), step=0, lr=0.1)
+    assert error.value.hint.startswith("A smaller loss_scale")
 
 
 @pytest.mark.parametrize("optimizer", ["lamb", "muon"])
