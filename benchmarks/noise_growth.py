@@ -1,0 +1,131 @@
+"""How a rounding in the gradient grows from step to step, beside what the steps change.
+
+    python benchmarks/noise_growth.py resnet20 --recipe he2015 --data cifar-10-batches-bin
+
+Steps are made twice from one state, the second time with every gradient times 1 + NOISE * a normal number. The
+table has the norm of the difference as a share of the norm of the change: of all weights and statistics, and of
+the optimizer's state. It says how strict the trial of a recorded step (`training/trial.py`) can be.
+"""
+
+import argparse
+import contextlib
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from resnetlab.catalog import model_spec
+from resnetlab.recipes import named_recipe
+from resnetlab.runs.directory import RunDirectory, claim_new
+from resnetlab.settings import override
+from resnetlab.tables.align import table
+from resnetlab.training.device_steps import DeviceSteps
+from resnetlab.training.observer import Silence
+from resnetlab.training.planning import plan_run
+from resnetlab.training.session import start
+from resnetlab.units import Duration
+
+GROUPS = ("model", "optimizer")
+
+
+@contextlib.contextmanager
+def noisy(program: DeviceSteps, noise: float) -> Iterator[None]:
+    """Have every gradient disturbed until the end of the block."""
+    generator = torch.Generator().manual_seed(1)
+    hooks = [
+        parameter.register_hook(lambda g: g * (1 + noise * torch.randn(g.shape, generator=generator)))
+        for parameter in program.state.model.parameters()
+    ]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def tensors_of(program: DeviceSteps) -> dict[str, Tensor]:
+    """Return weights, statistics and optimizer state by "group/name"."""
+    found = program.state.tensors()
+    return {f"{group}/{name}": t for group in GROUPS for name, t in found[group].items()}
+
+
+def copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return copies."""
+    return {name: tensor.detach().clone() for name, tensor in tensors.items()}
+
+
+def put_back(program: DeviceSteps, values: Mapping[str, Tensor]) -> None:
+    """Put copies back."""
+    with torch.no_grad():
+        for name, tensor in tensors_of(program).items():
+            tensor.copy_(values[name])
+
+
+def distance(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor], group: str) -> float:
+    """Return the norm of the difference of all tensors of a group."""
+    names = [name for name in ours if name.startswith(f"{group}/") and ours[name].is_floating_point()]
+    return float(sum((ours[name].double() - theirs[name].double()).square().sum() for name in names) ** 0.5)
+
+
+def growth(program: DeviceSteps, count: int, noise: float, *, at_zero: bool) -> list[float]:
+    """Return the shares of the groups after `count` steps; the state is left as it was."""
+    first = program.state.step
+    program._prepare(range(first, first + count))
+    results, before = [], copied(tensors_of(program))
+    with program._rates.zeroed() if at_zero else contextlib.nullcontext():
+        for disturbance in (contextlib.nullcontext(), noisy(program, noise)):
+            put_back(program, before)
+            program._step.fill_(first)
+            with disturbance:
+                for _ in range(count):
+                    program._make_full()
+            results.append(copied(tensors_of(program)))
+    put_back(program, before)
+    program._step.fill_(first)
+    expected, disturbed = results
+    return [
+        distance(expected, disturbed, group) / (distance(before, expected, group) or 1.0) for group in GROUPS
+    ]
+
+
+def main() -> None:
+    """Train a little, disturb, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("model")
+    parser.add_argument("--data", default="cifar10")
+    parser.add_argument("--recipe", default="he2015")
+    parser.add_argument("--noise", type=float, nargs="+", default=[1e-3, 1e-5])
+    options = parser.parse_args()
+    spec = model_spec(options.model)
+    changes = {"compile": "off", "capture": "on", "precision": "fp32", "length": Duration(1000, "st")}
+    recipe = override(named_recipe(options.recipe, spec.depth), changes)
+    rows = []
+    with tempfile.TemporaryDirectory() as work, claim_new(Path(work) / "run"):
+        plan = plan_run(spec, options.data, recipe, torch.device("cpu"), ())
+        trainer = start(plan, RunDirectory(Path(work) / "run"), Silence())
+        program = trainer.program
+        assert isinstance(program, DeviceSteps)
+        trainer.step_function._looks_at_once = False
+        for done in (3, 50):
+            program.run(done)
+            for noise in options.noise:
+                for count, at_zero in ((1, False), (10, False), (10, True)):
+                    shares = growth(program, count, noise, at_zero=at_zero)
+                    rate = "0" if at_zero else "the recipe's"
+                    rows.append(
+                        (
+                            str(program.state.step),
+                            f"{noise:g}",
+                            str(count),
+                            rate,
+                            *(f"{s:.1e}" for s in shares),
+                        )
+                    )
+        trainer.close()
+    print(table(("after", "noise", "steps", "rate", *GROUPS), rows, left=0))
+
+
+if __name__ == "__main__":
+    main()
