@@ -2,9 +2,10 @@
 
     python benchmarks/noise_growth.py resnet20 --recipe he2015 --data cifar-10-batches-bin
 
-Steps are made twice from one state, the second time with every gradient times 1 + NOISE * a normal number. The
-table has the norm of the difference as a share of the norm of the change: of all weights and statistics, and of
-the optimizer's state. It says how strict the trial of a recorded step (`training/trial.py`) can be.
+Steps are made twice from one state, the second time with every gradient times 1 + NOISE * a normal number.
+The table has the norm of the difference as a share of the norm of the change: of all weights and
+statistics, and of the optimizer's state. It says how strict the trial of a recorded step can be
+(`training/trial.py`).
 """
 
 import argparse
