@@ -1,182 +1,112 @@
 """What this project wants to know of a GPU, in one command and a fixed time.
 
-    python benchmarks/gpu.py --budget 540 --out gpu.json
-    python benchmarks/gpu.py --budget 540 --out gpu.json --data CIFAR   # and what recipes reach
-    python benchmarks/gpu.py --device cpu --smoke --out smoke.json        # whether it runs
+    PYTHONPATH=src python benchmarks/gpu.py --budget 540 --out gpu.json
+    PYTHONPATH=src python benchmarks/gpu.py --out gpu.json --data CIFAR           # and what recipes reach
+    PYTHONPATH=src python benchmarks/gpu.py --device cpu --smoke --out smoke.json   # whether it runs
 
 First it checks that recorded steps are the steps, a resumed run the whole one, and runs at once the runs
 alone, to the bit. Then come training and inference, ours and others' side by side in turns, in order of
 importance; with --data the rows of gpu_accuracy.py in the time that is left. What no time is left for is
-skipped, and said. The JSON file is written after each measurement; the tables come last.
+skipped, and said. Every part is a process of its own: one that fails, however badly, or that takes too long
+leaves the others alone. The JSON file is written after each part; the tables come last.
 Images per second are medians over the turns, of whole steps with augmentation, without compilation.
 """
 
 import argparse
-import statistics
+import json
+import subprocess
+import sys
+import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from gpu_accuracy import ROWS, Accuracy
-from gpu_check import checks
-from gpu_ways import Steps
-from gpu_work import Contestant, Group, groups
+from gpu_accuracy import Outcome, table_of
+from gpu_session import Measurement, Session
+from gpu_work import groups
 from resnetlab import files
-from resnetlab.machine import peak_memory, synchronise
-from resnetlab.runs.environment import describe_environment
 from resnetlab.runs.manifest import to_json_bytes
 from resnetlab.tables.align import table
-from resnetlab.training.device import describe_device
+
+CHECKS, ACCURACY = "checks", "accuracy"
+_START = 10.0
+"""Seconds that a process takes to begin, and at most to end when its time is over."""
 
 
-@dataclass
-class Measurement:
-    """What became of one contestant."""
-
-    group: str
-    program: str
-    batch: int
-    target: float
-    """Images per second that the project wants of its own program, 0 for none."""
-    first_seconds: float = 0.0
-    """Making it and its first steps, compilation included."""
-    rates: list[float] = field(default_factory=list)
-    """Images per second of each turn."""
-    peak_memory_bytes: int = 0
-    """Of the whole process, so far."""
-    problem: str = ""
-
-    @property
-    def median(self) -> float:
-        """The median rate, 0 if there is none."""
-        return statistics.median(self.rates) if self.rates else 0.0
+def parts(options: argparse.Namespace) -> list[str]:
+    """Return the names of the parts, the most important first."""
+    titles = [group.title for group in groups(torch.device(options.device), is_smoke=options.smoke)]
+    return [CHECKS, *titles, *([ACCURACY] if options.data else [])]
 
 
-@dataclass
-class Session:
-    """The measurements of one call, and the time they may take."""
-
-    device: torch.device
-    out: Path
-    budget: float
-    turns: int
-    turn_seconds: float
-    started: float = field(default_factory=time.monotonic)
-    measured: list[Measurement] = field(default_factory=list)
-    accuracy: Accuracy | None = None
-    checked: dict[str, dict[str, Any]] = field(default_factory=dict)
-
-    @property
-    def left(self) -> float:
-        """Seconds left of the budget."""
-        return self.budget - (time.monotonic() - self.started)
-
-    def write(self) -> None:
-        """Write everything so far."""
-        environment = describe_environment(
-            device=describe_device(self.device), threads=torch.get_num_threads()
-        )
-        measured = [asdict(each) | {"images_per_second": each.median} for each in self.measured]
-        content = {
-            "environment": environment, "checks": self.checked, "measurements": measured,
-            "outcomes": [asdict(each) for each in self.accuracy.outcomes] if self.accuracy else [],
-        }  # fmt: skip
-        files.write_file(self.out, to_json_bytes(content))
-
-    def run_checks(self) -> None:
-        """Find out whether this device keeps the promises of docs/gpu.md."""
-        for name, check in checks(self.device).items():
-            started, differing = time.monotonic(), list[str]()
-            problem = _problem_of(lambda check=check, found=differing: found.extend(check()))
-            self.checked[name] = {
-                "holds": not (differing or problem), "differing": differing, "problem": problem,
-                "seconds": time.monotonic() - started,
-            }  # fmt: skip
-            print(f"{name}: {problem or differing or 'yes'}", flush=True)
-            self.write()
-        torch.use_deterministic_algorithms(False)
-
-    def run_group(self, group: Group) -> None:
-        """Make each contestant that there is time for, then time them in turns."""
-        ready: list[tuple[Measurement, Steps]] = []
-        for contestant in group.contestants:
-            one = Measurement(group.title, contestant.name, contestant.batch, contestant.target)
-            self.measured.append(one)
-            if steps := self._make(one, contestant):
-                ready.append((one, steps))
-        for _ in range(self.turns):
-            for one, steps in ready:
-                if one.problem or (self.left < self.turn_seconds and one.rates):
-                    continue
-                one.problem = _problem_of(lambda one=one, steps=steps: self._take_turn(one, steps))
-        for one, _ in ready:
-            one.peak_memory_bytes = peak_memory(self.device)
-        self.write()
-        del ready
-        torch._dynamo.reset()  # else the compiler gives up on the networks to come: 8 of a kind are its limit
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
-
-    def _make(self, one: Measurement, contestant: Contestant) -> Steps | None:
-        if contestant.seconds > self.left:
-            one.problem = f"skipped: {self.left:.0f} s left, needs about {contestant.seconds:.0f}"
-            return None
-        started, made = time.monotonic(), []
-
-        def make() -> None:
-            made.append(contestant.make())
-            made[0](contestant.first_steps)
-            synchronise(self.device)
-
-        one.problem = _problem_of(make)
-        one.first_seconds = time.monotonic() - started
-        print(
-            f"{one.group}: {one.program}: {one.problem or f'ready in {one.first_seconds:.1f} s'}", flush=True
-        )
-        return None if one.problem else made[0]
-
-    def _take_turn(self, one: Measurement, steps: Steps) -> None:
-        number, seconds = 1, self._time(steps, 1)
-        while seconds < self.turn_seconds:
-            number = max(number + 1, round(1.2 * number * self.turn_seconds / max(seconds, 1e-3)))
-            seconds = self._time(steps, number)
-        one.rates.append(number * one.batch / seconds)
-
-    def _time(self, steps: Steps, number: int) -> float:
-        synchronise(self.device)
-        started = time.perf_counter()
-        steps(number)
-        synchronise(self.device)
-        return time.perf_counter() - started
+def perform(part: str, options: argparse.Namespace) -> None:
+    """Measure one part in this process."""
+    device = torch.device(options.device)
+    turns, turn_seconds = (2, 0.01) if options.smoke else (5, 0.6)
+    session = Session(device, options.out, options.budget, turns, turn_seconds)
+    if part == CHECKS:
+        session.run_checks()
+    elif part == ACCURACY:
+        session.run_accuracy(options.data, is_smoke=options.smoke)
+    else:
+        (group,) = [g for g in groups(device, is_smoke=options.smoke) if g.title == part]
+        session.run_group(group)
+    session.write()
 
 
-def _problem_of(work: Callable[[], None]) -> str:
-    """Return what went wrong, or "": one program that fails must not cost the others their turn."""
-    try:
-        work()
-    except Exception as error:
-        return _in_words(error)
-    return ""
+def in_its_own_process(part: str, options: argparse.Namespace, left: float) -> dict[str, Any]:
+    """Return what became of a part: what it wrote, and its "problem" if it did not come to its end."""
+    if left < 2 * _START:
+        return {"problem": f"skipped: {left:.0f} s left"}
+    with tempfile.TemporaryDirectory() as work:
+        out = Path(work) / "part.json"
+        command = [
+            sys.executable,
+            __file__,
+            "--only",
+            part,
+            "--budget",
+            f"{left - _START}",
+            "--out",
+            str(out),
+        ]
+        command += ["--device", options.device, *(["--data", options.data] if options.data else [])]
+        command += ["--smoke"] * options.smoke
+        try:
+            code = subprocess.run(command, timeout=left, check=False).returncode
+            problem = f"ended with code {code}" if code else ""
+        except subprocess.TimeoutExpired:
+            problem = "ended because its time was over"
+        found: dict[str, Any] = json.loads(out.read_bytes()) if out.exists() else {}
+    return found | ({"problem": problem} if problem else {})
 
 
-def _in_words(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0][:300]
+def merged(results: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return the results of all parts as one."""
+    each = results.values()
+    return {
+        "environment": next((r["environment"] for r in each if "environment" in r), {}),
+        "checks": {name: check for r in each for name, check in r.get("checks", {}).items()},
+        "measurements": [one for r in each for one in r.get("measurements", [])],
+        "outcomes": [one for r in each for one in r.get("outcomes", [])],
+        "problems": {part: r["problem"] for part, r in results.items() if "problem" in r},
+    }
 
 
-def report(session: Session) -> str:
-    """Return the table."""
-    rows = []
-    for one in session.measured:
-        spread = f"{min(one.rates):,.0f} to {max(one.rates):,.0f}" if one.rates else ""
-        share = f"{one.median / one.target:.2f} of {one.target:,.0f}" if one.target and one.rates else ""
-        rows.append(
-            (one.group, one.program, f"{one.median:,.0f}" if one.rates else one.problem, spread, share)
-        )
-    return table(("measurement", "program", "images/s", "range", "target"), rows, left=2)
+def report(content: dict[str, Any]) -> str:
+    """Return the tables."""
+    rows = [Measurement(**one).cells() for one in content["measurements"]]
+    header = ("measurement", "program", "images/s", "range", "target", "problem")
+    told = [table(header, rows, left=2)] if rows else []
+    told += [table_of([Outcome(**one) for one in content["outcomes"]])] if content["outcomes"] else []
+    told += [f"{part}: {problem}" for part, problem in content["problems"].items()]
+    checked = (
+        f"{name}: {'yes' if check['holds'] else check['problem'] or check['differing']}"
+        for name, check in content["checks"].items()
+    )
+    return "\n\n".join([*told, "\n".join(checked)])
 
 
 def main() -> None:
@@ -187,19 +117,19 @@ def main() -> None:
     parser.add_argument("--data", help="CIFAR-10: its name or path; left out, nothing is trained to its end")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--smoke", action="store_true", help="tiny networks, nothing compiled")
+    parser.add_argument("--only", help="one part, in this process")
     options = parser.parse_args()
-    device = torch.device(options.device)
-    turns, turn_seconds = (1, 0.01) if options.smoke else (5, 0.6)
-    session = Session(device, options.out, options.budget, turns, turn_seconds)
-    session.run_checks()
-    for group in groups(device, is_smoke=options.smoke):
-        session.run_group(group)
-    if options.data:
-        session.accuracy = Accuracy(options.data, device, session.left, is_smoke=options.smoke)
-        session.accuracy.make_all(ROWS, after_each=session.write)
-    print(report(session))
-    if session.accuracy:
-        print(f"\n{session.accuracy.report()}")
+    if options.only:
+        perform(options.only, options)
+        return
+    begun, results = time.monotonic(), dict[str, dict[str, Any]]()
+    try:
+        for part in parts(options):
+            left = options.budget - (time.monotonic() - begun)
+            results[part] = in_its_own_process(part, options, left)
+            files.write_file(options.out, to_json_bytes(merged(results)))
+    finally:
+        print(report(merged(results)), flush=True)
 
 
 if __name__ == "__main__":

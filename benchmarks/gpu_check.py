@@ -33,7 +33,7 @@ _WAYS: dict[str, dict[str, Any]] = {
     "muon": {"optimizer": "muon", "rest_rate": 0.5, "bias_rate": 8.0, "sam": 0.05, "lookahead": 5},
     "lamb": {
         "optimizer": "lamb", "sam": 0.05, "sam_form": "adaptive", "mixup": 0.4,
-        "mix_tail": Duration(980, "st"),
+        "mix_tail": Duration(17, "st"),
     },
 }  # fmt: skip
 """Everything that a step may hold, by the optimizer."""
@@ -54,11 +54,11 @@ def _network(device: torch.device) -> ModelSpec:
     return spec.with_(stochastic_depth=0.3, width=1.0 if is_cuda else 0.25)
 
 
-def _recipe(device: torch.device, way: str = "sgd", steps: int = _STEPS) -> Recipe:
+def _recipe(device: torch.device, way: str = "sgd") -> Recipe:
     return override(
         named_recipe("quick"),
         {"capture": "on", "compile": "off", "deterministic": True, "eval_every": Duration(0, "ep"),
-         "batch": 128 if device.type == "cuda" else 8, "length": Duration(steps, "st")} | _WAYS[way],
+         "batch": 128 if device.type == "cuda" else 8, "length": Duration(_STEPS, "st")} | _WAYS[way],
     )  # fmt: skip
 
 
@@ -68,9 +68,12 @@ def recorded(device: torch.device) -> list[str]:
 
 
 def _differing(device: torch.device, way: str) -> list[str]:
-    states, recipe = [], _recipe(device, way, steps=1000)
+    states, recipe = [], _recipe(device, way)
     for records in (True, False):
-        program, _ = training_program(_network(device), recipe, device, num_samples=recipe.run.batch * 10 + 3)
+        num_samples = recipe.run.batch * 10 + 3
+        program, _ = training_program(
+            _network(device), recipe, device, num_samples=num_samples, keeps_rate=True
+        )
         assert isinstance(program, DeviceSteps)
         if not records:
             program.recorder = Recorder(torch.device("cpu"))
@@ -95,8 +98,12 @@ class _StopAfter(Silence):
 
 
 def resumed(device: torch.device) -> list[str]:
-    """Return the files that differ between a run and one that was stopped on its way and resumed."""
-    common: dict[str, Any] = {"data": "synthetic", "recipe": _recipe(device), "device": device.type}
+    """Return the files that differ between runs and ones that were stopped on their way and resumed."""
+    return [f"{way}: {name}" for way in _WAYS for name in _differing_if_resumed(device, way)]
+
+
+def _differing_if_resumed(device: torch.device, way: str) -> list[str]:
+    common: dict[str, Any] = {"data": "synthetic", "recipe": _recipe(device, way), "device": device.type}
     with tempfile.TemporaryDirectory() as work:
         whole, parts = Path(work) / "whole", Path(work) / "parts"
         resnetlab.train(_network(device), out=whole, **common)
@@ -125,5 +132,7 @@ def together(device: torch.device) -> list[str]:
 
 def _differing_files(one: Path, other: Path) -> list[str]:
     last = Path("checkpoints") / f"step-{_STEPS:08d}"
-    files = [Path("metrics.jsonl"), *(last / f"{n}.safetensors" for n in ("model", "ema", "optimizer"))]
+    names = ("model", "optimizer", "ema", "slow")
+    files = [Path("metrics.jsonl"), *(last / f"{name}.safetensors" for name in names)]
+    files = [file for file in files if (one / file).exists() or (other / file).exists()]
     return [str(file) for file in files if (one / file).read_bytes() != (other / file).read_bytes()]

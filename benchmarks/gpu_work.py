@@ -54,9 +54,15 @@ class _Maker:
 
     def spec(self, name: str) -> ModelSpec:
         """The network, or in a smoke test a tiny one."""
+        spec = model_spec(name)
         if not self.is_smoke:
-            return model_spec(name)
-        return model_spec("resnet8").with_(width=0.25)
+            return spec
+        is_photo = spec.stem == "imagenet"
+        return (
+            model_spec("resnet18").with_(width=0.25, input_size=64)
+            if is_photo
+            else (model_spec("resnet8").with_(width=0.25))
+        )
 
     def batch(self, batch: int) -> int:
         """The batch, or in a smoke test a tiny one."""

@@ -122,15 +122,21 @@ def training_step(spec: ModelSpec, recipe: Recipe, device: torch.device) -> tupl
 
 
 def training_program(
-    spec: ModelSpec, recipe: Recipe, device: torch.device, *, num_samples: int = 0
+    spec: ModelSpec, recipe: Recipe, device: torch.device, *, num_samples: int = 0, keeps_rate: bool = False
 ) -> tuple[StepProgram, Batches]:
-    """Return what makes training steps on random images, all at one small rate, and its batches.
+    """Return what makes training steps on random images, and its batches.
 
-    `num_samples` images are in memory; 0 makes that two batches.
+    Args:
+        spec: The network.
+        recipe: The recipe.
+        device: Where.
+        num_samples: Images in memory; 0 makes that two batches.
+        keeps_rate: Take the recipe's learning rates instead of one small one for all steps.
     """
-    recipe = override(
-        recipe, {"schedule": "constant", "lr": 1e-3, "lr_batch": 0, "warmup": Duration(0, "st")}
-    )
+    if not keeps_rate:
+        recipe = override(
+            recipe, {"schedule": "constant", "lr": 1e-3, "lr_batch": 0, "warmup": Duration(0, "st")}
+        )
     apply_switches(device, recipe.execution)
     split = _random_split(spec, num_samples or 2 * recipe.run.batch)
     normaliser = Normaliser.fit(recipe.normalisation, split.images)
