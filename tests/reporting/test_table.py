@@ -15,8 +15,13 @@ from resnetlab.cli import main
 from resnetlab.errors import DataError, UsageError
 from resnetlab.reporting import report
 from resnetlab.reporting.published import PUBLISHED
+from resnetlab.runs.directory import RunDirectory
+from resnetlab.training.observer import Silence
+from resnetlab.training.run import read_result, train_plan
+from resnetlab.transfer import open_trained
 from resnetlab.units import Duration
 from tests.reporting.made import as_cifar, copied, edit, read, test_row
+from tests.transfer.tuning import tuned
 
 
 def test_three_seeds_are_one_row_with_mean_and_sample_deviation(real_runs: Path) -> None:
@@ -178,6 +183,82 @@ def test_selection_and_other_caveats_are_said(real_runs: Path, tmp_path: Path) -
     assert "1 of 4 runs left broken images out" in text
     assert "tested on 9,999 and 10,000 images" in text
     assert "seed 2 more than once" in text
+
+
+def test_a_copied_run_is_no_second_seed(real_runs: Path, tmp_path: Path) -> None:
+    real = real_runs / "seed0"
+    as_cifar(real, tmp_path / "a", "resnet20", correct=9000)
+    as_cifar(real, tmp_path / "copy", "resnet20", correct=9000)
+
+    (group,) = report(tmp_path).groups
+    assert (len(group.errors), group.mean, group.std) == (1, pytest.approx(10.0), None)
+    assert "±" not in str(report(tmp_path)).replace("mean ±", "")
+
+    as_cifar(real, tmp_path / "other", "resnet20", seed=1, correct=9200)
+    (group,) = report(tmp_path).groups
+    assert group.errors == pytest.approx((10.0, 8.0))
+    assert group.mean == pytest.approx(9.0)
+    assert report(tmp_path).to_json()["groups"][0]["n"] == 2
+
+
+def test_an_unfinished_run_beside_its_finished_rerun_is_no_seed_twice(
+    real_runs: Path, tmp_path: Path
+) -> None:
+    as_cifar(real_runs / "seed0", tmp_path / "a", "resnet20")
+    killed = as_cifar(real_runs / "seed0", tmp_path / "killed", "resnet20")
+    (killed / "RESULT.json").unlink()
+
+    assert "more than once" not in str(report(tmp_path))
+
+
+def test_times_of_different_machines_are_not_averaged(real_runs: Path, tmp_path: Path) -> None:
+    as_cifar(real_runs / "seed0", tmp_path / "a", "resnet20")
+    other = as_cifar(real_runs / "seed0", tmp_path / "b", "resnet20", seed=1)
+    (group,) = report(tmp_path).groups
+    assert group.seconds is not None
+    events = [json.loads(line) for line in (other / "events.jsonl").read_text().splitlines()]
+    events[0]["environment"]["device"] = "cuda: NVIDIA H200"
+    (other / "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
+
+    (group,) = report(tmp_path).groups
+    assert group.seconds is None
+    text = " ".join(str(report(tmp_path)).split())
+    assert "and cuda: NVIDIA H200: no time of training stands for all" in text
+
+
+def test_seeds_of_a_fine_tuning_are_one_row_though_their_classifiers_differ(
+    real_runs: Path, tmp_path: Path
+) -> None:
+    trained = open_trained(real_runs / "seed0")
+    for seed in (0, 1):
+        train_plan(tuned(trained, seed=seed), tmp_path / f"seed{seed}", Silence())
+    train_plan(tuned(open_trained(real_runs / "seed1"), seed=2), tmp_path / "of-another", Silence())
+    hashes = {read(tmp_path / name / "weights.json")["sha256"] for name in ("seed0", "seed1")}
+    assert len(hashes) == 2
+
+    groups = report(tmp_path).groups
+
+    assert sorted(len(group.runs) for group in groups) == [1, 2]
+    assert all("weights " in group.deviations[-1] for group in groups)
+
+
+def test_a_fine_tuned_run_without_its_weights_record_is_damaged(real_runs: Path, tmp_path: Path) -> None:
+    run = as_cifar(real_runs / "seed0", tmp_path / "run", "resnet20")
+    edit(run / "data.json", begins_trained=True)
+
+    with pytest.raises(DataError, match=r"weights\.json is gone or damaged") as refused:
+        report(run)
+    assert refused.value.hint == "Moved away, what is damaged leaves a report of the others."
+
+
+def test_an_empty_result_is_damaged_and_no_unfinished_run(real_runs: Path, tmp_path: Path) -> None:
+    run = copied(real_runs / "seed0", tmp_path / "run")
+    (run / "RESULT.json").write_text("{}")
+
+    with pytest.raises(DataError, match=r"RESULT\.json is damaged"):
+        report(run)
+    with pytest.raises(DataError, match=r"RESULT\.json is damaged: 'interval'"):
+        read_result(RunDirectory(run))
 
 
 def test_json_markdown_and_csv_say_the_same(

@@ -43,8 +43,11 @@ class Group:
 
     @property
     def errors(self) -> tuple[float, ...]:
-        """The test error in % of each finished run: last step, single view."""
-        return tuple(run.error for run in self.finished)
+        """The test error in % of each seed: last step, single view; of a seed's several runs the mean."""
+        by_seed: dict[int, list[float]] = defaultdict(list)
+        for run in self.finished:
+            by_seed[run.seed].append(run.error)
+        return tuple(map(statistics.fmean, by_seed.values()))
 
     @property
     def mean(self) -> float | None:
@@ -59,18 +62,23 @@ class Group:
     @property
     def best(self) -> RecordedRun | None:
         """The run with the least error, where there are two or more."""
-        return min(self.finished, key=lambda run: run.error) if len(self.errors) > 1 else None
+        return min(self.finished, key=lambda run: run.error) if len(self.finished) > 1 else None
 
     @property
     def worst(self) -> RecordedRun | None:
         """The run with the greatest error, where there are two or more."""
-        return max(self.finished, key=lambda run: run.error) if len(self.errors) > 1 else None
+        return max(self.finished, key=lambda run: run.error) if len(self.finished) > 1 else None
 
     @property
     def seconds(self) -> float | None:
-        """Mean time of all updates of a run, without evaluations and saves."""
+        """Mean time of all updates of a run, without evaluations and saves; none if machines differ."""
         times = [float(run.result["train_seconds"]) for run in self.finished]
-        return statistics.fmean(times) if times else None
+        return statistics.fmean(times) if times and len(self.machines) < 2 else None
+
+    @property
+    def machines(self) -> tuple[str, ...]:
+        """The devices, or processors, that the finished runs were made on."""
+        return tuple(sorted({name for run in self.finished for name in run.machines}))
 
     @property
     def published(self) -> Published | None:
@@ -107,7 +115,7 @@ def _key(run: RecordedRun) -> str:
     recipe = to_plain(run.recipe)
     del recipe["run"]["seed"]
     data = {name: run.data[name] for name in ("fingerprint", "class_names", "image_shape")}
-    parts = {"spec": run.spec.to_json(), "recipe": recipe, "data": data, "weights": run.weights.get("sha256")}
+    parts = {"spec": run.spec.to_json(), "recipe": recipe, "data": data, "weights": run.first_weights}
     return json.dumps(parts, sort_keys=True)
 
 
@@ -147,7 +155,7 @@ def _told_apart(groups: Sequence[Group]) -> list[Group]:
 def _with_differences(alike: Sequence[Group]) -> list[Group]:
     first = [group.runs[0] for group in alike]
     prints = Counter(str(run.data["fingerprint"]) for run in first)
-    hashes = {str(run.weights.get("sha256")) for run in first}
+    hashes = {run.first_weights for run in first}
     told = []
     for group, run in zip(alike, first, strict=True):
         values = leaves(run.recipe)
@@ -158,7 +166,7 @@ def _with_differences(alike: Sequence[Group]) -> list[Group]:
         ]
         fields = {name for each in first for name in differing_fields(run.spec, each.spec)}
         more += [f"{name}={getattr(run.spec, name)}" for name in sorted(fields)]
-        more += [f"weights {str(run.weights.get('sha256', 'none'))[:8]}"] if len(hashes) > 1 else []
+        more += [f"weights {run.first_weights[:8] or 'none'}"] if len(hashes) > 1 else []
         data = f"{group.data} {str(run.data['fingerprint'])[:8]}" if len(prints) > 1 else group.data
         told.append(
             Group(

@@ -70,11 +70,13 @@ def caveats(group: Group) -> Iterator[str]:
         yield f"{count(those)} left broken images out"
     if len(sizes := sorted({run.result["seen"] for run in runs})) > 1:
         yield f"tested on {' and '.join(f'{size:,}' for size in sizes)} images"
-    seeds = [run.seed for run in group.runs]
+    if len(group.machines) > 1:
+        yield f"made on {' and '.join(group.machines)}: no time of training stands for all"
+    seeds = [run.seed for run in runs]
     if doubled := sorted({seed for seed in seeds if seeds.count(seed) > 1}):
-        paths = ", ".join(str(run.path) for run in group.runs if run.seed in doubled)
+        paths = ", ".join(str(run.path) for run in runs if run.seed in doubled)
         numbers = ", ".join(map(str, doubled))
-        yield f"seed {numbers} more than once, which says nothing of other seeds: {paths}"
+        yield f"seed {numbers} more than once, counted as one each by the mean of its runs: {paths}"
 
 
 def _beside(errors: Sequence[float], words: str) -> str:

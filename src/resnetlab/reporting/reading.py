@@ -45,6 +45,18 @@ class RecordedRun:
         return self.recipe.run.seed
 
     @property
+    def first_weights(self) -> str:
+        """The hash of the trained weights that the run began with; "" if it began with the seed's."""
+        return str(self.weights.get("origin_sha256") or self.weights.get("sha256") or "")
+
+    @property
+    def machines(self) -> frozenset[str]:
+        """The devices, or processors, that it was made on."""
+        environments = [row.get("environment") for row in self.events]
+        those = [e for e in environments if isinstance(e, dict) and isinstance(e.get("device"), str)]
+        return frozenset(str(e.get("cpu")) if e["device"] == "cpu" else e["device"] for e in those)
+
+    @property
     def is_finished(self) -> bool:
         """Whether the run came to its end."""
         return bool(self.result)
@@ -116,6 +128,7 @@ def read_runs(paths: Sequence[str | Path]) -> list[RecordedRun]:
         try:
             runs.append(read_run(path))
         except ResnetlabError as error:
+            error.hint = error.hint or "Moved away, what is damaged leaves a report of the others."
             problems.append(error)
     refuse(problems)
     return runs
@@ -159,7 +172,10 @@ def read_run(path: Path) -> RecordedRun:
     result = get(directory.read, "RESULT", otherwise={}) if directory.is_finished else {}
     weights = get(directory.read, "weights", otherwise={}) if directory.begins_trained else {}
     if not problems:
-        texts = [*_data_problems(data, spec), *_row_problems(rows), *_result_problems(result)]
+        texts = [*_data_problems(data, spec), *_row_problems(rows)]
+        texts += [*_result_problems(result)] if directory.is_finished else []
+        if data.get("begins_trained") is True and not isinstance(weights.get("sha256"), str):
+            texts.append("/weights.json is gone or damaged: by data.json the run began with trained weights")
         problems += [DataError(f"{path}{text}") for text in texts]
     refuse(problems)
     return RecordedRun(
@@ -193,8 +209,8 @@ def _row_problems(rows: Sequence[Row]) -> Iterator[str]:
             wrong = f"step is {row.get('step')!r}, after {step}"
         elif not _is_share(row.get(name)):
             wrong = f"{name} is {row.get(name)!r}, not a number in [0, 1]"
-        elif not isinstance(row.get("epoch", 0), int | float) or row.get("epoch", 0) < 0:
-            wrong = f"epoch is {row['epoch']!r}, not a number"
+        elif not isinstance(row.get("epoch", 0), int | float) or not 0 <= row.get("epoch", 0) < math.inf:
+            wrong = f"epoch is {row['epoch']!r}, no finite number from 0 on"
         else:
             step = row["step"]
             continue
@@ -203,8 +219,6 @@ def _row_problems(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _result_problems(result: Row) -> Iterator[str]:
-    if not result:
-        return
     if wrong := [name for name in ("step", "correct", "seen") if not _is_count(result.get(name))]:
         yield f"/RESULT.json is damaged: {', '.join(wrong)} is no count"
         return

@@ -56,9 +56,7 @@ def _cells(groups: Sequence[Group]) -> tuple[list[str], list[list[str]], dict[st
 
 
 def _count(group: Group) -> str:
-    return (
-        f"{len(group.finished)} (+{len(group.unfinished)})" if group.unfinished else str(len(group.finished))
-    )
+    return str(len(group.errors)) + (f" (+{len(group.unfinished)})" if group.unfinished else "")
 
 
 def _error(group: Group) -> str:
@@ -76,7 +74,7 @@ def group_json(group: Group) -> dict[str, Any]:
         "deviations": list(group.deviations),
         "data": group.data,
         "fingerprint": group.runs[0].data["fingerprint"],
-        "n": len(group.finished),
+        "n": len(group.errors),
         "error_mean": group.mean,
         "error_std": group.std,
         "error_best": group.best.error if group.best else None,

@@ -32,6 +32,9 @@ class Beginning:
     normaliser: Normaliser | None = None
     """What the images of the weights' training were normalised by; none: the recipe says it."""
 
+    origin_sha256: str = ""
+    """Of the trained weights, before the seed's took the place of what begins anew."""
+
 
 def write_beginning(run: RunDirectory, beginning: Beginning | None) -> None:
     """Write initial.safetensors and weights.json into a run that is about to begin; remove others' ones."""
@@ -42,8 +45,13 @@ def write_beginning(run: RunDirectory, beginning: Beginning | None) -> None:
         return
     content = safetensors.torch.save({name: t.contiguous() for name, t in beginning.tensors.items()})
     files.write_file(run.path / _FILE, content)
-    digest = hashlib.sha256(content).hexdigest()
-    run.write("weights", {"from": beginning.text, "sha256": digest, "report": dict(beginning.report)})
+    record = {
+        "from": beginning.text,
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "origin_sha256": beginning.origin_sha256,
+        "report": dict(beginning.report),
+    }
+    run.write("weights", record)
 
 
 def read_beginning(run: RunDirectory) -> Beginning | None:

@@ -199,11 +199,18 @@ def _test_row(trainer: Trainer, plan: RunPlan) -> dict[str, Any]:
 
 
 def read_result(run: RunDirectory) -> Result:
-    """Return how a finished run ended."""
+    """Return how a finished run ended.
+
+    Raises:
+        DataError: If RESULT.json is damaged.
+    """
     content = run.read("RESULT")
-    content["interval"] = tuple(content["interval"])
-    content["bad_samples"] = tuple(content.get("bad_samples", ()))
-    return Result(**content)
+    try:
+        content["interval"] = tuple(content["interval"])
+        content["bad_samples"] = tuple(content.get("bad_samples", ()))
+        return Result(**content)
+    except (KeyError, TypeError) as error:
+        raise DataError(f"{run.path / 'RESULT.json'} is damaged: {error}") from error
 
 
 def default_out(plan: RunPlan, parent: Path = Path("runs")) -> Path:

@@ -144,7 +144,7 @@ def plan_finetuning(
     kept = len(report.matched) + len(report.derived)
     alike = "" if note or not trained.is_told else "; images normalised as they were"
     text = f"{trained.origin}: {kept} tensors kept, {len(report.reset)} begin anew{alike}"
-    beginning = Beginning(tensors, text, report.to_json(), normaliser)
+    beginning = Beginning(tensors, text, report.to_json(), normaliser, trained.fingerprint())
     notes = [*trained.notes, *([note] if note else []), *_small_batches(recipe)]
     return replace(plan, beginning=beginning, weights_text=text), report, notes
 

@@ -1,10 +1,12 @@
 """Trained weights to begin with: our runs, checkpoints and model folders, or a file of another program."""
 
+import hashlib
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 from resnetlab.artefact.folder import is_folder
@@ -50,6 +52,14 @@ class Trained:
     def spec(self) -> ModelSpec:
         """The network, with its own number of classes and channels."""
         return self.weights.naming.spec
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of all its tensors: what two runs that begin with it have in common."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.weights.file.tensors.items()):
+            digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype} ".encode())
+            digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy().data)
+        return digest.hexdigest()
 
     def open_data(self, name_or_path: str, spec: ModelSpec, side: int = 0) -> AnySource:
         """Return the new data, its images of the weights' size or in files that can be resized.
