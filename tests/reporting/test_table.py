@@ -251,6 +251,14 @@ def test_a_fine_tuned_run_without_its_weights_record_is_damaged(real_runs: Path,
     assert refused.value.hint == "Moved away, what is damaged leaves a report of the others."
 
 
+def test_an_epoch_that_is_no_number_is_damage(real_runs: Path, tmp_path: Path) -> None:
+    run = copied(real_runs / "seed0", tmp_path / "run")
+    (run / "metrics.jsonl").write_text(json.dumps(test_row(8, 0.5) | {"epoch": math.nan}) + "\n")
+
+    with pytest.raises(DataError, match=r"metrics\.jsonl, line 1: epoch is nan"):
+        report(run)
+
+
 def test_an_empty_result_is_damaged_and_no_unfinished_run(real_runs: Path, tmp_path: Path) -> None:
     run = copied(real_runs / "seed0", tmp_path / "run")
     (run / "RESULT.json").write_text("{}")
