@@ -20,13 +20,14 @@ from resnetlab.recipes import list_recipes, named_recipe
 from resnetlab.runs.directory import RunDirectory, claim_new
 from resnetlab.runs.journal import read_rows
 from resnetlab.settings import override, recipe_from_json
+from resnetlab.training.losses import binary_loss
 from resnetlab.training.observer import Silence
 from resnetlab.training.optim import build_optimizer, set_rate
 from resnetlab.training.planning import make_plan, open_for, plan_of
 from resnetlab.training.programs import HostSteps
 from resnetlab.training.run import read_result, resume_run, train_plan
 from resnetlab.training.session import resume, start
-from resnetlab.training.steps import LabelledBatch, binary_loss
+from resnetlab.training.steps import LabelledBatch
 from resnetlab.units import Duration
 from tests.data.pictures import framed, imagenet_example, picture, write_shards
 from tests.training.helpers import CPU, final_bytes, small_plan, train

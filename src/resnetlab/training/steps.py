@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from resnetlab import randomness
@@ -16,6 +15,7 @@ from resnetlab.models.layers import BatchNorm2d
 from resnetlab.recipe import Recipe
 from resnetlab.training.device import compiled
 from resnetlab.training.guard import FiniteGuard, diverged
+from resnetlab.training.losses import binary_loss, mixed_cross_entropy
 from resnetlab.training.optim import set_rate
 from resnetlab.training.sharpness import uphill
 
@@ -67,21 +67,6 @@ def keep_mask(seed: int, step: int | Tensor, probabilities_U: Tensor, num_sample
     chance = randomness.uniform(randomness.fold(randomness.fold(key, units), positions))
     kept: Tensor = chance < probabilities_U[:, None]
     return kept / probabilities_U[:, None]
-
-
-def binary_loss(logits_NK: Tensor, labels: Tensor, labels_other: Tensor | None, smoothing: float) -> Tensor:
-    """Return the mean over images and classes of each class' own cross-entropy.
-
-    Both labels of a mixed image are its classes in full, whatever their shares.
-
-    Source: Wightman et al., 2021, "ResNet strikes back" (arXiv:2110.00476), section 3.1.
-    """
-    low = smoothing / logits_NK.shape[1]
-    targets_NK = torch.full_like(logits_NK, low)
-    for each in (labels, labels_other):
-        if each is not None:
-            targets_NK.scatter_(1, each[:, None], 1 - smoothing + low)
-    return F.binary_cross_entropy_with_logits(logits_NK, targets_NK)
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
@@ -215,25 +200,16 @@ class TrainStep:
         weight: Tensor,
         keep_UN: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
-        kind, smoothing = self.recipe.execution.precision, self.recipe.run.label_smoothing
-        with autocast(self.device, kind):
+        with autocast(self.device, self.recipe.execution.precision):
             logits_NK = self.model(images, keep_UN)
-        logits_NK = logits_NK.float()
+        logits_NK, smoothing = logits_NK.float(), self.recipe.run.label_smoothing
         if self.recipe.run.loss == "binary":
             loss = binary_loss(logits_NK, labels, labels_other, smoothing)
-            return loss, (logits_NK.detach().argmax(1) == labels).sum()
-        loss = self._cross_entropy(logits_NK, labels)
-        if labels_other is not None:
-            loss = weight * loss + (1 - weight) * self._cross_entropy(logits_NK, labels_other)
+        else:
+            loss = mixed_cross_entropy(
+                logits_NK, labels, labels_other, weight, smoothing, self._class_weights_K
+            )
         return loss, (logits_NK.detach().argmax(1) == labels).sum()
-
-    def _cross_entropy(self, logits_NK: Tensor, labels: Tensor) -> Tensor:
-        smoothing, weights_K = self.recipe.run.label_smoothing, self._class_weights_K
-        if weights_K is None:
-            return F.cross_entropy(logits_NK, labels, label_smoothing=smoothing)
-        # The plain mean: torch's own divides by the batch's weights, which would undo the balance.
-        each_N = F.cross_entropy(logits_NK, labels, reduction="none", label_smoothing=smoothing)
-        return (weights_K[labels] * each_N).mean()
 
     def _scaled(self, loss: Tensor) -> Tensor:
         if self.scaler:
