@@ -14,6 +14,7 @@ Images per second are medians over the turns, of whole steps with augmentation, 
 
 import argparse
 import json
+import math
 import subprocess
 import sys
 import tempfile
@@ -32,20 +33,26 @@ from resnetlab.tables.align import table
 
 CHECKS, ACCURACY = "checks", "accuracy"
 _START = 10.0
-"""Seconds that a process takes to begin, and at most to end when its time is over."""
+"""Seconds that a process takes to begin."""
+_END = 25.0
+"""Seconds that a part is given to end by itself when its time is over: to save what it is training."""
+_CHECKS = 150.0
+"""Seconds that the checks may take at most: what hangs there must not cost the measurements."""
 
 
-def parts(options: argparse.Namespace) -> list[str]:
-    """Return the names of the parts, the most important first."""
-    titles = [group.title for group in groups(torch.device(options.device), is_smoke=options.smoke)]
-    return [CHECKS, *titles, *([ACCURACY] if options.data else [])]
+def parts(options: argparse.Namespace) -> dict[str, float]:
+    """Return the names of the parts, the most important first, and the most seconds of each."""
+    found = {CHECKS: _CHECKS}
+    for group in groups(torch.device(options.device), is_smoke=options.smoke):
+        found[group.title] = 2 * sum(each.seconds for each in group.contestants) + _START + _END
+    return found | ({ACCURACY: math.inf} if options.data else {})
 
 
 def perform(part: str, options: argparse.Namespace) -> None:
     """Measure one part in this process."""
     device = torch.device(options.device)
     turns, turn_seconds = (2, 0.01) if options.smoke else (5, 0.6)
-    session = Session(device, options.out, options.budget, turns, turn_seconds)
+    session = Session(device, options.out, options.until - time.time(), turns, turn_seconds)
     if part == CHECKS:
         session.run_checks()
     elif part == ACCURACY:
@@ -58,20 +65,12 @@ def perform(part: str, options: argparse.Namespace) -> None:
 
 def in_its_own_process(part: str, options: argparse.Namespace, left: float) -> dict[str, Any]:
     """Return what became of a part: what it wrote, and its "problem" if it did not come to its end."""
-    if left < 2 * _START:
+    if left < _START + _END:
         return {"problem": f"skipped: {left:.0f} s left"}
     with tempfile.TemporaryDirectory() as work:
         out = Path(work) / "part.json"
-        command = [
-            sys.executable,
-            __file__,
-            "--only",
-            part,
-            "--budget",
-            f"{left - _START}",
-            "--out",
-            str(out),
-        ]
+        until = f"{time.time() + left - _END}"
+        command = [sys.executable, __file__, "--only", part, "--until", until, "--out", str(out)]
         command += ["--device", options.device, *(["--data", options.data] if options.data else [])]
         command += ["--smoke"] * options.smoke
         try:
@@ -117,15 +116,16 @@ def main() -> None:
     parser.add_argument("--data", help="CIFAR-10: its name or path; left out, nothing is trained to its end")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--smoke", action="store_true", help="tiny networks, nothing compiled")
-    parser.add_argument("--only", help="one part, in this process")
+    parser.add_argument("--only", help="one part, in this process, ...")
+    parser.add_argument("--until", type=float, help="... until this time in seconds since 1970")
     options = parser.parse_args()
     if options.only:
         perform(options.only, options)
         return
     begun, results = time.monotonic(), dict[str, dict[str, Any]]()
     try:
-        for part in parts(options):
-            left = options.budget - (time.monotonic() - begun)
+        for part, most in parts(options).items():
+            left = min(most, options.budget - (time.monotonic() - begun))
             results[part] = in_its_own_process(part, options, left)
             files.write_file(options.out, to_json_bytes(merged(results)))
     finally:

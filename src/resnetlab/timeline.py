@@ -74,6 +74,12 @@ class Timeline:
         """Return the step with which the last `duration` of the run begins, or somewhat more than that."""
         return max(self.num_steps - self.steps_in(duration), 0)
 
+    @property
+    def whole_batches(self) -> int:
+        """The most whole batches in a row: those of a cycle, or of the run."""
+        cycle = self.cycle_epochs * self.num_samples // self.batch
+        return min(cycle, self.num_steps) if self.cycle_epochs else self.num_steps
+
     def positions(self, step: int) -> range:
         """Return the positions in the sample stream that the update after `step` updates reads."""
         if not 0 <= step < self.num_steps:

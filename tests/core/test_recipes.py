@@ -43,9 +43,10 @@ RATES: list[tuple[str, int, int, dict[int, float]]] = [
     ("tfofficial-imagenet", 50, IMAGENET, {0: 0.0, 12_511: 0.064, 25_022: 0.128, 150_135: 0.128,
                                            150_136: 0.0128, 300_273: 0.00128, 400_364: 1.28e-4,
                                            450_410: 1.28e-5}),
-    # batch 256: 196 steps an epoch; the warm-up ends after 5 of 30 epochs, 10 of 60, 1 of 200 and 800
-    ("paper-fast", 20, CIFAR, {0: 0.08, 488: 0.44, 976: 0.8, 3_418: 0.4, 5_859: 1.638e-4}),
-    ("paper-fast", 56, CIFAR, {0: 0.08, 1_953: 0.8, 6_836: 0.4, 11_718: 8.1917e-5}),
+    # 391 steps an epoch; the warm-up ends after 2 of 30 and 60 epochs
+    ("paper-fast", 20, CIFAR, {0: 0.005, 390: 0.0274712, 781: 0.05, 6_250: 0.025, 11_718: 4.5712e-6}),
+    ("paper-fast", 56, CIFAR, {0: 0.005, 781: 0.05, 12_109: 0.0250011, 23_437: 2.20682e-6}),
+    # batch 256: 196 steps an epoch, or 391; the warm-up ends after 1 of 200 and 800
     ("standard", 20, CIFAR, {0: 0.08, 195: 0.8, 19_629: 0.4, 39_062: 1.3066e-9}),
     ("max", 20, CIFAR, {0: 0.04, 390: 0.4, 156_445: 0.2}),
     ("tfresearch", 32, CIFAR, {0: 0.1, 39_999: 0.1, 40_000: 0.01, 60_000: 0.001, 80_000: 1e-4, 89_999: 1e-4}),
@@ -70,7 +71,7 @@ LENGTHS = [
     ("tfofficial-cifar", CIFAR, 71_108, 182 * CIFAR),
     ("tfofficial-imagenet", IMAGENET, 90 * 5_005, 90 * IMAGENET),
     ("tfresearch", CIFAR, 90_000, 90_000 * 128),
-    ("paper-fast", CIFAR, 5_860, 5_860 * 256),
+    ("paper-fast", CIFAR, 11_719, 11_719 * 128),
     ("standard", CIFAR, 39_063, 39_063 * 256),
     ("max", CIFAR, 312_500, 800 * CIFAR),
 ]

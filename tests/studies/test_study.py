@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 import tty
 from collections.abc import Mapping
 from dataclasses import replace
@@ -162,6 +163,11 @@ def test_a_run_that_torch_ends_leaves_the_others_to_their_ends(at_once: int, tmp
         train_study(rows(), tmp_path / "study", watcher, at_once=at_once)
 
     assert failed.value.hint == "Fewer runs at once: --at-once."
+    held = failed.value.__cause__
+    while held:  # no call of the failed run keeps its trainer, and so its memory
+        for frame, _ in traceback.walk_tb(held.__traceback__):
+            assert "trainer" not in frame.f_locals
+        held = held.__cause__ or held.__context__
     assert watcher.told == ["resnet8-seed0: OutOfMemoryError: CUDA out of memory"]
     finished = [name for name in rows() if RunDirectory(tmp_path / "study" / name).is_finished]
     assert finished == list(rows())[1:]
@@ -354,6 +360,18 @@ def test_the_command_says_what_it_would_train(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     assert command("train", "resnet8", "--seeds", "0", *SMALL).returncode == 2
     assert command("train", "resnet8", "--seeds", "2", *SMALL, "--at-once", "-1", "--dry-run").returncode == 2
+
+
+def test_what_was_refused_shows_no_table_of_other_runs(tmp_path: Path) -> None:
+    study = tmp_path / "study"
+    wanted = ("train", "resnet8", "--seeds", "1", "--steps", "2", *SMALL, "--out", str(study))
+    assert command(*wanted).returncode == 0
+
+    refused = command(*wanted)
+
+    assert refused.returncode == 2
+    assert "already holds a study" in refused.stderr
+    assert "resnet8 " not in refused.stdout
 
 
 def test_a_terminal_shows_a_bar_for_each_run_and_keeps_the_lines_of_their_ends(tmp_path: Path) -> None:

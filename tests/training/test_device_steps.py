@@ -149,11 +149,12 @@ MISTAKES = [
 ]
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "lamb", "muon"])
 @pytest.mark.parametrize(("mistake", "noted"), MISTAKES)
 def test_what_a_recording_wrongly_keeps_of_the_host_is_found_out(
-    mistake: Callable[[Trainer], None], noted: str, tmp_path: Path
+    mistake: Callable[[Trainer], None], noted: str, optimizer: str, tmp_path: Path
 ) -> None:
-    changes: dict[str, Any] = {"length": "15st", "mixup": 0.0}
+    changes: dict[str, Any] = {"length": "15st", "mixup": 0.0, "optimizer": optimizer, "accumulate": 1}
     host = trained(tmp_path / "host", capture="off", **changes)
 
     trainer, notes = replayed(tmp_path / "run", mistake, **changes)
@@ -162,6 +163,23 @@ def test_what_a_recording_wrongly_keeps_of_the_host_is_found_out(
     assert re.search(noted, notes[0])
     last = host.timeline.num_steps
     assert final_bytes(trainer.run, last) == final_bytes(host.run, last)
+
+
+def test_a_launch_that_no_cycle_holds_here_is_tried_where_one_does(tmp_path: Path) -> None:
+    """Cycles of 17 whole batches and a short one; the first steps of a resumed run fall on a cycle's end."""
+    changes: dict[str, Any] = LAUNCHES | {"cycle_epochs": 2, "length": "6ep", "batch": 7, "accumulate": 1}
+    host = trained(tmp_path / "host", capture="off", **changes)
+    run = run_until(tmp_path / "run", 10, capture="on", **changes)
+    trainer = go_on(run, small_source())
+    assert isinstance(trainer.program, DeviceSteps)
+    trainer.program.recorder, trainer.step_function._looks_at_once = Replaying(), False
+    train(trainer)
+    trainer.close()
+
+    assert isinstance(trainer.program.recorder, Replaying)
+    assert trainer.program.recorder.replays[10] > 1
+    last = host.timeline.num_steps
+    assert final_bytes(run, last) == final_bytes(host.run, last)
 
 
 @pytest.mark.parametrize("changes", WAYS, ids=NAMES)
@@ -204,7 +222,7 @@ def test_the_program_keeps_nothing_that_a_resumed_run_would_not_have(tmp_path: P
         "_timeline", "_batches", "_rates", "_shares",  # functions of the recipe and the step
         "_step", "_counted",  # the state's step
         "_rate",  # written before it is read
-        "_recordings", "_warm_up", "_tried",  # of this process: what a step computes does not depend on them
+        "_recordings", "_warm_up", "_tried", "_is_tried",  # of this process: no step depends on them
     }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -171,8 +172,17 @@ def test_a_run_goes_on_where_what_it_began_with_cannot_be(
     elsewhere = plan_of(run, small_source(), torch.device("mps"))
 
     assert (here.recipe.execution.compile, here.recipe.execution.capture) == ("off", "on")
-    assert here.compile_reason == "as the run began it was on; here: no C++ compiler found"
+    assert here.compile_reason == "no C++ compiler found; on when the run began"
     assert here.capture_reason == "as the run began"
+    notes: list[str] = []
+
+    class Notes(Silence):
+        def note(self, text: str) -> None:
+            notes.append(text)
+
+    shutil.rmtree(run.checkpoints)  # which are of the recipe that was changed here
+    resume(run, here, Notes()).close()
+    assert [text for text in notes if "compile is off (no C++ compiler found; on when the run began)" in text]
     assert (elsewhere.recipe.execution.compile, elsewhere.recipe.execution.capture) == ("on", "off")
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from resnetlab.cli.text import block, command_name, print_json
-from resnetlab.cli.watch_study import make_study_watcher
+from resnetlab.cli.watch_study import PlainStudyWatcher, make_study_watcher
 from resnetlab.errors import Interrupted, ResnetlabError, UsageError
 from resnetlab.reporting import report
 from resnetlab.settings import Resolution
@@ -37,7 +37,7 @@ def train_several(options: argparse.Namespace, planned: Planner) -> None:
         if not options.json:
             for plan in plans:
                 watcher.note(block(_shared_facts(plan), indent="") + "\n")
-        with _telling_the_finished(options, out):
+        with _telling_the_finished(options, out, watcher):
             results = train_study(rows, out, watcher, at_once=options.at_once)
     _print_end(options, out, results)
 
@@ -46,7 +46,7 @@ def resume_several(options: argparse.Namespace) -> None:
     """Make what is left of a study."""
     out = Path(options.run)
     watching = make_study_watcher(sys.stderr if options.json else sys.stdout)
-    with watching as watcher, _telling_the_finished(options, out):
+    with watching as watcher, _telling_the_finished(options, out, watcher):
         results = resume_study(
             out,
             watcher,
@@ -59,14 +59,16 @@ def resume_several(options: argparse.Namespace) -> None:
 
 
 @contextlib.contextmanager
-def _telling_the_finished(options: argparse.Namespace, out: Path) -> Iterator[None]:
+def _telling_the_finished(
+    options: argparse.Namespace, out: Path, watcher: PlainStudyWatcher
+) -> Iterator[None]:
     """Print the table of the runs that did end, if others failed."""
     try:
         yield
     except Interrupted:
         raise
     except ResnetlabError:
-        if not options.json and any(out.glob("*/RESULT.json")):
+        if watcher.has_begun and not options.json and any(out.glob("*/RESULT.json")):
             with contextlib.suppress(ResnetlabError):  # the first error counts
                 print(f"\n{report(out)}\n")
         raise

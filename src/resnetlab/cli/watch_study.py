@@ -34,6 +34,11 @@ class PlainStudyWatcher:
     ) -> None:
         pass
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether any run was to be made, and nothing stood against it."""
+        return self._total > 0
+
     def begin(self, lengths: Mapping[str, int], *, at_once: int) -> None:
         """Say how many runs there are."""
         self._total = self._ended + len(lengths)

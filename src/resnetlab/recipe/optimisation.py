@@ -75,14 +75,7 @@ class Optimizer:
             (not all(0 <= b < 1 for b in self.betas), f"betas lie in [0, 1), got {self.betas}"),
             (not 0 <= self.muon_momentum < 1, f"muon_momentum lies in [0, 1), got {self.muon_momentum}"),
             (not 0 < self.rest_rate < math.inf, f"rest_rate is above 0 and finite, got {self.rest_rate}"),
-            *(
-                (self.optimizer != "muon" and is_changed, f"{name} needs optimizer=muon")
-                for name, is_changed in (
-                    ("fixed_norm", self.fixed_norm),
-                    ("rest_rate", self.rest_rate != 1),
-                    ("muon_momentum", self.muon_momentum != type(self).muon_momentum),
-                )
-            ),
+            (self.fixed_norm and self.optimizer != "muon", "fixed_norm needs optimizer=muon"),
             (not 0 <= self.weight_decay < math.inf, f"weight_decay is not negative: {self.weight_decay}"),
             (not 0 < self.bias_rate < math.inf, f"bias_rate is above 0 and finite, got {self.bias_rate}"),
             (self.clip_norm < 0, f"clip_norm must not be negative, got {self.clip_norm}"),

@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from queue import Empty, SimpleQueue
 
@@ -11,7 +12,7 @@ from resnetlab.errors import Interrupted, ResnetlabError
 from resnetlab.studies.observer import StudyObserver
 from resnetlab.training.interrupt import Interrupt
 from resnetlab.training.observer import Observer
-from resnetlab.training.recording import release_memory
+from resnetlab.training.recording import release_memory, still_works
 from resnetlab.training.run import Result
 
 Work = Callable[[Observer, Interrupt], Result]
@@ -88,11 +89,14 @@ class Crew:
                 self._results[name] = self._work[name](watcher, self._interrupt)
             except Exception as error:
                 self._note_failure(name, error)
+                if not still_works(self._device):
+                    self._broken.append(error)
             else:
                 self._observer.ended(name, self._results[name])
 
     def _note_failure(self, name: str, error: Exception) -> None:
         """Keep why a run ended, and tell it at once: the others go on, maybe for hours."""
+        _let_go(error)
         told = error if isinstance(error, ResnetlabError) else _in_words(error)
         self._failures[name] = told
         self._observer.failed(name, told)
@@ -112,6 +116,13 @@ class Crew:
             told = "".join(f"\n  {name}: {error.args[0]}" for name, error in failed.items())
             summary = f"{len(failed)} of {len(self._work)} runs failed:{told}"
             raise type(first)(summary, hint=first.hint) from first
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Clear what an error's calls held: the run, its memory on the device."""
+    while error:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 def _in_words(error: Exception) -> ResnetlabError:

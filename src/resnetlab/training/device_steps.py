@@ -12,7 +12,7 @@ from resnetlab.data.step_table import StepTable
 from resnetlab.schedule import LearningRate
 from resnetlab.training.capturing import is_small_step
 from resnetlab.training.device import compiled
-from resnetlab.training.recording import Recorder, Work
+from resnetlab.training.recording import Recorder, Work, nothing_recorded
 from resnetlab.training.state import TrainState
 from resnetlab.training.steps import TrainStep
 from resnetlab.training.trial import try_recordings
@@ -90,7 +90,7 @@ class DeviceSteps:
         self._counted = state.step
         self.recorder = recorder or Recorder(device)
         self._recordings: dict[int, Work] = {}
-        self._warm_up = _WARM_UP
+        self._warm_up, self._is_tried = _WARM_UP, False
 
     def run(self, count: int) -> None:
         """Make `count` updates; on CUDA, ask the device to."""
@@ -110,16 +110,19 @@ class DeviceSteps:
         num_full = self._num_full(steps)
         if self._warm_up or not num_full:  # a short batch may be the first of its size
             self._warm_up -= self._warm_up > 0
-            with self.recorder.warming_up():
-                self._make_one(len(self._timeline.positions(steps.start)))
-            return 1
+            return self._make_by_itself(steps.start)
         if not self._recordings:
             self._prepare_recordings()
-            if self.recorder.can_record:
-                return self._try_recordings(steps.start)
+        if self.recorder.can_record and not self._is_tried:
+            return self._try_recordings(steps.start)
         times = self.longest if num_full == self.longest and self.longest in self._recordings else 1
         self._recordings[times]()
         return times
+
+    def _make_by_itself(self, step: int) -> int:
+        with self.recorder.warming_up():
+            self._make_one(len(self._timeline.positions(step)))
+        return 1
 
     def _prepare(self, steps: range) -> None:
         """Have on the device what the host must know of these steps."""
@@ -155,7 +158,11 @@ class DeviceSteps:
         kept: there a rounding does not grow from step to step, and what a recording wrongly kept of the
         host when it was made, a rate or a batch, shows.
         """
-        ahead = self._num_full(range(first, min(first + self._tried, self._timeline.num_steps)))
+        left = self._timeline.num_steps - first
+        ahead = self._num_full(range(first, first + min(self._tried, left)))
+        if ahead < min(self._tried, left, self._timeline.whole_batches):
+            return self._make_by_itself(first)  # and try where more whole batches follow
+        self._is_tried = True
         self._prepare(range(first, first + ahead))
         self._recordings = {times: work for times, work in self._recordings.items() if times <= ahead}
         several = [self._recorded(ahead, times) for times in self._recordings]
@@ -211,7 +218,8 @@ class DeviceSteps:
             raise RuntimeError(why)
         self._note(why)
         self._step_function.optimizer.zero_grad(set_to_none=True)
-        self.recorder = Recorder(torch.device("cpu"))
+        with nothing_recorded():
+            self._recordings, self.recorder = {}, Recorder(torch.device("cpu"))
         self._prepare_recordings()
 
     def _make_full(self) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from resnetlab.data.recognise import AnySource
 from resnetlab.errors import UsageError
-from resnetlab.recipe import Recipe
+from resnetlab.recipe import Optimizer, Recipe
 from resnetlab.spec import ModelSpec
 from resnetlab.training.parts import plan_parts
 
@@ -35,6 +35,11 @@ def _misfits(spec: ModelSpec, source: AnySource, recipe: Recipe) -> Iterator[tup
     if run.patience and not (run.val or source.val is not None):
         text = f"patience={run.patience} needs validation images, and {source.name} has none of its own"
         yield text, "Hold some training images out with --val, e.g. --val 10%."
+    for name in ("rest_rate", "muon_momentum"):
+        value, kind = getattr(optimizer, name), optimizer.optimizer
+        if kind != "muon" and value != getattr(Optimizer, name):
+            text = f"{name}={value:g} is muon's, and would change nothing of {kind}"
+            yield text, f"Leave out {name}, or choose optimizer=muon."
     if optimizer.fixed_norm and recipe.transfer.bn != "train":
         text = "fixed_norm gives every kernel another norm, which BN's frozen statistics would not follow"
         yield text, "Leave out fixed_norm, or have BN learn (--bn train)."

@@ -241,7 +241,7 @@ def plan_from_records(
         )
     resolved = recipe_from_json(recipe)
     obstacles = _obstacles_here(resolved, device, reads_files=source.reads_files)
-    reasons = {name: f"as the run began it was on; here: {why}" for name, why in obstacles.items()}
+    reasons = {name: f"{why}; on when the run began" for name, why in obstacles.items()}
     return RunPlan(
         spec=ModelSpec.from_json(spec),
         source=source,

@@ -28,13 +28,29 @@ def _stream_beside(device: torch.device) -> "torch.cuda.Stream":
     return streams[device]
 
 
-def release_memory() -> None:
-    """Free the device's memory of runs that have ended, which refer to themselves.
-
-    While nothing is recorded: a recording that is destroyed then would break the one in progress.
-    """
+@contextmanager
+def nothing_recorded() -> Iterator[None]:
+    """Have no thread record until the end of the block: what is destroyed then may be a recording."""
     with _ALONE:
+        yield
+
+
+def release_memory() -> None:
+    """Free the device's memory of runs that have ended, which refer to themselves."""
+    with nothing_recorded():
         gc.collect()
+
+
+def still_works(device: torch.device) -> bool:
+    """Whether the device does what it is asked: after a fault in its memory nothing works in this process."""
+    if device.type != "cuda":
+        return True
+    try:
+        with nothing_recorded():  # waiting for all of the device would break a recording
+            torch.cuda.synchronize(device)
+    except RuntimeError:
+        return False
+    return True
 
 
 @contextmanager

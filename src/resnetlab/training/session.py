@@ -25,6 +25,7 @@ from resnetlab.runs.environment import binding_differences, describe_environment
 from resnetlab.runs.journal import Journal
 from resnetlab.runs.tensorboard import open_events
 from resnetlab.schedule import LearningRate
+from resnetlab.settings import recipe_from_json
 from resnetlab.spec import ModelSpec
 from resnetlab.training.beginning import read_beginning, write_beginning
 from resnetlab.training.device import apply_switches, describe_device
@@ -96,10 +97,22 @@ def resume(run: RunDirectory, plan: RunPlan, observer: Observer) -> Trainer:
         plan = replace(plan, beginning=read_beginning(run))
     parts = _build_parts(run, plan, run.read("data"))
     trainer = _assemble(run, plan, parts, observer, checkpoint)
-    trainer.add_event("resume", step=trainer.state.step, environment=now)
-    if differing := binding_differences(then, now):
+    differing = [*binding_differences(then, now), *_switched(run, plan)]
+    trainer.add_event("resume", step=trainer.state.step, environment=now, differing=differing)
+    if differing:
         observer.note("The run goes on, but not bit for bit as it would have: " + "; ".join(differing) + ".")
     return trainer
+
+
+def _switched(run: RunDirectory, plan: RunPlan) -> list[str]:
+    """Return a sentence for each switch that is not as the run began."""
+    began, now = recipe_from_json(run.read("recipe")).execution, plan.recipe.execution
+    why = {"compile": plan.compile_reason, "capture": plan.capture_reason}
+    return [
+        f"{name} is {getattr(now, name)} ({why[name]})"
+        for name in why
+        if getattr(now, name) != getattr(began, name)
+    ]
 
 
 @dataclass(frozen=True)
