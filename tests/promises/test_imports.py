@@ -121,13 +121,13 @@ def test_files_and_functions_stay_small() -> None:
     long_files = {
         str(path.relative_to(SOURCE)): lines
         for path in SOURCE.rglob("*.py")
-        if (lines := path.read_text().count("\n")) > 300
+        if (lines := path.read_text().count("\n")) > 450
     }
     long_functions = {
         f"{path.relative_to(SOURCE)}:{node.name}": node.end_lineno - node.lineno
         for path in SOURCE.rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.FunctionDef) and node.end_lineno and node.end_lineno - node.lineno > 50
+        if isinstance(node, ast.FunctionDef) and node.end_lineno and node.end_lineno - node.lineno > 60
     }
 
     assert (long_files, long_functions) == ({}, {})
