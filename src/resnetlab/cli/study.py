@@ -34,9 +34,8 @@ def train_several(options: argparse.Namespace, planned: Planner) -> None:
         _print_plans(options, plans, rows, out)
         return
     with make_study_watcher(sys.stderr if options.json else sys.stdout) as watcher:
-        if not options.json:
-            for plan in plans:
-                watcher.note(block(_shared_facts(plan), indent="") + "\n")
+        for plan in plans:
+            watcher.note(block(_shared_facts(plan), indent="") + "\n")
         with _telling_the_finished(options, out, watcher):
             results = train_study(rows, out, watcher, at_once=options.at_once)
     _print_end(options, out, results)

@@ -1,9 +1,11 @@
 """What a person wants to see of a run before it starts, in words."""
 
 import os
+from collections.abc import Sequence
 
 import torch
 
+from resnetlab.data.labelling import first_of, in_a_line
 from resnetlab.data.loader import count_workers
 from resnetlab.data.preprocessing import Geometry
 from resnetlab.runs.environment import cpu_name, version
@@ -45,6 +47,8 @@ def describe_plan(plan: RunPlan) -> dict[str, str]:
         f"{products} multiply-adds per image, {spec.classes} classes",
         "data": f"{plan.source.name}: {timeline.num_samples:,} training images of "
         f"{height}x{width}{held_out}, {len(test.labels):,} test{purpose}",
+        "classes": _classes(plan.source.class_names),
+        **_notes(plan.source.notes),
         **_reading(plan),
         **_transfer(plan),
         "recipe": recipe.name + _deviations(plan),
@@ -54,6 +58,22 @@ def describe_plan(plan: RunPlan) -> dict[str, str]:
         "capture": f"{recipe.execution.capture} ({plan.capture_reason})",
         **(hint if too_small else {}),
     }
+
+
+_MOST_CLASSES = 10
+_MOST_LETTERS = 40
+
+
+def _classes(names: Sequence[str]) -> str:
+    """Return the number of classes and the first names, so that classes nobody meant are seen at once."""
+    shown = [in_a_line(name) for name in names[: _MOST_CLASSES + 1]]
+    shown = [name if len(name) <= _MOST_LETTERS else f"{name[: _MOST_LETTERS - 3]}..." for name in shown]
+    return f"{len(names):,}: {first_of([*shown, *names[len(shown) :]], _MOST_CLASSES)}"
+
+
+def _notes(notes: Sequence[str]) -> dict[str, str]:
+    """Return what the source says of itself, as `resnetlab data describe` does."""
+    return {f"note {number}": in_a_line(note) for number, note in enumerate(notes, start=1)}
 
 
 def _reading(plan: RunPlan) -> dict[str, str]:

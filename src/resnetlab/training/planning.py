@@ -202,6 +202,7 @@ def source_record(plan: RunPlan) -> dict[str, Any]:
         "name": plan.source.name,
         "class_names": list(plan.source.class_names),
         "fingerprint": plan.source.fingerprint,
+        "notes": list(plan.source.notes),
         "reads_files": plan.reads_files,
         "image_shape": list(plan.image_shape),
     }
