@@ -53,12 +53,16 @@ class _Seen:
             yield f"links that lead nowhere, not read: {first_of(sorted(self.broken_links))}"
 
 
-def open_folder(path: Path) -> EncodedSource:
+def open_folder(path: Path, *, for_scoring: bool = False) -> EncodedSource:
     """Open DIR/{train,val,test}/CLASS/*.jpg or DIR/CLASS/*.jpg.
 
     Class folders may hold folders. "valid" and "validation" mean val; without such folders a fifth
     of each class is held out. Links are followed. Hidden files are passed over in silence, other
     files that are no images by their suffix are counted in the notes.
+
+    Args:
+        path: The folder.
+        for_scoring: Whether it is to be scored: see `source_from_parts`.
 
     Raises:
         DataError: If there is no image, a training class folder is empty, a class is in another
@@ -72,7 +76,7 @@ def open_folder(path: Path) -> EncodedSource:
     except OSError as error:
         raise DataError(f"{error.filename or path}: cannot be read: {error.strerror or error}") from error
     class_names = sorted(set().union(*found.values()))
-    refuse(str(path), _problems(class_names, found), hint=_LAYOUT_HINT)
+    refuse(str(path), _problems(class_names, found, for_scoring=for_scoring), hint=_LAYOUT_HINT)
     items = [
         (part, label, place)
         for part, classes in found.items()
@@ -87,6 +91,7 @@ def open_folder(path: Path) -> EncodedSource:
         class_names=class_names,
         parts=divide_by_part(reader, [part for part, _, _ in items], labels),
         notes=[*seen.notes()],
+        for_scoring=for_scoring,
     )
 
 
@@ -158,9 +163,11 @@ def _is_image(entry: os.DirEntry[str]) -> bool:
     return os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES
 
 
-def _problems(class_names: list[str], found: Mapping[str, Classes]) -> Iterator[str]:
+def _problems(class_names: list[str], found: Mapping[str, Classes], *, for_scoring: bool) -> Iterator[str]:
     if not any(images for classes in found.values() for images in classes.values()):
         yield "has no images in class folders"
+        return
+    if for_scoring:
         return
     yield from class_name_problems(class_names)
     train = found.get("train")

@@ -67,7 +67,11 @@ def is_hf_dataset(path: Path) -> bool:
 
 
 def open_hf_dataset(
-    path: Path, *, image_column: str | None = None, label_column: str | None = None
+    path: Path,
+    *,
+    image_column: str | None = None,
+    label_column: str | None = None,
+    for_scoring: bool = False,
 ) -> EncodedSource:
     """Open what `save_to_disk` wrote: a Dataset or a DatasetDict.
 
@@ -76,6 +80,7 @@ def open_hf_dataset(
         image_column: The column of images; None takes the only one.
         label_column: The column of type ClassLabel, whose names are the classes; None takes the only
             one.
+        for_scoring: Whether it is to be scored: see `source_from_parts`.
 
     Raises:
         UsageError: If the library `datasets` is not installed, or a column is not there.
@@ -99,7 +104,13 @@ def open_hf_dataset(
         parts[PARTS.get(name.casefold(), "train")] = EncodedSplit(
             reader, np.arange(len(table), dtype=np.int64), labels.astype(np.int64)
         )
-    return source_from_parts(name=path.resolve().name, origin=str(path), class_names=class_names, parts=parts)
+    return source_from_parts(
+        name=path.resolve().name,
+        origin=str(path),
+        class_names=class_names,
+        parts=parts,
+        for_scoring=for_scoring,
+    )
 
 
 def _split_names(path: Path) -> Sequence[str]:

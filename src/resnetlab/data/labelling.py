@@ -26,10 +26,10 @@ def samples_per_class(labels: Labels, num_classes: int) -> list[int]:
     return [int(count) for count in np.bincount(labels, minlength=num_classes)]
 
 
-def class_name_problems(names: Sequence[str]) -> Iterator[str]:
-    """Yield what is wrong with a collection's class names: fewer than two, or one twice."""
-    if len(names) < 2:
-        yield f"needs at least two classes, has {len(names)}"
+def class_name_problems(names: Sequence[str], *, least: int = 2) -> Iterator[str]:
+    """Yield what is wrong with a collection's class names: fewer than `least`, or one twice."""
+    if len(names) < least:
+        yield f"needs at least {'two classes' if least == 2 else 'one class'}, has {len(names)}"
     if len(set(names)) < len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
         yield f"class names occur twice: {', '.join(twice)}"

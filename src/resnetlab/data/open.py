@@ -34,6 +34,7 @@ def open_source(
     channels: int = 3,
     download: bool = True,
     holds_small: bool = True,
+    for_scoring: bool = False,
 ) -> AnySource:
     """Open and check a source, whose pixels are in memory or whose images are read from files.
 
@@ -47,6 +48,8 @@ def open_source(
         channels: Of the synthetic sources.
         download: Whether a dataset that is not in the cache may be downloaded.
         holds_small: Whether small images of one size are decoded into memory at once.
+        for_scoring: Whether a path is to be scored: its splits are taken as they are found, nothing is
+            divided, and any of them is enough (`Source.found`).
 
     Raises:
         UsageError: If there is neither such a name nor such a path.
@@ -65,7 +68,7 @@ def open_source(
         return read_cifar(_find_or_fetch(name_or_path, cache_folder(), download), dataset=name_or_path)
     path = Path(name_or_path).expanduser()
     if path.exists() or any(sign in path.name for sign in "*?[{"):
-        return open_path(path, classes=classes, holds_small=holds_small)
+        return open_path(path, classes=classes, holds_small=holds_small, for_scoring=for_scoring)
     if os.sep in name_or_path or path.suffix:
         raise DataError(f"{name_or_path}: no such file or folder")
     known = f"Known: {', '.join(SOURCES)}, and the path of your images (docs/data.md)."

@@ -49,16 +49,29 @@ def source_from_parts(
     parts: Mapping[str, EncodedSplit],
     notes: Sequence[str] = (),
     is_partial: bool = False,
+    for_scoring: bool = False,
 ) -> EncodedSource:
     """Make the source of the splits that were found, which are some of train, val and test.
 
     Training images alone are divided by class with the seed 0, a fifth for the test split; val
-    without test is the test split. Both are noted.
+    without test is the test split. Both are noted. For scoring nothing is divided, and any split is
+    enough: they stand in the source's `found`.
 
     Raises:
-        DataError: If there is no training split, or too few images to divide, or whatever
+        DataError: If there is no training split to train on, or too few images to divide, or whatever
             `EncodedSource` refuses.
     """
+    if for_scoring and parts:
+        first = next(iter(parts.values()))
+        return EncodedSource(
+            name=name,
+            class_names=tuple(class_names),
+            train=first,
+            test=first,
+            found=dict(parts),
+            origin=origin,
+            notes=tuple(notes),
+        )
     if "train" not in parts:
         found = " and ".join(parts) or "nothing"
         raise DataError(f"{origin}: has no train split, found {found}", hint="Name it train.")

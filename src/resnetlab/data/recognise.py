@@ -1,6 +1,7 @@
 """What lies at a path, by its content: the one place that knows all formats."""
 
 import contextlib
+import functools
 import os
 import tarfile
 from collections.abc import Callable
@@ -45,7 +46,9 @@ _KNOWN = "; ".join(
 )
 
 
-def open_path(path: Path, *, classes: int | None = None, holds_small: bool = True) -> AnySource:
+def open_path(
+    path: Path, *, classes: int | None = None, holds_small: bool = True, for_scoring: bool = False
+) -> AnySource:
     """Open whatever lies at a path, or matches it as a pattern of shards.
 
     Small images of one size are decoded into memory at once; see SMALL_SIDE.
@@ -54,26 +57,29 @@ def open_path(path: Path, *, classes: int | None = None, holds_small: bool = Tru
         path: A folder, a file or a pattern.
         classes: How many there are, where the data leaves it open (a TFRecord's background class).
         holds_small: Whether small images of one size are decoded into memory.
+        for_scoring: Whether it is to be scored: nothing is divided then, and any split is enough.
 
     Raises:
         DataError: If it is nothing that is known, or damaged.
     """
     source: AnySource
     if any(sign in str(path) for sign in _WILD) and not path.exists():
-        source = open_webdataset(path) if ".tar" in path.name else open_tfrecord(path, classes=classes)
+        is_tar = ".tar" in path.name
+        opener = open_webdataset if is_tar else functools.partial(open_tfrecord, classes=classes)
+        source = opener(path, for_scoring=for_scoring)
     elif path.is_dir():
-        opener = _folder_opener(path, classes)
-        if opener is None:
+        found = _folder_opener(path, classes, for_scoring)
+        if found is None:
             _refuse_unknown(path)
-        source = opener(path)
+        source = found(path)
     else:
-        source = _open_file(path, classes)
+        source = _open_file(path, classes, for_scoring)
     if isinstance(source, EncodedSource) and holds_small:
         return in_memory(source) or source
     return source
 
 
-def _folder_opener(path: Path, classes: int | None) -> Callable[[Path], AnySource] | None:
+def _folder_opener(path: Path, classes: int | None, for_scoring: bool) -> Callable[[Path], AnySource] | None:
     try:
         inside = [each for each in [*path.iterdir(), *path.glob("*/*")] if not each.name.startswith(".")]
     except OSError as error:
@@ -82,15 +88,15 @@ def _folder_opener(path: Path, classes: int | None) -> Callable[[Path], AnySourc
     if top & _CIFAR_FILES or any((path / folder).is_dir() for folder in _CIFAR_FOLDERS):
         return read_cifar
     if "dataset_dict.json" in top or {"state.json", "dataset_info.json"} <= top:
-        return open_hf_dataset
+        return functools.partial(open_hf_dataset, for_scoring=for_scoring)
     if TRAIN_TAR in top:
         hint = f"`resnetlab data prepare imagenet {path} OUT` unpacks them."
         raise DataError(f"{path}: holds ImageNet's original archives", hint=hint)
     if any(SHARD_NAME.search(each.name) and each.is_file() for each in inside):
-        return lambda path: open_tfrecord(path, classes=classes)
+        return functools.partial(open_tfrecord, classes=classes, for_scoring=for_scoring)
     if any(each.suffix == ".tar" and each.is_file() for each in inside):
-        return open_webdataset
-    return open_folder if _has_image(path) else None
+        return functools.partial(open_webdataset, for_scoring=for_scoring)
+    return functools.partial(open_folder, for_scoring=for_scoring) if _has_image(path) else None
 
 
 def _has_image(path: Path) -> bool:
@@ -102,13 +108,13 @@ def _has_image(path: Path) -> bool:
     )
 
 
-def _open_file(path: Path, classes: int | None) -> AnySource:
+def _open_file(path: Path, classes: int | None, for_scoring: bool) -> AnySource:
     if path.suffix.lower() in (".csv", ".tsv"):
-        return open_csv(path)
+        return open_csv(path, for_scoring=for_scoring)
     if SHARD_NAME.search(path.name):
-        return open_tfrecord(path, classes=classes)
+        return open_tfrecord(path, classes=classes, for_scoring=for_scoring)
     if path.suffix == ".tar" and _is_webdataset(path):
-        return open_webdataset(path)
+        return open_webdataset(path, for_scoring=for_scoring)
     return read_cifar(path)
 
 
@@ -152,9 +158,10 @@ def in_memory(source: EncodedSource) -> Source[Split] | None:
     return Source(
         name=source.name,
         class_names=source.class_names,
-        train=decoded["train"],
-        test=decoded["test"],
+        train=next(iter(decoded.values())) if source.found else decoded["train"],
+        test=next(iter(decoded.values())) if source.found else decoded["test"],
         val=decoded.get("val"),
+        found=decoded if source.found else None,
         origin=source.origin,
         is_partial=source.is_partial,
         notes=source.notes,

@@ -142,17 +142,24 @@ class Source(Generic[SplitT_co]):
     notes: tuple[str, ...] = ()
     """What is unusual but usable."""
 
+    found: Mapping[str, SplitT_co] | None = None
+    """Of a source that was opened for scoring: the splits that there are, any of train, val and test, as
+    they were found and none of them divided. `train` and `test` are then the first of them."""
+
     def __post_init__(self) -> None:
         problems = [*self._form_problems()]
         if not problems:
             labels = {part: split.labels for part, split in self.parts.items()}
-            problems, notes = missing_classes(self.class_names, labels, is_partial=self.is_partial)
+            is_partial = self.is_partial or self.found is not None
+            problems, notes = missing_classes(self.class_names, labels, is_partial=is_partial)
             object.__setattr__(self, "notes", (*dict.fromkeys((*self.notes, *notes)),))
         refuse(self.origin or self.name, problems)
 
     @property
     def parts(self) -> Mapping[str, SplitT_co]:
-        """The splits by name: train, test, and val if there is one."""
+        """The splits by name: train, test, and val if there is one; or those that were found."""
+        if self.found is not None:
+            return self.found
         parts = {"train": self.train, "test": self.test}
         return parts if self.val is None else {**parts, "val": self.val}
 
@@ -162,7 +169,7 @@ class Source(Generic[SplitT_co]):
         return self.train.reads_files
 
     def _form_problems(self) -> Iterator[str]:
-        yield from class_name_problems(self.class_names)
+        yield from class_name_problems(self.class_names, least=2 if self.found is None else 1)
         expected = self.train.image_shape
         for part, split in self.parts.items():
             yield from split.form_problems(part, len(self.class_names))

@@ -37,12 +37,16 @@ class _Columns:
     has_header: bool = False
 
 
-def open_csv(path: Path) -> EncodedSource:
+def open_csv(path: Path, *, for_scoring: bool = False) -> EncodedSource:
     """Open a CSV of path,label or path,label,split, with or without a header.
 
     Paths are relative to the CSV's folder. Labels are class names, in sorted order, or whole
     numbers, in their order. The separator is whichever of , ; and tab the first line has most of.
     Without a column of splits (train, val, test) a fifth of each class is held out.
+
+    Args:
+        path: The file.
+        for_scoring: Whether it is to be scored: see `source_from_parts`.
 
     Raises:
         DataError: If a row lacks something, a file is not there, or a path has two labels; the
@@ -61,6 +65,7 @@ def open_csv(path: Path) -> EncodedSource:
         class_names=class_names,
         parts=divide_by_part(reader, [row.part for row in rows], labels),
         notes=numbering_notes(class_names),
+        for_scoring=for_scoring,
     )
 
 

@@ -24,7 +24,11 @@ Labels = npt.NDArray[np.int64]
 
 
 def open_tfrecord(
-    path: Path, *, classes: int | None = None, progress: Callable[[int, int], None] | None = None
+    path: Path,
+    *,
+    classes: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    for_scoring: bool = False,
 ) -> EncodedSource:
     """Open the shards in a folder, or those that a pattern names.
 
@@ -42,6 +46,7 @@ def open_tfrecord(
         path: A folder or a pattern, e.g. "imagenet/*-of-*".
         classes: How many classes there are; None takes it from the labels.
         progress: Is told how many shards are indexed, of how many.
+        for_scoring: Whether it is to be scored: see `source_from_parts`.
 
     Raises:
         DataError: If shards are missing, a record is damaged or has no label, or a label is out of
@@ -59,7 +64,7 @@ def open_tfrecord(
     refuse(str(path), _size_problems(numbering.num_classes, len(reader)))
     refuse(str(path), _range_problems(written, labels, numbering.num_classes, reader))
     parts = divide_by_part(reader, _part_of_each(shards, indices), labels)
-    if numbering.has_background and "train" in parts:
+    if numbering.has_background and "train" in parts and not for_scoring:
         lacking = np.setdiff1d(np.arange(1, numbering.num_classes), parts["train"].labels)
         refuse(str(path), [f"train has no image of class {first_of(lacking.tolist())}"] * bool(len(lacking)))
     synsets = _synsets(indices)
@@ -71,6 +76,7 @@ def open_tfrecord(
         parts=parts,
         notes=[*numbering.notes, *named],
         is_partial=numbering.has_background,  # it alone is without images
+        for_scoring=for_scoring,
     )
 
 

@@ -51,7 +51,9 @@ class WebDatasetReader:
         return EncodedImage(self.records.read(index, place), place)
 
 
-def open_webdataset(path: Path, *, progress: Callable[[int, int], None] | None = None) -> EncodedSource:
+def open_webdataset(
+    path: Path, *, progress: Callable[[int, int], None] | None = None, for_scoring: bool = False
+) -> EncodedSource:
     """Open the .tar shards in a folder, or those that a pattern such as x-{000..127}.tar names.
 
     An image's label is in its .cls (a whole number or a name) or in the "label" of its .json. The
@@ -61,6 +63,7 @@ def open_webdataset(path: Path, *, progress: Callable[[int, int], None] | None =
     Args:
         path: A folder, a file or a pattern.
         progress: Is told how many shards are indexed, of how many.
+        for_scoring: Whether it is to be scored: see `source_from_parts`.
 
     Raises:
         DataError: If a shard is missing from the sequence of numbers, damaged or compressed, or an
@@ -83,6 +86,7 @@ def open_webdataset(path: Path, *, progress: Callable[[int, int], None] | None =
         class_names=class_names,
         parts=divide_by_part(reader, parts, labels),
         notes=[*numbering_notes(class_names), *unread],
+        for_scoring=for_scoring,
     )
 
 
