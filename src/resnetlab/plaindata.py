@@ -13,10 +13,13 @@ import typing
 from collections.abc import Hashable, Mapping
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
-from resnetlab.errors import UsageError, nearest
+from resnetlab.errors import UsageError
 from resnetlab.units import Duration
 
 Plain = TypeVar("Plain")
+
+LATER = "A later version of resnetlab may have written it; read it with that."
+"""What to do with our own record of something unknown."""
 
 
 def field_types(kind: type) -> dict[str, Any]:
@@ -31,6 +34,15 @@ def _field_types(kind: Hashable) -> dict[str, Any]:
     return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
 
 
+def required_fields(kind: type) -> list[str]:
+    """Return the names of a dataclass's fields that have no default, in order."""
+    return [
+        field.name
+        for field in dataclasses.fields(kind)
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    ]
+
+
 def to_plain(value: Any) -> Any:
     """Return `value` as dicts, lists and scalars that JSON holds exactly."""
     if dataclasses.is_dataclass(value) and not isinstance(value, Duration):
@@ -43,7 +55,7 @@ def to_plain(value: Any) -> Any:
 
 
 def from_plain(kind: type[Plain], data: Mapping[str, Any], where: str = "") -> Plain:
-    """Rebuild a dataclass from `to_plain`'s result; fields left out keep their defaults.
+    """Rebuild a dataclass from `to_plain`'s record; fields left out keep their defaults.
 
     Raises:
         UsageError: If a name is unknown, a required one is missing or a value does not fit.
@@ -52,13 +64,8 @@ def from_plain(kind: type[Plain], data: Mapping[str, Any], where: str = "") -> P
     known = field_types(kind)
     unknown = [name for name in data if name not in known]
     if unknown:
-        raise UsageError(f"{where}: no such field: {', '.join(unknown)}", hint=nearest(unknown[0], known))
-    required = [
-        field.name
-        for field in dataclasses.fields(kind)  # type: ignore[arg-type]
-        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-    ]
-    missing = [name for name in required if name not in data]
+        raise UsageError(f"{where}: no such field: {', '.join(unknown)}", hint=LATER)
+    missing = [name for name in required_fields(kind) if name not in data]
     if missing:
         raise UsageError(f"{where}: missing: {', '.join(missing)}")
     return kind(**{name: convert(known[name], data[name], f"{where}.{name}") for name in data})

@@ -12,7 +12,7 @@ from resnetlab.contradictions import contradictions
 from resnetlab.drafting import draw_plan
 from resnetlab.errors import UsageError, nearest
 from resnetlab.layers import Layout, image_size
-from resnetlab.plaindata import convert, field_types, parse_text, to_plain
+from resnetlab.plaindata import LATER, convert, field_types, parse_text, required_fields, to_plain
 from resnetlab.plan import Plan, Traced
 
 if TYPE_CHECKING:
@@ -193,17 +193,20 @@ class ModelSpec:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "ModelSpec":
-        """Return the specification that `to_json` described.
+        """Return the specification that `to_json` described; fields left out keep their defaults.
+
+        An earlier version did not know every field, and its networks are those of the defaults.
 
         Raises:
-            UsageError: If fields are unknown, missing or wrong; all are named.
+            UsageError: If fields are unknown, wrong, or missing and without a default; all are named.
         """
-        known = field_types(cls)
-        unknown, missing = sorted(set(data) - set(known)), sorted(set(known) - set(data))
+        unknown = sorted(set(data) - set(field_types(cls)))
+        missing = sorted(set(required_fields(cls)) - set(data))
         problems = [f"unknown {', '.join(unknown)}"] if unknown else []
         problems += [f"missing {', '.join(missing)}"] if missing else []
         if problems:
-            raise UsageError(f"not a model specification: {'; '.join(problems)}")
+            hint = LATER if unknown else ""
+            raise UsageError(f"not a model specification: {'; '.join(problems)}", hint=hint)
         return cls(**data)
 
     def summary(

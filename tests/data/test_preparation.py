@@ -148,7 +148,9 @@ def test_preprocessing_goes_through_json_and_back_and_old_runs_still_load():
 
     assert Preprocessing.from_json(new.to_json()) == new
     assert Preprocessing.from_json(normaliser.to_json()) == Preprocessing(normaliser)
-    assert Preprocessing(normaliser).to_json() == normaliser.to_json()
+    assert Preprocessing.from_json(Preprocessing(normaliser, channels=1).to_json()).channels == 1
+    with pytest.raises(UsageError, match="unknown antialias"):
+        Preprocessing.from_json(new.to_json() | {"antialias": True})
 
 
 FILL = _Fill((124, 116, 104), Image.Resampling.NEAREST)

@@ -33,7 +33,17 @@ def test_from_json_names_every_unknown_and_missing_field() -> None:
         ModelSpec.from_json(data)
 
     expected = "not a model specification: unknown colour, depth; missing blocks, classes"
-    assert expected == str(caught.value)
+    assert expected == caught.value.args[0]
+    assert "later version" in caught.value.hint
+
+
+def test_fields_left_out_keep_their_defaults() -> None:
+    """A field that came later was, in every network of before, what its default is."""
+    spec = model_spec("resnet20")
+    data = spec.to_json()
+    del data["stochastic_depth"], data["max_pool"], data["preact_momentum"]
+
+    assert ModelSpec.from_json(data) == spec
 
 
 def test_wrong_types_are_all_named() -> None:

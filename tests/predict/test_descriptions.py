@@ -49,7 +49,7 @@ def test_the_unchanged_description_is_read() -> None:
         ({"facts": '{"step": "7"}'}, "step '7' is no count"),
         ({"facts": '{"accuracy": "good", "correct": 1, "seen": 2}'}, "accuracy 'good' is no number"),
         ({"facts": '{"accuracy": 0.5}'}, "an accuracy without the counts"),
-        ({"spec": "[]"}, "missing act_slope"),
+        ({"spec": "[]"}, "missing blocks"),
         ({"preprocessing": "[]"}, "TypeError"),
         ({"preprocessing": "[" * 100_000}, "RecursionError"),
         (with_preprocessing(pixel_range=0), "pixel_range=0"),

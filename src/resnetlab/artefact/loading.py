@@ -115,7 +115,9 @@ def _from_run(path: Path, weights: str) -> Artefact:
         height, width, channels = recorded["image_shape"]
         preprocessing = Preprocessing.from_json(recorded["preprocessing"])
         names = recorded["class_names"]
-    except (*DAMAGE, UsageError) as error:
+    except UsageError as error:
+        raise DataError(f"{run.path / 'data.json'}: {error.args[0]}", hint=error.hint) from error
+    except DAMAGE as error:
         raise DataError(f"{run.path / 'data.json'} is damaged: {error!r}") from error
     if preprocessing.geometry.side:
         height = width = preprocessing.geometry.side

@@ -23,7 +23,7 @@ from resnetlab.data.geometry import (
 )
 from resnetlab.data.normalise import Normaliser
 from resnetlab.errors import DataError, UsageError
-from resnetlab.plaindata import field_types
+from resnetlab.plaindata import LATER, field_types
 from resnetlab.recipe import Normalisation, Preparation
 
 _SHARE = (256, 224)  # the shorter side by the crop's, where a recipe does not say it
@@ -31,6 +31,10 @@ INTERPOLATIONS: tuple[str, ...] = get_args(field_types(Preparation)["interpolati
 _MOST_RESIZED = 2**25
 """Pixels that a picture is resized to as a whole, where that makes it larger; of 60,000 x 1 pixels it
 would be a hundred million."""
+_DESCRIBED = {
+    "normalise", "pixel_range", "mean", "std", "image_size", "resize", "interpolation", "draft", "channels"
+}  # fmt: skip
+"""Everything that a preprocessing's JSON may say."""
 _MEASURED = 1024  # images, for the mean and standard deviation of the channels
 
 
@@ -143,28 +147,34 @@ class Preprocessing:
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain data: the normaliser's keys, and the geometry's if there is any."""
+        own = self.normaliser.to_json() | {"channels": self.channels}
         if not self.geometry.side:
-            return self.normaliser.to_json()
-        return self.normaliser.to_json() | {
+            return own
+        return own | {
             "image_size": self.geometry.side,
             "resize": self.geometry.resize,
             "interpolation": self.geometry.interpolation,
             "draft": self.geometry.uses_draft,
-            "channels": self.channels,
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Preprocessing":
-        """Rebuild what `to_json` described; that of runs on pixels in memory has no geometry.
+        """Rebuild what `to_json` described; that of images taken as they are has no geometry.
+
+        Version 0.1.0 wrote the channels beside a geometry alone; without one they are read as 3.
 
         Raises:
-            UsageError, KeyError, ValueError: If it described none, as `Normaliser.from_json`.
+            UsageError, KeyError, ValueError: If it described none, as `Normaliser.from_json`, or
+                something that only a later version does.
         """
-        normaliser = Normaliser.from_json(data)
+        if unknown := sorted(set(data) - _DESCRIBED):
+            text = f"no way from images to the network's input: unknown {', '.join(unknown)}"
+            raise UsageError(text, hint=LATER)
+        normaliser, channels = Normaliser.from_json(data), data.get("channels", 3)
         if not data.get("image_size"):
-            return cls(normaliser)
+            return cls(normaliser, channels=channels)
         geometry = Geometry(data["image_size"], data["resize"], data["interpolation"], data["draft"])
-        return cls(normaliser, geometry, data["channels"])
+        return cls(normaliser, geometry, channels)
 
 
 def fit_preprocessing(

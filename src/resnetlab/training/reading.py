@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 
@@ -101,9 +102,10 @@ class Reading:
 
 def fit(split: AnySplit, recipe: Recipe, channels: int) -> Preprocessing:
     """Return the preprocessing of a run that is about to begin, measured on its training images."""
+    read_as: Literal[1, 3] = 1 if channels == 1 else 3
     if isinstance(split, EncodedSplit):
-        return fit_preprocessing(recipe.preparation, recipe.normalisation, split, 1 if channels == 1 else 3)
-    return Preprocessing(Normaliser.fit(recipe.normalisation, split.images))
+        return fit_preprocessing(recipe.preparation, recipe.normalisation, split, read_as)
+    return Preprocessing(Normaliser.fit(recipe.normalisation, split.images), channels=read_as)
 
 
 def broken_images(run: RunDirectory) -> dict[tuple[str, int], str]:
