@@ -1,11 +1,12 @@
 """Train, resume and evaluate from Python: the same as the command line's verbs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from resnetlab import studies
 from resnetlab.catalog import model_spec
+from resnetlab.data.choices import Choices
 from resnetlab.data.recognise import AnySource
 from resnetlab.errors import UsageError
 from resnetlab.evaluation import Evaluation
@@ -29,6 +30,7 @@ def train(
     model: str | ModelSpec,
     *,
     data: str = "cifar10",
+    data_set: Mapping[str, str] | None = None,
     recipe: str | Recipe | None = None,
     out: str | Path | None = None,
     device: str = "auto",
@@ -44,6 +46,7 @@ def train(
         model: A name of the catalog or a specification. A named network takes the number of
             classes and channels of the data.
         data: A dataset's name or path.
+        data_set: What the data leaves open, e.g. {"label_column": "breed"}; see `Choices`.
         recipe: A recipe or its name; None is "quick", for the digits "digits", for image files "photos".
         out: The run's directory, new or empty; None makes a name under runs/.
         device: auto, cpu, cuda, cuda:1 or mps.
@@ -58,7 +61,8 @@ def train(
         DataError: If the data is missing or damaged.
         Interrupted, DivergedError, WriteError, LockedError: As training ends before its end.
     """
-    plan = _planned(model, data, recipe, device, workers, epochs, steps, values)
+    choices = Choices.of(data_set)
+    plan = _planned(model, data, choices, recipe, device, workers, epochs, steps, values)
     return train_plan(plan, Path(out) if out else default_out(plan), observer or Silence())
 
 
@@ -67,6 +71,7 @@ def study(
     *,
     seeds: int | Sequence[int] = 1,
     data: str = "cifar10",
+    data_set: Mapping[str, str] | None = None,
     recipe: str | Recipe | None = None,
     out: str | Path | None = None,
     device: str = "auto",
@@ -83,6 +88,7 @@ def study(
         models: Names of the catalog or specifications, of different names.
         seeds: The seeds, or their number: 3 is 0, 1 and 2.
         data: A dataset's name or path.
+        data_set: As `train`.
         recipe: As `train`.
         out: The study's directory, new or empty: a run directory for each run, e.g. "resnet20-seed0".
         device: auto, cpu, cuda, cuda:1 or mps.
@@ -103,8 +109,10 @@ def study(
     if not (models and chosen):
         raise UsageError("a study needs a network and a seed", hint="E.g. study(['resnet20'], seeds=3)")
     opened: Opened = {}
+    choices = Choices.of(data_set)
     plans = [
-        _planned(model, data, recipe, device, workers, epochs, steps, values, opened) for model in models
+        _planned(model, data, choices, recipe, device, workers, epochs, steps, values, opened)
+        for model in models
     ]
     rows = plan_rows(plans, chosen)
     place = Path(out) if out else default_study_out(plans)
@@ -114,6 +122,7 @@ def study(
 def _planned(
     model: str | ModelSpec,
     data: str,
+    choices: Choices,
     recipe: str | Recipe | None,
     device: str,
     workers: int,
@@ -125,7 +134,7 @@ def _planned(
     """Return what the arguments of `train` ask for."""
     spec = model_spec(model) if isinstance(model, str) else model
     fixed = () if isinstance(model, str) else KNOBS
-    source = open_for(spec, data, fixed, opened)
+    source = open_for(spec, data, fixed, opened, choices=choices)
     recipe = recipe or default_recipe(data, reads_files=source.reads_files)
     chosen = named_recipe(recipe, spec.depth) if isinstance(recipe, str) else recipe
     chosen = _with_values(chosen, _whole(values, epochs, steps, len(source.train)))
@@ -136,6 +145,7 @@ def finetune(
     weights: str | Path,
     *,
     data: str,
+    data_set: Mapping[str, str] | None = None,
     model: str | ModelSpec | None = None,
     recipe: str | Recipe = "finetune",
     out: str | Path | None = None,
@@ -151,6 +161,7 @@ def finetune(
     Args:
         weights: A run, a checkpoint, a model folder, or anything that `load_weights` takes.
         data: A dataset's name or path.
+        data_set: As `train`.
         model: The weights' network, which gets the data's classes and channels; None takes the one
             that they are of.
         recipe: A recipe or its name. Of a named one the weights decide the normalisation, and of
@@ -172,7 +183,8 @@ def finetune(
     """
     trained, observer = open_trained(weights), observer or Silence()
     spec = model_spec(model) if isinstance(model, str) else model or trained.spec
-    source = trained.open_data(data, spec, int(values.get("image_size", 0)))
+    side = int(values.get("image_size", 0))
+    source = trained.open_data(data, spec, side, choices=Choices.of(data_set))
     values = _whole(values, epochs, steps, len(source.train))
     if isinstance(recipe, str):
         recipe = _suited(named_recipe(recipe, spec.depth), trained, source, spec, values)
@@ -223,18 +235,23 @@ def resume(
     run: str | Path,
     *,
     data: str | None = None,
+    data_set: Mapping[str, str] | None = None,
     device: str = "auto",
     observer: Observer | None = None,
     workers: int = -1,
 ) -> Result:
     """Go on with an interrupted run to its end and return how it ended; see `resume_run`."""
-    return resume_run(Path(run), observer or Silence(), data=data, device=device, workers=workers)
+    choices = Choices.of(data_set)
+    return resume_run(
+        Path(run), observer or Silence(), data=data, device=device, workers=workers, choices=choices
+    )
 
 
 def resume_study(
     path: str | Path,
     *,
     data: str | None = None,
+    data_set: Mapping[str, str] | None = None,
     device: str = "auto",
     observer: StudyObserver | None = None,
     workers: int = -1,
@@ -242,7 +259,13 @@ def resume_study(
 ) -> dict[str, Result]:
     """Make what is left of a study; see `studies.resume_study`."""
     return studies.resume_study(
-        Path(path), observer or SilentStudy(), data=data, device=device, workers=workers, at_once=at_once
+        Path(path),
+        observer or SilentStudy(),
+        data=data,
+        device=device,
+        workers=workers,
+        at_once=at_once,
+        choices=Choices.of(data_set),
     )
 
 
@@ -250,15 +273,18 @@ def evaluate(
     run: str | Path,
     *,
     data: str | None = None,
+    data_set: Mapping[str, str] | None = None,
     split: str = "test",
     weights: str = "auto",
     device: str = "auto",
     workers: int = -1,
 ) -> Evaluation:
     """Score a run or a checkpoint, see `evaluate_run`; or what was exported, see `evaluate_model`."""
-    path = Path(run)
+    path, choices = Path(run), Choices.of(data_set)
     if not is_model(path):
-        return evaluate_run(path, data=data, split=split, weights=weights, device=device, workers=workers)
+        return evaluate_run(
+            path, data=data, split=split, weights=weights, device=device, workers=workers, choices=choices
+        )
     if weights != "auto":
         raise UsageError(f"{path} holds one set of weights, not {weights} ones")
-    return evaluate_model(path, data=data, split=split, device=device, workers=workers)
+    return evaluate_model(path, data=data, split=split, device=device, workers=workers, choices=choices)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from resnetlab.artefact.loading import choose_weights, find_checkpoint
+from resnetlab.data.choices import LEFT_OPEN, Choices
 from resnetlab.data.loaded import BadSamples
 from resnetlab.data.preprocessing import Preprocessing
 from resnetlab.data.recognise import AnySource, AnySplit
@@ -34,6 +35,7 @@ def evaluate_run(
     weights: str = "auto",
     device: str = "auto",
     workers: int = -1,
+    choices: Choices = LEFT_OPEN,
 ) -> Evaluation:
     """Score a run's newest checkpoint, or the checkpoint at `path`, and write the result.
 
@@ -47,6 +49,7 @@ def evaluate_run(
         weights: "plain", "averaged", or "auto": averaged if there are any.
         device: auto, cpu, cuda or mps.
         workers: Processes that read image files, -1 for as many as suit the machine.
+        choices: What the data leaves open; where they are silent, what the run chose.
 
     Raises:
         UsageError: If there is no run at `path`, or it has no such split or weights.
@@ -54,7 +57,7 @@ def evaluate_run(
         DataError: If the data does not fit the network.
     """
     run, checkpoint, problems = find_checkpoint(path)
-    source = reopen_source(run.read("data"), data)
+    source = reopen_source(run.read("data"), data, choices)
     recorded = run.read("data")
     _check_fit(source, recorded["class_names"], run)
     chosen = _choose_split(source, split, recorded)

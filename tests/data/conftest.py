@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from resnetlab.data.cifar_layouts import LAYOUTS, Layout
+from resnetlab.data.cifar_layouts import COARSE_NAMES, LAYOUTS, Layout
 from resnetlab.data.source import Split
 
 
@@ -74,7 +74,10 @@ class SmallCifar:
             (folder / layout.meta).write_text("\n".join(layout.names) + "\n\n")
         else:
             key = b"fine_label_names" if layout.dataset == "cifar100" else b"label_names"
-            write_pickle(folder / layout.meta, {key: [name.encode() for name in layout.names]})
+            meta = {key: [name.encode() for name in layout.names]}
+            if layout.dataset == "cifar100":
+                meta[b"coarse_label_names"] = [name.encode() for name in COARSE_NAMES]
+            write_pickle(folder / layout.meta, meta)
         return layout
 
     def write_file(self, path: Path, layout: Layout, part: str, chosen: np.ndarray) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from resnetlab.cli.resolve import split_settings
 from resnetlab.cli.text import block, print_json
+from resnetlab.data.choices import Choices
 from resnetlab.data.encoded import EncodedSource
 from resnetlab.data.open import open_source
 from resnetlab.data.recognise import open_path
@@ -29,7 +30,7 @@ def describe(options: argparse.Namespace) -> None:
 
 
 def _describe(options: argparse.Namespace, *, download: bool) -> None:
-    facts = open_source(options.source, download=download).describe()
+    facts = open_source(options.source, download=download, choices=Choices.parse(options.data_set)).describe()
     if options.json:
         print_json(facts)
     else:
@@ -56,8 +57,9 @@ def _text(facts: dict[str, Any]) -> str:
     return block(lines, indent="") + "\n\n" + table(("class", *counts), rows)
 
 
-def _open_files(path: str) -> EncodedSource:
-    source = open_path(Path(path).expanduser(), holds_small=False)
+def _open_files(options: argparse.Namespace) -> EncodedSource:
+    path, choices = options.source, Choices.parse(options.data_set)
+    source = open_path(Path(path).expanduser(), holds_small=False, choices=choices)
     if not isinstance(source, EncodedSource):
         raise UsageError(f"{path} holds {source.name}, which is no collection of image files")
     return source
@@ -72,7 +74,7 @@ def check(options: argparse.Namespace) -> None:
     from resnetlab.data.check import check_source
     from resnetlab.data.check_page import write_check_page
 
-    report = check_source(_open_files(options.source), progress=_progress("checked"))
+    report = check_source(_open_files(options), progress=_progress("checked"))
     if options.html:
         write_check_page(report, Path(options.html))
     if options.json:
@@ -108,7 +110,7 @@ def show(options: argparse.Namespace) -> None:
     from resnetlab.settings import Resolution
     from resnetlab.training.gallery import draw_samples
 
-    source: AnySource = open_source(options.source)
+    source: AnySource = open_source(options.source, choices=Choices.parse(options.data_set))
     default = default_recipe(options.source, reads_files=source.reads_files)
     texts, knobs = split_settings(options.set)
     if knobs:
@@ -127,7 +129,7 @@ def unpack(options: argparse.Namespace) -> None:
     """Write any dataset as a folder of image files."""
     from resnetlab.data.unpack import open_unchanged, unpack_source
 
-    source = open_unchanged(options.source)
+    source = open_unchanged(options.source, Choices.parse(options.data_set))
     unpacked = unpack_source(source, Path(options.out), progress=_progress("unpacked"))
     if options.json:
         print_json({"out": options.out, **unpacked.to_json()})
@@ -146,7 +148,7 @@ def pack(options: argparse.Namespace) -> None:
     from resnetlab.data.pack import pack_source
 
     packed = pack_source(
-        _open_files(options.source),
+        _open_files(options),
         Path(options.out),
         side=options.size,
         quality=options.quality,

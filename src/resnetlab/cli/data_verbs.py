@@ -4,7 +4,7 @@ import argparse
 from typing import Any
 
 from resnetlab.cli import examples
-from resnetlab.cli.verb import add_set, add_verb, later
+from resnetlab.cli.verb import add_data_set, add_set, add_verb, later
 
 
 def add_data(verbs: Any) -> None:
@@ -24,6 +24,7 @@ def add_data(verbs: Any) -> None:
     ):
         action = add_verb(actions, name, help_text, later("data", name))
         action.add_argument("source", help="a dataset's name or path")
+        add_data_set(action)
     _add_check(actions)
     _add_show(actions)
     _add_unpack(actions)
@@ -39,6 +40,7 @@ def _add_check(actions: Any) -> None:
         later("data", "check"),
     )
     check.add_argument("source", metavar="PATH", help="image files in any layout that `train` takes")
+    add_data_set(check)
     check.add_argument("--html", metavar="FILE", help="write the findings as a page, with small pictures")
 
 
@@ -50,6 +52,7 @@ def _add_show(actions: Any) -> None:
     show.add_argument("-o", "--out", metavar="FILE", default="samples.png", help="(default: samples.png)")
     show.add_argument("-n", "--number", type=int, default=32, metavar="N", help="images (default: 32)")
     show.add_argument("--recipe", metavar="NAME", help="whose augmentation (default: as `train`)")
+    add_data_set(show)
     add_set(show)
 
 
@@ -62,6 +65,7 @@ def _add_unpack(actions: Any) -> None:
     )
     unpack.add_argument("source", help="a dataset's name or path; image files are copied as they are")
     unpack.add_argument("out", metavar="OUT", help="a new or empty folder")
+    add_data_set(unpack)
 
 
 def _add_pack(actions: Any) -> None:
@@ -73,6 +77,7 @@ def _add_pack(actions: Any) -> None:
     )
     pack.add_argument("source", metavar="PATH", help="image files in any layout that `train` takes")
     pack.add_argument("out", metavar="OUT", help="a new or empty folder")
+    add_data_set(pack)
     pack.add_argument(
         "--size", type=int, default=256, metavar="N", help="largest shorter side in pixels (default: 256)"
     )

@@ -5,6 +5,7 @@ import sys
 
 from resnetlab import api
 from resnetlab.cli.text import print_json
+from resnetlab.data.choices import Choices
 from resnetlab.tables.align import table
 
 
@@ -13,6 +14,7 @@ def evaluate(options: argparse.Namespace) -> None:
     evaluation = api.evaluate(
         options.run,
         data=options.data,
+        data_set=Choices.parse(options.data_set).to_json(),
         split=options.split,
         weights=options.weights,
         device=options.device,

@@ -7,7 +7,7 @@ from resnetlab.cli import examples
 from resnetlab.cli.data_verbs import add_data
 from resnetlab.cli.train_verbs import add_finetune, add_train
 from resnetlab.cli.use_verbs import add_export, add_import, add_predict, add_report
-from resnetlab.cli.verb import add_at_once, add_device, add_set, add_verb, add_workers, later
+from resnetlab.cli.verb import add_at_once, add_data_set, add_device, add_set, add_verb, add_workers, later
 from resnetlab.errors import nearest
 
 
@@ -134,6 +134,7 @@ def _add_resume_and_eval(verbs: Any) -> None:
     )
     resume.add_argument("run", help="the directory of a run, or of the several that one command trains")
     resume.add_argument("--data", help="where the run's data lies now, if not where it was")
+    add_data_set(resume)
     add_device(resume)
     add_workers(resume)
     add_at_once(resume)
@@ -146,6 +147,7 @@ def _add_resume_and_eval(verbs: Any) -> None:
         help="a run or one of its checkpoints; a model folder or an exported .onnx or .safetensors",
     )
     evaluate.add_argument("--data", help="a dataset's name or path (default: the run's own)")
+    add_data_set(evaluate)
     evaluate.add_argument("--split", choices=("test", "train", "val"), default="test")
     evaluate.add_argument(
         "--weights",

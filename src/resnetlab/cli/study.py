@@ -10,6 +10,7 @@ from pathlib import Path
 
 from resnetlab.cli.text import block, command_name, print_json
 from resnetlab.cli.watch_study import PlainStudyWatcher, make_study_watcher
+from resnetlab.data.choices import Choices
 from resnetlab.errors import Interrupted, ResnetlabError, UsageError
 from resnetlab.reporting import report
 from resnetlab.settings import Resolution
@@ -53,6 +54,7 @@ def resume_several(options: argparse.Namespace) -> None:
             device=options.device,
             workers=options.workers,
             at_once=options.at_once,
+            choices=Choices.parse(options.data_set),
         )
     _print_end(options, out, results)
 

@@ -9,6 +9,7 @@ from resnetlab.cli.ending import print_end
 from resnetlab.cli.resolve import resolve_model, resolve_recipe, split_settings
 from resnetlab.cli.text import block, print_json
 from resnetlab.cli.watch import make_watcher
+from resnetlab.data.choices import Choices
 from resnetlab.plaindata import parse_text
 from resnetlab.recipe import Recipe
 from resnetlab.recipes import default_recipe
@@ -38,7 +39,7 @@ def _planned(
     _, knobs = split_settings(options.set)
     spec = resolve_model(model, knobs)
     device = pick_device(options.device)
-    source = open_for(spec, options.data, knobs, opened)
+    source = open_for(spec, options.data, knobs, opened, choices=Choices.parse(options.data_set))
     val = options.val and count_of(options.val, len(source.train))
     own = argparse.Namespace(**vars(options) | {"val": val})
     default = default_recipe(options.data, reads_files=source.reads_files)
@@ -59,7 +60,7 @@ def finetune(options: argparse.Namespace) -> None:
     device, side = pick_device(options.device), parse_text(int, texts.get("image_size", "0"), "image_size")
     trained = open_trained(options.weights)
     spec = resolve_model(options.model, knobs) if options.model else trained.spec.with_(**knobs)
-    source = trained.open_data(options.data, spec, side)
+    source = trained.open_data(options.data, spec, side, choices=Choices.parse(options.data_set))
     options.val = options.val and count_of(options.val, len(source.train))
     number = len(source.train) - parse_text(int, options.val or "0", "--val")
     channels = fit_to_source(spec, source, knobs).in_channels
@@ -88,7 +89,12 @@ def resume(options: argparse.Namespace) -> None:
         return
     with make_watcher(sys.stderr if options.json else sys.stdout) as watcher:
         result = resume_run(
-            Path(options.run), watcher, data=options.data, device=options.device, workers=options.workers
+            Path(options.run),
+            watcher,
+            data=options.data,
+            device=options.device,
+            workers=options.workers,
+            choices=Choices.parse(options.data_set),
         )
     print_end(options, result)
 

@@ -4,7 +4,7 @@ import argparse
 from typing import Any
 
 from resnetlab.cli import examples
-from resnetlab.cli.verb import add_at_once, add_device, add_set, add_verb, add_workers, later
+from resnetlab.cli.verb import add_at_once, add_data_set, add_device, add_set, add_verb, add_workers, later
 
 
 def add_train(verbs: Any) -> None:
@@ -77,6 +77,7 @@ def _add_training(parser: argparse.ArgumentParser, recipe: str) -> None:
     parser.add_argument(
         "--bad-samples", metavar="X%", help="share of broken image files to leave out (default: 0)"
     )
+    add_data_set(parser)
     add_workers(parser)
     parser.add_argument("--checkpoint-every", metavar="N", help="steps between checkpoints")
     parser.add_argument("--stop-at", metavar="X", help="accuracy in [0, 1] at which training ends")

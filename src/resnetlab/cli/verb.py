@@ -44,6 +44,18 @@ def add_set(parser: argparse.ArgumentParser, what: str = "the recipe or the mode
     )
 
 
+def add_data_set(parser: argparse.ArgumentParser) -> None:
+    """Add --data-set, which says how to read the data."""
+    parser.add_argument(
+        "--data-set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="what the data leaves open, e.g. label_column=breed, train_split=train,extra (docs/data.md); "
+        "may be repeated",
+    )
+
+
 def add_device(parser: argparse.ArgumentParser) -> None:
     """Add --device."""
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: auto)")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from resnetlab.data.choices import LEFT_OPEN, Choices
 from resnetlab.data.cifar_layouts import LAYOUTS, OFFICIAL_SAMPLES, Layout
 from resnetlab.data.cifar_records import Records, parse_class_names, parse_records
 from resnetlab.data.container import read_files
@@ -13,25 +14,29 @@ from resnetlab.errors import DataError
 
 MOST_DATA_BYTES, MOST_META_BYTES = 2**28, 2**16  # the largest original files: 155 MB and 2 kB
 _MOST_BYTES = {name: MOST_DATA_BYTES for layout in LAYOUTS for name in layout.files} | {
-    layout.meta: MOST_META_BYTES for layout in LAYOUTS
+    name: MOST_META_BYTES
+    for layout in LAYOUTS
+    for name in (layout.meta, layout.meta.replace("fine", "coarse"))
 }
 
 
-def read_cifar(path: Path, *, dataset: str = "") -> Source[Split]:
+def read_cifar(path: Path, *, dataset: str = "", choices: Choices = LEFT_OPEN) -> Source[Split]:
     """Read one of the four layouts from a folder, a folder around it, or a tar archive.
 
     Args:
         path: What to read. It is known by its structure, not by its name.
         dataset: "cifar10" or "cifar100" demands that dataset with the official number of images;
             otherwise other numbers are read and noted.
+        choices: `label_column` takes CIFAR-100's coarse labels.
 
     Raises:
+        UsageError: If there are no labels as they were chosen.
         DataError: If it is no CIFAR, files are missing, or a file or record is damaged; every
             problem is named with its file, bytes, record and label.
     """
     path = _descend(path)
     contents, seen = read_files(path, _MOST_BYTES)
-    layout = _recognise(path, contents, seen)
+    layout = _recognise(path, contents, seen).choosing(choices.label_column)
     problems: list[str] = []
     records, names = {}, layout.names
     for name in layout.files:
@@ -55,7 +60,7 @@ def read_cifar(path: Path, *, dataset: str = "") -> Source[Split]:
             hint="Remove it to have it downloaded, or give its path to use it as it is.",
         )
     return Source(
-        name=layout.dataset,
+        name=layout.dataset + "-coarse" * (layout.labels == "coarse"),
         class_names=tuple(names),
         train=train,
         test=test,

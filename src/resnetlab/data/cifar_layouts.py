@@ -1,10 +1,13 @@
 """The files and class names of CIFAR-10 and CIFAR-100 in the two layouts each is published in.
 
-https://www.cs.toronto.edu/~kriz/cifar.html. The names stand in the order of their labels; those of
-CIFAR-100 are the fine ones.
+https://www.cs.toronto.edu/~kriz/cifar.html. The names stand in the order of their labels; CIFAR-100
+has fine and coarse ones.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from resnetlab.data.choices import FLAG
+from resnetlab.errors import UsageError
 
 OFFICIAL_SAMPLES = {"train": 50_000, "test": 10_000}
 
@@ -23,6 +26,13 @@ CIFAR100_NAMES = (  # noqa: SIM905
     "train trout tulip turtle wardrobe whale willow_tree wolf woman worm"
 ).split()
 
+COARSE_NAMES = (  # noqa: SIM905
+    "aquatic_mammals fish flowers food_containers fruit_and_vegetables household_electrical_devices "
+    "household_furniture insects large_carnivores large_man-made_outdoor_things "
+    "large_natural_outdoor_scenes large_omnivores_and_herbivores medium_mammals non-insect_invertebrates "
+    "people reptiles small_mammals trees vehicles_1 vehicles_2"
+).split()
+
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
@@ -36,6 +46,9 @@ class Layout:
     meta: str
     names: list[str]
 
+    labels: str = ""
+    """Which of CIFAR-100's two labels are used: fine or coarse."""
+
     @property
     def files(self) -> tuple[str, ...]:
         """The files with images."""
@@ -46,6 +59,23 @@ class Layout:
         if name == self.test:
             return OFFICIAL_SAMPLES["test"]
         return OFFICIAL_SAMPLES["train"] // len(self.train)
+
+    def choosing(self, label_column: str) -> "Layout":
+        """Return the layout with these of CIFAR-100's labels: fine or coarse; as it is for an empty text.
+
+        Raises:
+            UsageError: If the dataset has no such labels.
+        """
+        kind = label_column.casefold().partition("_")[0]  # the files say fine_labels, Hugging Face fine_label
+        if kind in ("", self.labels):
+            return self
+        if not self.labels or kind != "coarse":
+            hint = "It has fine and coarse labels." if self.labels else "It has one label for each image."
+            raise UsageError(
+                f"{FLAG} label_column={label_column}: no such labels in {self.dataset}", hint=hint
+            )
+        meta = self.meta.replace("fine", "coarse")
+        return replace(self, names=COARSE_NAMES, labels="coarse", meta=meta)
 
 
 _PARTS = tuple(f"data_batch_{part}" for part in range(1, 6))
@@ -76,6 +106,7 @@ LAYOUTS = (
         test="test.bin",
         meta="fine_label_names.txt",
         names=CIFAR100_NAMES,
+        labels="fine",
     ),
     Layout(
         dataset="cifar100",
@@ -85,5 +116,6 @@ LAYOUTS = (
         test="test",
         meta="meta",
         names=CIFAR100_NAMES,
+        labels="fine",
     ),
 )

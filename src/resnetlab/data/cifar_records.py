@@ -1,7 +1,7 @@
 """What one CIFAR file holds: a binary file's records, or a python file's pickled dict of the same.
 
 A binary record is the label (CIFAR-100: the coarse, then the fine label) and 3,072 pixels, red
-plane first. Of CIFAR-100 the fine labels are used.
+plane first.
 """
 
 from typing import NamedTuple
@@ -9,12 +9,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from resnetlab.data.cifar_layouts import Layout
+from resnetlab.data.cifar_layouts import COARSE_NAMES, Layout
 from resnetlab.data.pickles import PickledArray, read_pickle
 from resnetlab.errors import DataError
 
 PIXELS = 3 * 32 * 32
-COARSE_CLASSES = 20
 
 
 class Records(NamedTuple):
@@ -41,7 +40,7 @@ def parse_records(layout: Layout, name: str, content: bytes) -> Records:
 
 
 def _parse_binary(layout: Layout, name: str, content: bytes) -> Records:
-    num_labels = 2 if layout.dataset == "cifar100" else 1
+    num_labels = 2 if layout.labels else 1
     size = num_labels + PIXELS
     if len(content) % size:
         raise DataError(
@@ -50,13 +49,14 @@ def _parse_binary(layout: Layout, name: str, content: bytes) -> Records:
         )
     table = np.frombuffer(content, np.uint8).reshape(-1, size)
     if num_labels == 2:
-        _check_labels(name, "coarse label", table[:, 0].astype(np.int64), COARSE_CLASSES)
-    return Records(table[:, num_labels:], table[:, num_labels - 1].astype(np.int64))
+        _check_labels(name, "coarse label", table[:, 0].astype(np.int64), len(COARSE_NAMES))
+    column = 0 if layout.labels == "coarse" else num_labels - 1
+    return Records(table[:, num_labels:], table[:, column].astype(np.int64))
 
 
 def _parse_python(layout: Layout, name: str, content: bytes) -> Records:
     table = _read_dict(name, content)
-    label_key = "fine_labels" if layout.dataset == "cifar100" else "labels"
+    label_key = f"{layout.labels}_labels" if layout.labels else "labels"
     data, labels = table.get("data"), table.get(label_key)
     if not isinstance(data, PickledArray) or not isinstance(labels, list):
         raise DataError(f"{name}: has no array 'data' with a list '{label_key}'")
@@ -97,7 +97,7 @@ def parse_class_names(layout: Layout, content: bytes | None) -> list[str]:
     if layout.form == "binary":
         names: object = content.decode("utf-8", "replace").split()
     else:
-        key = "fine_label_names" if layout.dataset == "cifar100" else "label_names"
+        key = f"{layout.labels}_label_names" if layout.labels else "label_names"
         names = _read_dict(layout.meta, content).get(key)
     if not isinstance(names, list) or not all(isinstance(name, bytes | str) for name in names):
         raise DataError(f"{layout.meta}: has no list of names")

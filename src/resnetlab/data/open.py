@@ -3,12 +3,12 @@
 import os
 from pathlib import Path
 
-from resnetlab.data.cifar import read_cifar
+from resnetlab.data.choices import LEFT_OPEN, Choices
 from resnetlab.data.cifar_layouts import LAYOUTS
 from resnetlab.data.digits import open_digits
 from resnetlab.data.fetch import Download, fetch
 from resnetlab.data.names import SOURCES
-from resnetlab.data.recognise import AnySource, open_path
+from resnetlab.data.recognise import CIFAR, AnySource, open_chosen, open_path
 from resnetlab.data.synthetic import open_synthetic
 from resnetlab.download import cache_folder
 from resnetlab.errors import DataError, UsageError, nearest
@@ -35,6 +35,7 @@ def open_source(
     download: bool = True,
     holds_small: bool = True,
     for_scoring: bool = False,
+    choices: Choices = LEFT_OPEN,
 ) -> AnySource:
     """Open and check a source, whose pixels are in memory or whose images are read from files.
 
@@ -50,11 +51,14 @@ def open_source(
         holds_small: Whether small images of one size are decoded into memory at once.
         for_scoring: Whether a path is to be scored: its splits are taken as they are found, nothing is
             divided, and any of them is enough (`Source.found`).
+        choices: What the data leaves open, e.g. `Choices.of({"label_column": "breed"})`.
 
     Raises:
-        UsageError: If there is neither such a name nor such a path.
+        UsageError: If there is neither such a name nor such a path, or a choice does not go with the data.
         DataError: If what is there is damaged or nothing that is known, or cannot be downloaded.
     """
+    if name_or_path in SOURCES and name_or_path not in DOWNLOADS:
+        choices.known_to(name_or_path, ())
     if name_or_path == "digits":
         return open_digits()
     if name_or_path in ("synthetic", "synthetic-random"):
@@ -65,10 +69,13 @@ def open_source(
             learnable=name_or_path == "synthetic",
         )
     if name_or_path in DOWNLOADS:
-        return read_cifar(_find_or_fetch(name_or_path, cache_folder(), download), dataset=name_or_path)
+        folder = _find_or_fetch(name_or_path, cache_folder(), download)
+        return open_chosen(CIFAR, folder, choices, dataset=name_or_path)
     path = Path(name_or_path).expanduser()
     if path.exists() or any(sign in path.name for sign in "*?[{"):
-        return open_path(path, classes=classes, holds_small=holds_small, for_scoring=for_scoring)
+        return open_path(
+            path, classes=classes, holds_small=holds_small, for_scoring=for_scoring, choices=choices
+        )
     if os.sep in name_or_path or path.suffix:
         raise DataError(f"{name_or_path}: no such file or folder")
     known = f"Known: {', '.join(SOURCES)}, and the path of your images (docs/data.md)."
@@ -79,7 +86,12 @@ def open_source(
 
 
 def open_to_fit(
-    name_or_path: str, size: tuple[int, int], *, classes: int | None = None, channels: int = 3
+    name_or_path: str,
+    size: tuple[int, int],
+    *,
+    classes: int | None = None,
+    channels: int = 3,
+    choices: Choices = LEFT_OPEN,
 ) -> AnySource:
     """Open a source for a network that takes images of this size, as `open_source` does.
 
@@ -91,17 +103,20 @@ def open_to_fit(
         size: Height and width of the network's input, in pixels.
         classes: See `open_source`.
         channels: See `open_source`.
+        choices: See `open_source`.
 
     Raises:
         UsageError, DataError: As `open_source`.
     """
-    source = open_source(name_or_path, classes=classes, image_size=size[0], channels=channels)
+    source = open_source(
+        name_or_path, classes=classes, image_size=size[0], channels=channels, choices=choices
+    )
     path = Path(name_or_path).expanduser()
     if source.reads_files or source.train.image_shape[:2] == size:
         return source
     if name_or_path in SOURCES or not path.exists():
         return source
-    return open_path(path, classes=classes, holds_small=False)
+    return open_path(path, classes=classes, holds_small=False, choices=choices)
 
 
 def _find_or_fetch(dataset: str, folder: Path, download: bool) -> Path:

@@ -1,16 +1,17 @@
 """What lies at a path, by its content: the one place that knows all formats."""
 
 import contextlib
-import functools
+import dataclasses
 import os
 import tarfile
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
+from resnetlab.data.choices import LEFT_OPEN, Choices
 from resnetlab.data.cifar import read_cifar
 from resnetlab.data.cifar_layouts import LAYOUTS
 from resnetlab.data.encoded import EncodedSource, EncodedSplit
@@ -46,8 +47,34 @@ _KNOWN = "; ".join(
 )
 
 
+class Format(NamedTuple):
+    """A way in which people keep labelled images."""
+
+    title: str
+    """With its article, e.g. "an image folder"."""
+
+    open: Callable[..., AnySource]
+    """Takes the path, `for_scoring`, and `choices` if `knows` names any."""
+
+    knows: tuple[str, ...] = ()
+    """The names of the choices that it leaves open."""
+
+
+FOLDER = Format("an image folder", open_folder)
+CIFAR = Format("CIFAR", read_cifar, ("label_column",))
+CSV = Format("a CSV", open_csv)
+TFRECORD = Format("TFRecord shards", open_tfrecord)
+WEBDATASET = Format("WebDataset shards", open_webdataset)
+HUGGING_FACE = Format("a Hugging Face dataset", open_hf_dataset)
+
+
 def open_path(
-    path: Path, *, classes: int | None = None, holds_small: bool = True, for_scoring: bool = False
+    path: Path,
+    *,
+    classes: int | None = None,
+    holds_small: bool = True,
+    for_scoring: bool = False,
+    choices: Choices = LEFT_OPEN,
 ) -> AnySource:
     """Open whatever lies at a path, or matches it as a pattern of shards.
 
@@ -58,45 +85,63 @@ def open_path(
         classes: How many there are, where the data leaves it open (a TFRecord's background class).
         holds_small: Whether small images of one size are decoded into memory.
         for_scoring: Whether it is to be scored: nothing is divided then, and any split is enough.
+        choices: What the data leaves open.
 
     Raises:
+        UsageError: If its format knows no such choice.
         DataError: If it is nothing that is known, or damaged.
     """
-    source: AnySource
-    if any(sign in str(path) for sign in _WILD) and not path.exists():
-        is_tar = ".tar" in path.name
-        opener = open_webdataset if is_tar else functools.partial(open_tfrecord, classes=classes)
-        source = opener(path, for_scoring=for_scoring)
-    elif path.is_dir():
-        found = _folder_opener(path, classes, for_scoring)
-        if found is None:
-            _refuse_unknown(path)
-        source = found(path)
-    else:
-        source = _open_file(path, classes, for_scoring)
+    found = _format_at(path)
+    more: dict[str, Any] = {} if found is CIFAR else {"for_scoring": for_scoring}
+    if found is TFRECORD:
+        more["classes"] = classes
+    source = open_chosen(found, path, choices, **more)
     if isinstance(source, EncodedSource) and holds_small:
         return in_memory(source) or source
     return source
 
 
-def _folder_opener(path: Path, classes: int | None, for_scoring: bool) -> Callable[[Path], AnySource] | None:
+def open_chosen(found: Format, path: Path, choices: Choices, **more: Any) -> AnySource:
+    """Open what has a known format, with the choices that it knows, which the source keeps.
+
+    Raises:
+        UsageError: If it does not know one that was made.
+        DataError: As the format's own function.
+    """
+    chosen = choices.known_to(found.title, found.knows)
+    source = found.open(path, **({"choices": chosen} if found.knows else {}), **more)
+    return dataclasses.replace(source, choices=chosen.to_json())
+
+
+def _format_at(path: Path) -> Format:
+    if any(sign in str(path) for sign in _WILD) and not path.exists():
+        return WEBDATASET if ".tar" in path.name else TFRECORD
+    if not path.is_dir():
+        return _file_format(path)
+    found = _folder_format(path)
+    if found is None:
+        _refuse_unknown(path)
+    return found
+
+
+def _folder_format(path: Path) -> Format | None:
     try:
         inside = [each for each in [*path.iterdir(), *path.glob("*/*")] if not each.name.startswith(".")]
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
     top = {each.name for each in inside if each.parent == path and each.is_file()}
     if top & _CIFAR_FILES or any((path / folder).is_dir() for folder in _CIFAR_FOLDERS):
-        return read_cifar
+        return CIFAR
     if "dataset_dict.json" in top or {"state.json", "dataset_info.json"} <= top:
-        return functools.partial(open_hf_dataset, for_scoring=for_scoring)
+        return HUGGING_FACE
     if TRAIN_TAR in top:
         hint = f"`resnetlab data prepare imagenet {path} OUT` unpacks them."
         raise DataError(f"{path}: holds ImageNet's original archives", hint=hint)
     if any(SHARD_NAME.search(each.name) and each.is_file() for each in inside):
-        return functools.partial(open_tfrecord, classes=classes, for_scoring=for_scoring)
+        return TFRECORD
     if any(each.suffix == ".tar" and each.is_file() for each in inside):
-        return functools.partial(open_webdataset, for_scoring=for_scoring)
-    return functools.partial(open_folder, for_scoring=for_scoring) if _has_image(path) else None
+        return WEBDATASET
+    return FOLDER if _has_image(path) else None
 
 
 def _has_image(path: Path) -> bool:
@@ -108,14 +153,14 @@ def _has_image(path: Path) -> bool:
     )
 
 
-def _open_file(path: Path, classes: int | None, for_scoring: bool) -> AnySource:
+def _file_format(path: Path) -> Format:
     if path.suffix.lower() in (".csv", ".tsv"):
-        return open_csv(path, for_scoring=for_scoring)
+        return CSV
     if SHARD_NAME.search(path.name):
-        return open_tfrecord(path, classes=classes, for_scoring=for_scoring)
+        return TFRECORD
     if path.suffix == ".tar" and _is_webdataset(path):
-        return open_webdataset(path, for_scoring=for_scoring)
-    return read_cifar(path)
+        return WEBDATASET
+    return CIFAR
 
 
 def _is_webdataset(path: Path) -> bool:
@@ -165,6 +210,7 @@ def in_memory(source: EncodedSource) -> Source[Split] | None:
         origin=source.origin,
         is_partial=source.is_partial,
         notes=source.notes,
+        choices=source.choices,
     )
 
 

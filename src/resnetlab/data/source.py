@@ -8,7 +8,7 @@ import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
@@ -146,6 +146,9 @@ class Source(Generic[SplitT_co]):
     """Of a source that was opened for scoring: the splits that there are, any of train, val and test, as
     they were found and none of them divided. `train` and `test` are then the first of them."""
 
+    choices: Mapping[str, str] = field(default_factory=dict)
+    """What was chosen where the format leaves it open, as `Choices.to_json` has it."""
+
     def __post_init__(self) -> None:
         problems = [*self._form_problems()]
         if not problems:
@@ -199,4 +202,5 @@ class Source(Generic[SplitT_co]):
             },
             "fingerprint": self.fingerprint,
             "notes": list(self.notes),
+            "choices": dict(self.choices),
         }

@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from resnetlab import files
+from resnetlab.data.choices import LEFT_OPEN, Choices
 from resnetlab.data.decode import image_facts
 from resnetlab.data.encoded import EncodedSplit
 from resnetlab.data.folder import IMAGE_SUFFIXES, is_hidden, open_folder
@@ -52,16 +53,16 @@ class Unpacked:
         return asdict(self)
 
 
-def open_unchanged(name_or_path: str) -> AnySource:
+def open_unchanged(name_or_path: str, choices: Choices = LEFT_OPEN) -> AnySource:
     """Open a source as `open_source` does; image files stay files, however small they are.
 
     Raises:
         UsageError, DataError: As `open_source`.
     """
-    source = open_source(name_or_path)
+    source = open_source(name_or_path, choices=choices)
     if source.reads_files or name_or_path in SOURCES:
         return source
-    return open_path(Path(name_or_path).expanduser(), holds_small=False)
+    return open_path(Path(name_or_path).expanduser(), holds_small=False, choices=choices)
 
 
 def unpack_source(

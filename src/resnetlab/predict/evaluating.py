@@ -6,6 +6,7 @@ from pathlib import Path
 
 from resnetlab.artefact.folder import is_folder
 from resnetlab.artefact.model import Description
+from resnetlab.data.choices import LEFT_OPEN, Choices
 from resnetlab.data.loaded import BadSamples
 from resnetlab.data.open import open_to_fit
 from resnetlab.data.recognise import AnySource, AnySplit
@@ -32,6 +33,7 @@ def evaluate_model(
     device: str = "auto",
     workers: int = -1,
     out: Path | str | None = None,
+    choices: Choices = LEFT_OPEN,
 ) -> Evaluation:
     """Score a model folder, or a .safetensors or .onnx file of ours, as `evaluate_run` does a run.
 
@@ -43,6 +45,7 @@ def evaluate_model(
         workers: Processes that read image files, -1 for as many as suit the machine.
         out: Where the result goes; None is NAME-eval/SPLIT-FINGERPRINT beside the file or folder, or in
             the working directory if nothing can be written there.
+        choices: What the data leaves open.
 
     Raises:
         UsageError: If no data is named, or it has no such split.
@@ -54,7 +57,7 @@ def evaluate_model(
     if data is None:
         raise UsageError(f"{path} does not know where its data lies", hint="Name it with --data.")
     classifier = Classifier.load(path, device=device)
-    source, notes = _open(data, classifier.description)
+    source, notes = _open(data, classifier.description, choices)
     scores = _score(classifier, _split(source, split), workers)
     beside = Path(os.path.abspath(path))
     folder = Path(f"{beside.name}-eval") / f"{split}-{source.fingerprint[:8]}"
@@ -112,10 +115,12 @@ def _score(classifier: Classifier, split: AnySplit, workers: int) -> Scores:
     return scores
 
 
-def _open(data: str, description: Description) -> tuple[AnySource, list[str]]:
+def _open(data: str, description: Description, choices: Choices) -> tuple[AnySource, list[str]]:
     """Return the data, its images of the network's size or files, and what to say of its classes."""
     height, width, channels = description.image_shape
-    source = open_to_fit(data, (height, width), classes=description.spec.classes, channels=channels)
+    source = open_to_fit(
+        data, (height, width), classes=description.spec.classes, channels=channels, choices=choices
+    )
     if (shape := _input_shape(source, description)) != description.image_shape:
         raise DataError(
             f"{source.name} has images of {shape} (height, width, channels), the network takes"

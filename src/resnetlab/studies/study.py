@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 from functools import partial
 from pathlib import Path
 
+from resnetlab.data.choices import LEFT_OPEN, Choices
 from resnetlab.data.recognise import AnySource
 from resnetlab.errors import DataError, Interrupted, UsageError
 from resnetlab.runs.directory import RunDirectory, lock_run
@@ -55,6 +56,7 @@ def resume_study(
     device: str = "auto",
     workers: int = -1,
     at_once: int = 0,
+    choices: Choices = LEFT_OPEN,
 ) -> dict[str, Result]:
     """Make what is left of the study at `path`: finished runs stay, begun ones go on, others begin.
 
@@ -65,6 +67,7 @@ def resume_study(
         device: auto, cpu, cuda or mps.
         workers: Processes that read image files, -1 for as many as suit the machine.
         at_once: As `train_study`.
+        choices: What to read differently than the study recorded.
 
     Raises:
         UsageError: If there is none.
@@ -75,7 +78,7 @@ def resume_study(
         raise UsageError(f"no study at {path}", hint="A run is gone on with by `resnetlab resume RUN`.")
     with lock_run(path):
         records = read_rows_of(path)
-        sources, plans, work = Sources(lambda recorded: reopen_source(recorded, data)), {}, {}
+        sources, plans, work = Sources(lambda recorded: reopen_source(recorded, data, choices)), {}, {}
         done: dict[str, Result] = {}
         for record in records:
             run = RunDirectory(path / record.name)

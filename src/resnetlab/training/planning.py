@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from resnetlab.data.choices import LEFT_OPEN, Choices
 from resnetlab.data.names import SOURCES
 from resnetlab.data.open import open_source
 from resnetlab.data.recognise import AnySource
@@ -92,6 +93,7 @@ def plan_run(
     *,
     workers: int = -1,
     source: AnySource | None = None,
+    choices: Choices = LEFT_OPEN,
 ) -> RunPlan:
     """Open the data and fit network, data and recipe to each other.
 
@@ -103,11 +105,12 @@ def plan_run(
         fixed: Fields of the spec that the data must not change.
         workers: Processes that read image files.
         source: The data, if it is open already.
+        choices: What the data leaves open, if it is not open yet.
 
     Raises:
         UsageError, DataError: If the data cannot be opened or the three do not fit.
     """
-    source = source or open_for(spec, data, fixed)
+    source = source or open_for(spec, data, fixed, choices=choices)
     spec = fit_to_source(spec, source, fixed)
     return make_plan(spec, source, absolute_source(data), recipe, device, workers)
 
@@ -116,12 +119,17 @@ _WITH_BACKGROUND = 1001
 """Classes of the networks that keep ImageNet's class 0, which no image has."""
 
 
-Opened = dict[tuple[str, int | None, int, int], AnySource]
-"""Sources that are open, by what was asked for: text, classes, size and channels of made images."""
+Opened = dict[tuple[str, Choices, int | None, int, int], AnySource]
+"""Sources that are open, by what was asked for: text, choices, classes, size and channels of made images."""
 
 
 def open_for(
-    spec: ModelSpec, data: str, fixed: Collection[str] = (), opened: Opened | None = None
+    spec: ModelSpec,
+    data: str,
+    fixed: Collection[str] = (),
+    opened: Opened | None = None,
+    *,
+    choices: Choices = LEFT_OPEN,
 ) -> AnySource:
     """Open the data for a network, which decides the size of made images and a background class.
 
@@ -130,6 +138,7 @@ def open_for(
         data: A dataset's name or path.
         fixed: Fields of the spec that the data must not change.
         opened: What is open already, for networks that share it; what is opened comes to it.
+        choices: What the data leaves open.
 
     Raises:
         UsageError, DataError: If it cannot be opened.
@@ -137,11 +146,15 @@ def open_for(
     decides = data in SOURCES or "classes" in fixed or spec.classes == _WITH_BACKGROUND
     classes = spec.classes if decides else None
     opened = {} if opened is None else opened
-    asked = (data, classes, spec.input_size, spec.in_channels)
+    asked = (data, choices, classes, spec.input_size, spec.in_channels)
     try:
         if asked not in opened:
             opened[asked] = open_source(
-                data, classes=classes, image_size=spec.input_size, channels=spec.in_channels
+                data,
+                classes=classes,
+                image_size=spec.input_size,
+                channels=spec.in_channels,
+                choices=choices,
             )
         return opened[asked]
     except DataError as error:
@@ -199,6 +212,7 @@ def source_record(plan: RunPlan) -> dict[str, Any]:
     """Return what identifies and finds a plan's data again, as plain JSON data."""
     return {
         "source": plan.source_text,
+        "choices": dict(plan.source.choices),
         "name": plan.source.name,
         "class_names": list(plan.source.class_names),
         "fingerprint": plan.source.fingerprint,

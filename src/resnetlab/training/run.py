@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from resnetlab.data.choices import LEFT_OPEN, Choices
 from resnetlab.data.open import open_source
 from resnetlab.data.recognise import AnySource
 from resnetlab.errors import DataError, ResnetlabError
@@ -79,7 +80,13 @@ def train_plan(plan: RunPlan, out: Path, observer: Observer, *, interrupt: Inter
 
 
 def resume_run(
-    path: Path, observer: Observer, *, data: str | None = None, device: str = "auto", workers: int = -1
+    path: Path,
+    observer: Observer,
+    *,
+    data: str | None = None,
+    device: str = "auto",
+    workers: int = -1,
+    choices: Choices = LEFT_OPEN,
 ) -> Result:
     """Go on with the run at `path` from its newest checkpoint, to its end.
 
@@ -89,6 +96,7 @@ def resume_run(
         data: Where its data lies now, if not where it was.
         device: auto, cpu, cuda or mps.
         workers: Processes that read image files, -1 for as many as suit the machine.
+        choices: What to read differently than the run recorded.
 
     Raises:
         UsageError: If there is no run at `path`.
@@ -100,7 +108,7 @@ def resume_run(
         if run.is_finished:
             observer.note(f"{path} is finished; there is nothing to resume.")
             return read_result(run)
-        source = reopen_source(run.read("data"), data)
+        source = reopen_source(run.read("data"), data, choices)
         return resume_plan(plan_of(run, source, pick_device(device), workers), run, observer)
 
 
@@ -111,8 +119,16 @@ def resume_plan(
     return _train_to_the_end(resume(run, plan, observer), plan, interrupt)
 
 
-def reopen_source(recorded: Mapping[str, Any], data: str | None = None) -> AnySource:
+def reopen_source(
+    recorded: Mapping[str, Any], data: str | None = None, choices: Choices = LEFT_OPEN
+) -> AnySource:
     """Return the source that a run's data.json records, from where it was or from where it lies now.
+
+    Args:
+        recorded: What data.json holds.
+        data: Where it lies now; None is where it was.
+        choices: Win over those that the run recorded. Of these, data elsewhere passes over what its
+            format does not know.
 
     Raises:
         DataError: If it cannot be opened.
@@ -124,10 +140,16 @@ def reopen_source(recorded: Mapping[str, Any], data: str | None = None) -> AnySo
         else "image_size" in recorded["preprocessing"]  # runs of earlier versions
     )
     text = data or recorded["source"]
+    chosen = choices.over(Choices.of(recorded.get("choices")), elsewhere=data is not None)
     try:
         classes = len(recorded["class_names"])
         return open_source(
-            text, classes=classes, image_size=height, channels=channels, holds_small=not reads_files
+            text,
+            classes=classes,
+            image_size=height,
+            channels=channels,
+            holds_small=not reads_files,
+            choices=chosen,
         )
     except ResnetlabError as error:
         raise DataError(

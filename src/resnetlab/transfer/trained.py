@@ -13,6 +13,7 @@ from resnetlab.artefact.folder import is_folder
 from resnetlab.artefact.imported import preprocessing_of
 from resnetlab.artefact.loading import is_artefact, load_artefact
 from resnetlab.artefact.model import Artefact
+from resnetlab.data.choices import LEFT_OPEN, Choices
 from resnetlab.data.open import open_to_fit
 from resnetlab.data.preprocessing import Preprocessing
 from resnetlab.data.recognise import AnySource
@@ -61,19 +62,22 @@ class Trained:
             digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy().data)
         return digest.hexdigest()
 
-    def open_data(self, name_or_path: str, spec: ModelSpec, side: int = 0) -> AnySource:
+    def open_data(
+        self, name_or_path: str, spec: ModelSpec, side: int = 0, *, choices: Choices = LEFT_OPEN
+    ) -> AnySource:
         """Return the new data, its images of the weights' size or in files that can be resized.
 
         Args:
             name_or_path: See `open_source`.
             spec: The network as it was trained.
             side: Of the images, in pixels, if another one is asked for.
+            choices: What the data leaves open.
 
         Raises:
             UsageError, DataError: As `open_source`.
         """
         side = side or self.preprocessing.geometry.side
-        return open_to_fit(name_or_path, (side, side), channels=spec.in_channels)
+        return open_to_fit(name_or_path, (side, side), channels=spec.in_channels, choices=choices)
 
     def fit(
         self, model: ResNet, class_names: tuple[str, ...], head: Literal["reset", "keep-shared", "strict"]
