@@ -93,7 +93,7 @@ def test_problems_are_told_with_their_lines_five_of_each(folder):
         f"{path}: line 10: has no path",
         f"{path}: line 11: has no label",
         f"{path}: line 12: has a label below 0",
-        f"{path}: line 13: has a split that is none of train, val, valid, validation, test",
+        f"{path}: line 13: has a split that is none of train, val, test",
         f"{path}: lines 2, 3, 4, 5, 6 and 2 more: no such file in {folder}",
         f"{path}: line 15: gives an earlier line's path another label",
         f"{path}: line 17: is an earlier line's path again",

@@ -12,7 +12,7 @@ import numpy as np
 
 from resnetlab.data.encoded import EncodedImage, EncodedSource, EncodedSplit
 from resnetlab.data.labelling import first_of
-from resnetlab.data.parts import PARTS, refuse_two_of_a_part, source_from_parts
+from resnetlab.data.parts import PARTS, parts_of, refuse_two_of_a_part, source_from_parts
 from resnetlab.errors import DataError, UsageError
 
 Table = Any  # the library has no types
@@ -94,6 +94,7 @@ def open_hf_dataset(
     label = _column(path, first.features, label_column, "ClassLabel", "label_column")
     parts: dict[str, EncodedSplit] = {}
     class_names = tuple(first.features[label].names)
+    said = parts_of(str(path), names)
     for name, table in tables.items():
         if label not in table.features or tuple(table.features[label].names) != class_names:
             raise DataError(f"{path}: the splits differ in their column {label}")
@@ -101,7 +102,7 @@ def open_hf_dataset(
         if np.isnan(labels).any():
             raise DataError(f"{path}: {name or 'dataset'} record {int(np.isnan(labels).argmax())}: no label")
         reader = HFReader(str(path.absolute()), name, image, len(table))
-        parts[PARTS.get(name.casefold(), "train")] = EncodedSplit(
+        parts[said.get(name, "train")] = EncodedSplit(
             reader, np.arange(len(table), dtype=np.int64), labels.astype(np.int64)
         )
     return source_from_parts(
@@ -123,7 +124,7 @@ def _split_names(path: Path) -> Sequence[str]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{listing}: cannot be read: {error}") from error
     if unknown := [name for name in names if name.casefold() not in PARTS]:
-        raise DataError(f"{path}: splits {first_of(unknown)} are none of {', '.join(PARTS)}")
+        raise DataError(f"{path}: splits {first_of(unknown)} are none of train, val, test")
     refuse_two_of_a_part(str(path), names)
     return names
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -10,24 +11,151 @@ from resnetlab.data.encoded import EncodedSource, EncodedSplit, Reader
 from resnetlab.data.split import hold_out
 from resnetlab.errors import DataError, UsageError
 
-PARTS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-"""What people call the splits, in lower case, and what we call them."""
+PARTS = {
+    "train": "train", "training": "train", "trn": "train", "trainval": "train",
+    "val": "val", "valid": "val", "validation": "val", "dev": "val", "development": "val",
+    "test": "test", "testing": "test", "tst": "test",
+    "eval": "test", "evaluation": "test", "holdout": "test", "heldout": "test",
+}  # fmt: skip
+"""What people call the splits, in lower case, and what we call them. See EITHER, too."""
+
+EITHER = frozenset({"eval", "evaluation", "holdout", "heldout"})
+"""Words for a split that is the test split, or, where another one is called test, the validation split."""
+
+_MEANINGLESS = frozenset(
+    [
+        "set",
+        "sets",
+        "data",
+        "dataset",
+        "datasets",
+        "image",
+        "images",
+        "img",
+        "imgs",
+        "pic",
+        "pics",
+        "picture",
+        "pictures",
+        "photo",
+        "photos",
+        "jpg",
+        "jpeg",
+        "png",
+        "split",
+        "splits",
+        "part",
+        "subset",
+        "folder",
+        "dir",
+        "seg",
+        "cls",
+        "clf",
+        "class",
+        "classes",
+        "classification",
+        "final",
+        "raw",
+        "new",
+        "orig",
+        "original",
+        "resized",
+        "cropped",
+        "full",
+        "all",
+        "my",
+        "the",
+        "ds",
+        "db",
+        "shard",
+        "shards",
+        "public",
+    ]
+)
+"""Words beside a split's that say nothing of what the pictures show."""
 
 TEST_DIVISOR = 5  # the test split is one fifth, as of the digits
 SPLIT_SEED = 0  # fixed, so that accuracies compare between runs of any seed
 
 
-def part_in(name: str) -> str | None:
-    """Return the split that a word of the name says, e.g. "val" for "imagenet-validation-00.tar"."""
-    words = re.split(r"[^a-z]+", name.casefold())
-    return next((PARTS[word] for word in words if word in PARTS), None)
+@dataclass(frozen=True, slots=True)
+class SplitName:
+    """A name that a split may have."""
+
+    part: str
+    """train, val or test; of EITHER's words it is test."""
+
+    is_either: bool
+    rest: str
+    """The other words that mean something: "station" of train_station, nothing of "training-set 2017"."""
+
+
+def split_name(name: str) -> SplitName | None:
+    """Return which split a name speaks of, e.g. train for seg_train, TrainSet and "train2017"; if any.
+
+    A name that speaks of two, as train_test_split does, is none of a split; train_val is train.
+    """
+    words = [word for each in _words(name) for word in _unglued(each)]
+    found = list(dict.fromkeys(word for word in words if word in PARTS))
+    parts = {PARTS[word] for word in found}
+    if not parts or (len(parts) > 1 and parts != {"train", "val"}):
+        return None
+    rest = [word for word in words if word not in PARTS and word not in _MEANINGLESS and len(word) > 1]
+    part = "train" if "train" in parts else parts.pop()
+    return SplitName(part, all(word in EITHER for word in found), " ".join(rest))
+
+
+def _words(name: str) -> list[str]:
+    """Return the words of a name in lower case; camel case divides, hold-out is one word."""
+    divided = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name)
+    text = " ".join(re.findall(r"[^\W\d_]+", divided)).casefold()
+    return re.sub(r"\b(hold|held) out\b", r"\1out", text).split()
+
+
+def _unglued(word: str) -> list[str]:
+    """Return "train", "set" for "trainset"."""
+    for known in PARTS:
+        if word.startswith(known) and word[len(known) :] in _MEANINGLESS:
+            return [known, word[len(known) :]]
+    return [word]
+
+
+def parts_of(where: str, names: Iterable[str]) -> dict[str, str]:
+    """Return the split of each of the names that speak of one, which lie beside each other.
+
+    Eval, evaluation and holdout mean test, and val where another name says test.
+
+    Raises:
+        DataError: If there are names of all three beside one of these, which then could be either.
+    """
+    read = {name: found for name in names if (found := split_name(name))}
+    sure = {found.part for found in read.values() if not found.is_either}
+    open_ones = [name for name, found in read.items() if found.is_either]
+    if open_ones and {"test", "val"} <= sure:
+        raise DataError(
+            f"{where}: {open_ones[0]} beside a validation and a test split could be either",
+            hint="Move it elsewhere, or rename what is not to be used.",
+        )
+    held = "val" if "test" in sure else "test"
+    return {name: held if found.is_either else found.part for name, found in read.items()}
+
+
+def sayer_of(path: str) -> str | None:
+    """Return that part of a path with "/" which says its split: the file's name, else a folder above it."""
+    return next((name for name in reversed(path.split("/")) if split_name(name)), None)
+
+
+def part_in(path: str) -> str | None:
+    """Return the split that a path says alone, e.g. "val" for "imagenet-validation-00.tar"."""
+    sayer = sayer_of(path)
+    return parts_of(path, [sayer])[sayer] if sayer else None
 
 
 def refuse_two_of_a_part(where: str, names: Iterable[str]) -> None:
     """Raise a DataError if two folders mean the same split, as valid and validation do."""
-    named = [(PARTS[name.casefold()], name) for name in names]
+    named = parts_of(where, names)
     for part in dict.fromkeys(PARTS.values()):
-        same = [name for each, name in named if each == part]
+        same = [name for name, each in named.items() if each == part]
         if len(same) > 1:
             raise DataError(f"{where}: {' and '.join(same)} both mean the {part} split", hint="Keep one.")
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from resnetlab.data.labelling import first_of
-from resnetlab.data.parts import part_in
+from resnetlab.data.parts import parts_of, sayer_of
 from resnetlab.errors import DataError
 
 _BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}")
@@ -59,9 +59,11 @@ def shard_parts(shards: Sequence[str]) -> dict[str, str]:
     """Return the split of each shard: that which its name or folder says, else train.
 
     Raises:
-        DataError: If some say one and others do not.
+        DataError: If some say one and others do not, or one says eval beside test and val.
     """
-    parts = {shard: part_in(shard) for shard in shards}
+    sayers = {shard: sayer_of(shard) for shard in shards}
+    said = parts_of(first_of(shards, 1), filter(None, dict.fromkeys(sayers.values())))
+    parts = {shard: said.get(sayer or "") for shard, sayer in sayers.items()}
     unknown = [shard for shard, part in parts.items() if part is None]
     if 0 < len(unknown) < len(shards):
         raise DataError(f"{first_of(unknown)}: of which split, beside shards named train, val or test?")

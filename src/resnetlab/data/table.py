@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from resnetlab.data.encoded import EncodedSource, FileReader, Names
 from resnetlab.data.labelling import number_classes, numbering_notes, refuse
-from resnetlab.data.parts import PARTS, divide_by_part, source_from_parts
+from resnetlab.data.parts import PARTS, divide_by_part, parts_of, source_from_parts
 from resnetlab.errors import DataError
 
 _PATH_TITLES = frozenset({"path", "file", "filename", "file_name", "filepath", "image", "image_path", "img"})
@@ -27,6 +27,7 @@ class Row(NamedTuple):
     place: str
     label: str
     part: str
+    """The word for the split, as it is written."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +59,13 @@ def open_csv(path: Path, *, for_scoring: bool = False) -> EncodedSource:
     refuse(str(path), problems)
     refuse(str(path), ["has no rows"] if not rows else [])
     class_names, labels = number_classes([row.label for row in rows])
+    said = parts_of(str(path), {row.part for row in rows})
     reader = FileReader(os.path.abspath(path.parent), Names.of(row.place for row in rows))
     return source_from_parts(
         name=path.stem,
         origin=str(path),
         class_names=class_names,
-        parts=divide_by_part(reader, [row.part for row in rows], labels),
+        parts=divide_by_part(reader, [said[row.part] for row in rows], labels),
         notes=numbering_notes(class_names),
         for_scoring=for_scoring,
     )
@@ -120,7 +122,7 @@ def _parse(cells: Sequence[str], columns: _Columns, line: int) -> tuple[Row, str
         return Row(line, "", "", ""), f"has fewer than {needed} columns"
     word = "train" if columns.split is None else cells[columns.split]
     place, label = cells[columns.path].replace("\\", "/"), cells[columns.label]
-    part = PARTS.get(word.casefold(), "")
+    part = word if word.casefold() in PARTS else ""
     problem = ""
     if not place:
         problem = "has no path"
@@ -129,7 +131,7 @@ def _parse(cells: Sequence[str], columns: _Columns, line: int) -> tuple[Row, str
     elif label.startswith("-") and label[1:].isdecimal():
         problem = "has a label below 0"
     elif not part:
-        problem = f"has a split that is none of {', '.join(PARTS)}"
+        problem = "has a split that is none of train, val, test"
     return Row(line, place, label, part), problem
 
 
