@@ -96,8 +96,20 @@ class Scores:
         }
 
 
+def answer_logits(logits_NK: Tensor) -> Tensor:
+    """Return logits whose softmax is the probabilities: of one logit x two, -x/2 and x/2.
+
+    The softmax of one logit is always 1; that of these two is 1 - sigmoid(x) and sigmoid(x), as a
+    network means it that was trained with the binary cross-entropy, label 1 for the second.
+    """
+    return torch.cat([-logits_NK / 2, logits_NK / 2], dim=1) if logits_NK.shape[1] == 1 else logits_NK
+
+
 class Scoring:
-    """Accumulates logits and labels on the device; one transfer at the end."""
+    """Accumulates logits and labels on the device; one transfer at the end.
+
+    A network of one logit has two classes, see `answer_logits`.
+    """
 
     def __init__(self, num_classes: int, device: torch.device) -> None:
         self._classes = num_classes
@@ -107,7 +119,7 @@ class Scoring:
 
     def add(self, logits_NK: Tensor, labels_N: Tensor) -> None:
         """Count one batch. Labels beyond the network's classes are our own mistake."""
-        logits_NK = logits_NK.float()
+        logits_NK = answer_logits(logits_NK.float())
         losses = torch.nn.functional.cross_entropy(logits_NK, labels_N, reduction="sum")
         self._loss += losses.to(self._loss.dtype)
         cells = labels_N * self._classes + logits_NK.argmax(1)

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from resnetlab.artefact.class_names import distinct_names, name_classes
+from resnetlab.artefact.class_names import class_count, distinct_names, logit_note, name_classes
 from resnetlab.artefact.model import Artefact, in_channels
 from resnetlab.artefact.places import looking_at
 from resnetlab.data.normalise import Normaliser
@@ -25,7 +25,8 @@ def import_weights(
         path: See `load_weights`.
         network: The network to load it as; None takes the one that the file holds.
         class_names: One for each class, in the order of the logits; those that occur twice get their
-            number behind them, and all are numbered if left out.
+            number behind them, and all are numbered if left out. One logit has two classes, the second
+            of which is the likelier the larger it is; a single name is the second's.
 
     Raises:
         UsageError: If the arguments do not allow it, the file is not there, or an extra is missing.
@@ -34,19 +35,12 @@ def import_weights(
     with looking_at(path):
         tensors, report = load_weights(network, path)
     spec = report.spec
-    if class_names and len(class_names) != spec.classes:
-        raise UsageError(f"{len(class_names)} class names, but the network has {spec.classes} classes")
-    notes = []
-    names, twice = distinct_names(class_names)
-    if twice:
-        notes.append(f"class names that occur twice got their number behind them: {', '.join(twice[:5])}")
-    if not class_names:
-        notes.append("no class names given: the classes are numbered (--classes FILE names them)")
+    names, notes = _named(class_names, spec.classes)
     preprocessing, more = preprocessing_of(report.preprocessing, spec)
     side = preprocessing.geometry.side
     artefact = Artefact(
         spec=spec,
-        class_names=name_classes(names, spec.classes),
+        class_names=names,
         preprocessing=preprocessing,
         image_shape=(side, side, spec.in_channels),
         origin=f"{Path(path).name}, {report.naming.dialect.title}",
@@ -55,6 +49,25 @@ def import_weights(
         notes=(*notes, *more),
     )
     return artefact, report
+
+
+def _named(given: Sequence[str], logits: int) -> tuple[tuple[str, ...], list[str]]:
+    """Return a name for each class, and what to say of them.
+
+    Raises:
+        UsageError: If there are not as many as classes.
+    """
+    count = class_count(logits)
+    if given and len(given) != count and not (logits == 1 and len(given) == 1):
+        raise UsageError(f"{len(given)} class names, but the network has {count} classes")
+    notes = []
+    distinct, twice = distinct_names(given)
+    if twice:
+        notes.append(f"class names that occur twice got their number behind them: {', '.join(twice[:5])}")
+    if not given:
+        notes.append("no class names given: the classes are numbered (--classes FILE or A,B,... names them)")
+    names = name_classes(distinct, logits)
+    return names, [*notes, *logit_note(names, logits)]
 
 
 def preprocessing_of(facts: InputFacts, spec: ModelSpec) -> tuple[Preprocessing, list[str]]:

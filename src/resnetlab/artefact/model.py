@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from torch import Tensor
 
-from resnetlab.artefact.class_names import repeated
+from resnetlab.artefact.class_names import class_count, name_classes, repeated
 from resnetlab.data.normalise import Floats, Normaliser
 from resnetlab.data.preprocessing import Geometry, Preprocessing, is_whole
 from resnetlab.errors import CheckpointError, ResnetlabError, UsageError
@@ -32,7 +32,7 @@ class Description:
     spec: ModelSpec
 
     class_names: tuple[str, ...]
-    """One for each logit."""
+    """One for each logit; two for a single one, whose sigmoid is the probability of the second."""
 
     preprocessing: Preprocessing
     """What was done to the images in evaluation."""
@@ -96,8 +96,11 @@ def from_texts(
         names = json.loads(texts["class_names"])
         if not isinstance(names, list):
             raise ValueError("class_names is no list")
+        spec = ModelSpec.from_json(json.loads(texts["spec"]))
+        if spec.classes == 1 and len(names) == 1:  # until 0.1.0 one logit had one name
+            names = list(name_classes(names, 1))
         return Description(
-            spec=ModelSpec.from_json(json.loads(texts["spec"])),
+            spec=spec,
             class_names=tuple(names),
             preprocessing=fit_geometry(Preprocessing.from_json(json.loads(texts["preprocessing"])), shape),
             image_shape=shape,
@@ -145,8 +148,8 @@ def description_problems(given: Description) -> Iterator[str]:
         yield "a class name is no text or empty"
     elif twice := repeated(names):
         yield f"class names occur twice: {', '.join(twice[:5])}"
-    if len(names) != spec.classes:
-        yield f"{len(names)} class names, but the network has {spec.classes} classes"
+    if len(names) != class_count(spec.classes):
+        yield f"{len(names)} class names, but the network has {class_count(spec.classes)} classes"
     if len(shape) != 3 or not all(is_whole(length) and length > 0 for length in shape):
         yield f"image_shape {shape} is no (height, width, channels)"
     else:

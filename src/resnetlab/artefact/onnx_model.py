@@ -71,10 +71,11 @@ class OnnxModel(nn.Module):
             raise CheckpointError(f"{place}: its graph is not the one that its description says")
         self.takes_pixels = kinds[outputs[0].name]
         expected = list(shape) if self.takes_pixels else [shape[2], *shape[:2]]
-        if inputs[0].shape[1:] != expected or outputs[0].shape[1:] != [spec.classes]:
+        width = len(self.description.class_names) if self.takes_pixels else spec.classes
+        if inputs[0].shape[1:] != expected or outputs[0].shape[1:] != [width]:
             raise CheckpointError(
                 f"{place}: the graph maps {inputs[0].shape[1:]} to {outputs[0].shape[1:]}, its description"
-                f" says {expected} to [{spec.classes}]"
+                f" says {expected} to [{width}]"
             )
         self._input = inputs[0].name
 

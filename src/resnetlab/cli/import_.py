@@ -6,7 +6,7 @@ from pathlib import Path
 
 from resnetlab.artefact import import_weights, write_folder
 from resnetlab.artefact.loading import is_artefact
-from resnetlab.artefact.places import default_name, refuse_taken
+from resnetlab.artefact.places import default_name, looking_at, refuse_taken
 from resnetlab.catalog import model_spec
 from resnetlab.cli.text import command_name, print_json
 from resnetlab.errors import DataError, UsageError
@@ -23,7 +23,7 @@ def import_file(options: argparse.Namespace) -> None:
             " ... --to folder` makes a model folder.",
         )
     network = model_spec(options.model) if options.model else None
-    names = read_class_names(Path(options.classes)) if options.classes else ()
+    names = class_names(options.classes) if options.classes else ()
     artefact, report = import_weights(options.file, network=network, class_names=names)
     out = Path(options.out or default_name(artefact.spec.name))
     write_folder(artefact, out)
@@ -34,6 +34,23 @@ def import_file(options: argparse.Namespace) -> None:
         print(note, file=sys.stderr)
     print(report)
     print(f"\n{out}")
+
+
+def class_names(text: str) -> tuple[str, ...]:
+    """Return the names that --classes gives: a file's, or those written out, as cat,dog.
+
+    Raises:
+        UsageError: If there is no such file, or a name is empty.
+        DataError: As `read_class_names`.
+    """
+    path = Path(text)
+    with looking_at(text):
+        if "," not in text or path.expanduser().exists():
+            return read_class_names(path)
+    names = tuple(name.strip() for name in text.split(","))
+    if "" in names:
+        raise UsageError(f"--classes {text}: name {names.index('') + 1} is empty")
+    return names
 
 
 def read_class_names(path: Path) -> tuple[str, ...]:

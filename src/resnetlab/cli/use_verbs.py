@@ -114,7 +114,11 @@ def add_import(verbs: Any) -> None:
         " or published weights: hf:OWNER/NAME[@REVISION], torchvision:NAME, https://...",
     )
     importing.add_argument("-o", "--out", metavar="FOLDER", help="the model folder (default: MODEL)")
-    importing.add_argument("--classes", metavar="FILE", help="the classes' names, one a line, in their order")
+    importing.add_argument(
+        "--classes",
+        metavar="FILE|A,B,...",
+        help="the classes' names in their order: a file with one a line, or written out: cat,dog",
+    )
     importing.add_argument(
         "--model", metavar="NAME", help="load it as this network (default: it is recognised)"
     )

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from resnetlab.artefact.model import Artefact
 from resnetlab.data.normalise import Normaliser, to_NCHW
 from resnetlab.errors import ResnetlabError
+from resnetlab.metrics import answer_logits
 from resnetlab.models import create_model
 from resnetlab.spec import ModelSpec
 
@@ -34,7 +35,7 @@ class PixelsToProbabilities(nn.Module):
         """Return the probabilities."""
         images_NCHW = to_NCHW(self.normaliser(images_NHWC), channels_last=False)
         logits_NK: Tensor = self.model(images_NCHW)
-        return logits_NK.softmax(1)
+        return answer_logits(logits_NK).softmax(1)
 
 
 @torch.no_grad()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from resnetlab import files
 from resnetlab.artefact.card import describe_preprocessing
+from resnetlab.artefact.class_names import logit_note
 from resnetlab.artefact.folder import (
     commit_new,
     folder_contents,
@@ -97,7 +98,8 @@ def export_model(
         files.write_file(out, made.contents)
     else:
         commit_new(out, made.contents)
-    return Exported(str(out), target, difference, made.notes)
+    notes = () if takes_pixels else logit_note(artefact.class_names, artefact.spec.classes)
+    return Exported(str(out), target, difference, (*made.notes, *notes))
 
 
 def _check_path(out: Path, suffixes: tuple[str, ...], target: str, *, replaces: bool) -> None:
@@ -150,7 +152,8 @@ def _hf(artefact: Artefact, out: Path, _: bool) -> _Made:
 def _keras(artefact: Artefact, out: Path, _: bool) -> _Made:
     name, spec, tensors = for_keras(artefact)
     content = keras_bytes(artefact, spec, tensors)
-    call = f"keras.applications.{name}(weights={out.name!r}, classes={spec.classes})"
+    sides = ', classifier_activation="sigmoid"' if spec.classes == 1 else ""  # softmax of one is always 1
+    call = f"keras.applications.{name}(weights={out.name!r}, classes={spec.classes}{sides})"
     order = "blue, green, red, as in all ResNets of Keras" if spec.order == "post" else "red, green, blue"
     given = describe_preprocessing(artefact.preprocessing)
     notes = (f"{call} takes it", f"its input: {given}; the channels are {order}")

@@ -38,13 +38,14 @@ def onnx_bytes(artefact: Artefact, *, takes_pixels: bool) -> bytes:
         value = _normalise(graph, value, artefact.preprocessing.normaliser, artefact.image_shape)
     value = _network(graph, value, artefact)
     result = PROBABILITIES if takes_pixels else LOGITS
+    answers = len(artefact.class_names) if takes_pixels else artefact.spec.classes
+    if takes_pixels and artefact.spec.classes == 1:
+        value = _two_sided(graph, value)
     graph.add("Softmax" if takes_pixels else "Identity", [value], result, axis=-1 if takes_pixels else None)
     kind = onnx.TensorProto.UINT8 if takes_pixels else onnx.TensorProto.FLOAT
     shape = [height, width, channels] if takes_pixels else [channels, height, width]
     inputs = [onnx.helper.make_tensor_value_info("images", kind, ["batch", *shape])]
-    outputs = [
-        onnx.helper.make_tensor_value_info(result, onnx.TensorProto.FLOAT, ["batch", artefact.spec.classes])
-    ]
+    outputs = [onnx.helper.make_tensor_value_info(result, onnx.TensorProto.FLOAT, ["batch", answers])]
     model = onnx.helper.make_model(
         onnx.helper.make_graph(graph.nodes, artefact.spec.name, inputs, outputs, graph.initialisers),
         opset_imports=[onnx.helper.make_opsetid("", OPSET)],
@@ -155,6 +156,12 @@ def _pool(graph: _Graph, value: str, layer: Pool, path: str) -> str:
     if layer.kind == "max":
         return graph.add("MaxPool", [value], path, **window)
     return graph.add("AveragePool", [value], path, count_include_pad=0, **window)
+
+
+def _two_sided(graph: _Graph, value: str) -> str:
+    """Append what `metrics.answer_logits` does with one logit."""
+    halves = graph.constant("sides", np.array([[-0.5, 0.5]], np.float32))
+    return graph.add("Mul", [value, halves], "logits.sides")
 
 
 def _normalise(graph: _Graph, value: str, normaliser: Normaliser, shape: tuple[int, int, int]) -> str:

@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from resnetlab.artefact.class_names import logit_note
 from resnetlab.artefact.loading import load_artefact, refuse_choice
 from resnetlab.artefact.model import Description
 from resnetlab.artefact.onnx_model import load_onnx
@@ -22,6 +23,7 @@ from resnetlab.data.geometry import Pixels
 from resnetlab.data.normalise import to_NCHW
 from resnetlab.data.preprocessing import Preprocessing
 from resnetlab.errors import CheckpointError, DataError, UsageError, nearest
+from resnetlab.metrics import answer_logits
 from resnetlab.models import ResNet
 from resnetlab.models.layers import at
 from resnetlab.predict.explaining import Explanation, explain
@@ -74,10 +76,12 @@ class Classifier:
             if device not in ("auto", "cpu"):
                 raise UsageError(f"{path}: an ONNX file runs on the CPU here, not on {device}")
             graph = load_onnx(path)
-            return cls(graph, graph.description, graph.preprocessing, torch.device("cpu"))
+            notes = logit_note(graph.description.class_names, graph.description.spec.classes)
+            return cls(graph, graph.description, graph.preprocessing, torch.device("cpu"), notes)
         artefact = load_artefact(path, weights=weights)
         model = artefact.model().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return cls(model, artefact, artefact.preprocessing, pick_device(device), artefact.notes)
+        notes = (*artefact.notes, *logit_note(artefact.class_names, artefact.spec.classes))
+        return cls(model, artefact, artefact.preprocessing, pick_device(device), notes)
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -227,7 +231,7 @@ class Classifier:
 
     def answers(self, logits_NK: Tensor, places: Sequence[str], top_k: int) -> list[Prediction]:
         """Return the most probable classes by the logits of images from these places."""
-        top = logits_NK.float().softmax(1).topk(min(top_k, len(self.class_names)), dim=1)
+        top = answer_logits(logits_NK.float()).softmax(1).topk(min(top_k, len(self.class_names)), dim=1)
         return [
             Prediction(
                 place,

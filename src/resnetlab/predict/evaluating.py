@@ -106,7 +106,7 @@ def _score(classifier: Classifier, split: AnySplit, workers: int) -> Scores:
     scores = score(
         classifier.model,
         reading.evaluation_set("chosen", split).batches(),
-        num_classes=classifier.description.spec.classes,
+        num_classes=len(classifier.class_names),
         device=classifier.device,
     )
     assert scores is not None
@@ -119,7 +119,7 @@ def _open(data: str, description: Description, choices: Choices) -> tuple[AnySou
     """Return the data, its images of the network's size or files, and what to say of its classes."""
     height, width, channels = description.image_shape
     source = open_to_fit(
-        data, (height, width), classes=description.spec.classes, channels=channels, choices=choices
+        data, (height, width), classes=len(description.class_names), channels=channels, choices=choices
     )
     if (shape := _input_shape(source, description)) != description.image_shape:
         raise DataError(

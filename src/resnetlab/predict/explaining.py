@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from resnetlab.data.geometry import Pixels
+from resnetlab.metrics import answer_logits
 from resnetlab.models import ResNet
 from resnetlab.models.layers import at
 
@@ -79,7 +80,7 @@ def explain(
     try:
         with torch.enable_grad():
             # The input asks for a gradient so that the maps have one whatever is frozen.
-            logits_K = model(input_1CHW.detach().clone().requires_grad_())[0]
+            logits_K = answer_logits(model(input_1CHW.detach().clone().requires_grad_()))[0]
             chosen = int(logits_K.argmax()) if index is None else index
             (gradient,) = torch.autograd.grad(logits_K[chosen], kept[0])
     finally:

@@ -34,6 +34,10 @@ def fit_head(
     """
     tensors, ledger = converted.tensors, converted.ledger
     keys = [key for key in initial if is_head(key)]
+    count = naming.spec.classes
+    if count == 1 and spec.classes != 1 and naming.has_head and head != "reset":
+        _split_logit(converted, keys)
+        count = 2
     if head != "strict" and not (head == "keep-shared" and naming.has_head):
         why = "asked for" if naming.has_head else "the file has no classifier"
         for key in keys:
@@ -53,7 +57,6 @@ def fit_head(
     if head == "keep-shared":
         _keep_shared(converted, keys, class_names, file_class_names, initial)
         return
-    count = naming.spec.classes
     if naming.name == "tensorflow-official" and (count, spec.classes) == (1001, 1000):
         for key in keys:
             tensors[key] = tensors[key][1:].clone()
@@ -64,6 +67,14 @@ def fit_head(
             hint="head=reset begins with a new classifier; head=keep-shared keeps the rows of the"
             f" class names that both have; classes={count} takes the file's.",
         )
+
+
+def _split_logit(converted: Converted, keys: Sequence[str]) -> None:
+    """Make of one logit x two, -x/2 and x/2: their softmax is its sigmoid."""
+    for key in keys:
+        row = converted.tensors[key]
+        converted.tensors[key] = torch.cat([-row / 2, row / 2])
+    converted.ledger.notes.append("the file's one logit became two, which give its sigmoid: no and yes")
 
 
 def _few(names: Sequence[str]) -> str:
