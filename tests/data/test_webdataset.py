@@ -1,12 +1,14 @@
 import gzip
 import json
 import pickle
+import re
 import tarfile
 from pathlib import Path
 
 import pytest
 
 from resnetlab.data import webdataset
+from resnetlab.data.choices import Choices
 from resnetlab.data.webdataset import open_webdataset
 from resnetlab.errors import DataError
 from tests.data.handles import held_after_refusal
@@ -109,11 +111,12 @@ def test_shards_of_no_split_beside_shards_of_one_are_refused(shards):
 @pytest.mark.parametrize(
     ("extra", "message"),
     [
-        ({"x.jpg": b"1"}, "images without a label: x.jpg\nEach needs a .cls"),
+        ({"x.jpg": b"1"}, "images without a label: .*x.jpg\nA label lies in NAME.cls"),
         ({"x.jpg": b"1", "x.cls": b""}, "x.cls: the label is '', neither"),
         ({"x.jpg": b"1", "x.cls": b"-1"}, "x.cls: the label -1 is below 0"),
+        ({"x.jpg": b"1", "x.cls": b"1\n2"}, "x.cls: 2 lines are not one label"),
         ({"x.jpg": b"1", "x.cls": b"\xff"}, "x.cls: has no label .Unicode"),
-        ({"x.jpg": b"1", "x.json": b'{"class": 1}'}, "x.json: has no label .KeyError"),
+        ({"x.jpg": b"1", "x.json": b'{"klass": 1}'}, "x.json: has no label .KeyError"),
         ({"x.jpg": b"1", "x.json": b"{"}, "x.json: has no label .JSONDecodeError"),
         ({"x.jpg": b"1", "x.json": b'{"label": [1]}'}, r"the label is \[1\], neither"),
         ({"x.jpg": b"1", "x.png": b"1", "x.cls": b"1"}, "x.jpg and x.png have the same name"),
@@ -123,7 +126,7 @@ def test_shards_of_no_split_beside_shards_of_one_are_refused(shards):
 def test_bad_members_are_named(shards, extra, message):
     write_tar(shards / "photos-train-000003.tar", extra)
 
-    with pytest.raises(DataError, match=f"photos-train-000003.tar.*{message}"):
+    with pytest.raises(DataError, match=f"(photos-train-000003.tar.*|){message}"):
         open_webdataset(shards)
 
 
@@ -146,7 +149,7 @@ def test_damage_is_an_error_and_never_the_end(shards):
 
 def test_the_index_is_made_once(shards, monkeypatch):
     first = open_webdataset(shards)
-    monkeypatch.setattr(webdataset, "index_tar", None)
+    monkeypatch.setattr(webdataset, "index_tar", pytest.fail)
 
     again = open_webdataset(shards)
 
@@ -255,3 +258,168 @@ def test_names_that_windows_wrote_are_understood(tmp_path):
     assert source.train.labels.tolist() == [0, 1]
     assert source.train.place(1) == "train-0.tar/my.photos/b.jpg"
     assert source.train.read(1).data == picture(2)
+
+
+def small_set(tmp_path, members_of, *, number=12):
+    """Write a shard of so many samples; `members_of(index, label)` are the files of one."""
+    found = {}
+    for index in range(number):
+        found |= members_of(index, index % 3)
+    write_tar(tmp_path / "d/photos-000000.tar", found)
+    return tmp_path / "d"
+
+
+def as_json(**content):
+    return json.dumps(content).encode()
+
+
+ANIMALS = ("cat", "dog", "owl")
+
+
+def truth(source):
+    """Return whether each image has the class that its number says."""
+    names = [source.class_names[label] for label in source.train.labels]
+    numbers = [int(re.sub(r"\D", "", source.train.place(i).rpartition("/")[2])) for i in range(len(names))]
+    return [name in (str(n % 3), ANIMALS[n % 3]) for name, n in zip(names, numbers, strict=True)]
+
+
+@pytest.mark.parametrize(
+    "members_of",
+    [
+        lambda i, k: {f"{i}.jpg": b"p", f"{i}.json": as_json(label=k), f"{i}.a.json": as_json(label="x")},
+        lambda i, k: {f"{i}.a.json": as_json(label="x"), f"{i}.jpg": b"p", f"{i}.json": as_json(label=k)},
+        lambda i, k: {f"{i}.jpg": b"p", f"{i}.cls": b"%d" % k, f"{i}.coarse.cls": b"7"},
+        lambda i, k: {f"{i}.coarse.cls": b"7", f"{i}.cls": b"%d" % k, f"{i}.jpg": b"p", f"{i}.json": b"{}"},
+        lambda i, k: {f"IMG v.{i}.jpg": b"p", f"IMG v.{i}.cls": b"%d" % k},
+        lambda i, k: {f"{i}.JPG": b"p", f"{i}.CLS": b"%d\n" % k},
+        lambda i, k: {f"{i}.jpg": b"p", f"{i}.seg.png": b"m", f"{i}.cls": b"%d" % k},
+        lambda i, k: {f"{i}.seg.png": b"m", f"{i}.jpg": b"p", f"{i}.cls": b"%d" % k},
+        lambda i, k: {f"{i}.jpg": b"p", f"{i}.txt": ANIMALS[k].encode()},
+        lambda i, k: {f"{i}.jpg": b"p", f"{i}.label": ANIMALS[k].encode()},
+        lambda i, k: {f"{i}.jpg": b"p", f"{i}.index": b"%d" % k},
+        lambda i, k: {f"{ANIMALS[k]}/{i}.jpg": b"p"},
+        lambda i, k: {f"./pets/{ANIMALS[k]}/sub/{i}.jpg": b"p"},
+        lambda i, k: {f"{i}.jpg": b"p", f"{i}.json": as_json(class_id=k, class_name=ANIMALS[k], url="http")},
+        lambda i, k: {f"{i}.jpg": b"p", f"{i}.json": as_json(width=3, category=ANIMALS[k])},
+        lambda i, k: {f"{i}.jpg": b"p", f"{i}.json": as_json(label=float(k))},
+        lambda i, k: {f"{i}.jpg": b"p", f"{i}.json": b"%d" % k},
+    ],
+)  # fmt: skip
+def test_the_label_is_the_one_of_the_very_same_name(tmp_path, members_of):
+    source = open_webdataset(small_set(tmp_path, members_of))
+
+    assert (len(source.train), len(source.class_names)) == (10, 3)
+    assert all(truth(source))
+
+
+def test_further_images_of_a_sample_are_noted(tmp_path):
+    source = open_webdataset(
+        small_set(tmp_path, lambda i, k: {f"{i}.jpg": b"p", f"{i}.seg.png": b"m", f"{i}.cls": b"%d" % k})
+    )
+
+    assert "further images of a sample, not read: .seg.png" in source.notes
+
+
+@pytest.mark.parametrize(
+    ("members_of", "message", "choice"),
+    [
+        (
+            lambda i, k: {f"{i}.left.jpg": b"p", f"{i}.right.jpg": b"p", f"{i}.cls": b"%d" % k},
+            "0.left.jpg, 0.right.jpg have the same name up to the first dot",
+            {"image_column": "right.jpg"},
+        ),
+        (
+            lambda i, k: {f"{i}.jpg": b"p", f"{i}.png": b"p", f"{i}.cls": b"%d" % k},
+            "0.jpg and 0.png have the same name",
+            {"image_column": "jpg"},
+        ),
+        (
+            lambda i, k: {f"{i}.jpg": b"p", f"{i}.species.cls": ANIMALS[k].encode()},
+            r"images without a label: 0.jpg, .*\n.*The shard has .species.cls",
+            {"label_column": "species.cls"},
+        ),
+        (
+            lambda i, k: {f"{i}.jpg": b"p", f"{i}.json": as_json(meta={"kind": ANIMALS[k]})},
+            r"has no label .KeyError.*\n.*It has 'meta'",
+            {"label_column": "meta.kind"},
+        ),
+        (
+            lambda i, k: {f"{i}.jpg": b"p", f"{i}.json": as_json(label={"id": k, "name": ANIMALS[k]})},
+            r"the label is an object of id, name\n.*label_column=label.id",
+            {"label_column": "label.name"},
+        ),
+        (
+            lambda i, k: {f"{i}.jpg": b"p", f"{i}.json": as_json(class_id=i, class_name=ANIMALS[k])},
+            r"class_id and class_name are different labels",
+            {"label_column": "class_name"},
+        ),
+        (
+            lambda i, k: {f"{i}.jpg": b"p", f"{i}.json": as_json(category=ANIMALS[k], target=7)},
+            r"has no label .*\n.*label_column=KEY. It has 'category', 'target'",
+            {"label_column": "category"},
+        ),
+        (
+            lambda i, k: {f"{i}.jpg": b"p", f"{i}.txt": b"a dog %d" % i, f"{i}.label": b"%d" % k},
+            "the label can be in .label or .txt",
+            {"label_column": "label"},
+        ),
+        (
+            lambda i, k: {f"{ANIMALS[k]}/{i}.jpg": b"p", f"{ANIMALS[k]}/{i}.txt": b"a dog %d" % i},
+            "the .txt files are no labels: 12 different texts for 12 images",
+            {"label_column": "folder"},
+        ),
+    ],
+)
+def test_where_a_label_can_be_in_several_places_it_is_asked_for(tmp_path, members_of, message, choice):
+    folder = small_set(tmp_path, members_of)
+
+    with pytest.raises(DataError, match=message):
+        open_webdataset(folder)
+    source = open_webdataset(folder, choices=Choices.of(choice))
+
+    assert len(source.class_names) == 3
+    assert all(truth(source))
+
+
+def test_shards_that_have_their_labels_in_different_places_are_refused(tmp_path):
+    write_tar(tmp_path / "d/0.tar", {"1.jpg": b"p", "1.txt": b"cat"})
+    write_tar(tmp_path / "d/1.tar", {"2.jpg": b"p", "2.cls": b"0"})
+
+    with pytest.raises(DataError, match=r"in different places: .txt \(0.tar\), .cls or .json \(1.tar\)"):
+        open_webdataset(tmp_path / "d")
+
+
+def test_splits_in_a_shard_are_seen_and_a_mixture_is_refused(tmp_path):
+    names = [f"{part}/{name}/{i}.jpg" for part in ("train", "val") for name in ANIMALS for i in range(3)]
+    write_tar(tmp_path / "d/photos.tar", dict.fromkeys(names, b"p"))
+
+    source = open_webdataset(tmp_path / "d")
+
+    assert (len(source.train), len(source.test), source.class_names) == (9, 9, ANIMALS)
+    write_tar(tmp_path / "d/photos.tar", dict.fromkeys([*names, "test/1.jpg"], b"p"))
+    assert any(
+        "test images in no class folder, left out: 1" in note
+        for note in open_webdataset(tmp_path / "d").notes
+    )
+    for more, message in (
+        ("extra/cat/1.jpg", "extra beside train, val"),
+        ("val/1.jpg", "without a label: val/1.jpg"),
+    ):
+        write_tar(tmp_path / "d/photos.tar", dict.fromkeys([*names, more], b"p"))
+        with pytest.raises(DataError, match=message):
+            open_webdataset(tmp_path / "d")
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_file_gives_names_to_numbers(tmp_path, first):
+    folder = small_set(tmp_path, lambda i, k: {f"{i}.jpg": b"p", f"{i}.cls": b"%d" % (k + first)})
+    (tmp_path / "names.txt").write_text("\n".join(ANIMALS) + "\n")
+
+    source = open_webdataset(folder, choices=Choices.of({"class_names": str(tmp_path / "names.txt")}))
+
+    assert source.class_names == ANIMALS
+    assert all(truth(source))
+    assert ("label 1 is the first class of names.txt" in source.notes) == bool(first)
+    (tmp_path / "names.txt").write_text("cat\ndog\n")
+    with pytest.raises(DataError, match=f"names 2 classes, there is a label {2 + first}"):
+        open_webdataset(folder, choices=Choices.of({"class_names": str(tmp_path / "names.txt")}))

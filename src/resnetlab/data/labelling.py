@@ -1,6 +1,7 @@
 """What every labelled collection is checked for, however its images are kept."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -103,6 +104,75 @@ def number_classes(labels: Sequence[str]) -> tuple[tuple[str, ...], Labels]:
     place = {name: index for index, name in enumerate(names)}
     indices = np.fromiter((place[label] for label in labels), np.int64, len(labels))
     return tuple(names), indices
+
+
+def label_text(value: object, where: str) -> str:
+    """Return a label of a JSON or a text file as text: a whole number, a name, or true and false.
+
+    Raises:
+        DataError: If it is anything else, naming `where`.
+    """
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not isinstance(value, str | int) or not str(value).strip():
+        raise DataError(f"{where}: the label is {value!r}, neither a whole number nor a name")
+    text = str(value).strip()
+    try:
+        text.encode()  # JSON can spell halves of characters
+    except UnicodeError as error:
+        raise DataError(f"{where}: has no label ({type(error).__name__}: {error})") from error
+    if text.startswith("-") and text[1:].isdecimal():
+        raise DataError(f"{where}: the label {text} is below 0")
+    return text
+
+
+def name_classes(
+    class_names: Sequence[str], labels: Labels, path: Path
+) -> tuple[tuple[str, ...], Labels, list[str]]:
+    """Return the classes that a file names, a line each, the labels as indices into them, and notes.
+
+    Labels that are whole numbers are the lines' numbers, from 0; from 1 if they are 1 to the number of
+    lines. Other labels are the names themselves, and the file gives their order.
+
+    Args:
+        class_names: As `number_classes` returns them.
+        labels: As `number_classes` returns them.
+        path: The file.
+
+    Raises:
+        DataError: If the file cannot be read, or names fewer classes than there are.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeError) as error:
+        raise DataError(
+            f"{path}: cannot be read: {error}", hint="A text file with one class a line."
+        ) from error
+    names = [line.strip() for line in lines if line.strip()]
+    found, indices = in_order_of(names, class_names, labels, str(path))
+    is_shifted = not set(class_names) <= set(names) and str(len(names)) in class_names
+    return found, indices, [f"label 1 is the first class of {path.name}"] * is_shifted
+
+
+def in_order_of(
+    names: Sequence[str], class_names: Sequence[str], labels: Labels, where: str
+) -> tuple[tuple[str, ...], Labels]:
+    """Return `names` as the classes and the labels as indices into them; see `name_classes`.
+
+    Raises:
+        DataError: If `names`, of the file at `where`, lacks a class.
+    """
+    place: dict[str, int] = {name: index for index, name in enumerate(names)}
+    if not set(class_names) <= place.keys() and all(map(_is_number, class_names)):
+        numbers = [*map(int, class_names)]
+        shift = 1 if min(numbers) == 1 and max(numbers) == len(names) else 0
+        place = {name: number - shift for name, number in zip(class_names, numbers, strict=True)}
+        if max(numbers) - shift >= len(names):
+            raise DataError(f"{where}: names {len(names):,} classes, there is a label {max(numbers):,}")
+    refuse(where, [f"lacks class {name}" for name in class_names if name not in place])
+    return tuple(names), np.array([place[name] for name in class_names], np.int64)[labels]
 
 
 def _is_number(label: str) -> bool:

@@ -64,7 +64,7 @@ FOLDER = Format("an image folder", open_folder)
 CIFAR = Format("CIFAR", read_cifar, ("label_column",))
 CSV = Format("a CSV", open_csv)
 TFRECORD = Format("TFRecord shards", open_tfrecord)
-WEBDATASET = Format("WebDataset shards", open_webdataset)
+WEBDATASET = Format("WebDataset shards", open_webdataset, ("image_column", "label_column", "class_names"))
 HUGGING_FACE = Format("a Hugging Face dataset", open_hf_dataset)
 
 

@@ -18,7 +18,7 @@ from resnetlab.download import cache_folder
 from resnetlab.errors import DataError, WriteError
 
 _MOST_ERRORS = 5
-_FORM = 3  # of what is kept; another number makes every index anew
+_FORM = 4  # of what is kept; another number makes every index anew
 
 Integers = npt.NDArray[np.int64]
 
@@ -47,6 +47,12 @@ class ShardIndex:
 
     unread: tuple[str, ...] = ()
     """Labels that are there without an image that can be read."""
+
+    others: tuple[str, ...] = ()
+    """Suffixes of further images of a sample, which are not read."""
+
+    label_source: str = ""
+    """What the labels were taken from, if the format leaves that open."""
 
     def __len__(self) -> int:
         return len(self.offsets)
@@ -164,7 +170,7 @@ def index_shard(path: Path, kind: str, build: Callable[[Path], ShardIndex]) -> S
 def _dump(index: ShardIndex) -> bytes:
     from safetensors.numpy import save
 
-    words = [index.labels, index.texts, index.synsets, index.unread]
+    words = [index.labels, index.texts, index.synsets, index.unread, index.others, [index.label_source]]
     arrays: dict[str, npt.NDArray[Any]] = {
         "offsets": index.offsets,
         "lengths": index.lengths,
@@ -183,7 +189,7 @@ def _load(path: Path) -> ShardIndex | None:
 
     try:
         kept = load(path.read_bytes())
-        labels, texts, synsets, unread = map(tuple, json.loads(kept["texts"].tobytes()))
+        labels, texts, synsets, unread, others, label_source = map(tuple, json.loads(kept["texts"].tobytes()))
         return ShardIndex(
             offsets=kept["offsets"],
             lengths=kept["lengths"],
@@ -193,6 +199,8 @@ def _load(path: Path) -> ShardIndex | None:
             synsets=synsets,
             names=Names(kept["names"].tobytes(), kept["name_ends"]),
             unread=unread,
+            others=others,
+            label_source=label_source[0],
         )
     except (OSError, SafetensorError, KeyError, ValueError, TypeError):
         return None

@@ -1,28 +1,34 @@
 """WebDataset shards: tar files in which an image and its label have the same name before the dot."""
 
+import functools
 import json
 import re
-import tarfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from resnetlab.data.encoded import EncodedImage, EncodedSource, Names
-from resnetlab.data.folder import IMAGE_SUFFIXES, is_hidden
-from resnetlab.data.labelling import first_of, number_classes, numbering_notes, refuse
+from resnetlab.data.by_folder import by_folder
+from resnetlab.data.choices import FLAG, LEFT_OPEN, Choices
+from resnetlab.data.encoded import EncodedImage, EncodedSource
+from resnetlab.data.labelling import (
+    first_of,
+    in_order_of,
+    name_classes,
+    number_classes,
+    numbering_notes,
+    refuse,
+)
 from resnetlab.data.parts import divide_by_part, source_from_parts
 from resnetlab.data.record_index import Records, ShardIndex, index_shards, join
 from resnetlab.data.shards import find_shards, shard_parts
-from resnetlab.data.tars import all_members, is_regular, opened, read_member
+from resnetlab.data.webdataset_index import BY_FOLDER, LABEL_HINT, index_tar
 from resnetlab.errors import DataError
 
 SHARD_NAME = re.compile(r"^(?P<stem>.*?)(?P<number>\d+)?\.tar$")
-_MOST_LABEL_BYTES = 2**20
 CLASSES = "classes.json"
 """A list of the class names in the order of their labels, which may lie beside the shards."""
 
@@ -38,8 +44,12 @@ class WebDatasetReader:
 
     def place(self, index: int) -> str:
         """Return e.g. "photos-000003.tar/n01440764_18.jpg"."""
+        return f"{self.records.shards[self.records.locate(index)[0]]}/{self.path_within(index)}"
+
+    def path_within(self, index: int) -> str:
+        """Return the image's path in its shard."""
         shard, number = self.records.locate(index)
-        return f"{self.records.shards[shard]}/{self.records.names[shard][number]}"
+        return self.records.names[shard][number]
 
     def size(self, index: int) -> int:
         """Return the image's length in bytes."""
@@ -52,48 +62,110 @@ class WebDatasetReader:
 
 
 def open_webdataset(
-    path: Path, *, progress: Callable[[int, int], None] | None = None, for_scoring: bool = False
+    path: Path,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    for_scoring: bool = False,
+    choices: Choices = LEFT_OPEN,
 ) -> EncodedSource:
     """Open the .tar shards in a folder, or those that a pattern such as x-{000..127}.tar names.
 
-    An image's label is in its .cls (a whole number or a name) or in the "label" of its .json. The
-    split is what a shard's name or folder says: train, val or test. A classes.json beside the shards
+    An image's label is in its .cls (a whole number or a name) or in the "label" of its .json, NAME.cls
+    beside NAME.jpg; else in the one other kind of file that lies beside all images (.txt, .label, ...), or
+    under the one other key that the JSONs have; without any such file it is the image's folder. The split is
+    what a shard's name or folder says: train, val or test. A classes.json beside the shards
     gives the order of the classes; else they are sorted.
 
     Args:
         path: A folder, a file or a pattern.
         progress: Is told how many shards are indexed, of how many.
         for_scoring: Whether it is to be scored: see `source_from_parts`.
+        choices: `image_column` and `label_column`, suffixes such as "left.jpg" and "coarse.cls", or a key
+            of the JSONs ("meta.label"), or "folder"; `class_names`.
 
     Raises:
         DataError: If a shard is missing from the sequence of numbers, damaged or compressed, or an
-            image has no label.
+            image has no label, or it can be in several places.
     """
     path = Path(path)
     root, shards = find_shards(path, SHARD_NAME)
     refuse(str(path), _missing_shards(shards))
-    part_of = shard_parts(shards)
-    indices = index_shards(root, shards, "webdataset", index_tar, progress)
+    indices = index_shards(
+        root, shards, _kind(choices), functools.partial(index_tar, choices=choices), progress
+    )
     reader = WebDatasetReader(join(root, shards, indices))
-    unread = _unread(shards, indices)
-    refuse(str(path), [] if len(reader) else ["; ".join(["the shards have no images", *unread])])
-    written = [index.labels[code] for index in indices for code in index.label_codes]
-    class_names, labels = _in_recorded_order(root / CLASSES, *number_classes(written))
-    parts = [part_of[shard] for shard, index in zip(shards, indices, strict=True) for _ in range(len(index))]
+    notes = _notes(shards, indices)
+    refuse(str(path), [] if len(reader) else ["; ".join(["the shards have no images", *notes])])
+    written, parts, more = _labels_and_parts(path, reader, shards, indices, choices)
+    class_names, labels = number_classes(written)
+    if choices.class_names:
+        class_names, labels, said = name_classes(class_names, labels, Path(choices.class_names))
+        more += said
+    else:
+        class_names, labels = _in_recorded_order(root / CLASSES, class_names, labels)
     return source_from_parts(
         name=root.resolve().name,
         origin=str(path),
         class_names=class_names,
         parts=divide_by_part(reader, parts, labels),
-        notes=[*numbering_notes(class_names), *unread],
+        notes=[*numbering_notes(class_names), *more, *notes],
         for_scoring=for_scoring,
     )
 
 
-def _unread(shards: Sequence[str], indices: Sequence[ShardIndex]) -> list[str]:
-    """Return what to say of labels without an image."""
+def _kind(choices: Choices) -> str:
+    """Return what the kept index of a shard depends on."""
+    return "|".join(["webdataset", choices.image_column, choices.label_column])
+
+
+def _labels_and_parts(
+    path: Path,
+    reader: WebDatasetReader,
+    shards: Sequence[str],
+    indices: Sequence[ShardIndex],
+    choices: Choices,
+) -> tuple[list[str], list[str], list[str]]:
+    """Return the label and the split of each image, and what to note.
+
+    Raises:
+        DataError: If the shards have their labels in different places, or there are none.
+    """
+    part_of = shard_parts(shards)
+    parts = [part_of[shard] for shard, index in zip(shards, indices, strict=True) for _ in range(len(index))]
+    written = [index.labels[code] for index in indices for code in index.label_codes]
+    if not any(written):
+        places = [reader.path_within(index) for index in range(len(reader))]
+        found = by_folder(places, str(path))
+        has_own = len(set(found.parts) - {""}) > 1
+        chosen = [own if has_own or not own else part for own, part in zip(found.parts, parts, strict=True)]
+        return found.labels, chosen, ["the classes are the folders in the shards", *found.notes]
+    if without := [reader.place(index) for index, label in enumerate(written) if not label]:
+        raise DataError(f"{path}: images without a label: {first_of(without)}", hint=LABEL_HINT)
+    whence = {index.label_source: shard for shard, index in zip(shards, indices, strict=True) if len(index)}
+    if len(whence) > 1:
+        told = [f"{source or '.cls or .json'} ({shard})" for source, shard in whence.items()]
+        raise DataError(
+            f"{path}: the shards have their labels in different places: {', '.join(told)}",
+            hint=f"Choose with {FLAG} label_column=SUFFIX.",
+        )
+    source = next(iter(whence))
+    distinct = len(set(written))
+    if source == ".txt" and not choices.label_column and 2 * distinct > len(written) + 1:
+        raise DataError(
+            f"{path}: the .txt files are no labels: {distinct:,} different texts for {len(written):,} images",
+            hint=f"{FLAG} label_column=txt takes them all the same, {BY_FOLDER} the folders instead.",
+        )
+    return written, parts, [f"the labels are those of {source}"] * bool(source and not choices.label_column)
+
+
+def _notes(shards: Sequence[str], indices: Sequence[ShardIndex]) -> list[str]:
+    """Return what to say of labels without an image, and of images beside those that are read."""
     names = [f"{shard}/{name}" for shard, index in zip(shards, indices, strict=True) for name in index.unread]
-    return [f"labels without an image that is read: {len(names):,} ({first_of(names)})"] * bool(names)
+    others = sorted({f".{suffix}" for index in indices for suffix in index.others})
+    return [
+        *[f"labels without an image that is read: {len(names):,} ({first_of(names)})"] * bool(names),
+        *[f"further images of a sample, not read: {first_of(others)}"] * bool(others),
+    ]
 
 
 def _in_recorded_order(
@@ -106,9 +178,7 @@ def _in_recorded_order(
         recorded = [str(name) for name in json.loads(path.read_text(encoding="utf-8"))]
     except (OSError, ValueError, TypeError) as error:
         raise DataError(f"{path}: no list of class names: {error}") from error
-    refuse(str(path), [f"lacks class {name}" for name in class_names if name not in recorded])
-    place = np.array([recorded.index(name) for name in class_names], np.int64)
-    return tuple(recorded), place[labels]
+    return in_order_of(recorded, class_names, labels, str(path))
 
 
 def _missing_shards(shards: Sequence[str]) -> Iterator[str]:
@@ -123,91 +193,3 @@ def _missing_shards(shards: Sequence[str]) -> Iterator[str]:
         missing = [f"{stem}{n:0{width}}.tar" for n in range(min(present), max(present)) if n not in present]
         if missing:
             yield f"{len(missing):,} shards are missing: {first_of(missing)}"
-
-
-class _Member(NamedTuple):
-    """What a tar has under one name."""
-
-    name: str
-    offset: int
-    length: int
-
-
-def index_tar(path: Path) -> ShardIndex:
-    """Find the images of a tar and their labels.
-
-    Raises:
-        DataError: If it is compressed, damaged or cut short, or an image is a hard link or has no
-            readable label.
-    """
-    images: dict[str, _Member] = {}
-    texts: dict[str, tarfile.TarInfo] = {}
-    objects: dict[str, tarfile.TarInfo] = {}
-    with opened(path) as archive:
-        for member in all_members(archive, path.name):
-            folder, _, name = member.name.rpartition("/")
-            if any(is_hidden(part) and part not in (".", "..") for part in member.name.split("/")):
-                continue
-            stem, _, suffix = name.partition(".")
-            key = f"{folder}/{stem}"
-            kind = "." + suffix.lower().rpartition(".")[2]
-            if kind in IMAGE_SUFFIXES and (member.islnk() or member.issparse()):
-                raise DataError(
-                    f"{path.name}: {member.name} is a hard link or has holes, and no plain file",
-                    hint="Make the archive again: tar --hard-dereference, and without --sparse.",
-                )
-            if not is_regular(member):
-                continue
-            if kind in IMAGE_SUFFIXES:
-                if key in images:
-                    raise DataError(f"{path.name}: {images[key].name} and {member.name} have the same name")
-                images[key] = _Member(member.name, member.offset_data, member.size)
-            elif kind == ".cls":
-                texts[key] = member
-            elif kind == ".json":
-                objects[key] = member
-        labels = objects | texts  # a .json beside a .cls may be about anything
-        chosen = {key: _read_label(archive, labels[key], path) for key in images if key in labels}
-    unread = [member.name for key, member in labels.items() if key not in images]
-    return _shard_index(path, images, chosen, unread)
-
-
-def _read_label(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> str:
-    where = f"{path.name}/{member.name}"
-    if member.size > _MOST_LABEL_BYTES:
-        raise DataError(f"{where}: {member.size:,} bytes are no label")
-    content = read_member(archive, member, path.name)
-    try:
-        text = content.decode().strip()
-        value = json.loads(text)["label"] if member.name.lower().endswith(".json") else text
-        str(value).encode()  # JSON can spell halves of characters
-    except (ValueError, KeyError, TypeError, RecursionError) as error:  # of JSON and Unicode: ValueErrors
-        raise DataError(f"{where}: has no label ({type(error).__name__}: {error})") from error
-    if not isinstance(value, str | int) or isinstance(value, bool) or value == "":
-        raise DataError(f"{where}: the label is {value!r}, neither a whole number nor a name")
-    if str(value).startswith("-"):
-        raise DataError(f"{where}: the label {value} is below 0")
-    return str(value)
-
-
-def _shard_index(
-    path: Path, images: dict[str, _Member], labels: dict[str, str], unread: Sequence[str]
-) -> ShardIndex:
-    if without := [image.name for key, image in images.items() if key not in labels]:
-        raise DataError(
-            f"{path.name}: images without a label: {first_of(without)}",
-            hint="Each needs a .cls or a .json of the same name beside it.",
-        )
-    chosen = [labels[key] for key in images]
-    distinct = sorted(set(chosen))
-    code = {label: index for index, label in enumerate(distinct)}
-    return ShardIndex(
-        offsets=np.array([image.offset for image in images.values()], np.int64),
-        lengths=np.array([image.length for image in images.values()], np.int64),
-        label_codes=np.array([code[label] for label in chosen], np.int64),
-        labels=tuple(distinct),
-        texts=("",) * len(distinct),
-        synsets=("",) * len(distinct),
-        names=Names.of(image.name for image in images.values()),
-        unread=tuple(unread),
-    )
