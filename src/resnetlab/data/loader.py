@@ -4,6 +4,7 @@ What a batch holds depends on its request alone, so that neither the number of w
 was interrupted can matter. torch's DataLoader moves requests and batches between the processes.
 """
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -198,7 +199,9 @@ def load(images: Images, requests: Iterable[Request], *, workers: int, pins: boo
         worker_init_fn=_begin_worker,
     )
     try:
-        for batch in loader:
+        with _main_set_aside():
+            batches = iter(loader)
+        for batch in batches:
             if batch.refusal:
                 raise DataError(batch.refusal[0], hint=batch.refusal[1])
             yield batch
@@ -213,6 +216,27 @@ def load(images: Images, requests: Iterable[Request], *, workers: int, pins: boo
 
 def _as_it_is(batch: Any) -> Any:
     return batch
+
+
+_SETTING_ASIDE = threading.Lock()  # of runs in threads, the second would set aside what the first has
+
+
+@contextlib.contextmanager
+def _main_set_aside() -> Iterator[None]:
+    """Keep the script that is running from the workers that start inside.
+
+    multiprocessing would run it again in each of them, to find its functions there. The workers need
+    none, and a script without `if __name__ == "__main__":` would train again in each.
+    """
+    main = vars(sys.modules["__main__"])
+    with _SETTING_ASIDE:
+        kept = {name: main[name] for name in ("__file__", "__spec__") if name in main}
+        main.pop("__file__", None)
+        main["__spec__"] = None
+        try:
+            yield
+        finally:
+            main.update(kept)
 
 
 def _begin_worker(number: int) -> None:

@@ -1,0 +1,77 @@
+"""Training with worker processes from a script as people write it: without a main guard."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.training.photographs import write_photographs
+
+TRAINS = """
+import resnetlab
+print("begins", flush=True)
+result = resnetlab.train("resnet8", data="photos", out="run", steps=2, batch=8, workers=1, image_size=32)
+print(result.step, __file__ is not None, __spec__, flush=True)
+"""
+
+LOADS_IN_THREADS = """
+import threading
+import numpy as np
+from resnetlab.data.folder import open_folder
+from resnetlab.data.loader import ForTraining, Images, Request, load
+from resnetlab.data.preparation import TrainingPreparation
+from resnetlab.recipe import Preparation
+
+print("begins", flush=True)
+before = {name: globals().get(name) for name in ("__file__", "__spec__")}
+preparation = ForTraining(TrainingPreparation(Preparation(image_size=24, train_crop="random-resized"), 0), (24, 24))
+images = Images(open_folder("photos").train, preparation, skips=False)
+wanted = [Request(np.arange(n, n + 4), np.zeros(4, np.int64), 24) for n in range(0, 12, 4)]
+sums = []
+
+def read():
+    sums.append(sum(int(batch.images.sum()) for batch in load(images, wanted, workers=1, pins=False)))
+
+threads = [threading.Thread(target=read) for _ in range(4)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(len(sums), len(set(sums)), before == {name: globals().get(name) for name in before}, flush=True)
+"""
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    write_photographs(tmp_path / "photos")
+    return tmp_path
+
+
+def output_of(work: Path, *command: str, typed: str = "") -> list[str]:
+    done = subprocess.run(
+        [sys.executable, *command],
+        input=typed,
+        cwd=work,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.splitlines()
+
+
+def test_a_script_without_a_main_guard_trains_once(work: Path) -> None:
+    (work / "script.py").write_text(TRAINS.replace("", ""))
+
+    assert output_of(work, "script.py") == ["begins", "2 True None"]
+
+
+@pytest.mark.parametrize("way", ["typed", "module"])
+def test_workers_that_threads_start_at_once_run_nothing_of_the_script(way: str, work: Path) -> None:
+    (work / "script.py").write_text(LOADS_IN_THREADS)
+    command = {"typed": ["-"], "module": ["-m", "script"]}[way]
+
+    found = output_of(work, *command, typed=LOADS_IN_THREADS if way == "typed" else "")
+
+    assert found == ["begins", "4 1 True"]
