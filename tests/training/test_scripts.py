@@ -26,8 +26,8 @@ from resnetlab.recipe import Preparation
 
 print("begins", flush=True)
 before = {name: globals().get(name) for name in ("__file__", "__spec__")}
-preparation = ForTraining(TrainingPreparation(Preparation(image_size=24, train_crop="random-resized"), 0), (24, 24))
-images = Images(open_folder("photos").train, preparation, skips=False)
+crops = TrainingPreparation(Preparation(image_size=24, train_crop="random-resized"), 0)
+images = Images(open_folder("photos").train, ForTraining(crops, (24, 24)), skips=False)
 wanted = [Request(np.arange(n, n + 4), np.zeros(4, np.int64), 24) for n in range(0, 12, 4)]
 sums = []
 

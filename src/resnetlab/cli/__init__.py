@@ -1,22 +1,37 @@
 """The command line: `resnetlab VERB ...`. The only room that prints."""
 
-import io
-import os
 import re
 import sys
 from collections.abc import Sequence
 
+from resnetlab.cli.output import standard_streams, why_unwritten
 from resnetlab.cli.parser import build_parser
 from resnetlab.cli.text import command_name
-from resnetlab.errors import ResnetlabError
+from resnetlab.errors import ResnetlabError, WriteError
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code (errors.py lists them)."""
+    with standard_streams() as output:
+        try:
+            try:
+                return _perform(arguments)
+            finally:
+                sys.stdout.flush()
+                if output and output.problem:  # met on the way, where it did not matter yet
+                    raise output.problem
+        except OSError as error:
+            if output is None or error is not output.problem:
+                raise
+            if isinstance(error, BrokenPipeError):  # the reader of our output has left; nothing to say
+                return 141
+            print(f"resnetlab: {why_unwritten(error)}", file=sys.stderr)
+            return WriteError.exit_code
+
+
+def _perform(arguments: list[str] | None) -> int:
     parser = build_parser()
     options = parser.parse_args(arguments)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="surrogateescape")  # names of files that are no UTF-8, as they are
     try:
         options.perform(options)
     except ResnetlabError as error:
@@ -28,9 +43,6 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("resnetlab: stopped", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # the reader of our output has left; nothing to say
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
     return 0
 
 

@@ -1,10 +1,10 @@
 """Showing a run as it goes: a live bar on a terminal, plain lines elsewhere."""
 
-import contextlib
 from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
+from resnetlab.cli.output import on_the_way
 from resnetlab.cli.text import block
 from resnetlab.units import format_bytes, format_seconds
 
@@ -18,7 +18,7 @@ class PlainWatcher:
     """Prints the start block and one line per evaluation."""
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+        self._stream = on_the_way(stream)
         self._num_steps = 0
         self._mark: tuple[int, float] | None = None  # samples and seconds at the last row
         self._now = (0, 0.0)
@@ -83,8 +83,7 @@ class PlainWatcher:
         return (self._now[0] - samples) / passed if passed > 0 else 0.0
 
     def _print(self, text: str) -> None:
-        with contextlib.suppress(BrokenPipeError):  # who reads it has left; the training has not
-            print(text, file=self._stream, flush=True)
+        print(text, file=self._stream, flush=True)
 
 
 class LiveWatcher(PlainWatcher):
@@ -139,7 +138,7 @@ def make_progress(stream: TextIO) -> "Progress":
         TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
         TextColumn("{task.fields[beside]}"),
         TimeRemainingColumn(),
-        console=Console(file=stream),
+        console=Console(file=on_the_way(stream)),
         transient=True,
         refresh_per_second=4,
     )

@@ -1,12 +1,12 @@
 """Showing several runs as they go: a bar for each on a terminal, a line for each end elsewhere."""
 
-import contextlib
 import threading
 import time
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, TextIO
 
+from resnetlab.cli.output import on_the_way
 from resnetlab.cli.watch import make_progress
 from resnetlab.errors import ResnetlabError
 from resnetlab.training.observer import Observer, Silence
@@ -21,7 +21,7 @@ class PlainStudyWatcher:
     """Prints a line when the study begins and one when a run ends."""
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+        self._stream = on_the_way(stream)
         self._lock = threading.Lock()
         self._ended = 0
         self._total = 0
@@ -73,7 +73,7 @@ class PlainStudyWatcher:
         """Show nothing."""
 
     def _print(self, text: str) -> None:
-        with self._lock, contextlib.suppress(BrokenPipeError):
+        with self._lock:
             print(text, file=self._stream, flush=True)
 
 

@@ -230,7 +230,7 @@ def _main_set_aside() -> Iterator[None]:
     """
     main = vars(sys.modules["__main__"])
     with _SETTING_ASIDE:
-        kept = {name: main[name] for name in ("__file__", "__spec__") if name in main}
+        kept = {name: value for name, value in main.items() if name in ("__file__", "__spec__")}
         main.pop("__file__", None)
         main["__spec__"] = None
         try:

@@ -1,0 +1,174 @@
+"""What a command prints, whatever stands behind it: another encoding, a full disk, nobody at all."""
+
+import codecs
+import contextlib
+import errno
+import io
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any, TextIO, TypeVar, cast
+
+_AS_IT_CAN = "resnetlab.as-it-can"
+_SPELT = {"±": "+-"}
+
+Stream = TypeVar("Stream", bound=io.TextIOWrapper)
+
+
+def _as_it_can(error: UnicodeError) -> tuple[str | bytes, int]:
+    r"""Write a character that an encoding lacks.
+
+    A byte of a name that is no text stays that byte, as `ls` shows it; others become \xe9 or \u4f60.
+    """
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    character, after = error.object[error.start], error.start + 1
+    has_bytes_for_letters = not error.encoding.lower().startswith(("utf-16", "utf-32", "utf_16", "utf_32"))
+    if "\udc80" <= character <= "\udcff" and has_bytes_for_letters:
+        return character.encode("ascii", "surrogateescape"), after
+    return _SPELT.get(character) or character.encode("ascii", "backslashreplace").decode(), after
+
+
+codecs.register_error(_AS_IT_CAN, _as_it_can)
+
+
+class Output(io.TextIOWrapper):
+    """Standard output; it shows every text, and remembers why it could not be written."""
+
+    problem: OSError | None = None
+
+    def write(self, text: str, /) -> int:
+        """Write the text.
+
+        Raises:
+            OSError: If that cannot be; `problem` is the same.
+        """
+        try:
+            return super().write(text)
+        except OSError as error:
+            self.problem = error
+            raise
+
+    def flush(self) -> None:
+        """Write what is held back; raises as `write`."""
+        try:
+            super().flush()
+        except OSError as error:
+            self.problem = error
+            raise
+
+
+class Remarks(io.TextIOWrapper):
+    """Standard error: what cannot be written there is lost, and the work goes on."""
+
+    def write(self, text: str, /) -> int:
+        """Write the text if that can be."""
+        with contextlib.suppress(OSError):
+            super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Write what is held back if that can be."""
+        with contextlib.suppress(OSError):
+            super().flush()
+
+
+class OnTheWay:
+    """A stream for what is shown while work goes on, which does not stop when nobody can see it any more."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._is_lost = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Write the text; when that fails first, say so on standard error, once."""
+        if not self._is_lost:
+            with self._going_on():
+                self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Write what is held back; as `write`."""
+        if not self._is_lost:
+            with self._going_on():
+                self._stream.flush()
+
+    @contextlib.contextmanager
+    def _going_on(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self._is_lost = True
+            if not isinstance(error, BrokenPipeError):  # else who reads it has left, and knows
+                print(f"resnetlab: {why_unwritten(error)}; the work goes on", file=sys.stderr)
+
+
+def on_the_way(stream: TextIO) -> TextIO:
+    """Return the stream for what is shown on the way, see `OnTheWay`."""
+    return cast(TextIO, OnTheWay(stream))
+
+
+def why_unwritten(error: OSError) -> str:
+    """Say in a line why the output could not be written."""
+    cause = os.strerror(error.errno or errno.EIO)
+    return f"the output could not be written: {'it is closed' if error.errno == errno.EBADF else cause}"
+
+
+@contextlib.contextmanager
+def standard_streams() -> Iterator[Output | None]:
+    """Print through `Output`, which is returned, and `Remarks` while inside.
+
+    Standard streams that are closed are opened, so that no other file takes their numbers. An output
+    that is no file, a notebook's, stays as it is: then None is returned.
+    """
+    before = sys.stdin, sys.stdout, sys.stderr
+    opened = [_open_closed(name) for name in ("stdin", "stdout", "stderr") if getattr(sys, name) is None]
+    output, remarks = _anew(sys.stdout, Output, _AS_IT_CAN), _anew(sys.stderr, Remarks, "backslashreplace")
+    sys.stdout, sys.stderr = output or sys.stdout, remarks or sys.stderr
+    try:
+        yield output
+    finally:
+        for ours in (output, remarks):
+            if ours:
+                _give_back(ours)
+        sys.stdin, sys.stdout, sys.stderr = before
+        for stream in opened:
+            stream.close()
+
+
+def _open_closed(name: str) -> TextIO:
+    """Open the standard stream: an output that cannot be written, or remarks that lead nowhere."""
+    descriptor = os.open(os.devnull, os.O_WRONLY if name == "stderr" else os.O_RDONLY)
+    stream = os.fdopen(descriptor, "r" if name == "stdin" else "w", encoding="utf-8")
+    setattr(sys, name, stream)
+    return stream
+
+
+def _anew(stream: TextIO, kind: type[Stream], errors: str) -> Stream | None:
+    """Return the stream as one of our kind, which writes into the same file; None if it is no file."""
+    if not isinstance(stream, io.TextIOWrapper):
+        return None
+    with contextlib.suppress(OSError):
+        stream.flush()
+    return kind(
+        stream.buffer,
+        encoding=stream.encoding,
+        errors=errors,
+        line_buffering=stream.line_buffering,
+        write_through=stream.write_through,
+    )
+
+
+def _give_back(ours: io.TextIOWrapper) -> None:
+    """Leave the file to the stream that had it; if it failed, lead it nowhere: Python would try again."""
+    try:
+        io.TextIOWrapper.flush(ours)
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, ours.fileno())
+        os.close(nowhere)
+        io.TextIOWrapper.flush(ours)
+    ours.detach()
