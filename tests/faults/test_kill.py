@@ -118,7 +118,7 @@ def check_signals(steps: list[int], tmp_path: Path, uninterrupted: dict[str, byt
         metrics = run / "metrics.jsonl"
         wanted = f'"step": {3 * (step // 3)},'.encode()
         assert wait_for(lambda: metrics.exists() and wanted in metrics.read_bytes(), process)  # noqa: B023
-        process.send_signal((signal.SIGTERM, signal.SIGINT)[number % 2])
+        process.send_signal((signal.SIGTERM, signal.SIGINT, signal.SIGHUP)[number % 3])
         output = finish(process, code=75)
         assert f"resnetlab resume {run}" in output
         assert "Traceback" not in output
@@ -128,7 +128,7 @@ def check_signals(steps: list[int], tmp_path: Path, uninterrupted: dict[str, byt
         assert final_bytes(run) == uninterrupted
 
 
-def test_ctrl_c_and_sigterm_save_and_a_new_process_goes_on_exactly(
+def test_ctrl_c_sigterm_and_a_closed_terminal_save_and_a_new_process_goes_on_exactly(
     tmp_path: Path, uninterrupted: dict[str, bytes]
 ) -> None:
     check_signals([3, 12, 24], tmp_path, uninterrupted)

@@ -33,10 +33,10 @@ from resnetlab.errors import DataError
 Integers = npt.NDArray[np.int64]
 _PREFETCHED = 2  # batches per worker
 TRAINERS_SIGNALS = tuple(
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGHUP") if hasattr(signal, name)
 )
-"""What the process that trains answers by saving, and its workers not at all: Ctrl-C, Slurm and others
-send them to the whole group."""
+"""What the process that trains answers by saving, and its workers not at all: Ctrl-C, Slurm, a terminal
+that closes and others send them to the whole group."""
 
 
 class Request(NamedTuple):

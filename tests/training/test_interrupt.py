@@ -1,0 +1,88 @@
+"""What a signal does while a run trains, and that every handler is back afterwards."""
+
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from resnetlab.data.loader import TRAINERS_SIGNALS
+from resnetlab.training.interrupt import Interrupt
+
+KILLS = [number for number in TRAINERS_SIGNALS if number != signal.SIGINT]
+
+
+class Ended(BaseException):
+    """Stands for the end of the process."""
+
+
+def end(number: int, frame: object) -> None:
+    raise Ended
+
+
+@pytest.fixture(autouse=True)
+def handlers() -> Iterator[None]:
+    """Signals end this process by an exception, as those of a user's own program may."""
+    before = {number: signal.getsignal(number) for number in TRAINERS_SIGNALS}
+    for number in KILLS:
+        signal.signal(number, end)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("first", TRAINERS_SIGNALS)
+def test_the_first_signal_is_noted_and_a_ctrl_c_after_it_stops_at_once(first: int) -> None:
+    with Interrupt() as interrupt:
+        signal.raise_signal(first)
+        assert interrupt.signal_name == signal.Signals(first).name
+
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("second", KILLS)
+def test_any_second_signal_does_what_it_did_before_but_for_the_closed_terminals(second: int) -> None:
+    with Interrupt() as interrupt:
+        signal.raise_signal(second)
+
+        if second == signal.SIGHUP:  # the kernel sends it, and the shell again
+            signal.raise_signal(second)
+        else:
+            with pytest.raises(Ended):
+                signal.raise_signal(second)
+        assert interrupt.is_requested
+
+
+@pytest.mark.parametrize("comes", [False, True])
+def test_afterwards_every_handler_is_as_it_was(comes: bool) -> None:
+    before = {number: signal.getsignal(number) for number in TRAINERS_SIGNALS}
+
+    with Interrupt() as interrupt, interrupt:
+        if comes:
+            signal.raise_signal(signal.SIGTERM)
+
+    assert {number: signal.getsignal(number) for number in TRAINERS_SIGNALS} == before
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="a terminal of Unix")
+def test_under_nohup_a_closed_terminal_does_not_count() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    with Interrupt() as interrupt:
+        signal.raise_signal(signal.SIGHUP)
+
+        assert not interrupt.is_requested
+
+
+def test_a_handler_from_outside_python_stays_and_its_signal_is_not_taken_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Python cannot name such a handler, and `signal.signal` refuses what it calls it."""
+    genuine = signal.getsignal
+    monkeypatch.setattr(signal, "getsignal", lambda n: None if n == signal.SIGTERM else genuine(n))
+
+    with Interrupt() as interrupt:
+        with pytest.raises(Ended):
+            signal.raise_signal(signal.SIGTERM)
+
+        assert not interrupt.is_requested
