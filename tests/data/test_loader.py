@@ -124,7 +124,7 @@ def test_the_trainers_signals_do_not_end_its_workers(source):
             os.kill(worker.pid, number)
 
     assert len([*batches]) == 7
-    assert {*TRAINERS_SIGNALS} == {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1}
+    assert {*TRAINERS_SIGNALS} == {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP}
 
 
 @dataclass(frozen=True)

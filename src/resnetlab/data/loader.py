@@ -199,9 +199,7 @@ def load(images: Images, requests: Iterable[Request], *, workers: int, pins: boo
         worker_init_fn=_begin_worker,
     )
     try:
-        with _main_set_aside():
-            batches = iter(loader)
-        for batch in batches:
+        for batch in _begun(loader):
             if batch.refusal:
                 raise DataError(batch.refusal[0], hint=batch.refusal[1])
             yield batch
@@ -216,6 +214,11 @@ def load(images: Images, requests: Iterable[Request], *, workers: int, pins: boo
 
 def _as_it_is(batch: Any) -> Any:
     return batch
+
+
+def _begun(loader: DataLoader[Loaded]) -> Iterator[Loaded]:
+    with _main_set_aside():
+        return iter(loader)
 
 
 _SETTING_ASIDE = threading.Lock()  # of runs in threads, the second would set aside what the first has
