@@ -10,7 +10,7 @@ from resnetlab.cli import main
 from resnetlab.data.choices import NAMES, Choices
 from resnetlab.data.cifar_layouts import COARSE_NAMES
 from resnetlab.data.open import open_source
-from resnetlab.errors import UsageError
+from resnetlab.errors import DataError, UsageError
 from resnetlab.plaindata import field_docs
 
 
@@ -25,6 +25,12 @@ def test_a_choice_that_is_misspelt_is_refused_with_the_nearest_one() -> None:
         Choices.parse(["label_column"])
     with pytest.raises(UsageError, match="takes a text"):
         Choices.of({"label_column": ["a"]})
+
+
+def test_a_choice_that_is_given_by_set_is_told_its_flag(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "resnet8", "--data", "digits", "--set", "label_column=x"]) == 2
+
+    assert "It is said of data: --data-set label_column=x" in capsys.readouterr().err
 
 
 def test_a_choice_that_the_format_does_not_leave_is_refused_with_those_that_it_leaves(tmp_path: Path) -> None:
@@ -112,3 +118,14 @@ def test_data_describe_tells_what_was_chosen(
     assert main(["data", "describe", str(tmp_path), "--data-set", "label_column=coarse", "--json"]) == 0
 
     assert json.loads(capsys.readouterr().out)["choices"] == {"label_column": "coarse"}
+
+
+def test_a_folder_that_is_called_as_a_dataset_is_mentioned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RESNETLAB_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "cifar100").mkdir()
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(DataError, match=r"not in the cache.*\n.*folder cifar100.*reached as \./cifar100"):
+        open_source("cifar100", download=False)

@@ -4,9 +4,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from resnetlab.data.choices import Choices
 from resnetlab.data.hf_dataset import is_hf_dataset, open_hf_dataset
+from resnetlab.data.open import open_source
 from resnetlab.errors import DataError, UsageError
 from tests.data.pictures import picture
+
+_TYPES = {int: "int64", str: "string", bool: "bool"}
 
 
 def make(labels, *, start=0, names=("cat", "dog"), **more):
@@ -16,7 +20,7 @@ def make(labels, *, start=0, names=("cat", "dog"), **more):
     features = datasets.Features(
         {"picture": datasets.Image(), "kind": datasets.ClassLabel(names=list(names))}
         | {
-            name: datasets.Value("int64") if isinstance(v[0], int) else datasets.Image()
+            name: datasets.Image() if isinstance(v[0], bytes) else datasets.Value(_TYPES[type(v[0])])
             for name, v in more.items()
         }
     )
@@ -65,16 +69,18 @@ def test_the_reader_pickles_without_its_table_and_serves_threads(tmp_path):
 
 def test_each_guard_fires(tmp_path):
     two = save(tmp_path / "two", train=make([0, 1], other=[picture(1)] * 2), test=make([0, 1]))
-    with pytest.raises(UsageError, match=r"2 columns of type Image\nChoose with image_column\. It has pict"):
+    with pytest.raises(
+        UsageError, match=r"2 columns of type Image\nChoose with --data-set image_column=NAME\. It has pict"
+    ):
         open_hf_dataset(two)
     assert len(open_hf_dataset(two, image_column="picture").train) == 2
-    with pytest.raises(UsageError, match="no column 'id' of type ClassLabel"):
+    with pytest.raises(UsageError, match="no column 'id' of type ClassLabel, text or whole numbers"):
         open_hf_dataset(two, image_column="picture", label_column="id")
     none = save(tmp_path / "none", train=make([0, None]), test=make([0, 1]))
     with pytest.raises(DataError, match="train record 1: no label"):
         open_hf_dataset(none)
-    odd = save(tmp_path / "odd", train=make([0, 1]), practice=make([0, 1]))
-    with pytest.raises(DataError, match="splits practice are none of train"):
+    odd = save(tmp_path / "odd", first=make([0, 1]), practice=make([0, 1]))
+    with pytest.raises(DataError, match=r"splits first, practice are none of train.*\n.*train_split=first"):
         open_hf_dataset(odd)
     differ = save(tmp_path / "differ", train=make([0, 1]), test=make([0, 1], names=("dog", "cat")))
     with pytest.raises(DataError, match="the splits differ in their column kind"):
@@ -111,3 +117,107 @@ def test_two_splits_of_one_meaning_are_refused(tmp_path):
 
     with pytest.raises(DataError, match="valid and validation both mean the val split"):
         open_hf_dataset(tmp_path)
+
+
+def opened(path, **choices):
+    return open_source(str(path), choices=Choices.of(choices), holds_small=False)
+
+
+def test_columns_are_chosen(tmp_path):
+    path = save(tmp_path / "d", train=make([0, 1], word=["b", "a"], good=[True, False]), test=make([1, 0]))
+    path = save(
+        tmp_path / "d",
+        train=make([0, 1], word=["b", "a"], good=[True, False], number=[7, 10]),
+        test=make([1, 0], start=9, word=["b", "b"], good=[True, True], number=[7, 7]),
+    )
+
+    found = {name: opened(path, label_column=name) for name in ("kind", "word", "good", "number")}
+
+    assert {name: source.class_names for name, source in found.items()} == {
+        "kind": ("cat", "dog"), "word": ("a", "b"), "good": ("false", "true"), "number": ("7", "10")
+    }  # fmt: skip
+    assert found["word"].train.labels.tolist() == [1, 0]
+    assert found["number"].choices == {"label_column": "number"}
+    with pytest.raises(UsageError, match=r"no column 'wort'.*\nDid you mean word"):
+        opened(path, label_column="wort")
+
+
+@pytest.mark.parametrize("title", ["label", "class_name", "Category"])
+def test_a_column_of_text_that_is_called_as_a_label_is_one(tmp_path, title):
+    parts = {
+        part: make([0, 0], start=at, id=[3, 4], **{title: ["owl", "auk"]}).remove_columns("kind")
+        for part, at in (("train", 0), ("test", 9))
+    }
+
+    source = opened(save(tmp_path / "d", **parts))
+
+    assert source.class_names == ("auk", "owl")
+    assert f"the labels are those of the column {title}" in source.notes
+
+
+def test_a_column_is_never_taken_for_the_label_because_it_is_the_only_one(tmp_path):
+    path = save(tmp_path / "d", train=make([0, 1], id=[3, 4]).remove_columns("kind"))
+
+    with pytest.raises(UsageError, match=r"no columns of type ClassLabel\n.*label_column=NAME.*id \(int64\)"):
+        opened(path)
+
+
+def test_other_splits_are_left_out_or_chosen(tmp_path):
+    path = save(tmp_path / "d", train=make([0, 1]), test=make([1, 0], start=9), extra=make([1, 0], start=20))
+
+    plain, chosen = opened(path), opened(path, train_split="train,extra")
+
+    assert any("splits that are left out: extra" in note for note in plain.notes)
+    assert (len(plain.train), len(chosen.train), len(chosen.test)) == (2, 4, 2)
+    assert [chosen.train.place(index) for index in (1, 2)] == ["train record 1", "extra record 0"]
+    assert chosen.train.read(3).data == picture(21)
+    assert pickle.loads(pickle.dumps(chosen.train)).read(2).data == picture(20)
+    with pytest.raises(UsageError, match="train_split=trian: no split trian\nDid you mean train"):
+        opened(path, train_split="trian")
+    assert len(opened(path, train_split="extra", test_split="none", val_split="test").test) == 2
+
+
+def test_a_test_split_whose_labels_are_secret_is_left_out(tmp_path):
+    path = save(tmp_path / "d", train=make([0, 1] * 5), test=make([-1, -1]), validation=make([0, 1], start=9))
+
+    source = opened(path)
+
+    assert "split test has no labels, it is left out" in source.notes
+    assert source.test.place(0) == "validation record 0"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "data/{}-00000-of-00001.parquet",
+        "{}-00000-of-00001-a1b2c3.parquet",
+        "default/{}/0000.parquet",
+        "pets-{}.parquet",
+    ],
+)
+def test_parquet_files_as_the_hub_has_them_are_read(tmp_path, monkeypatch, name):
+    monkeypatch.setenv("RESNETLAB_CACHE", str(tmp_path / "cache"))
+    for part, at in (("train", 0), ("test", 50)):
+        file = tmp_path / "hub" / name.format(part)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        make([0, 1, 1], start=at).to_parquet(str(file))
+
+    source = opened(tmp_path / "hub")
+
+    assert source.class_names == ("cat", "dog")
+    assert source.train.labels.tolist() == [0, 1, 1]
+    assert source.test.read(1).data == picture(51)
+    assert pickle.loads(pickle.dumps(source.test)).read(2).data == picture(52)
+
+
+def test_subsets_of_a_hub_folder_are_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setenv("RESNETLAB_CACHE", str(tmp_path / "cache"))
+    for subset in ("large", "small"):
+        for part in ("train", "test"):
+            (tmp_path / "hub" / subset).mkdir(parents=True, exist_ok=True)
+            make([0, 1]).to_parquet(str(tmp_path / f"hub/{subset}/{part}-00000-of-00001.parquet"))
+
+    with pytest.raises(UsageError, match="2 subsets\nChoose with --data-set subset=NAME: large, small"):
+        opened(tmp_path / "hub")
+
+    assert len(opened(tmp_path / "hub", subset="small").train) == 2

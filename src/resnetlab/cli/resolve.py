@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from resnetlab.catalog import model_spec
+from resnetlab.data.choices import FLAG
+from resnetlab.data.choices import NAMES as CHOICES
 from resnetlab.errors import UsageError, nearest
 from resnetlab.recipe import Recipe
 from resnetlab.recipes import list_recipes, named_recipe
@@ -42,6 +44,7 @@ def split_settings(texts: list[str]) -> tuple[dict[str, str], dict[str, object]]
             knobs[name] = parse_knob(name, value)
         else:
             hint = nearest(name, [*known, *KNOBS, *_LENGTHS])
+            hint = f"It is said of data: {FLAG} {text}" if name in CHOICES else hint
             raise UsageError(
                 f"--set {text}: neither the recipe nor the model has a value {name!r}",
                 hint=hint

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -117,6 +118,42 @@ class EncodedSplit(Samples):
                 for index in range(len(split)):
                     digest.update(split.read(index).data)
         return digest.hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class _JoinedReader:
+    """The images of several readers, one after the other."""
+
+    readers: tuple[Reader, ...]
+    ends: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return self.ends[-1]
+
+    def _locate(self, index: int) -> tuple[Reader, int]:
+        number = bisect_right(self.ends, index)
+        return self.readers[number], index - (self.ends[number - 1] if number else 0)
+
+    def read(self, index: int) -> EncodedImage:
+        reader, own = self._locate(index)
+        return reader.read(own)
+
+    def place(self, index: int) -> str:
+        reader, own = self._locate(index)
+        return reader.place(own)
+
+    def size(self, index: int) -> int:
+        reader, own = self._locate(index)
+        return reader.size(own)
+
+
+def joined_splits(parts: Sequence[tuple[Reader, Labels]]) -> EncodedSplit:
+    """Return one split of all the images of several readers, with their labels."""
+    readers = tuple(reader for reader, _ in parts)
+    ends = tuple(accumulate(map(len, readers)))
+    labels = np.concatenate([labels for _, labels in parts])
+    reader = readers[0] if len(readers) == 1 else _JoinedReader(readers, ends)
+    return EncodedSplit(reader, np.arange(ends[-1], dtype=np.int64), labels)
 
 
 class EncodedSource(Source[EncodedSplit]):

@@ -1,21 +1,40 @@
-"""Hugging Face datasets that `save_to_disk` wrote: a column of images and one of class labels."""
+"""Hugging Face datasets: what `save_to_disk` wrote, and Parquet or Arrow files as the hub has them."""
 
+import contextlib
 import functools
 import importlib
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from resnetlab.data.encoded import EncodedImage, EncodedSource, EncodedSplit
-from resnetlab.data.labelling import first_of
-from resnetlab.data.parts import PARTS, parts_of, refuse_two_of_a_part, source_from_parts
-from resnetlab.errors import DataError, UsageError
+from resnetlab.data.choices import FLAG, LEFT_OPEN, Choices
+from resnetlab.data.encoded import EncodedImage, EncodedSource, Reader, joined_splits
+from resnetlab.data.labelling import (
+    LABEL_TITLES,
+    Labels,
+    first_of,
+    label_text,
+    name_classes,
+    number_classes,
+    numbering_notes,
+)
+from resnetlab.data.named_splits import SPLIT_CHOICES, named_splits
+from resnetlab.data.parts import source_from_parts
+from resnetlab.download import cache_folder
+from resnetlab.errors import DataError, UsageError, nearest
 
 Table = Any  # the library has no types
+
+CHOICES = ("image_column", "label_column", *SPLIT_CHOICES, "subset", "class_names")
+_FILES = (".parquet", ".arrow")
+_NUMBERED = re.compile(r"-\d{4,}-of-\d{4,}(-[0-9a-f]+)?$")
+_MOST_DEPTH = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,8 +42,13 @@ class HFReader:
     """The images of one split of a dataset on disk, which each process maps into memory itself."""
 
     path: str
+    """The folder that `save_to_disk` wrote; empty if there are files."""
+
+    files: tuple[str, ...]
+    """Arrow files, in their order."""
+
     split: str
-    """The split's folder; empty if the dataset has no splits."""
+    """The split's name; empty if the dataset has no splits."""
 
     column: str
     num_images: int
@@ -54,7 +78,8 @@ class HFReader:
 
     @functools.cached_property
     def _table(self) -> Table:
-        return _undecoded(_load(Path(self.path, self.split)), self.column)
+        table = _load(Path(self.path)) if self.path else _load_files(self.files)
+        return _undecoded(table, self.column)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the mapped table behind."""
@@ -66,81 +91,160 @@ def is_hf_dataset(path: Path) -> bool:
     return (path / "dataset_dict.json").is_file() or (path / "state.json").is_file()
 
 
+def has_table_files(path: Path) -> bool:
+    """Return whether the folder holds Parquet or Arrow files, as a download of the hub does."""
+    return bool(_table_files(path))
+
+
 def open_hf_dataset(
     path: Path,
     *,
     image_column: str | None = None,
     label_column: str | None = None,
     for_scoring: bool = False,
+    choices: Choices = LEFT_OPEN,
 ) -> EncodedSource:
-    """Open what `save_to_disk` wrote: a Dataset or a DatasetDict.
+    """Open what `save_to_disk` wrote, or a file or folder of Parquet or Arrow files.
+
+    The image column is the only one of type Image, the label column the only one of type ClassLabel, whose
+    names are the classes; without any the only one of text or whole numbers that is called as a label is.
 
     Args:
-        path: The folder.
-        image_column: The column of images; None takes the only one.
-        label_column: The column of type ClassLabel, whose names are the classes; None takes the only
-            one.
+        path: The folder, or a .parquet or .arrow file.
+        image_column: As in `choices`.
+        label_column: As in `choices`.
         for_scoring: Whether it is to be scored: see `source_from_parts`.
+        choices: See CHOICES.
 
     Raises:
-        UsageError: If the library `datasets` is not installed, or a column is not there.
-        DataError: If the folder holds no such dataset or a label is missing.
+        UsageError: If the library `datasets` is not installed, or a column or split is not there or must be
+            chosen.
+        DataError: If there is no such dataset, or a label is missing.
     """
     path = Path(path)
-    names = _split_names(path)
-    tables = {name: _load(path / name) for name in names}
-    first = next(iter(tables.values()))
-    image = _column(path, first.features, image_column, "Image", "image_column")
-    label = _column(path, first.features, label_column, "ClassLabel", "label_column")
-    parts: dict[str, EncodedSplit] = {}
-    class_names = tuple(first.features[label].names)
-    said = parts_of(str(path), names)
-    for name, table in tables.items():
-        if label not in table.features or tuple(table.features[label].names) != class_names:
-            raise DataError(f"{path}: the splits differ in their column {label}")
-        labels = np.array(table.with_format(None)[label], np.float64)
-        if np.isnan(labels).any():
-            raise DataError(f"{path}: {name or 'dataset'} record {int(np.isnan(labels).argmax())}: no label")
-        reader = HFReader(str(path.absolute()), name, image, len(table))
-        parts[said.get(name, "train")] = EncodedSplit(
-            reader, np.arange(len(table), dtype=np.int64), labels.astype(np.int64)
-        )
+    asked_image, asked_label = image_column or choices.image_column, label_column or choices.label_column
+    sources = _split_sources(path, choices.subset)
+    splits = named_splits(str(path), [*sources], choices) if [*sources] != [""] else None
+    parts_by_name = splits.parts if splits else {"": "train"}
+    readers, tables = {}, {}
+    for name in parts_by_name:
+        tables[name], files = _table_of(sources[name])
+        folder = "" if files else str(Path(sources[name][0]).absolute())
+        readers[name] = functools.partial(HFReader, folder, files, name)
+    features = next(iter(tables.values())).features
+    image = _image_column(path, features, asked_image)
+    label = _label_column(path, features, asked_label)
+    _refuse_different(path, label, features, tables)
+    class_names, labels, notes = _labels(path, tables, label, Path(choices.class_names or "."), choices)
+    found: dict[str, list[tuple[Reader, Labels]]] = {}
+    for name, own in labels.items():
+        found.setdefault(parts_by_name[name], []).append((readers[name](image, len(tables[name])), own))
     return source_from_parts(
-        name=path.resolve().name,
+        name=path.resolve().name.removesuffix(".parquet"),
         origin=str(path),
         class_names=class_names,
-        parts=parts,
+        parts={part: joined_splits(each) for part, each in found.items()},
+        notes=[*(splits.notes if splits else ()), *notes],
         for_scoring=for_scoring,
     )
 
 
-def _split_names(path: Path) -> Sequence[str]:
-    """Return the folders of the splits, or an empty name for a dataset without splits."""
+def _split_sources(path: Path, subset: str) -> dict[str, list[Path]]:
+    """Return by split the folder that `save_to_disk` wrote, or its files; an empty name without splits."""
     listing = path / "dataset_dict.json"
-    if not listing.is_file():
-        return [""]
-    try:
-        names = [str(name) for name in json.loads(listing.read_text(encoding="utf-8"))["splits"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{listing}: cannot be read: {error}") from error
-    if unknown := [name for name in names if name.casefold() not in PARTS]:
-        raise DataError(f"{path}: splits {first_of(unknown)} are none of train, val, test")
-    refuse_two_of_a_part(str(path), names)
-    return names
+    if listing.is_file():
+        try:
+            names = [str(name) for name in json.loads(listing.read_text(encoding="utf-8"))["splits"]]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{listing}: cannot be read: {error}") from error
+        return {name: [path / name] for name in names}
+    if path.is_file():
+        return {"": [path]}
+    if is_hf_dataset(path):
+        return {"": [path]}
+    subsets: dict[str, dict[str, list[Path]]] = {}
+    for file in _table_files(path):
+        folders = [part for part in file.relative_to(path).parts[:-1] if part not in ("data", "snapshots")]
+        stem = _NUMBERED.sub("", file.stem)
+        if stem.isdecimal() and folders:  # CONFIG/SPLIT/0000.parquet, the hub's own conversion
+            stem = folders.pop()
+        subsets.setdefault("/".join(folders), {}).setdefault(stem, []).append(file)
+    if not subset and len(subsets) == 1:
+        return next(iter(subsets.values()))
+    if subset not in subsets:
+        shown = [name or "." for name in subsets]
+        raise UsageError(
+            f"{path}: " + (f"no subset {subset}" if subset else f"{len(subsets)} subsets"),
+            hint=f"{nearest(subset, shown)} Choose with {FLAG} subset=NAME: {first_of(shown)}.".strip(),
+        )
+    return subsets[subset]
 
 
-def _load(path: Path) -> Table:
+def _table_files(path: Path) -> list[Path]:
+    """Return the Parquet files in and below a folder; Arrow files if there are none."""
+    below = [path.glob("*/" * depth + "*") for depth in range(_MOST_DEPTH)]
+    files = [each for level in below for each in level if each.suffix in _FILES and each.is_file()]
+    parquet = [each for each in files if each.suffix == ".parquet"]
+    return sorted(parquet or files)
+
+
+def _table_of(source: Sequence[Path]) -> tuple[Table, tuple[str, ...]]:
+    """Return the table of a split, and the Arrow files that it lies in if no folder of the library's does."""
+    if source[0].is_dir():
+        return _load(source[0]), ()
+    if source[0].suffix == ".arrow":
+        files = tuple(str(file.absolute()) for file in source)
+        return _load_files(files), files
+    table = _from_parquet(source)
+    return table, tuple(file["filename"] for file in table.cache_files)
+
+
+def _library(path: Path) -> Any:
     try:
-        datasets = importlib.import_module("datasets")
+        return importlib.import_module("datasets")
     except ModuleNotFoundError as error:
         raise UsageError(
             f"{path} is a Hugging Face dataset; reading it needs the library datasets",
             hint="`pip install resnetlab[data]` installs it.",
         ) from error
+
+
+@contextlib.contextmanager
+def _told_as_data_error(path: Path) -> Iterator[None]:
     try:
-        return datasets.load_from_disk(str(path))
+        yield
+    except UsageError:
+        raise
     except Exception as error:  # Arrow and the library raise kinds of their own
         raise DataError(f"{path}: not a readable dataset: {error}") from error
+
+
+def _load(path: Path) -> Table:
+    with _told_as_data_error(path):
+        return _library(path).load_from_disk(str(path))
+
+
+def _load_files(files: Sequence[str]) -> Table:
+    """Return the table that lies in Arrow files."""
+    library = _library(Path(files[0]))
+    with _told_as_data_error(Path(files[0])):
+        tables = [library.Dataset.from_file(file) for file in files]
+        return library.concatenate_datasets(tables)
+
+
+def _from_parquet(files: Sequence[Path]) -> Table:
+    """Return the table of Parquet files, which the library writes into our cache as Arrow, once."""
+    library = _library(files[0])
+    bars = importlib.import_module("datasets.utils.logging")
+    was_on = bars.is_progress_bar_enabled()
+    bars.disable_progress_bar()
+    try:
+        with _told_as_data_error(files[0]):
+            cache = str(cache_folder() / "parquet")
+            return library.Dataset.from_parquet([str(file.absolute()) for file in files], cache_dir=cache)
+    finally:
+        if was_on:
+            bars.enable_progress_bar()
 
 
 def _undecoded(table: Table, column: str) -> Table:
@@ -148,17 +252,108 @@ def _undecoded(table: Table, column: str) -> Table:
     return table.with_format(None).select_columns([column]).cast_column(column, image_type)
 
 
-def _column(path: Path, features: Mapping[str, Any], asked: str | None, kind: str, option: str) -> str:
-    """Return the name of the column of a type: that which was asked for, or the only one."""
-    fitting = [name for name, feature in features.items() if type(feature).__name__ == kind]
-    if asked is None and len(fitting) == 1:
+def _kind(feature: Any) -> str:
+    """Return what a column holds: Image, ClassLabel, a scalar's type such as string, or another type."""
+    name = type(feature).__name__
+    if name == "Value":
+        return str(feature.dtype)
+    return "Image" if isinstance(feature, dict) and "bytes" in feature else name
+
+
+def _listed(features: Mapping[str, Any]) -> str:
+    return first_of([f"{name} ({_kind(feature)})" for name, feature in features.items()], most=12)
+
+
+def _image_column(path: Path, features: Mapping[str, Any], asked: str) -> str:
+    kinds = {name: _kind(feature) for name, feature in features.items()}
+    fitting = [name for name, kind in kinds.items() if kind == "Image"]
+    fitting = fitting or [name for name, kind in kinds.items() if kind in ("binary", "large_binary")]
+    if asked:
+        if asked not in features or kinds[asked] not in ("Image", "binary", "large_binary"):
+            raise UsageError(
+                f"{path}: no column {asked!r} of type Image", hint=f"It has {_listed(features)}."
+            )
+        return asked
+    if len(fitting) == 1:
         return fitting[0]
-    columns = ", ".join(f"{name} ({type(feature).__name__})" for name, feature in features.items())
-    if asked is None:
-        raise UsageError(
-            f"{path}: {len(fitting) or 'no'} columns of type {kind}",
-            hint=f"Choose with {option}. It has {columns}.",
-        )
-    if asked not in fitting:
-        raise UsageError(f"{path}: no column {asked!r} of type {kind}", hint=f"It has {columns}.")
-    return asked
+    raise UsageError(
+        f"{path}: {len(fitting) or 'no'} columns of type Image",
+        hint=f"Choose with {FLAG} image_column=NAME. It has {_listed(features)}.",
+    )
+
+
+def _is_plain(kind: str) -> bool:
+    return kind in ("string", "large_string", "bool") or kind.startswith(("int", "uint"))
+
+
+def _label_column(path: Path, features: Mapping[str, Any], asked: str) -> str:
+    kinds = {name: _kind(feature) for name, feature in features.items()}
+    if asked:
+        if asked not in features or not (kinds[asked] == "ClassLabel" or _is_plain(kinds[asked])):
+            raise UsageError(
+                f"{path}: no column {asked!r} of type ClassLabel, text or whole numbers",
+                hint=f"{nearest(asked, features)} It has {_listed(features)}.".strip(),
+            )
+        return asked
+    fitting = [name for name, kind in kinds.items() if kind == "ClassLabel"]
+    number = len(fitting)
+    if not fitting:
+        fitting = [
+            name for name, kind in kinds.items() if _is_plain(kind) and name.casefold() in LABEL_TITLES
+        ]
+    if len(fitting) == 1:
+        return fitting[0]
+    raise UsageError(
+        f"{path}: {number or 'no'} columns of type ClassLabel",
+        hint=f"Choose with {FLAG} label_column=NAME. It has {_listed(features)}.",
+    )
+
+
+def _refuse_different(
+    path: Path, label: str, features: Mapping[str, Any], tables: Mapping[str, Table]
+) -> None:
+    for table in tables.values():
+        own = table.features.get(label)
+        if own is None or getattr(own, "names", None) != getattr(features[label], "names", None):
+            raise DataError(f"{path}: the splits differ in their column {label}")
+
+
+def _labels(
+    path: Path, tables: Mapping[str, Table], label: str, names_file: Path, choices: Choices
+) -> tuple[tuple[str, ...], dict[str, Labels], list[str]]:
+    """Return the classes, the labels of each split as indices into them, and notes.
+
+    A split beside the training split none of whose images has a label is left out: labels that are kept
+    secret are -1, or missing.
+    """
+    names = getattr(next(iter(tables.values())).features[label], "names", None)
+    written: dict[str, list[str]] = {}
+    notes: list[str] = []
+    for split, table in tables.items():
+        cells = [*table.with_format(None)[label][:]]
+        lacking = [index for index, cell in enumerate(cells) if cell is None or (names and cell == -1)]
+        if lacking and len(lacking) == len(cells) and written:
+            notes.append(f"split {split} has no labels, it is left out")
+            continue
+        if lacking:
+            raise DataError(f"{path}: {split or 'dataset'} record {lacking[0]}: no label")
+        where = f"{path}: {split or 'dataset'}"
+        texts = {cell: label_text(cell, where) for cell in dict.fromkeys(cells)}
+        written[split] = [texts[cell] for cell in cells]
+    if names:
+        class_names, place = tuple(names), {str(index): index for index in range(len(names))}
+    else:
+        notes.append(f"the labels are those of the column {label}")
+        class_names, _ = number_classes([text for texts in written.values() for text in texts])
+        place = {name: index for index, name in enumerate(class_names)}
+        notes += numbering_notes(class_names)
+    labels = {split: np.array([place[text] for text in texts], np.int64) for split, texts in written.items()}
+    if choices.class_names and not names:
+        order = np.arange(len(class_names), dtype=np.int64)
+        class_names, order, said = name_classes(class_names, order, names_file)
+        labels = {split: order[own] for split, own in labels.items()}
+        notes += said
+    twice = [name for name, count in Counter(class_names).items() if count > 1]
+    if twice:
+        raise DataError(f"{path}: column {label}: class names occur twice: {first_of(twice)}")
+    return class_names, labels, notes

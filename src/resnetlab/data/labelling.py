@@ -11,6 +11,14 @@ from resnetlab.errors import DataError
 
 Labels = npt.NDArray[np.int64]
 
+LABEL_TITLES = frozenset(
+    {
+        "label", "labels", "label_name", "label_id", "class", "classes", "class_name", "classname",
+        "class_id", "classid", "class_label", "category", "category_name", "category_id", "target", "y",
+    }
+)  # fmt: skip
+"""What people call a column of labels, in lower case."""
+
 
 class Labelled(Protocol):
     """Samples with labels, whatever they are samples of."""
@@ -152,7 +160,7 @@ def name_classes(
         ) from error
     names = [line.strip() for line in lines if line.strip()]
     found, indices = in_order_of(names, class_names, labels, str(path))
-    is_shifted = not set(class_names) <= set(names) and str(len(names)) in class_names
+    is_shifted = not any(map(_is_number, names)) and str(len(names)) in class_names
     return found, indices, [f"label 1 is the first class of {path.name}"] * is_shifted
 
 
@@ -165,7 +173,7 @@ def in_order_of(
         DataError: If `names`, of the file at `where`, lacks a class.
     """
     place: dict[str, int] = {name: index for index, name in enumerate(names)}
-    if not set(class_names) <= place.keys() and all(map(_is_number, class_names)):
+    if all(map(_is_number, class_names)) and not any(map(_is_number, names)):
         numbers = [*map(int, class_names)]
         shift = 1 if min(numbers) == 1 and max(numbers) == len(names) else 0
         place = {name: number - shift for name, number in zip(class_names, numbers, strict=True)}

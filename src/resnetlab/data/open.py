@@ -1,5 +1,6 @@
 """Sources by name or path: the one way from what a user writes after --data to a source."""
 
+import dataclasses
 import os
 from pathlib import Path
 
@@ -69,8 +70,7 @@ def open_source(
             learnable=name_or_path == "synthetic",
         )
     if name_or_path in DOWNLOADS:
-        folder = _find_or_fetch(name_or_path, cache_folder(), download)
-        return open_chosen(CIFAR, folder, choices, dataset=name_or_path)
+        return _open_published(name_or_path, download, choices)
     path = Path(name_or_path).expanduser()
     if path.exists() or any(sign in path.name for sign in "*?[{"):
         return open_path(
@@ -117,6 +117,18 @@ def open_to_fit(
     if name_or_path in SOURCES or not path.exists():
         return source
     return open_path(path, classes=classes, holds_small=False, choices=choices)
+
+
+def _open_published(dataset: str, download: bool, choices: Choices) -> AnySource:
+    """Return the published dataset, with a word on a folder of its name that lies here."""
+    here = f"The folder {dataset} that lies here is reached as ./{dataset}." * Path(dataset).is_dir()
+    try:
+        folder = _find_or_fetch(dataset, cache_folder(), download)
+        source = open_chosen(CIFAR, folder, choices, dataset=dataset)
+    except DataError as error:
+        error.hint = f"{here}\n{error.hint}".strip()
+        raise
+    return dataclasses.replace(source, notes=(*source.notes, here)) if here else source
 
 
 def _find_or_fetch(dataset: str, folder: Path, download: bool) -> Path:

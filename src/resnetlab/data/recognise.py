@@ -16,7 +16,8 @@ from resnetlab.data.cifar import read_cifar
 from resnetlab.data.cifar_layouts import LAYOUTS
 from resnetlab.data.encoded import EncodedSource, EncodedSplit
 from resnetlab.data.folder import IMAGE_SUFFIXES, open_folder
-from resnetlab.data.hf_dataset import open_hf_dataset
+from resnetlab.data.hf_dataset import CHOICES as HF_CHOICES
+from resnetlab.data.hf_dataset import has_table_files, open_hf_dataset
 from resnetlab.data.imagenet_raw import TRAIN_TAR
 from resnetlab.data.source import Source, Split
 from resnetlab.data.table import open_csv
@@ -41,7 +42,7 @@ _KNOWN = "; ".join(
         "train/CLASS/IMAGE and val/CLASS/IMAGE or CLASS/IMAGE (image folder)",
         "train-00000-of-01024 (TFRecord)",
         "NAME-000000.tar (WebDataset)",
-        "dataset_info.json (Hugging Face)",
+        "dataset_info.json or train-00000-of-00001.parquet (Hugging Face)",
         "a .csv of path,label",
     )
 )
@@ -65,7 +66,7 @@ CIFAR = Format("CIFAR", read_cifar, ("label_column",))
 CSV = Format("a CSV", open_csv)
 TFRECORD = Format("TFRecord shards", open_tfrecord)
 WEBDATASET = Format("WebDataset shards", open_webdataset, ("image_column", "label_column", "class_names"))
-HUGGING_FACE = Format("a Hugging Face dataset", open_hf_dataset)
+HUGGING_FACE = Format("a Hugging Face dataset", open_hf_dataset, HF_CHOICES)
 
 
 def open_path(
@@ -141,7 +142,9 @@ def _folder_format(path: Path) -> Format | None:
         return TFRECORD
     if any(each.suffix == ".tar" and each.is_file() for each in inside):
         return WEBDATASET
-    return FOLDER if _has_image(path) else None
+    if _has_image(path):
+        return FOLDER
+    return HUGGING_FACE if has_table_files(path) else None
 
 
 def _has_image(path: Path) -> bool:
@@ -156,6 +159,8 @@ def _has_image(path: Path) -> bool:
 def _file_format(path: Path) -> Format:
     if path.suffix.lower() in (".csv", ".tsv"):
         return CSV
+    if path.suffix.lower() in (".parquet", ".arrow"):
+        return HUGGING_FACE
     if SHARD_NAME.search(path.name):
         return TFRECORD
     if path.suffix == ".tar" and _is_webdataset(path):
