@@ -4,7 +4,10 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+from resnetlab.data.cifar_layouts import CIFAR10_NAMES
 from resnetlab.errors import UsageError
+from resnetlab.weights.loading import OpenedWeights
+from resnetlab.weights.naming import Naming
 
 _NUMBERED = re.compile(r"class \d+")
 
@@ -30,6 +33,31 @@ def name_classes(names: Sequence[str], logits: int) -> tuple[str, ...]:
     if twice := repeated(names):
         raise UsageError(f"class names occur twice: {', '.join(twice[:5])}")
     return (*names, *(f"class {index}" for index in range(len(names), count)))
+
+
+# Namings of trainers for CIFAR-10 alone; kuangliu's names, of four stages, are copied for other data.
+_CIFAR10 = ("akamaster", "tensorflow-official-cifar", "tensorflow-research", "chaoji-tf1", "chaoji-tf2")
+
+
+def known_names(naming: Naming) -> tuple[tuple[str, ...], str]:
+    """Return the names of the classes that a naming's files have, where that is certain, and a remark."""
+    is_cifar = naming.name in _CIFAR10 and (naming.spec.classes, len(naming.spec.blocks)) == (10, 3)
+    if not (is_cifar and naming.has_head):
+        return (), ""
+    title = naming.dialect.title
+    return tuple(
+        CIFAR10_NAMES
+    ), f"the classes are CIFAR-10's, as {title} of 10 classes: --classes names others"
+
+
+def names_of(opened: OpenedWeights) -> tuple[tuple[str, ...], list[str]]:
+    """Return the names of a file's classes, as far as they are known, and what to say of them.
+
+    Those that occur twice get their number behind them.
+    """
+    names, note = (opened.class_names, "") if opened.class_names else known_names(opened.naming)
+    distinct, _ = distinct_names(names)
+    return distinct, [note] if note else []
 
 
 def logit_note(names: Sequence[str], logits: int) -> tuple[str, ...]:

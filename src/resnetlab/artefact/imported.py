@@ -1,23 +1,42 @@
 """A weight file of another program as an artefact."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from torch import Tensor
 
-from resnetlab.artefact.class_names import class_count, distinct_names, logit_note, name_classes
+from resnetlab.artefact.class_names import class_count, distinct_names, logit_note, name_classes, names_of
 from resnetlab.artefact.model import Artefact, in_channels
 from resnetlab.artefact.places import looking_at
+from resnetlab.artefact.preparing import Images, prepare
 from resnetlab.data.normalise import Normaliser
 from resnetlab.data.preprocessing import Geometry, Preprocessing
 from resnetlab.errors import UsageError
 from resnetlab.spec import ModelSpec
-from resnetlab.weights import InputFacts, WeightsReport, load_weights
+from resnetlab.weights import InputFacts, WeightsReport
+from resnetlab.weights.loading import OpenedWeights, fit_weights, open_weights
+
+UNTOLD_NOTE = (
+    "the file does not tell its preprocessing: pixels are taken as 0 to 1, as they are"
+    " (`import --mean M --std S` or `--like NAME` says another)"
+)
 
 
 def import_weights(
-    path: Path | str, *, network: ModelSpec | None = None, class_names: Sequence[str] = ()
+    path: Path | str,
+    *,
+    network: ModelSpec | None = None,
+    class_names: Sequence[str] = (),
+    knobs: Mapping[str, object] | None = None,
+    like: str | Path = "",
+    mean: Sequence[float] = (),
+    std: Sequence[float] = (),
+    resize: int | None = None,
+    crop: int | None = None,
+    interpolation: str = "",
 ) -> tuple[Artefact, WeightsReport]:
     """Return the network that a foreign weight file holds, and what became of every tensor.
 
@@ -25,30 +44,84 @@ def import_weights(
         path: See `load_weights`.
         network: The network to load it as; None takes the one that the file holds.
         class_names: One for each class, in the order of the logits; those that occur twice get their
-            number behind them, and all are numbered if left out. One logit has two classes, the second
-            of which is the likelier the larger it is; a single name is the second's.
+            number behind them. If left out they are those beside the file, or of its naming, or numbers.
+            One logit has two classes, the second of which is the likelier the larger it is; a single
+            name is the second's.
+        knobs: What of the network its names and shapes do not tell, as {"stride_on": "first"}.
+        like: Whose preprocessing it is: a name of `weights.preprocessings.BY_NAME`, or the path of a
+            run, a model folder or a file of ours.
+        mean: Of each channel, red first; of pixels from 0 to 1, or to 255 if a number of mean or std is
+            above 1. This and what follows win over what the file tells.
+        std: Likewise.
+        resize: The shorter side's pixels before the cut.
+        crop: Side of the square that is cut out, the network's input.
+        interpolation: bilinear, bicubic or tf-bilinear.
 
     Raises:
         UsageError: If the arguments do not allow it, the file is not there, or an extra is missing.
         CheckpointError: If the file is damaged, or its network another one.
     """
+    images = Images(
+        like=str(like),
+        mean=tuple(mean),
+        std=tuple(std),
+        resize=resize,
+        crop=crop,
+        interpolation=interpolation,
+    )
     with looking_at(path):
-        tensors, report = load_weights(network, path)
+        opened = open_weights(path)
+        network = _with_knobs(network or opened.naming.spec, opened, knobs) if knobs else network
+        tensors, report = fit_weights(opened, network)
+    artefact, facts = _made(opened, report, tensors, class_names or None, images)
+    artefact = replace(artefact, origin=f"{Path(path).name}, {report.naming.dialect.title}")
+    return artefact, replace(report, preprocessing=facts)
+
+
+def _made(
+    opened: OpenedWeights,
+    report: WeightsReport,
+    tensors: Mapping[str, Tensor],
+    class_names: Sequence[str] | None,
+    images: Images,
+) -> tuple[Artefact, InputFacts]:
+    """Return the artefact, with names and preprocessing as the user or the file says, and these facts."""
     spec = report.spec
-    names, notes = _named(class_names, spec.classes)
-    preprocessing, more = preprocessing_of(report.preprocessing, spec)
+    known, said = names_of(opened) if class_names is None else (class_names, [])
+    names, notes = _named(known, spec.classes)
+    prepared = prepare(report.preprocessing, images, channels=spec.in_channels, side=spec.input_size)
+    preprocessing, more = preprocessing_of(prepared.facts, spec)
+    if prepared.normaliser is not None:
+        preprocessing = replace(preprocessing, normaliser=in_channels(prepared.normaliser, spec.in_channels))
     side = preprocessing.geometry.side
     artefact = Artefact(
         spec=spec,
         class_names=names,
         preprocessing=preprocessing,
         image_shape=(side, side, spec.in_channels),
-        origin=f"{Path(path).name}, {report.naming.dialect.title}",
+        origin=report.naming.dialect.title,
         facts={},
         tensors=tensors,
-        notes=(*notes, *more),
+        notes=(*said, *notes, *prepared.notes, *more),
     )
-    return artefact, report
+    return artefact, prepared.facts
+
+
+def _with_knobs(spec: ModelSpec, opened: OpenedWeights, knobs: Mapping[str, object]) -> ModelSpec:
+    """Return the network with knobs turned that its file leaves open.
+
+    Raises:
+        UsageError: If a knob is unknown, or the file tells it.
+    """
+    changed = spec.with_(**knobs)
+    told = [name for name in knobs if name not in opened.naming.dialect.open_knobs]
+    if told and changed != spec:
+        open_ones = ", ".join(sorted(opened.naming.dialect.open_knobs)) or "none"
+        raise UsageError(
+            f"{opened.path}: the file itself tells {', '.join(told)}",
+            hint=f"Names and shapes of such a file leave open: {open_ones}.",
+        )
+    return changed
 
 
 def _named(given: Sequence[str], logits: int) -> tuple[tuple[str, ...], list[str]]:
@@ -81,7 +154,7 @@ def preprocessing_of(facts: InputFacts, spec: ModelSpec) -> tuple[Preprocessing,
     channels: Literal[1, 3] = 1 if spec.in_channels == 1 else 3
     notes = []
     if not facts.is_told:
-        notes.append("the file does not tell its preprocessing: pixels are taken as 0 to 1, as they are")
+        notes.append(UNTOLD_NOTE)
     mean, std = (np.array(values) if values else None for values in (facts.mean, facts.std))
     if mean is not None and len(mean) != channels:
         notes.append("the normalisation of colour images is averaged over the channels")

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from resnetlab.artefact import import_weights, write_folder
@@ -10,6 +11,7 @@ from resnetlab.artefact.places import default_name, looking_at, refuse_taken
 from resnetlab.catalog import model_spec
 from resnetlab.cli.text import command_name, print_json
 from resnetlab.errors import DataError, UsageError
+from resnetlab.spec import parse_knob
 
 
 def import_file(options: argparse.Namespace) -> None:
@@ -24,7 +26,18 @@ def import_file(options: argparse.Namespace) -> None:
         )
     network = model_spec(options.model) if options.model else None
     names = class_names(options.classes) if options.classes else ()
-    artefact, report = import_weights(options.file, network=network, class_names=names)
+    artefact, report = import_weights(
+        options.file,
+        network=network,
+        class_names=names,
+        knobs=read_knobs(options.set),
+        like=options.like or "",
+        mean=read_numbers("--mean", options.mean),
+        std=read_numbers("--std", options.std),
+        resize=options.resize,
+        crop=options.crop,
+        interpolation=options.interpolation or "",
+    )
     out = Path(options.out or default_name(artefact.spec.name))
     write_folder(artefact, out)
     if options.json:
@@ -34,6 +47,37 @@ def import_file(options: argparse.Namespace) -> None:
         print(note, file=sys.stderr)
     print(report)
     print(f"\n{out}")
+
+
+def read_knobs(texts: Sequence[str]) -> dict[str, object]:
+    """Return the network's values that --set gives.
+
+    Raises:
+        UsageError: If one is not of the form KNOB=VALUE, or there is no such knob.
+    """
+    knobs: dict[str, object] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        name = name.strip().replace("-", "_")
+        if not equals:
+            raise UsageError(f"--set {text}: not of the form KNOB=VALUE", hint="E.g. --set stride_on=first")
+        if name in ("channel_mean", "channel_std", "image_size", "resize", "interpolation"):
+            flags = {"channel_mean": "mean", "channel_std": "std", "image_size": "crop"}
+            raise UsageError(f"--set {text}: import has a flag for it, --{flags.get(name, name)}")
+        knobs[name] = parse_knob(name, value)
+    return knobs
+
+
+def read_numbers(flag: str, text: str | None) -> tuple[float, ...]:
+    """Return the numbers of "0.49,0.48,0.45"; none if there is no text.
+
+    Raises:
+        UsageError: If one is no number.
+    """
+    try:
+        return tuple(float(part) for part in text.split(",")) if text else ()
+    except ValueError as error:
+        raise UsageError(f"{flag} {text}: no numbers", hint=f"E.g. {flag} 0.485,0.456,0.406") from error
 
 
 def class_names(text: str) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from resnetlab.cli.verb import add_device, add_verb, later
+from resnetlab.cli.verb import add_device, add_set, add_verb, later
 
 # export.TARGETS' names; a test keeps them equal (that module imports torch).
 TARGETS = ("onnx", "torch-export", "safetensors", "folder", "torchvision", "hf", "keras")
@@ -31,6 +31,7 @@ _IMPORT_EXAMPLES = """examples:
   resnetlab import resnet50.pth -o resnet50 --classes imagenet_classes.txt
   resnetlab import resnet50_weights_tf_dim_ordering_tf_kernels.h5 -o keras50
   resnetlab import model.ckpt-250200 -o official
+  resnetlab import cifar_resnet20.pt --mean 0.4914,0.4822,0.4465 --std 0.2023,0.1994,0.2010 -o net
   resnetlab import hf:timm/resnet50.a1_in1k                  from the Hugging Face hub
   resnetlab import torchvision:resnet50.IMAGENET1K_V2        downloaded, its hash checked
 """
@@ -122,6 +123,31 @@ def add_import(verbs: Any) -> None:
     importing.add_argument(
         "--model", metavar="NAME", help="load it as this network (default: it is recognised)"
     )
+    add_set(importing, "the network that the file leaves open, as stride_on")
+    _add_images(importing)
+
+
+def _add_images(importing: Any) -> None:
+    """Add what a user may say of how the network's images were prepared."""
+    group = importing.add_argument_group(
+        "images", "how they were prepared in training, where the file tells it not, or wrong"
+    )
+    group.add_argument(
+        "--like",
+        metavar="NAME|RUN|FOLDER",
+        help="as another's: torchvision, tf, caffe, kuangliu, cifar100, ..., or a network of yours",
+    )
+    group.add_argument(
+        "--mean",
+        metavar="R,G,B",
+        help="of pixels from 0 to 1, or to 255 if a number of mean or std is above 1",
+    )
+    group.add_argument("--std", metavar="R,G,B", help="the standard deviations, likewise")
+    group.add_argument("--resize", type=int, metavar="N", help="pixels of the shorter side before the cut")
+    group.add_argument(
+        "--crop", type=int, metavar="N", help="side of the square in the middle that is cut out"
+    )
+    group.add_argument("--interpolation", metavar="HOW", help="bilinear, bicubic or tf-bilinear")
 
 
 def _add_weights(parser: Any) -> None:

@@ -161,6 +161,11 @@ def _normaliser(trained: Trained, recipe: Recipe, plan: RunPlan) -> tuple[Normal
     height, width, channels = plan.image_shape
     own = trained.preprocessing.normaliser
     if recipe.normalisation != Normalisation(**_normalisation(own, channels)):
+        if not trained.is_told:
+            return (
+                None,
+                "the file does not tell how its images were normalised: taken is what the recipe says",
+            )
         return None, "the images are not normalised as the weights' were: the recipe says otherwise"
     if own.kind != "per-pixel-mean":
         return None, ""  # the recipe holds all its numbers

@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from resnetlab.artefact.class_names import names_of
 from resnetlab.artefact.folder import is_folder
 from resnetlab.artefact.imported import preprocessing_of
 from resnetlab.artefact.loading import is_artefact, load_artefact
@@ -124,7 +125,8 @@ def open_trained(name: str | Path) -> Trained:
     label = path.name if os.path.exists(path) else str(name)  # a published name, a checkpoint's prefix
     origin = f"{label} ({weights.naming.dialect.title})"
     told = weights.preprocessing.is_told
-    return Trained(weights, (), preprocessing, origin, told, tuple(notes))
+    names, said = names_of(weights)
+    return Trained(weights, names, preprocessing, origin, told, (*said, *notes))
 
 
 def _group(path: Path) -> str:

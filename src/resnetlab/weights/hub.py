@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import json
 import os
 import re
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ SUFFIXES = (".safetensors", ".pth", ".pt", ".th", ".bin", ".h5", ".keras")
 _ENDINGS = (*SUFFIXES, ".onnx", ".ckpt", ".index", ".hdf5", ".tar")
 _FILES = ("model.safetensors", "pytorch_model.bin")
 _CONFIG = "config.json"
+_PROCESSOR = "preprocessor_config.json"  # transformers' of the images
 _FORMS = "hf:OWNER/NAME (as hf:timm/resnet50.a1_in1k), torchvision:resnet50, or https://...pth"
 _REPOSITORY = re.compile(r"hf:([\w.-]+/[\w.-]+)(?:@(\S+))?")
 _URL = re.compile(r"https?:/")
@@ -95,9 +97,19 @@ def _hub_folder(text: str) -> Path:
     repository = _Repository(text, match[1], match[2])
     for name in _FILES:
         if (weights := repository.get(name, match[2])) is not None:
-            repository.get(_CONFIG, weights.parent.name)  # of the same commit
+            config = repository.get(_CONFIG, weights.parent.name)  # of the same commit
+            if config is not None and not _has_preprocessing(config):
+                repository.get(_PROCESSOR, weights.parent.name)
             return weights.parent
     raise UsageError(f"{text} holds neither {' nor '.join(_FILES)}", hint=BY_HAND)
+
+
+def _has_preprocessing(config: Path) -> bool:
+    """Return whether the configuration holds the preprocessing, as timm's does and transformers' does not."""
+    try:
+        return "pretrained_cfg" in json.loads(config.read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError, RecursionError):
+        return True
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from resnetlab.spec import ModelSpec
 from resnetlab.weights.adapting import Head, fit_channels, fit_head
 from resnetlab.weights.converting import convert
 from resnetlab.weights.hub import locate
+from resnetlab.weights.label_names import names_beside
 from resnetlab.weights.naming import COMPUTES, NEARLY, InputFacts, Naming
 from resnetlab.weights.preprocessings import beside
 from resnetlab.weights.published import told_by_name
@@ -34,6 +35,8 @@ class OpenedWeights:
     naming: Naming
     preprocessing: InputFacts
     notes: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
+    """Of the logits, if they lie beside the file."""
 
 
 def open_weights(path: Path | str) -> OpenedWeights:
@@ -55,7 +58,8 @@ def open_weights(path: Path | str) -> OpenedWeights:
         raise _at(path, error) from error
     by_name, told = told_by_name(path, naming.preprocessing)
     preprocessing, note = beside(path, by_name)
-    return OpenedWeights(path, file, naming, preprocessing, tuple(filter(None, (told, note))))
+    names, named = names_beside(path, naming)
+    return OpenedWeights(path, file, naming, preprocessing, tuple(filter(None, (told, note, named))), names)
 
 
 def load_weights(

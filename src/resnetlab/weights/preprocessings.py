@@ -1,8 +1,11 @@
 """How the sources of published weights prepared their images. Plain facts."""
 
+import contextlib
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from resnetlab.weights.naming import InputFacts
 
@@ -34,23 +37,93 @@ PER_IMAGE = InputFacts(normalise="per-image", pixel_range=255)
 CHAOJI = InputFacts(normalise="per-pixel-mean", pixel_range=255)
 
 
+# chenyaofo/pytorch-cifar-models, conf/cifar100.conf.
+CIFAR100 = InputFacts(mean=(0.5070, 0.4865, 0.4409), std=(0.2673, 0.2564, 0.2762))
+# huyvnphan/PyTorch_CIFAR10, data.py: the standard deviations of all pixels.
+HUYVNPHAN = InputFacts(mean=(0.4914, 0.4822, 0.4465), std=(0.2471, 0.2435, 0.2616))
+
+BY_NAME: dict[str, InputFacts] = {
+    "torchvision": TORCHVISION,
+    "imagenet": TORCHVISION,
+    "torchvision-v2": replace(TORCHVISION, resize=232),
+    "timm-resnetv2": TIMM_RESNETV2,
+    "tf": KERAS_TF,
+    "inception": KERAS_TF,
+    "caffe": KERAS_CAFFE,
+    "tensorflow": OFFICIAL_IMAGENET,
+    "akamaster": AKAMASTER,
+    "kuangliu": KUANGLIU,
+    "chenyaofo": KUANGLIU,
+    "cifar10": KUANGLIU,
+    "huyvnphan": HUYVNPHAN,
+    "cifar100": CIFAR100,
+    "half": InputFacts(mean=(0.5,) * 3, std=(0.5,) * 3),
+    "per-image": PER_IMAGE,
+    "unit": replace(UNTOLD, is_told=True),
+}
+"""What a user may call a known preprocessing: whose it is. "half" is mean and std 0.5, "unit" pixels
+from 0 to 1 as they are; "tf" and "inception" are pixels from -1 to 1."""
+
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, IndexError, ArithmeticError, RecursionError)
+
+
 def beside(path: Path, given: InputFacts) -> tuple[InputFacts, str]:
-    """Return `given` with what a config.json in timm's form beside the file says, and a remark."""
-    config = (path if path.is_dir() else path.parent) / "config.json"
-    try:
-        facts = json.loads(config.read_text(encoding="utf-8"))["pretrained_cfg"]
-        crop = int(facts["input_size"][-1])
-        found = replace(
-            given,
-            normalise="channel",
-            pixel_range=1,
-            is_told=True,
-            mean=tuple(float(x) for x in facts["mean"]),
-            std=tuple(float(x) for x in facts["std"]),
-            crop=crop,
-            resize=int(crop / float(facts.get("crop_pct", 0.875))),  # timm cuts the fraction off
-            interpolation=str(facts.get("interpolation", given.interpolation)),
-        )
-    except (OSError, ValueError, KeyError, TypeError, IndexError, ArithmeticError, RecursionError):
-        return given, ""
-    return found, f"the preprocessing is that of {config.name} beside the file"
+    """Return `given` with what lies beside the file in timm's or transformers' form, and a remark.
+
+    timm has it in config.json, transformers in preprocessor_config.json.
+    """
+    folder = path if path.is_dir() else path.parent
+    for name, read in (("config.json", _timms), ("preprocessor_config.json", _transformers)):
+        with contextlib.suppress(*_DAMAGE):
+            facts = json.loads((folder / name).read_text(encoding="utf-8"))
+            return read(facts, given), f"the preprocessing is that of {name} beside the file"
+    return given, ""
+
+
+def _timms(config: Mapping[str, Any], given: InputFacts) -> InputFacts:
+    facts = config["pretrained_cfg"]
+    crop = int(facts["input_size"][-1])
+    return replace(
+        given,
+        normalise="channel",
+        pixel_range=1,
+        is_told=True,
+        mean=tuple(float(x) for x in facts["mean"]),
+        std=tuple(float(x) for x in facts["std"]),
+        crop=crop,
+        resize=int(crop / float(facts.get("crop_pct", 0.875))),  # timm cuts the fraction off
+        interpolation=str(facts.get("interpolation", given.interpolation)),
+    )
+
+
+_RESAMPLES = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}  # Pillow's numbers
+
+
+def _transformers(facts: Mapping[str, Any], given: InputFacts) -> InputFacts:
+    """Read an image processor's configuration.
+
+    Source: transformers, models/convnext/image_processing_convnext.py, which ResNets use: below 384
+    px the shorter side is brought to size / crop_pct, the fraction cut off, and the square cut out.
+    """
+    size = facts["size"]
+    side = int(size if isinstance(size, int) else size.get("shortest_edge") or size["height"])
+    crop = side
+    if "crop_size" in facts:
+        cut = facts["crop_size"]
+        crop = int(cut if isinstance(cut, int) else cut["height"])
+    elif "crop_pct" in facts and side < 384:
+        side = int(side / float(facts["crop_pct"] or 1))
+    factor = float(facts.get("rescale_factor", 1 / 255)) if facts.get("do_rescale", True) else 1.0
+    scale = 1.0 if abs(255 * factor - 1) < 1e-6 else 1 / (255 * factor)
+    is_normal = facts.get("do_normalize", True)
+    return replace(
+        given,
+        normalise="channel",
+        pixel_range=1,
+        is_told=True,
+        mean=tuple(float(x) * scale for x in facts["image_mean"]) if is_normal else (0.0,) * 3,
+        std=tuple(float(x) * scale for x in facts["image_std"]) if is_normal else (scale,) * 3,
+        crop=crop,
+        resize=side,
+        interpolation=_RESAMPLES.get(facts.get("resample", 3), "bicubic"),
+    )
