@@ -9,10 +9,8 @@ from resnetlab.catalog import model_spec
 from resnetlab.data.choices import Choices
 from resnetlab.data.recognise import AnySource
 from resnetlab.errors import UsageError
-from resnetlab.evaluation import Evaluation
-from resnetlab.evaluator import evaluate_run
+from resnetlab.evaluator import evaluate
 from resnetlab.plaindata import convert
-from resnetlab.predict.evaluating import evaluate_model, is_model
 from resnetlab.recipe import Recipe
 from resnetlab.recipes import default_recipe, named_recipe
 from resnetlab.settings import find_leaf, leaves, override
@@ -24,6 +22,8 @@ from resnetlab.training.planning import Opened, RunPlan, fit_to_source, open_for
 from resnetlab.training.run import Result, default_out, resume_run, train_plan
 from resnetlab.transfer import Trained, open_trained, plan_finetuning, suggest
 from resnetlab.units import Duration, count_of
+
+__all__ = ["evaluate", "finetune", "resume", "resume_study", "study", "train"]
 
 
 def train(
@@ -267,24 +267,3 @@ def resume_study(
         at_once=at_once,
         choices=Choices.of(data_set),
     )
-
-
-def evaluate(
-    run: str | Path,
-    *,
-    data: str | None = None,
-    data_set: Mapping[str, str] | None = None,
-    split: str = "test",
-    weights: str = "auto",
-    device: str = "auto",
-    workers: int = -1,
-) -> Evaluation:
-    """Score a run or a checkpoint, see `evaluate_run`; or what was exported, see `evaluate_model`."""
-    path, choices = Path(run), Choices.of(data_set)
-    if not is_model(path):
-        return evaluate_run(
-            path, data=data, split=split, weights=weights, device=device, workers=workers, choices=choices
-        )
-    if weights != "auto":
-        raise UsageError(f"{path} holds one set of weights, not {weights} ones")
-    return evaluate_model(path, data=data, split=split, device=device, workers=workers, choices=choices)

@@ -14,7 +14,7 @@ are `assert`s; they never reach this tree.
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 
 class ResnetlabError(Exception):
@@ -77,3 +77,19 @@ def nearest(name: str, known: Iterable[str], *, most: int = 3) -> str:
     """Return "Did you mean A or B?" for the known names nearest to `name`, or an empty string."""
     matches = difflib.get_close_matches(name, list(known), n=most, cutoff=0.5)
     return f"Did you mean {' or '.join(matches)}?" if matches else ""
+
+
+def one_of(what: str, given: object, known: Sequence[str], meant: Mapping[str, str] | None = None) -> None:
+    """Raise UsageError if `given` is none of the known names, with the nearest one.
+
+    Args:
+        what: The argument, for the message.
+        given: What was given for it.
+        known: What it can be.
+        meant: What people call these, where the letters do not tell.
+    """
+    if given in known:
+        return
+    other = (meant or {}).get(str(given).casefold(), str(given).casefold())
+    hint = f"Did you mean {other}?" if other in known else nearest(str(given), known, most=1)
+    raise UsageError(f"{what} is one of {', '.join(known)}, got {given!r}", hint=hint)

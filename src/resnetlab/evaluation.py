@@ -3,13 +3,15 @@
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from resnetlab import files
+from resnetlab.errors import WriteError
+from resnetlab.lettering import boxes_in_silence, drawable, font_families
 from resnetlab.metrics import Scores, wilson_interval
 from resnetlab.runs.manifest import to_json_bytes
 
@@ -26,8 +28,25 @@ class Evaluation:
     weights: str
     scores: Scores
     class_names: tuple[str, ...]
+    """The classes that were scored: those of the data."""
     out: str
     notes: tuple[str, ...] = ()
+    """What is to be known of these numbers: of the data, of how it was opened, of what was left out."""
+    logits: tuple[int, ...] = ()
+    """The number of each class' logit; empty if they are the first ones."""
+    answers: tuple[str, ...] = ()
+    """The names of all the logits."""
+    precision: str = "fp32"
+    """The number format of the arithmetic."""
+    otherwise: str = ""
+    """Where the result lies if `out` cannot be written to."""
+    files: tuple[str, ...] = ()
+    """What was written into `out`."""
+
+    @property
+    def rows(self) -> list[int]:
+        """The number of each class' logit."""
+        return [*(self.logits or range(len(self.class_names)))]
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -36,9 +55,10 @@ class Evaluation:
 
     def per_class(self) -> list[dict[str, Any]]:
         """Return recall, precision and F1 of every class, with the class it is most often taken for."""
-        confusion = self.scores.confusion_KK.numpy()[: len(self.class_names), :]
+        confusion = self.scores.confusion_KK.numpy()
+        answers = self.answers or self.class_names
         rows = []
-        for index, name in enumerate(self.class_names):
+        for index, name in zip(self.rows, self.class_names, strict=True):
             right, has = int(confusion[index, index]), int(confusion[index].sum())
             answered = int(confusion[:, index].sum())
             wrong = confusion[index].copy()
@@ -51,9 +71,7 @@ class Evaluation:
                     "recall": right / has if has else 0.0,
                     "precision": right / answered if answered else 0.0,
                     "f1": 2 * right / (has + answered) if has + answered else 0.0,
-                    "taken_for": self.class_names[other]
-                    if wrong[other] and other < len(self.class_names)
-                    else "",
+                    "taken_for": answers[other] if wrong[other] and other < len(answers) else "",
                     "taken_for_count": int(wrong[other]),
                 }
             )
@@ -68,20 +86,51 @@ class Evaluation:
             "fingerprint": self.fingerprint,
             "split": self.split,
             "weights": self.weights,
+            "precision": self.precision,
             **self.scores.row(),
             "interval": list(self.interval),
             "per_class": self.per_class(),
+            "notes": list(self.notes),
             "out": self.out,
         }
 
+    def summary(self) -> str:
+        """Return the scores in a line."""
+        scores, (low, high) = self.scores, self.interval
+        return (
+            f"top-1 {100 * scores.accuracy:.2f} % ({scores.correct:,} of {scores.seen:,}; 95 % interval "
+            f"{100 * low:.2f} to {100 * high:.2f} %), top-5 {100 * scores.accuracy_top5:.2f} %, "
+            f"loss {scores.loss:.4f}"
+        )
 
-def write_evaluation(evaluation: Evaluation) -> None:
-    """Write scores.json, per_class.csv, confusion.csv and confusion.png into `evaluation.out`."""
+
+class NotKept(WriteError):
+    """Scores that could not be written to a file; `evaluation` holds them."""
+
+    def __init__(self, evaluation: Evaluation, error: WriteError) -> None:
+        super().__init__(f"{evaluation.summary()}; but {error.args[0]}", hint=_ELSEWHERE)
+        self.evaluation = evaluation
+
+
+_MOST_LETTERS = 40  # of a class' name in the picture
+_ELSEWHERE = "The scores are whole, only their files are not. --out DIR writes them elsewhere."
+
+
+def write_evaluation(evaluation: Evaluation) -> Evaluation:
+    """Write scores.json, per_class.csv, confusion.csv and confusion.png into `evaluation.out`.
+
+    A picture that cannot be drawn is left out, which a note of the returned evaluation says.
+
+    Raises:
+        WriteError: If a file cannot be written.
+    """
     out = Path(evaluation.out)
     files.make_directory(out)
     names = evaluation.class_names
     confusion, answers = _confusion(evaluation)
-    files.write_file(out / "scores.json", to_json_bytes(evaluation.to_json()))
+    picture = _picture(evaluation, confusion, answers)
+    if isinstance(picture, str):
+        evaluation = replace(evaluation, notes=(*evaluation.notes, picture))
     rows = evaluation.per_class()
     files.write_file(out / "per_class.csv", _csv([[*rows[0]], *([*row.values()] for row in rows)]))
     table: list[list[Any]] = [
@@ -89,28 +138,40 @@ def write_evaluation(evaluation: Evaluation) -> None:
         *([n, *map(int, c)] for n, c in zip(names, confusion, strict=True)),
     ]
     files.write_file(out / "confusion.csv", _csv(table))
-    files.write_file(
-        out / "confusion.png", draw_confusion(confusion, names, evaluation.scores.accuracy, answers)
-    )
+    if isinstance(picture, bytes):
+        files.write_file(out / "confusion.png", picture)
+    files.write_file(out / "scores.json", to_json_bytes(evaluation.to_json()))
+    drawn = ("confusion.png",) if isinstance(picture, bytes) else ()
+    return replace(evaluation, files=("scores.json", "per_class.csv", "confusion.csv", *drawn))
+
+
+def _picture(evaluation: Evaluation, confusion: np.ndarray, answers: Sequence[str]) -> bytes | str:
+    """Return the picture of the confusion matrix, or why it could not be drawn: that must cost no score."""
+    try:
+        return draw_confusion(confusion, evaluation.class_names, evaluation.scores.accuracy, answers)
+    except Exception as error:  # of matplotlib, its fonts and its configuration: anything
+        return f"confusion.png could not be drawn: {type(error).__name__}: {error}"
 
 
 def _confusion(evaluation: Evaluation) -> tuple[np.ndarray, tuple[str, ...]]:
     """Return the counts, a row per class of the data, a column per answer, and the answers' names.
 
-    A network with more logits than the data has classes may answer with one that has no name.
+    A network with more logits than the data has classes may answer with one that is none of these.
     """
-    names = evaluation.class_names
-    confusion = evaluation.scores.confusion_KK.numpy()[: len(names)]
-    nameless = confusion[:, len(names) :].sum(1)
-    if not nameless.any():
-        return confusion[:, : len(names)], names
-    return np.column_stack([confusion[:, : len(names)], nameless]), (*names, "(nameless)")
+    names, rows = evaluation.class_names, evaluation.rows
+    confusion = evaluation.scores.confusion_KK.numpy()[rows]
+    others = confusion.sum(1) - confusion[:, rows].sum(1)
+    if not others.any():
+        return confusion[:, rows], names
+    word = "(another class)" if evaluation.answers else "(nameless)"
+    return np.column_stack([confusion[:, rows], others]), (*names, word)
 
 
-def _csv(rows: Sequence[Sequence[Any]]) -> str:
+def _csv(rows: Sequence[Sequence[Any]]) -> bytes:
+    """Return the rows in UTF-8; names that are no UTF-8, as those of files may be, in their own bytes."""
     stream = io.StringIO()
     csv.writer(stream, lineterminator="\n").writerows(rows)
-    return stream.getvalue()
+    return stream.getvalue().encode(errors="surrogateescape")
 
 
 def draw_confusion(
@@ -119,8 +180,25 @@ def draw_confusion(
     """Return a PNG of the confusion matrix; each row's shares are colours, its counts are written.
 
     Above 20 classes the counts, above 100 the names are left out. `answers` names the columns, if
-    they are not the classes.
+    they are not the classes. A name with letters that no font here has gets its class' number.
     """
+    import matplotlib
+
+    names, columns = _labels(names), _labels(answers or names)
+    with matplotlib.rc_context(), boxes_in_silence():
+        matplotlib.rcdefaults()  # whatever the user's own file says
+        matplotlib.rcParams["font.family"] = font_families([*names, *columns])[0]
+        return _drawn(confusion_KK, names, columns, accuracy)
+
+
+def _labels(names: Sequence[str]) -> list[str]:
+    shown = [drawable(name) for name in names]
+    shown = [name if len(name) <= _MOST_LETTERS else f"{name[: _MOST_LETTERS - 3]}..." for name in shown]
+    _, missing = font_families(shown)
+    return [f"{index}  {name}" if set(name) & set(missing) else name for index, name in enumerate(shown)]
+
+
+def _drawn(confusion_KK: np.ndarray, names: Sequence[str], columns: Sequence[str], accuracy: float) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -135,9 +213,8 @@ def draw_confusion(
     axes.set_ylabel("true class")
     if count <= 100:
         size = 9 if count <= 20 else 5
-        columns = answers or names
-        axes.set_xticks(range(len(columns)), columns, rotation=90, fontsize=size)
-        axes.set_yticks(range(count), names, fontsize=size)
+        axes.set_xticks(range(len(columns)), columns, rotation=90, fontsize=size, parse_math=False)
+        axes.set_yticks(range(count), names, fontsize=size, parse_math=False)
     if count <= 20:
         for (row, column), number in np.ndenumerate(confusion_KK):
             if number:

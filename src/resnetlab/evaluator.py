@@ -1,165 +1,180 @@
-"""Evaluating a run or a checkpoint: exact counts, per class, with a confidence interval."""
+"""Evaluating a trained network on labelled images: one way, whatever holds the network.
 
-import math
+A run's network is scored as it is predicted with and as it is exported: the same preprocessing, in
+fp32. What only a run has is data of its own, with a test split and perhaps validation samples.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import torch
-
-from resnetlab.artefact.loading import choose_weights, find_checkpoint
-from resnetlab.data.choices import LEFT_OPEN, Choices
+from resnetlab.data.choices import Choices
 from resnetlab.data.loaded import BadSamples
-from resnetlab.data.preprocessing import Preprocessing
-from resnetlab.data.recognise import AnySource, AnySplit
-from resnetlab.errors import CheckpointError, DataError, UsageError
-from resnetlab.evaluation import Evaluation, write_evaluation
+from resnetlab.data.recognise import AnySplit
+from resnetlab.errors import WriteError, one_of
+from resnetlab.evaluation import Evaluation, NotKept, write_evaluation
 from resnetlab.metrics import Scores
-from resnetlab.models import create_model
-from resnetlab.runs.checkpoint import Checkpoint
-from resnetlab.runs.directory import RunDirectory
-from resnetlab.settings import recipe_from_json
-from resnetlab.spec import ModelSpec
-from resnetlab.training.device import apply_switches, pick_device
-from resnetlab.training.optim import check_tensors
+from resnetlab.predict.matching import match_classes
+from resnetlab.predict.scored_data import MEANT, SPLITS, ScoredData, choose_split, fit_images, open_data
+from resnetlab.predict.scored_network import ScoredNetwork, load_network
+from resnetlab.training.device import apply_switches
 from resnetlab.training.reading import Reading
-from resnetlab.training.run import reopen_source
 from resnetlab.training.scoring import score
 
 
-def evaluate_run(
-    path: Path,
+def evaluate(
+    run: str | Path,
     *,
     data: str | None = None,
-    split: str = "test",
+    data_set: Mapping[str, str] | None = None,
+    split: str = "auto",
     weights: str = "auto",
     device: str = "auto",
     workers: int = -1,
-    choices: Choices = LEFT_OPEN,
+    out: str | Path | None = None,
+    by_order: bool = False,
 ) -> Evaluation:
-    """Score a run's newest checkpoint, or the checkpoint at `path`, and write the result.
-
-    Writes eval/step-XXXXXXXX-SPLIT/{scores.json,per_class.csv,confusion.csv,confusion.png} into
-    the run.
+    """Score a trained network on labelled images, and write the result.
 
     Args:
-        path: A run's directory, or one of its checkpoints.
-        data: A dataset's name or path; the run's own if None.
-        split: "test", "train" or "val" (the samples the run held out).
-        weights: "plain", "averaged", or "auto": averaged if there are any.
-        device: auto, cpu, cuda or mps.
+        run: A run (its newest checkpoint is taken), a checkpoint, a model folder, a .safetensors or
+            .onnx file of ours, or weights of another program, which are read as `import` reads them.
+        data: A dataset's name or path; None is the run's own. What the network was trained on is known
+            by its fingerprint wherever it lies, and keeps its own splits.
+        data_set: What the data leaves open, see `Choices`; where it is silent, what the run chose.
+        split: "test", "val", "train" or "all". "auto" is the test split of the run's own data; of other
+            data its test split, its val split if it has no test split, or all of it if it is one.
+        weights: Of a run: "plain", "averaged", or "auto": averaged if there are any.
+        device: auto, cpu, cuda, cuda:1 or mps.
         workers: Processes that read image files, -1 for as many as suit the machine.
-        choices: What the data leaves open; where they are silent, what the run chose.
+        out: The directory of scores.json, per_class.csv, confusion.csv and confusion.png; None is
+            RUN/eval/NAME, or NAME-eval/ beside what is no run, or in the working directory if nothing
+            can be written there.
+        by_order: Take the data's classes for the network's by their order, not by their names.
 
     Raises:
-        UsageError: If there is no run at `path`, or it has no such split or weights.
-        CheckpointError: If the checkpoint cannot be used, or its network's loss is no finite number.
-        DataError: If the data does not fit the network.
+        UsageError: If an argument cannot be, or the data has no such split.
+        CheckpointError: If the network is damaged, or its loss on these images no finite number.
+        DataError: If the data is damaged or has classes that the network does not know.
+        NotKept: If the scores could not be written; it holds them.
     """
-    run, checkpoint, problems = find_checkpoint(path)
-    source = reopen_source(run.read("data"), data, choices)
-    recorded = run.read("data")
-    _check_fit(source, recorded["class_names"], run)
-    chosen = _choose_split(source, split, recorded)
-    group = choose_weights(checkpoint, weights)
-    reading = _reading(run, pick_device(device), workers)
-    scores = _score(run, checkpoint, group, reading, chosen)
-    left_out = tuple(f"Left out, a broken image: {problem}" for problem in reading.bad.found.values())
-    assert scores.seen + len(left_out) == len(chosen.labels), "every sample counts exactly once"
-    evaluation = Evaluation(
-        checkpoint=str(checkpoint.path),
-        step=checkpoint.step,
+    return keep(
+        score_network(
+            run,
+            data=data,
+            data_set=data_set,
+            split=split,
+            weights=weights,
+            device=device,
+            workers=workers,
+            out=out,
+            by_order=by_order,
+        )
+    )
+
+
+def score_network(
+    run: str | Path,
+    *,
+    data: str | None = None,
+    data_set: Mapping[str, str] | None = None,
+    split: str = "auto",
+    weights: str = "auto",
+    device: str = "auto",
+    workers: int = -1,
+    out: str | Path | None = None,
+    by_order: bool = False,
+) -> Evaluation:
+    """Do what `evaluate` does, but write nothing: `keep` does that."""
+    one_of("split", split, SPLITS, MEANT)
+    trained = load_network(str(run), weights, device)
+    opened = open_data(trained, data, Choices.of(data_set))
+    chosen, label, said = choose_split(trained, opened, split)
+    source = opened.source
+    match = match_classes(
+        source.name, source.class_names, chosen.labels, trained.classifier.class_names, by_order=by_order
+    )
+    relabelled = replace(chosen, labels=match.logits[chosen.labels])
+    fitted, resized = fit_images(trained, relabelled, source.name)
+    scores, left_out = _score(trained, fitted, label, workers)
+    folder = _folder(trained, opened, label)
+    return Evaluation(
+        checkpoint=trained.place,
+        step=int(trained.classifier.description.facts.get("step", 0)),
         data=source.name,
         fingerprint=source.fingerprint,
-        split=split,
-        weights="averaged weights" if group == "ema" else "weights",
+        split=label,
+        weights=str(trained.classifier.description.facts.get("weights", "weights")),
         scores=scores,
-        class_names=tuple(recorded["class_names"]),
-        out=str(run.path / "eval" / _folder(checkpoint, source, split, group, recorded)),
-        notes=(*(f"A newer checkpoint cannot be used. {problem}" for problem in problems), *left_out),
+        class_names=tuple(source.class_names[index] for index in match.scored),
+        logits=tuple(int(match.logits[index]) for index in match.scored),
+        answers=trained.classifier.class_names,
+        out=str(Path(out).expanduser() if out else trained.home / folder),
+        otherwise="" if out else str(trained.elsewhere / folder),
+        notes=(
+            *trained.classifier.notes,
+            *trained.notes,
+            *source.notes,
+            *opened.said,
+            *said,
+            *match.notes,
+            *resized,
+            *left_out,
+        ),
     )
-    write_evaluation(evaluation)
-    return evaluation
 
 
-def _reading(run: RunDirectory, device: torch.device, workers: int) -> Reading:
-    data, recipe = run.read("data"), recipe_from_json(run.read("recipe"))
-    height, width, _ = data["image_shape"]
-    return Reading(
-        preprocessing=Preprocessing.from_json(data["preprocessing"]),
-        recipe=recipe,
-        device=device,
-        size=(height, width),
-        workers=workers,
-        bad=BadSamples(recipe.preparation.bad_samples),
-    )
+def keep(evaluation: Evaluation) -> Evaluation:
+    """Write an evaluation, in the working directory if its own place cannot be written to.
+
+    Scoring can have taken hours, and what many use is often for reading only.
+
+    Raises:
+        NotKept: If it can be written nowhere.
+    """
+    try:
+        return write_evaluation(evaluation)
+    except WriteError as error:
+        if not evaluation.otherwise:
+            raise NotKept(evaluation, error) from error
+        note = f"the result lies in the working directory: {error.args[0]}"
+    evaluation = replace(evaluation, out=evaluation.otherwise, notes=(*evaluation.notes, note))
+    try:
+        return write_evaluation(evaluation)
+    except WriteError as error:
+        raise NotKept(evaluation, error) from error
 
 
 def _score(
-    run: RunDirectory, checkpoint: Checkpoint, group: str, reading: Reading, split: AnySplit
-) -> Scores:
-    spec, execution = ModelSpec.from_json(run.read("spec")), reading.recipe.execution
-    apply_switches(reading.device, execution)
+    trained: ScoredNetwork, split: AnySplit, label: str, workers: int
+) -> tuple[Scores, tuple[str, ...]]:
+    """Return the scores, and which images are broken and were left out."""
+    classifier, recipe = trained.classifier, trained.recipe
+    reading = Reading(
+        preprocessing=classifier.preprocessing,
+        recipe=recipe,
+        device=classifier.device,
+        size=trained.shape[:2],
+        workers=workers,
+        bad=BadSamples(recipe.preparation.bad_samples),
+    )
+    apply_switches(classifier.device, recipe.execution)
     scores = score(
-        load_model(spec, checkpoint, group).to(reading.device),
-        reading.evaluation_set("chosen", split).batches(),
-        num_classes=spec.classes,
-        device=reading.device,
-        precision=execution.precision,
+        classifier.model,
+        reading.evaluation_set(label, split).batches(),
+        num_classes=len(classifier.class_names),
+        device=classifier.device,
     )
     assert scores is not None
-    if not math.isfinite(scores.loss):
-        raise CheckpointError(f"{checkpoint.path}: its network's loss on these images is {scores.loss}")
-    return scores
+    classifier.refuse_non_finite(scores.loss)
+    left_out = tuple(f"Left out, a broken image: {problem}" for problem in reading.bad.found.values())
+    assert scores.seen + len(left_out) == len(split), "every sample counts exactly once"
+    return scores, left_out
 
 
-def _folder(
-    checkpoint: Checkpoint, source: AnySource, split: str, group: str, recorded: dict[str, Any]
-) -> str:
+def _folder(trained: ScoredNetwork, opened: ScoredData, label: str) -> str:
     """Return a name that no evaluation of other weights, data or split has."""
-    parts = [checkpoint.path.name, split]
-    if group == "model" and "ema" in checkpoint.tensors:
-        parts.append("plain")
-    if source.fingerprint != recorded["fingerprint"]:
-        parts.append(source.fingerprint[:8])
-    return "-".join(parts)
-
-
-def _check_fit(source: AnySource, class_names: list[str], run: RunDirectory) -> None:
-    if list(source.class_names) != class_names:
-        raise DataError(
-            f"{source.name} has other classes than {run.path} was trained on: "
-            f"{len(source.class_names)} ({', '.join(source.class_names[:3])}, ...), "
-            f"the run {len(class_names)} ({', '.join(class_names[:3])}, ...)"
-        )
-
-
-def _choose_split(source: AnySource, split: str, recorded: dict[str, Any]) -> AnySplit:
-    if split == "test":
-        return source.test
-    is_own = source.fingerprint == recorded["fingerprint"]
-    held_out = np.asarray(recorded["val_indices"], dtype=np.int64)
-    if split == "train":
-        if not (is_own and len(held_out)):
-            return source.train
-        return source.train.take(np.setdiff1d(np.arange(len(source.train)), held_out))
-    if source.val is not None and not recorded["val_indices"]:
-        return source.val
-    if not recorded["val_indices"]:
-        raise UsageError("the run held no validation samples out (it was trained without --val)")
-    if not is_own:
-        raise DataError("the validation samples are known by their place in the run's own data")
-    return source.train.take(held_out)
-
-
-def load_model(spec: ModelSpec, checkpoint: Checkpoint, group: str = "model") -> torch.nn.Module:
-    """Return the network with a checkpoint's weights, in evaluation mode, on the CPU.
-
-    Raises:
-        CheckpointError: If its tensors are not the network's.
-    """
-    model = create_model(spec, seed=0)
-    tensors = checkpoint.tensors[group]
-    check_tensors(group, tensors, {name: t.shape for name, t in model.state_dict().items()})
-    model.load_state_dict(tensors)
-    return model.eval()
+    parts = [trained.checkpoint, label, "plain" * trained.is_plain]
+    if trained.record is None or not opened.is_own:
+        parts.append(opened.source.fingerprint[:8])
+    return "-".join(filter(None, parts))

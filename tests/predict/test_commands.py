@@ -19,8 +19,8 @@ from resnetlab.artefact.folder import to_safetensors
 from resnetlab.cli import main
 from resnetlab.cli.import_ import read_class_names
 from resnetlab.errors import DataError, UsageError, WriteError
+from resnetlab.evaluator import evaluate
 from resnetlab.predict import Classifier
-from resnetlab.predict.evaluating import evaluate_model
 
 from .made import pixels, small_artefact, write_pictures
 
@@ -188,7 +188,7 @@ def test_export_and_eval_of_an_onnx_file_work_like_the_folders(
         assert (each["correct"], each["seen"]) == (folder["correct"], folder["seen"])
         assert each["loss"] == pytest.approx(folder["loss"], rel=1e-5)
     _, error = printed(capsys, "eval", str(tmp_path / "net.onnx"), "--data", "digits", code=3)
-    assert "digits has other classes than the network: 10 (0, 1, 2, ...), the network 3" in error
+    assert "digits has other classes than the network: 10 of its 10 are none of the network's 3 (0, " in error
     _, error = printed(capsys, "eval", str(tmp_path / "net.onnx"), code=2)
     assert "Name it with --data" in error
 
@@ -220,18 +220,18 @@ def test_a_model_folder_is_scored_from_within_and_where_nothing_can_be_written_b
     shutil.copytree(net, tmp_path / "place" / "net")
     monkeypatch.chdir(tmp_path / "place" / "net")
 
-    inside = evaluate_model(".", data=str(tmp_path / "data"), workers=0)
+    inside = evaluate(".", data=str(tmp_path / "data"), workers=0)
 
     assert Path(inside.out).parent == tmp_path / "place" / "net-eval"
     shutil.rmtree(tmp_path / "place" / "net-eval")
     (tmp_path / "place" / "net-eval").touch()  # in the place of a directory without the right to write
     monkeypatch.chdir(tmp_path)
-    elsewhere = evaluate_model("place/net", data=str(tmp_path / "data"), workers=0)
+    elsewhere = evaluate("place/net", data=str(tmp_path / "data"), workers=0)
     assert Path(elsewhere.out).parent == Path("net-eval")
     assert (tmp_path / elsewhere.out / "scores.json").is_file()
     assert "could not make the directory" in elsewhere.notes[-1]
     with pytest.raises(WriteError):
-        evaluate_model("place/net", data=str(tmp_path / "data"), workers=0, out="place/net-eval")
+        evaluate("place/net", data=str(tmp_path / "data"), workers=0, out="place/net-eval")
 
 
 def test_import_makes_a_folder_that_predicts(

@@ -13,7 +13,7 @@ SOURCE = Path(__file__).parents[2] / "src" / "resnetlab"
 LAYERS = {
     "errors": 0, "units": 0, "randomness": 0, "timeline": 0, "files": 0, "plaindata": 0,
     "crc32c": 0, "doing": 0,
-    "download": 1,
+    "download": 1, "lettering": 1,
     "layers": 1, "plan": 1, "contradictions": 1, "drafting": 1, "spec": 1,
     "recipe": 1, "settings": 1, "schedule": 1,
     "catalog": 2, "recipes": 2,
@@ -21,9 +21,9 @@ LAYERS = {
     "tables": 3,
     "weights": 4, "evaluation": 4, "training": 4, "reporting": 4,
     "artefact": 5, "bench": 5,
-    "evaluator": 6, "studies": 5, "predict": 6, "export": 6, "transfer": 6,
-    "api": 7,
-    "cli": 8, "__init__": 8, "__main__": 9,
+    "studies": 5, "predict": 6, "export": 6, "transfer": 6,
+    "evaluator": 7, "api": 8,
+    "cli": 9, "__init__": 9, "__main__": 10,
 }  # fmt: skip
 STRANGERS = {
     ("weights", "data"), ("models", "data"), ("models", "recipe"), ("models", "runs"),

@@ -13,7 +13,7 @@ from resnetlab.catalog import model_spec
 from resnetlab.data.encoded import EncodedImage, EncodedSource, EncodedSplit
 from resnetlab.data.tfrecord import open_tfrecord
 from resnetlab.errors import DataError, Interrupted
-from resnetlab.evaluator import evaluate_run
+from resnetlab.evaluator import evaluate
 from resnetlab.plaindata import to_plain
 from resnetlab.recipe import Optimizer
 from resnetlab.recipes import list_recipes, named_recipe
@@ -83,7 +83,7 @@ def test_evaluating_the_finished_run_finds_what_training_found(
     plan = photograph_plan(photographs, stop_at=0.0, ema_decay=0.0)
     result = train_plan(plan, tmp_path / "run", StopAt(-1))
 
-    evaluation = evaluate_run(tmp_path / "run", workers=1)
+    evaluation = evaluate(tmp_path / "run", workers=1)
 
     assert (evaluation.scores.correct, evaluation.scores.seen) == (result.correct, 9)
     assert result.wait_share is not None
@@ -124,8 +124,8 @@ def test_a_folder_with_a_validation_split_of_its_own_is_watched_on_it(tmp_path: 
 
     assert {row["kind"] for row in rows} == {"train", "val"}
     assert next(row["seen"] for row in rows if row["kind"] == "val") == 24
-    assert evaluate_run(run.path, split="val").scores.seen == 24
-    assert evaluate_run(run.path, split="test").scores.seen == 9
+    assert evaluate(run.path, split="val").scores.seen == 24
+    assert evaluate(run.path, split="test").scores.seen == 9
 
 
 def test_a_plan_reads_no_pixels(photographs: EncodedSource) -> None:

@@ -15,7 +15,7 @@ from resnetlab.cli import main
 from resnetlab.data.normalise import Normaliser
 from resnetlab.data.source import Split
 from resnetlab.errors import CheckpointError, UsageError
-from resnetlab.evaluator import evaluate_run
+from resnetlab.evaluator import evaluate
 from resnetlab.models import create_model
 from resnetlab.recipe import Recipe
 from resnetlab.recipes import named_recipe
@@ -244,7 +244,7 @@ def test_the_command_on_a_folder_of_files(
     assert "head    130         new      1           -" in printed
     recorded = RunDirectory(run).read("data")
     assert recorded["image_shape"] == [32, 32, 3] and len(recorded["val_indices"]) == 2
-    assert evaluate_run(run).scores.seen == 6
+    assert evaluate(run).scores.seen == 6
     assert resume_run(run, Silence()).step == 3
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from resnetlab.errors import CheckpointError
-from resnetlab.evaluator import evaluate_run
+from resnetlab.evaluator import evaluate
 from resnetlab.runs.checkpoint import load_checkpoint, save_checkpoint
 from resnetlab.runs.directory import RunDirectory, claim_new
 from resnetlab.training.beginning import write_beginning
@@ -135,6 +135,6 @@ def test_small_files_are_reopened_as_the_run_read_them(folder: Path, tmp_path: P
     result = train_plan(plan, tmp_path / "run", Silence())
 
     assert plan.reads_files
-    assert evaluate_run(tmp_path / "run").scores.loss == pytest.approx(result.loss, rel=1e-6)
+    assert evaluate(tmp_path / "run").scores.loss == pytest.approx(result.loss, rel=1e-6)
     (tmp_path / "run" / "RESULT.json").unlink()
     assert resume_run(tmp_path / "run", Silence()).loss == result.loss

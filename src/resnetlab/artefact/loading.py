@@ -1,5 +1,6 @@
 """load_artefact: a run, a checkpoint, a model folder or one of our safetensors files, ready for use."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +9,14 @@ from resnetlab.artefact.folder import from_safetensors, is_described, is_folder,
 from resnetlab.artefact.model import DAMAGE, Artefact, fit_geometry
 from resnetlab.artefact.places import looking_at
 from resnetlab.data.preprocessing import Preprocessing
-from resnetlab.errors import CheckpointError, DataError, UsageError
+from resnetlab.errors import CheckpointError, DataError, UsageError, one_of
 from resnetlab.runs.checkpoint import Checkpoint, load_checkpoint, load_newest
 from resnetlab.runs.directory import RunDirectory, open_run
 from resnetlab.runs.manifest import NAME
 from resnetlab.spec import ModelSpec
 
-_WEIGHTS = ("auto", "plain", "averaged")
+WEIGHTS = ("auto", "plain", "averaged")
+_MEANT = {"ema": "averaged", "average": "averaged", "raw": "plain", "model": "plain"}
 
 
 def load_artefact(path: Path | str, *, weights: str = "auto") -> Artefact:
@@ -31,8 +33,7 @@ def load_artefact(path: Path | str, *, weights: str = "auto") -> Artefact:
         DataError: If the run is not whole.
     """
     path = Path(path).expanduser()
-    if weights not in _WEIGHTS:
-        raise UsageError(f"weights is one of {', '.join(_WEIGHTS)}, got {weights!r}")
+    one_of("weights", weights, WEIGHTS, _MEANT)
     with looking_at(path):
         if not path.exists():
             raise UsageError(f"there is no run, model folder or file at {path}")
@@ -57,6 +58,7 @@ def load_artefact(path: Path | str, *, weights: str = "auto") -> Artefact:
 
 def refuse_choice(path: Path, weights: str) -> None:
     """Raise UsageError if `weights` chooses where there is no choice: what is no run holds one set."""
+    one_of("weights", weights, WEIGHTS, _MEANT)
     if weights != "auto":
         raise UsageError(f"{path} is no run: it holds one set of weights, and not {weights} ones")
 
@@ -100,8 +102,9 @@ def choose_weights(checkpoint: Checkpoint, weights: str) -> str:
     """Return the group of tensors that `weights` ("auto", "plain", "averaged") asks for.
 
     Raises:
-        UsageError: If the run kept no averaged ones.
+        UsageError: If there is no such choice, or the run kept no averaged ones.
     """
+    one_of("weights", weights, WEIGHTS, _MEANT)
     if weights == "averaged" and "ema" not in checkpoint.tensors:
         raise UsageError("the run kept no averaged weights (its ema_decay is 0)")
     return "ema" if "ema" in checkpoint.tensors and weights != "plain" else "model"
@@ -109,7 +112,23 @@ def choose_weights(checkpoint: Checkpoint, weights: str) -> str:
 
 def _from_run(path: Path, weights: str) -> Artefact:
     run, checkpoint, problems = find_checkpoint(path)
-    group = choose_weights(checkpoint, weights)
+    return artefact_of(run, checkpoint, choose_weights(checkpoint, weights), problems)
+
+
+def artefact_of(
+    run: RunDirectory, checkpoint: Checkpoint, group: str, problems: Sequence[str] = ()
+) -> Artefact:
+    """Return the network in a run's checkpoint.
+
+    Args:
+        run: The run.
+        checkpoint: One of its checkpoints.
+        group: Its tensors, as `choose_weights` gives them.
+        problems: What is wrong with newer checkpoints, for the notes.
+
+    Raises:
+        DataError: If the run is not whole.
+    """
     spec, recorded = ModelSpec.from_json(run.read("spec")), run.read("data")
     try:
         height, width, channels = recorded["image_shape"]
@@ -144,6 +163,8 @@ def _facts(run: RunDirectory, checkpoint: Checkpoint, group: str, recorded: dict
         "identity": checkpoint.identity,
         "weights": "averaged weights" if group == "ema" else "weights",
     }
+    if held_out := recorded.get("val_indices"):  # chosen by their number and the seed
+        facts |= {"val": len(held_out), "seed": run.read("recipe").get("run", {}).get("seed", 0)}
     if run.is_finished:
         result = run.read("RESULT")
         if (result.get("step"), result.get("weights")) == (checkpoint.step, facts["weights"]):

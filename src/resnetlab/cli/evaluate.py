@@ -3,15 +3,20 @@
 import argparse
 import sys
 
-from resnetlab import api
 from resnetlab.cli.text import print_json
 from resnetlab.data.choices import Choices
+from resnetlab.data.labelling import in_a_line
+from resnetlab.errors import UsageError
+from resnetlab.evaluation import Evaluation, NotKept
+from resnetlab.evaluator import keep, score_network
 from resnetlab.tables.align import table
 
 
 def evaluate(options: argparse.Namespace) -> None:
-    """Evaluate a run, a checkpoint, a model folder or an exported file."""
-    evaluation = api.evaluate(
+    """Evaluate a trained network; the scores are shown whether or not they can be written."""
+    if options.out == "":
+        raise UsageError("--out names no directory")
+    evaluation = score_network(
         options.run,
         data=options.data,
         data_set=Choices.parse(options.data_set).to_json(),
@@ -19,29 +24,45 @@ def evaluate(options: argparse.Namespace) -> None:
         weights=options.weights,
         device=options.device,
         workers=options.workers,
+        out=options.out,
+        by_order=options.by_order,
     )
-    for note in evaluation.notes:
-        print(note, file=sys.stderr)
-    if options.json:
-        print_json(evaluation.to_json())
-        return
-    scores, (low, high) = evaluation.scores, evaluation.interval
-    print(f"{evaluation.checkpoint}, {evaluation.weights}, {evaluation.split} set of {evaluation.data}")
-    print(
-        f"top-1 {100 * scores.accuracy:.2f} % ({scores.correct:,} of {scores.seen:,}; 95 % interval "
-        f"{100 * low:.2f} to {100 * high:.2f} %), top-5 {100 * scores.accuracy_top5:.2f} %, "
-        f"loss {scores.loss:.4f}\n"
-    )
+    said = _tell(evaluation.notes)
+    if not options.json:
+        _show(evaluation)
+    try:
+        evaluation = keep(evaluation)
+    except NotKept as error:
+        evaluation = error.evaluation
+        raise
+    finally:
+        _tell(evaluation.notes[said:])
+        if options.json:
+            print_json(evaluation.to_json())
+    if not options.json:
+        print(f"\nwritten to {in_a_line(evaluation.out)}: {', '.join(evaluation.files)}")
+
+
+def _tell(notes: tuple[str, ...]) -> int:
+    for note in notes:
+        print(in_a_line(note), file=sys.stderr)
+    return len(notes)
+
+
+def _show(evaluation: Evaluation) -> None:
+    data, split = in_a_line(evaluation.data), evaluation.split
+    what = f"all of {data}" if split == "all" else f"{split} set of {data}"
+    print(f"{in_a_line(evaluation.checkpoint)}, {evaluation.weights}, {what}")
+    print(f"{evaluation.summary()}\n")
     rows = [
         (
-            row["class"],
+            in_a_line(row["class"]),
             f"{row['samples']:,}",
             f"{100 * row['recall']:.2f} %",
             f"{100 * row['precision']:.2f} %",
             f"{100 * row['f1']:.2f} %",
-            f"{row['taken_for']} ({row['taken_for_count']})" if row["taken_for"] else "",
+            f"{in_a_line(row['taken_for'])} ({row['taken_for_count']})" if row["taken_for"] else "",
         )
         for row in evaluation.per_class()
     ]
     print(table(("class", "samples", "recall", "precision", "F1", "most taken for"), rows))
-    print(f"\nwritten to {evaluation.out}: scores.json, per_class.csv, confusion.csv, confusion.png")

@@ -144,11 +144,29 @@ def _add_resume_and_eval(verbs: Any) -> None:
     evaluate.add_argument(
         "run",
         metavar="RUN|FOLDER|FILE",
-        help="a run or one of its checkpoints; a model folder or an exported .onnx or .safetensors",
+        help="a run or one of its checkpoints; a model folder or an exported .onnx or .safetensors;"
+        " weights of another program, read as by `resnetlab import`",
     )
     evaluate.add_argument("--data", help="a dataset's name or path (default: the run's own)")
     add_data_set(evaluate)
-    evaluate.add_argument("--split", choices=("test", "train", "val"), default="test")
+    evaluate.add_argument(
+        "--split",
+        choices=("auto", "test", "val", "train", "all"),
+        default="auto",
+        help="auto: the test split of the run's own data; of other data its test split, its val split if"
+        " it has no test split, or all of it if it is one (default: auto)",
+    )
+    evaluate.add_argument(
+        "--by-order",
+        action="store_true",
+        help="take the data's classes for the network's by their order, not by their names",
+    )
+    evaluate.add_argument(
+        "-o",
+        "--out",
+        metavar="DIR",
+        help="where the result goes (default: in the run, or beside the file)",
+    )
     evaluate.add_argument(
         "--weights",
         choices=("auto", "plain", "averaged"),

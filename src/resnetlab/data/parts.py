@@ -2,14 +2,18 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from resnetlab.data.encoded import EncodedSource, EncodedSplit, Reader
+from resnetlab.data.source import Samples, Source
 from resnetlab.data.split import hold_out
 from resnetlab.errors import DataError, UsageError
+
+SplitT = TypeVar("SplitT", bound=Samples)
 
 PARTS = {
     "train": "train", "training": "train", "trn": "train", "trainval": "train",
@@ -198,19 +202,13 @@ def source_from_parts(
             test=first,
             found=dict(parts),
             origin=origin,
+            is_partial=is_partial,
             notes=tuple(notes),
         )
     if "train" not in parts:
         found = " and ".join(parts) or "nothing"
         raise DataError(f"{origin}: has no train split, found {found}", hint="Name it train.")
-    train, test, val = parts["train"], parts.get("test"), parts.get("val")
-    said = list(notes)
-    if test is None and val is not None:
-        said.append("there is no test split: the validation split serves as one")
-        test, val = val, None
-    if test is None:
-        said.append(f"there is one split only: a fifth of each class is held out for test, seed {SPLIT_SEED}")
-        train, test = _divide(train, class_names, origin)
+    train, test, val, said = _train_test_val(parts, class_names, origin)
     return EncodedSource(
         name=name,
         class_names=tuple(class_names),
@@ -219,13 +217,40 @@ def source_from_parts(
         val=val,
         origin=origin,
         is_partial=is_partial,
-        notes=tuple(said),
+        notes=(*notes, *said),
     )
 
 
-def _divide(
-    everything: EncodedSplit, class_names: Sequence[str], origin: str
-) -> tuple[EncodedSplit, EncodedSplit]:
+def as_trained_on(source: Source[SplitT]) -> Source[SplitT] | None:
+    """Return a source that was opened for scoring as it is to those who train on it, if they can."""
+    if source.found is None:
+        return source
+    if "train" not in source.found:
+        return None
+    try:
+        train, test, val, said = _train_test_val(source.found, source.class_names, source.origin)
+        notes = (*source.notes, *said)
+        return replace(source, train=train, test=test, val=val, found=None, notes=notes)
+    except DataError:
+        return None
+
+
+def _train_test_val(
+    parts: Mapping[str, SplitT], class_names: Sequence[str], origin: str
+) -> tuple[SplitT, SplitT, SplitT | None, list[str]]:
+    """Return the splits that one trains with, of those that there are, and what is to be said of it."""
+    train, test, val = parts["train"], parts.get("test"), parts.get("val")
+    said = []
+    if test is None and val is not None:
+        said.append("there is no test split: the validation split serves as one")
+        test, val = val, None
+    if test is None:
+        said.append(f"there is one split only: a fifth of each class is held out for test, seed {SPLIT_SEED}")
+        train, test = _divide(train, class_names, origin)
+    return train, test, val, said
+
+
+def _divide(everything: SplitT, class_names: Sequence[str], origin: str) -> tuple[SplitT, SplitT]:
     try:
         train, test = hold_out(everything, max(1, len(everything) // TEST_DIVISOR), SPLIT_SEED)
     except UsageError as error:

@@ -120,7 +120,11 @@ def resume_plan(
 
 
 def reopen_source(
-    recorded: Mapping[str, Any], data: str | None = None, choices: Choices = LEFT_OPEN
+    recorded: Mapping[str, Any],
+    data: str | None = None,
+    choices: Choices = LEFT_OPEN,
+    *,
+    for_scoring: bool = False,
 ) -> AnySource:
     """Return the source that a run's data.json records, from where it was or from where it lies now.
 
@@ -129,9 +133,10 @@ def reopen_source(
         data: Where it lies now; None is where it was.
         choices: Win over those that the run recorded. Of these, data elsewhere passes over what its
             format does not know.
+        for_scoring: See `open_source`.
 
     Raises:
-        DataError: If it cannot be opened.
+        DataError, UsageError: If it cannot be opened.
     """
     height, _, channels = recorded["image_shape"]
     reads_files = (
@@ -150,8 +155,11 @@ def reopen_source(
             channels=channels,
             holds_small=not reads_files,
             choices=chosen,
+            for_scoring=for_scoring,
         )
     except ResnetlabError as error:
+        if data is not None:
+            raise
         raise DataError(
             f"cannot open the run's data: {error}", hint="Say where it lies now with --data."
         ) from error

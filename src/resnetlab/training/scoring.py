@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 
 from resnetlab.metrics import Scores, Scoring
-from resnetlab.training.steps import autocast
 
 
 class ScoredBatch(Protocol):
@@ -29,17 +28,18 @@ def score(
     *,
     num_classes: int,
     device: torch.device,
-    precision: str = "fp32",
     after_batch: Callable[[int], bool] = lambda seen: True,
 ) -> Scores | None:
     """Return the scores of the model in evaluation mode, or None if it was asked to leave off.
+
+    The arithmetic is fp32 whatever the model was trained in (on CUDA TF32), as in prediction and in
+    exported files: one network has one score.
 
     Args:
         model: The network; left in the mode it was in.
         batches: All samples, each once.
         num_classes: Width of the logits.
         device: Where model and batches lie.
-        precision: "fp32", "bf16" or "fp16".
         after_batch: Told the samples seen so far; answers whether to go on.
     """
     was_training = model.training
@@ -47,8 +47,7 @@ def score(
     scoring, seen = Scoring(num_classes, device), 0
     try:
         for batch in batches:
-            with autocast(device, precision):
-                logits_NK = model(batch.images)
+            logits_NK = model(batch.images)
             scoring.add(logits_NK, batch.labels)
             seen += len(batch.labels)
             if not after_batch(seen):

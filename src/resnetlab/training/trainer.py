@@ -193,7 +193,6 @@ class Trainer:
                 on.batches(),
                 num_classes=self.num_classes,
                 device=self.device,
-                precision=self.recipe.execution.precision,
                 after_batch=after_batch,
             )
         if scores is None:
