@@ -20,6 +20,7 @@ from resnetlab.schedule import LearningRate
 from resnetlab.settings import override
 from resnetlab.spec import ModelSpec
 from resnetlab.timeline import Timeline
+from resnetlab.training.as_found import leaving_as_found
 from resnetlab.training.device import apply_switches, describe_device
 from resnetlab.training.planning import RunPlan
 from resnetlab.training.programs import StepProgram, step_program
@@ -63,6 +64,7 @@ class Speed:
         return asdict(self)
 
 
+@leaving_as_found()
 def measure_speed(
     what: str, spec: ModelSpec, recipe: Recipe, device: torch.device, *, steps: int = 30, warmup: int = 5
 ) -> Speed:
@@ -192,6 +194,7 @@ def _timed(step: Step, index: int, device: torch.device) -> float:
     return time.perf_counter() - started
 
 
+@leaving_as_found()
 def estimate(plan: RunPlan) -> dict[str, str]:
     """Return the time and memory that a planned run will take.
 

@@ -17,6 +17,7 @@ from resnetlab.metrics import Scores
 from resnetlab.predict.matching import match_classes
 from resnetlab.predict.scored_data import MEANT, SPLITS, ScoredData, choose_split, fit_images, open_data
 from resnetlab.predict.scored_network import ScoredNetwork, load_network
+from resnetlab.training.as_found import leaving_as_found
 from resnetlab.training.device import apply_switches
 from resnetlab.training.reading import Reading
 from resnetlab.training.scoring import score
@@ -73,6 +74,7 @@ def evaluate(
     )
 
 
+@leaving_as_found()
 def score_network(
     run: str | Path,
     *,

@@ -10,11 +10,13 @@ from resnetlab.cli.text import block, print_json
 from resnetlab.errors import UsageError
 from resnetlab.recipes import named_recipe
 from resnetlab.settings import Resolution, override
+from resnetlab.training.as_found import leaving_as_found
 from resnetlab.training.capturing import decide_capture, step_operations
 from resnetlab.training.device import decide_compile, has_compiler, pick_device
 from resnetlab.units import format_bytes
 
 
+@leaving_as_found()
 def bench(options: argparse.Namespace) -> None:
     """Measure training or evaluation speed."""
     if options.batch < 1 or options.threads < 0:

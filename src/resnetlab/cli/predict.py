@@ -22,6 +22,7 @@ from resnetlab.predict import Classifier, Prediction
 from resnetlab.predict.pictures import find_files, read_file
 from resnetlab.recipe import Execution
 from resnetlab.tables.align import table
+from resnetlab.training.as_found import leaving_as_found
 from resnetlab.training.device import apply_switches
 
 
@@ -35,6 +36,7 @@ class _Found:
     problems: list[str] = field(default_factory=list)
 
 
+@leaving_as_found()
 def predict(options: argparse.Namespace) -> None:
     """Say what is in the images; broken ones are named, and the others go on."""
     if options.top < 1 or options.batch < 1:

@@ -185,21 +185,8 @@ def load(images: Images, requests: Iterable[Request], *, workers: int, pins: boo
     Raises:
         DataError: If an image cannot be read, naming its place; or if a worker dies.
     """
-    warnings.filterwarnings("ignore", "This DataLoader will create")  # more workers than cores may be meant
-    loader: DataLoader[Loaded] = DataLoader(
-        images,
-        batch_size=None,
-        sampler=requests,
-        num_workers=workers,
-        collate_fn=_as_it_is,
-        pin_memory=pins,
-        generator=torch.Generator(),  # else it would take a number from torch's own
-        multiprocessing_context=process_context() if workers else None,
-        prefetch_factor=_PREFETCHED if workers else None,
-        worker_init_fn=_begin_worker,
-    )
     try:
-        for batch in _begun(loader):
+        for batch in _begun(images, requests, workers, pins):
             if batch.refusal:
                 raise DataError(batch.refusal[0], hint=batch.refusal[1])
             yield batch
@@ -216,12 +203,25 @@ def _as_it_is(batch: Any) -> Any:
     return batch
 
 
-def _begun(loader: DataLoader[Loaded]) -> Iterator[Loaded]:
-    with _main_set_aside():
+def _begun(images: Images, requests: Iterable[Request], workers: int, pins: bool) -> Iterator[Loaded]:
+    with _BEGINNING, warnings.catch_warnings(), _main_set_aside():
+        warnings.filterwarnings("ignore", "This DataLoader will create")  # more than cores may be meant
+        loader: DataLoader[Loaded] = DataLoader(
+            images,
+            batch_size=None,
+            sampler=requests,
+            num_workers=workers,
+            collate_fn=_as_it_is,
+            pin_memory=pins,
+            generator=torch.Generator(),  # else it would take a number from torch's own
+            multiprocessing_context=process_context() if workers else None,
+            prefetch_factor=_PREFETCHED if workers else None,
+            worker_init_fn=_begin_worker,
+        )
         return iter(loader)
 
 
-_SETTING_ASIDE = threading.Lock()  # of runs in threads, the second would set aside what the first has
+_BEGINNING = threading.Lock()  # of runs in threads, the second would set aside what the first has
 
 
 @contextlib.contextmanager
@@ -232,14 +232,13 @@ def _main_set_aside() -> Iterator[None]:
     none, and a script without `if __name__ == "__main__":` would train again in each.
     """
     main = vars(sys.modules["__main__"])
-    with _SETTING_ASIDE:
-        kept = {name: value for name, value in main.items() if name in ("__file__", "__spec__")}
-        main.pop("__file__", None)
-        main["__spec__"] = None
-        try:
-            yield
-        finally:
-            main.update(kept)
+    kept = {name: value for name, value in main.items() if name in ("__file__", "__spec__")}
+    main.pop("__file__", None)
+    main["__spec__"] = None
+    try:
+        yield
+    finally:
+        main.update(kept)
 
 
 def _begin_worker(number: int) -> None:

@@ -12,6 +12,7 @@ from resnetlab.runs.directory import RunDirectory, lock_run
 from resnetlab.studies.observer import StudyObserver
 from resnetlab.studies.rows import RowRecord, Sources, claim_study, is_study, read_rows_of
 from resnetlab.studies.together import Crew, Work
+from resnetlab.training.as_found import leaving_as_found
 from resnetlab.training.capturing import is_small_step
 from resnetlab.training.device import pick_device
 from resnetlab.training.interrupt import Interrupt
@@ -118,6 +119,7 @@ def _go_on(plan: RunPlan, run: RunDirectory, observer: Observer, interrupt: Inte
         return resume_plan(plan, run, observer, interrupt=interrupt)
 
 
+@leaving_as_found()
 def _make(
     work: Mapping[str, Work], plans: Mapping[str, RunPlan], out: Path, observer: StudyObserver, at_once: int
 ) -> dict[str, Result]:

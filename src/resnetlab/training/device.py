@@ -13,6 +13,9 @@ import torch
 from resnetlab.errors import UsageError
 from resnetlab.recipe import Execution
 
+CUBLAS_WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
+"""Variable of the environment without which cuBLAS does not repeat its numbers."""
+
 COMPILERS = ("c++", "g++", "clang++", "cl")
 NO_COMPILER = "no C++ compiler found"
 _PAYS_AFTER_OPERATIONS = 1.5e14
@@ -44,7 +47,7 @@ def pick_device(name: str) -> torch.device:
 
 
 def apply_switches(device: torch.device, execution: Execution) -> None:
-    """Set torch's process-wide switches for a run."""
+    """Set torch's process-wide switches for a run, inside `leaving_as_found`."""
     if device.type == "cpu":
         torch.set_flush_denormal(True)  # denormals make convolutions up to 100 times slower
         keep_freed_memory()
@@ -55,7 +58,7 @@ def apply_switches(device: torch.device, execution: Execution) -> None:
         torch.backends.cuda.matmul.allow_tf32 = True
         torch.backends.cudnn.allow_tf32 = True
     if execution.deterministic:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        os.environ.setdefault(CUBLAS_WORKSPACE, ":4096:8")
     torch.use_deterministic_algorithms(execution.deterministic)
 
 

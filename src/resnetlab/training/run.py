@@ -14,6 +14,7 @@ from resnetlab.errors import DataError, ResnetlabError
 from resnetlab.metrics import wilson_interval
 from resnetlab.runs.directory import RunDirectory, claim_new, lock_run, open_run
 from resnetlab.runs.journal import read_rows
+from resnetlab.training.as_found import leaving_as_found
 from resnetlab.training.device import pick_device
 from resnetlab.training.facts import describe_plan
 from resnetlab.training.interrupt import Interrupt
@@ -59,6 +60,7 @@ class Result:
     """Image files that were left out because they are broken, with the cause."""
 
 
+@leaving_as_found()
 def train_plan(plan: RunPlan, out: Path, observer: Observer, *, interrupt: Interrupt | None = None) -> Result:
     """Train what is planned in the new directory `out`.
 
@@ -79,6 +81,7 @@ def train_plan(plan: RunPlan, out: Path, observer: Observer, *, interrupt: Inter
         return _train_to_the_end(trainer, plan, interrupt)
 
 
+@leaving_as_found()
 def resume_run(
     path: Path,
     observer: Observer,
@@ -112,6 +115,7 @@ def resume_run(
         return resume_plan(plan_of(run, source, pick_device(device), workers), run, observer)
 
 
+@leaving_as_found()
 def resume_plan(
     plan: RunPlan, run: RunDirectory, observer: Observer, *, interrupt: Interrupt | None = None
 ) -> Result:
