@@ -7,21 +7,17 @@ from typing import Any
 from resnetlab import studies
 from resnetlab.catalog import model_spec
 from resnetlab.data.choices import Choices
-from resnetlab.data.recognise import AnySource
 from resnetlab.errors import UsageError
 from resnetlab.evaluator import evaluate
-from resnetlab.plaindata import convert
 from resnetlab.recipe import Recipe
-from resnetlab.recipes import default_recipe, named_recipe
-from resnetlab.settings import find_leaf, leaves, override
+from resnetlab.settings import once
 from resnetlab.spec import KNOBS, ModelSpec
 from resnetlab.studies import SilentStudy, StudyObserver, default_study_out, plan_rows, train_study
-from resnetlab.training.device import pick_device
+from resnetlab.training.asking import Asked, plan_training
 from resnetlab.training.observer import Observer, Silence
-from resnetlab.training.planning import Opened, RunPlan, fit_to_source, open_for, plan_run
+from resnetlab.training.planning import Opened
 from resnetlab.training.run import Result, default_out, resume_run, train_plan
-from resnetlab.transfer import Trained, open_trained, plan_finetuning, suggest
-from resnetlab.units import Duration, count_of
+from resnetlab.transfer import plan_tuning
 
 __all__ = ["evaluate", "finetune", "resume", "resume_study", "study", "train"]
 
@@ -31,7 +27,7 @@ def train(
     *,
     data: str = "cifar10",
     data_set: Mapping[str, str] | None = None,
-    recipe: str | Recipe | None = None,
+    recipe: str | Path | Recipe | None = None,
     out: str | Path | None = None,
     device: str = "auto",
     observer: Observer | None = None,
@@ -49,7 +45,8 @@ def train(
             classes and channels of the data.
         data: A dataset's name or path.
         data_set: What the data leaves open, e.g. {"label_column": "breed"}; see `Choices`.
-        recipe: A recipe or its name; None is "quick", for the digits "digits", for image files "photos".
+        recipe: A recipe, its name, or a file of values; None is "quick", for the digits "digits", for image
+            files "photos".
         out: The run's directory, new or empty; None makes a name under runs/.
         device: auto, cpu, cuda, cuda:1 or mps.
         observer: Who watches; None shows nothing.
@@ -63,8 +60,8 @@ def train(
         DataError: If the data is missing or damaged.
         Interrupted, DivergedError, WriteError, LockedError: As training ends before its end.
     """
-    choices = Choices.of(data_set)
-    plan = _planned(model, data, choices, recipe, device, workers, epochs, steps, values)
+    asked = _asked(data, data_set, recipe, device, workers, epochs, steps, values, model)
+    plan, _ = plan_training(_network(model), asked)
     return train_plan(plan, Path(out) if out else default_out(plan), observer or Silence())
 
 
@@ -74,7 +71,7 @@ def study(
     seeds: int | Sequence[int] = 1,
     data: str = "cifar10",
     data_set: Mapping[str, str] | None = None,
-    recipe: str | Recipe | None = None,
+    recipe: str | Path | Recipe | None = None,
     out: str | Path | None = None,
     device: str = "auto",
     observer: StudyObserver | None = None,
@@ -88,7 +85,7 @@ def study(
 
     Args:
         models: Names of the catalog or specifications, of different names.
-        seeds: The seeds, or their number: 3 is 0, 1 and 2.
+        seeds: The seeds, or their number: 3 is 0, 1 and 2, or begins with `seed` if that is given.
         data: A dataset's name or path.
         data_set: As `train`.
         recipe: As `train`.
@@ -107,40 +104,52 @@ def study(
         ResnetlabError: If runs failed, when the others have ended.
     """
     models = [models] if isinstance(models, str | ModelSpec) else models
-    chosen = range(seeds) if isinstance(seeds, int) else seeds
-    if not (models and chosen):
+    if not (models and (seeds if not isinstance(seeds, int) else seeds > 0)):
         raise UsageError("a study needs a network and a seed", hint="E.g. study(['resnet20'], seeds=3)")
     opened: Opened = {}
-    choices = Choices.of(data_set)
-    plans = [
-        _planned(model, data, choices, recipe, device, workers, epochs, steps, values, opened)
-        for model in models
-    ]
-    rows = plan_rows(plans, chosen)
+    plans = []
+    for model in models:
+        asked = _asked(data, data_set, recipe, device, workers, epochs, steps, values, model)
+        plans.append(plan_training(_network(model), asked, opened)[0])
+    first = plans[0].recipe.run.seed
+    rows = plan_rows(plans, range(first, first + seeds) if isinstance(seeds, int) else seeds)
     place = Path(out) if out else default_study_out(plans)
     return train_study(rows, place, observer or SilentStudy(), at_once=at_once)
 
 
-def _planned(
-    model: str | ModelSpec,
+def _network(model: str | ModelSpec) -> ModelSpec:
+    return model_spec(model) if isinstance(model, str) else model
+
+
+def _asked(
     data: str,
-    choices: Choices,
-    recipe: str | Recipe | None,
+    data_set: Mapping[str, str] | None,
+    recipe: str | Path | Recipe | None,
     device: str,
     workers: int,
     epochs: int | None,
     steps: int | None,
-    values: dict[str, Any],
-    opened: Opened | None = None,
-) -> RunPlan:
-    """Return what the arguments of `train` ask for."""
-    spec = model_spec(model) if isinstance(model, str) else model
-    fixed = () if isinstance(model, str) else KNOBS
-    source = open_for(spec, data, fixed, opened, choices=choices)
-    recipe = recipe or default_recipe(data, reads_files=source.reads_files)
-    chosen = named_recipe(recipe, spec.depth) if isinstance(recipe, str) else recipe
-    chosen = _with_values(chosen, _whole(values, epochs, steps, len(source.train)))
-    return plan_run(spec, data, chosen, pick_device(device), fixed, workers=workers, source=source)
+    values: Mapping[str, Any],
+    model: str | ModelSpec | None,
+) -> Asked:
+    """Return what the arguments of `train` or `finetune` ask for.
+
+    Raises:
+        UsageError: If a value is given twice.
+    """
+    lengths = {name: count for name, count in (("epochs", epochs), ("steps", steps)) if count is not None}
+    given = once((f"{name}={value}", name, value) for name, value in {**lengths, **values}.items())
+    fixed = KNOBS if isinstance(model, ModelSpec) else ()
+    return Asked(
+        data=data,
+        choices=Choices.of(data_set),
+        recipe=recipe,
+        values=given,
+        fixed=fixed,
+        origin="argument",
+        device=device,
+        workers=workers,
+    )
 
 
 def finetune(
@@ -149,7 +158,7 @@ def finetune(
     data: str,
     data_set: Mapping[str, str] | None = None,
     model: str | ModelSpec | None = None,
-    recipe: str | Recipe = "finetune",
+    recipe: str | Path | Recipe = "finetune",
     out: str | Path | None = None,
     device: str = "auto",
     observer: Observer | None = None,
@@ -166,9 +175,10 @@ def finetune(
         data_set: As `train`.
         model: The weights' network, which gets the data's classes and channels; None takes the one
             that they are of.
-        recipe: A recipe or its name. Of a named one the weights decide the normalisation, and of
-            "finetune" the images' size, and the number of images batch and length; a Recipe is
-            taken as it is.
+        recipe: A recipe, its name, or a file of values. The weights decide its normalisation, and of
+            "finetune" the images' size, and the number of images batch and length; what `values` say, a
+            file says, or a Recipe says otherwise than the one that it is named after, stays. A
+            Recipe of a name of your own (`recipe.renamed("mine")`) is taken as it is.
         out: The run's directory, new or empty; None makes a name under runs/.
         device: auto, cpu, cuda, cuda:1 or mps.
         observer: Who watches; it is told what was kept and what begins anew.
@@ -183,54 +193,12 @@ def finetune(
         DataError: If the data is missing or damaged.
         Interrupted, DivergedError, WriteError, LockedError: As training ends before its end.
     """
-    trained, observer = open_trained(weights), observer or Silence()
-    spec = model_spec(model) if isinstance(model, str) else model or trained.spec
-    side = int(values.get("image_size", 0))
-    source = trained.open_data(data, spec, side, choices=Choices.of(data_set))
-    values = _whole(values, epochs, steps, len(source.train))
-    if isinstance(recipe, str):
-        recipe = _suited(named_recipe(recipe, spec.depth), trained, source, spec, values)
-    chosen = _with_values(recipe, values)
-    plan, report, notes = plan_finetuning(
-        trained, spec, source, data, chosen, pick_device(device), workers=workers
-    )
-    for note in (str(report), *notes):
+    observer = observer or Silence()
+    asked = _asked(data, data_set, recipe, device, workers, epochs, steps, values, model=None)
+    tuning = plan_tuning(weights, asked, None if model is None else lambda own: _network(model))
+    for note in (str(tuning.report), *tuning.notes):
         observer.note(note)
-    return train_plan(plan, Path(out) if out else default_out(plan), observer)
-
-
-def _suited(
-    recipe: Recipe, trained: Trained, source: AnySource, spec: ModelSpec, values: dict[str, Any]
-) -> Recipe:
-    """Return the recipe with what weights and data decide of it, the user's values being known."""
-    channels = fit_to_source(spec, source).in_channels
-    number = len(source.train) - int(values.get("val", 0))
-    side = int(values.get("image_size", 0))
-    for _, changes in suggest(recipe, trained, source, channels=channels, number=number, side=side):
-        recipe = override(recipe, changes)
-    return recipe
-
-
-def _whole(values: dict[str, Any], epochs: int | None, steps: int | None, total: int) -> dict[str, Any]:
-    """Return the values with the length, and the count that a share of validation samples is.
-
-    Raises:
-        UsageError: If both lengths are given, or the share cannot be.
-    """
-    if epochs is not None and steps is not None:
-        raise UsageError("epochs and steps exclude each other")
-    lengths = [Duration(n, unit) for n, unit in ((epochs, "ep"), (steps, "st")) if n is not None]
-    more: dict[str, Any] = {"length": lengths[0]} if lengths else {}
-    if isinstance(val := values.get("val"), str):
-        more["val"] = int(count_of(val, total))
-    return values | more
-
-
-def _with_values(recipe: Recipe, values: dict[str, Any]) -> Recipe:
-    """Return the recipe with these values, as keyword arguments give them."""
-    known = leaves(recipe)
-    kinds = {name: find_leaf(known, name).kind for name in values}
-    return override(recipe, {n: convert(kinds[n], v, n) for n, v in values.items()})
+    return train_plan(tuning.plan, Path(out) if out else default_out(tuning.plan), observer)
 
 
 def resume(

@@ -177,13 +177,17 @@ WRONG = [
     (["train", "resnet20", "--data", "digits", "--set", "lrr=1"], 2, "Did you mean lr"),
     (["train", "resnet20", "--data", "digits", "--lr", "-1"], 2, "lr must be above 0"),
     (["train", "resnet20", "--data", "digits", "--batch", "5000"], 2, "more than the 1438 training samples"),
-    (["train", "resnet20", "--data", "digits", "--epochs", "1", "--steps", "2"], 2, "exclude each other"),
+    (
+        ["train", "resnet20", "--data", "digits", "--epochs", "1", "--steps", "2"],
+        2,
+        "length is given twice: --epochs 1 and --steps 2",
+    ),
     (["train", "resnet20", "--data", "digits", "--device", "cuda:7"], 2, "no device 'cuda:7' here"),
     (["train", "resnet20", "--data", "digits", "--set", "classes=3"], 2, "3 classes, digits has 10"),
     (["resume", "/nowhere"], 2, "no run at /nowhere"),
     (["eval", "/nowhere"], 2, "no run at /nowhere"),
     (["show", "resent110"], 2, "resnet110"),
-    (["bench", "train", "resnet20", "--batch", "0"], 2, "too small"),
+    (["bench", "train", "resnet20", "--batch", "0"], 2, "batch must be at least 1, got 0"),
 ]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from resnetlab.catalog import model_spec
 from resnetlab.cli.parser import build_parser
-from resnetlab.cli.resolve import resolve_model, resolve_recipe, split_settings
+from resnetlab.cli.resolve import read_asked, resolve_model
 
 TEXT = (Path(__file__).parents[2] / "docs" / "originals.md").read_text()
 SECTIONS = dict(zip(*[iter(re.split(r"^## (.*)$", TEXT, flags=re.M)[1:])] * 2, strict=True))
@@ -60,9 +60,9 @@ def resolves(arguments: list[str]) -> None:
     options = build_parser().parse_args(arguments)
     if arguments[0] != "train":
         return
-    _, knobs = split_settings(options.set)
+    asked, knobs = read_asked(options)
     for model in options.models:
-        resolve_recipe(options, resolve_model(model, knobs).depth, "quick")
+        _ = asked.resolve(resolve_model(model, knobs).depth, "quick").recipe
 
 
 @pytest.mark.parametrize("section", FLAGS)

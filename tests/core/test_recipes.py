@@ -198,8 +198,10 @@ def test_the_origin_of_every_value(tmp_path: object) -> None:
     ],
 )
 def test_a_wrong_value_is_refused_with_a_text_that_says_why(name: str, text: str, message: str) -> None:
+    resolution = Resolution(named_recipe("he2015", 20))
     with pytest.raises(UsageError) as error:
-        Resolution(named_recipe("he2015", 20)).set_texts({name: text}, "flag")
+        resolution.set_texts({name: text}, "flag")
+        _ = resolution.recipe
 
     assert message in str(error.value)
 

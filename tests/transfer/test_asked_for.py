@@ -138,7 +138,7 @@ def test_patience_needs_evaluations() -> None:
 
 
 def test_python_refuses_two_lengths_and_takes_shares(folder: Path, photos: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="epochs and steps exclude each other"):
+    with pytest.raises(UsageError, match="length is given twice: epochs=1 and steps=2"):
         resnetlab.finetune(folder, data=str(photos), epochs=1, steps=2)
 
     result = resnetlab.finetune(

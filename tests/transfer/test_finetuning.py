@@ -25,11 +25,11 @@ from resnetlab.runs.journal import read_rows
 from resnetlab.settings import override
 from resnetlab.training.observer import Silence
 from resnetlab.training.run import resume_run, train_plan
-from resnetlab.transfer import Trained, open_trained, plan_finetuning, suggest
+from resnetlab.transfer import Trained, open_trained, plan_finetuning
 from resnetlab.units import Duration
 from tests.predict.made import small_artefact, write_pictures
 from tests.training.helpers import CPU, small_source, train_whole
-from tests.transfer.tuning import tuned
+from tests.transfer.tuning import suggested, tuned
 
 
 def newest(run: RunDirectory) -> dict[str, Tensor]:
@@ -117,11 +117,9 @@ def test_grey_images_get_the_sum_of_the_first_convolution(folder: Path) -> None:
     grey = replace(
         colour, **{part: Split(s.images[..., :1].copy(), s.labels) for part, s in colour.parts.items()}
     )
-    recipe = override(
-        named_recipe("quick"), suggest(named_recipe("quick"), trained, grey, channels=1, number=60)[0][1]
-    )
+    recipe = suggested(named_recipe("quick"), trained, grey, channels=1, batch=8).recipe
 
-    plan, _, _ = plan_finetuning(trained, trained.spec, grey, "small", override(recipe, {"batch": 8}), CPU)
+    plan, _, _ = plan_finetuning(trained, trained.spec, grey, "small", recipe, CPU)
 
     assert plan.beginning is not None and plan.spec.in_channels == 1
     theirs = trained.weights.file.tensors["conv1.weight"]
@@ -182,7 +180,7 @@ def test_balanced_classes_count_alike(folder: Path, tmp_path: Path) -> None:
     few = replace(source, train=source.train.take(np.concatenate([first[:9], second[:3]])), is_partial=True)
     plan = tuned(
         open_trained(folder), few, steps=1, batch=12, label_smoothing=0.0, flip="none", crop_padding=0,
-        log_every=1, balance="loss",
+        log_every=1, balance="loss", bn="frozen-statistics",
     )  # fmt: skip
 
     run = train_whole(tmp_path / "run", plan)
@@ -203,6 +201,8 @@ def test_balanced_classes_count_alike(folder: Path, tmp_path: Path) -> None:
     ("number", "expected"),
     [
         (20, {"bn": "frozen-statistics", "batch": 10, "length": "500st", "eval_every": "50st"}),
+        (30, {"bn": "frozen-statistics", "batch": 15, "length": "500st", "eval_every": "50st"}),
+        (32, {"bn": "train", "batch": 16, "length": "500st", "eval_every": "50st"}),
         (400, {"bn": "train", "batch": 32, "length": "500st", "eval_every": "50st"}),
         (4_000, {"bn": "train", "batch": 32, "length": "15ep", "eval_every": "1ep"}),
         (50_000, {"bn": "train", "batch": 64, "length": "15ep", "eval_every": "1ep"}),
@@ -211,11 +211,10 @@ def test_balanced_classes_count_alike(folder: Path, tmp_path: Path) -> None:
 def test_few_images_get_small_batches_and_enough_steps(
     folder: Path, number: int, expected: dict[str, object]
 ) -> None:
-    source, recipe = small_source(), named_recipe("finetune")
+    source = small_source()
     larger = replace(source, train=source.train.take(np.arange(number) % 60))
 
-    for _, values in suggest(recipe, open_trained(folder), larger, channels=3, number=number):
-        recipe = override(recipe, values)
+    recipe = suggested(named_recipe("finetune"), open_trained(folder), larger).recipe
 
     found = {
         "bn": recipe.transfer.bn,
@@ -252,7 +251,8 @@ def test_a_recipe_of_another_name_keeps_all_but_its_normalisation(folder: Path) 
     trained = open_trained(folder)
     recipe: Recipe = named_recipe("he2015")
 
-    (layer,) = suggest(recipe, trained, small_source(), channels=3, number=60)
+    origins = suggested(recipe, trained, small_source()).origins
 
-    assert layer[0] == "the weights"
-    assert set(layer[1]) == {"normalise", "pixel_range", "channel_mean", "channel_std"}
+    changed = {name for name, origin in origins.items() if not origin.startswith(("default", "recipe"))}
+    assert changed == {"normalise", "pixel_range", "channel_mean", "channel_std"}
+    assert {origins[name] for name in changed} == {"the weights"}

@@ -3,12 +3,22 @@
 from typing import Any
 
 from resnetlab.data.recognise import AnySource
+from resnetlab.recipe import Recipe
 from resnetlab.recipes import named_recipe
-from resnetlab.settings import override
+from resnetlab.settings import Resolution
 from resnetlab.training.planning import RunPlan
 from resnetlab.transfer import Trained, plan_finetuning, suggest
-from resnetlab.units import Duration
 from tests.training.helpers import CPU, small_source
+
+
+def suggested(
+    base: Recipe, trained: Trained, source: AnySource, *, channels: int = 3, **given: Any
+) -> Resolution:
+    """A recipe with what weights and data decide of it, and the values that are given."""
+    resolution = Resolution(base)
+    resolution.set_values(given, "argument")
+    suggest(resolution, trained, source, channels=channels)
+    return resolution
 
 
 def tuned(
@@ -16,10 +26,10 @@ def tuned(
 ) -> RunPlan:
     """The plan of a short fine-tuning: 60 images of 16 px, batches of 8, saved every 3 steps."""
     source = source or small_source()
-    values = {"batch": 8, "checkpoint_every": 3, "keep_checkpoints": 100, "compile": "off", "log_every": 3}
-    recipe = named_recipe("finetune")
-    for _, layer in suggest(recipe, trained, source, channels=3, number=len(source.train)):
-        recipe = override(recipe, layer)
-    recipe = override(recipe, values | {"length": Duration(steps, "st"), "eval_every": Duration(0, "ep")})
-    plan, _, _ = plan_finetuning(trained, trained.spec, source, text, override(recipe, changes), CPU)
+    given = {
+        "batch": 8, "checkpoint_every": 3, "keep_checkpoints": 100, "compile": "off", "log_every": 3,
+        "length": f"{steps}st", "eval_every": "0ep", "bn": "train",
+    }  # fmt: skip
+    recipe = suggested(named_recipe("finetune"), trained, source, **(given | changes)).recipe
+    plan, _, _ = plan_finetuning(trained, trained.spec, source, text, recipe, CPU)
     return plan

@@ -19,19 +19,21 @@ from resnetlab.units import format_bytes
 @leaving_as_found()
 def bench(options: argparse.Namespace) -> None:
     """Measure training or evaluation speed."""
-    if options.batch < 1 or options.threads < 0:
-        raise UsageError(f"--batch {options.batch}, --threads {options.threads}: too small")
+    if options.threads < 0:
+        raise UsageError(f"--threads {options.threads}: too small")
     if options.threads:
         torch.set_num_threads(options.threads)
-    texts, knobs = split_settings(options.set)
+    flags = [] if options.batch is None else [(f"--batch {options.batch}", "batch", options.batch)]
+    texts, knobs = split_settings(options.set, flags)
     spec = resolve_model(options.model, knobs)
     resolution = Resolution(named_recipe("quick", spec.depth))
     device = pick_device(options.device)
     can_compile = device.type != "mps" and has_compiler(device)
     compiled = {"compile": "on" if can_compile else "off"}
-    resolution.set_texts({"batch": str(options.batch)} | compiled | texts, "flag")
+    resolution.suggest(compiled, "this machine")
+    resolution.set_texts(texts, "flag")
     decide_compile(resolution.recipe.execution.compile, operations=0, device=device)
-    operations = step_operations(spec, spec.input_size, spec.input_size, options.batch)
+    operations = step_operations(spec, spec.input_size, spec.input_size, resolution["batch"])
     is_captured, _ = decide_capture(resolution.recipe, device, reads_files=False, operations=operations)
     recipe = override(resolution.recipe, {"capture": "on" if is_captured else "off"})
     speed = measure_speed(options.what, spec, recipe, device, steps=options.steps, warmup=options.warmup)

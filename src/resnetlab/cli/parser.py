@@ -187,7 +187,7 @@ def _add_bench(verbs: Any) -> None:
     )
     bench.add_argument("what", choices=("train", "eval"))
     bench.add_argument("model", help="e.g. resnet20")
-    bench.add_argument("--batch", type=int, default=128, help="images per step (default: 128)")
+    bench.add_argument("--batch", metavar="N", help="images per step (default: 128)")
     bench.add_argument("--steps", type=int, default=30, help="steps that are timed (default: 30)")
     bench.add_argument("--warmup", type=int, default=5, help="steps before those (default: 5)")
     bench.add_argument("--threads", type=int, default=0, help="CPU threads (default: torch's own)")

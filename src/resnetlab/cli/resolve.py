@@ -1,103 +1,90 @@
-"""From flags to a network and a recipe: default < recipe < file < flag."""
+"""From flags to what they ask for: a network, values of a recipe."""
 
 import argparse
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from resnetlab.catalog import model_spec
 from resnetlab.data.choices import FLAG
 from resnetlab.data.choices import NAMES as CHOICES
 from resnetlab.errors import UsageError, nearest
 from resnetlab.recipe import Recipe
-from resnetlab.recipes import list_recipes, named_recipe
 from resnetlab.runs.directory import open_run
-from resnetlab.settings import Layer, Resolution, leaves, read_settings_file
+from resnetlab.settings import LENGTHS, Given, leaves, once, read_texts
 from resnetlab.spec import KNOBS, ModelSpec, parse_knob
 
+if TYPE_CHECKING:
+    from resnetlab.training.asking import Asked
+
 _FLAGS = (
-    "batch", "lr", "seed", "val", "patience", "checkpoint_every", "stop_at", "deterministic", "bad_samples",
-    "head", "freeze", "bn", "balance",
+    "epochs", "steps", "batch", "lr", "seed", "val", "patience", "checkpoint_every", "stop_at",
+    "deterministic", "bad_samples", "head", "freeze", "bn", "balance",
 )  # fmt: skip
-_LENGTHS = {"steps": "st", "epochs": "ep"}
+"""Flags that are values of the recipe."""
 
 
-def split_settings(texts: list[str]) -> tuple[dict[str, str], dict[str, object]]:
-    """Divide `--set NAME=VALUE` into values of the recipe, as texts, and knobs of the model.
+def split_settings(texts: list[str], flags: Iterable[Given] = ()) -> tuple[dict[str, str], dict[str, object]]:
+    """Divide `--set NAME=VALUE` into values of the recipe, as texts by leaf name, and knobs of the model.
+
+    Args:
+        texts: What was given to `--set`, each time.
+        flags: Values of the recipe that other flags gave, which come to the first.
 
     Raises:
-        UsageError: If one is not of that form or names neither.
+        UsageError: If one is not of that form, names neither, or is given twice.
     """
-    recipe_texts: dict[str, str] = {}
+    given: list[Given] = [*flags]
     knobs: dict[str, object] = {}
-    known = leaves(named_recipe("quick"))
+    known = leaves(Recipe())
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name:
             raise UsageError(f"--set {text}: not of the form NAME=VALUE", hint="E.g. --set lr=0.2")
         name = name.strip().replace("-", "_")
-        if name in _LENGTHS:
-            recipe_texts["length"] = value + _LENGTHS[name]
-        elif name.rpartition(".")[2] in known:
-            recipe_texts[name] = value
+        if name in LENGTHS or name.rpartition(".")[2] in known:
+            given.append((f"--set {text}", name, value))
         elif name in KNOBS:
+            if name in knobs:
+                raise UsageError(f"{name} is given twice by --set", hint="Leave out one of them.")
             knobs[name] = parse_knob(name, value)
         else:
-            hint = nearest(name, [*known, *KNOBS, *_LENGTHS])
+            hint = nearest(name, [*known, *KNOBS, *LENGTHS])
             hint = f"It is said of data: {FLAG} {text}" if name in CHOICES else hint
             raise UsageError(
                 f"--set {text}: neither the recipe nor the model has a value {name!r}",
                 hint=hint
                 or "`resnetlab show quick` lists the recipe's, `resnetlab show resnet20` a model's.",
             )
-    return recipe_texts, knobs
+    return once(given), knobs
 
 
-def resolve_recipe(
-    options: argparse.Namespace,
-    depth: int,
-    default: str,
-    suggest: Callable[[Recipe], Iterable[Layer]] = lambda recipe: (),
-) -> Resolution:
-    """Return the recipe that the flags of `train` or `finetune` ask for, with the origin of every value.
+def read_asked(options: argparse.Namespace) -> "tuple[Asked, dict[str, object]]":
+    """Return what the flags of `train` and `finetune` ask for of the recipe and the data, and of the model.
 
-    Args:
-        options: The flags.
-        depth: Of the network.
-        default: The recipe's name if none is given.
-        suggest: What else decides values of the recipe; a recipe file and the flags win over it.
+    Raises:
+        UsageError: If a value is none, or is given twice.
     """
-    texts, _ = split_settings(options.set)
-    given = options.recipe or default
-    if Path(given).suffix in (".json", ".toml"):
-        base = str(read_settings_file(Path(given)).get("name", default))
-        resolution = Resolution(named_recipe(base if base in list_recipes() else default, depth))
-        resolution.set_layers(suggest(resolution.recipe))
-        resolution.set_file(Path(given))
-    else:
-        resolution = Resolution(named_recipe(given, depth))
-        resolution.set_layers(suggest(resolution.recipe))
-    flags = {name: _plain(str(v)) for name in _FLAGS if (v := getattr(options, name, None)) is not None}
-    lengths = [(unit, getattr(options, flag)) for flag, unit in _LENGTHS.items()]
-    wanted = [f"{count}{unit}" for unit, count in lengths if count is not None]
-    if len(wanted) > 1:
-        raise UsageError("--epochs and --steps exclude each other")
-    if wanted:
-        flags["length"] = wanted[0]
-    both = [name for name in texts if name in flags]
-    if both:
-        raise UsageError(f"{', '.join(both)}: given by a flag and by --set")
-    resolution.set_texts(flags | texts, "flag")
-    return resolution
+    from resnetlab.data.choices import Choices
+    from resnetlab.training.asking import Asked
 
-
-def _plain(text: str) -> str:
-    """Return a number for a percentage, anything else as it is."""
-    number = text.removesuffix("%")
-    try:
-        return repr(float(number) / 100) if number != text else text
-    except ValueError:
-        return text
+    flags: list[Given] = [
+        (f"--{name.replace('_', '-')} {value}", name, str(value))
+        for name in _FLAGS
+        if (value := getattr(options, name, None)) is not None
+    ]
+    texts, knobs = split_settings(options.set, flags)
+    asked = Asked(
+        data=options.data,
+        choices=Choices.parse(options.data_set),
+        recipe=options.recipe,
+        values=read_texts(texts),
+        fixed=tuple(knobs),
+        device=options.device,
+        workers=options.workers,
+    )
+    return asked, knobs
 
 
 def resolve_model(name: str, knobs: dict[str, object]) -> ModelSpec:

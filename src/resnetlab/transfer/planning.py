@@ -1,7 +1,8 @@
 """From trained weights and new data to a run: what of the recipe these decide, and the plan."""
 
-from collections.abc import Collection
-from dataclasses import replace
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,13 @@ from resnetlab.data.normalise import Normaliser
 from resnetlab.data.recognise import AnySource
 from resnetlab.models import create_model
 from resnetlab.recipe import Normalisation, Recipe
-from resnetlab.settings import Layer
+from resnetlab.settings import Resolution
 from resnetlab.spec import ModelSpec
+from resnetlab.training.asking import Asked
 from resnetlab.training.beginning import Beginning
+from resnetlab.training.device import pick_device
 from resnetlab.training.planning import RunPlan, absolute_source, fit_to_source, make_plan
-from resnetlab.transfer.trained import Trained
+from resnetlab.transfer.trained import Trained, open_trained
 from resnetlab.units import Duration
 from resnetlab.weights import WeightsReport
 
@@ -34,30 +37,64 @@ _LEAST_BN_BATCH = 16
 """Images whose statistics BN can be trained on. Source: Wu and He, 2018, arXiv:1803.08494, Figure 1."""
 
 
-def suggest(
-    recipe: Recipe, trained: Trained, source: AnySource, *, channels: int, number: int, side: int = 0
-) -> list[Layer]:
-    """Return what weights and data decide of a recipe, as (origin, values by leaf name).
+Model = Callable[[ModelSpec], ModelSpec]
+"""From the network that weights are of to the one that they are for."""
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """A planned fine-tuning."""
+
+    plan: RunPlan
+    resolution: Resolution
+    report: WeightsReport
+    """What became of every tensor."""
+    notes: list[str]
+
+
+def plan_tuning(weights: str | Path, asked: Asked, model: Model | None = None) -> Tuning:
+    """Return what is asked for as a plan.
+
+    Args:
+        weights: As `open_trained` takes them.
+        asked: All but the network; its recipe is "finetune" if none is asked for.
+        model: The network for given weights; none: theirs.
+
+    Raises:
+        UsageError: If a name or value cannot be, or the parts do not fit each other.
+        CheckpointError: If the weights are damaged or another network's, saying which.
+        DataError: If the data is missing or damaged.
+    """
+    device, trained = pick_device(asked.device), open_trained(weights)
+    spec = model(trained.spec) if model else trained.spec
+    resolution = asked.resolve(spec.depth, "finetune")
+    side = resolution["image_size"] if resolution.is_given("image_size") else 0
+    source = trained.open_data(asked.data, spec, side, choices=asked.choices)
+    resolution.hold_out(len(source.train))
+    suggest(resolution, trained, source, channels=fit_to_source(spec, source, asked.fixed).in_channels)
+    plan, report, notes = plan_finetuning(
+        trained, spec, source, asked.data, resolution.recipe, device, asked.fixed, workers=asked.workers
+    )
+    return Tuning(plan, resolution, report, notes)
+
+
+def suggest(resolution: Resolution, trained: Trained, source: AnySource, *, channels: int) -> None:
+    """Suggest to a recipe what weights and data decide of it, in accord with what the user gives.
 
     The normalisation is always that of the weights. The rest goes for the recipe `finetune` alone:
     images of the weights' size, and batch, length and evaluations that suit few images.
 
     Args:
-        recipe: The recipe before these values.
+        resolution: The recipe, with all that the user gives.
         trained: The weights.
         source: The data.
         channels: Of the images as the new network gets them.
-        number: Of the training images, less those held out.
-        side: Of the images in pixels, if another one than the weights' is asked for.
     """
-    values = _normalisation(trained.preprocessing.normaliser, channels)
-    layers: list[Layer] = [("the weights", values)]
-    if recipe.name != "finetune":
-        return layers
-    values |= _geometry(trained, source, side)
-    if few := _for_few(recipe, number):
-        layers.append((f"{number:,} training images", few))
-    return layers
+    resolution.suggest(_normalisation(trained.preprocessing.normaliser, channels), "the weights")
+    if resolution.name != "finetune":
+        return
+    _suggest_geometry(resolution, trained, source)
+    _suggest_for_few(resolution, len(source.train) - resolution["val"])
 
 
 def _normalisation(normaliser: Normaliser, channels: int) -> dict[str, Any]:
@@ -76,34 +113,49 @@ def _numbers(values: Any) -> tuple[float, ...]:
     return tuple(np.asarray(values).tolist())
 
 
-def _geometry(trained: Trained, source: AnySource, side: int) -> dict[str, Any]:
-    own = trained.preprocessing.geometry
-    side = side or own.side
-    if not source.train.reads_files:
-        height = source.train.image_shape[0]
-        mirrors = {"flip": "none"} if source.name == "digits" else {}  # a mirrored 2 is no digit
-        return {"image_size": 0, "resize": 0, "train_crop": "none", "crop_padding": height // 8} | mirrors
-    resize = round(own.resize * side / own.side)
-    sides = {"image_size": side, "resize": resize, "interpolation": own.interpolation}
-    if side > _SMALL_SIDE:
-        return sides
-    return sides | {"train_crop": "none", "crop_padding": side // 8}
+def _suggest_geometry(resolution: Resolution, trained: Trained, source: AnySource) -> None:
+    """Suggest images of the weights' size, and crops that suit it."""
+    if source.train.reads_files:
+        sides = _sides_of_files(resolution, trained, source)
+        side = resolution["train_size"] or sides["image_size"] or min(source.train.input_shape(None)[:2])
+    else:
+        sides, side = {"image_size": 0, "resize": 0}, min(source.train.image_shape[:2])
+    resolution.suggest(sides, "the weights")
+    if not source.train.reads_files or not sides["image_size"] or side <= _SMALL_SIDE:
+        resolution.suggest({"train_crop": "none"}, "the weights")
+    if resolution["train_crop"] == "none" and not resolution["shift"]:
+        resolution.suggest({"crop_padding": side // 8}, "the weights")
+    if source.name == "digits":
+        resolution.suggest({"flip": "none"}, "the weights")  # a mirrored 2 is no digit
 
 
-def _for_few(recipe: Recipe, number: int) -> dict[str, Any]:
-    """Return the batch, length and evaluations for this number of training images, where others suit."""
-    values: dict[str, Any] = {}
-    batch = recipe.run.batch
+def _sides_of_files(resolution: Resolution, trained: Trained, source: AnySource) -> dict[str, Any]:
+    """Return to what size image files are brought: the one that is given, or the weights' own.
+
+    Weights of oblong images take such files as they are, if these are of that size, and of others squares
+    of the shorter side.
+    """
+    own, is_given = trained.preprocessing.geometry, resolution.is_given("image_size")
+    if not own.side and not is_given and source.train.input_shape(None)[:2] == trained.size:
+        return {"image_size": 0, "resize": 0}
+    side = resolution["image_size"] if is_given else own.side or min(trained.size)
+    resize = round(own.resize * side / own.side) if own.side else side
+    return {"image_size": side, "resize": resize, "interpolation": own.interpolation}
+
+
+def _suggest_for_few(resolution: Resolution, number: int) -> None:
+    """Suggest the batch, length and evaluations for this number of training images, where others suit."""
+    origin = f"{number:,} training images"
     if number < _FEW_IMAGES:
-        values["batch"] = batch = min(_SMALL_BATCH, max(1, number // 2))
-    if batch < _LEAST_BN_BATCH:
-        values["bn"] = "frozen-statistics"
+        resolution.suggest({"batch": min(_SMALL_BATCH, max(1, number // 2))}, origin)
+    batch = resolution["batch"]
+    if batch // resolution["accumulate"] < _LEAST_BN_BATCH:
+        resolution.suggest({"bn": "frozen-statistics"}, f"batches of {batch // resolution['accumulate']}")
     epoch = max(1, number // batch)
-    if epoch * recipe.run.length.count < _LEAST_STEPS:
-        values["length"] = Duration(_LEAST_STEPS, "st")
+    if epoch * resolution["length"].count < _LEAST_STEPS:
+        resolution.suggest({"length": Duration(_LEAST_STEPS, "st")}, origin)
     if epoch < _STEPS_BETWEEN_EVALUATIONS:
-        values["eval_every"] = Duration(_STEPS_BETWEEN_EVALUATIONS, "st")
-    return values
+        resolution.suggest({"eval_every": Duration(_STEPS_BETWEEN_EVALUATIONS, "st")}, origin)
 
 
 def plan_finetuning(

@@ -40,7 +40,10 @@ class Trained:
     """One for each logit; empty if the file does not tell them."""
 
     preprocessing: Preprocessing
-    """What was done to its images in evaluation; its geometry has a side."""
+    """What was done to its images in evaluation; its geometry has no side if these were oblong."""
+
+    size: tuple[int, int]
+    """Height and width of these, in pixels."""
 
     origin: str
     """Where it comes from, in a line."""
@@ -71,14 +74,14 @@ class Trained:
         Args:
             name_or_path: See `open_source`.
             spec: The network as it was trained.
-            side: Of the images, in pixels, if another one is asked for.
+            side: Of the images, in pixels, if another one than the weights' is asked for.
             choices: What the data leaves open.
 
         Raises:
             UsageError, DataError: As `open_source`.
         """
-        side = side or self.preprocessing.geometry.side
-        return open_to_fit(name_or_path, (side, side), channels=spec.in_channels, choices=choices)
+        size = (side, side) if side else self.size
+        return open_to_fit(name_or_path, size, channels=spec.in_channels, choices=choices)
 
     def fit(
         self, model: ResNet, class_names: tuple[str, ...], head: Literal["reset", "keep-shared", "strict"]
@@ -125,8 +128,9 @@ def open_trained(name: str | Path) -> Trained:
     label = path.name if os.path.exists(path) else str(name)  # a published name, a checkpoint's prefix
     origin = f"{label} ({weights.naming.dialect.title})"
     told = weights.preprocessing.is_told
+    side = preprocessing.geometry.side
     names, said = names_of(weights)
-    return Trained(weights, names, preprocessing, origin, told, (*said, *notes))
+    return Trained(weights, names, preprocessing, (side, side), origin, told, (*said, *notes))
 
 
 def _group(path: Path) -> str:
@@ -145,4 +149,5 @@ def _of_ours(path: Path, artefact: Artefact) -> Trained:
     naming = Naming(_OURS, artefact.spec, {key: key for key in artefact.tensors}, UNTOLD, (), True)
     weights = OpenedWeights(path, WeightFile(dict(artefact.tensors), artefact.origin), naming, UNTOLD)
     origin = f"{artefact.origin}, its {artefact.facts.get('weights', 'weights')}"
-    return Trained(weights, artefact.class_names, artefact.preprocessing, origin, True, artefact.notes)
+    size = (artefact.image_shape[0], artefact.image_shape[1])
+    return Trained(weights, artefact.class_names, artefact.preprocessing, size, origin, True, artefact.notes)

@@ -1,0 +1,98 @@
+"""What a user asks of a training, in flags or in Python, and the plan that it makes: the one way for both."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from resnetlab.data.choices import LEFT_OPEN, Choices
+from resnetlab.recipe import Recipe
+from resnetlab.recipes import default_recipe, list_recipes, named_recipe
+from resnetlab.settings import Resolution, leaves, read_settings_file
+from resnetlab.spec import ModelSpec
+from resnetlab.training.device import pick_device
+from resnetlab.training.planning import Opened, RunPlan, open_for, plan_run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What a user asks of a training, but for the network."""
+
+    data: str
+    """A dataset's name or path."""
+
+    choices: Choices = LEFT_OPEN
+    """What the data leaves open."""
+
+    recipe: str | Path | Recipe | None = None
+    """A recipe, its name, or a .json or .toml file of values; none: what suits the data."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    """Values of the recipe by leaf name; `val` may be a share such as "10%"."""
+
+    fixed: Collection[str] = ()
+    """Fields of the network that the data must not change."""
+
+    origin: str = "flag"
+    """Where the values come from, as the plan is to say it."""
+
+    device: str = "auto"
+    workers: int = -1
+
+    def resolve(self, depth: int, default: str) -> Resolution:
+        """Return the recipe for a network of this depth, with all that the user gives of it.
+
+        A `Recipe` that bears a named recipe's name gives the values in which it differs from that, as a
+        file of them would; one of another name gives all.
+
+        Args:
+            depth: Of the network.
+            default: The recipe's name if none is asked for.
+
+        Raises:
+            UsageError: If there is no such recipe, or it has no such values.
+        """
+        chosen = self.recipe or default
+        if isinstance(chosen, Recipe):
+            resolution = _of_recipe(chosen, depth)
+        elif Path(chosen).suffix in (".json", ".toml"):
+            named = str(read_settings_file(Path(chosen)).get("name", default))
+            resolution = Resolution(named_recipe(named if named in list_recipes() else default, depth))
+            resolution.set_file(Path(chosen))
+        else:
+            resolution = Resolution(named_recipe(str(chosen), depth))
+        resolution.set_values(self.values, self.origin)
+        return resolution
+
+
+def _of_recipe(recipe: Recipe, depth: int) -> Resolution:
+    is_known = recipe.name in list_recipes()
+    base = named_recipe(recipe.name, depth) if is_known else recipe
+    own, resolution = leaves(base), Resolution(base)
+    changed = {
+        n: leaf.value for n, leaf in leaves(recipe).items() if not is_known or leaf.value != own[n].value
+    }
+    resolution.set_values(changed, f"recipe {recipe.name}")
+    return resolution
+
+
+def plan_training(spec: ModelSpec, asked: Asked, opened: Opened | None = None) -> tuple[RunPlan, Resolution]:
+    """Return what is asked for as a plan, and where each value of its recipe comes from.
+
+    Args:
+        spec: The network.
+        asked: All else.
+        opened: Data that is open already, for networks that share it.
+
+    Raises:
+        UsageError: If a name or value cannot be, or the parts do not fit each other.
+        DataError: If the data is missing or damaged.
+    """
+    device = pick_device(asked.device)
+    source = open_for(spec, asked.data, asked.fixed, opened, choices=asked.choices)
+    resolution = asked.resolve(spec.depth, default_recipe(asked.data, reads_files=source.reads_files))
+    resolution.hold_out(len(source.train))
+    plan = plan_run(
+        spec, asked.data, resolution.recipe, device, asked.fixed, workers=asked.workers, source=source
+    )
+    return plan, resolution
