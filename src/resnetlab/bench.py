@@ -12,7 +12,7 @@ import torch
 from resnetlab.data.batches import Batches, ResidentSplit, evaluation_batches
 from resnetlab.data.normalise import Normaliser
 from resnetlab.data.source import Split
-from resnetlab.errors import UsageError
+from resnetlab.errors import DivergedError, UsageError
 from resnetlab.layers import kept_numbers
 from resnetlab.machine import free_memory, matmul_rate, peak_memory, synchronise
 from resnetlab.recipe import Recipe
@@ -204,13 +204,16 @@ def estimate(plan: RunPlan) -> dict[str, str]:
     batch = min(plan.recipe.run.batch, _SMALL_BATCH)
     recipe = override(plan.recipe, {"compile": "off", "batch": batch, "accumulate": 1})
     spec = plan.spec.with_(input_size=max(height, width))
-    speed = measure_speed("train", spec, recipe, plan.device, steps=2, warmup=1)
     samples = plan.timeline.samples_seen(plan.timeline.num_steps)
-    seconds = samples / speed.images_per_second
-    needed, free = training_memory(plan.spec, plan.recipe, height, width), free_memory(plan.device)
     faster = " (compiled steps are faster)" if plan.recipe.execution.compile == "on" else ""
+    try:
+        rate = measure_speed("train", spec, recipe, plan.device, steps=2, warmup=1).images_per_second
+        time_needed = f"{format_seconds(samples / rate)} at {rate:,.0f} images/s{faster}"
+    except DivergedError as error:  # on random images and with new weights, which says nothing of the run
+        time_needed = f"not known: of its trial steps, {error.args[0]}"
+    needed, free = training_memory(plan.spec, plan.recipe, height, width), free_memory(plan.device)
     return {
-        "estimate": f"{format_seconds(seconds)} at {speed.images_per_second:,.0f} images/s{faster}",
+        "estimate": time_needed,
         "memory": f"about {format_bytes(needed)}; {format_bytes(free) if free else 'unknown'} free",
     }
 

@@ -80,6 +80,13 @@ class Timeline:
         cycle = self.cycle_epochs * self.num_samples // self.batch
         return min(cycle, self.num_steps) if self.cycle_epochs else self.num_steps
 
+    @property
+    def batch_sizes(self) -> set[int]:
+        """How many samples the batches of the run have: the full ones, and short ones that close a cycle."""
+        last = self.num_steps - 1
+        steps = {0, min(self._steps_per_cycle - 1, last), last} if self.cycle_epochs else {0}
+        return {len(self.positions(step)) for step in steps}
+
     def positions(self, step: int) -> range:
         """Return the positions in the sample stream that the update after `step` updates reads."""
         if not 0 <= step < self.num_steps:

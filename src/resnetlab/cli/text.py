@@ -13,9 +13,9 @@ def print_json(content: Any) -> None:
     print(json.dumps(content, allow_nan=False))
 
 
-def block(lines: Mapping[str, str], indent: str = "  ") -> str:
-    """Return "title  text" lines with the texts aligned."""
-    width = max((len(title) for title in lines), default=0)
+def block(lines: Mapping[str, str], indent: str = "  ", *, width: int = 0) -> str:
+    """Return "title  text" lines with the texts aligned, after titles of at least this width."""
+    width = max([width, *map(len, lines)])
     return "\n".join(f"{indent}{title:<{width}}  {text}" for title, text in lines.items())
 
 

@@ -96,14 +96,17 @@ def _print_plan(
 ) -> None:
     from resnetlab.bench import estimate
 
-    facts = describe_plan(plan) | {"run": f"{out} (not made)"} | estimate(plan)
+    facts = describe_plan(plan) | {"run": f"{out} (not made)"}
+    if not options.json:  # before the trial steps of the estimate, which take a while
+        print(block(facts, indent=""), flush=True)
+    estimated = estimate(plan)
     values = {
         name: {"value": leaf.text, "origin": resolution.origins[name]}
         for name, leaf in leaves(plan.recipe).items()
     }
     if options.json:
-        print_json({"facts": facts, "recipe": values, "model": plan.spec.to_json(), **more})
+        print_json({"facts": facts | estimated, "recipe": values, "model": plan.spec.to_json(), **more})
         return
-    print(block(facts, indent=""))
+    print(block(estimated, indent="", width=max(map(len, facts))))
     print("\nevery value of the recipe, and where it comes from:")
     print(block({n: f"{v['value'] or '-':<28} {v['origin']}" for n, v in values.items()}))

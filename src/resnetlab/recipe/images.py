@@ -76,7 +76,8 @@ class Preparation:
             ),
             (
                 0 < self.resize < self.image_size,
-                f"resize={self.resize} is below image_size={self.image_size}",
+                f"resize={self.resize} is below image_size={self.image_size}: leave it out, or give "
+                "at least that",
             ),
             (self.rand_ops < 1, f"rand_ops must be at least 1, got {self.rand_ops}"),
             (

@@ -36,6 +36,10 @@ def describe_plan(plan: RunPlan) -> dict[str, str]:
     remedy = f"--set stem=small suits {height}x{width} images"
     if plan.weights_text:
         remedy = "images in memory stay as they are; as files (`data unpack`) they would be enlarged"
+        if plan.reads_files:
+            remedy = (
+                f"at {height}x{width} pixels it sees little; --set image_size=N enlarges the files' images"
+            )
     hint = {"hint": f"{spec.name} is for photographs; {remedy}"}
     count = recipe.execution.accumulate
     parts = f"; each batch in {count} microbatches" if count > 1 else ""

@@ -1,12 +1,17 @@
 """What network, data and recipe must not be together: every reason why a run cannot be."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from resnetlab.data.recognise import AnySource
 from resnetlab.errors import UsageError
+from resnetlab.layers import Norm
 from resnetlab.recipe import Optimizer, Recipe
 from resnetlab.spec import ModelSpec
-from resnetlab.training.parts import plan_parts
+from resnetlab.timeline import Timeline
+from resnetlab.training.parts import part_finder, plan_parts
+
+Size = tuple[int, int]
 
 
 def refuse_misfits(spec: ModelSpec, source: AnySource, recipe: Recipe) -> None:
@@ -60,3 +65,100 @@ def refuse_no_meeting(recipe: Recipe, num_steps: int) -> None:
             "weights would end as they begin",
             hint="The weights meet their slow copies every 5 steps or so.",
         )
+
+
+_MOST_LARGER = 1.5
+"""Side of the training images by that of evaluation. Objects look larger in random crops than in evaluation,
+so that fewer pixels suit training (Touvron et al., 2019, arXiv:1906.06423); many more are a mistake."""
+
+_MOST_SMALLER = 0.5
+
+
+def refuse_unlike_sides(recipe: Recipe) -> None:
+    """Refuse a run on image files that trains at sizes unlike the one that it is evaluated at.
+
+    Raises:
+        UsageError: If it is one.
+    """
+    config = recipe.preparation
+    side, last = config.image_size, config.grow_to or config.train_size or config.image_size
+    name = "grow_to" if config.grow_to else "train_size"
+    fitting = max(1, round(side * 0.75))
+    if max(last, config.train_size) > _MOST_LARGER * side or last < _MOST_SMALLER * side:
+        raise UsageError(
+            f"{name}={last}, image_size={side}: what is learnt at {last} px is not what is seen at {side}",
+            hint=f"Leave out {name}, which follows image_size, or give about {fitting} to {side}.",
+        )
+
+
+def refuse_single_samples(
+    spec: ModelSpec, recipe: Recipe, timeline: Timeline, sizes: Iterable[Size], *, reads_files: bool
+) -> None:
+    """Refuse a run in which BN would meet a single number a channel, of which there is no variance.
+
+    That is so where a batch, or a microbatch, holds one sample, and the maps are of 1x1 pixels.
+
+    Args:
+        spec: The network.
+        recipe: How it is trained.
+        timeline: In which batches.
+        sizes: Height and width of the training images, in pixels; each that they ever have.
+        reads_files: Whether they could be brought to another size.
+
+    Raises:
+        UsageError: If it is one.
+    """
+    parts = recipe.execution.accumulate
+    single = sorted(count for count in timeline.batch_sizes if _smallest_cut(count, parts) == 1)
+    small = [size for size in sizes if _has_single_pixels(spec, recipe, size)]
+    if not (single and small):
+        return
+    (height, width), count = small[0], single[0]
+    why = f"a batch of {count}"
+    if count < timeline.batch:
+        epochs = "each epoch" if timeline.cycle_epochs == 1 else f"{timeline.cycle_epochs} epochs"
+        why = f"the last batch of {epochs} has {count} of {timeline.batch} samples"
+    why += f", cut into {parts} microbatches" if parts > 1 else ""
+    raise UsageError(
+        f"{why}, and on images of {height}x{width} px {spec.name}'s last maps are of 1x1: "
+        "BN cannot be trained on one number a channel",
+        hint=" ".join(_remedies(spec, recipe, timeline, small[0], reads_files=reads_files)),
+    )
+
+
+def _remedies(
+    spec: ModelSpec, recipe: Recipe, timeline: Timeline, size: Size, *, reads_files: bool
+) -> Iterator[str]:
+    """Yield what makes it fit, each of which was tried."""
+    parts, batch = recipe.execution.accumulate, timeline.batch
+
+    def fits(changed: Timeline, microbatches: int = parts) -> bool:
+        return all(_smallest_cut(count, microbatches) > 1 for count in changed.batch_sizes)
+
+    others = [b for b in range(2, min(4 * batch + 8, timeline.num_samples) + 1) if b >= parts]
+    if found := [b for b in others if fits(replace(timeline, batch=b))]:
+        yield f"Another batch: --batch {min(found, key=lambda b: abs(b - batch))}."
+    if parts > 1 and fits(timeline, 1):
+        yield "Fewer microbatches: --set accumulate=1."
+    if timeline.cycle_epochs and fits(replace(timeline, cycle_epochs=0)):
+        yield "Batches that run across epochs: --set cycle_epochs=0."
+    if spec.stem == "imagenet" and not _has_single_pixels(spec.with_(stem="small"), recipe, size):
+        yield "A network for small images: --set stem=small."
+    if reads_files:
+        yield "Larger images: --set image_size=N."
+    yield "With trained weights also BN that does not train: --bn frozen-statistics."
+
+
+def _smallest_cut(count: int, parts: int) -> int:
+    """Return the size of the smallest of so many microbatches, as `steps.cuts` makes them."""
+    return count // min(parts, count)
+
+
+def _has_single_pixels(spec: ModelSpec, recipe: Recipe, size: Size) -> bool:
+    """Return whether a BN that trains on batches gets maps of one pixel."""
+    parts, find = plan_parts(spec, recipe.transfer), part_finder(spec)
+    return any(
+        row.output[1:] == (1, 1) and parts[find(row.path)].bn == "train"
+        for row in spec.shapes(*size)
+        if isinstance(row.layer, Norm)
+    )

@@ -11,6 +11,7 @@ import torch
 from resnetlab.data.choices import LEFT_OPEN, Choices
 from resnetlab.data.names import SOURCES
 from resnetlab.data.open import open_source
+from resnetlab.data.preparation import side_at
 from resnetlab.data.recognise import AnySource
 from resnetlab.errors import DataError, UsageError
 from resnetlab.recipe import Recipe
@@ -21,7 +22,12 @@ from resnetlab.timeline import Timeline
 from resnetlab.training.beginning import Beginning
 from resnetlab.training.capturing import decide_capture, obstacle_to_capture, step_operations
 from resnetlab.training.device import NO_COMPILER, decide_compile, has_compiler
-from resnetlab.training.fitting import refuse_misfits, refuse_no_meeting
+from resnetlab.training.fitting import (
+    refuse_misfits,
+    refuse_no_meeting,
+    refuse_single_samples,
+    refuse_unlike_sides,
+)
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,14 @@ class RunPlan:
         """Height and width of the training images; at the beginning, where they grow."""
         side = self.recipe.preparation.train_size
         return (side, side) if self.reads_files and side else self.image_shape[:2]
+
+    @property
+    def training_sizes(self) -> set[tuple[int, int]]:
+        """All sizes that they have, where they grow."""
+        config = self.recipe.preparation
+        if not (self.reads_files and config.grow_to):
+            return {self.training_size}
+        return {(side, side) for part in range(101) if (side := side_at(config, part / 100))}
 
 
 def fit_to_source(spec: ModelSpec, source: AnySource, fixed: Collection[str] = ()) -> ModelSpec:
@@ -197,6 +211,9 @@ def make_plan(
     shape = image_shape(source, spec, recipe)
     plan = RunPlan(spec, source, source_text, recipe, device, "", "", shape, workers)
     refuse_no_meeting(recipe, plan.timeline.num_steps)
+    if plan.reads_files and recipe.preparation.image_size:
+        refuse_unlike_sides(recipe)
+    refuse_single_samples(spec, recipe, plan.timeline, plan.training_sizes, reads_files=plan.reads_files)
     samples = plan.timeline.samples_seen(plan.timeline.num_steps)
     operations = plan.step_operations / recipe.run.batch * samples
     is_compiled, reason = decide_compile(recipe.execution.compile, operations=operations, device=device)
