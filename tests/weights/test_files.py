@@ -15,7 +15,7 @@ from resnetlab.errors import CheckpointError, UsageError
 from resnetlab.weights import load_weights, read_tensors
 from resnetlab.weights.reading import _is_keras as is_keras
 from resnetlab.weights.unpickle import _main as read_here
-from resnetlab.weights.unpickle import unwrap
+from resnetlab.weights.wrapped import unwrap
 
 from .bundles import block, field, handle, write_bundle
 from .foreign import TENSORFLOW, lively, official_cifar_8_v1, to_tensorflow
@@ -165,17 +165,18 @@ def test_a_pickle_cut_short_and_one_of_no_tensors_are_told(tmp_path: Path) -> No
     assert str(read_here(str(path), str(target))["problem"]).startswith("cannot be read (")
 
     save({"epoch": 3}, path)
-    assert read_here(str(path), str(target))["problem"] == "holds no named tensors"
+    problem = read_here(str(path), str(target))["problem"]
+    assert problem == "holds no named tensors; its keys are epoch (a number)"
     assert not target.exists()
 
 
 def test_averaged_weights_are_preferred_and_said() -> None:
     plain, averaged = {"a": torch.zeros(1)}, {"module": 1, "a": torch.ones(1)}
 
-    tensors, notes = unwrap({"model": plain, "model_ema": averaged, "epoch": 3})
+    found = unwrap({"model": plain, "model_ema": averaged, "epoch": 3})
 
-    assert equal(tensors, {"a": torch.ones(1)})
-    assert notes == ['the weights are those under "model_ema"; others under "model"']
+    assert equal(dict(found.tensors), {"a": torch.ones(1)})
+    assert found.notes == ('the weights are those under "model_ema"; others under "model"',)
 
 
 def test_an_averaged_model_as_torch_writes_it_loads(tmp_path: Path) -> None:
@@ -183,7 +184,7 @@ def test_an_averaged_model_as_torch_writes_it_loads(tmp_path: Path) -> None:
     model = lively("resnet20")
     averaged = torch.optim.swa_utils.AveragedModel(lively("resnet20", bn_eps=1e-3))
     averaged.update_parameters(model)
-    tensors, _ = unwrap({"model": {}, "model_ema": averaged.state_dict()})
+    tensors = dict(unwrap({"model": {}, "model_ema": averaged.state_dict()}).tensors)
     path = tmp_path / "x.safetensors"
     safetensors.torch.save_file(tensors, path)
 
@@ -197,7 +198,7 @@ def test_a_dictionary_that_holds_itself_has_no_tensors() -> None:
     content: dict[str, object] = {"a": 1}
     content["model"] = content
 
-    assert unwrap(content)[0] == {}
+    assert unwrap(content).tensors == {}
 
 
 def test_a_pickle_whose_directory_is_damaged_is_an_error(tmp_path: Path) -> None:

@@ -15,9 +15,13 @@ from resnetlab.errors import CheckpointError, UsageError
 from resnetlab.weights.download import BY_HAND, download
 from resnetlab.weights.published import names, sha256_start, url_of
 
-SUFFIXES = (".safetensors", ".pth", ".pt", ".th", ".bin", ".h5", ".keras")
+SUFFIXES = (
+    ".safetensors", ".pth", ".pt", ".th", ".bin", ".tar", ".ckpt", ".h5", ".hdf5", ".keras", ".pkl",
+    ".pickle", ".npz", ".pt2", ".model", ".weights", ".pyth", ".t7",
+)  # fmt: skip
+"""What the addresses of weight files end in; what a file is, its content tells."""
 # A name that ends so is a file's here, missing or not: no repository's.
-_ENDINGS = (*SUFFIXES, ".onnx", ".ckpt", ".index", ".hdf5", ".tar")
+_ENDINGS = (*SUFFIXES, ".onnx", ".index")
 _FILES = ("model.safetensors", "pytorch_model.bin")
 _CONFIG = "config.json"
 _PROCESSOR = "preprocessor_config.json"  # transformers' of the images
@@ -79,11 +83,33 @@ def _from_url(url: str) -> Path:
         file = urlsplit(url).path.rpartition("/")[2]
     except ValueError as error:
         raise UsageError(f"{url}: {error}") from error
-    if not file.endswith(SUFFIXES):
-        raise UsageError(
-            f"{url} is no address of a weight file", hint=f"Its path ends in {', '.join(SUFFIXES)}."
-        )
-    return download(url, sha256=sha256_start(file))
+    if not file.lower().endswith(SUFFIXES):
+        place = next((words for sign, words in _PAGES if re.match(sign, url)), "")
+        ends = f"Its path ends in {', '.join(SUFFIXES)}."
+        raise UsageError(f"{url} is no address of a weight file", hint=f"{place} {ends}".strip())
+    return download(_file_of(url), sha256=sha256_start(file))
+
+
+_BY_BROWSER = "download it in a browser and give the file."
+# Addresses of pages about files, with what to do.
+_PAGES = (
+    (r"https://(drive|docs)\.google\.com/", f"It is a page of Google Drive: {_BY_BROWSER}"),
+    (r"https://(1drv\.ms|onedrive\.live\.com|pan\.baidu\.com|mega\.nz)/", f"It is a page: {_BY_BROWSER}"),
+    (r"https://huggingface\.co/[^/]+/[^/]+/?(tree/.*)?$", "A repository is named hf:OWNER/NAME."),
+)
+# Pages that show a file, and where the file itself is.
+_SHOWN = (
+    (r"(https://(?:huggingface\.co|hf\.co)/[^/]+/[^/]+)/blob/", r"\1/resolve/"),
+    (r"(https://github\.com/[^/]+/[^/]+)/blob/", r"\1/raw/"),
+    (r"(https://www\.dropbox\.com/.*[?&])dl=0", r"\1dl=1"),
+)
+
+
+def _file_of(url: str) -> str:
+    """Return the address of the file itself, where it is that of a page which shows the file."""
+    for page, file in _SHOWN:
+        url = re.sub(page, file, url)
+    return url
 
 
 def _hub_folder(text: str) -> Path:

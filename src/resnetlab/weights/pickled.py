@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import safetensors.torch
@@ -15,15 +17,34 @@ TIMEOUT_SECONDS = 600
 _CHILD = "resnetlab.weights.unpickle"
 
 
-def read_pickled(path: Path) -> tuple[dict[str, Tensor], list[str]]:
-    """Return the tensors of a .pth, .pt, .th or .bin file, and how they were wrapped.
+@dataclass(frozen=True)
+class Pickled:
+    """What the reading process made of a file."""
+
+    tensors: dict[str, Tensor]
+    """In the file's order."""
+    notes: tuple[str, ...]
+    """How they were wrapped, and what was left out."""
+    kind: str
+    """Of the file, in words."""
+    told: Mapping[str, str]
+    """The texts and numbers that stand beside the weights."""
+
+
+def read_pickled(path: Path, prefix: str = "") -> Pickled:
+    """Return the tensors of a .pth, .pt, .th, .bin or .pkl file, and how they were wrapped.
+
+    Args:
+        path: The file.
+        prefix: What the user wants before the tensors' names; see `wrapped.unwrap`.
 
     Raises:
-        CheckpointError: If the file is damaged, or is not tensors alone. Nothing in it is run.
+        CheckpointError: If the file is damaged, holds no tensors, or asks for what no weights need.
+            Nothing in it is run.
     """
     with tempfile.TemporaryDirectory(prefix="resnetlab-") as folder:
         target = Path(folder) / "weights.safetensors"
-        command = [sys.executable, "-P", "-m", _CHILD, str(path.absolute()), str(target)]
+        command = [sys.executable, "-P", "-m", _CHILD, str(path.absolute()), str(target), prefix]
         try:
             result = subprocess.run(
                 command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False
@@ -36,4 +57,6 @@ def read_pickled(path: Path) -> tuple[dict[str, Tensor], list[str]]:
             raise CheckpointError(f"{path}: the process that read it died ({last})") from error
         if "problem" in answer:
             raise CheckpointError(f"{path}: {answer['problem']}", hint=answer["hint"])
-        return safetensors.torch.load(target.read_bytes()), answer["notes"]
+        found = safetensors.torch.load(target.read_bytes())
+        tensors = {name: found[name] for name in answer["order"]}
+        return Pickled(tensors, tuple(answer["notes"]), answer["kind"], answer["told"])

@@ -3,11 +3,14 @@
 import json
 import re
 import zipfile
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import safetensors
 import safetensors.torch
+import torch
 from torch import Tensor
 
 from resnetlab.errors import CheckpointError, UsageError
@@ -18,8 +21,8 @@ from resnetlab.weights.pickled import read_pickled
 _INDEX = "model.safetensors.index.json"
 _BUNDLE = re.compile(r"(.+?)(?:\.index|\.data-\d{5}-of-\d{5})")
 _HINT = (
-    "Read are .safetensors, torch's .pth .pt .th .bin, Keras' .h5 and .keras, and TensorFlow's"
-    " checkpoints by their prefix (X of X.index)."
+    "Read are .safetensors, torch's .pth .pt .th .bin, pickled and .npz arrays, Keras' .h5 and .keras, and"
+    " TensorFlow's checkpoints by their prefix (X of X.index)."
 )
 
 
@@ -30,6 +33,8 @@ class WeightFile:
     tensors: dict[str, Tensor]
     kind: str
     notes: tuple[str, ...] = ()
+    told: Mapping[str, str] = field(default_factory=dict)
+    """What a checkpoint says of its network beside its tensors: arch, ..."""
 
 
 def read_tensors(path: Path | str) -> dict[str, Tensor]:
@@ -42,16 +47,21 @@ def read_tensors(path: Path | str) -> dict[str, Tensor]:
     return read_weight_file(Path(path)).tensors
 
 
-def read_weight_file(path: Path) -> WeightFile:
-    """Return what `read_tensors` does, with the kind and remarks; see there."""
+def read_weight_file(path: Path, prefix: str = "") -> WeightFile:
+    """Return what `read_tensors` does, with the kind and remarks; see there.
+
+    Args:
+        path: The file.
+        prefix: What is wanted of a checkpoint that holds several networks; see `wrapped.unwrap`.
+    """
     try:
         path = path.expanduser()
     except RuntimeError as error:
         raise UsageError(f"{path}: {error}") from error
-    if (prefix := _bundle_prefix(path)) is not None:
-        return WeightFile(read_bundle(prefix), "TensorFlow checkpoint")
+    if (bundle := _bundle_prefix(path)) is not None:
+        return WeightFile(read_bundle(bundle), "TensorFlow checkpoint")
     if path.is_dir():
-        return _read_folder(path)
+        return _read_folder(path, prefix)
     if not path.exists():
         raise UsageError(f"there is no file {path}", hint=_HINT)
     try:
@@ -66,12 +76,19 @@ def read_weight_file(path: Path) -> WeightFile:
         return WeightFile(_read_safetensors(path), "safetensors")
     if start.startswith(b"\x89HDF") or _is_keras(path, start):
         return WeightFile(read_keras(path), "Keras file")
-    if start.startswith((b"PK\x03\x04", b"\x80")):
-        tensors, notes = read_pickled(path)
-        return WeightFile(tensors, "torch file", tuple(notes))
+    if start.startswith(b"PK"):
+        kind, names = _of_archive(path)
+        if kind == "npz":
+            return _read_npz(path)
+        if kind:
+            raise CheckpointError(f"{path}: {kind}", hint=archive_hint(kind, names))
+    if start.startswith((b"PK", *_PICKLES)):
+        found = read_pickled(path, prefix)
+        return WeightFile(found.tensors, found.kind, found.notes, found.told)
     if start[8:9] == b"{" or path.suffix == ".safetensors":
         return WeightFile(_read_safetensors(path), "safetensors")
-    raise CheckpointError(f"{path}: {_looks(start)}, not a weight file", hint=_HINT)
+    looks, hint = _looks(start, path)
+    raise CheckpointError(f"{path}: {looks}, not a weight file", hint=hint or _HINT)
 
 
 def _bundle_prefix(path: Path) -> Path | None:
@@ -95,13 +112,13 @@ def _is_keras(path: Path, start: bytes) -> bool:
         return False
 
 
-def _read_folder(path: Path) -> WeightFile:
+def _read_folder(path: Path, prefix: str) -> WeightFile:
     """Read a model folder in the form of the Hugging Face hub."""
     if (path / _INDEX).is_file():
         return _read_sharded(path / _INDEX)
     for name in ("model.safetensors", "pytorch_model.bin"):
         if (path / name).is_file():
-            return read_weight_file(path / name)
+            return read_weight_file(path / name, prefix)
     raise UsageError(f"{path} holds neither model.safetensors nor {_INDEX}", hint=_HINT)
 
 
@@ -135,13 +152,89 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
         ) from error
 
 
-def _looks(start: bytes) -> str:
-    """Return what the first bytes of a file look like, in words."""
+# Pickles as they begin: of protocol 2 and later, and of Python 2's.
+_PICKLES = (b"\x80", b"(dp", b"(lp", b"ccollections\n", b"ccopy_reg\n")
+
+
+def _of_archive(path: Path) -> tuple[str, list[str]]:
+    """Return what a zip archive is, if it is no file of torch's weights, and its files.
+
+    A damaged one is left to torch's reader.
+    """
+    if not zipfile.is_zipfile(path):
+        return "", []
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except Exception:  # a damaged directory; torch's reader says so
+        return "", []
+    if any(name.endswith("/data.pkl") for name in names):
+        return "", names
+    if names and all(name.endswith(".npy") for name in names):
+        return "npz", names
+    if any(name.endswith(("models/model.json", "serialized_exported_program.json")) for name in names):
+        return "is a program of torch.export, a finished graph", names
+    return f"is a zip archive of {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}", names
+
+
+def archive_hint(kind: str, names: Sequence[str]) -> str:
+    """Return what to do with an archive that holds no weights as they are read."""
+    if "torch.export" in kind:
+        return "Its weights are had by torch.save(torch.export.load(FILE).state_dict, NEW)."
+    return f"Unpack it and give the file of weights in it{f', as {names[0]}' if len(names) == 1 else ''}."
+
+
+def _read_npz(path: Path) -> WeightFile:
+    """Read NumPy's archive of arrays."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            found = {name: arrays[name] for name in arrays.files}
+        tensors = {
+            name: torch.from_numpy(array) for name, array in found.items() if array.dtype.kind in "fiub"
+        }
+    except (ValueError, OSError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise CheckpointError(
+            f"{path}: cannot be read ({error})", hint="It holds arrays of numbers alone."
+        ) from error
+    if not tensors:
+        raise CheckpointError(f"{path}: holds no arrays of numbers", hint=_HINT)
+    return WeightFile(tensors, "NumPy archive")
+
+
+_ARCHIVES = (
+    (b"\x1f\x8b", "a gzip archive", "tar xzf FILE, or gunzip"),
+    (b"BZh", "a bzip2 archive", "tar xjf FILE, or bunzip2"),
+    (b"\xfd7zXZ\x00", "an xz archive", "tar xJf FILE, or unxz"),
+    (b"\x28\xb5\x2f\xfd", "a zstandard archive", "unzstd FILE"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive", "7z x FILE"),
+    (b"Rar!", "a RAR archive", "unrar x FILE"),
+)
+
+
+def _looks(start: bytes, path: Path) -> tuple[str, str]:
+    """Return what a file looks like, in words, and what to do with such a one."""
     text = start.lstrip().lower()
     if not start:
-        return "is empty"
-    if text.startswith((b"<!doctype", b"<html", b"<?xml")):
-        return "is a web page"
+        return "is empty", "Its download or copy did not come through: get it anew."
+    if text.startswith((b"<!doctype", b"<html", b"<?xml", b"<head", b"<body", b"<!--")):
+        return (
+            "is a web page",
+            "Its address gives a page and no file: an error, a login or a question. Open it in a browser.",
+        )
     if text.startswith(b"version https://git-lfs"):
-        return "is a Git LFS pointer (git lfs pull fetches the file)"
-    return f"starts with {start[:8]!r}"
+        return "is a Git LFS pointer (git lfs pull fetches the file)", "The pointer stands for the file."
+    for magic, words, how in _ARCHIVES:
+        if start.startswith(magic):
+            return f"is {words}", f"Unpack it ({how}) and give the file of weights in it."
+    if start[257:262] == b"ustar":
+        return "is a tar archive", "Unpack it (tar xf FILE) and give the file of weights in it."
+    if text.startswith((b"{", b"[")):
+        return "is text, as JSON", ""
+    if path.suffix == ".onnx" or b"pytorch" in start[:64] or start.startswith(b"\x08"):
+        return (
+            "looks like an ONNX graph",
+            "Weights are read from the file that it was exported from.",
+        )
+    if start.isascii() and b"\x00" not in start:
+        return f"is text ({start[:20].decode('ascii', 'replace').strip()!r}...)", ""
+    return f"starts with {start[:8]!r}", ""

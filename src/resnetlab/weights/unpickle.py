@@ -1,76 +1,66 @@
 """The process that reads torch's pickled weights; `pickled.read_pickled` starts it.
 
-`python -m resnetlab.weights.unpickle FILE TARGET` writes the tensors as safetensors to TARGET and
-what it had to say as JSON to its output. torch's `weights_only` reader constructs tensors and plain
-containers alone; a process of its own is there in case that this wall has a hole, and for what a
-damaged file does to memory.
+`python -m resnetlab.weights.unpickle FILE TARGET [PREFIX]` writes the tensors as safetensors to TARGET
+and what it had to say as JSON to its output. Nothing that a pickle names is made or run (inert.py); a
+process of its own is there in case that this wall has a hole, and for what a damaged file does to
+memory.
 """
 
-import argparse
 import json
-import pickle
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import safetensors.torch
-import torch
-from torch import Tensor
 
 from resnetlab import files
+from resnetlab.weights.inert import RefusedError
+from resnetlab.weights.torch_file import read
+from resnetlab.weights.wrapped import Unwrapped, describe, plain_facts, unwrap
 
-# Where trainers keep the weights within what they save; averaged ones first, which they publish.
-_WRAPPERS = ("state_dict_ema", "model_ema", "ema", "state_dict", "model_state_dict", "model", "net")
-_MOST_WRAPPERS = 16
+_MOST_NAMED = 4
+_ANEW = "It is damaged or cut short: copy or download it anew."
 
 
-def _main(path: str, target: str) -> dict[str, object]:
+def _main(path: str, target: str, prefix: str = "") -> dict[str, object]:
     """Convert the file; return the notes, or the problem with a hint."""
-    # timm and others save their command line beside the weights: attributes, no behaviour.
-    torch.serialization.add_safe_globals([argparse.Namespace])
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)  # noqa: TID251 - a .pth is a pickle; weights_only, alone in this process
-    except pickle.UnpicklingError as error:
-        wanted = str(error).partition("GLOBAL ")[2].split(" ")[0] or "more than tensors"
+        content = read(Path(path))
+    except RefusedError as error:
         return {
-            "problem": f"it asks for {wanted} and not for tensors alone; nothing of it was run",
-            "hint": "Where it was made: torch.save(model.state_dict(), FILE), or better safetensors.",
+            "problem": f"it asks for {error} and not for tensors alone; nothing of it was run",
+            "hint": "Weights need no such thing: this file was made to run something on your machine.",
         }
-    except Exception as error:  # whatever a damaged file makes of torch's reader
+    except Exception as error:  # whatever a damaged file makes of the readers
         cause = str(error).strip().partition("\n")[0]
+        return {"problem": f"cannot be read ({type(error).__name__}: {cause})", "hint": _ANEW}
+    found = unwrap(content.value, prefix)
+    if not found.tensors:
         return {
-            "problem": f"cannot be read ({type(error).__name__}: {cause})",
-            "hint": "Copy or download it anew.",
+            "problem": f"holds no named tensors; {describe(content.value)}",
+            "hint": "Looked for is a state dict, as torch.save(model.state_dict(), FILE) writes it.",
         }
-    tensors, notes = unwrap(content)
-    if not tensors:
-        return {"problem": "holds no named tensors", "hint": "A state dict is looked for."}
-    copies = {name: tensor.clone().contiguous() for name, tensor in tensors.items()}
+    copies = {name: tensor.clone().contiguous() for name, tensor in found.tensors.items()}
     files.write_file(Path(target), safetensors.torch.save(copies))
-    return {"notes": notes}
+    notes = [*_notes(found), *_of_others(content.named)]
+    kind = "TorchScript program" if content.is_script else "torch file"
+    facts = plain_facts(content.value)
+    return {"notes": notes, "order": [*copies], "kind": kind, "told": facts}
 
 
-def unwrap(content: object) -> tuple[dict[str, Tensor], list[str]]:
-    """Return the tensors of a state dict, however deep it lies, and where it lay."""
-    notes: list[str] = []
-    for _ in range(_MOST_WRAPPERS):  # one can hold itself
-        if not isinstance(content, Mapping):
-            break
-        inner = [key for key in _WRAPPERS if isinstance(content.get(key), Mapping)]
-        if not inner:
-            break
-        notes.append(f'the weights are those under "{inner[0]}"')
-        if others := inner[1:]:
-            notes[-1] += f'; others under "{", ".join(others)}"'
-        content = content[inner[0]]
-    if not isinstance(content, Mapping):
-        return {}, notes
-    tensors = {
-        name: value.detach()
-        for name, value in content.items()
-        if isinstance(name, str) and isinstance(value, Tensor) and value.layout == torch.strided
-    }
-    return tensors, notes
+def _notes(found: Unwrapped) -> list[str]:
+    """Return where the weights lay, and how others are had."""
+    if not found.others:
+        return [*found.notes]
+    first, *more = found.notes
+    return [f"{first} (--prefix {found.others[0]} takes those)", *more]
+
+
+def _of_others(named: tuple[str, ...]) -> list[str]:
+    """Return what to say of globals that are no tensors'."""
+    if not named:
+        return []
+    more = f" and {len(named) - _MOST_NAMED} more" if len(named) > _MOST_NAMED else ""
+    return [f"it holds more than tensors, which was not made or run: {', '.join(named[:_MOST_NAMED])}{more}"]
 
 
 if __name__ == "__main__":
