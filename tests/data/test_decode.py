@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, PngImagePlugin
 
-from resnetlab.data.decode import decode, image_facts, image_size, looks_like
+from resnetlab.data.decode import decode, image_facts, image_size
 from resnetlab.data.encoded import EncodedImage
+from resnetlab.data.kinds import looks_like
 from resnetlab.errors import DataError
 from tests.data.pictures import picture
 

@@ -97,8 +97,9 @@ def test_hidden_files_are_passed_over_and_others_counted(tmp_path):
 
     assert (len(source.train), len(source.test)) == (5, 5)
     assert source.notes == (
-        "no images by their suffix, not read: 3 files (no suffix, .txt)",
+        "no pictures, not read: 3 files (.txt, no suffix)",
         "not in a class folder of a split, not read: extra/, train/stray.jpg",
+        "left by the system or a program, with pictures in it, not read: train/.hidden",
     )
 
 

@@ -189,7 +189,7 @@ def test_a_hard_link_under_an_images_name_is_an_error(shards):
 
 
 def test_labels_without_an_image_that_is_read_are_noted(shards):
-    extra = {"x.avif": b"1", "x.cls": b"nonsense", "y.json": b"["} | members(40, [0])
+    extra = {"x.jxl": b"1", "x.cls": b"nonsense", "y.json": b"["} | members(40, [0])
     write_tar(shards / "photos-train-000003.tar", extra)
 
     for _ in range(2):

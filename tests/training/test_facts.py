@@ -53,7 +53,7 @@ def test_a_study_says_them_too(pets, tmp_path, capsys, more):
 
     captured = capsys.readouterr()
     said = captured.err if more else captured.out
-    assert "2: cat, dog" in said and "no images by their suffix" in said
+    assert "2: cat, dog" in said and "no pictures, not read" in said
 
 
 def test_whoever_watches_is_told_at_the_start_and_on_resume_and_runs_without_notes_resume(tmp_path):

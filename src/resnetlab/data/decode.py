@@ -1,6 +1,8 @@
 """From a file's bytes to pixels, whatever the file: Pillow, its quirks settled, its errors told."""
 
 import contextlib
+import functools
+import importlib
 import io
 import struct
 import warnings
@@ -13,12 +15,15 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from resnetlab.data.encoded import EncodedImage
+from resnetlab.data.kinds import HEIF_HINT, kind_of, reads_avif, reads_heif
 from resnetlab.errors import DataError
 
 Pixels = npt.NDArray[np.uint8]
 
 MOST_PIXELS = 178_956_970  # where Pillow sees a decompression bomb: 0.5 GiB of RGB
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")  # JPEG includes MPO
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", *(("AVIF",) if reads_avif() else ()))
+"""What is read everywhere; JPEG includes MPO. HEIC is read besides, where pillow-heif is installed."""
+
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # Pillow's, from half of it on
 _ORIENTATION = 0x0112  # the EXIF tag
 _TRANSPOSED = {
@@ -128,56 +133,33 @@ def image_facts(image: EncodedImage) -> ImageFacts:
         return ImageFacts(picture.format or "", picture.mode)
 
 
-def looks_like(data: bytes) -> str:
-    """Return what the bytes seem to be, e.g. "an HTML page", for an error."""
-    if not data:
-        return "an empty file"
-    start = data[:512].lstrip().lower()
-    for magic, name in _MAGIC:
-        if data.startswith(magic):
-            return name
-    if data[4:8] == b"ftyp":
-        return {b"heic": "an HEIC photograph", b"avif": "an AVIF image"}.get(data[8:12], "a video")
-    if start.startswith((b"<!doctype html", b"<html", b"<head")):
-        return "an HTML page"
-    if b"<svg" in start:
-        return "an SVG drawing"
-    if start.startswith(b"<"):
-        return "XML or HTML"
-    if not data.strip(b"\0"):
-        return "nothing but zeros"
-    printable = sum(byte in b"\t\n\r" or 32 <= byte < 127 for byte in data[:512])
-    return "text" if printable > 0.95 * len(data[:512]) else "no image format that is read"
-
-
-_MAGIC = (
-    (b"version https://git-lfs", "a Git LFS pointer (`git lfs pull` fetches the file)"),
-    (b"\xff\xd8\xff", "a JPEG"),
-    (b"\x89PNG", "a PNG"),
-    (b"GIF8", "a GIF"),
-    (b"RIFF", "a WebP image or another RIFF file"),
-    (b"%PDF", "a PDF document"),
-    (b"PK\x03\x04", "a ZIP archive"),
-    (b"\x1f\x8b", "a gzip file"),
-    (b"8BPS", "a Photoshop file"),
-    (b"Rar!", "a RAR archive"),
-)
-
-
 def _open(image: EncodedImage) -> Image.Image:
     """Return the picture, not decoded yet, if it is of a known format and not too large."""
     if not image.data:
         raise DataError(f"{image.place}: an empty file")
-    picture = Image.open(io.BytesIO(image.data), formats=FORMATS)
+    picture = Image.open(io.BytesIO(image.data), formats=_formats())
     width, height = picture.size
     if width * height > MOST_PIXELS:
         raise Image.DecompressionBombError(f"{width:,} x {height:,} pixels")
     return picture
 
 
+@functools.cache
+def _formats() -> tuple[str, ...]:
+    """Return the names of Pillow's plugins that may read a file."""
+    if not reads_heif():
+        return FORMATS
+    importlib.import_module("pillow_heif").register_heif_opener()
+    return (*FORMATS, "HEIF")
+
+
 def _cause(error: Exception, data: bytes) -> str:
-    seen = looks_like(data)
+    kind = kind_of(data)
+    seen = kind.words
     if isinstance(error, UnidentifiedImageError):
+        if kind.state == "unread":
+            needs = f". {HEIF_HINT}" if kind.name == "HEIC" else ""
+            return f"the bytes look like {seen}, which is not read here{needs}"
         return f"not an image: the bytes look like {seen}"
     if isinstance(error, Image.DecompressionBombError):
         return f"too large, more than {MOST_PIXELS:,} pixels (a decompression bomb?): {error}"

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from resnetlab.data.encoded import EncodedSource, FileReader, Names
+from resnetlab.data.kinds import HEIF_HINT, IMAGE_SUFFIXES, has_image_suffix, kind_of_file, reads_heif
 from resnetlab.data.labelling import class_name_problems, first_of, refuse
-from resnetlab.data.parts import PARTS, divide_by_part, refuse_two_of_a_part, source_from_parts
+from resnetlab.data.layout import Layout, UnsortedError, are_splits, find_layout, join
+from resnetlab.data.leftovers import holds_runs, is_hidden
+from resnetlab.data.parts import divide_by_part, parts_of, source_from_parts
+from resnetlab.data.unsorted import read_list, refuse_unsorted
 from resnetlab.errors import DataError, nearest
 
-IMAGE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
-)
-_SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 _LAYOUT_HINT = (
     "Expected train/CLASS/IMAGE and val/CLASS/IMAGE, or CLASS/IMAGE, "
     f"with images as {', '.join(sorted(IMAGE_SUFFIXES))}."
@@ -30,27 +30,37 @@ Classes = Mapping[str, list[str]]
 class _Seen:
     """What lies in the folder and is not read."""
 
-    other_suffixes: Counter[str] = field(default_factory=Counter)
+    others: Counter[str] = field(default_factory=Counter)
+    unread: Counter[str] = field(default_factory=Counter)
     strays: list[str] = field(default_factory=list)
+    passed_over: list[str] = field(default_factory=list)
+    runs: list[str] = field(default_factory=list)
     loops: list[str] = field(default_factory=list)
     repeated: list[str] = field(default_factory=list)
     broken_links: list[str] = field(default_factory=list)
     specials: list[str] = field(default_factory=list)
 
     def notes(self) -> Iterator[str]:
-        if self.other_suffixes:
-            kinds = first_of([suffix or "no suffix" for suffix in sorted(self.other_suffixes)])
-            yield f"no images by their suffix, not read: {self.other_suffixes.total()} files ({kinds})"
-        if self.strays:
-            yield f"not in a class folder of a split, not read: {first_of(sorted(self.strays))}"
-        if self.loops:
-            yield f"links to a folder that they lie in, not followed: {first_of(sorted(self.loops))}"
-        if self.repeated:
-            yield f"links to a folder that the class has, not followed: {first_of(sorted(self.repeated))}"
-        if self.specials:
-            yield f"neither files nor folders, not read: {first_of(sorted(self.specials))}"
-        if self.broken_links:
-            yield f"links that lead nowhere, not read: {first_of(sorted(self.broken_links))}"
+        if self.unread:
+            yield f"pictures in formats that are not read, left out: {self.unread_text()}"
+        if self.others:
+            kinds = first_of(sorted(self.others))
+            yield f"no pictures, not read: {self.others.total()} files ({kinds})"
+        told = (
+            ("not in a class folder of a split, not read", self.strays),
+            ("left by the system or a program, with pictures in it, not read", self.passed_over),
+            ("runs of resnetlab, not read", self.runs),
+            ("links to a folder that they lie in, not followed", self.loops),
+            ("links to a folder that the class has, not followed", self.repeated),
+            ("neither files nor folders, not read", self.specials),
+            ("links that lead nowhere, not read", self.broken_links),
+        )
+        yield from (f"{text}: {first_of(sorted(places))}" for text, places in told if places)
+
+    def unread_text(self) -> str:
+        counts = ", ".join(f"{name} {count:,}" for name, count in self.unread.most_common())
+        needs = f" ({HEIF_HINT})" if "HEIC" in self.unread and not reads_heif() else ""
+        return f"{self.unread.total():,} ({counts}){needs}"
 
 
 def open_folder(path: Path, *, for_scoring: bool = False) -> EncodedSource:
@@ -71,12 +81,14 @@ def open_folder(path: Path, *, for_scoring: bool = False) -> EncodedSource:
     path = Path(path)
     seen = _Seen()
     try:
-        folders = _part_folders(path, seen)
-        found = {part: _classes(path, folder, seen) for part, folder in folders.items()}
+        layout = find_layout(str(path), str(path))
+        found = _found(path, layout, seen, for_scoring=for_scoring)
+    except UnsortedError as error:
+        refuse_unsorted(str(path), str(path), error.folders, error.problem)
     except OSError as error:
         raise DataError(f"{error.filename or path}: cannot be read: {error.strerror or error}") from error
     class_names = sorted(set().union(*found.values()))
-    refuse(str(path), _problems(class_names, found, for_scoring=for_scoring), hint=_LAYOUT_HINT)
+    refuse(str(path), _problems(class_names, found, seen, for_scoring=for_scoring), hint=_LAYOUT_HINT)
     items = [
         (part, label, place)
         for part, classes in found.items()
@@ -90,35 +102,60 @@ def open_folder(path: Path, *, for_scoring: bool = False) -> EncodedSource:
         origin=str(path),
         class_names=class_names,
         parts=divide_by_part(reader, [part for part, _, _ in items], labels),
-        notes=[*seen.notes()],
+        notes=[*layout.notes, *seen.notes()],
         for_scoring=for_scoring,
     )
 
 
-def _part_folders(path: Path, seen: _Seen) -> dict[str, str]:
-    """Return the folder of each split, or {"train": ""} if the class folders lie in `path` itself.
+def _found(path: Path, layout: Layout, seen: _Seen, *, for_scoring: bool) -> dict[str, Classes]:
+    """Return the classes of each split with their pictures.
 
-    "train" is a split when it holds folders, so that bus, car and train are three classes.
+    Raises:
+        DataError: If a split other than test lies in no class folders, and no list sorts it.
     """
-    top = [entry.name for entry in _visible(path) if entry.is_dir()]
-    named = [(PARTS[name.casefold()], name) for name in top if name.casefold() in PARTS]
-    if not any(entry.is_dir() for _, name in named for entry in _visible(path / name)):
-        return {"train": ""}
-    refuse_two_of_a_part(str(path), (name for _, name in named))
-    seen.strays += [name + "/" for name in top if name.casefold() not in PARTS]
-    return dict(sorted(named))
+    found = {part: _classes(path, folder, seen) for part, folder in sorted(layout.splits.items())}
+    if layout.within_classes:
+        found = _by_inner_folder(str(path), layout.splits["train"], found["train"])
+    seen.strays += layout.left_out
+    for part, folder in layout.unsorted.items():
+        listed = read_list(str(path), folder, part, [*found.get("train", {})])
+        if listed:
+            found[part], by = listed
+            layout.notes.append(f"{folder}/ is sorted into classes by {by}")
+        elif part == "test" and not for_scoring:
+            layout.notes.append(
+                f"the pictures in {folder}/ lie in no class folders and have no labels: not read"
+            )
+        else:
+            text = (
+                f"the pictures in {folder}/ lie in no class folders, and no list says which class they have"
+            )
+            refuse_unsorted(str(path), str(path), [folder], text, is_listable=True)
+    return found
+
+
+def _by_inner_folder(where: str, folder: str, classes: Classes) -> dict[str, Classes]:
+    """Return the splits of CLASS/SPLIT/IMAGE."""
+    depth = folder.count("/") + 1 if folder else 0
+    names = {place.split("/")[depth + 1] for places in classes.values() for place in places}
+    said = parts_of(where, names)
+    found: dict[str, dict[str, list[str]]] = {}
+    for name, places in classes.items():
+        for place in places:
+            part = said[place.split("/")[depth + 1]]
+            found.setdefault(part, {}).setdefault(name, []).append(place)
+    return dict(found)
 
 
 def _classes(root: Path, folder: str, seen: _Seen) -> Classes:
     """Return the class folders in root/folder with their images."""
     classes = {}
-    prefix = f"{folder}/" if folder else ""
     above = frozenset({os.path.realpath(root), os.path.realpath(root / folder)})
-    for entry in _visible(root / folder):
+    for entry, place in _visible(root / folder, folder, seen):
         if entry.is_dir():
-            classes[entry.name] = sorted(_images(entry, prefix + entry.name, above, seen, set()))
-        elif _is_image(entry):
-            seen.strays.append(prefix + entry.name)
+            classes[entry.name] = sorted(_images(entry, place, above, seen, set()))
+        elif has_image_suffix(entry.name):
+            seen.strays.append(place)
     return classes
 
 
@@ -137,34 +174,47 @@ def _images(
         seen.repeated.append(place)
         return
     done.add(real)
-    for entry in sorted(_visible(folder), key=lambda entry: entry.name):  # so that the same one is the first
-        inner = f"{place}/{entry.name}"
-        if _is_image(entry) and entry.is_file():
-            yield inner
-        elif entry.is_dir():
+    inside = _visible(folder, place, seen)
+    for entry, inner in sorted(inside, key=lambda each: each[0].name):  # so that the same one is the first
+        if entry.is_dir():
             yield from _images(entry, inner, above | {real}, seen, done)
         elif entry.is_file():
-            seen.other_suffixes[os.path.splitext(entry.name)[1].lower()] += 1
+            kind = kind_of_file(entry.path)
+            if kind.state == "read":
+                yield inner
+            else:
+                (seen.unread if kind.state == "unread" else seen.others)[kind.name] += 1
         else:
             (seen.broken_links if entry.is_symlink() else seen.specials).append(inner)
 
 
-def _visible(folder: os.PathLike[str]) -> list[os.DirEntry[str]]:
+def _visible(folder: os.PathLike[str], place: str, seen: _Seen) -> Iterator[tuple[os.DirEntry[str], str]]:
+    """Yield what lies in a folder with its place; what is a system's or a run of ours is noted."""
     with os.scandir(folder) as entries:
-        return [entry for entry in entries if not is_hidden(entry.name)]
+        inside = [*entries]
+    for entry in inside:
+        inner = join(place, entry.name)
+        if is_hidden(entry.name):
+            if entry.is_dir() and _holds_pictures(entry.path):
+                seen.passed_over.append(inner)
+        elif entry.is_dir() and holds_runs(entry.path):
+            seen.runs.append(inner)
+        else:
+            yield entry, inner
 
 
-def is_hidden(name: str) -> bool:
-    """Return whether a file or folder is the system's or its owner's own, which is not read."""
-    return name.startswith(".") or name.lower() in _SYSTEM_FILES
+def _holds_pictures(folder: str) -> bool:
+    return any(has_image_suffix(name) for _, _, names in os.walk(folder) for name in names)
 
 
-def _is_image(entry: os.DirEntry[str]) -> bool:
-    return os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES
-
-
-def _problems(class_names: list[str], found: Mapping[str, Classes], *, for_scoring: bool) -> Iterator[str]:
-    if not any(images for classes in found.values() for images in classes.values()):
+def _problems(
+    class_names: list[str], found: Mapping[str, Classes], seen: _Seen, *, for_scoring: bool
+) -> Iterator[str]:
+    number = sum(len(images) for classes in found.values() for images in classes.values())
+    if seen.unread.total() > number:
+        yield f"has {number:,} pictures, and more in formats that are not read: {seen.unread_text()}"
+        return
+    if not number:
         yield "has no images in class folders"
         return
     if for_scoring:
@@ -174,6 +224,8 @@ def _problems(class_names: list[str], found: Mapping[str, Classes], *, for_scori
     if train is None:
         yield f"has no train folder, only {' and '.join(found)}"
         return
+    if are_splits(class_names):
+        yield f"its only classes would be {first_of(class_names)}, which are names of splits"
     if empty := [name for name, images in sorted(train.items()) if not images]:
         yield f"class folders without an image in train: {first_of(empty)}"
     for part, classes in found.items():

@@ -102,6 +102,18 @@ def prepare_imagenet(
     return Prepared(images, written)
 
 
+def validation_classes(folder: Path, names: Sequence[str]) -> dict[str, str]:
+    """Return the wnid of ImageNet's validation images by name, if they are these and the devkit is there."""
+    numbers = {name: int(match[1]) for name in names if (match := _VAL_IMAGE.fullmatch(name))}
+    if not names or len(numbers) < len(names):
+        return {}
+    try:
+        class_of = _read_truth(folder)
+    except DataError:
+        return {}
+    return {name: class_of[number - 1] for name, number in numbers.items() if 0 < number <= len(class_of)}
+
+
 def _train_classes(
     archive: tarfile.TarFile,
 ) -> Iterator[tuple[int, str, tarfile.TarFile, Images]]:

@@ -26,56 +26,13 @@ PARTS = {
 EITHER = frozenset({"eval", "evaluation", "holdout", "heldout"})
 """Words for a split that is the test split, or, where another one is called test, the validation split."""
 
-_MEANINGLESS = frozenset(
-    [
-        "set",
-        "sets",
-        "data",
-        "dataset",
-        "datasets",
-        "image",
-        "images",
-        "img",
-        "imgs",
-        "pic",
-        "pics",
-        "picture",
-        "pictures",
-        "photo",
-        "photos",
-        "jpg",
-        "jpeg",
-        "png",
-        "split",
-        "splits",
-        "part",
-        "subset",
-        "folder",
-        "dir",
-        "seg",
-        "cls",
-        "clf",
-        "class",
-        "classes",
-        "classification",
-        "final",
-        "raw",
-        "new",
-        "orig",
-        "original",
-        "resized",
-        "cropped",
-        "full",
-        "all",
-        "my",
-        "the",
-        "ds",
-        "db",
-        "shard",
-        "shards",
-        "public",
-    ]
-)
+_MEANINGLESS = frozenset({
+    "set", "sets", "data", "dataset", "datasets", "image", "images", "img", "imgs", "pic", "pics",
+    "picture", "pictures", "photo", "photos", "jpg", "jpeg", "png", "split", "splits", "part", "subset",
+    "folder", "dir", "seg", "cls", "clf", "class", "classes", "classification", "final", "raw", "new",
+    "orig", "original", "resized", "cropped", "full", "all", "my", "the", "ds", "db", "shard", "shards",
+    "public",
+})  # fmt: skip
 """Words beside a split's that say nothing of what the pictures show."""
 
 TEST_DIVISOR = 5  # the test split is one fifth, as of the digits

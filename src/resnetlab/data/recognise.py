@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import os
 import tarfile
 from collections.abc import Callable
 from itertools import islice
@@ -15,10 +14,13 @@ from resnetlab.data.choices import LEFT_OPEN, Choices
 from resnetlab.data.cifar import read_cifar
 from resnetlab.data.cifar_layouts import LAYOUTS
 from resnetlab.data.encoded import EncodedSource, EncodedSplit
-from resnetlab.data.folder import IMAGE_SUFFIXES, open_folder
+from resnetlab.data.folder import open_folder
 from resnetlab.data.hf_dataset import CHOICES as HF_CHOICES
 from resnetlab.data.hf_dataset import has_table_files, open_hf_dataset
 from resnetlab.data.imagenet_raw import TRAIN_TAR
+from resnetlab.data.kinds import image_suffixes
+from resnetlab.data.layout import Tree
+from resnetlab.data.leftovers import is_hidden
 from resnetlab.data.source import Source, Split
 from resnetlab.data.table import open_csv
 from resnetlab.data.tfrecord import SHARD_NAME, open_tfrecord
@@ -127,7 +129,7 @@ def _format_at(path: Path) -> Format:
 
 def _folder_format(path: Path) -> Format | None:
     try:
-        inside = [each for each in [*path.iterdir(), *path.glob("*/*")] if not each.name.startswith(".")]
+        inside = [each for each in [*path.iterdir(), *path.glob("*/*")] if not is_hidden(each.name)]
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
     top = {each.name for each in inside if each.parent == path and each.is_file()}
@@ -142,18 +144,12 @@ def _folder_format(path: Path) -> Format | None:
         return TFRECORD
     if any(each.suffix == ".tar" and each.is_file() for each in inside):
         return WEBDATASET
-    if _has_image(path):
+    tree = Tree(str(path))
+    if tree.classes(""):
         return FOLDER
-    return HUGGING_FACE if has_table_files(path) else None
-
-
-def _has_image(path: Path) -> bool:
-    return any(
-        os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
-        for folder, _, names in os.walk(path, followlinks=True)
-        if folder != str(path)
-        for name in names
-    )
+    if has_table_files(path):
+        return HUGGING_FACE
+    return FOLDER if tree.has_pictures("") else None
 
 
 def _file_format(path: Path) -> Format:
@@ -174,7 +170,7 @@ def _is_webdataset(path: Path) -> bool:
             suffixes = {Path(member.name).suffix.lower() for member in islice(archive, 100)}
     except (OSError, tarfile.TarError):
         return False
-    return bool(suffixes & {".cls", ".json"}) and bool(suffixes & IMAGE_SUFFIXES)
+    return bool(suffixes & {".cls", ".json"}) and bool(suffixes & image_suffixes())
 
 
 def _refuse_unknown(path: Path) -> NoReturn:

@@ -17,8 +17,10 @@ from resnetlab import files
 from resnetlab.data.choices import LEFT_OPEN, Choices
 from resnetlab.data.decode import image_facts
 from resnetlab.data.encoded import EncodedSplit
-from resnetlab.data.folder import IMAGE_SUFFIXES, is_hidden, open_folder
+from resnetlab.data.folder import open_folder
+from resnetlab.data.kinds import image_suffixes
 from resnetlab.data.labelling import refuse
+from resnetlab.data.leftovers import is_hidden
 from resnetlab.data.names import SOURCES
 from resnetlab.data.open import open_source
 from resnetlab.data.pack import refuse_place
@@ -157,7 +159,7 @@ def _suffix(split: AnySplit, index: int) -> str:
     if not isinstance(split, EncodedSplit):
         return ".png"
     own = PurePosixPath(split.place(index)).suffix
-    if own.lower() in IMAGE_SUFFIXES:
+    if own.lower() in image_suffixes():
         return own
     form = image_facts(split.read(index)).format
     return _SUFFIXES.get(form, f".{form.lower()}")

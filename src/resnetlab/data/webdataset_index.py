@@ -12,8 +12,9 @@ import numpy as np
 
 from resnetlab.data.choices import FLAG, LEFT_OPEN, Choices
 from resnetlab.data.encoded import Names
-from resnetlab.data.folder import IMAGE_SUFFIXES, is_hidden
+from resnetlab.data.kinds import image_suffixes
 from resnetlab.data.labelling import first_of, label_text
+from resnetlab.data.leftovers import is_hidden_path
 from resnetlab.data.record_index import ShardIndex
 from resnetlab.data.tars import all_members, is_regular, opened, read_member
 from resnetlab.errors import DataError
@@ -110,12 +111,12 @@ def _sorted_members(archive: tarfile.TarFile, where: str, choices: Choices) -> _
     )
     shard = _Shard(where)
     for member in all_members(archive, where):
-        if any(is_hidden(part) and part not in (".", "..") for part in member.name.split("/")):
+        if is_hidden_path(member.name):
             continue
         folder, _, name = member.name.rpartition("/")
         low = name.casefold()
         kind = low.rpartition(".")[2] if "." in low else ""
-        is_image = low.endswith(f".{asked_image}") if asked_image else f".{kind}" in IMAGE_SUFFIXES
+        is_image = low.endswith(f".{asked_image}") if asked_image else f".{kind}" in image_suffixes()
         if is_image and (member.islnk() or member.issparse()):
             raise DataError(
                 f"{where}: {member.name} is a hard link or has holes, and no plain file",
@@ -123,7 +124,7 @@ def _sorted_members(archive: tarfile.TarFile, where: str, choices: Choices) -> _
             )
         if not is_regular(member):
             continue
-        if not is_image and f".{kind}" in IMAGE_SUFFIXES:
+        if not is_image and f".{kind}" in image_suffixes():
             shard.other_images.add(low.partition(".")[2])
             continue
         suffix = (asked_image or kind) if is_image else kind

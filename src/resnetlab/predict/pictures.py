@@ -13,7 +13,8 @@ from PIL import Image, ImageOps
 
 from resnetlab.data.decode import image_facts
 from resnetlab.data.encoded import EncodedImage
-from resnetlab.data.folder import IMAGE_SUFFIXES, is_hidden
+from resnetlab.data.kinds import image_suffixes, kind_of_file
+from resnetlab.data.leftovers import holds_runs, is_hidden
 from resnetlab.errors import DataError, UsageError
 
 Picture = str | Path | bytes | Image.Image | npt.NDArray[np.uint8]
@@ -123,7 +124,7 @@ def _expand(name: str) -> Iterator[str]:
     if os.path.isdir(path):
         images = sorted(_images_below(path))
         if not images:
-            raise UsageError(f"{name}: a folder without images ({', '.join(sorted(IMAGE_SUFFIXES))})")
+            raise UsageError(f"{name}: a folder without images ({', '.join(sorted(image_suffixes()))})")
         yield from images
     elif "\0" not in path and not os.path.lexists(path) and glob.has_magic(path):
         images = sorted(each for each in glob.glob(path, recursive=True) if os.path.isfile(each))
@@ -147,7 +148,8 @@ def _images_below(root: str) -> Iterator[str]:
             folders.clear()
             continue
         done.add(real)
-        folders[:] = sorted(each for each in folders if not is_hidden(each))
-        for name in names:
-            if not is_hidden(name) and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES:
-                yield os.path.join(folder, name)
+        folders[:] = sorted(
+            each for each in folders if not is_hidden(each) and not holds_runs(os.path.join(folder, each))
+        )
+        paths = [os.path.join(folder, name) for name in names if not is_hidden(name)]
+        yield from (path for path in paths if os.path.isfile(path) and kind_of_file(path).state == "read")

@@ -1,0 +1,129 @@
+"""Pictures of a split that lie in no class folders: a list beside them may say their classes."""
+
+import csv
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import NoReturn
+
+from resnetlab.data.imagenet_raw import validation_classes
+from resnetlab.data.kinds import has_image_suffix
+from resnetlab.data.labelling import first_of
+from resnetlab.data.leftovers import is_hidden
+from resnetlab.data.parts import part_in
+from resnetlab.errors import DataError
+
+_LISTS = (".txt", ".csv", ".tsv")
+_MOST_BYTES = 2**28
+_NUMBERED = re.compile(r"(?P<name>[^\W\d_]+|n\d{8})[\s._()-]*\d+")
+
+
+def read_list(
+    root: str, folder: str, part: str, class_names: Sequence[str]
+) -> tuple[Mapping[str, list[str]], str] | None:
+    """Return the places of a split's pictures by class, and what said so; None if nothing does.
+
+    A list is a text of a name and a class a line, as Tiny-ImageNet's val_annotations.txt: in the split's
+    folder, or, with the split in its name, in the folder above. It must name every picture, and no other
+    class than those of the training images. Of ImageNet, the devkit's ground truth will do.
+
+    Args:
+        root: The data's path.
+        folder: The split's folder below it.
+        part: Which split it is.
+        class_names: The training classes.
+    """
+    places = sorted(_places(root, folder))
+    above = os.path.dirname(folder)
+    for within, needs_part in ((folder, False), (above, True)):
+        for name in sorted(os.listdir(os.path.join(root, within))):
+            if os.path.splitext(name)[1].lower() not in _LISTS or is_hidden(name):
+                continue
+            if not needs_part or part_in(name) == part:
+                label_of = _labels(os.path.join(root, within, name))
+                if found := _by_class(places, label_of, class_names):
+                    return found, f"{within}/{name}".lstrip("/")
+    for devkit in (folder, above, f"{above}/devkit".lstrip("/")):
+        label_of = validation_classes(Path(root, devkit), [PurePosixPath(place).name for place in places])
+        if label_of and (found := _by_class(places, label_of, class_names)):
+            return found, "ImageNet's ground truth"
+    return None
+
+
+def _places(root: str, folder: str) -> Iterator[str]:
+    for within, folders, names in os.walk(os.path.join(root, folder)):
+        folders[:] = [name for name in folders if not is_hidden(name)]
+        relative = os.path.relpath(within, root).replace(os.sep, "/")
+        yield from (f"{relative}/{name}" for name in names if not is_hidden(name) and has_image_suffix(name))
+
+
+def _labels(path: str) -> dict[str, str]:
+    """Return the second word of each line by the first, of a line divided by tabs, commas or blanks."""
+    try:
+        if os.path.getsize(path) > _MOST_BYTES:
+            return {}
+        with open(path, encoding="utf-8-sig", newline="") as stream:
+            lines = stream.read().splitlines()
+    except (OSError, UnicodeDecodeError):
+        return {}
+    found: dict[str, str] = {}
+    separator = next((each for each in "\t," if lines and each in lines[0]), None)
+    rows = csv.reader(lines, delimiter=separator) if separator else (line.split() for line in lines)
+    for name, label, *_ in (cells for cells in rows if len(cells) > 1):
+        if found.setdefault(PurePosixPath(name.strip()).name, label.strip()) != label.strip():
+            return {}  # a name with two classes: this is another kind of list
+    return found
+
+
+def _by_class(
+    places: Sequence[str], label_of: Mapping[str, str], class_names: Sequence[str]
+) -> dict[str, list[str]] | None:
+    known, found = set(class_names), dict[str, list[str]]()
+    names = [PurePosixPath(place).name for place in places]
+    if len(set(names)) < len(names):
+        return None
+    for place, name in zip(places, names, strict=True):
+        label = label_of.get(name, label_of.get(name.rpartition(".")[0], ""))
+        if label not in known:
+            return None
+        found.setdefault(label, []).append(place)
+    return found
+
+
+def refuse_unsorted(
+    where: str, root: str, folders: Sequence[str], text: str, *, is_listable: bool = False
+) -> NoReturn:
+    """Raise a DataError for pictures without class folders, which says how to sort them.
+
+    Args:
+        where: The data as the user wrote it.
+        root: Its path.
+        folders: Where these pictures lie.
+        text: What is wrong.
+        is_listable: Whether `read_list` would take a list of their classes.
+    """
+    places = [place for folder in folders for place in _places(root, folder)]
+    names = [PurePosixPath(place).name for place in places]
+    within = f"{folders[0]}/" if folders[0] else ""
+    hint = f"Sort them into a folder for each class ({within}CLASS/IMAGE)"
+    if is_listable:
+        hint += f", put a list of NAME CLASS in {within} (as Tiny-ImageNet's val_annotations.txt)"
+        if any(name.startswith("ILSVRC2012_val_") for name in names):
+            hint += ", or the devkit's ILSVRC2012_validation_ground_truth.txt and meta.mat beside"
+    hint += ", or give a CSV of path,label (docs/data.md)."
+    if classes := classes_in_names(names):
+        example = next(name for name in names if name.startswith(classes[0]))
+        hint = f"Their names seem to say the class ({first_of(classes)}), e.g. {example}. {hint}"
+    raise DataError(f"{where}: {text}", hint=hint)
+
+
+def classes_in_names(names: Sequence[str]) -> list[str]:
+    """Return the classes that most of the pictures' names begin with, as cat.0.jpg; none if they say none."""
+    found: dict[str, int] = {}
+    for name in names:
+        if match := _NUMBERED.match(name.rpartition(".")[0]):
+            found[match["name"]] = found.get(match["name"], 0) + 1
+    classes = sorted(name for name, count in found.items() if count > 1)
+    is_told = 1 < len(classes) <= len(names) // 2 and 2 * sum(found[name] for name in classes) > len(names)
+    return classes if is_told else []
