@@ -87,6 +87,7 @@ def fetch(remote: RemoteFile, target: Path) -> Path:
 
 
 def _receive_all(remote: RemoteFile, part: Path) -> None:
+    files.refuse_foreign(part)
     if not remote.digest:  # what there is may be of another content
         files.remove_file(part)
     try:

@@ -9,6 +9,7 @@ are `assert`s; they never reach this tree.
     ├── DivergedError     4   a number that stopped being finite
     ├── CheckpointError   5   a checkpoint that cannot be used
     ├── LockedError       6   a run directory in use by another process
+    ├── OutOfMemory      71   memory that the system or the device did not give (EX_OSERR)
     ├── WriteError       74   a file that could not be written (EX_IOERR)
     └── Interrupted      75   stopped on request, resumable (EX_TEMPFAIL)
 """
@@ -59,6 +60,12 @@ class LockedError(ResnetlabError):
     """A run directory that another process is using."""
 
     exit_code = 6
+
+
+class OutOfMemory(ResnetlabError):
+    """More memory was asked for than the system or the device had."""
+
+    exit_code = 71
 
 
 class WriteError(ResnetlabError):

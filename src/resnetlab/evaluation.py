@@ -122,10 +122,11 @@ def write_evaluation(evaluation: Evaluation) -> Evaluation:
     A picture that cannot be drawn is left out, which a note of the returned evaluation says.
 
     Raises:
-        WriteError: If a file cannot be written.
+        WriteError: If a file cannot be written, or a link within a run leads elsewhere.
     """
     out = Path(evaluation.out)
-    files.make_directory(out)
+    files.make_directory(out.absolute(), within=files.run_above(out))
+    files.remove_leftovers(out)
     names = evaluation.class_names
     confusion, answers = _confusion(evaluation)
     picture = _picture(evaluation, confusion, answers)

@@ -272,7 +272,8 @@ def test_an_interrupted_begin_can_be_begun_again(tmp_path: Path) -> None:
     """A process killed before recipe.json was written leaves no run, and is in nobody's way."""
     out = tmp_path / "run"
     out.mkdir()
-    for name in ("lock", "spec.json", "data.json"):
+    (out / "lock").write_text("process 4711 on here, since 2026-01-01 00:00:00")
+    for name in ("spec.json", "data.json"):
         (out / name).write_text("{}")
     run("train", "resnet8", "--data", "digits", "--steps", "1", "--out", str(out), *SMALL)
 

@@ -211,3 +211,33 @@ def test_a_cache_that_cannot_be_written_is_said_to_be_settable(tmp_path: Path) -
         fetch(Download("http://localhost/a", MD5), tmp_path / "file" / "cache")
 
     assert "RESNETLAB_CACHE" in raised.value.hint
+
+
+@pytest.mark.parametrize("kind", ["symbolic", "hard", "dangling"])
+@pytest.mark.parametrize("digest", [MD5, ""])
+def test_nothing_is_written_through_a_link_that_lies_where_a_download_grows(
+    kind: str, digest: str, site: Site, tmp_path: Path
+) -> None:
+    precious, part = tmp_path / "precious.txt", tmp_path / "new" / "data.tar.gz.part"
+    precious.write_text("mine")
+    part.parent.mkdir()
+    if kind == "hard":
+        part.hardlink_to(precious)
+    else:
+        part.symlink_to(precious if kind == "symbolic" else tmp_path / "nowhere")
+
+    with pytest.raises(WriteError, match=r"data\.tar\.gz\.part is a (hard )?link"):
+        fetch(Download(f"{site.url}/data.tar.gz", digest), part.parent)
+
+    assert precious.read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "precious.txt"]
+
+
+def test_what_lies_beside_a_download_stays(download: Download, tmp_path: Path) -> None:
+    for name in (".git", ".resnetlab-7-00000000-data.tar.gz", ".data.tar.gz.77"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "other.part").write_text("mine")
+
+    fetch(download, tmp_path)
+
+    assert len(list(tmp_path.iterdir())) == 6

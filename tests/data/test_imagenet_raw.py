@@ -95,17 +95,19 @@ def test_an_unpacked_devkit_will_do(tars):
 
 
 def test_an_interrupted_preparation_goes_on_with_whole_classes(tars, monkeypatch):
-    commit, committed = files.commit_directory, []
+    grow, grown = files.growing_directory, []
 
-    def killed_at_the_second(path, contents):
-        if len(committed) == 1:
-            (path.parent / f".{path.name}.999").mkdir()  # what a killed process leaves
+    def killed_at_the_second(path):
+        if len(grown) == 1:
+            for name in (f".{path.name}.999", f".resnetlab-999-0123abcd-{path.name}"):  # 0.1.0's, and ours
+                (path.parent / name).mkdir()
+                (path.parent / name / f"{path.name}_0.JPEG").touch()
             raise KeyboardInterrupt
-        committed.append(path.name)
-        commit(path, contents)
+        grown.append(path.name)
+        return grow(path)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(files, "commit_directory", killed_at_the_second)
+        patch.setattr(files, "growing_directory", killed_at_the_second)
         prepare(tars)
     out = tars.parent / "out"
     first = out / "train" / WNIDS[0] / f"{WNIDS[0]}_0.JPEG"
@@ -117,6 +119,24 @@ def test_an_interrupted_preparation_goes_on_with_whole_classes(tars, monkeypatch
     assert first.stat().st_mtime_ns == before
     assert sorted(path.name for path in (out / "train").iterdir()) == [*WNIDS]
     assert prepare(tars).written == 0
+
+
+def test_what_lies_in_the_folder_and_is_none_of_ours_stays(tars):
+    out = tars.parent / "out"
+    for part in ("train", "val"):
+        with_images = out / part / f".{WNIDS[0]}.77"
+        for folder in (out / part / ".git", with_images, out / part / f".{WNIDS[0]}"):
+            folder.mkdir(parents=True)
+            (folder / "config").write_text("mine")
+        (with_images / f"{WNIDS[0]}_0.JPEG").touch()
+        (out / part / ".env").write_text("mine")
+        (out / part / f".{WNIDS[1]}.99").symlink_to(out / part / ".git")
+    before = {path: path.is_dir() or path.read_bytes() for path in out.rglob("*")}
+
+    prepare(tars)
+
+    assert {path: path.is_dir() or path.read_bytes() for path in before} == before
+    assert prepare(tars).images == {"train": 9, "val": 5}
 
 
 def test_a_class_folder_of_other_files_is_not_trusted(tars):

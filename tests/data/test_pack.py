@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from resnetlab import files
 from resnetlab.data import pack
 from resnetlab.data.decode import decode
 from resnetlab.data.encoded import EncodedImage, EncodedSource
@@ -111,7 +112,7 @@ def test_half_a_copy_is_nowhere_and_has_no_name_before_it_is_whole(source, tmp_p
     seen = []
     pack_source(source, tmp_path / "whole", side=60, progress=lambda *_: seen.append(os.listdir(tmp_path)))
     assert not any("whole" in names for names in seen)
-    assert any(name.startswith(".whole.") for name in seen[-1])
+    assert any(name.startswith(".resnetlab-") and name.endswith("-whole") for name in seen[-1])
     (tmp_path / "photos" / "val" / "b" / "0.jpg").write_bytes(b"\xff\xd8\xff")
     (tmp_path / "empty").mkdir()
 
@@ -124,7 +125,7 @@ def test_half_a_copy_is_nowhere_and_has_no_name_before_it_is_whole(source, tmp_p
 
 
 def test_what_a_killed_process_left_does_not_enter_the_copy(source, tmp_path):
-    left = tmp_path / f".packed.{os.getpid()}"
+    left = files.temporary_path(tmp_path / "packed")
     left.mkdir()
     (left / "train-000007.tar").write_bytes(b"")
 

@@ -72,7 +72,7 @@ def kill_and_resume(run: Path, rng: random.Random, *, in_save: bool) -> None:
     process = begin(*TRAIN, "--out", str(run))
     rows = rng.randrange(1, 14)
     if in_save:
-        was_hit = wait_for(lambda: list((run / "checkpoints").glob(".step-*")), process)
+        was_hit = wait_for(lambda: list((run / "checkpoints").glob(".resnetlab-*")), process)
     else:
         metrics = run / "metrics.jsonl"
         was_hit = wait_for(lambda: metrics.exists() and metrics.read_bytes().count(b"\n") >= rows, process)

@@ -159,16 +159,20 @@ def test_a_run_that_torch_ends_leaves_the_others_to_their_ends(at_once: int, tmp
             self.told.append(f"{name}: {error.args[0]}")
 
     watcher = Full()
-    with pytest.raises(ResnetlabError, match=r"1 of 4 runs failed:\n  resnet8-seed0: OutOfMemory") as failed:
+    with pytest.raises(
+        ResnetlabError, match=r"1 of 4 runs failed:\n  resnet8-seed0: out of memory"
+    ) as failed:
         train_study(rows(), tmp_path / "study", watcher, at_once=at_once)
 
-    assert failed.value.hint == "Fewer runs at once: --at-once."
+    assert failed.value.hint.startswith("Fewer runs at once") == (at_once > 1)
+    assert "--set accumulate=2" in failed.value.hint
+    assert failed.value.exit_code == 71
     held = failed.value.__cause__
     while held:  # no call of the failed run keeps its trainer, and so its memory
         for frame, _ in traceback.walk_tb(held.__traceback__):
             assert "trainer" not in frame.f_locals
         held = held.__cause__ or held.__context__
-    assert watcher.told == ["resnet8-seed0: OutOfMemoryError: CUDA out of memory"]
+    assert watcher.told == ["resnet8-seed0: out of memory"]
     finished = [name for name in rows() if RunDirectory(tmp_path / "study" / name).is_finished]
     assert finished == list(rows())[1:]
 

@@ -97,6 +97,7 @@ def test_damaged_or_missing_first_weights_are_refused(
 def test_what_a_killed_start_left_does_not_enter_the_next_run(folder: Path, tmp_path: Path) -> None:
     run = RunDirectory(tmp_path / "run")
     run.path.mkdir()
+    (run.path / "lock").touch()
     write_beginning(run, tuned(open_trained(folder)).beginning)  # killed before recipe.json
 
     begun(run, small_plan())

@@ -78,6 +78,7 @@ def commit_new(path: Path, contents: Mapping[str, bytes]) -> None:
     """
     refuse_taken(path)
     files.make_directory(path.absolute().parent)
+    files.remove_leftovers(path.absolute().parent, of=path.name)
     files.commit_directory(path.absolute(), contents)
 
 

@@ -8,6 +8,7 @@ from resnetlab.cli.output import standard_streams, why_unwritten
 from resnetlab.cli.parser import build_parser
 from resnetlab.cli.text import command_name
 from resnetlab.errors import ResnetlabError, WriteError
+from resnetlab.memory import LESS, telling_of_memory
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -33,7 +34,8 @@ def _perform(arguments: list[str] | None) -> int:
     parser = build_parser()
     options = parser.parse_args(arguments)
     try:
-        options.perform(options)
+        with telling_of_memory(LESS):
+            options.perform(options)
     except ResnetlabError as error:
         if options.debug:
             raise

@@ -4,7 +4,6 @@ import argparse
 import csv
 import io
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -72,9 +71,7 @@ def _try_writing(path: Path) -> None:
         if path.is_dir():
             raise UsageError(f"{path} is a directory, and this is one file")
     files.make_directory(path.absolute().parent)
-    trial = path.with_name(f".{os.getpid()}.trial")
-    files.write_file(trial, b"")
-    files.remove_file(trial)
+    files.try_writing(path)
 
 
 def _predict_all(

@@ -34,6 +34,9 @@ _CLASS_TAR = re.compile(r"(n\d{8})\.tar")
 _TRAIN_IMAGE = re.compile(r"(n\d{8})_\d+\.JPEG")
 _WNID = re.compile(r"n[0-9]{8}")
 _VAL_IMAGE = re.compile(r"ILSVRC2012_val_(\d{8})\.JPEG")
+_FORMER = files.Former(
+    re.compile(rf"\.{_WNID.pattern}\.\d+"), re.compile(f"{_TRAIN_IMAGE.pattern}|{_VAL_IMAGE.pattern}")
+)
 
 Progress = Callable[[str, int, int], None]
 Images = Mapping[str, tarfile.TarInfo]
@@ -59,7 +62,7 @@ def prepare_imagenet(
     A class appears whole, by one rename, or not at all: a call after an interruption goes on with the
     classes that are not there, and compares the number of images of those that are. Nothing is taken
     out of an archive but plain files with the expected names. About 150 GB are needed besides the
-    archives, and memory for the images of one class.
+    archives.
 
     Args:
         tars: The folder with the two tars and the devkit, as an archive or unpacked.
@@ -87,7 +90,7 @@ def prepare_imagenet(
         stack.enter_context(files.DirectoryLock(out, f"a preparation of ImageNet by process {os.getpid()}"))
         for part, name in (("train", TRAIN_TAR), ("val", VAL_TAR)):
             files.make_directory(out / part)
-            files.remove_leftovers(out / part)
+            files.remove_leftovers(out / part, is_held=True, former=_FORMER)
             with opened(tars / name) as archive:
                 classes = _train_classes(archive) if part == "train" else _val_classes(archive, class_of)
                 for done, (total, wnid, holder, members) in enumerate(classes, start=1):
@@ -175,8 +178,9 @@ def _write_class(folder: Path, archive: tarfile.TarFile, images: Images) -> int:
                 hint="Remove that folder and run the same command again.",
             )
         return 0
-    contents = {name: read_member(archive, member, folder.name) for name, member in images.items()}
-    files.commit_directory(folder, contents)
+    with files.growing_directory(folder) as growing:
+        for name, member in images.items():
+            files.write_part(growing / name, read_member(archive, member, folder.name))
     return len(images)
 
 

@@ -57,7 +57,7 @@ def pack_source(
 ) -> Packed:
     """Write OUT/{train,val,test}-000000.tar, ... and OUT/classes.json, whole or not at all.
 
-    It grows in .OUT.PID beside OUT, which gets its name at the end: half a copy would open as a
+    It grows under a temporary name beside OUT and gets its own at the end: half a copy would open as a
     smaller dataset. Images whose shorter side is above `side` are brought to it, by averaging;
     smaller ones keep their size. All become upright RGB JPEGs. Boxes around objects are not copied,
     which the notes say.
@@ -81,9 +81,9 @@ def pack_source(
     told = doing(f"packing {tally.total:,} images into {out}", "Mend that, and pack again.")
     with told, files.growing_directory(out.resolve()) as growing:
         for name, content in _shards(source, side, quality, tally.add):
-            files.write_file(growing / name, content)
+            files.write_part(growing / name, content)
             tally.shards, tally.after = tally.shards + 1, tally.after + len(content)
-        files.write_file(growing / CLASSES, json.dumps(source.class_names, indent=1) + "\n")
+        files.write_part(growing / CLASSES, json.dumps(source.class_names, indent=1) + "\n")
     return Packed(tally.images, tally.shards, tally.before, tally.after, tuple(tally.notes()))
 
 

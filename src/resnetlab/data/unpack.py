@@ -73,8 +73,8 @@ def unpack_source(
     """Write OUT/{train,val,test}/CLASS/NUMBER.SUFFIX; the numbers keep the order of each split.
 
     Image files are copied byte for byte, with the suffix that they have or that their content asks
-    for; pixels in memory become PNGs, which lose nothing. It grows in .OUT.PID
-    beside OUT, is counted, and gets its name at the end, whole or not at all.
+    for; pixels in memory become PNGs, which lose nothing. It grows under a temporary
+    name beside OUT, is counted, and gets its name at the end, whole or not at all.
 
     Args:
         source: What to write.
@@ -95,7 +95,8 @@ def unpack_source(
         part, split, label = folder
         if len(chosen := np.flatnonzero(split.labels == label)):
             contents = _Files(split, chosen.tolist(), tally.add)
-            files.commit_directory(growing / part / source.class_names[label], contents)
+            for name, content in contents.items():
+                files.write_part(growing / part / source.class_names[label] / name, content)
 
     with (
         doing(f"unpacking into {out}", "Mend that, and unpack again."),

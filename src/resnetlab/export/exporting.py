@@ -95,6 +95,7 @@ def export_model(
     difference = largest_difference(artefact, made.function, takes_pixels=takes_pixels)
     if isinstance(made.contents, bytes):
         files.make_directory(out.absolute().parent)
+        files.remove_leftovers(out.absolute().parent, of=out.name)
         files.write_file(out, made.contents)
     else:
         commit_new(out, made.contents)

@@ -19,7 +19,7 @@ import safetensors.torch
 from torch import Tensor
 
 from resnetlab import files
-from resnetlab.errors import CheckpointError
+from resnetlab.errors import CheckpointError, WriteError
 from resnetlab.runs.manifest import (
     NAME,
     make_manifest,
@@ -31,6 +31,7 @@ from resnetlab.runs.manifest import (
 Tensors = dict[str, Tensor]
 _NAME = re.compile(r"step-(\d{8,})")
 _SUFFIX = ".safetensors"
+_FILE = re.compile(r"\w+\.safetensors|(state|MANIFEST)\.json")
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def save_checkpoint(
     """Write one checkpoint, whole or not at all, and return its directory.
 
     A checkpoint of this step that verifies already stays as it is: the same step of a run is the
-    same state. A damaged one, or another run's, is set aside.
+    same state. A damaged one is set aside; what is none of this run's stays, and is an error.
 
     Args:
         parent: The run's `checkpoints` directory.
@@ -65,10 +66,15 @@ def save_checkpoint(
         state: Plain JSON data.
 
     Raises:
-        WriteError: If it cannot be written; earlier checkpoints are untouched.
+        WriteError: If it cannot be written, or something else has its name; earlier checkpoints are
+            untouched.
     """
     path = parent / checkpoint_name(step)
-    if path.exists():
+    if path.is_symlink() or path.exists():
+        if not is_own(path, identity):
+            raise WriteError(
+                f"{path} is there, and is no checkpoint of this run", hint="Move it away, and resume the run."
+            )
         try:
             manifest, _ = read_verified(path)
             if (manifest["step"], manifest["identity"]) == (step, identity):
@@ -143,6 +149,17 @@ def load_newest(parent: Path, *, identity: str = "") -> tuple[Checkpoint | None,
     return None, problems
 
 
+def is_own(path: Path, identity: str) -> bool:
+    """Whether what is named like a checkpoint is one of this run, whole or damaged."""
+    if path.is_symlink() or not path.is_dir():
+        return False
+    try:
+        return bool(read_manifest(path)["identity"] == identity)
+    except CheckpointError:  # damaged: only a checkpoint's files lie in one
+        names = [each.name for each in path.iterdir()]
+        return bool(names) and all(_FILE.fullmatch(name) for name in names)
+
+
 def set_aside(path: Path) -> None:
     """Rename a checkpoint that cannot be used, so that it is in nobody's way and not lost."""
     number, target = 0, path.with_name(f"unusable-{path.name}")
@@ -152,12 +169,16 @@ def set_aside(path: Path) -> None:
     files.rename_file(path, target)
 
 
-def retain(parent: Path, *, keep: int, identity: str, spare: Collection[int] = ()) -> None:
+def retain(parent: Path, *, keep: int, identity: str, spare: Collection[int] = ()) -> list[str]:
     """Remove this run's superseded checkpoints: all but the newest `keep` and the steps to spare.
 
-    What is not named like a checkpoint, is a link, or has another run's manifest stays.
+    What is not named like a checkpoint, is a link, has another run's manifest or holds files that are
+    no checkpoint's stays.
+
+    Returns:
+        What could not be removed, and why: the next call tries it again.
     """
-    own = []
+    own, problems = [], files.remove_leftovers(parent, is_held=True)
     for step, path in list_checkpoints(parent):
         try:
             manifest = read_manifest(path)
@@ -166,5 +187,13 @@ def retain(parent: Path, *, keep: int, identity: str, spare: Collection[int] = (
         if manifest["identity"] == identity and manifest["step"] == step:
             own.append((step, path))
     for step, path in own[: -max(keep, 1)]:
-        if step not in spare:
+        if step in spare:
+            continue
+        if others := sorted(each.name for each in path.iterdir() if not _FILE.fullmatch(each.name)):
+            problems.append(f"{path} is superseded and stays: it holds {', '.join(others[:3])}")
+            continue
+        try:
             files.remove_directory(path)
+        except WriteError as error:
+            problems.append(f"{path} is superseded and stays: {error.args[0]}")
+    return problems

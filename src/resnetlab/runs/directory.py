@@ -12,10 +12,11 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shlex
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,18 @@ from resnetlab.errors import DataError, UsageError
 from resnetlab.runs.manifest import to_json_bytes
 
 _DEFINING = ("recipe", "spec", "data")
+_FORMER_FILES = files.Former(
+    re.compile(
+        r"\.((spec|data|environment|recipe|weights|RESULT|study)\.json|initial\.safetensors)\.\d+\.tmp"
+    )
+)
+_FORMER_CHECKPOINTS = files.Former(
+    re.compile(r"\.step-\d{8,}\.(\d+|removed)"), re.compile(r"\w+\.safetensors|(state|MANIFEST)\.json")
+)
 _BEFORE_THE_RECIPE = (
     "lock", "spec.json", "data.json", "environment.json", "weights.json", "initial.safetensors",
 )  # fmt: skip
-"""What a process leaves that was killed while it began a run; recipe.json is written last."""
+"""What a process leaves that was killed while it began a run: always a lock; recipe.json is written last."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +44,9 @@ class RunDirectory:
     """A run's directory and the names in it."""
 
     path: Path
+
+    lock: files.DirectoryLock | None = field(default=None, compare=False, repr=False)
+    """The right to write into it, if this process has it."""
 
     @property
     def checkpoints(self) -> Path:
@@ -73,8 +85,30 @@ class RunDirectory:
             raise DataError(f"{path} is damaged: not a JSON object")
         return content
 
+    def check(self) -> None:
+        """Raise if the directory, which this process has locked, is not its own any more.
+
+        Raises:
+            WriteError: If it was removed or moved away.
+            LockedError: If another process has taken it.
+        """
+        if self.lock is not None:
+            self.lock.check()
+
+    def remove_leftovers(self) -> list[str]:
+        """Remove what killed processes left unfinished; return what could not be. Needs the lock.
+
+        Where `checkpoints` is a link, to a larger disk, nothing is removed there: others may use it.
+        """
+        real = self.path.resolve()
+        return [
+            *files.remove_leftovers(real, is_held=True, former=_FORMER_FILES),
+            *files.remove_leftovers(real / self.checkpoints.name, is_held=True, former=_FORMER_CHECKPOINTS),
+        ]
+
     def write(self, name: str, content: dict[str, Any]) -> None:
         """Write NAME.json, whole or not at all."""
+        self.check()
         path = self.path / f"{name}.json"
         files.make_directory(path.parent)
         files.write_file(path, to_json_bytes(content))
@@ -140,7 +174,8 @@ def _refuse_used(path: Path) -> None:
     refuse_file(path)
     if not path.is_dir():
         return
-    if all(entry.name in _BEFORE_THE_RECIPE or entry.name.startswith(".") for entry in path.iterdir()):
+    names = {entry.name for entry in path.iterdir() if not entry.name.startswith(".")}
+    if not names or ("lock" in names and names <= set(_BEFORE_THE_RECIPE)):
         return
     if not (path / "recipe.json").exists():
         raise UsageError(f"{path} is not empty and no run", hint="Choose another directory with --out.")

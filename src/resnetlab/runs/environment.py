@@ -10,6 +10,9 @@ from typing import Any
 
 _PACKAGES = ("resnetlab", "torch", "numpy", "safetensors", "scikit-learn", "tensorboard")
 
+_MOST_THREADS = 1024
+"""More than any processor of today has cores; torch dies of a million."""
+
 BINDING = ("cpu", "torch", "threads", "device")
 """What must be equal for a resumed run to repeat the uninterrupted one bit for bit."""
 
@@ -66,6 +69,14 @@ def _git_revision() -> str:
             return ""
         answer = done.stdout.strip()
     return answer
+
+
+def recorded_threads(environment: dict[str, Any]) -> int:
+    """Return how many threads a run was computed with; 0 if its record says no number that can be."""
+    threads = environment.get("threads")
+    if not isinstance(threads, int) or isinstance(threads, bool):
+        return 0
+    return threads if 0 < threads <= _MOST_THREADS else 0
 
 
 def binding_differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:

@@ -13,6 +13,7 @@ class Journal:
 
     def __init__(self, path: Path, *, length: int | None = None) -> None:
         """Open the journal, cut back to its first `length` bytes, or after its last whole line."""
+        files.refuse_foreign(path)  # before it is read
         whole = _whole_length(path)
         if length is not None and length > whole:
             raise DataError(

@@ -21,7 +21,7 @@ class EventFile:
         from tensorboard.compat.proto.event_pb2 import Event, SessionLog
         from tensorboard.summary.writer.record_writer import RecordWriter
 
-        files.make_directory(directory)
+        files.make_directory(directory, within=directory.parent)
         self._event_type = Event
         index = sum(1 for _ in directory.glob("events.out.tfevents.*"))
         path = directory / f"events.out.tfevents.{int(time.time())}.{index:04d}"

@@ -5,6 +5,7 @@ study/  study.json         every run: its name, spec, recipe and data, resolved
         resnet20-seed0/    an ordinary run directory, and so on
 """
 
+import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from resnetlab import files
+from resnetlab.data.labelling import first_of
 from resnetlab.data.recognise import AnySource
 from resnetlab.errors import DataError, UsageError
 from resnetlab.plaindata import to_plain
@@ -21,6 +23,7 @@ from resnetlab.training.planning import RunPlan, source_record
 from resnetlab.training.run import default_out
 
 _RECORD = "study"
+_NOT_IN_NAMES = re.compile(r"[/\\:\x00]")
 
 
 @dataclass(frozen=True)
@@ -37,13 +40,15 @@ def plan_rows(plans: Iterable[RunPlan], seeds: Iterable[int]) -> dict[str, RunPl
     """Return each plan once for each seed, by the name of its run's directory, e.g. "resnet20-seed0".
 
     Raises:
-        UsageError: If two of them have the same name.
+        UsageError: If two of them have the same name, or one's can be no folder's.
     """
     rows: dict[str, RunPlan] = {}
     seeds = list(seeds)
     for plan in plans:
         for seed in seeds:
             name = f"{plan.spec.name}-seed{seed}"
+            if not _is_plain(name):
+                raise UsageError(f"{name!r} can be no folder's name", hint="Give the network another name.")
             if name in rows:
                 raise UsageError(f"{plan.spec.name} with seed {seed} is in the study twice")
             rows[name] = replace(plan, recipe=override(plan.recipe, {"seed": seed}))
@@ -80,7 +85,7 @@ def claim_study(path: Path, rows: Mapping[str, RunPlan]) -> files.DirectoryLock:
             }
             for name, plan in rows.items()
         ]
-        RunDirectory(path).write(_RECORD, {"runs": record})
+        RunDirectory(path, lock).write(_RECORD, {"runs": record})
     except BaseException:
         lock.release()
         raise
@@ -107,9 +112,24 @@ def read_rows_of(path: Path) -> list[RowRecord]:
     """
     content = RunDirectory(path).read(_RECORD)
     try:
-        return [RowRecord(**row) for row in content["runs"]]
+        rows = [RowRecord(**row) for row in content["runs"]]
     except (KeyError, TypeError) as error:
         raise DataError(f"{path / _RECORD}.json is damaged: {error}") from error
+    names = [row.name for row in rows]
+    if strange := [name for name in names if not _is_plain(name)]:
+        told = first_of([*map(repr, strange)])
+        raise DataError(
+            f"{path / _RECORD}.json names runs that would not lie in the study: {told}",
+            hint="A run's name is that of a folder in the study, as train wrote it.",
+        )
+    if len(set(names)) < len(names):
+        raise DataError(f"{path / _RECORD}.json has a run twice")
+    return rows
+
+
+def _is_plain(name: object) -> bool:
+    """Whether it is the name of something in a directory, on any system."""
+    return isinstance(name, str) and name.strip(". ") != "" and not _NOT_IN_NAMES.search(name)
 
 
 class Sources:

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -77,7 +78,8 @@ def resume_study(
     """
     if not is_study(path):
         raise UsageError(f"no study at {path}", hint="A run is gone on with by `resnetlab resume RUN`.")
-    with lock_run(path):
+    with lock_run(path) as lock:
+        RunDirectory(path, lock).remove_leftovers()
         records = read_rows_of(path)
         sources, plans, work = Sources(lambda recorded: reopen_source(recorded, data, choices)), {}, {}
         done: dict[str, Result] = {}
@@ -115,8 +117,8 @@ def _begin(plan: RunPlan, out: Path, observer: Observer, interrupt: Interrupt) -
 def _go_on(plan: RunPlan, run: RunDirectory, observer: Observer, interrupt: Interrupt) -> Result:
     if not (run.path / "recipe.json").exists():
         return _begin(plan, run.path, observer, interrupt)
-    with lock_run(run.path):
-        return resume_plan(plan, run, observer, interrupt=interrupt)
+    with lock_run(run.path) as lock:
+        return resume_plan(plan, replace(run, lock=lock), observer, interrupt=interrupt)
 
 
 @leaving_as_found()

@@ -8,7 +8,9 @@ from queue import Empty, SimpleQueue
 
 import torch
 
-from resnetlab.errors import Interrupted, ResnetlabError
+from resnetlab.errors import Interrupted, OutOfMemory, ResnetlabError
+from resnetlab.memory import in_words as out_of_memory
+from resnetlab.memory import is_out_of_memory
 from resnetlab.studies.observer import StudyObserver
 from resnetlab.training.interrupt import Interrupt
 from resnetlab.training.observer import Observer
@@ -98,6 +100,8 @@ class Crew:
         """Keep why a run ended, and tell it at once: the others go on, maybe for hours."""
         _let_go(error)
         told = error if isinstance(error, ResnetlabError) else _in_words(error)
+        if isinstance(told, OutOfMemory) and self._at_once > 1:
+            told.hint = f"Fewer runs at once: --at-once. {told.hint}"
         self._failures[name] = told
         self._observer.failed(name, told)
 
@@ -127,8 +131,10 @@ def _let_go(error: BaseException | None) -> None:
 
 def _in_words(error: Exception) -> ResnetlabError:
     """Return an error that is none of ours as one of a run, its cause kept."""
-    hint = "Fewer runs at once: --at-once." if isinstance(error, torch.OutOfMemoryError) else ""
-    told = ResnetlabError(f"{type(error).__name__}: {error}".splitlines()[0], hint=hint)
+    if is_out_of_memory(error):
+        told: ResnetlabError = out_of_memory(error)
+    else:
+        told = ResnetlabError(f"{type(error).__name__}: {error}".splitlines()[0])
     told.__cause__ = error
     return told
 

@@ -3,7 +3,7 @@
 import contextlib
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from resnetlab.data.choices import LEFT_OPEN, Choices
 from resnetlab.data.open import open_source
 from resnetlab.data.recognise import AnySource
 from resnetlab.errors import DataError, ResnetlabError
+from resnetlab.memory import telling_of_memory
 from resnetlab.metrics import wilson_interval
 from resnetlab.runs.directory import RunDirectory, claim_new, lock_run, open_run
 from resnetlab.runs.journal import read_rows
@@ -21,8 +22,14 @@ from resnetlab.training.interrupt import Interrupt
 from resnetlab.training.observer import Observer
 from resnetlab.training.planning import RunPlan, plan_of
 from resnetlab.training.reading import broken_images
-from resnetlab.training.session import resume, start, test_set
+from resnetlab.training.session import resume, start
 from resnetlab.training.trainer import Trainer
+
+_LESS_MEMORY = (
+    "A new run needs less with --set accumulate=2 (the batch in two parts), "
+    "--set checkpoint_activations=true, --set precision=bf16 or a smaller --batch. "
+    "What was saved stays: resume goes on where there is more memory."
+)
 
 
 @dataclass(frozen=True)
@@ -73,11 +80,12 @@ def train_plan(plan: RunPlan, out: Path, observer: Observer, *, interrupt: Inter
     Raises:
         UsageError: If `out` holds anything already.
         LockedError: If another process is using it.
-        Interrupted, DivergedError, WriteError: As training ends before its end.
+        Interrupted, DivergedError, OutOfMemory, WriteError: As training ends before its end.
     """
-    with claim_new(out):
-        run = RunDirectory(out)
-        trainer = start(plan, run, observer)
+    with claim_new(out) as lock:
+        run = RunDirectory(out, lock)
+        with telling_of_memory(_LESS_MEMORY):
+            trainer = start(plan, run, observer)
         return _train_to_the_end(trainer, plan, interrupt)
 
 
@@ -107,7 +115,8 @@ def resume_run(
         CheckpointError: If no checkpoint can be used.
     """
     run = open_run(path)
-    with lock_run(path):
+    with lock_run(path) as lock:
+        run = replace(run, lock=lock)
         if run.is_finished:
             observer.note(f"{path} is finished; there is nothing to resume.")
             return read_result(run)
@@ -120,7 +129,9 @@ def resume_plan(
     plan: RunPlan, run: RunDirectory, observer: Observer, *, interrupt: Interrupt | None = None
 ) -> Result:
     """Go on with an unfinished run, whose lock the caller holds, to its end; see `train_plan`."""
-    return _train_to_the_end(resume(run, plan, observer), plan, interrupt)
+    with telling_of_memory(_LESS_MEMORY):
+        trainer = resume(run, plan, observer)
+    return _train_to_the_end(trainer, plan, interrupt)
 
 
 def reopen_source(
@@ -175,9 +186,9 @@ def _train_to_the_end(trainer: Trainer, plan: RunPlan, interrupt: Interrupt | No
     facts = describe_plan(plan) | {"run": str(trainer.run.path)}
     trainer.observer.begin(facts, step=state.step, num_steps=trainer.timeline.num_steps)
     try:
-        with trainer.interrupt:
+        with telling_of_memory(_LESS_MEMORY), trainer.interrupt:
             trainer.train()
-            result = _result(trainer, plan)
+            result = _result(trainer)
         trainer.run.write("RESULT", asdict(result))
     except ResnetlabError as error:
         with contextlib.suppress(ResnetlabError):  # the disk may be full; the first error counts
@@ -189,15 +200,15 @@ def _train_to_the_end(trainer: Trainer, plan: RunPlan, interrupt: Interrupt | No
     return result
 
 
-def _result(trainer: Trainer, plan: RunPlan) -> Result:
+def _result(trainer: Trainer) -> Result:
     state = trainer.state
-    test = _test_row(trainer, plan)
+    test = _test_row(trainer)
     plain = None
     if state.average:
-        plain = trainer.evaluate(test_set(trainer.run, plan), state.model).accuracy
+        plain = trainer.evaluate(trainer.test(), state.model).accuracy
     best = None
     if state.best_step not in (0, state.step) and (model := trainer.best_model()):
-        best = trainer.evaluate(test_set(trainer.run, plan), model).accuracy
+        best = trainer.evaluate(trainer.test(), model).accuracy
     samples = trainer.timeline.samples_seen(state.step)
     low, high = wilson_interval(test["correct"], test["seen"])
     trainer.add_event("end", step=state.step)
@@ -225,11 +236,11 @@ def _result(trainer: Trainer, plan: RunPlan) -> Result:
     )
 
 
-def _test_row(trainer: Trainer, plan: RunPlan) -> dict[str, Any]:
+def _test_row(trainer: Trainer) -> dict[str, Any]:
     """Return the scores on the test set: the curve's last ones, or, with a validation set, new ones."""
     wanted = ("test", trainer.state.step)
     rows = [row for row in read_rows(trainer.run.metrics) if (row["kind"], row["step"]) == wanted]
-    return rows[-1] if rows else dict(trainer.evaluate(test_set(trainer.run, plan)).row())
+    return rows[-1] if rows else dict(trainer.evaluate(trainer.test()).row())
 
 
 def read_result(run: RunDirectory) -> Result:

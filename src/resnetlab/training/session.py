@@ -1,6 +1,7 @@
 """From a plan to a trainer in a new run directory; and from a run directory back to one."""
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,9 +20,9 @@ from resnetlab.metrics import Tally
 from resnetlab.models import create_model
 from resnetlab.plaindata import to_plain
 from resnetlab.recipe import Recipe
-from resnetlab.runs.checkpoint import Checkpoint, list_checkpoints, load_newest, set_aside
+from resnetlab.runs.checkpoint import Checkpoint, is_own, list_checkpoints, load_newest, set_aside
 from resnetlab.runs.directory import RunDirectory
-from resnetlab.runs.environment import binding_differences, describe_environment
+from resnetlab.runs.environment import binding_differences, describe_environment, recorded_threads
 from resnetlab.runs.journal import Journal
 from resnetlab.runs.tensorboard import open_events
 from resnetlab.schedule import LearningRate
@@ -55,6 +56,8 @@ def start(plan: RunPlan, run: RunDirectory, observer: Observer) -> Trainer:
         "val_indices": held_out.tolist(),
     }
     parts = _build_parts(run, plan, data)  # what cannot be built leaves no run behind
+    for problem in run.remove_leftovers():
+        observer.note(problem)
     run.write("spec", plan.spec.to_json())
     run.write("data", data)
     threads = torch.get_num_threads()
@@ -76,11 +79,14 @@ def resume(run: RunDirectory, plan: RunPlan, observer: Observer) -> Trainer:
     Raises:
         CheckpointError: If there are checkpoints and none can be used.
     """
+    for journal in (run.metrics, run.events):  # before anything is read through a link
+        files.refuse_foreign(journal)
     files.make_directory(run.checkpoints)
-    files.remove_leftovers(run.checkpoints)
+    for problem in run.remove_leftovers():
+        observer.note(problem)
     then = run.read("environment")
-    if plan.device.type == "cpu":
-        torch.set_num_threads(int(then["threads"]))
+    if plan.device.type == "cpu" and (threads := recorded_threads(then)):
+        torch.set_num_threads(threads)
     now = describe_environment(device=describe_device(plan.device), threads=torch.get_num_threads())
     checkpoint, problems = load_newest(run.checkpoints, identity=run.identity())
     for problem in problems:
@@ -88,10 +94,10 @@ def resume(run: RunDirectory, plan: RunPlan, observer: Observer) -> Trainer:
     if problems and checkpoint is None:
         raise CheckpointError(
             f"no checkpoint in {run.checkpoints} can be used",
-            hint=f"To begin again at step 0, remove {run.checkpoints} and resume.",
+            hint=f"To begin again at step 0, move {run.checkpoints} away and resume.",
         )
     for step, path in list_checkpoints(run.checkpoints):
-        if checkpoint and step > checkpoint.step:  # its steps are about to be made anew
+        if checkpoint and step > checkpoint.step and is_own(path, run.identity()):  # it is made anew
             set_aside(path)
     if checkpoint is None:  # stopped before the first one
         plan = replace(plan, beginning=read_beginning(run))
@@ -122,6 +128,7 @@ class _Parts:
     batches: Batches | LoadedBatches
     bad: BadSamples
     watched: EvaluationSet
+    test: Callable[[], EvaluationSet]
     state: TrainState
     step_function: TrainStep
 
@@ -132,10 +139,17 @@ def _build_parts(run: RunDirectory, plan: RunPlan, data: dict[str, Any]) -> _Par
     apply_switches(device, recipe.execution)
     reading = _reading(run, plan, data)
     training, (name, watched) = _splits(plan.source, data["val_indices"])
+    shown = reading.evaluation_set(name, watched)
+
+    @functools.cache  # one set of workers, one copy on the device, one list of broken images
+    def test() -> EvaluationSet:
+        return shown if name == "test" else reading.evaluation_set("test", plan.source.test)
+
     return _Parts(
         reading.training_batches(training, plan.timeline),
         reading.bad,
-        reading.evaluation_set(name, watched),
+        shown,
+        test,
         *build_state(
             plan.spec,
             recipe,
@@ -157,11 +171,6 @@ def _reading(run: RunDirectory, plan: RunPlan, data: dict[str, Any]) -> Reading:
     )
 
 
-def test_set(run: RunDirectory, plan: RunPlan) -> EvaluationSet:
-    """Return the test split of a run as a set that the network can be scored on."""
-    return _reading(run, plan, run.read("data")).evaluation_set("test", plan.source.test)
-
-
 def _assemble(
     run: RunDirectory, plan: RunPlan, parts: _Parts, observer: Observer, checkpoint: Checkpoint | None = None
 ) -> Trainer:
@@ -179,6 +188,7 @@ def _assemble(
         rate=rate,
         batches=parts.batches,
         watched=parts.watched,
+        test=parts.test,
         step_function=parts.step_function,
         program=step_program(plan.spec, parts.batches, rate, state, parts.step_function, observer.note),
         state=state,

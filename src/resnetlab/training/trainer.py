@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from resnetlab.errors import DataError, Interrupted
+from resnetlab.files import make_directory
 from resnetlab.machine import peak_memory, synchronise
 from resnetlab.metrics import Scores
 from resnetlab.recipe import Recipe
@@ -58,6 +59,8 @@ class Trainer:
     batches: BatchSource
     watched: EvaluationSet
     """What the curve is drawn from: the validation samples if there are any, else the test set."""
+    test: Callable[[], EvaluationSet]
+    """Returns the test set, the same at each call."""
     step_function: TrainStep
     program: StepProgram
     state: TrainState
@@ -71,6 +74,7 @@ class Trainer:
     waited: Callable[[], float] | None = None
     """Seconds that training waited for batches, if these are read from files."""
     _wait_mark: tuple[float, float] = (0.0, 0.0)
+    _told: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._due = Due(self.recipe.run, self.timeline)
@@ -239,6 +243,8 @@ class Trainer:
         if not all(map(math.isfinite, sums)):
             raise diverged("the training loss", state.step - 1, state.model)
         self._count_queued_work()
+        self.run.check()
+        make_directory(self.run.checkpoints)  # somebody may have moved them away
         self.metrics.flush()
         state.metrics_length = self.metrics.length
         path = save_checkpoint(
@@ -251,12 +257,21 @@ class Trainer:
         self.add_event("save", step=state.step, checkpoint=path.name)
         self.last_saved = state.step
         spare = {state.best_step} if state.best_step else set()
-        retain(
+        problems = retain(
             self.run.checkpoints,
             keep=self.recipe.run.keep_checkpoints,
             identity=self.identity,
             spare=spare,
         )
+        self._tell_once(problems)
+
+    def _tell_once(self, problems: list[str]) -> None:
+        """Note what could not be removed, and is tried again at each save, when it first could not."""
+        for problem in problems:
+            if problem not in self._told:
+                self._told.add(problem)
+                self.add_event("not-removed", problem=problem)
+                self.observer.note(problem)
 
     def _count_queued_work(self) -> None:
         """Wait for what the device has yet to do, as part of the training time."""
