@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -291,20 +292,52 @@ def test_what_cannot_be_built_leaves_no_run_behind(tmp_path: Path) -> None:
     assert {path.name for path in out.iterdir()} <= {"lock"}
 
 
-def test_doctor_names_versions_rates_and_places() -> None:
-    content = json.loads(run("doctor", "--json").stdout)
+def examined(capsys: pytest.CaptureFixture[str]) -> tuple[dict[str, str], str]:
+    """What `doctor` finds and complains of, in this process."""
+    assert main(["doctor", "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    return content["facts"], "\n".join(content["problems"])
 
-    assert content["facts"]["torch"]
-    assert "GFLOP/s" in content["facts"]["cpu matrix product"]
-    assert "free" in content["facts"]["data cache"]
+
+def test_doctor_names_versions_rates_and_places(capsys: pytest.CaptureFixture[str]) -> None:
+    facts, _ = examined(capsys)
+
+    assert facts["torch"]
+    assert "GFLOP/s" in facts["cpu matrix product"]
+    assert "free" in facts["data cache"]
 
 
-def test_doctor_says_what_is_wrong() -> None:
-    content = json.loads(run("doctor", "--json", PATH="/nowhere").stdout)
+def test_doctor_says_what_is_wrong(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
 
-    assert any("C++ compiler" in problem for problem in content["problems"])
+    assert "C++ compiler" in examined(capsys)[1]
     assert thread_problems(2, 2) == []
     assert "set OMP_NUM_THREADS=2" in thread_problems(64, 2)[0]
+
+
+@pytest.mark.parametrize("package", ["torch", "numpy", "safetensors"])
+def test_doctor_works_without_what_it_misses(
+    package: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)  # importing it fails, as if its libraries lacked
+
+    facts, problems = examined(capsys)
+
+    assert "free" in facts["working directory"]
+    assert re.search(
+        rf"^{package} \S+ cannot be imported \(ModuleNotFoundError: .*\): ", problems, re.MULTILINE
+    )
+    assert ("cpu matrix product" in facts) == (package != "torch")
+
+
+def test_a_verb_that_lacks_a_package_says_so() -> None:
+    code = "import sys; sys.modules['torch'] = None; from resnetlab.cli import main; sys.exit(main())"
+    done = subprocess.run([sys.executable, "-c", code, "train", "resnet8"], capture_output=True, text=True)
+
+    assert (done.returncode, "resnetlab doctor" in done.stderr) == (2, True)
+    assert "Traceback" not in done.stderr
 
 
 def test_data_describes_a_source() -> None:

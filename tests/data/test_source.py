@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 
@@ -126,3 +127,14 @@ def test_pixels_in_memory_have_one_shape_whatever_a_network_asks_for():
 
     assert not source.reads_files
     assert source.train.image_shape == source.train.input_shape((8, 8), channels=1) == (4, 5, 3)
+
+
+def test_a_path_that_windows_writes_with_either_stroke_is_no_unknown_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(os, "sep", "\\")
+    monkeypatch.setattr(os, "altsep", "/")
+
+    for path in ("photos/new", r"photos\new"):
+        with pytest.raises(DataError, match="no such file or folder"):
+            open_source(path)

@@ -37,7 +37,7 @@ WITHOUT_TORCH = (
     "resnetlab.runs.directory", "resnetlab.runs.journal", "resnetlab.runs.manifest", "resnetlab.cli.parser",
     "resnetlab.cli.show", "resnetlab.tables.text", "resnetlab.tables.differences",
     "resnetlab.drawing", "resnetlab.data.open", "resnetlab.reporting", "resnetlab.reporting.picture",
-    "resnetlab.cli.report",
+    "resnetlab.cli.report", "resnetlab.cli.doctor",
 )  # fmt: skip
 
 

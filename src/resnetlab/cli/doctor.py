@@ -1,30 +1,43 @@
 """`resnetlab doctor`: what this machine has, measured, and what is wrong with it."""
 
 import argparse
+import importlib
 import os
 import shutil
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from resnetlab.cli.text import block, print_json
 from resnetlab.download import cache_folder
 from resnetlab.files import existing_parent
-from resnetlab.machine import copy_rate, free_memory, matmul_rate
 from resnetlab.runs.environment import cpu_name, version
-from resnetlab.training.device import COMPILERS, describe_device, pick_device
 from resnetlab.units import format_bytes
 
 _PACKAGES = (
     "resnetlab",
     "torch",
     "numpy",
+    "pillow",
     "safetensors",
     "scikit-learn",
     "matplotlib",
     "rich",
     "tensorboard",
+)
+_NEEDED = {
+    "torch": "torch",
+    "numpy": "numpy",
+    "PIL": "pillow",
+    "safetensors": "safetensors",
+    "sklearn": "scikit-learn",
+    "matplotlib": "matplotlib",
+    "rich": "rich",
+}
+"""What every run needs: the module, and what its package is called."""
+
+_WITHOUT = (
+    "networks can be listed, shown, drawn and reported, nothing can be trained, evaluated or predicted",
+    "not everything works",
 )
 _LOW_MEMORY = 2 * 2**30
 _LOW_DISK = 2**30
@@ -45,19 +58,41 @@ def doctor(options: argparse.Namespace) -> None:
 
 def examine() -> tuple[dict[str, str], list[str]]:
     """Return what there is, by its title, and a sentence for everything that is wrong."""
-    problems: list[str] = []
+    problems = [problem for name in _NEEDED if (problem := import_problem(name))]
     facts = {name: version(name) or "not installed" for name in _PACKAGES}
-    facts["processor"] = f"{cpu_name()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads"
-    compiler = next((name for name in COMPILERS if shutil.which(name)), "")
-    facts["C++ compiler"] = compiler or "none"
-    if not compiler:
-        problems.append("No C++ compiler: long runs on the CPU are not compiled. Install g++ or clang++.")
+    facts["processor"] = f"{cpu_name()}, {os.cpu_count()} cores, {len(_usable_cores())} usable"
     if not version("tensorboard"):
         problems.append("tensorboard is not installed: runs write no event files. pip install tensorboard")
-    problems += thread_problems(torch.get_num_threads(), len(_usable_cores()))
-    facts |= _rates(problems)
+    if not import_problem("torch"):
+        facts |= _computing(problems)
     facts |= _places(problems)
     return facts, problems
+
+
+def import_problem(module: str) -> str:
+    """Return a sentence if what every run needs cannot be imported, whatever the reason; else ""."""
+    try:
+        importlib.import_module(module)
+    except Exception as error:  # a library of the system's may lack, a build be for another processor
+        name, cause = _NEEDED[module], f"{type(error).__name__}: {error}".splitlines()[0]
+        if not version(name):
+            return f"{name} is not installed: {_WITHOUT[module != 'torch']}. pip install {name}"
+        return f"{name} {version(name)} cannot be imported ({cause}): {_WITHOUT[module != 'torch']}."
+    return ""
+
+
+def _computing(problems: list[str]) -> dict[str, str]:
+    """Return what torch makes of this machine."""
+    import torch
+
+    from resnetlab.training.device import COMPILERS
+
+    threads = torch.get_num_threads()
+    compiler = next((name for name in COMPILERS if shutil.which(name)), "")
+    if not compiler:
+        problems.append("No C++ compiler: long runs on the CPU are not compiled. Install g++ or clang++.")
+    problems += thread_problems(threads, len(_usable_cores()))
+    return {"threads": str(threads), "C++ compiler": compiler or "none"} | _rates(problems)
 
 
 def thread_problems(threads: int, cores: int) -> list[str]:
@@ -73,6 +108,11 @@ def _usable_cores() -> set[int]:
 
 
 def _rates(problems: list[str]) -> dict[str, str]:
+    import torch
+
+    from resnetlab.machine import copy_rate, free_memory, matmul_rate
+    from resnetlab.training.device import describe_device, pick_device
+
     facts: dict[str, str] = {}
     devices = [torch.device("cpu")]
     if (best := pick_device("auto")).type != "cpu":

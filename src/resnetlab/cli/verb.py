@@ -5,12 +5,23 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
+from resnetlab.errors import UsageError
+
 
 def later(module: str, function: str) -> Callable[[argparse.Namespace], None]:
     """Return a function that imports its own code when it is called."""
 
     def perform(options: argparse.Namespace) -> None:
-        getattr(importlib.import_module(f"resnetlab.cli.{module}"), function)(options)
+        try:
+            code = importlib.import_module(f"resnetlab.cli.{module}")
+        except ImportError as error:
+            if (error.name or "").startswith("resnetlab"):
+                raise
+            raise UsageError(
+                f"this needs what cannot be imported: {error}",
+                hint="`resnetlab doctor` says what is missing.",
+            ) from error
+        getattr(code, function)(options)
 
     return perform
 

@@ -76,7 +76,7 @@ def open_source(
         return open_path(
             path, classes=classes, holds_small=holds_small, for_scoring=for_scoring, choices=choices
         )
-    if os.sep in name_or_path or path.suffix:
+    if any(separator in name_or_path for separator in (os.sep, os.altsep) if separator) or path.suffix:
         raise DataError(f"{name_or_path}: no such file or folder")
     known = f"Known: {', '.join(SOURCES)}, and the path of your images (docs/data.md)."
     raise UsageError(
