@@ -12,7 +12,7 @@ from resnetlab.recipes import named_recipe
 from resnetlab.settings import Resolution, override
 from resnetlab.training.as_found import leaving_as_found
 from resnetlab.training.capturing import decide_capture, step_operations
-from resnetlab.training.device import decide_compile, has_compiler, pick_device
+from resnetlab.training.device import decide_compile, obstacle_to_compile, pick_device
 from resnetlab.units import format_bytes
 
 
@@ -28,7 +28,7 @@ def bench(options: argparse.Namespace) -> None:
     spec = resolve_model(options.model, knobs)
     resolution = Resolution(named_recipe("quick", spec.depth))
     device = pick_device(options.device)
-    can_compile = device.type != "mps" and has_compiler(device)
+    can_compile = device.type != "mps" and not obstacle_to_compile(device)
     compiled = {"compile": "on" if can_compile else "off"}
     resolution.suggest(compiled, "this machine")
     resolution.set_texts(texts, "flag")

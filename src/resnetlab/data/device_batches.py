@@ -1,5 +1,8 @@
 """The batches of a run as a function of a step counter on the device, with no host in it."""
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -16,10 +19,16 @@ class DeviceBatches:
     Args:
         batches: The run's batches.
         steps_ahead: The most steps that are prepared at once.
-        compiled: Compile the arithmetic of cutting, augmenting and normalising.
+        compiled: Returns the arithmetic of cutting, augmenting and normalising compiled; None leaves it.
     """
 
-    def __init__(self, batches: Batches, *, steps_ahead: int, compiled: bool = False) -> None:
+    def __init__(
+        self,
+        batches: Batches,
+        *,
+        steps_ahead: int,
+        compiled: Callable[[Callable[..., Any]], Callable[..., Any]] | None = None,
+    ) -> None:
         self.host = batches
         self._stream, timeline = batches.stream, batches.timeline
         device, size = batches.images.device, timeline.num_samples
@@ -29,7 +38,7 @@ class DeviceBatches:
         self._mixing = (
             StepTable(self._draw_mix, timeline.num_steps, device) if is_mixing(batches.augmentation) else None
         )
-        self._augmented = torch.compile(self._read, dynamic=False) if compiled else self._read
+        self._augmented = compiled(self._read) if compiled else self._read
         if compiled:
             batches.at(0)  # makes the normalisation's constants, whose absence would be compiled in
 

@@ -1,14 +1,16 @@
 """The device, its threads, and the switches that decide whether its numbers repeat."""
 
 import ctypes
+import importlib.util
 import os
 import shutil
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from resnetlab.errors import UsageError
 from resnetlab.recipe import Execution
@@ -83,10 +85,27 @@ def describe_device(device: torch.device) -> str:
     return device.type
 
 
-def has_compiler(device: torch.device) -> bool:
-    """Whether torch.compile can work: on the CPU it needs a C++ compiler."""
-    return device.type != "cpu" or any(shutil.which(name) for name in COMPILERS)
+def obstacle_to_compile(device: torch.device) -> str:
+    """Return why torch.compile cannot work on the device, or "".
 
+    On the CPU it writes C++; on CUDA Triton, which needs a card of capability 7.0, and a C compiler for
+    what starts its kernels (its wheel for Windows brings one).
+    """
+    if device.type == "cpu" and not any(shutil.which(name) for name in COMPILERS):
+        return NO_COMPILER
+    if device.type != "cuda":
+        return ""
+    if importlib.util.find_spec("triton") is None:
+        return "Triton is not installed, which torch's wheels for Windows lack"
+    capability = torch.cuda.get_device_capability(device)
+    if not torch.version.hip and capability < _LEAST_CAPABILITY:
+        return f"Triton needs a GPU of capability 7.0, this one has {capability[0]}.{capability[1]}"
+    has_c = os.environ.get("CC") or any(shutil.which(name) for name in _C_COMPILERS)
+    return "" if has_c or sys.platform == "win32" else "no C compiler found, which Triton needs"
+
+
+_LEAST_CAPABILITY = (7, 0)
+_C_COMPILERS = ("gcc", "clang", "cc")
 
 _KINDS_COMPILED = 64
 """Networks and image sizes that one process may compile a step for; torch's own limit of 8 kinds makes
@@ -104,6 +123,64 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     return torch.compile(function, dynamic=False)
 
 
+class Compiler:
+    """torch.compile for one run, which goes on without it where it fails.
+
+    It fails before what it compiles is run, so that this can be done as it is instead: the run is then
+    one without compile from that step on, and says so.
+
+    Attributes:
+        tell: Told once that, and why; without it, the error is raised.
+    """
+
+    def __init__(self) -> None:
+        self.tell: Callable[[str], None] | None = None
+        self._has_failed = False
+
+    def compiled(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the function compiled, or as it is once compiling has failed."""
+        from torch._dynamo.exc import TorchDynamoException
+
+        fast = compiled(function)
+
+        def run(*arguments: Any) -> Any:
+            if not self._has_failed:
+                try:
+                    return fast(*arguments)
+                except TorchDynamoException as error:
+                    self._give_up(error)
+            return function(*arguments)
+
+        return run
+
+    def first(self, work: Callable[[], Any], changed: Iterable[Tensor]) -> Any:
+        """Do what compiles a backward pass, which comes when the forward pass is done already.
+
+        Args:
+            work: Returns what it finds; done again from the beginning where compiling fails.
+            changed: What a forward pass changes, put back before.
+        """
+        from torch._dynamo.exc import TorchDynamoException
+
+        kept = [(tensor, tensor.clone()) for tensor in changed]
+        try:
+            return work()
+        except TorchDynamoException as error:
+            self._give_up(error)
+        with torch.no_grad():
+            for tensor, before in kept:
+                tensor.copy_(before)
+        return work()
+
+    def _give_up(self, error: Exception) -> None:
+        if self.tell is None:
+            raise error
+        if not self._has_failed:
+            self._has_failed = True
+            cause = f"{type(error).__name__}: {error}".strip().splitlines()[0]
+            self.tell(f"torch.compile failed, and the run goes on without it: {cause}")
+
+
 def decide_compile(wanted: str, *, operations: float, device: torch.device) -> tuple[bool, str]:
     """Say whether a run shall use torch.compile, and why. Decided once, from the run's total.
 
@@ -113,17 +190,16 @@ def decide_compile(wanted: str, *, operations: float, device: torch.device) -> t
         device: Where it runs.
 
     Raises:
-        UsageError: If it is asked for and there is no C++ compiler for the CPU.
+        UsageError: If it is asked for and cannot be.
     """
-    if wanted == "on" and not has_compiler(device):
-        raise UsageError(
-            "compile=on needs a C++ compiler, and none was found",
-            hint="Install g++ or clang++, or leave compile at auto.",
-        )
+    obstacle = obstacle_to_compile(device)
+    if wanted == "on" and obstacle:
+        mend = "Install g++ or clang++, or leave" if obstacle == NO_COMPILER else "Leave"
+        raise UsageError(f"compile=on is not possible: {obstacle}", hint=f"{mend} compile at auto.")
     if wanted != "auto":
         return wanted == "on", "as asked"
-    if not has_compiler(device):
-        return False, NO_COMPILER
+    if obstacle:
+        return False, obstacle
     if device.type == "mps":
         return False, "not on mps"
     pays = operations > _PAYS_AFTER_OPERATIONS * (1 if device.type == "cpu" else 300)

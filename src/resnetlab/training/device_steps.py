@@ -11,7 +11,6 @@ from resnetlab.data.device_batches import DeviceBatches
 from resnetlab.data.step_table import StepTable
 from resnetlab.schedule import LearningRate
 from resnetlab.training.capturing import is_small_step
-from resnetlab.training.device import compiled
 from resnetlab.training.recording import Recorder, Work, nothing_recorded
 from resnetlab.training.state import TrainState
 from resnetlab.training.steps import TrainStep
@@ -73,9 +72,9 @@ class DeviceSteps:
         self.longest, self._tried = launch, max(_TRIED, launch)
         self.state, self._step_function, self._note = state, step_function, note
         self._timeline = batches.timeline
-        is_compiled = step_function.recipe.execution.compile == "on"
-        self._batches = DeviceBatches(batches, steps_ahead=self._tried, compiled=is_compiled)
-        self._count = compiled(self._count_one) if is_compiled else self._count_one
+        compiled = step_function.compiler.compiled if step_function.compiler else None
+        self._batches = DeviceBatches(batches, steps_ahead=self._tried, compiled=compiled)
+        self._count = compiled(self._count_one) if compiled else self._count_one
         num_steps, lookahead = self._timeline.num_steps, state.lookahead
         self._rates = StepTable(lambda step: (rate.at(step),), num_steps, device)
         self._shares = StepTable(

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from resnetlab.errors import DivergedError
-from resnetlab.training.device import compiled
+from resnetlab.training.device import Compiler
 
 
 class FiniteGuard:
@@ -20,12 +20,12 @@ class FiniteGuard:
     """
 
     def __init__(
-        self, optimizer: torch.optim.Optimizer, device: torch.device, *, is_compiled: bool = False
+        self, optimizer: torch.optim.Optimizer, device: torch.device, *, compiler: Compiler | None = None
     ) -> None:
         self._optimizer = optimizer
         self._can_skip = bool(optimizer.defaults.get("fused")) or getattr(optimizer, "heeds_bad_steps", False)
         self._first_bad = torch.full((), -1, dtype=torch.int64, device=device)
-        self._after = compiled(_after) if is_compiled else _after
+        self._after = compiler.compiled(_after) if compiler else _after
 
     def watch(self, loss: Tensor, gradients: list[Tensor], step: int | Tensor) -> None:
         """Take note of the step after `step` updates; nothing waits for the device."""

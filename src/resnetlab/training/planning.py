@@ -21,7 +21,7 @@ from resnetlab.spec import KNOBS, ModelSpec
 from resnetlab.timeline import Timeline
 from resnetlab.training.beginning import Beginning
 from resnetlab.training.capturing import decide_capture, obstacle_to_capture, step_operations
-from resnetlab.training.device import NO_COMPILER, decide_compile, has_compiler
+from resnetlab.training.device import decide_compile, obstacle_to_compile
 from resnetlab.training.fitting import (
     refuse_misfits,
     refuse_no_meeting,
@@ -290,8 +290,8 @@ def plan_from_records(
 def _obstacles_here(recipe: Recipe, device: torch.device, *, reads_files: bool) -> dict[str, str]:
     """Return which of the switches that a run began with cannot be on here, and why."""
     execution, found = recipe.execution, dict[str, str]()
-    if execution.compile == "on" and not has_compiler(device):
-        found["compile"] = NO_COMPILER
+    if execution.compile == "on" and (why := obstacle_to_compile(device)):
+        found["compile"] = why
     if execution.capture == "on" and (why := obstacle_to_capture(recipe, device, reads_files=reads_files)):
         found["capture"] = why
     return found

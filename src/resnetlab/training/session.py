@@ -204,7 +204,13 @@ def _assemble(
         trainer.add_event(BAD_SAMPLE, part=part, sample=sample, problem=problem)
         observer.note(f"Left out, a broken {part} image: {problem}")
 
+    def tell_uncompiled(text: str) -> None:
+        trainer.add_event("not compiled", step=trainer.state.step, problem=text)
+        observer.note(text)
+
     parts.bad.tell = tell
+    if parts.step_function.compiler:
+        parts.step_function.compiler.tell = tell_uncompiled
     return trainer
 
 

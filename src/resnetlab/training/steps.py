@@ -13,7 +13,7 @@ from resnetlab import randomness
 from resnetlab.errors import DivergedError
 from resnetlab.models.layers import BatchNorm2d
 from resnetlab.recipe import Recipe
-from resnetlab.training.device import compiled
+from resnetlab.training.device import Compiler
 from resnetlab.training.guard import FiniteGuard, diverged
 from resnetlab.training.losses import binary_loss, mixed_cross_entropy
 from resnetlab.training.optim import set_rate
@@ -108,8 +108,11 @@ class TrainStep:
         self._still, self._class_weights_K = still, class_weights_K
         self.model, self.optimizer, self.recipe, self.device = model, optimizer, recipe, device
         execution = recipe.execution
-        is_recorded = execution.compile == execution.capture == "on"
-        self._guard = FiniteGuard(optimizer, device, is_compiled=is_recorded)
+        self.compiler = Compiler() if execution.compile == "on" else None
+        self._kinds_done: set[torch.Size] = set()  # of batches
+        self._guard = FiniteGuard(
+            optimizer, device, compiler=self.compiler if execution.capture == "on" else None
+        )
         self._looks_at_once = device.type == "cpu"
         self.scaler = (
             torch.amp.GradScaler(device.type)
@@ -121,8 +124,8 @@ class TrainStep:
         self._counters = count_batches_of(model, still)
         self._keep_U = torch.tensor(keep_probabilities, device=device) if keep_probabilities else None
         self._forward: Callable[..., tuple[Tensor, Tensor]] = self._loss_and_correct
-        if execution.compile == "on":
-            self._forward = compiled(self._loss_and_correct)
+        if self.compiler:
+            self._forward = self.compiler.compiled(self._loss_and_correct)
 
     def __call__(
         self, batch: LabelledBatch, *, step: int | Tensor, lr: float | Tensor
@@ -158,6 +161,19 @@ class TrainStep:
 
     def _compute_gradient(self, batch: LabelledBatch, keep_UN: Tensor | None) -> tuple[Tensor, Tensor]:
         """Compute the gradient that the update takes; return loss and right answers where the weights are."""
+        kind = batch.images.shape
+        if self.compiler is None or kind in self._kinds_done:
+            return self._gradient_of(batch, keep_UN)
+        self._kinds_done.add(kind)
+
+        def work() -> tuple[Tensor, Tensor]:
+            self.optimizer.zero_grad(set_to_none=True)
+            return self._gradient_of(batch, keep_UN)
+
+        found: tuple[Tensor, Tensor] = self.compiler.first(work, self.model.buffers())
+        return found
+
+    def _gradient_of(self, batch: LabelledBatch, keep_UN: Tensor | None) -> tuple[Tensor, Tensor]:
         loss, correct = self._accumulate_gradient(batch, keep_UN)
         if self.recipe.optimizer.sam:
             with uphill(self.model, self.recipe.optimizer):
