@@ -26,7 +26,7 @@ from resnetlab.training.scoring import score
 def evaluate(
     run: str | Path,
     *,
-    data: str | None = None,
+    data: str | Path | None = None,
     data_set: Mapping[str, str] | None = None,
     split: str = "auto",
     weights: str = "auto",
@@ -78,7 +78,7 @@ def evaluate(
 def score_network(
     run: str | Path,
     *,
-    data: str | None = None,
+    data: str | Path | None = None,
     data_set: Mapping[str, str] | None = None,
     split: str = "auto",
     weights: str = "auto",
@@ -90,7 +90,7 @@ def score_network(
     """Do what `evaluate` does, but write nothing: `keep` does that."""
     one_of("split", split, SPLITS, MEANT)
     trained = load_network(str(run), weights, device)
-    opened = open_data(trained, data, Choices.of(data_set))
+    opened = open_data(trained, None if data is None else str(data), Choices.of(data_set))
     chosen, label, said = choose_split(trained, opened, split)
     source = opened.source
     match = match_classes(

@@ -157,6 +157,11 @@ def _give_name(temporary: Path, path: Path) -> None:
     _flush_directory(path.parent)
 
 
+def _bytes(content: bytes | str) -> bytes:
+    """Return a file's content; a text's names that are no UTF-8, as files may have, in their own bytes."""
+    return content.encode(errors="surrogateescape") if isinstance(content, str) else content
+
+
 def write_file(path: Path, content: bytes | str) -> None:
     """Replace `path` by `content` whole or not at all; the file's mode follows the umask.
 
@@ -166,7 +171,7 @@ def write_file(path: Path, content: bytes | str) -> None:
     with telling(path, "write"):
         try:
             _clear(temporary)
-            _write_new(temporary, content.encode() if isinstance(content, str) else content)
+            _write_new(temporary, _bytes(content))
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)
@@ -191,7 +196,7 @@ def write_part(path: Path, content: bytes | str) -> None:
     """Write a new file, and the directories above it, within a `growing_directory`, which flushes it."""
     with telling(path, "write"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write_new(path, content.encode() if isinstance(content, str) else content, flushes=False)
+        _write_new(path, _bytes(content), flushes=False)
 
 
 def commit_directory(path: Path, contents: Mapping[str, bytes]) -> None:

@@ -1,22 +1,53 @@
-"""Texts that users wrote, in pictures by matplotlib: as they are, whatever letters they hold.
+"""Texts that others wrote, such as the names of classes, on a terminal and in pictures: only ever shown.
 
-Matplotlib takes what stands between two $ for mathematics, refuses what is no Unicode, and draws a box,
-with a warning, for a letter that its font lacks.
+A terminal obeys what follows an escape character. Matplotlib takes what stands between two $ for
+mathematics, refuses what is no Unicode, and draws a box, with a warning, for a letter that its font lacks.
 """
 
 import contextlib
+import re
+import unicodedata
 import warnings
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
 OWN_FONT = "DejaVu Sans"
-_NO_OUTLINES = ("color emoji", "lastresort")  # fonts of pictures, or of boxes
+_NO_OUTLINES = ("color emoji", "last resort", "lastresort")  # fonts of pictures, or of boxes
+
+
+def in_a_line(text: str) -> str:
+    """Return the text with what would break or hide a part of its line (a file's name may) escaped.
+
+    Bytes that are no UTF-8 stay as they are, for the stream to write them back.
+    """
+    return "".join(
+        letter if is_shown(letter) or "\udc80" <= letter <= "\udcff" else repr(letter)[1:-1]
+        for letter in text
+    )
+
+
+def is_shown(letter: str) -> bool:
+    """Return whether a letter is seen where it stands: no command, no end of a line, no stray byte."""
+    return letter.isprintable() or letter == "\N{ZERO WIDTH JOINER}" or unicodedata.category(letter) == "Zs"
+
+
+_COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def without_commands(text: str) -> str:
+    """Return the text with all that a terminal would obey escaped, but for the ends of lines and tabs."""
+    return _COMMANDS.sub(lambda found: repr(found[0])[1:-1], text)
+
+
+def is_unicode(text: str) -> bool:
+    """Return whether the text can be written as UTF-8; the name of a file can hold bytes that are none."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def drawable(text: str) -> str:
     """Return the text with what cannot be drawn as one letter (control characters, stray bytes) escaped."""
-    return "".join(letter if letter.isprintable() else _escaped(letter) for letter in text)
+    return "".join(letter if is_shown(letter) else _escaped(letter) for letter in text)
 
 
 def _escaped(letter: str) -> str:

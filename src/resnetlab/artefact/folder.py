@@ -93,7 +93,7 @@ def folder_contents(artefact: Artefact, name: str) -> dict[str, bytes]:
     manifest = make_manifest(
         contents, step=int(artefact.facts.get("step", 0)), identity=str(artefact.facts.get("identity", ""))
     )
-    return {**contents, "README.md": card(artefact, name).encode(), NAME: manifest}
+    return {**contents, "README.md": card(artefact, name).encode(errors="surrogateescape"), NAME: manifest}
 
 
 def is_folder(path: Path) -> bool:

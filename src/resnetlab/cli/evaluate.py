@@ -5,10 +5,10 @@ import sys
 
 from resnetlab.cli.text import print_json
 from resnetlab.data.choices import Choices
-from resnetlab.data.labelling import in_a_line
 from resnetlab.errors import UsageError
 from resnetlab.evaluation import Evaluation, NotKept
 from resnetlab.evaluator import keep, score_network
+from resnetlab.lettering import in_a_line
 from resnetlab.tables.align import table
 
 

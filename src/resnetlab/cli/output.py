@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any, TextIO, TypeVar, cast
 
+from resnetlab.lettering import without_commands
+
 _AS_IT_CAN = "resnetlab.as-it-can"
 _SPELT = {"±": "+-"}
 
@@ -33,7 +35,7 @@ codecs.register_error(_AS_IT_CAN, _as_it_can)
 
 
 class Output(io.TextIOWrapper):
-    """Standard output; it shows every text, and remembers why it could not be written."""
+    """Standard output; it shows every text, obeys none, and remembers why it could not be written."""
 
     problem: OSError | None = None
 
@@ -43,6 +45,10 @@ class Output(io.TextIOWrapper):
         Raises:
             OSError: If that cannot be; `problem` is the same.
         """
+        return self.write_as_it_is(without_commands(text))
+
+    def write_as_it_is(self, text: str) -> int:
+        """Write the text and what a terminal obeys in it; raises as `write`."""
         try:
             return super().write(text)
         except OSError as error:
@@ -63,8 +69,9 @@ class Remarks(io.TextIOWrapper):
 
     def write(self, text: str, /) -> int:
         """Write the text if that can be."""
+        head = "\r" if text.startswith("\r") else ""  # a count that goes on in its line
         with contextlib.suppress(OSError):
-            super().write(text)
+            super().write(head + without_commands(text.removeprefix("\r")))
         return len(text)
 
     def flush(self) -> None:
@@ -87,7 +94,7 @@ class OnTheWay:
         """Write the text; when that fails first, say so on standard error, once."""
         if not self._is_lost:
             with self._going_on():
-                self._stream.write(text)
+                getattr(self._stream, "write_as_it_is", self._stream.write)(text)  # a bar that moves, say
         return len(text)
 
     def flush(self) -> None:

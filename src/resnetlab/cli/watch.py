@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from resnetlab.cli.output import on_the_way
 from resnetlab.cli.text import block
+from resnetlab.lettering import without_commands
 from resnetlab.units import format_bytes, format_seconds
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class PlainWatcher:
         return (self._now[0] - samples) / passed if passed > 0 else 0.0
 
     def _print(self, text: str) -> None:
-        print(text, file=self._stream, flush=True)
+        print(without_commands(text), file=self._stream, flush=True)
 
 
 class LiveWatcher(PlainWatcher):
@@ -124,7 +125,7 @@ class LiveWatcher(PlainWatcher):
         self._progress.update(self._bar, completed=done, total=total, description="evaluating", beside="")
 
     def _print(self, text: str) -> None:
-        self._progress.console.print(text, highlight=False, markup=False, soft_wrap=True)
+        self._progress.console.print(without_commands(text), highlight=False, markup=False, soft_wrap=True)
 
 
 def make_progress(stream: TextIO) -> "Progress":

@@ -9,6 +9,7 @@ from typing import Any, TextIO
 from resnetlab.cli.output import on_the_way
 from resnetlab.cli.watch import make_progress
 from resnetlab.errors import ResnetlabError
+from resnetlab.lettering import without_commands
 from resnetlab.training.observer import Observer, Silence
 from resnetlab.training.run import Result
 from resnetlab.units import format_seconds
@@ -74,7 +75,7 @@ class PlainStudyWatcher:
 
     def _print(self, text: str) -> None:
         with self._lock:
-            print(text, file=self._stream, flush=True)
+            print(without_commands(text), file=self._stream, flush=True)
 
 
 class LiveStudyWatcher(PlainStudyWatcher):
@@ -115,7 +116,7 @@ class LiveStudyWatcher(PlainStudyWatcher):
             self._progress.remove_task(self._bars.pop(name))
 
     def _print(self, text: str) -> None:
-        self._progress.console.print(text, highlight=False, markup=False, soft_wrap=True)
+        self._progress.console.print(without_commands(text), highlight=False, markup=False, soft_wrap=True)
 
 
 class _RunWatcher(Silence):

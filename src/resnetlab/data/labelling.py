@@ -90,17 +90,6 @@ def first_of(items: Sequence[object], most: int = 5) -> str:
     return ", ".join(map(str, items[:most])) + more
 
 
-def in_a_line(text: str) -> str:
-    """Return the text with what would break or hide a part of its line (a file's name may) escaped.
-
-    Bytes that are no UTF-8 stay as they are, for the stream to write them back.
-    """
-    return "".join(
-        letter if letter.isprintable() or "\udc80" <= letter <= "\udcff" else repr(letter)[1:-1]
-        for letter in text
-    )
-
-
 def number_classes(labels: Sequence[str]) -> tuple[tuple[str, ...], Labels]:
     """Return the class names that written labels stand for, and each label as an index into them.
 

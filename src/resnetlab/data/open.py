@@ -58,6 +58,9 @@ def open_source(
         UsageError: If there is neither such a name nor such a path, or a choice does not go with the data.
         DataError: If what is there is damaged or nothing that is known, or cannot be downloaded.
     """
+    name_or_path = str(name_or_path)
+    if not name_or_path.strip():  # a shell's variable that is not set; as a path it would be the folder here
+        raise UsageError("the data's name is empty", hint="A dataset's name or the path of your images.")
     if name_or_path in SOURCES and name_or_path not in DOWNLOADS:
         choices.known_to(name_or_path, ())
     if name_or_path == "digits":

@@ -19,11 +19,13 @@ from resnetlab import files
 from resnetlab.data.decode import OpenedImage
 from resnetlab.data.encoded import EncodedImage, EncodedSource, EncodedSplit
 from resnetlab.data.geometry import resample, shorter_side_to, to_picture
+from resnetlab.data.labelling import first_of
 from resnetlab.data.preprocessing import resizing
 from resnetlab.data.recognise import AnySource
 from resnetlab.data.webdataset import CLASSES
 from resnetlab.doing import doing
 from resnetlab.errors import DataError, UsageError
+from resnetlab.lettering import drawable, is_unicode
 
 _SHARD_BYTES = 2**27
 _CHUNK = 256  # images that are in memory at a time
@@ -76,6 +78,7 @@ def pack_source(
     """
     if side < 1 or not 1 <= quality <= 95:
         raise UsageError(f"--size {side} --quality {quality}: a side from 1, a quality from 1 to 95")
+    _refuse_names(source)
     refuse_place(source, out)
     tally = _Tally(sum(map(len, source.parts.values())), progress)
     told = doing(f"packing {tally.total:,} images into {out}", "Mend that, and pack again.")
@@ -115,6 +118,15 @@ class _Tally:
             )
         if self.after > self.before:
             yield "the copy is larger than the source: its images are small, or compressed more already"
+
+
+def _refuse_names(source: AnySource) -> None:
+    """Raise a DataError if a class' name is no Unicode: nobody could read it from the copy."""
+    if bad := [name for name in source.class_names if not is_unicode(name)]:
+        raise DataError(
+            f"{source.name}: class names that are no UTF-8: {first_of([drawable(name) for name in bad])}",
+            hint="Rename their folders, e.g. `convmv -r --notest -f latin1 -t utf8 FOLDER` (or -f cp932).",
+        )
 
 
 def refuse_place(source: AnySource, out: Path) -> None:

@@ -60,7 +60,7 @@ def for_timm(artefact: Artefact, folder: str) -> tuple[str, ModelSpec, dict[str,
     contents = {
         WEIGHTS: to_safetensors(tensors),
         "config.json": to_json_bytes(_config(artefact, name)),
-        "README.md": _hub_card(artefact, folder).encode(),
+        "README.md": _hub_card(artefact, folder).encode(errors="surrogateescape"),
     }
     return name, spec, contents
 

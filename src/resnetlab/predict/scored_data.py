@@ -127,7 +127,9 @@ def choose_split(
         return Chosen(images, "all" if part == "train" else part, (said,))
     wanted = "test" if split == "auto" else split
     if wanted in parts:
-        return Chosen(parts[wanted], wanted)
+        is_all = source.found is not None and len(parts) == 1 and wanted == "train"
+        said = f"{source.name} is one split: all its {len(parts[wanted]):,} images are scored"
+        return Chosen(parts[wanted], wanted, (said,) * is_all)
     if wanted == "test" and "val" in parts:
         return Chosen(parts["val"], "val", (f"{source.name} has no test split: its val split serves as one",))
     raise UsageError(

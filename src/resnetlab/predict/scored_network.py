@@ -118,6 +118,8 @@ def _kind(name: str, path: Path) -> str:
     if name.startswith(_PUBLISHED):
         return "published"
     if path.is_dir():
+        if (path / "recipe.json").exists() or (not is_folder(path) and (path / NAME).exists()):
+            return "run"
         if is_folder(path):
             return "ours"
         return "foreign" if any((path / each).is_file() for each in _IN_FOLDERS_OF_OTHERS) else "run"

@@ -10,6 +10,7 @@ from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.textpath import TextPath
@@ -17,6 +18,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from resnetlab.drawing.raster import font, our_settings
 from resnetlab.drawing.theme import THEMES, Theme, ThemeName
+from resnetlab.lettering import boxes_in_silence, drawable, font_families, literal
 from resnetlab.reporting.curves import Curve, Points, top_error
 from resnetlab.reporting.labels import Label, spread
 
@@ -73,9 +75,10 @@ def draw_curves(
         title: A line above.
         resumed: Steps after which the one run of the picture was begun again.
     """
-    with _our_settings():
+    with _our_settings(), boxes_in_silence():
         figure = _figure(curves, THEMES[theme], title, resumed)
         stream = io.BytesIO()
+        title = drawable(title)
         about = {"svg": {"Date": None, "Title": title}, "pdf": {"CreationDate": None, "Title": title}}
         figure.savefig(
             stream, format=kind, dpi=200, facecolor=THEMES[theme].background,
@@ -126,8 +129,8 @@ def _figure(curves: Sequence[Curve], theme: Theme, title: str, resumed: Sequence
         x += width + margin
     if title:
         figure.text(
-            _LEFT / size, 1 - 10 / whole, title, va="top", fontproperties=font(False), size=_LARGE,
-            color=theme.ink,
+            _LEFT / size, 1 - 10 / whole, drawable(title), va="top", fontproperties=_font(title),
+            size=_LARGE, color=theme.ink, parse_math=False,
         )  # fmt: skip
     found = figure.legend(
         handles=legend, loc="lower left", bbox_to_anchor=(_LEFT / size, 4 / whole), ncols=len(legend),
@@ -231,7 +234,7 @@ def _names(panel: Sequence[Curve], style: _Style) -> list[_Name]:
     names = []
     for curve in panel:
         end = curve.test.end
-        lines = wrap(curve.name, _NAME_LETTERS, break_long_words=False, break_on_hyphens=False)
+        lines = wrap(drawable(curve.name), _NAME_LETTERS, break_long_words=False, break_on_hyphens=False)
         if style.is_lone:
             lines = [curve.watched.replace("val", "validation")]
         if len({each.watched for each in panel}) > 1 and curve.watched == "val":
@@ -245,7 +248,16 @@ def _names(panel: Sequence[Curve], style: _Style) -> list[_Name]:
 
 
 def _text_width(text: str, *, bold: bool) -> float:
-    return float(TextPath((0, 0), text, size=_SIZE, prop=font(bold)).get_extents().width)
+    path = TextPath((0, 0), literal(text), size=_SIZE, prop=_font(text, bold=bold))
+    return float(path.get_extents().width)
+
+
+def _font(text: str, *, bold: bool = False) -> FontProperties:
+    """Return the font of our pictures, with others of the system behind it for letters that it lacks."""
+    families, _ = font_families([drawable(text)])
+    if len(families) == 1:
+        return font(bold)
+    return FontProperties(family=families, weight="bold" if bold else "normal")
 
 
 def _margin(panel: Sequence[Curve], width: float, last: float, style: _Style) -> float:
@@ -275,6 +287,7 @@ def _draw_labels(
                       transform=axes.transAxes, clip_on=False, zorder=5)  # fmt: skip
         axes.text(
             x, y, "\n".join(name.lines), transform=axes.transAxes, va="center_baseline", ha="left",
-            fontproperties=font(name.is_bold), size=_SIZE, color=color, zorder=6, linespacing=1.1,
+            fontproperties=_font("".join(name.lines), bold=name.is_bold), size=_SIZE, color=color, zorder=6,
+            linespacing=1.1,
             bbox=_ground(style.theme), parse_math=False,
         )  # fmt: skip

@@ -3,6 +3,8 @@
 import textwrap
 from collections.abc import Sequence
 
+from resnetlab.lettering import in_a_line
+
 WIDTH = 100
 """Columns of a terminal that everything here about a named network fits."""
 
@@ -15,7 +17,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -
 
     A text among the left columns may reach over empty ones behind it.
     """
-    lines = [header, *rows]
+    lines = [[in_a_line(cell) for cell in line] for line in (header, *rows)]
     assert len({len(line) for line in lines}) == 1, "rows of different lengths"
     left_widths = _left_widths(lines, left)
     heads = [_left_part(line[:left], left_widths) for line in lines]
@@ -44,7 +46,8 @@ def _left_part(cells: Sequence[str], widths: Sequence[int]) -> str:
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
     """Return rows as a table in GitHub's Markdown; the first `left` columns to the left, the others right."""
     rule = [":--"] * left + ["--:"] * (len(header) - left)
-    return "\n".join("| " + " | ".join(line) + " |" for line in (header, rule, *rows))
+    lines = [[in_a_line(cell).replace("|", r"\|") for cell in line] for line in (header, rule, *rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def titled(title: str, text: str) -> str:

@@ -25,24 +25,25 @@ _PAYS_AFTER_OPERATIONS = 1.5e14
 about half an hour of 2 cores. It gains about 5 % there (docs/results.md, training speed)."""
 
 
-def pick_device(name: str) -> torch.device:
+def pick_device(name: str | torch.device) -> torch.device:
     """Return the device called auto, cpu, cuda (or cuda:1) or mps.
 
     Raises:
         UsageError: If this machine or this build of torch has no such device.
     """
+    name = str(name)
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    kind, _, index = name.partition(":")
+    kind, colon, index = name.partition(":")
     is_there = {
         "cpu": True,
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
     }
     count = torch.cuda.device_count() if kind == "cuda" else 1
-    if not is_there.get(kind, False) or (index and not (index.isdigit() and int(index) < count)):
+    if not is_there.get(kind, False) or (colon and not (index.isdigit() and int(index) < count)):
         there = ", ".join(k for k, v in is_there.items() if v)
         raise UsageError(f"no device {name!r} here", hint=f"There is {there}; `resnetlab doctor` says why.")
     return torch.device(name)

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 
 import torch
 
-from resnetlab.data.labelling import first_of, in_a_line
+from resnetlab.data.labelling import first_of
 from resnetlab.data.loader import count_workers
 from resnetlab.data.preprocessing import Geometry
+from resnetlab.lettering import in_a_line
 from resnetlab.runs.environment import cpu_name, version
 from resnetlab.schedule import LearningRate
 from resnetlab.spec import ModelSpec

@@ -159,7 +159,7 @@ def reopen_source(
         if "reads_files" in recorded
         else "image_size" in recorded["preprocessing"]  # runs of earlier versions
     )
-    text = data or recorded["source"]
+    text = recorded["source"] if data is None else data
     chosen = choices.over(Choices.of(recorded.get("choices")), elsewhere=data is not None)
     try:
         classes = len(recorded["class_names"])
