@@ -165,6 +165,8 @@ def finetune(
     workers: int = -1,
     epochs: int | None = None,
     steps: int | None = None,
+    prefix: str | None = None,
+    ignore: Sequence[str] = (),
     **values: Any,
 ) -> Result:
     """Train a network on from trained weights, for the classes of the data, and return how it ended.
@@ -185,6 +187,8 @@ def finetune(
         workers: Processes that read image files, -1 for as many as suit the machine.
         epochs: Length of training in epochs.
         steps: Length of training in steps; excludes `epochs`.
+        prefix: Of a weight file with several networks: which one, as "encoder_q".
+        ignore: Patterns of names of the file's tensors that the network does without.
         values: Any value of the recipe, e.g. freeze="body", head="keep-shared", patience=5.
 
     Raises:
@@ -195,7 +199,8 @@ def finetune(
     """
     observer = observer or Silence()
     asked = _asked(data, data_set, recipe, device, workers, epochs, steps, values, model=None)
-    tuning = plan_tuning(weights, asked, None if model is None else lambda own: _network(model))
+    network = None if model is None else lambda own: _network(model)
+    tuning = plan_tuning(weights, asked, network, prefix=prefix, ignore=ignore)
     for note in (str(tuning.report), *tuning.notes):
         observer.note(note)
     return train_plan(tuning.plan, Path(out) if out else default_out(tuning.plan), observer)

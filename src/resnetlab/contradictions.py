@@ -13,6 +13,8 @@ def contradictions(spec: "ModelSpec") -> Iterator[str]:
     for name in ("classes", "in_channels", "input_size", "stem_width"):
         if getattr(spec, name) < 1:
             yield f"{name} must be at least 1, got {getattr(spec, name)}"
+    if spec.stem_stride is not None and spec.stem_stride < 1:
+        yield f"stem_stride must be at least 1, got {spec.stem_stride}"
     for name in ("blocks", "widths", "out_channels", "strides"):
         values = getattr(spec, name)
         if not values or min(values) < 1:

@@ -41,7 +41,10 @@ def _draw_stage(spec: "ModelSpec", stage: int, count: int, in_channels: int) -> 
 
 
 def _draw_stem(spec: "ModelSpec") -> tuple[Layer, ...]:
-    kernel, stride = (7, 2) if spec.stem == "imagenet" else (3, 1)
+    is_large = spec.stem == "imagenet"
+    kernel, stride = (7, 2) if is_large else (3, 1)
+    stride = stride if spec.stem_stride is None else spec.stem_stride
+    has_pool = is_large if spec.stem_pool is None else spec.stem_pool
     conv, norm, act, pool = (
         ("stem.conv", "stem.norm", "stem.act", "stem.pool")
         if spec.order == "pre"
@@ -50,7 +53,7 @@ def _draw_stem(spec: "ModelSpec") -> tuple[Layer, ...]:
     layers: list[Layer] = [_conv(spec, conv, spec.in_channels, spec.stem_width, kernel, stride)]
     if spec.stem_norm:
         layers += [_norm(spec, norm, spec.stem_width), Act(act, spec.act_slope)]
-    if spec.stem == "imagenet":
+    if has_pool:
         padding: Padding = "same" if spec.max_pool == "same" else 1
         layers.append(Pool(pool, "max", 3, 2, padding, zeros=spec.max_pool == "zeros"))
     return tuple(layers)

@@ -50,6 +50,10 @@ class ModelSpec:
     """Channels after the stem's convolution."""
     stem_norm: bool = True
     """BN and activation follow the stem's convolution."""
+    stem_stride: int | None = None
+    """Stride of the stem's convolution; none: as the stem says, 1 or 2."""
+    stem_pool: bool | None = None
+    """A 3x3/2 max pool ends the stem; none: as the stem says, imagenet has one and small has not."""
     max_pool: Literal["torch", "same", "zeros"] = "torch"
     """The max pool's padding: 1 px on every side, TensorFlow's SAME, or 1 px of zeros that the
     maximum takes in (Keras Applications)."""
@@ -125,6 +129,11 @@ class ModelSpec:
                 object.__setattr__(self, name, convert(kind, getattr(self, name), name))
             except UsageError as error:
                 problems.append(str(error))
+        if not problems:  # what the stem says by itself is not said twice
+            if self.stem_stride == (2 if self.stem == "imagenet" else 1):
+                object.__setattr__(self, "stem_stride", None)
+            if self.stem_pool is (self.stem == "imagenet"):
+                object.__setattr__(self, "stem_pool", None)
         problems = problems or list(contradictions(self))
         if problems:
             raise UsageError(f"the model {self.name!r} cannot be: " + "; ".join(problems))

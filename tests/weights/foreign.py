@@ -179,6 +179,75 @@ def research_bottleneck() -> Pairs:
         yield f"{theirs}/sub_add/project", f"{ours}.downsample.conv"
 
 
+def transformers(name: str) -> str:
+    """Return what Hugging Face's transformers calls one of torchvision's tensors."""
+    part, *rest = name.split(".")
+    kind = {"conv": "convolution", "bn": "normalization"}
+    if part in ("conv1", "bn1"):
+        return f"resnet.embedder.embedder.{kind[part[:-1]]}.{rest[0]}"
+    if part == "fc":
+        return f"classifier.1.{rest[0]}"
+    at = f"resnet.encoder.stages.{int(part[5:]) - 1}.layers.{rest[0]}"
+    if rest[1] == "downsample":
+        return f"{at}.shortcut.{['convolution', 'normalization'][int(rest[2])]}.{rest[3]}"
+    return f"{at}.layer.{int(rest[1][-1]) - 1}.{kind[rest[1][:-1]]}.{rest[2]}"
+
+
+def open_lth(name: str, units: int) -> str:
+    """Return what open_lth calls one of torchvision's tensors, of a network with so many units a stage."""
+    part, *rest = name.split(".")
+    if part in ("conv1", "bn1"):
+        return f"{part[:-1]}.{rest[0]}"
+    if part == "fc":
+        return name
+    number = (int(part[5:]) - 1) * units + int(rest[0])
+    return f"blocks.{number}." + ".".join("shortcut" if each == "downsample" else each for each in rest[1:])
+
+
+def sequential(name: str) -> str:
+    """Return the name in nn.Sequential(*resnet.children())."""
+    numbers = {"conv1": 0, "bn1": 1, "layer1": 4, "layer2": 5, "layer3": 6, "layer4": 7, "fc": 9}
+    part, _, rest = name.partition(".")
+    return f"{numbers[part]}.{rest}"
+
+
+def keras_example(units: int, version: int, start: int) -> Pairs:
+    """cifar10_resnet.py, read again: every convolution and BN in the order in which it is made."""
+    count = {"conv2d": start, "batch_normalization": start, "dense": start}
+
+    def make(kind: str, ours: str) -> tuple[str, str]:
+        number, count[kind] = count[kind], count[kind] + 1
+        return (f"{kind}_{number}" if number else kind), ours
+
+    is_first = version == 1
+    yield make("conv2d", "conv1" if is_first else "stem.conv")
+    yield make("batch_normalization", "bn1" if is_first else "stem.norm")
+    for stage in range(3):
+        for unit in range(units):
+            at = f"layer{stage + 1}.{unit}" if is_first else f"stages.{stage}.blocks.{unit}"
+            if is_first:
+                for i in (1, 2):
+                    yield make("conv2d", f"{at}.conv{i}")
+                    yield make("batch_normalization", f"{at}.bn{i}")
+                if stage and not unit:
+                    yield make("conv2d", f"{at}.downsample.0")
+                continue
+            for i in (1, 2, 3):
+                if stage or unit or i > 1:
+                    yield make("batch_normalization", f"{at}.norm{i}")
+                yield make("conv2d", f"{at}.conv{i}")
+            if not unit:
+                yield make("conv2d", f"{at}.downsample.conv")
+    if not is_first:
+        yield make("batch_normalization", "norm")
+    yield make("dense", "fc" if is_first else "head.fc")
+
+
+def by_number(pairs: Pairs) -> Pairs:
+    """The same layers as a checkpoint of Keras' objects calls them."""
+    yield from ((f"layer_with_weights-{number}", ours) for number, (_, ours) in enumerate(pairs))
+
+
 def lively(name: str, **knobs: object) -> ResNet:
     """A network in evaluation mode, all of whose numbers show."""
     model = create_model(name, seed=3, **knobs).eval()

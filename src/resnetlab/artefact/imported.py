@@ -30,6 +30,8 @@ def import_weights(
     *,
     network: ModelSpec | None = None,
     class_names: Sequence[str] = (),
+    prefix: str | None = None,
+    ignore: Sequence[str] = (),
     knobs: Mapping[str, object] | None = None,
     like: str | Path = "",
     mean: Sequence[float] = (),
@@ -47,6 +49,8 @@ def import_weights(
             number behind them. If left out they are those beside the file, or of its naming, or numbers.
             One logit has two classes, the second of which is the likelier the larger it is; a single
             name is the second's.
+        prefix: Where in the file the network lies, where it holds several.
+        ignore: Patterns of the names of tensors that the network does without.
         knobs: What of the network its names and shapes do not tell, as {"stride_on": "first"}.
         like: Whose preprocessing it is: a name of `weights.preprocessings.BY_NAME`, or the path of a
             run, a model folder or a file of ours.
@@ -70,7 +74,7 @@ def import_weights(
         interpolation=interpolation,
     )
     with looking_at(path):
-        opened = open_weights(path)
+        opened = open_weights(path, prefix=prefix, ignore=ignore)
         network = _with_knobs(network or opened.naming.spec, opened, knobs) if knobs else network
         tensors, report = fit_weights(opened, network)
     artefact, facts = _made(opened, report, tensors, class_names or None, images)

@@ -30,6 +30,8 @@ def import_file(options: argparse.Namespace) -> None:
         options.file,
         network=network,
         class_names=names,
+        prefix=options.prefix,
+        ignore=options.ignore,
         knobs=read_knobs(options.set),
         like=options.like or "",
         mean=read_numbers("--mean", options.mean),

@@ -4,7 +4,16 @@ import argparse
 from typing import Any
 
 from resnetlab.cli import examples
-from resnetlab.cli.verb import add_at_once, add_data_set, add_device, add_set, add_verb, add_workers, later
+from resnetlab.cli.verb import (
+    add_at_once,
+    add_data_set,
+    add_device,
+    add_place,
+    add_set,
+    add_verb,
+    add_workers,
+    later,
+)
 
 
 def add_train(verbs: Any) -> None:
@@ -37,6 +46,7 @@ def add_finetune(verbs: Any) -> None:
         help="a run, a checkpoint, a model folder; a file of torchvision, timm, Keras, TensorFlow, ...; "
         "hf:OWNER/NAME, torchvision:NAME",
     )
+    add_place(tune)
     tune.add_argument("--data", required=True, help="a folder with a folder of images for each class, ...")
     tune.add_argument(
         "--head",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from resnetlab.cli.verb import add_device, add_set, add_verb, later
+from resnetlab.cli.verb import add_device, add_place, add_set, add_verb, later
 
 # export.TARGETS' names; a test keeps them equal (that module imports torch).
 TARGETS = ("onnx", "torch-export", "safetensors", "folder", "torchvision", "hf", "keras")
@@ -123,6 +123,7 @@ def add_import(verbs: Any) -> None:
     importing.add_argument(
         "--model", metavar="NAME", help="load it as this network (default: it is recognised)"
     )
+    add_place(importing)
     add_set(importing, "the network that the file leaves open, as stride_on")
     _add_images(importing)
 

@@ -44,6 +44,22 @@ def add_verb(
     return parser
 
 
+def add_place(parser: Any) -> None:
+    """Add what a user says of a weight file that holds more than one network."""
+    parser.add_argument(
+        "--prefix",
+        metavar="NAME",
+        help="of a file with several networks: the one under this prefix, as encoder_q",
+    )
+    parser.add_argument(
+        "--ignore",
+        metavar="PATTERN",
+        action="append",
+        default=[],
+        help="tensors of the file that the network does without, as 'projection_head.*'; may be repeated",
+    )
+
+
 def add_set(parser: argparse.ArgumentParser, what: str = "the recipe or the model") -> None:
     """Add --set, which takes the values of these."""
     parser.add_argument(

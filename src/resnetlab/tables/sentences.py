@@ -26,6 +26,13 @@ def lone_sentence(field: str, value: object) -> str:
     return _SENTENCES[field](_NOTHING, value)
 
 
+class _Numbers(dict[Any, str]):
+    """Words for some values, and every other as it is."""
+
+    def __missing__(self, key: object) -> str:
+        return str(key)
+
+
 def _words(pattern: str, words: dict[Any, str]) -> _Sentence:
     """Return the pattern, with "{new} instead of {old}" in the words of either value."""
     return lambda old, new: pattern.format(_instead(old, new, words.__getitem__))
@@ -117,6 +124,12 @@ _SENTENCES: dict[str, _Sentence] = {
     "stem_norm": _switch(
         "BN and activation follow the stem's convolution",
         "no BN and activation follow the stem's convolution",
+    ),
+    "stem_stride": _words(
+        "the stem's convolution strides by {}", _Numbers({None: "what the kind of stem says"})
+    ),
+    "stem_pool": _words(
+        "the stem has {}", {None: "the pool of its kind", True: "a 3x3/2 max pool", False: "no max pool"}
     ),
     "max_pool": _words(
         "the stem's max pool pads {}",

@@ -105,12 +105,21 @@ def _facts(spec: ModelSpec, height: int, width: int, layout: Layout) -> dict[str
     image = "x".join(map(str, arranged((spec.in_channels, height, width), layout)))
     return ({"changed": f"{changed}; all else is the catalog's {spec.name}"} if changed else {}) | {
         "images": f"{image}, {spec.classes} classes",
-        "stem": f"{spec.stem}, {spec.stem_width} channels",
+        "stem": f"{spec.stem}, {spec.stem_width} channels" + _own_stem(spec),
         "units": f"{stages} (count x channels/stride), {spec.unit}, order {spec.order}",
         "shortcut": spec.shortcut,
         "counts": f"{spec.num_parameters:,} parameters, {products} multiply-adds,"
         f" {spec.depth} weighted layers",
     }
+
+
+def _own_stem(spec: ModelSpec) -> str:
+    """Return what is otherwise than the kind of stem says."""
+    stride = "" if spec.stem_stride is None else f", stride {spec.stem_stride}"
+    pool = (
+        "" if spec.stem_pool is None else (", with a max pool" if spec.stem_pool else ", without a max pool")
+    )
+    return stride + pool
 
 
 def _lines(rows: tuple[LayerRow, ...], batch: int, layout: Layout) -> Iterator[_Line]:

@@ -1,6 +1,6 @@
 """From trained weights and new data to a run: what of the recipe these decide, and the plan."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -52,20 +52,30 @@ class Tuning:
     notes: list[str]
 
 
-def plan_tuning(weights: str | Path, asked: Asked, model: Model | None = None) -> Tuning:
+def plan_tuning(
+    weights: str | Path,
+    asked: Asked,
+    model: Model | None = None,
+    *,
+    prefix: str | None = None,
+    ignore: Sequence[str] = (),
+) -> Tuning:
     """Return what is asked for as a plan.
 
     Args:
         weights: As `open_trained` takes them.
         asked: All but the network; its recipe is "finetune" if none is asked for.
         model: The network for given weights; none: theirs.
+        prefix: As for `open_trained`.
+        ignore: As for `open_trained`.
 
     Raises:
         UsageError: If a name or value cannot be, or the parts do not fit each other.
         CheckpointError: If the weights are damaged or another network's, saying which.
         DataError: If the data is missing or damaged.
     """
-    device, trained = pick_device(asked.device), open_trained(weights)
+    device = pick_device(asked.device)
+    trained = open_trained(weights, prefix=prefix, ignore=ignore)
     spec = model(trained.spec) if model else trained.spec
     resolution = asked.resolve(spec.depth, "finetune")
     side = resolution["image_size"] if resolution.is_given("image_size") else 0

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -106,12 +107,14 @@ class Trained:
         )
 
 
-def open_trained(name: str | Path) -> Trained:
+def open_trained(name: str | Path, *, prefix: str | None = None, ignore: Sequence[str] = ()) -> Trained:
     """Return the trained network that a path or a published name stands for.
 
     Args:
         name: A run, one of its checkpoints, a model folder or what `resnetlab export` wrote as
             safetensors; else anything that `load_weights` takes.
+        prefix: As for `load_weights`.
+        ignore: As for `load_weights`.
 
     Raises:
         UsageError: If there is no such thing, or an extra is missing.
@@ -123,7 +126,7 @@ def open_trained(name: str | Path) -> Trained:
         return _of_ours(path, load_artefact(path.parent, weights=_group(path)))
     if is_artefact(path):
         return _of_ours(path, load_artefact(path))
-    weights = open_weights(name)
+    weights = open_weights(name, prefix=prefix, ignore=ignore)
     preprocessing, notes = preprocessing_of(weights.preprocessing, weights.naming.spec)
     label = path.name if os.path.exists(path) else str(name)  # a published name, a checkpoint's prefix
     origin = f"{label} ({weights.naming.dialect.title})"

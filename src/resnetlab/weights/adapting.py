@@ -39,10 +39,11 @@ def fit_head(
         _split_logit(converted, keys)
         count = 2
     if head != "strict" and not (head == "keep-shared" and naming.has_head):
-        why = "asked for" if naming.has_head else "the file has no classifier"
+        why = "asked for" if naming.has_head or naming.own_head else "the file has no classifier"
         for key in keys:
             ledger.reset[key] = why
-            if tensors.pop(key, None) is not None:
+            ledger.derived.pop(key, None)
+            if tensors.pop(key, None) is not None and key in ledger.matched:
                 ledger.unused[ledger.matched.pop(key)] = NEW_CLASSIFIER
             tensors[key] = initial[key].clone()
         return
@@ -112,9 +113,8 @@ def _keep_shared(
         kept = initial[key].clone()
         kept[new] = tensors[key][old]
         tensors[key] = kept
-        ledger.derived[key] = (
-            f"{len(pairs)} row{'s' * (len(pairs) > 1)} of {ledger.matched.pop(key)}, by class name"
-        )
+        source = ledger.matched.pop(key, ledger.derived.get(key))
+        ledger.derived[key] = f"{len(pairs)} row{'s' * (len(pairs) > 1)} of {source}, by class name"
         if fresh:
             ledger.reset[key] = f"the rows of {len(fresh)} new classes: {', '.join(fresh[:5])}"
 

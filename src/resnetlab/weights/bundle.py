@@ -6,6 +6,7 @@ tensorflow/core/protobuf/tensor_bundle.proto.
 """
 
 import math
+import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,6 +56,16 @@ def read_bundle(prefix: Path) -> dict[str, Tensor]:
             hint="Copy all its files anew: the .index and every .data-?????-of-?????.",
         ) from error
     return tensors
+
+
+def is_first_format(path: Path) -> bool:
+    """Return whether a file is a table as an index is: TensorFlow's checkpoints of before 2016 are one."""
+    try:
+        with path.open("rb") as stream:
+            stream.seek(-8, os.SEEK_END)
+            return stream.read() == struct.pack("<Q", _MAGIC)
+    except OSError:
+        return False
 
 
 class _Shards:

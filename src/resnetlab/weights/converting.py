@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from re import fullmatch
 
 import torch
 from torch import Tensor
@@ -10,7 +9,7 @@ from torch import Tensor
 from resnetlab.errors import CheckpointError
 from resnetlab.spec import ModelSpec
 from resnetlab.weights.naming import Layout, Naming, expected_shapes, is_head
-from resnetlab.weights.recognising import describe_spec, followed_by_norm, without_prefixes
+from resnetlab.weights.recognising import describe_spec, followed_by_norm
 
 COUNTERS = "0: the file does not count batches"
 
@@ -54,7 +53,7 @@ def convert(tensors: Mapping[str, Tensor], naming: Naming, spec: ModelSpec) -> C
         if ours.endswith("num_batches_tracked"):
             found[ours] = tensors[theirs].to(torch.int64).reshape(())
         else:
-            found[ours] = to_torch(ours, tensors[theirs], naming.dialect.layout)
+            found[ours] = to_torch(ours, _numbers(theirs, tensors[theirs]), naming.dialect.layout)
         ledger.matched[ours] = theirs
     _refuse_not_finite(found, ledger)
     _explain_unused(tensors, naming, ledger)
@@ -63,9 +62,20 @@ def convert(tensors: Mapping[str, Tensor], naming: Naming, spec: ModelSpec) -> C
         found[first] = found[first].flip(1)
         ledger.notes.append(f"{first} read blue, green, red and was turned to red, green, blue")
     _fold_biases(found, spec, ledger)
-    _fill(found, spec, ledger)
+    _fill(found, naming, spec, ledger)
     _check(found, naming, spec, first)
     return Converted(found, ledger)
+
+
+def _numbers(name: str, tensor: Tensor) -> Tensor:
+    """Return the tensor, if its numbers are weights as they stand, and no quantised network's steps."""
+    if not tensor.is_floating_point() or tensor.element_size() == 1:
+        raise CheckpointError(
+            f"{name} holds {str(tensor.dtype).removeprefix('torch.')}: the network is quantised, and its"
+            " weights are counts of steps",
+            hint="Save the network as it was before it was quantised.",
+        )
+    return tensor
 
 
 def to_torch(key: str, tensor: Tensor, layout: Layout) -> Tensor:
@@ -90,13 +100,16 @@ def _refuse_not_finite(found: Mapping[str, Tensor], ledger: Ledger) -> None:
 
 
 def _explain_unused(tensors: Mapping[str, Tensor], naming: Naming, ledger: Ledger) -> None:
-    short, _ = without_prefixes(tensors)
-    for name, own in short.items():
+    normaliser = {*naming.normalisers, *naming.normalisers.values()}
+    for name in tensors:
         if name in naming.keys:
             continue
-        reasons = (naming.dialect.ignored or {}).items()
-        known = next((reason for pattern, reason in reasons if fullmatch(pattern, own)), None)
-        ledger.unused[name] = known or "no part of such a network"
+        if name in normaliser:
+            ledger.unused[name] = "normalises the images: taken as the preprocessing"
+        elif name in naming.own_head:
+            ledger.unused[name] = "its own classifier, more than one linear layer"
+        else:
+            ledger.unused[name] = naming.known.get(name, "no part of such a network")
 
 
 def _fold_biases(found: dict[str, Tensor], spec: ModelSpec, ledger: Ledger) -> None:
@@ -108,7 +121,7 @@ def _fold_biases(found: dict[str, Tensor], spec: ModelSpec, ledger: Ledger) -> N
             ledger.derived[mean] = f"{ledger.matched.pop(mean)} - {ledger.matched.pop(bias)}"
 
 
-def _fill(found: dict[str, Tensor], spec: ModelSpec, ledger: Ledger) -> None:
+def _fill(found: dict[str, Tensor], naming: Naming, spec: ModelSpec, ledger: Ledger) -> None:
     """Add what is zero or one where the file has nothing."""
     free = {f"{conv}.bias" for conv in followed_by_norm(spec)}
     for key, shape in expected_shapes(spec).items():
@@ -117,8 +130,10 @@ def _fill(found: dict[str, Tensor], spec: ModelSpec, ledger: Ledger) -> None:
         if key.endswith("num_batches_tracked"):
             found[key] = torch.zeros((), dtype=torch.int64)
             ledger.derived[key] = COUNTERS
-        elif key in free:
-            found[key] = torch.zeros(shape)
+        elif key in free or (is_head(key) and key.endswith(".bias") and naming.has_head):
+            found[key] = torch.zeros(
+                found[f"{key.removesuffix('.bias')}.weight"].shape[0] if is_head(key) else shape
+            )
             ledger.derived[key] = "0: the file has no bias there"
         elif key.endswith(".weight") and key.removesuffix("weight") + "running_mean" in found:
             found[key] = torch.ones(shape)

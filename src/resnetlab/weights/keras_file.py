@@ -25,6 +25,7 @@ _MOST_UNPACKED, _MOST_RATIO = 2**26, 100
 _LEAVES = {
     1: ("kernel",),
     2: ("kernel", "bias"),
+    3: ("mean", "variance", "count"),  # of a Normalization layer
     4: ("gamma", "beta", "moving_mean", "moving_variance"),
 }
 

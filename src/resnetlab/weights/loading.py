@@ -1,9 +1,11 @@
 """load_weights: a foreign file into a network of ours, with nothing silent."""
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from resnetlab.errors import CheckpointError, ResnetlabError, UsageError
@@ -11,10 +13,12 @@ from resnetlab.models import ResNet, create_model
 from resnetlab.plaindata import to_plain
 from resnetlab.spec import ModelSpec
 from resnetlab.weights.adapting import Head, fit_channels, fit_head
+from resnetlab.weights.architecture import CONFIG, heed
 from resnetlab.weights.converting import convert
 from resnetlab.weights.hub import locate
 from resnetlab.weights.label_names import names_beside
 from resnetlab.weights.naming import COMPUTES, NEARLY, InputFacts, Naming
+from resnetlab.weights.normalisers import own_normalisation
 from resnetlab.weights.preprocessings import beside
 from resnetlab.weights.published import told_by_name
 from resnetlab.weights.reading import WeightFile, read_weight_file
@@ -39,27 +43,83 @@ class OpenedWeights:
     """Of the logits, if they lie beside the file."""
 
 
-def open_weights(path: Path | str) -> OpenedWeights:
+def open_weights(
+    path: Path | str,
+    *,
+    prefix: str | None = None,
+    ignore: Sequence[str] = (),
+    knobs: Mapping[str, object] | None = None,
+) -> OpenedWeights:
     """Read a weight file and recognise the network that it holds.
 
     Args:
         path: A file, a folder of the Hugging Face hub's form, a TensorFlow checkpoint's prefix, or a
             name of published weights (`hub.locate`): "hf:timm/resnet50.a1_in1k".
+        prefix: Where in the file the network lies, where it holds several: "encoder_q".
+        ignore: Patterns of names, as "projection_head.*", that are no part of the network.
+        knobs: What the file does not tell of its network: {"stride_on": "first"}.
 
     Raises:
-        UsageError: If the file is not there, or an extra is missing.
-        CheckpointError: If the file is damaged, holds no network of ours, or cannot be downloaded.
+        UsageError: If the file is not there, an extra is missing, no network lies under the prefix, or
+            the file tells otherwise what `knobs` says.
+        CheckpointError: If the file is damaged, holds no network of ours or several, what lies beside
+            it says so, or it cannot be downloaded.
     """
-    path = locate(path)
-    file = read_weight_file(path)
+    name, path = path, locate(path)
+    file = read_weight_file(path, prefix or "")
+    tensors = file.tensors
+
+    def are_alike(names: Mapping[str, str]) -> bool:
+        return bool(names) and all(torch.equal(tensors[a], tensors[b]) for a, b in names.items())
+
     try:
-        naming = recognise(shapes_of(file.tensors))
+        told = heed(name, path, file.told)
+        naming = recognise(shapes_of(tensors), prefix=prefix, ignore=ignore, are_alike=are_alike)
+        naming = set_knobs(naming, told.knobs, where=CONFIG)
+        naming = set_knobs(naming, knobs or {})
     except (CheckpointError, UsageError) as error:
         raise _at(path, error) from error
-    by_name, told = told_by_name(path, naming.preprocessing)
+    by_name, remark = told_by_name(path, naming.preprocessing)
     preprocessing, note = beside(path, by_name)
+    notes = [*naming.remarks, remark, note]
+    if (inside := own_normalisation(tensors, naming.normalisers, preprocessing)) is not None:
+        preprocessing = inside
+        notes[-1] = f"the images' mean and std are those in the file: {', '.join(naming.normalisers)}"
+    elif naming.normalisers:
+        more = (*naming.normalisers, *naming.normalisers.values())
+        naming = replace(naming, normalisers={}, besides=(*naming.besides, *more))
+    notes += [
+        f"{text}, a name that is not known: taken is what names and shapes tell" for text in told.unknown
+    ]
     names, named = names_beside(path, naming)
-    return OpenedWeights(path, file, naming, preprocessing, tuple(filter(None, (told, note, named))), names)
+    notes.append(named)
+    return OpenedWeights(path, file, naming, preprocessing, tuple(filter(None, notes)), names)
+
+
+def set_knobs(naming: Naming, knobs: Mapping[str, object], where: str = "") -> Naming:
+    """Return the naming with the network as these knobs have it, which the file leaves open.
+
+    Args:
+        naming: What was recognised.
+        knobs: Their values.
+        where: What says so; empty if it is the user.
+
+    Raises:
+        UsageError: If there is no such knob, or the file tells it.
+    """
+    changed = {knob: value for knob, value in knobs.items() if getattr(naming.spec, knob, None) != value}
+    spec = naming.spec.with_(**changed)  # of a knob that is none: an error
+    told = [knob for knob in changed if knob not in naming.dialect.open_knobs and not where]
+    if told:
+        can = ", ".join(sorted(naming.dialect.open_knobs)) or "nothing"
+        raise UsageError(
+            f"the file tells {', '.join(told)}: it holds {describe_spec(naming.spec)}",
+            hint=f"What it leaves open, and what can be said: {can}.",
+        )
+    assumed = {knob: text for knob, text in naming.assumed.items() if knob not in knobs}
+    texts = ", ".join(f"{knob}={value}" for knob, value in knobs.items())
+    remark = (f"{texts}, as {where} says" if where else f"{texts}, as asked",) if knobs else ()
+    return replace(naming, spec=spec, assumed=assumed, remarks=(*naming.remarks, *remark))
 
 
 def load_weights(
@@ -70,6 +130,9 @@ def load_weights(
     class_names: Sequence[str] = (),
     file_class_names: Sequence[str] = (),
     adapt_channels: bool = False,
+    prefix: str | None = None,
+    ignore: Sequence[str] = (),
+    knobs: Mapping[str, object] | None = None,
 ) -> tuple[dict[str, Tensor], WeightsReport]:
     """Return a state dict that `load_state_dict` takes whole, and what became of every tensor.
 
@@ -84,6 +147,9 @@ def load_weights(
         class_names: The network's, for keep-shared.
         file_class_names: The file's, for keep-shared.
         adapt_channels: Let the first convolution be summed or repeated for images of other channels.
+        prefix: As for `open_weights`.
+        ignore: As for `open_weights`.
+        knobs: As for `open_weights`.
 
     Raises:
         UsageError: If the arguments do not allow it, the file is not there, or an extra is missing.
@@ -92,7 +158,7 @@ def load_weights(
     if head not in _HEADS:
         raise UsageError(f"head is one of {', '.join(_HEADS)}, got {head!r}")
     return fit_weights(
-        open_weights(path),
+        open_weights(path, prefix=prefix, ignore=ignore, knobs=knobs),
         model_or_spec,
         head=head,
         class_names=class_names,
@@ -116,6 +182,8 @@ def fit_weights(
     naming = opened.naming
     spec = given or naming.spec
     try:
+        if head == "strict":
+            _refuse_more(naming)
         compared = _compare(naming, spec)
         converted = convert(opened.file.tensors, naming, spec)
         initial = _initial(model, spec)
@@ -147,6 +215,46 @@ def fit_weights(
     return {key: converted.tensors[key] for key in initial}, report
 
 
+def _refuse_more(naming: Naming) -> None:
+    """Raise if the file holds more than the network, which may compute something.
+
+    Raises:
+        CheckpointError: If so, naming the groups of tensors.
+    """
+    if naming.own_head:
+        raise CheckpointError(
+            f"its classifier is not one linear layer that reads the features: {_few(naming.own_head)}",
+            hint="`finetune` puts a new classifier on its body (head=reset in Python). What of these the"
+            " network does without: --ignore 'NAME.*', ignore=['NAME.*'] in Python.",
+        )
+    if naming.besides:
+        groups: dict[str, int] = {}
+        for name in naming.besides:
+            groups[_group(name)] = groups.get(_group(name), 0) + 1
+        told = [f"{group} ({count} tensor{'s' * (count > 1)})" for group, count in groups.items()]
+        flags = " ".join(f"--ignore '{group}'" for group in [*groups][:_MOST])
+        raise CheckpointError(
+            f"besides the whole network it holds {_few(told)}",
+            hint=f"If the network's answers do without: {flags} (in Python ignore=[...]). `finetune` leaves"
+            " them out by itself.",
+        )
+
+
+_MOST = 4
+
+
+def _few(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
+    return ", ".join(names[:_MOST]) + more
+
+
+def _group(name: str) -> str:
+    """Return the pattern of names such as this: projection_head.* for projection_head.0.weight."""
+    name = re.sub(r"^((module|model|net|network)\.)+", "", name)
+    first = re.match(r"[^./]+[./]", name)
+    return f"{first[0]}*" if first else name
+
+
 def _initial(model: ResNet | None, spec: ModelSpec) -> Mapping[str, Tensor]:
     """Return the state from which the network starts, on the CPU."""
     if model is None or any(tensor.is_meta for tensor in model.state_dict().values()):
@@ -161,7 +269,10 @@ def _compare(naming: Naming, spec: ModelSpec) -> list[str]:
         CheckpointError: If they are two networks.
     """
     own, theirs = to_plain(spec), to_plain(naming.spec)
-    notes = [naming.dialect.note] if naming.dialect.note and spec == naming.spec else []
+    notes = []
+    if spec == naming.spec:
+        notes += [naming.dialect.note] if naming.dialect.note else []
+        notes += [_assumed(naming)] if naming.assumed else []
     knobs = [knob for knob in (*_SHAPES, *COMPUTES) if own[knob] != theirs[knob]]
     wrong = [knob for knob in knobs if knob not in naming.dialect.open_knobs]
     if wrong:
@@ -177,6 +288,14 @@ def _compare(naming: Naming, spec: ModelSpec) -> list[str]:
         else:
             notes.append(f"not exact: the file's network has {knob} {theirs[knob]}, yours {own[knob]}")
     return notes
+
+
+def _assumed(naming: Naming) -> str:
+    """Return what was taken where names and shapes do not tell."""
+    return (
+        f"Names and shapes do not tell all; taken is: {', '.join(naming.assumed.values())}."
+        f" If it is otherwise, say {', '.join(naming.assumed)} (--set KNOB=VALUE)."
+    )
 
 
 def _at(path: Path, error: ResnetlabError) -> ResnetlabError:

@@ -26,8 +26,6 @@ class Measured:
     unit: Literal["basic", "bottleneck"]
     projections: tuple[tuple[int, int], ...]
     """(stage, unit) of each projection."""
-    classes: int | None
-    """None where there is no classifier."""
 
     def shortcut(self) -> str | None:
         """Return the knob `shortcut` that has these projections; none where no shape changes."""
@@ -50,8 +48,6 @@ class Measured:
             "out_channels": self.out_channels,
             "unit": self.unit,
         }
-        if self.classes is not None:
-            changes["classes"] = self.classes
         return spec.with_(**changes | more)
 
 
@@ -84,7 +80,6 @@ def measure(shapes: Shapes) -> Measured:
             raise CheckpointError(f"the first unit of stage {stage + 1} lacks convolutions")
         if any(len(first.get(f"conv{i}.weight", (0,) * 4)) != 4 for i in (1, 2, 3)):
             raise CheckpointError(f"the first unit of stage {stage + 1} has convolutions without four axes")
-    head = shapes.get("head.fc.weight" if is_pre else "fc.weight")
     return Measured(
         is_pre=is_pre,
         in_channels=stem[1],
@@ -95,7 +90,6 @@ def measure(shapes: Shapes) -> Measured:
         out_channels=tuple(first.get(last, (0,))[0] for first in firsts),
         unit="bottleneck" if is_bottleneck else "basic",
         projections=tuple(sorted(at for at, unit in units.items() if _is_projected(unit))),
-        classes=head[0] if head else None,
     )
 
 

@@ -1,7 +1,7 @@
 """What a foreign naming is, and what a file turns out to be: a naming, a network, a preprocessing."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from resnetlab.layers import Conv, Linear, Norm
@@ -21,6 +21,8 @@ COMPUTES = (
     "first_unit_bare",
     "padding",
     "act_slope",
+    "stem_stride",
+    "stem_pool",
 )
 """Knobs that change what a network computes with the same numbers."""
 NEARLY = ("bn_eps", "max_pool")
@@ -60,15 +62,19 @@ class InputFacts:
 class Match:
     """A naming's reading of a file: which of its names is which of ours, and which network it is.
 
-    `keys` maps their names to ours. Shapes are in the file's layout.
+    Shapes are in the file's layout. The classifier is found by `heads.find_head`.
     """
 
     keys: Mapping[str, str]
+    """Their names of the body's tensors to ours."""
     spec: ModelSpec
+    """With the classes of the catalog's network."""
     preprocessing: InputFacts
+    assumed: Mapping[str, str] = field(default_factory=dict)
+    """Knobs that names and shapes do not tell, with what is taken, in words."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dialect:
     """One foreign naming."""
 
@@ -79,6 +85,14 @@ class Dialect:
     """Of kernels and matrices: (out, in, h, w) and (out, in), or (h, w, in, out) and (in, out)."""
     match: Callable[[Shapes], Match | None]
     """Reads names and shapes, prefixes removed; None if the naming is another."""
+    anchor: str
+    """Pattern of a name that such a network has: what stands before it is the prefix of all."""
+    body: str
+    """Pattern of the names that the body has, or another network's body has in its place."""
+    suffix: str = ""
+    """What ends every name."""
+    also: str = ""
+    """A name that must stand under the same prefix; empty if the anchor is enough."""
     open_knobs: frozenset[str] = frozenset()
     """What the network computes and neither names nor shapes tell."""
     ignored: Mapping[str, str] | None = None
@@ -104,7 +118,19 @@ class Naming:
     prefixes: tuple[str, ...]
     """Removed before the names were read."""
     has_head: bool
-    """The classifier is there."""
+    """The classifier is there, as one linear layer."""
+    own_head: tuple[str, ...] = ()
+    """Their full names of a classifier that is anything else."""
+    besides: tuple[str, ...] = ()
+    """Their full names of what else the file holds, and nobody knows what it computes."""
+    known: Mapping[str, str] = field(default_factory=dict)
+    """Their full names of what is no part of the network, with what it is."""
+    normalisers: Mapping[str, str] = field(default_factory=dict)
+    """Their full names of means of the images to those of the standard deviations."""
+    assumed: Mapping[str, str] = field(default_factory=dict)
+    """As in `Match`."""
+    remarks: tuple[str, ...] = ()
+    """What else to say of how the file was read."""
 
     @property
     def name(self) -> str:

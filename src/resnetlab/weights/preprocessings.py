@@ -33,6 +33,8 @@ KERAS_TF = replace(KERAS_CAFFE, mean=(127.5,) * 3, std=(127.5,) * 3)
 OFFICIAL_IMAGENET = replace(KERAS_CAFFE, mean=(123.68, 116.78, 103.94), interpolation="tf-bilinear")
 # official/r1/resnet/cifar10_main.py and research/resnet/cifar_input.py; the range does not matter.
 PER_IMAGE = InputFacts(normalise="per-image", pixel_range=255)
+# keras-team/keras, examples/cifar10_resnet.py: x / 255 less the training images' mean image.
+KERAS_EXAMPLE = InputFacts(normalise="per-pixel-mean", pixel_range=1)
 # chao-ji/tf-resnet-cifar10, dataset.py.
 CHAOJI = InputFacts(normalise="per-pixel-mean", pixel_range=255)
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from resnetlab.errors import CheckpointError, UsageError
-from resnetlab.weights.bundle import read_bundle
+from resnetlab.weights.bundle import is_first_format, read_bundle
 from resnetlab.weights.keras_file import read_keras
 from resnetlab.weights.pickled import read_pickled
 
@@ -87,6 +87,12 @@ def read_weight_file(path: Path, prefix: str = "") -> WeightFile:
         return WeightFile(found.tensors, found.kind, found.notes, found.told)
     if start[8:9] == b"{" or path.suffix == ".safetensors":
         return WeightFile(_read_safetensors(path), "safetensors")
+    if is_first_format(path):
+        raise CheckpointError(
+            f"{path}: is a checkpoint of TensorFlow's first format, one file without an .index beside it",
+            hint="Write it anew in TensorFlow: r = tf.train.load_checkpoint(FILE); numpy.savez('NEW.npz',"
+            " **{name: r.get_tensor(name) for name in r.get_variable_to_shape_map()}).",
+        )
     looks, hint = _looks(start, path)
     raise CheckpointError(f"{path}: {looks}, not a weight file", hint=hint or _HINT)
 
@@ -99,6 +105,9 @@ def _bundle_prefix(path: Path) -> Path | None:
         for line in state.read_text(errors="replace").splitlines():
             if line.startswith("model_checkpoint_path:"):
                 return path / Path(line.partition('"')[2].rpartition('"')[0]).name
+    saved = path.parent if path.name in ("saved_model.pb", "keras_metadata.pb") else path
+    if (saved / "variables" / "variables.index").is_file():  # a SavedModel
+        return saved / "variables" / "variables"
     return path if not path.is_dir() and path.with_name(f"{path.name}.index").is_file() else None
 
 

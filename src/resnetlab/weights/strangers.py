@@ -15,7 +15,13 @@ _SIGNS = (
     (r"layer\d\.\d+\.attn\..*", "a ResNet with attention"),
     (r"layer\d\.\d+\.bn2\.conv\d?\..*|layer\d\.\d+\.convs\..*", "a Res2Net"),
     (r"layer\d\.\d+\.downsample\.2\..*", "a ResNet with another shortcut"),
-    (r"resnet\.embedder\..*|embedder\.embedder\..*", "a ResNet in the names of Hugging Face's transformers"),
+    (r"layer\d\.\d+\.(ca|sa|cbam|attention|ChannelGate|SpatialGate)\b.*", "a CBAM ResNet (attention)"),
+    (r"layer\d\.\d+\.(fc\d?|avg_?pool)\..*", "an SE-ResNet (squeeze and excitation)"),
+    (r"layer\d\.\d+\.bn\d\.(IN|BN)\..*", "an IBN-ResNet (instance normalisation)"),
+    (
+        r"(.*\.)?(\w*fake_quant\w*|_packed_params|zero_point|activation_post_process\w*)(\..*)?",
+        "a quantised network",
+    ),
     (r"resnet_v[12]_\d+/block1/.*", "a ResNet of TF-Slim"),
     (r"(.*\.)?cls_token|blocks\.\d+\.attn\..*|encoder_layer.*|.*encoder\.layers\..*", "a Vision Transformer"),
     (r"layers\.\d+\.blocks\.\d+\.attn\..*|features\.\d\.\d+\.attn\..*", "a Swin Transformer"),
@@ -43,10 +49,30 @@ def describe(shapes: Shapes) -> str:
         found = next((name for name in shapes if re.fullmatch(pattern, name)), None)
         if found is not None:
             return f"{words} ({found})"
+    if (found := dilated(shapes)) is not None:
+        return found
     for name, shape in shapes.items():
         branch = re.fullmatch(r"layer\d\.\d+\.conv2\.weight", name)
         if branch and len(shape) == 4 and f"{name[:-13]}.conv3.weight" in shapes and shape[1] != shape[0]:
             return f"a ResNeXt ({name}: {shape[0] // shape[1]} groups)"
+    norms = [
+        name for name in shapes if re.fullmatch(r"(layer1\.0\.bn1|bn1|layer1\.0\.norm1|norm1)\.weight", name)
+    ]
+    if norms and not any("running_" in name for name in shapes):
+        return f"a ResNet with group or layer normalisation ({norms[0]}: no running statistics)"
+    own, given = shapes.get("layer2.0.bn1.weight", ()), shapes.get("layer2.0.conv1.weight", ())
+    if len(given) == 4 and own == (given[1],) and given[0] != given[1]:
+        return "a pre-activation ResNet in torchvision's names (layer2.0.bn1 has its input's channels)"
     if "stages.0.blocks.0.norm1.weight" in shapes and not any("running_mean" in name for name in shapes):
         return "a Big Transfer ResNet (group normalisation: no running statistics)"
     return ""
+
+
+def dilated(shapes: Shapes) -> str | None:
+    """Return what a segmentation network is, whose ResNet has the names of one that is not dilated."""
+    pattern = r"(.*[./])?(aspp\w*|ppm|psp\w*|decode_head|(classifier|decoder)\.\d\.convs)[./].*"
+    first = r"(.*\.)?(aux_)?classifier\.0\.weight"
+    for name, shape in shapes.items():
+        if re.fullmatch(pattern, name) or (re.fullmatch(first, name) and shape[2:] == (3, 3)):
+            return f"a segmentation network ({name}), whose ResNet is dilated in its last stages"
+    return None

@@ -4,19 +4,29 @@ import re
 
 from resnetlab.weights.measure import measure, to_torch_shapes
 from resnetlab.weights.naming import Dialect, Match, Shapes
-from resnetlab.weights.namings.torch_names import OPEN, base_network
-from resnetlab.weights.preprocessings import AKAMASTER, KUANGLIU
+from resnetlab.weights.namings.torch_names import (
+    BODY,
+    OPEN,
+    POST_ANCHOR,
+    assumptions,
+    base_network,
+    has_shortcut_names,
+)
+from resnetlab.weights.preprocessings import AKAMASTER, KUANGLIU, UNTOLD
 
 
 def _match(shapes: Shapes) -> Match | None:
-    if "linear.weight" not in shapes or "layer1.0.conv1.weight" not in shapes:
+    if not has_shortcut_names(shapes) or "layer1.0.conv1.weight" not in shapes:
         return None
-    keys = {name: re.sub(r"^linear\.", "fc.", name.replace(".shortcut.", ".downsample.")) for name in shapes}
+    keys = {name: name.replace(".shortcut.", ".downsample.") for name in shapes if re.fullmatch(BODY, name)}
     ours = to_torch_shapes(keys, shapes, "torch")
     measured = measure(ours)
     # akamaster's networks have the three stages of CIFAR, kuangliu's the four of ImageNet.
     facts = AKAMASTER if len(measured.blocks) == 3 else KUANGLIU
-    return Match(keys, base_network(measured, ours), facts)
+    if "linear.weight" not in shapes:  # somebody else's, who took the shortcut's name over
+        facts = UNTOLD
+    spec = base_network(measured, ours)
+    return Match(keys, spec, facts, assumptions(spec))
 
 
 AKAMASTER_NAMES = Dialect(
@@ -24,5 +34,7 @@ AKAMASTER_NAMES = Dialect(
     "akamaster's and kuangliu's CIFAR networks",
     "torch",
     _match,
+    POST_ANCHOR,
+    BODY,
     open_knobs=OPEN,
 )

@@ -15,9 +15,9 @@ from resnetlab.weights.preprocessings import CHAOJI
 
 _UNIT_TF1 = re.compile(r"block(\d)/unit_(\d{1,6})/unit_fn_v2/(.+)")
 _PARTS_TF1 = {"preact": "norm1", "conv1": "conv1", "conv1/BatchNorm": "norm2", "conv2": "conv2"}
-_FIXED_TF1 = {"init_conv": "stem.conv", "postnorm": "norm", "logits": "head.fc"}
+_FIXED_TF1 = {"init_conv": "stem.conv", "postnorm": "norm"}
 _UNIT_TF2 = re.compile(r"_block(\d)/layer(?:_with_weights)?-(\d{1,6})/_(bn|conv)([12])")
-_FIXED_TF2 = {"_init_conv": "stem.conv", "_final_bn": "norm", "_final_conv": "head.fc"}
+_FIXED_TF2 = {"_init_conv": "stem.conv", "_final_bn": "norm"}
 _VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
 
 NOTE = "A plain network has the same names: taken is the residual one unless the network given is plain."
@@ -65,6 +65,8 @@ CHAOJI_TF1 = Dialect(
     "chao-ji's trainer for TensorFlow 1",
     "tensorflow",
     _reader("block1/unit_1/unit_fn_v2/preact/beta", _tf1, "chaoji_resnet", ""),
+    "block1/unit_1/unit_fn_v2/preact/beta",
+    r"(init_conv|block\d|postnorm)/.*",
     open_knobs=frozenset({"shortcut"}),
     ignored=IGNORED,
     note=NOTE,
@@ -74,6 +76,9 @@ CHAOJI_TF2 = Dialect(
     "chao-ji's trainer for TensorFlow 2",
     "tensorflow",
     _reader("_init_conv/kernel", _tf2, "chaoji_tf2_resnet", _VALUE),
+    re.escape(f"_init_conv/kernel{_VALUE}"),
+    r"(_init_conv|_block\d|_final_bn)/(?!.*/\.OPTIMIZER_SLOT/).*",
+    suffix=_VALUE,
     open_knobs=frozenset({"shortcut"}),
     ignored={
         rf".*/\.OPTIMIZER_SLOT/.*{re.escape(_VALUE)}": "the optimizer's",

@@ -19,12 +19,13 @@ EPS = 1.001e-5
 EPS_OLD = 1e-3  # the layer's default
 MOMENTUM = 0.01  # of the layer: a decay of .99
 
+_BODY = r"(conv\d(_block\d+)?_\w+|post_bn)/\w+"
 _LAYER = re.compile(r"conv([2-9])_block(\d{1,6})_(?:(preact)_bn|([0-3])_(conv|bn))")
 _OLD = re.compile(r"(res|bn)([2-9])([a-z])_branch(?:2([abc])|(1))")
 
 
 def _v1(name: str) -> str | None:
-    fixed = {"conv1_conv": "conv1", "conv1_bn": "bn1", "predictions": "fc", "probs": "fc"}
+    fixed = {"conv1_conv": "conv1", "conv1_bn": "bn1"}
     if name in fixed:
         return fixed[name]
     match = _LAYER.fullmatch(name)
@@ -37,7 +38,7 @@ def _v1(name: str) -> str | None:
 
 
 def _old(name: str) -> str | None:
-    fixed = {"conv1": "conv1", "bn_conv1": "bn1", "fc1000": "fc"}
+    fixed = {"conv1": "conv1", "bn_conv1": "bn1"}
     if name in fixed:
         return fixed[name]
     match = _OLD.fullmatch(name)
@@ -51,7 +52,7 @@ def _old(name: str) -> str | None:
 
 
 def _v2(name: str) -> str | None:
-    fixed = {"conv1_conv": "stem.conv", "post_bn": "norm", "predictions": "head.fc", "probs": "head.fc"}
+    fixed = {"conv1_conv": "stem.conv", "post_bn": "norm"}
     if name in fixed:
         return fixed[name]
     match = _LAYER.fullmatch(name)
@@ -101,12 +102,13 @@ def _reader(
             return None
         keys = {name: ours for name in shapes if (ours := rename_leaf(name, rename)) is not None}
         measured = measure(to_torch_shapes(keys, shapes, "tensorflow"))
-        return Match(keys, measured.apply(network(_depth(measured))), preprocessing)
+        return Match(keys, measured.apply(network(depth_of(measured))), preprocessing)
 
     return match
 
 
-def _depth(measured: Measured) -> int:
+def depth_of(measured: Measured) -> int:
+    """Return the depth that has such stages, or 50."""
     known: dict[tuple[int, ...], int] = {
         imagenet.BLOCKS[depth]: depth for depth in imagenet.BOTTLENECK_DEPTHS
     }
@@ -118,6 +120,8 @@ KERAS_V1 = Dialect(
     "Keras Applications' ResNet",
     "tensorflow",
     _reader("conv1_bn", _v1, keras_v1_spec, KERAS_CAFFE),
+    "conv1_bn/gamma",
+    _BODY,
     is_bgr=True,
 )
 KERAS_OLD = Dialect(
@@ -125,6 +129,8 @@ KERAS_OLD = Dialect(
     "Keras Applications' ResNet50 of before 2019",
     "tensorflow",
     _reader("bn2a_branch2a", _old, lambda depth: keras_v1_spec(depth, EPS_OLD), KERAS_CAFFE),
+    "bn2a_branch2a/gamma",
+    r"(conv1|bn_conv1|(res|bn)\d\w+)/\w+",
     is_bgr=True,
     note="Versions of Keras before 2.2 pooled without padding (55x55 maps); taken is the padded pool.",
 )
@@ -133,4 +139,6 @@ KERAS_V2 = Dialect(
     "Keras Applications' ResNetV2",
     "tensorflow",
     _reader("conv2_block1_preact_bn", _v2, keras_v2_spec, KERAS_TF),
+    "conv2_block1_preact_bn/gamma",
+    _BODY,
 )

@@ -12,10 +12,11 @@ Pairs = Iterator[tuple[str, str]]
 
 def keras_layers(spec: ModelSpec) -> tuple[tuple[str, str], ...]:
     """Return (their layer, ours) of a bottleneck network, as `model.layers` of Keras has them."""
-    return tuple(_v2(spec.blocks) if spec.order == "pre" else _v1(spec.blocks))
+    return tuple(v2_layers(spec.blocks) if spec.order == "pre" else v1_layers(spec.blocks))
 
 
-def _v1(blocks: tuple[int, ...]) -> Pairs:
+def v1_layers(blocks: tuple[int, ...]) -> Pairs:
+    """Give (their layer, ours) of Keras' ResNet with so many units a stage, in Keras' order."""
     yield from (("conv1_conv", "conv1"), ("conv1_bn", "bn1"))
     for stage, count in enumerate(blocks, 1):
         for unit in range(count):
@@ -32,7 +33,8 @@ def _v1(blocks: tuple[int, ...]) -> Pairs:
     yield "predictions", "fc"
 
 
-def _v2(blocks: tuple[int, ...]) -> Pairs:
+def v2_layers(blocks: tuple[int, ...]) -> Pairs:
+    """Give (their layer, ours) of Keras' ResNetV2, in Keras' order."""
     yield "conv1_conv", "stem.conv"
     for stage, count in enumerate(blocks):
         for unit in range(count):

@@ -20,3 +20,9 @@ def rename_leaf(name: str, translate: Callable[[str], str | None]) -> str | None
     layer, _, leaf = name.rpartition("/")
     ours = translate(layer)
     return f"{ours}.{_LEAVES[leaf]}" if ours is not None and leaf in _LEAVES else None
+
+
+def split_leaf(name: str) -> tuple[str, str]:
+    """Return the layer of LAYER/LEAF or LAYER.LEAF as it is called, and the leaf in our words."""
+    layer, _, leaf = name.rpartition("/" if "/" in name else ".")
+    return layer, _LEAVES.get(leaf, leaf)

@@ -21,6 +21,7 @@ IGNORED = {
     r".*/(Adam|Adam_1|RMSProp|ExponentialMovingAverage)": "the optimizer's",
     r"beta[12]_power": "the optimizer's",
 }
+_BODY = r"(conv2d|batch_normalization)(_\d+)?/\w+"
 _CONV = re.compile(r"conv2d(?:_\d+)?/kernel")
 
 
@@ -28,13 +29,12 @@ def _match(shapes: Shapes, *, is_imagenet: bool) -> Match | None:
     stem = shapes.get("conv2d/kernel", ())
     if len(stem) != 4 or is_imagenet != (stem[0] == 7) or "batch_normalization/gamma" not in shapes:
         return None
+    if "conv2d/bias" in shapes:  # Keras calls its layers so too, and its convolutions have biases
+        return None
     convs = sum(_CONV.fullmatch(name) is not None for name in shapes)
     norms = sum(name.startswith("batch_normalization") and name.endswith("/gamma") for name in shapes)
     spec = _network(convs, norms, is_imagenet=is_imagenet)
-    changes: dict[str, object] = {"in_channels": stem[2]}
-    if len(shapes.get("dense/bias", ())) == 1:
-        changes["classes"] = shapes["dense/bias"][0]
-    spec = spec.with_(**changes)
+    spec = spec.with_(in_channels=stem[2])
     layers = dict(official_layers(spec.plan()))
     keys = {name: ours for name in shapes if (ours := rename_leaf(name, layers.get)) is not None}
     return Match(keys, spec, _preprocessing(is_imagenet=is_imagenet))
@@ -68,7 +68,6 @@ def official_layers(plan: Plan) -> Iterator[tuple[str, str]]:
         if isinstance(layer, Conv | Norm):
             yield f"{kind}_{counts[kind]}" if counts[kind] else kind, path
             counts[kind] += 1
-    yield "dense", plan.tail[-1].name
 
 
 def _in_order_of_making(plan: Plan) -> Iterator[tuple[str, Layer]]:
@@ -84,6 +83,8 @@ OFFICIAL = Dialect(
     "the official TensorFlow ResNet",
     "tensorflow",
     lambda shapes: _match(shapes, is_imagenet=True),
+    "conv2d/kernel",
+    _BODY,
     ignored=IGNORED,
 )
 OFFICIAL_CIFAR = Dialect(
@@ -91,5 +92,7 @@ OFFICIAL_CIFAR = Dialect(
     "the official TensorFlow ResNet for CIFAR-10",
     "tensorflow",
     lambda shapes: _match(shapes, is_imagenet=False),
+    "conv2d/kernel",
+    _BODY,
     ignored=IGNORED,
 )

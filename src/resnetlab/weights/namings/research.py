@@ -16,7 +16,7 @@ _PARTS = [
     (r"sub([23])/bn\1", r"norm\1"),
     (r"sub_add/project", "downsample.conv"),
 ]
-_FIXED = {"init/init_conv": "stem.conv", "unit_last/final_bn": "norm", "logit": "head.fc"}
+_FIXED = {"init/init_conv": "stem.conv", "unit_last/final_bn": "norm"}
 
 
 def _rename(name: str) -> str | None:
@@ -39,7 +39,7 @@ def _match(shapes: Shapes) -> Match | None:
     name = f"resnet{2 + 6 * count}" if is_basic else f"bottleneck{2 + 9 * count}"
     if is_basic and (count, measured.widths) == (4, (160, 320, 640)):
         name = "wrn28_10"
-    data = "cifar100_" if measured.classes == 100 else ""
+    data = "cifar100_" if shapes.get("logit/biases") == (100,) else ""
     return Match(keys, measured.apply(model_spec(f"tfresearch_{data}{name}")), PER_IMAGE)
 
 
@@ -48,5 +48,7 @@ RESEARCH = Dialect(
     "tensorflow/models research/resnet",
     "tensorflow",
     _match,
+    "init/init_conv/DW",
+    r"(init|unit_\w+)/(?!.*/(Momentum|Adam|Adam_1|RMSProp|ExponentialMovingAverage)$).*",
     ignored=IGNORED,
 )

@@ -1,5 +1,7 @@
 """torchvision's and timm's names, which are ours, and our own files."""
 
+import re
+
 from resnetlab.catalog import imagenet, model_spec
 from resnetlab.errors import CheckpointError, UsageError
 from resnetlab.spec import ModelSpec
@@ -40,6 +42,8 @@ def base_network(measured: Measured, shapes: Shapes) -> ModelSpec:
     if is_large and measured.stem_kernel != 7:
         more["stem"] = "small"
     stem_norm = "stem.norm.weight" if measured.is_pre else "bn1.weight"
+    if not is_large and is_bottleneck and not measured.is_pre:
+        more["stride_on"] = "3x3"  # bearpaw's and all that follow torchvision; the paper's is a knob
     more["stem_norm"] = stem_norm in shapes
     more["conv_bias"] = ("stem.conv.bias" if measured.is_pre else "conv1.bias") in shapes
     if measured.is_pre:
@@ -55,33 +59,65 @@ def base_network(measured: Measured, shapes: Shapes) -> ModelSpec:
         raise CheckpointError(f"no network of ours is like it: {error}") from error
 
 
+# The names of the body, and of what other networks have in its place or between its parts.
+BODY = (
+    r"(conv|bn|norm|gn|ln|layer|stem|stages?|blocks?|(p|leaky_?)?relu|act|downsample|shortcut|maxpool"
+    r"|ca|sa|se|cbam|attn|attention|non_?local|nl|inplanes|pre|post|group_?norm)\d*\..*"
+)
+
+
+def assumptions(spec: ModelSpec) -> dict[str, str]:
+    """Return what of a network in torch's names neither names nor shapes tell, with what is taken."""
+    is_large = spec.stem == "imagenet"
+    found = {
+        "stem_stride": f"its first convolution is {'7x7, stride 2' if is_large else '3x3, stride 1'}",
+        "stem_pool": "a 3x3/2 max pool follows" if is_large else "no max pool follows",
+    }
+    if spec.unit == "bottleneck":
+        where = "3x3, as torchvision's (v1.5)" if spec.stride_on == "3x3" else "first 1x1, as the paper's"
+        found["stride_on"] = f"a bottleneck strides on its {where}"
+    if spec.order == "pre" and not is_large:
+        found["order"] = "it is no original's variant (--model NAME, if it is one)"
+    return found
+
+
 def _match(shapes: Shapes, *, is_large: bool, is_pre: bool) -> Match | None:
-    if ("stem.conv.weight" if is_pre else "conv1.weight") not in shapes or "linear.weight" in shapes:
+    if ("stem.conv.weight" if is_pre else "conv1.weight") not in shapes or has_shortcut_names(shapes):
         return None
-    if not any(key.startswith("stages.0.blocks.0." if is_pre else "layer1.0.") for key in shapes):
-        return None
-    keys = {key: key for key in shapes}
+    keys = {key: key for key in shapes if re.fullmatch(BODY, key)}
     ours = to_torch_shapes(keys, shapes, "torch")
     measured = measure(ours)
     if is_large != (measured.stem_kernel == 7):
         return None
     facts = UNTOLD if not is_large else TIMM_RESNETV2 if is_pre else TORCHVISION
-    return Match(keys, base_network(measured, ours), facts)
+    spec = base_network(measured, ours)
+    return Match(keys, spec, facts, assumptions(spec))
 
+
+def has_shortcut_names(shapes: Shapes) -> bool:
+    """Return whether the names are those of kuangliu's kind: shortcut for downsample, linear for fc."""
+    return "linear.weight" in shapes or any(".shortcut." in name for name in shapes)
+
+
+POST_ANCHOR = r"layer1\.0\.conv1\.weight"
+_PRE_ANCHOR = r"stages\.0\.blocks\.0\.conv1\.weight"
 
 TORCHVISION_NAMES = Dialect(
     "torchvision",
     "torchvision's and timm's ResNets",
     "torch",
     lambda shapes: _match(shapes, is_large=True, is_pre=False),
+    POST_ANCHOR,
+    BODY,
     open_knobs=OPEN,
-    note="Names and shapes do not tell where a bottleneck strides: taken is torchvision's, the 3x3 (v1.5).",
 )
 TIMM_V2 = Dialect(
     "timm-resnetv2",
     "timm's resnetv2",
     "torch",
     lambda shapes: _match(shapes, is_large=True, is_pre=True),
+    _PRE_ANCHOR,
+    BODY,
     open_knobs=OPEN,
     note="Our own files have these names too: the images are taken to be timm's, of resnetv2_50.a1h_in1k.",
 )
@@ -92,6 +128,7 @@ RESNETLAB = Dialect(
     lambda shapes: (
         _match(shapes, is_large=False, is_pre=False) or _match(shapes, is_large=False, is_pre=True)
     ),
+    f"{POST_ANCHOR}|{_PRE_ANCHOR}",
+    BODY,
     open_knobs=OPEN,
-    note="Names and shapes do not tell the originals' variants apart: give the network if it is one.",
 )

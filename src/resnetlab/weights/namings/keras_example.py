@@ -1,0 +1,85 @@
+"""Keras' examples/cifar10_resnet.py, whose layers have no names but Keras' own: conv2d_7, dense_1.
+
+Their numbers are the order of making and begin anywhere: at none in a fresh process of tf.keras, at 1 in
+one of Keras 2.2, later in a process that made networks before. In a unit the branch comes before the
+projection, which has no BN; every convolution has a bias. Source: keras-team/keras, commit 08f8f0a.
+"""
+
+import re
+from collections.abc import Iterator
+
+from resnetlab.catalog import model_spec
+from resnetlab.errors import CheckpointError
+from resnetlab.layers import Conv, Layer, Norm
+from resnetlab.plan import Plan
+from resnetlab.weights.naming import Dialect, Match, Shapes
+from resnetlab.weights.namings.leaves import rename_leaf
+from resnetlab.weights.preprocessings import KERAS_EXAMPLE
+
+_LAYER = re.compile(r"(conv2d|batch_normalization)(?:_(\d{1,9}))?/(kernel|gamma)")
+
+
+def _numbered(shapes: Shapes, kind: str) -> list[str]:
+    """Return the layers of a kind in the order of making."""
+    found = {}
+    for name in shapes:
+        match = _LAYER.fullmatch(name)
+        if match and match[1] == kind:
+            found[int(match[2] or 0)] = name.rpartition("/")[0]
+    return [found[number] for number in sorted(found)]
+
+
+def _match(shapes: Shapes) -> Match | None:
+    convs, norms = _numbered(shapes, "conv2d"), _numbered(shapes, "batch_normalization")
+    if not convs or len(shapes.get(f"{convs[0]}/kernel", ())) != 4 or f"{convs[0]}/bias" not in shapes:
+        return None
+    size = shapes[f"{convs[0]}/kernel"]
+    version = next(
+        (v for v, per, more in ((1, 6, 3), (2, 9, 4)) if _is_version(convs, norms, per, more)), None
+    )
+    if version is None or size[:2] != (3, 3):
+        raise CheckpointError(
+            f"it is a Keras model whose layers are not named ({len(convs)} convolutions and"
+            f" {len(norms)} batch normalisations, called conv2d_7 and the like), and Keras' example for"
+            " CIFAR-10, whose layers have no names either, is none of such numbers"
+        )
+    depth = len(convs) - (1 if version == 1 else 2)
+    spec = model_spec(f"keras_resnet{depth}v{version}").with_(in_channels=size[2])
+    places = list(keras_example_places(spec.plan()))
+    ours = {
+        **dict(zip(convs, (path for path, layer in places if isinstance(layer, Conv)), strict=True)),
+        **dict(zip(norms, (path for path, layer in places if isinstance(layer, Norm)), strict=True)),
+    }
+    keys = {name: key for name in shapes if (key := rename_leaf(name, ours.get)) is not None}
+    return Match(keys, spec, KERAS_EXAMPLE)
+
+
+def _is_version(convs: list[str], norms: list[str], per_stage_unit: int, more: int) -> bool:
+    """Return whether the counts are those of a version: 6n + 3 and 6n + 1, or 9n + 4 and 9n + 1."""
+    count, rest = divmod(len(convs) - more, per_stage_unit)
+    return count > 0 and rest == 0 and len(norms) == per_stage_unit * count + 1
+
+
+def keras_example_places(plan: Plan) -> Iterator[tuple[str, Layer]]:
+    """Give every layer with its path, in the order of making."""
+    yield from ((layer.name, layer) for layer in plan.stem)
+    for unit in plan.units:
+        for layer in (*unit.before, *unit.branch, *(unit.shortcut or ()), *unit.after):
+            yield f"{unit.name}.{layer.name}", layer
+    yield from ((layer.name, layer) for layer in plan.tail)
+
+
+NOTE = (
+    "It was trained on pixels from 0 to 1 less the mean image of CIFAR-10's training images, which the"
+    " file does not hold: give the channels' means, which are near (--mean 0.4914,0.4822,0.4465 --std 1,1,1)."
+)
+
+KERAS_EXAMPLE_NAMES = Dialect(
+    "keras-example",
+    "Keras' example cifar10_resnet.py",
+    "tensorflow",
+    _match,
+    r"conv2d(_\d+)?/bias",
+    r"(conv2d|batch_normalization)(_\d+)?/\w+",
+    note=NOTE,
+)

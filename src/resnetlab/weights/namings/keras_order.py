@@ -1,0 +1,156 @@
+"""Keras' checkpoints of objects, `model.save_weights("cp.ckpt")` and SavedModels: layers by number alone.
+
+layer_with_weights-N is the N-th of `model.layers` that has weights. Which kind of layer follows which
+tells the network: Keras Applications' two, or the example for CIFAR-10.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+
+from resnetlab.catalog import model_spec
+from resnetlab.errors import CheckpointError
+from resnetlab.layers import Conv, Norm
+from resnetlab.spec import ModelSpec
+from resnetlab.weights.measure import measure, to_torch_shapes
+from resnetlab.weights.naming import Dialect, InputFacts, Match, Shapes
+from resnetlab.weights.namings.keras_applications import depth_of, keras_v1_spec, keras_v2_spec
+from resnetlab.weights.namings.keras_example import NOTE, keras_example_places
+from resnetlab.weights.namings.keras_out import v1_layers, v2_layers
+from resnetlab.weights.namings.leaves import rename_leaf
+from resnetlab.weights.preprocessings import KERAS_CAFFE, KERAS_EXAMPLE, KERAS_TF
+
+_VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
+_NAME = re.compile(rf"layer_with_weights-(\d{{1,6}})/(\w+){re.escape(_VALUE)}")
+_KINDS = {"kernel": "C", "gamma": "B"}
+# A unit of each network by the kinds of its layers, C a convolution and B a BN, the first of a stage in
+# front; see keras_out.
+_V1 = (re.compile(r"CB((?:CBCBCCBB|CBCBCB)+)"), re.compile(r"CBCBCCBB|CBCBCB"), "CBCBCCBB")
+_V2 = (re.compile(r"C((?:BCBCBCC|BCBCBC)+)B"), re.compile(r"BCBCBCC|BCBCBC(?!C)"), "BCBCBCC")
+
+
+def _layers(shapes: Shapes) -> dict[int, str]:
+    """Return the kind of each layer of the body by its number."""
+    kinds: dict[int, str] = {}
+    for name, shape in shapes.items():
+        match = _NAME.fullmatch(name)
+        if match and match[2] in _KINDS and (match[2] == "gamma" or len(shape) == 4):
+            kinds[int(match[1])] = _KINDS[match[2]]
+    return dict(sorted(kinds.items()))
+
+
+def _stem_kernel(shapes: Shapes) -> int:
+    return next(
+        (
+            shape[0]
+            for name, shape in shapes.items()
+            if _NAME.fullmatch(name) and len(shape) == 4 and shape[0] > 1
+        ),
+        0,
+    )
+
+
+def _blocks(kinds: str, grammar: tuple[re.Pattern[str], re.Pattern[str], str]) -> tuple[int, ...] | None:
+    """Return the units of each stage; None if it is another network."""
+    whole, unit, first = grammar
+    match = whole.fullmatch(kinds)
+    units = unit.findall(match[1]) if match else []
+    if not units or units[0] != first:
+        return None
+    starts = [index for index, each in enumerate(units) if each == first]
+    return tuple(b - a for a, b in zip(starts, [*starts[1:], len(units)], strict=True))
+
+
+def _keys(shapes: Shapes, numbers: Iterable[int], ours: Iterable[str]) -> dict[str, str]:
+    """Return their names to ours, the layers being in the same order."""
+    places = {f"layer_with_weights-{number}": path for number, path in zip(numbers, ours, strict=True)}
+    found = {name: rename_leaf(name.removesuffix(_VALUE), places.get) for name in shapes}
+    return {name: key for name, key in found.items() if key is not None}
+
+
+def _applications(
+    grammar: tuple[re.Pattern[str], re.Pattern[str], str],
+    layers_of: Callable[[tuple[int, ...]], Iterable[tuple[str, str]]],
+    network: Callable[[int], ModelSpec],
+    facts: InputFacts,
+) -> Callable[[Shapes], Match | None]:
+    def match(shapes: Shapes) -> Match | None:
+        kinds = _layers(shapes)
+        blocks = _blocks("".join(kinds.values()), grammar)
+        if blocks is None or _stem_kernel(shapes) != 7:
+            return None
+        ours = [path for _, path in layers_of(blocks) if path not in ("fc", "head.fc")]
+        keys = _keys(shapes, kinds, ours)
+        measured = measure(to_torch_shapes(keys, shapes, "tensorflow"))
+        return Match(keys, measured.apply(network(depth_of(measured))), facts)
+
+    return match
+
+
+def _example(shapes: Shapes) -> Match | None:
+    kinds = _layers(shapes)
+    text = "".join(kinds.values())
+    for version, per, more in ((1, 6, 3), (2, 9, 4)):
+        count, rest = divmod(text.count("C") - more, per)
+        if rest or count < 1 or text.count("B") != per * count + 1 or _stem_kernel(shapes) != 3:
+            continue
+        spec = model_spec(f"keras_resnet{per * count + 2}v{version}")
+        places = [
+            (path, layer)
+            for path, layer in keras_example_places(spec.plan())
+            if isinstance(layer, Conv | Norm)
+        ]
+        if "".join("C" if isinstance(layer, Conv) else "B" for _, layer in places) == text:
+            return Match(_keys(shapes, kinds, (path for path, _ in places)), spec, KERAS_EXAMPLE)
+    raise CheckpointError(
+        f"it is a Keras model whose layers have numbers alone, {text.count('C')} convolutions and"
+        f" {text.count('B')} batch normalisations in an order that no network of ours has",
+        hint="model.save('FILE.h5') in Keras keeps the layers' names.",
+    )
+
+
+_IGNORED: Mapping[str, str] = {
+    rf".*/\.OPTIMIZER_SLOT/.*{re.escape(_VALUE)}": "the optimizer's",
+    rf"(.*/)?(optimizer|keras_api|_optimizer)/.*{re.escape(_VALUE)}": "the optimizer's",
+    rf"(.*/)?save_counter{re.escape(_VALUE)}": "the count of saved checkpoints",
+    rf"(.*/)?keras_api/metrics/.*{re.escape(_VALUE)}": "a metric's",
+}
+
+
+def _dialect(
+    name: str, title: str, match: Callable[[Shapes], Match | None], *, is_bgr: bool, note: str = ""
+) -> Dialect:
+    return Dialect(
+        name,
+        title,
+        "tensorflow",
+        match,
+        re.escape(f"layer_with_weights-0/kernel{_VALUE}"),
+        "(?!)",  # what is no layer of the body is seen by the order of all
+        suffix=_VALUE,
+        ignored=_IGNORED,
+        is_bgr=is_bgr,
+        note=note,
+    )
+
+
+KERAS_ORDER = (
+    _dialect(
+        "keras-applications-order",
+        "Keras Applications' ResNet, its layers by number",
+        _applications(_V1, v1_layers, keras_v1_spec, KERAS_CAFFE),
+        is_bgr=True,
+    ),
+    _dialect(
+        "keras-applications-v2-order",
+        "Keras Applications' ResNetV2, its layers by number",
+        _applications(_V2, v2_layers, keras_v2_spec, KERAS_TF),
+        is_bgr=False,
+    ),
+    _dialect(
+        "keras-example-order",
+        "Keras' example cifar10_resnet.py, its layers by number",
+        _example,
+        is_bgr=False,
+        note=NOTE,
+    ),
+)
