@@ -90,6 +90,7 @@ def score_network(
     """Do what `evaluate` does, but write nothing: `keep` does that."""
     one_of("split", split, SPLITS, MEANT)
     trained = load_network(str(run), weights, device)
+    trained.classifier.refuse_backbone()
     opened = open_data(trained, None if data is None else str(data), Choices.of(data_set))
     chosen, label, said = choose_split(trained, opened, split)
     source = opened.source

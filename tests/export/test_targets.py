@@ -20,8 +20,10 @@ from resnetlab.export.comparing import largest_difference
 from resnetlab.export.fitting import fit
 from resnetlab.export.keras_file import keras_bytes
 from resnetlab.export.reading_back import read_foreign
-from resnetlab.export.torch_names import _TORCHVISION, _crop_share, torch_file
+from resnetlab.export.torch_names import _TIMM, _TORCHVISION, _crop_share, torch_file
 from resnetlab.models import create_model
+from resnetlab.spec import ModelSpec
+from resnetlab.weights.naming import expected_shapes
 from resnetlab.weights.namings.keras_applications import keras_v1_spec, keras_v2_spec
 from resnetlab.weights.namings.keras_out import keras_layers
 from tests.predict.made import small_artefact
@@ -114,6 +116,50 @@ def test_knobs_that_come_to_the_same_network_do_not_hinder(name: str, knobs: dic
     artefact = replace(small_artefact(), spec=model_spec(name).with_(**knobs, classes=3), tensors={})
 
     assert fit(artefact, _TORCHVISION, "torchvision")[0] == name
+
+
+WIDE = {"widths": (128, 256, 512, 1024)}
+
+
+@pytest.mark.parametrize(
+    ("target", "spec", "theirs"),
+    [
+        ("hf", model_spec("resnet50").with_(blocks=(2, 2, 2, 2)), "resnet26"),
+        ("hf", model_spec("resnet50").with_(**WIDE), "wide_resnet50_2"),
+        ("hf", model_spec("resnet101").with_(**WIDE), "wide_resnet101_2"),
+        ("torchvision", model_spec("resnet50").with_(**WIDE), "wide_resnet50_2"),
+        ("torchvision", model_spec("resnet101").with_(**WIDE), "wide_resnet101_2"),
+    ],
+)
+def test_networks_that_both_libraries_have_are_theirs(target: str, spec: ModelSpec, theirs: str) -> None:
+    candidates = {"hf": _TIMM, "torchvision": _TORCHVISION}[target]
+    artefact = replace(small_artefact(), spec=spec.with_(classes=3), tensors={})
+
+    assert fit(artefact, candidates, target)[0] == theirs
+
+
+def test_the_names_and_shapes_of_the_wide_and_the_short_network_are_theirs() -> None:
+    """timm/models/resnet.py: Bottleneck, layers 2,2,2,2; base_width 128. Parameters as torchvision says."""
+    wide, short = expected_shapes(_TIMM["wide_resnet50_2"]), expected_shapes(_TIMM["resnet26"])
+
+    assert wide["layer3.0.conv2.weight"] == (512, 512, 3, 3)
+    assert wide["layer4.2.conv3.weight"] == (2048, 1024, 1, 1)
+    assert _TIMM["wide_resnet50_2"].num_parameters == 68_883_240
+    assert _TIMM["wide_resnet101_2"].num_parameters == 126_886_696
+    assert {key for key in short if key.startswith("layer3.")} >= {"layer3.1.conv3.weight"}
+    assert "layer3.2.conv1.weight" not in short
+    assert _TIMM["resnet26"].num_parameters == 15_995_176
+
+
+def test_a_short_network_goes_to_the_hub_and_comes_back(tmp_path: Path) -> None:
+    artefact = small_artefact("resnet50", side=64, blocks=(2, 2, 2, 2))
+
+    export_model(artefact, "hf", tmp_path / "hub")
+
+    config = json.loads((tmp_path / "hub" / "config.json").read_text())
+    assert (config["architecture"], config["num_features"]) == ("resnet26", 2048)
+    with pytest.raises(UsageError, match=r"torchvision has no network like resnet50 with blocks 2, 2, 2, 2"):
+        export_model(artefact, "torchvision", tmp_path / "net.pth")
 
 
 def test_timm_cuts_the_share_down_to_our_resize() -> None:

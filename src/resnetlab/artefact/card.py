@@ -7,12 +7,17 @@ from resnetlab.data.preprocessing import Preprocessing
 def card(artefact: Artefact, name: str, usage: str = "") -> str:
     """Return the text, in Markdown; `name` is the folder's, `usage` how to load it if not with us."""
     spec, facts = artefact.spec, artefact.facts
+    parameters = spec.num_parameters
+    if not artefact.has_classifier:
+        parameters -= spec.classes * (spec.out_channels[-1] + 1)
     height, width, channels = artefact.image_shape
     rows = {
-        "network": f"{spec.name}, {spec.num_parameters:,} parameters ({spec.source})",
+        "network": f"{spec.name}, {parameters:,} parameters ({spec.source})",
         "input": f"{height}x{width} px, {'grey' if channels == 1 else 'RGB'}",
         "preprocessing": describe_preprocessing(artefact.preprocessing),
-        "classes": f"{len(artefact.class_names):,}: {_shortened(artefact.class_names)}",
+        "classes": f"{len(artefact.class_names):,}: {_shortened(artefact.class_names)}"
+        if artefact.has_classifier
+        else f"none: a backbone, which gives {spec.out_channels[-1]:,} features",
         "origin": artefact.origin,
     }
     rows |= {word: str(facts[word]) for word in ("data", "recipe", "step", "weights") if word in facts}
@@ -20,7 +25,8 @@ def card(artefact: Artefact, name: str, usage: str = "") -> str:
         correct, seen = facts["correct"], facts["seen"]
         rows["accuracy"] = f"{100 * facts['accuracy']:.2f} % of the test set ({correct:,} of {seen:,})"
     table = "\n".join(f"| {title} | {text} |" for title, text in rows.items())
-    return f"# {name}\n\n| | |\n|:--|:--|\n{table}\n\n" + (usage or _USAGE.replace("NAME", name))
+    loading = _USAGE if artefact.has_classifier else _USAGE_OF_BACKBONE
+    return f"# {name}\n\n| | |\n|:--|:--|\n{table}\n\n" + (usage or loading.replace("NAME", name))
 
 
 _USAGE = """Load it in three lines:
@@ -35,6 +41,20 @@ print(classifier.predict("photo.jpg"))
 Or `resnetlab predict NAME photo.jpg`. The weights are plain safetensors: `model.safetensors` holds
 the state dict, with this description in its header. `classes.json` lists the classes in the order of the
 logits; `preprocessing.json` says how an image becomes the network's input.
+"""
+
+
+_USAGE_OF_BACKBONE = """It has no classifier. Its features in three lines:
+
+```python
+from resnetlab import Classifier
+
+backbone = Classifier.load("NAME")
+print(backbone.features("photo.jpg"))
+```
+
+Or `resnetlab predict NAME photos/ --features features.npz`. A classifier is put on by `resnetlab finetune
+--weights NAME --data photos/`.
 """
 
 

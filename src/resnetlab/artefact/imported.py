@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from resnetlab.artefact.class_names import class_count, distinct_names, logit_note, name_classes, names_of
-from resnetlab.artefact.model import Artefact, in_channels
+from resnetlab.artefact.model import BACKBONE, Artefact, in_channels
 from resnetlab.artefact.places import looking_at
 from resnetlab.artefact.preparing import Images, prepare
 from resnetlab.data.normalise import Normaliser
@@ -18,7 +18,12 @@ from resnetlab.errors import UsageError
 from resnetlab.spec import ModelSpec
 from resnetlab.weights import InputFacts, WeightsReport
 from resnetlab.weights.loading import OpenedWeights, fit_weights, open_weights
+from resnetlab.weights.naming import is_head
 
+BACKBONE_NOTE = (
+    "the file has no classifier: a backbone, which gives features (`predict --features FILE`);"
+    " `finetune --weights` puts a classifier on"
+)
 UNTOLD_NOTE = (
     "the file does not tell its preprocessing: pixels are taken as 0 to 1, as they are"
     " (`import --mean M --std S` or `--like NAME` says another)"
@@ -76,9 +81,12 @@ def import_weights(
     with looking_at(path):
         opened = open_weights(path, prefix=prefix, ignore=ignore)
         network = _with_knobs(network or opened.naming.spec, opened, knobs) if knobs else network
-        tensors, report = fit_weights(opened, network)
+        is_bare = not opened.naming.has_head and not opened.naming.own_head
+        tensors, report = fit_weights(opened, network, head="reset" if is_bare else "strict")
     artefact, facts = _made(opened, report, tensors, class_names or None, images)
     artefact = replace(artefact, origin=f"{Path(path).name}, {report.naming.dialect.title}")
+    if not artefact.has_classifier:
+        report = replace(report, reset={})
     return artefact, replace(report, preprocessing=facts)
 
 
@@ -90,9 +98,11 @@ def _made(
     images: Images,
 ) -> tuple[Artefact, InputFacts]:
     """Return the artefact, with names and preprocessing as the user or the file says, and these facts."""
-    spec = report.spec
+    spec, is_whole = report.spec, opened.naming.has_head
     known, said = names_of(opened) if class_names is None else (class_names, [])
-    names, notes = _named(known, spec.classes)
+    if known and not is_whole:
+        raise UsageError(f"{opened.path}: the file has no classifier: there are no classes to name")
+    names, notes = _named(known, spec.classes) if is_whole else ((), [BACKBONE_NOTE])
     prepared = prepare(report.preprocessing, images, channels=spec.in_channels, side=spec.input_size)
     preprocessing, more = preprocessing_of(prepared.facts, spec)
     if prepared.normaliser is not None:
@@ -104,8 +114,8 @@ def _made(
         preprocessing=preprocessing,
         image_shape=(side, side, spec.in_channels),
         origin=report.naming.dialect.title,
-        facts={},
-        tensors=tensors,
+        facts={} if is_whole else {BACKBONE: True},
+        tensors={key: tensor for key, tensor in tensors.items() if is_whole or not is_head(key)},
         notes=(*said, *notes, *prepared.notes, *more),
     )
     return artefact, prepared.facts

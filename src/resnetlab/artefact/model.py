@@ -14,8 +14,11 @@ from resnetlab.data.preprocessing import Geometry, Preprocessing, is_whole
 from resnetlab.errors import CheckpointError, ResnetlabError, UsageError
 from resnetlab.models import ResNet, create_model
 from resnetlab.spec import ModelSpec
+from resnetlab.weights.naming import is_head
 
 FORMAT = "resnetlab-model-1"
+BACKBONE = "backbone"
+"""The fact that a network came without a classifier, and gives features alone."""
 Shape = tuple[int, int, int]
 DAMAGE = (KeyError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError)
 """What reading a description raises that another program wrote or somebody edited."""
@@ -32,7 +35,8 @@ class Description:
     spec: ModelSpec
 
     class_names: tuple[str, ...]
-    """One for each logit; two for a single one, whose sigmoid is the probability of the second."""
+    """One for each logit; two for a single one, whose sigmoid is the probability of the second; none
+    for a backbone, which has no classifier: BACKBONE is among the facts."""
 
     preprocessing: Preprocessing
     """What was done to the images in evaluation."""
@@ -49,6 +53,11 @@ class Description:
     def __post_init__(self) -> None:
         if problems := [*description_problems(self)]:
             raise UsageError(f"not the description of a network: {'; '.join(problems)}")
+
+    @property
+    def has_classifier(self) -> bool:
+        """Whether there are answers, and not only features."""
+        return not (isinstance(self.facts, Mapping) and self.facts.get(BACKBONE, False))
 
     def to_texts(self) -> dict[str, str]:
         """Return it as named texts: the metadata of safetensors, ONNX and torch.export files."""
@@ -123,13 +132,15 @@ class Artefact(Description):
     """What its user should know."""
 
     def model(self) -> ResNet:
-        """Return the network in evaluation mode, on the CPU.
+        """Return the network in evaluation mode, on the CPU; the logits of a backbone mean nothing.
 
         Raises:
             CheckpointError: If the tensors are not the network's.
         """
         model = create_model(self.spec, device="meta")
         expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+        if not self.has_classifier:
+            expected = {name: shape for name, shape in expected.items() if not is_head(name)}
         found = {name: tuple(tensor.shape) for name, tensor in self.tensors.items()}
         if found != expected:
             wrong = sorted(name for name in found | expected if found.get(name) != expected.get(name))
@@ -137,7 +148,7 @@ class Artefact(Description):
                 f"{self.origin}: {len(wrong)} tensors are not {self.spec.name}'s: {', '.join(wrong[:5])}"
             )
         model = create_model(self.spec, seed=0)
-        model.load_state_dict(dict(self.tensors))
+        model.load_state_dict(dict(self.tensors), strict=self.has_classifier)
         return model.eval()
 
 
@@ -148,8 +159,9 @@ def description_problems(given: Description) -> Iterator[str]:
         yield "a class name is no text or empty"
     elif twice := repeated(names):
         yield f"class names occur twice: {', '.join(twice[:5])}"
-    if len(names) != class_count(spec.classes):
-        yield f"{len(names)} class names, but the network has {class_count(spec.classes)} classes"
+    expected = class_count(spec.classes) if given.has_classifier else 0
+    if len(names) != expected:
+        yield f"{len(names)} class names, but the network has {expected} classes"
     if len(shape) != 3 or not all(is_whole(length) and length > 0 for length in shape):
         yield f"image_shape {shape} is no (height, width, channels)"
     else:

@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ class OnnxModel(nn.Module):
         self.takes_pixels = kinds[outputs[0].name]
         expected = list(shape) if self.takes_pixels else [shape[2], *shape[:2]]
         width = len(self.description.class_names) if self.takes_pixels else spec.classes
-        if inputs[0].shape[1:] != expected or outputs[0].shape[1:] != [width]:
+        if not _fits(inputs[0].shape[1:], expected) or outputs[0].shape[1:] != [width]:
             raise CheckpointError(
                 f"{place}: the graph maps {inputs[0].shape[1:]} to {outputs[0].shape[1:]}, its description"
                 f" says {expected} to [{width}]"
@@ -100,6 +101,15 @@ class OnnxModel(nn.Module):
         own = images.cpu() if self.takes_pixels else images.float().cpu()
         (result,) = self._session.run(None, {self._input: own.contiguous().numpy()})
         return torch.from_numpy(result).to(images.device)
+
+
+def _fits(given: Sequence[int | str | None], expected: Sequence[int]) -> bool:
+    """Return whether a graph's input is the expected one, or leaves its height and width open."""
+    channels = {index for index, side in enumerate(expected) if side in (1, 3)}
+    return len(given) == len(expected) and all(
+        have == want or (isinstance(have, str) and index not in channels)
+        for index, (have, want) in enumerate(zip(given, expected, strict=True))
+    )
 
 
 def load_onnx(path: Path | str) -> OnnxModel:

@@ -1,12 +1,30 @@
 """`resnetlab export`."""
 
 import argparse
+import re
 import sys
 from pathlib import Path
+from typing import Literal
 
 from resnetlab.artefact import load_artefact
 from resnetlab.cli.text import print_json
+from resnetlab.errors import UsageError
 from resnetlab.export import export_model
+
+
+def read_size(text: str | None) -> int | Literal["any"] | None:
+    """Return the size that --size gives.
+
+    Raises:
+        UsageError: If it is neither a number of pixels nor "any".
+    """
+    if text is None:
+        return None
+    if text == "any":
+        return "any"
+    if not re.fullmatch(r"[1-9]\d{0,5}", text):
+        raise UsageError(f"--size {text}: a number of pixels, or any")
+    return int(text)
 
 
 def export(options: argparse.Namespace) -> None:
@@ -14,7 +32,14 @@ def export(options: argparse.Namespace) -> None:
     artefact = load_artefact(Path(options.model), weights=options.weights)
     for note in artefact.notes:
         print(note, file=sys.stderr)
-    done = export_model(artefact, options.to, options.out, takes_pixels=options.uint8, replaces=options.force)
+    done = export_model(
+        artefact,
+        options.to,
+        options.out,
+        takes_pixels=options.uint8,
+        replaces=options.force,
+        size=read_size(options.size),
+    )
     if options.json:
         print_json(done.to_json())
         return

@@ -46,6 +46,8 @@ def predict(options: argparse.Namespace) -> None:
     apply_switches(classifier.device, Execution())  # as evaluation does
     for note in classifier.notes:
         print(note, file=sys.stderr)
+    if not options.features or options.explain or options.csv:
+        classifier.refuse_backbone()
     show = _print_line if options.jsonl else None
     found = _predict_all(classifier, paths, options, show)
     _write(found, options)
@@ -140,7 +142,7 @@ def _write(found: _Found, options: argparse.Namespace) -> None:
         print_json({"images": images, "overlays": found.overlays, "problems": found.problems})
     elif options.csv == "-":
         print(text, end="")
-    elif not options.jsonl and not options.csv and found.predictions:
+    elif not options.jsonl and not options.csv and any(each.answers for each in found.predictions):
         print(_table(found))
 
 
@@ -149,7 +151,7 @@ def _write_features(found: _Found, path: Path) -> None:
     features_NF = np.concatenate(found.features) if found.features else np.zeros((0, 0), np.float32)
     if path.suffix == ".npz":
         stream = io.BytesIO()
-        classes = [prediction.class_name for prediction in found.predictions]
+        classes = [each.class_name if each.answers else "" for each in found.predictions]
         np.savez_compressed(stream, images=np.array(names), features=features_NF, answers=np.array(classes))
         files.write_file(path, stream.getvalue())
         return

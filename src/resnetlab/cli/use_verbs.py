@@ -25,6 +25,7 @@ _EXPORT_EXAMPLES = """examples:
   resnetlab export runs/RUN --to onnx --uint8 -o app.onnx    pixels in, probabilities out
   resnetlab export runs/RUN --to folder -o mynet             to keep, to pass on
   resnetlab export mynet --to hf -o hub                      as timm and the Hugging Face hub have it
+  resnetlab export mynet --to onnx --size 288 -o larger.onnx      for images of another size, or of any
   resnetlab export mynet --to keras -o mynet.h5
 """
 _IMPORT_EXAMPLES = """examples:
@@ -98,6 +99,11 @@ def add_export(verbs: Any) -> None:
         "--uint8",
         action="store_true",
         help="onnx, torch-export: uint8 images (N, H, W, C) in, probabilities out",
+    )
+    export.add_argument(
+        "--size",
+        metavar="N|any",
+        help="for images of N x N pixels (default: the network's size); onnx: any height and width",
     )
     export.add_argument("--force", action="store_true", help="replace the file if it is there already")
     _add_weights(export)

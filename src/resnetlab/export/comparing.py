@@ -39,8 +39,20 @@ class PixelsToProbabilities(nn.Module):
 
 
 @torch.no_grad()
-def largest_difference(artefact: Artefact, exported: Function, *, takes_pixels: bool = False) -> float:
+def largest_difference(
+    artefact: Artefact,
+    exported: Function,
+    *,
+    takes_pixels: bool = False,
+    size: tuple[int, int] | None = None,
+) -> float:
     """Return how far an exported network is from PyTorch's, over batches of 1, 2 and 5 random images.
+
+    Args:
+        artefact: The network.
+        exported: It, as it was exported.
+        takes_pixels: See `example`.
+        size: Height and width of the images; None is the network's.
 
     Raises:
         ResnetlabError: If that is more than TOLERANCE, or the network does not give finite numbers.
@@ -51,7 +63,7 @@ def largest_difference(artefact: Artefact, exported: Function, *, takes_pixels: 
     generator = torch.Generator().manual_seed(0)
     worst = 0.0
     for batch in BATCHES:
-        images = example(artefact, batch, takes_pixels=takes_pixels, generator=generator)
+        images = example(artefact, batch, takes_pixels=takes_pixels, generator=generator, size=size)
         expected, found = model(images), exported(images)
         if takes_pixels:  # one class is often sure: in logarithms the others count as much
             expected, found = (each.clamp(min=1e-30).log() for each in (expected, found))
@@ -71,13 +83,19 @@ def largest_difference(artefact: Artefact, exported: Function, *, takes_pixels: 
 
 
 def example(
-    artefact: Artefact, batch: int, *, takes_pixels: bool = False, generator: torch.Generator | None = None
+    artefact: Artefact,
+    batch: int,
+    *,
+    takes_pixels: bool = False,
+    generator: torch.Generator | None = None,
+    size: tuple[int, int] | None = None,
 ) -> Tensor:
-    """Return random images of the network's size: normalised (N, C, H, W), or pixels (N, H, W, C)."""
+    """Return random images of a size, or the network's: normalised (N, C, H, W), or pixels (N, H, W, C)."""
     height, width, channels = artefact.image_shape
+    height, width = size or (height, width)
     if takes_pixels:
-        size = (batch, height, width, channels)
-        return torch.randint(0, 256, size, dtype=torch.uint8, generator=generator)
+        shape = (batch, height, width, channels)
+        return torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
     return torch.randn(batch, channels, height, width, generator=generator)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from resnetlab import files
 from resnetlab.artefact.card import describe_preprocessing
@@ -21,6 +22,7 @@ from resnetlab.export.comparing import Function, largest_difference, network_of
 from resnetlab.export.keras_file import for_keras, keras_bytes
 from resnetlab.export.onnx_graph import onnx_bytes
 from resnetlab.export.reading_back import read_foreign
+from resnetlab.export.sizes import WITH_SIZE, any_size, resized
 from resnetlab.export.torch_names import for_timm, for_torchvision, torch_file
 from resnetlab.export.torch_program import program_bytes, run_program
 
@@ -64,6 +66,7 @@ def export_model(
     *,
     takes_pixels: bool = False,
     replaces: bool = False,
+    size: int | Literal["any"] | None = None,
 ) -> Exported:
     """Write a network for another program, compared with PyTorch at batches of 1, 2 and 5 before.
 
@@ -73,6 +76,8 @@ def export_model(
         path: The file or folder, which is new; None makes a name here.
         takes_pixels: onnx and torch-export: from uint8 images (N, H, W, C) to probabilities.
         replaces: Whether a file that is there may be replaced, whole or not at all; folders never are.
+        size: Side of the images in pixels, None is the network's own; the resizing before the cut keeps
+            its proportion. "any", of onnx: height and width are open, and the description's are its own.
 
     Raises:
         UsageError: If the target does not have such a network, saying why; an extra is missing; or
@@ -86,13 +91,21 @@ def export_model(
         )
     if takes_pixels and target not in _WITH_PIXELS:
         raise UsageError(f"only {' and '.join(_WITH_PIXELS)} hold more than the network: not with {target}")
+    if not artefact.has_classifier and target not in ("folder", "safetensors"):
+        raise UsageError(
+            f"{artefact.origin}: the network has no classifier, and so no logits for {target}",
+            hint="--to folder and --to safetensors keep a backbone; finetune puts a classifier on.",
+        )
     suffixes, make = TARGETS[target]
     default = default_name(artefact.spec.name) + (suffixes[0] or f"-{target}")
     out = Path(path or default).expanduser()
     _check_path(out, suffixes, target, replaces=replaces)
+    artefact, sizes, said = _for_size(artefact, target, size)
     artefact.spec.shapes(*artefact.image_shape[:2])  # a size that the strides allow
-    made = make(artefact, out, takes_pixels)
-    difference = largest_difference(artefact, made.function, takes_pixels=takes_pixels)
+    made = _onnx(artefact, out, takes_pixels, True) if size == "any" else make(artefact, out, takes_pixels)
+    difference = max(
+        largest_difference(artefact, made.function, takes_pixels=takes_pixels, size=each) for each in sizes
+    )
     if isinstance(made.contents, bytes):
         files.make_directory(out.absolute().parent)
         files.remove_leftovers(out.absolute().parent, of=out.name)
@@ -100,7 +113,30 @@ def export_model(
     else:
         commit_new(out, made.contents)
     notes = () if takes_pixels else logit_note(artefact.class_names, artefact.spec.classes)
-    return Exported(str(out), target, difference, (*made.notes, *notes))
+    return Exported(str(out), target, difference, (*made.notes, *said, *notes))
+
+
+def _for_size(
+    artefact: Artefact, target: str, size: int | Literal["any"] | None
+) -> tuple[Artefact, list[tuple[int, int]], tuple[str, ...]]:
+    """Return the network for images of a size, the sizes to compare it at, and what to say.
+
+    Raises:
+        UsageError: If the target holds no size, or the network does not take it.
+    """
+    own = artefact.image_shape[:2]
+    if size is None:
+        return artefact, [own], ()
+    if size == "any":
+        if target != "onnx":
+            raise UsageError(f"only onnx takes images of any size, not {target}", hint="Give --size N.")
+        sizes = any_size(artefact)
+        told = ", ".join(f"{width}x{height}" for height, width in sizes)
+        return artefact, sizes, (f"height and width are open; compared at {told} px",)
+    if target not in WITH_SIZE:
+        raise UsageError(f"{target} does not hold the images' size: it takes every one as it is")
+    artefact, note = resized(artefact, size)
+    return artefact, [(size, size)], (note,)
 
 
 def _check_path(out: Path, suffixes: tuple[str, ...], target: str, *, replaces: bool) -> None:
@@ -122,8 +158,8 @@ def _folder(artefact: Artefact, out: Path, _: bool) -> _Made:
     return _Made(contents, from_safetensors(contents["model.safetensors"], str(out)).model())
 
 
-def _onnx(artefact: Artefact, out: Path, takes_pixels: bool) -> _Made:
-    content = onnx_bytes(artefact, takes_pixels=takes_pixels)
+def _onnx(artefact: Artefact, out: Path, takes_pixels: bool, is_open: bool = False) -> _Made:
+    content = onnx_bytes(artefact, takes_pixels=takes_pixels, any_size=is_open)
     model = OnnxModel(content, str(out))
     return _Made(content, model.run)
 

@@ -1,10 +1,11 @@
 """Is this network one that another library has? Then its tensors, as that library's constants want them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from torch import Tensor
 
 from resnetlab.artefact.model import Artefact
+from resnetlab.catalog import model_spec
 from resnetlab.errors import UsageError
 from resnetlab.plaindata import to_plain
 from resnetlab.spec import KNOBS, ModelSpec
@@ -52,11 +53,23 @@ def fit(
     name = min(found, key=lambda each: _distance(found[each]))
     if found[name]:
         raise UsageError(
-            f"{library} has no network like {spec.name}; the nearest, {name}, differs: "
+            f"{library} has no network like {_described(spec)}; the nearest, {name}, differs: "
             + _told_all(found[name], spec, candidates[name]),
             hint="--to onnx and --to torch-export take every network.",
         )
     return name, _mend(artefact, candidates[name])
+
+
+def _described(spec: ModelSpec) -> str:
+    """Return the network's name, and the stages if they are not the name's."""
+    return f"{spec.name} with {texts}" if (texts := ", ".join(_stage_texts(spec))) else spec.name
+
+
+def _stage_texts(spec: ModelSpec) -> Iterator[str]:
+    named = model_spec(spec.name)
+    for knob in ("blocks", "widths"):
+        if (own := getattr(spec, knob)) != getattr(named, knob):
+            yield f"{knob} {', '.join(map(str, own))}"
 
 
 def _differences(spec: ModelSpec, theirs: ModelSpec) -> list[str]:

@@ -19,13 +19,14 @@ from resnetlab.layers import Act, Conv, Layer, Linear, Norm, PadChannels, Pool
 OPSET, IR_VERSION = 17, 8
 
 
-def onnx_bytes(artefact: Artefact, *, takes_pixels: bool) -> bytes:
+def onnx_bytes(artefact: Artefact, *, takes_pixels: bool, any_size: bool = False) -> bytes:
     """Return the ONNX file of a network, its description in metadata_props.
 
     Args:
         artefact: The network.
         takes_pixels: From uint8 images (N, H, W, C) to probabilities (N, K), with the normalisation
             and the softmax inside; else from normalised images (N, C, H, W) to logits (N, K).
+        any_size: Leave the images' height and width open.
 
     Raises:
         UsageError: If the package onnx is not installed.
@@ -35,7 +36,7 @@ def onnx_bytes(artefact: Artefact, *, takes_pixels: bool) -> bytes:
     graph = _Graph(onnx, artefact.tensors)
     value = "images"
     if takes_pixels:
-        value = _normalise(graph, value, artefact.preprocessing.normaliser, artefact.image_shape)
+        value = _normalise(graph, value, artefact.preprocessing.normaliser)
     value = _network(graph, value, artefact)
     result = PROBABILITIES if takes_pixels else LOGITS
     answers = len(artefact.class_names) if takes_pixels else artefact.spec.classes
@@ -43,7 +44,8 @@ def onnx_bytes(artefact: Artefact, *, takes_pixels: bool) -> bytes:
         value = _two_sided(graph, value)
     graph.add("Softmax" if takes_pixels else "Identity", [value], result, axis=-1 if takes_pixels else None)
     kind = onnx.TensorProto.UINT8 if takes_pixels else onnx.TensorProto.FLOAT
-    shape = [height, width, channels] if takes_pixels else [channels, height, width]
+    sides: list[int | str] = ["height", "width"] if any_size else [height, width]
+    shape = [*sides, channels] if takes_pixels else [channels, *sides]
     inputs = [onnx.helper.make_tensor_value_info("images", kind, ["batch", *shape])]
     outputs = [onnx.helper.make_tensor_value_info(result, onnx.TensorProto.FLOAT, ["batch", answers])]
     model = onnx.helper.make_model(
@@ -164,7 +166,7 @@ def _two_sided(graph: _Graph, value: str) -> str:
     return graph.add("Mul", [value, halves], "logits.sides")
 
 
-def _normalise(graph: _Graph, value: str, normaliser: Normaliser, shape: tuple[int, int, int]) -> str:
+def _normalise(graph: _Graph, value: str, normaliser: Normaliser) -> str:
     """Append what `Normaliser` does; from uint8 (N, H, W, C) to float (N, C, H, W)."""
     value = graph.add("Cast", [value], "pixels", to=1)
     if normaliser.kind == "per-image":
@@ -174,7 +176,11 @@ def _normalise(graph: _Graph, value: str, normaliser: Normaliser, shape: tuple[i
         value = graph.add("Sub", [value, mean], "pixels.centred")
         square = graph.add("Mul", [value, value], "pixels.square")
         variance = graph.add("ReduceMean", [square], "pixels.variance", axes=[1, 2, 3], keepdims=1)
-        least = graph.constant("pixels.least", np.float32(np.prod(shape) ** -0.5))
+        sides = graph.add("Shape", [value], "pixels.shape", start=1, end=4)
+        count = graph.add(
+            "Cast", [graph.add("ReduceProd", [sides], "pixels.count", keepdims=0)], "pixels.n", to=1
+        )
+        least = graph.add("Reciprocal", [graph.add("Sqrt", [count], "pixels.root_n")], "pixels.least")
         std = graph.add("Max", [graph.add("Sqrt", [variance], "pixels.root"), least], "pixels.std")
         value = graph.add("Div", [value, std], "pixels.normalised")
     else:

@@ -15,9 +15,15 @@ from resnetlab.export.fitting import fit
 from resnetlab.runs.manifest import to_json_bytes
 from resnetlab.spec import ModelSpec
 
-_TORCHVISION = {f"resnet{depth}": model_spec(f"resnet{depth}") for depth in (18, 34, 50, 101, 152)}
+_WIDE = (128, 256, 512, 1024)  # Zagoruyko and Komodakis, 2016: the 3x3s are twice as wide
+_TORCHVISION = {
+    **{f"resnet{depth}": model_spec(f"resnet{depth}") for depth in (18, 34, 50, 101, 152)},
+    **{f"wide_resnet{depth}_2": model_spec(f"resnet{depth}").with_(widths=_WIDE) for depth in (50, 101)},
+}
+# timm/models/resnet.py and resnetv2.py: what there has the plain stem, shortcut and activation.
 _TIMM = {
     **_TORCHVISION,
+    "resnet26": model_spec("resnet50").with_(blocks=(2, 2, 2, 2)),
     "resnet200": model_spec("resnet200"),
     **{f"resnetv2_{depth}": model_spec(f"resnet{depth}_v2") for depth in (18, 34, 50, 101, 152)},
 }

@@ -111,6 +111,7 @@ class Classifier:
             DataError: If a picture is damaged or no image.
             UsageError: If it is none of these.
         """
+        self.refuse_backbone()
         if top_k < 1 or batch < 1:
             raise UsageError(f"top_k and batch must be at least 1, got {top_k} and {batch}")
         many = [pictures] if isinstance(pictures, _ONE) else pictures
@@ -152,6 +153,7 @@ class Classifier:
             UsageError: If there is no such class, or the network is an ONNX file.
             DataError: As `predict`.
         """
+        self.refuse_backbone()
         names = self.class_names
         if class_name is not None and class_name not in names:
             raise UsageError(f"no class {class_name!r}", hint=nearest(class_name, names))
@@ -192,20 +194,30 @@ class Classifier:
         images_NHWC = torch.from_numpy(np.stack(pixels)).to(self.device)
         return to_NCHW(self.preprocessing.normaliser(images_NHWC), channels_last=True)
 
+    def refuse_backbone(self) -> None:
+        """Raise UsageError if the network has no classifier."""
+        if not self.description.has_classifier:
+            raise UsageError(
+                f"{self.description.origin}: the network has no classifier, and answers nothing",
+                hint="`predict --features FILE` gives its features; `finetune --weights` adds a classifier.",
+            )
+
     @torch.inference_mode()
     def logits(self, pixels: Sequence[Pixels]) -> Tensor:
         """Return the logits (N, K) of prepared images.
 
         Raises:
+            UsageError: If the network has no classifier.
             CheckpointError: If one is no finite number.
         """
+        self.refuse_backbone()
         logits_NK: Tensor = self.model(self.prepare(pixels))
         self.refuse_non_finite(logits_NK)
         return logits_NK
 
     @torch.inference_mode()
     def logits_and_features(self, pixels: Sequence[Pixels]) -> tuple[Tensor, Tensor]:
-        """Return the logits (N, K) and what the classifier read for them (N, F).
+        """Return the logits (N, K) and what the classifier read for them (N, F); K is 0 without one.
 
         Raises:
             UsageError: If the network is an ONNX file.
@@ -218,8 +230,12 @@ class Classifier:
             logits_NK = model(self.prepare(pixels))
         finally:
             handle.remove()
+        features_NF = kept[0].flatten(1)
+        if not self.description.has_classifier:
+            logits_NK = logits_NK[:, :0]
         self.refuse_non_finite(logits_NK)
-        return logits_NK, kept[0].flatten(1)
+        self.refuse_non_finite(features_NF)
+        return logits_NK, features_NF
 
     def refuse_non_finite(self, answers: Tensor | float) -> None:
         """Raise CheckpointError if one of the network's answers is no finite number."""

@@ -149,7 +149,8 @@ _OURS = replace(RESNETLAB, open_knobs=frozenset(), note="")
 
 
 def _of_ours(path: Path, artefact: Artefact) -> Trained:
-    naming = Naming(_OURS, artefact.spec, {key: key for key in artefact.tensors}, UNTOLD, (), True)
+    keys = {key: key for key in artefact.tensors}
+    naming = Naming(_OURS, artefact.spec, keys, UNTOLD, (), artefact.has_classifier)
     weights = OpenedWeights(path, WeightFile(dict(artefact.tensors), artefact.origin), naming, UNTOLD)
     origin = f"{artefact.origin}, its {artefact.facts.get('weights', 'weights')}"
     size = (artefact.image_shape[0], artefact.image_shape[1])

@@ -48,7 +48,11 @@ def fit_head(
             tensors[key] = initial[key].clone()
         return
     if not naming.has_head:
-        raise UsageError(f"the file has no classifier, the network one of {spec.classes} classes: head=reset")
+        raise UsageError(
+            "the file has no classifier: head=reset begins with a new one",
+            hint="`resnetlab import` makes a model folder of a backbone, for features; `resnetlab finetune`"
+            " puts a classifier on.",
+        )
     if file_class_names and class_names and head == "strict" and [*file_class_names] != [*class_names]:
         raise UsageError(
             f"the classifier is for {_few(file_class_names)}, the data has {_few(class_names)}: head=reset",
