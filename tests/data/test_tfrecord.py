@@ -1,5 +1,6 @@
 import contextlib
 import gzip
+import io
 import pickle
 import struct
 from concurrent.futures import ThreadPoolExecutor
@@ -7,12 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from resnetlab.data import tfrecord
+from resnetlab.data.choices import Choices
+from resnetlab.data.decode import decode
+from resnetlab.data.encoded import EncodedImage
 from resnetlab.data.example_proto import MalformedExample, parse_example
 from resnetlab.data.folder import open_folder
+from resnetlab.data.open import open_source
 from resnetlab.data.tfrecord import open_tfrecord
-from resnetlab.errors import DataError
+from resnetlab.errors import DataError, UsageError
 from tests.data.handles import held_after_refusal
 from tests.data.pictures import (
     example,
@@ -216,13 +222,17 @@ def test_a_shard_that_changed_after_opening_is_an_error_on_reading(shards):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (gzip.compress(b"x" * 1000, mtime=0), "offset 0: .*compressed with gzip"),
+        (gzip.compress(b"x" * 1000, mtime=0), "offset 0: .*damaged or no TFRecord file"),
         (b"<html>no shard at all</html>", "it is damaged or no TFRecord file"),
         (framed(b"\xff" * 40), "no tf.train.Example"),
-        (framed(example(image__encoded=b"x")), "has no image/class/label\nIt has image/encoded"),
+        (
+            framed(example(image__encoded=b"x")),
+            "|records without a label: train-00001-of-00002\nThey have image/encoded",
+        ),
         (framed(example(image__class__label=[1])), "has no image/encoded\nIt has image/class/label"),
         (framed(imagenet_example(1, image__class__label=[1, 2])), "has 2 values, not one"),
-        (framed(imagenet_example(1, image__class__label=b"1")), "is not a whole number"),
+        (framed(imagenet_example(1, image__class__label=b"1")), "|the labels of some shards are numbers"),
+        (framed(imagenet_example(1, image__class__label=[0.5])), "is not a whole number"),
     ],
 )
 def test_what_is_no_imagenet_shard_is_refused(shards, content, message):
@@ -253,7 +263,9 @@ def test_no_shards_and_empty_shards_are_said(tmp_path, monkeypatch):
 def test_the_index_is_made_once_and_again_when_a_shard_changes(shards, monkeypatch):
     built = []
     build = tfrecord.index_tfrecord
-    monkeypatch.setattr(tfrecord, "index_tfrecord", lambda path: built.append(path.name) or build(path))
+    monkeypatch.setattr(
+        tfrecord, "index_tfrecord", lambda path, choices: built.append(path.name) or build(path)
+    )
     first = open_tfrecord(shards)
     assert len(built) == 5
 
@@ -439,3 +451,130 @@ def test_a_refused_shard_is_not_held_open(shards):
     (shards / "train-00001-of-00002").write_bytes(framed(b"no example"))
 
     assert held_after_refusal(lambda: open_tfrecord(shards), shards) == []
+
+
+def write_records(path, rows, *, opener=open):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with opener(path, "wb") as stream:
+        stream.write(b"".join(framed(example(**row)) for row in rows))
+
+
+FLOWERS = ("daisy", "rose", "tulip")
+
+
+def flowers(form, *, number=12, start=0):
+    return [
+        form(index % 3, picture(start + index, size=(8, 6), form="PNG"), index) for index in range(number)
+    ]
+
+
+def read_all(source):
+    """Return each training image's pixels as decoded, and its class' name."""
+    split = source.train
+    return [
+        (decode(split.read(i), channels=3), source.class_names[split.labels[i]]) for i in range(len(split))
+    ]
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("RESNETLAB_CACHE", str(tmp_path / "cache"))
+
+
+def raw_form(label, image, index, **names):
+    pixels = np.asarray(Image.open(io.BytesIO(image)))
+    return {"image_raw": pixels.tobytes(), "label": [label]} | names
+
+
+@pytest.mark.parametrize(
+    ("name", "form", "classes"),
+    [
+        ("x-train.tfrecord-00000-of-00001", lambda k, d, i: {"image": d, "label": [k], "id": b"x"}, "012"),
+        ("train00-512x512-12.tfrec", lambda k, d, i: {"image": d, "class": [k], "id": b"x"}, "012"),
+        ("train.tfrecord", lambda k, d, i: {"image__encoded": d, "label": FLOWERS[k].encode()}, FLOWERS),
+        ("train-000-of-001.tfrecords", lambda k, d, i: {"img": d, "label": [k == 0, k == 1, k == 2]}, "012"),
+        ("train.tfrecords", lambda k, d, i: raw_form(k, d, i, height=[6], width=[8], depth=[3]), "012"),
+        ("train.tfrecords", lambda k, d, i: raw_form(k, d, i, image__height=[6], image__width=[8]), "012"),
+        ("train.tfrecords", lambda k, d, i: raw_form(k, d, i, shape=[6, 8, 3]), "012"),
+    ],
+)  # fmt: skip
+def test_records_of_others_are_read(tmp_path, cache, name, form, classes):
+    write_records(tmp_path / "d" / name, flowers(form))
+
+    source = open_tfrecord(tmp_path / "d")
+
+    assert source.class_names == tuple(classes)
+    expected = {classes[i % 3]: [] for i in range(3)}
+    for index, (_, image, _) in enumerate(flowers(lambda k, d, i: (k, d, i))):
+        expected[classes[index % 3]].append(decode(EncodedImage(image, ""), channels=3).tolist())
+    assert all(pixels.tolist() in expected[label] for pixels, label in read_all(source))
+
+
+@pytest.mark.parametrize("name", ["train-00000-of-00001.tfrecord.gz", "train-00000-of-00001", "train.tfrec"])
+def test_gzip_is_unpacked_into_the_cache(tmp_path, cache, name):
+    write_records(
+        tmp_path / "d" / name, flowers(lambda k, d, i: {"image": d, "label": [k]}), opener=gzip.open
+    )
+
+    source = open_tfrecord(tmp_path / "d")
+
+    assert len(source.train) == 9 or len(source.train) == 10
+    assert source.train.place(0).startswith(f"{name} record ")
+    assert len(source.train.read(0).data) > 50
+    (tmp_path / "d" / name).write_bytes((tmp_path / "d" / name).read_bytes()[:-20])
+    with pytest.raises(DataError, match="cannot be unpacked"):
+        open_tfrecord(tmp_path / "d")
+
+
+def test_what_tensorflow_datasets_keeps_is_entered_and_names_its_classes(tmp_path, cache):
+    root = tmp_path / "tensorflow_datasets"
+    for name in ("flowers", "trees"):
+        folder = root / name / "1.0.0"
+        for part, number in (("train", 12), ("test", 6)):
+            rows = flowers(lambda k, d, i: {"image": d, "label": [k]}, number=number, start=len(part))
+            write_records(folder / f"{name}-{part}.tfrecord-00000-of-00001", rows)
+        (folder / "features.json").write_text("{}")
+        (folder / "label.labels.txt").write_text("\n".join(FLOWERS) + "\n")
+
+    with pytest.raises(UsageError, match=r"2 datasets\n.*subset=NAME: flowers/1.0.0, trees/1.0.0"):
+        open_source(str(root))
+    chosen = open_source(str(root), choices=Choices.of({"subset": "trees/1.0.0"}), holds_small=False)
+    inner = open_source(str(root / "flowers"), holds_small=False)
+
+    assert chosen.class_names == inner.class_names == FLOWERS
+    assert (len(chosen.train), len(chosen.test)) == (12, 6)
+    assert chosen.train.labels.tolist() == [0, 1, 2] * 4
+
+
+def test_two_candidates_are_asked_for(tmp_path, cache):
+    form = lambda k, d, i: {"image": d, "class": [k], "category": [0], "png": b"x"}  # noqa: E731
+    write_records(tmp_path / "d/train.tfrecord", flowers(form))
+
+    with pytest.raises(DataError, match=r"category and class could be the label\n.*label_column=category"):
+        open_tfrecord(tmp_path / "d")
+
+    assert len(open_tfrecord(tmp_path / "d", choices=Choices.of({"label_column": "class"})).class_names) == 3
+    with pytest.raises(DataError, match=r"has no klass\nIt has category, class, image, png"):
+        open_tfrecord(tmp_path / "d", choices=Choices.of({"label_column": "klass"}))
+
+
+@pytest.mark.parametrize("secret", [{}, {"label": [-1]}])
+def test_test_shards_whose_labels_are_secret_are_left_out(tmp_path, cache, secret):
+    for part, start in (("train", 0), ("val", 20)):
+        write_records(
+            tmp_path / f"d/{part}/a.tfrec", flowers(lambda k, d, i: {"image": d, "label": [k]}, start=start)
+        )
+    write_records(tmp_path / "d/test/a.tfrec", flowers(lambda k, d, i: {"image": d, "id": b"x"} | secret))
+
+    source = open_tfrecord(tmp_path / "d")
+
+    assert "shards without labels, left out: test/a.tfrec" in source.notes
+    assert (len(source.train), source.test.place(0)) == (12, "val/a.tfrec record 0")
+
+
+def test_raw_pixels_of_no_known_size_are_refused_on_reading(tmp_path, cache):
+    rows = flowers(lambda k, d, i: raw_form(k, d, i, height=[6], width=[9]))
+    write_records(tmp_path / "d/train.tfrecord", rows)
+
+    with pytest.raises(DataError, match="144 bytes are neither an image file nor 6x9 pixels"):
+        open_tfrecord(tmp_path / "d").train.read(0)

@@ -23,7 +23,8 @@ from resnetlab.data.layout import Tree
 from resnetlab.data.leftovers import is_hidden
 from resnetlab.data.source import Source, Split
 from resnetlab.data.table import open_csv
-from resnetlab.data.tfrecord import SHARD_NAME, open_tfrecord
+from resnetlab.data.tfrecord import CHOICES as TFRECORD_CHOICES
+from resnetlab.data.tfrecord import SHARD_NAME, holds_tfds, open_tfrecord
 from resnetlab.data.webdataset import open_webdataset
 from resnetlab.errors import DataError
 
@@ -66,7 +67,7 @@ class Format(NamedTuple):
 FOLDER = Format("an image folder", open_folder)
 CIFAR = Format("CIFAR", read_cifar, ("label_column",))
 CSV = Format("a CSV", open_csv)
-TFRECORD = Format("TFRecord shards", open_tfrecord)
+TFRECORD = Format("TFRecord shards", open_tfrecord, TFRECORD_CHOICES)
 WEBDATASET = Format("WebDataset shards", open_webdataset, ("image_column", "label_column", "class_names"))
 HUGGING_FACE = Format("a Hugging Face dataset", open_hf_dataset, HF_CHOICES)
 
@@ -147,6 +148,8 @@ def _folder_format(path: Path) -> Format | None:
     tree = Tree(str(path))
     if tree.classes(""):
         return FOLDER
+    if holds_tfds(path):
+        return TFRECORD
     if has_table_files(path):
         return HUGGING_FACE
     return FOLDER if tree.has_pictures("") else None

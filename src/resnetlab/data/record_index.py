@@ -73,6 +73,9 @@ class Records:
     lengths: Integers
     names: tuple[Names, ...]
 
+    files: tuple[str, ...] = ()
+    """Where the shards lie, if not under the root; absolute."""
+
     def __len__(self) -> int:
         return len(self.offsets)
 
@@ -91,7 +94,7 @@ class Records:
         Raises:
             DataError: If the shard cannot be read or is shorter than when it was indexed.
         """
-        path = os.path.join(self.root, self.shards[self.locate(index)[0]])
+        path = os.path.join(self.root, (self.files or self.shards)[self.locate(index)[0]])
         offset, length = int(self.offsets[index]), int(self.lengths[index]) + more
         try:
             with open(path, "rb", buffering=0) as stream:
@@ -106,8 +109,10 @@ class Records:
         return data
 
 
-def join(root: Path, shards: Sequence[str], indices: Sequence[ShardIndex]) -> Records:
-    """Put the indices of shards together."""
+def join(
+    root: Path, shards: Sequence[str], indices: Sequence[ShardIndex], files: Sequence[str] = ()
+) -> Records:
+    """Put the indices of shards together; `files` as `Records.files`."""
     nothing = [np.zeros(0, np.int64)]
     return Records(
         root=os.path.abspath(root),  # so that the readers do not mind a change of directory
@@ -116,6 +121,7 @@ def join(root: Path, shards: Sequence[str], indices: Sequence[ShardIndex]) -> Re
         offsets=np.concatenate([*nothing, *(index.offsets for index in indices)]),
         lengths=np.concatenate([*nothing, *(index.lengths for index in indices)]),
         names=tuple(index.names for index in indices),
+        files=tuple(files),
     )
 
 

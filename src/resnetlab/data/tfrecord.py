@@ -1,5 +1,7 @@
-"""ImageNet as TFRecord shards: train-00000-of-01024, ..., validation-00127-of-00128."""
+"""TFRecord shards: train-00000-of-01024, ..., of ImageNet, TensorFlow Datasets, Kaggle and others."""
 
+import functools
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,14 +11,22 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from resnetlab.data.choices import FLAG, LEFT_OPEN, Choices
 from resnetlab.data.encoded import EncodedSource
-from resnetlab.data.labelling import first_of, refuse
+from resnetlab.data.labelling import first_of, name_classes, number_classes, refuse
 from resnetlab.data.parts import divide_by_part, source_from_parts
 from resnetlab.data.record_index import ShardIndex, index_shards, join
 from resnetlab.data.shards import find_shards, shard_parts
-from resnetlab.data.tfrecord_records import SYNSET, TFRecordReader, index_tfrecord
+from resnetlab.data.tfrecord_records import SYNSET, TEXT, TFRecordReader, index_tfrecord
+from resnetlab.data.unzipped import unzipped
+from resnetlab.errors import DataError, UsageError, nearest
 
-SHARD_NAME = re.compile(r"^(?P<stem>.*)-(?P<number>\d{5})-of-(?P<total>\d{5})(\.tfrecords?)?$|\.tfrecords?$")
+SHARD_NAME = re.compile(
+    r"^(?P<stem>.*)-(?P<number>\d{3,6})-of-(?P<total>\d{3,6})(\.tfrec(ords?)?)?(\.gz)?$"
+    r"|\.tfrec(ords?)?(\.gz)?$"
+)
+CHOICES = ("image_column", "label_column", "subset", "class_names")
+_ARRAY_RECORD = ".array_record"
 
 _IMAGENET_CLASSES = 1000  # asked for by number, they never mean 999 and the background
 
@@ -29,8 +39,14 @@ def open_tfrecord(
     classes: int | None = None,
     progress: Callable[[int, int], None] | None = None,
     for_scoring: bool = False,
+    choices: Choices = LEFT_OPEN,
 ) -> EncodedSource:
     """Open the shards in a folder, or those that a pattern names.
+
+    The image and the label of a record are ImageNet's image/encoded and image/class/label, else the only
+    features that are called so, as TensorFlow Datasets and others write them: an image file, or raw pixels
+    with their height and width; a whole number, or a text. Shards that are compressed with gzip are kept
+    unpacked in the cache. Test shards without labels are left out, which the notes say.
 
     ImageNet's labels are 1 to 1000, and 0 is the background, which no image has. They are shifted to
     0 to 999, unless `classes` is greater than the highest label (and not 1000): then class 0 is
@@ -47,37 +63,153 @@ def open_tfrecord(
         classes: How many classes there are; None takes it from the labels.
         progress: Is told how many shards are indexed, of how many.
         for_scoring: Whether it is to be scored: see `source_from_parts`.
+        choices: See CHOICES.
 
     Raises:
         DataError: If shards are missing, a record is damaged or has no label, or a label is out of
             range; naming shard, record and offset.
     """
     path = Path(path)
-    root, shards = find_shards(path, SHARD_NAME)
+    root, shards = find_shards(_data_folder(path, choices.subset), SHARD_NAME)
     refuse(str(path), _missing_shards(shards))
-    indices = index_shards(root, shards, "tfrecord", index_tfrecord, progress)
-    reader = TFRecordReader(join(root, shards, indices))
+    reader, indices = _indexed(root, shards, choices, progress)
     refuse(str(path), [] if len(reader) else ["the shards have no records"])
-    written = np.concatenate([np.array(index.labels, np.int64)[index.label_codes] for index in indices])
-    numbering = _numbering(int(written.min()), int(written.max()), classes)
-    labels = written - numbering.shift
-    refuse(str(path), _size_problems(numbering.num_classes, len(reader)))
-    refuse(str(path), _range_problems(written, labels, numbering.num_classes, reader))
-    parts = divide_by_part(reader, _part_of_each(shards, indices), labels)
-    if numbering.has_background and "train" in parts and not for_scoring:
-        lacking = np.setdiff1d(np.arange(1, numbering.num_classes), parts["train"].labels)
+    is_kept, notes = _labelled(path, shards, indices)
+    part_of = shard_parts(shards)
+    parts = [
+        part_of[each] if kept else ""
+        for each, kept, index in zip(shards, is_kept, indices, strict=True)
+        for _ in range(len(index))
+    ]
+    labelled = [index for index, kept in zip(indices, is_kept, strict=True) if kept]
+    at = np.flatnonzero(np.array([part != "" for part in parts]))
+    named = _named(path, root, labelled, choices)
+    numbering = _Numbering(0, 0, False, ())
+    if named is None:
+        written = np.concatenate([np.array(index.labels, np.int64)[index.label_codes] for index in labelled])
+        numbering = _numbering(int(written.min()), int(written.max()), classes)
+        own = written - numbering.shift
+        refuse(str(path), _size_problems(numbering.num_classes, len(reader)))
+        refuse(str(path), _range_problems(written, own, numbering.num_classes, reader, at))
+        synsets = _synsets(labelled)
+        class_names: Sequence[str] = _class_names(synsets or _texts(labelled), numbering)
+        notes += [*numbering.notes]
+        notes += [f"classes are named by {SYNSET}, as in an image folder of the same data"] * bool(synsets)
+    else:
+        class_names, own, said = named
+        notes += said
+    labels = np.zeros(len(reader), np.int64)
+    labels[at] = own
+    found = divide_by_part(reader, parts, labels)
+    if numbering.has_background and "train" in found:
+        lacking = np.setdiff1d(np.arange(1, numbering.num_classes), found["train"].labels)
         refuse(str(path), [f"train has no image of class {first_of(lacking.tolist())}"] * bool(len(lacking)))
-    synsets = _synsets(indices)
-    named = [f"classes are named by {SYNSET}, as in an image folder of the same data"] * bool(synsets)
     return source_from_parts(
         name=root.resolve().name,
         origin=str(path),
-        class_names=_class_names(synsets or _texts(indices), numbering),
-        parts=parts,
-        notes=[*numbering.notes, *named],
+        class_names=class_names,
+        parts=found,
+        notes=notes,
         is_partial=numbering.has_background,  # it alone is without images
         for_scoring=for_scoring,
     )
+
+
+def holds_tfds(path: Path) -> bool:
+    """Return whether TensorFlow Datasets keeps something in or below a folder."""
+    return bool(_tfds_folders(path))
+
+
+def _tfds_folders(path: Path) -> list[Path]:
+    """Return the folders NAME/VERSION or NAME/CONFIG/VERSION in and below a folder."""
+    marks = [mark for depth in range(1, 5) for mark in path.glob("*/" * depth + "features.json")]
+    return sorted(mark.parent for mark in marks if any(map(SHARD_NAME.search, os.listdir(mark.parent))))
+
+
+def _data_folder(path: Path, subset: str) -> Path:
+    """Return the folder of a dataset of TensorFlow Datasets below `path`, if it holds such; else `path`.
+
+    Raises:
+        UsageError: If there are several, and none is chosen.
+    """
+    found = _tfds_folders(path) if path.is_dir() else []
+    folders = {each.relative_to(path).as_posix(): each for each in found}
+    if subset in folders or len(folders) == 1:
+        return folders.get(subset) or next(iter(folders.values()))
+    if folders or subset:
+        shown = [*folders]
+        raise UsageError(
+            f"{path}: " + (f"no subset {subset}" if subset else f"{len(folders)} datasets"),
+            hint=f"{nearest(subset, shown)} Choose with {FLAG} subset=NAME: {first_of(shown)}.".strip(),
+        )
+    return path
+
+
+def _indexed(
+    root: Path, shards: Sequence[str], choices: Choices, progress: Callable[[int, int], None] | None
+) -> tuple[TFRecordReader, list[ShardIndex]]:
+    """Return the reader of all records, and the index of each shard."""
+    if other := [shard for shard in shards if _ARRAY_RECORD in shard]:
+        raise DataError(
+            f"{root / other[0]}: an ArrayRecord, which is not read",
+            hint="Write it as TFRecords: tfds.builder(NAME, file_format='tfrecord').",
+        )
+    paths = [unzipped(root / shard) for shard in shards]
+    is_moved = any(real != root / shard for real, shard in zip(paths, shards, strict=True))
+    files = [os.path.abspath(real) for real in paths] if is_moved else []
+    kind = "|".join(["tfrecord", choices.image_column, choices.label_column])
+    build = functools.partial(index_tfrecord, choices=choices)
+    indices = index_shards(root, files or shards, kind, build, progress)
+    return TFRecordReader(join(root, shards, indices, files), choices), indices
+
+
+def _labelled(
+    path: Path, shards: Sequence[str], indices: Sequence[ShardIndex]
+) -> tuple[list[bool], list[str]]:
+    """Return whether each shard has labels, and a note on those that have none: labels may be kept secret.
+
+    Raises:
+        DataError: If no shard of the training split has any, or only some have.
+    """
+    part_of = shard_parts(shards)
+    has = [not {*index.labels} <= {"", "-1"} or not len(index) for index in indices]
+    without = [shard for shard, is_labelled in zip(shards, has, strict=True) if not is_labelled]
+    if not without:
+        return has, []
+    if len(without) == len(shards) or any(part_of[shard] == "train" for shard in without):
+        having = next(
+            index.others for index, is_labelled in zip(indices, has, strict=True) if not is_labelled
+        )
+        raise DataError(
+            f"{path}: records without a label: {first_of(without)}",
+            hint=f"They have {first_of(having, most=12)}. {FLAG} label_column=NAME takes another feature.",
+        )
+    return has, [f"shards without labels, left out: {first_of(without)}"]
+
+
+def _named(
+    path: Path, root: Path, indices: Sequence[ShardIndex], choices: Choices
+) -> tuple[Sequence[str], Labels, list[str]] | None:
+    """Return the classes, the labels and notes if labels are texts or a file names the classes; else None.
+
+    TensorFlow Datasets lays the names beside the shards, as label.labels.txt.
+
+    Raises:
+        DataError: If some shards have texts and others numbers, or the names are too few.
+    """
+    sources = {index.label_source for index in indices if len(index)}
+    if len(sources) > 1:
+        raise DataError(f"{path}: the labels of some shards are numbers, of others texts")
+    field = next((index.others[0] for index in indices if index.others), "")
+    beside = root / f"{field.replace('/', '.')}.labels.txt"
+    names_file = Path(choices.class_names) if choices.class_names else beside
+    if TEXT not in sources and not names_file.is_file() and not choices.class_names:
+        return None
+    texts = [index.labels[code] for index in indices for code in index.label_codes]
+    class_names, labels = number_classes(texts)
+    if TEXT in sources and not choices.class_names:
+        return class_names, labels, []
+    return name_classes(class_names, labels, names_file)
 
 
 def _missing_shards(shards: Sequence[str]) -> Iterator[str]:
@@ -88,14 +220,9 @@ def _missing_shards(shards: Sequence[str]) -> Iterator[str]:
         if match and match["total"]:
             numbers.setdefault((match["stem"], match["total"]), set()).add(int(match["number"]))
     for (stem, total), present in numbers.items():
-        missing = [f"{stem}-{n:05}-of-{total}" for n in range(int(total)) if n not in present]
+        missing = [f"{stem}-{n:0{len(total)}}-of-{total}" for n in range(int(total)) if n not in present]
         if missing:
             yield f"{len(missing):,} of {int(total):,} {stem} shards are missing: {first_of(missing)}"
-
-
-def _part_of_each(shards: Sequence[str], indices: Sequence[ShardIndex]) -> list[str]:
-    parts = shard_parts(shards)
-    return [parts[shard] for shard, index in zip(shards, indices, strict=True) for _ in range(len(index))]
 
 
 class _Numbering(NamedTuple):
@@ -127,14 +254,14 @@ def _size_problems(num_classes: int, num_records: int) -> Iterator[str]:
 
 
 def _range_problems(
-    written: Labels, labels: Labels, num_classes: int, reader: TFRecordReader
+    written: Labels, labels: Labels, num_classes: int, reader: TFRecordReader, at: Labels
 ) -> Iterator[str]:
     bad = np.flatnonzero((labels < 0) | (labels >= num_classes))
     if len(bad):
         first = int(bad[0])
         yield (
-            f"{reader.place(first)} has label {written[first]}, out of range for {num_classes:,} classes "
-            f"({len(bad):,} such records)"
+            f"{reader.place(int(at[first]))} has label {written[first]}, out of range for {num_classes:,}"
+            f" classes ({len(bad):,} such records)"
         )
 
 

@@ -7,23 +7,27 @@ on indexing, the payloads' on every reading.
 
 import mmap
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from resnetlab.crc32c import masked_crc32c
+from resnetlab.data.choices import LEFT_OPEN, Choices
 from resnetlab.data.encoded import EncodedImage, Names
 from resnetlab.data.example_proto import MalformedExample, Values, parse_example
-from resnetlab.data.labelling import first_of
+from resnetlab.data.labelling import label_text
 from resnetlab.data.record_index import Records, ShardIndex
+from resnetlab.data.tfrecord_fields import SIZES, Fields, choose_fields, image_file, lacking
 from resnetlab.errors import DataError
 
 _HEADER = struct.Struct("<QI")
 _CHECKSUM = struct.Struct("<I")
 _AGAIN = "Copy or make that shard again."
-_IMAGE, _LABEL = "image/encoded", "image/class/label"
+TEXT = "text"
+"""The `ShardIndex.label_source` of labels that are no numbers."""
+
 _TEXT, SYNSET = "image/class/text", "image/class/synset"
 _BOX = tuple(f"image/object/bbox/{side}" for side in ("ymin", "xmin", "ymax", "xmax"))
 
@@ -33,6 +37,7 @@ class TFRecordReader:
     """The images of TFRecord shards."""
 
     records: Records
+    choices: Choices = LEFT_OPEN
 
     def __len__(self) -> int:
         return len(self.records)
@@ -57,11 +62,13 @@ class TFRecordReader:
                 "the checksum of its content is wrong: the file is damaged",
                 hint=_AGAIN,
             )
-        features = _parse(payload, place, (_IMAGE, *_BOX))
-        image = features[_IMAGE][0]
+        names = _parse(payload, place, ())[1]
+        field = choose_fields(names, self.choices, place).image
+        features, _ = _parse(payload, place, (field, *SIZES, *_BOX))
+        image = _one_value(features, field, place)
         if not isinstance(image, memoryview):
-            raise DataError(f"{place}: its {_IMAGE} is a number, not an image")
-        return EncodedImage(bytes(image), place, _boxes(features, place))
+            raise DataError(f"{place}: its {field} is a number, not an image")
+        return EncodedImage(image_file(bytes(image), features, place), place, _boxes(features, place))
 
 
 def _boxes(features: Mapping[str, Values], place: str) -> tuple[tuple[float, float, float, float], ...]:
@@ -76,27 +83,48 @@ def _boxes(features: Mapping[str, Values], place: str) -> tuple[tuple[float, flo
     return tuple((ymin, xmin, ymax, xmax) for ymin, xmin, ymax, xmax in numbers.tolist())
 
 
-def _parse(payload: memoryview, place: str, wanted: Sequence[str]) -> dict[str, Values]:
-    """Return the wanted features, of which the first must be there with one value."""
+def _parse(payload: memoryview, place: str, wanted: Collection[str]) -> tuple[dict[str, Values], list[str]]:
     try:
-        features, names = parse_example(payload, wanted)
+        return parse_example(payload, wanted)
     except MalformedExample as error:
         raise DataError(f"{place}: {error}") from error
-    for needed in (_IMAGE, wanted[0]):
-        if needed not in names:
-            having = first_of(sorted(names), most=12) or "no feature at all"
-            raise DataError(f"{place}: has no {needed}", hint=f"It has {having}.")
-    if len(features[wanted[0]]) != 1:
-        raise DataError(f"{place}: its {wanted[0]} has {len(features[wanted[0]])} values, not one")
-    return features
 
 
-def index_tfrecord(path: Path) -> ShardIndex:
+def _one_value(features: Mapping[str, Values], name: str, place: str) -> memoryview | float | int:
+    values = features[name]
+    if len(values) != 1:
+        raise DataError(f"{place}: its {name} has {len(values)} values, not one")
+    return values[0]
+
+
+def _label(features: Mapping[str, Values], name: str, place: str) -> int | str:
+    """Return a label: a whole number, a text, or the place of the one among zeros."""
+    values = features[name]
+    if len(values) > 1 and set(values) == {0, 1} and sum(map(int, values)) == 1:
+        return [*values].index(1)
+    label = _one_value(features, name, place)
+    if isinstance(label, int):
+        return label
+    if isinstance(label, float):
+        raise DataError(f"{place}: its {name} is not a whole number")
+    try:
+        return label_text(bytes(label).decode(), f"{place}, {name}")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{place}: its {name} is neither a whole number nor a text") from error
+
+
+def index_tfrecord(path: Path, choices: Choices = LEFT_OPEN) -> ShardIndex:
     """Find the records of a shard and their labels; the images are not looked at.
+
+    Of a shard without labels each is empty. `ShardIndex.label_source` is TEXT where they are no numbers.
+
+    Args:
+        path: The shard.
+        choices: `image_column` and `label_column`.
 
     Raises:
         DataError: If a length's checksum is wrong or the file ends within a record, naming shard,
-            record and offset; or if a record has no label.
+            record and offset; or if a record has no image, or no label where others have one.
     """
     with path.open("rb") as stream:
         size = stream.seek(0, 2)
@@ -104,17 +132,22 @@ def index_tfrecord(path: Path) -> ShardIndex:
     view = memoryview(content)  # the map closes when nothing looks at it any more
     offsets: list[int] = []
     lengths: list[int] = []
-    labels: list[int] = []
-    texts: dict[int, str] = {}
-    synsets: dict[int, str] = {}
+    labels: list[int | str] = []
+    texts: dict[int | str, str] = {}
+    synsets: dict[int | str, str] = {}
     position = 0
+    fields: Fields | None = None
+    names: list[str] = []
     while position < size:
         where = f"{path.name} record {len(offsets)}, offset {position:,}"
         start, end = _record_bounds(view, position, where)
-        features = _parse(view[start:end], where, (_LABEL, _TEXT, SYNSET))
-        label = features[_LABEL][0]
-        if not isinstance(label, int):
-            raise DataError(f"{where}: its {_LABEL} is not a whole number")
+        if fields is None:
+            fields = choose_fields(_parse(view[start:end], where, ())[1], choices, where)
+        features, names = _parse(view[start:end], where, (fields.label, _TEXT, SYNSET))
+        for needed, choice in ((fields.image, "image_column"), (fields.label, "label_column")):
+            if needed and needed not in names:
+                raise lacking(where, needed, names, choice)
+        label = _label(features, fields.label, where) if fields.label else ""
         synset = _word(features, SYNSET)
         if label not in texts:
             texts[label], synsets[label] = _word(features, _TEXT), synset
@@ -124,7 +157,9 @@ def index_tfrecord(path: Path) -> ShardIndex:
         lengths.append(end - start)
         labels.append(label)
         position = end + _CHECKSUM.size
-    distinct = sorted(texts)
+    if len({type(label) for label in texts}) > 1:
+        raise DataError(f"{path.name}: some labels are numbers, others texts")
+    distinct = sorted(texts, key=lambda label: (isinstance(label, str), label))
     code = {label: index for index, label in enumerate(distinct)}
     return ShardIndex(
         offsets=np.array(offsets, np.int64),
@@ -134,7 +169,14 @@ def index_tfrecord(path: Path) -> ShardIndex:
         texts=tuple(texts[label] for label in distinct),
         synsets=tuple(synsets[label] for label in distinct),
         names=Names.of([]),
+        label_source=TEXT if distinct and isinstance(distinct[0], str) and distinct[0] else "",
+        others=_said_of(fields, names),
     )
+
+
+def _said_of(fields: Fields | None, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the label's name; without a label the names of all features, for an error."""
+    return (fields.label,) if fields and fields.label else tuple(sorted(names))
 
 
 def _word(features: Mapping[str, Values], name: str) -> str:
@@ -152,8 +194,7 @@ def _record_bounds(view: memoryview, position: int, where: str) -> tuple[int, in
         )
     length, checksum = _HEADER.unpack_from(view, position)
     if masked_crc32c(view[position : position + 8]) != checksum:
-        is_gzip = position == 0 and bytes(view[:2]) == b"\x1f\x8b"
-        kind = "it is compressed with gzip; unpack it" if is_gzip else "it is damaged or no TFRecord file"
+        kind = "it is damaged or no TFRecord file"
         raise DataError(f"{where}: the checksum of the record's length is wrong: {kind}", hint=_AGAIN)
     if left < _HEADER.size + length + _CHECKSUM.size:
         missing = _HEADER.size + length + _CHECKSUM.size - left

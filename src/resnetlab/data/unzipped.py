@@ -1,0 +1,53 @@
+"""Files that are compressed with gzip, kept unpacked in the cache, so that they can be read in any order."""
+
+import gzip
+import hashlib
+import zlib
+from pathlib import Path
+
+from resnetlab import files
+from resnetlab.download import cache_folder
+from resnetlab.errors import DataError, WriteError
+from resnetlab.units import format_bytes
+
+_MOST_BYTES = 16 * 2**30  # of a shard unpacked; the usual ones have some 0.15 GiB
+
+
+def is_gzip(path: Path) -> bool:
+    """Return whether a file begins as gzip's do."""
+    try:
+        with path.open("rb") as stream:
+            return stream.read(3) == b"\x1f\x8b\x08"
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def unzipped(path: Path) -> Path:
+    """Return where the file's unpacked content lies: itself, or a copy in the cache, made if it is not there.
+
+    Raises:
+        DataError: If it is damaged, or the copy cannot be written.
+    """
+    if not is_gzip(path):
+        return path
+    facts = path.stat()
+    key = f"{path.resolve()}|{facts.st_size}|{facts.st_mtime_ns}".encode(errors="surrogateescape")
+    kept = cache_folder() / "unzipped" / hashlib.sha256(key).hexdigest()[:32] / path.name
+    if kept.is_file():
+        return kept
+    try:
+        with gzip.open(path) as stream:
+            content = stream.read(_MOST_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path}: cannot be unpacked: {error}", hint="Copy it again.") from error
+    if len(content) > _MOST_BYTES:
+        raise DataError(f"{path}: unpacks to more than {format_bytes(_MOST_BYTES)}")
+    try:
+        files.make_directory(kept.parent)
+        files.write_file(kept, content)
+    except WriteError as error:
+        raise DataError(
+            f"{path}: compressed with gzip, and the cache cannot take its content: {error.args[0]}",
+            hint="Unpack it: gunzip FILE.",
+        ) from error
+    return kept
