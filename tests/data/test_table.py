@@ -1,7 +1,10 @@
+import json
+
 import pytest
 
+from resnetlab.data.choices import Choices
 from resnetlab.data.table import open_csv
-from resnetlab.errors import DataError
+from resnetlab.errors import DataError, UsageError
 from tests.data.pictures import write_folder
 
 IMAGES = [f"{name}/{index:03}.jpg" for name in ("cat", "dog") for index in range(5)]
@@ -97,6 +100,7 @@ def test_problems_are_told_with_their_lines_five_of_each(folder):
         f"{path}: lines 2, 3, 4, 5, 6 and 2 more: no such file in {folder}",
         f"{path}: line 15: gives an earlier line's path another label",
         f"{path}: line 17: is an earlier line's path again",
+        "Choose the splits with --data-set train_split=A,B and test_split=C, or split_column=none.",
     ]
 
 
@@ -127,3 +131,137 @@ def test_a_label_may_hold_what_unicode_calls_a_line_end(folder):
     path = write(folder, [row.replace(",cat,", f",{label},") for row in rows()], encoding="utf-8")
 
     assert open_csv(path).class_names == (label, "dog")
+
+
+def animals(source):
+    """Return the classes of all images by their places, those of the test split too."""
+    return {
+        split.place(i): source.class_names[split.labels[i]]
+        for split in source.parts.values()
+        for i in range(len(split))
+    }
+
+
+TRUTH = {name: name[:3] for name in IMAGES}
+
+
+@pytest.mark.parametrize(
+    ("header", "line", "choices"),
+    [
+        ("id,breed", lambda n, k: f"{n.removesuffix('.jpg')},{k}", {}),
+        ("Filename;Width;ClassId", lambda n, k: f"{n};40;{k}", {}),
+        ("file_name,is_valid,labels", lambda n, k: f"{n},{n.endswith('4.jpg')},{k}", {}),
+        ("image_id,cat,dog", lambda n, k: f"{n},{int(k == 'cat')},{int(k == 'dog')}", {}),
+        ("image_id,cat,dog", lambda n, k: f"{n},{float(k == 'cat')},{float(k == 'dog')}", {}),
+        ("image|category", lambda n, k: f"{n}|{k}", {}),
+        ("mask,image,label", lambda n, k: f"{n.replace('cat', 'dog')},{n},{k}", {}),
+        ("n,category_id,class_name,image", lambda n, k: f"7,{int(k == 'dog')},{k},{n}", {}),
+        ("image,species,keeper", lambda n, k: f"{n},{k},Ann", {"label_column": "species"}),
+        ("image,species,keeper", lambda n, k: f"{n},{k},Ann", {"label_column": "2"}),
+        ("image,x,label", lambda n, k: f"{n},{k},{n}", {"label_column": "x"}),
+        ("", lambda n, k: f"{n},5,{k},Ann", {"label_column": "3", "header": "no"}),
+        ("image#label", lambda n, k: f"{n}#{k}", {"separator": "#"}),
+        ("path,label", lambda n, k: f"/kaggle/input/pets/{n},{k}", {}),
+        ("path,label", lambda n, k: f"C:\\\\pets\\\\{n},{k}".replace("/", "\\"), {}),
+    ],
+)
+def test_tables_of_others_are_read(folder, header, line, choices):
+    lines = [header] * bool(header) + [line(name, kind) for name, kind in TRUTH.items()]
+
+    assert animals(open_csv(write(folder, lines), choices=Choices.of(choices))) == TRUTH
+
+
+def test_is_valid_is_the_split(folder):
+    lines = ["path,label,is_valid", *(f"{name},{kind},{name[6] == '4'}" for name, kind in TRUTH.items())]
+
+    source = open_csv(write(folder, lines))
+
+    assert [source.test.place(index) for index in range(len(source.test))] == ["cat/004.jpg", "dog/004.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("header", "line", "message"),
+    [
+        ("image,a,b", lambda n, k: f"{n},{k},{k}", "no column for the label; the columns are image, a, b"),
+        ("image,serial", lambda n, k: f"{n},{hash(n)}", "no column for the label"),
+        ("image,class,target", lambda n, k: f"{n},{k},{n[-5]}", "columns class, target could be the label"),
+        ("left,right,label", lambda n, k: f"{n},{n},{k}", "columns left, right could be the image"),
+        ("image,cat,dog", lambda n, k: f"{n},1,{int(k == 'dog')}", "rows have 1, 2 of the labels cat, dog"),
+        ("title,label", lambda n, k: f"portrait,{k}", "no column names images in"),
+        ("", lambda n, k: f"{n},{k},7,8", "4 columns without titles"),
+        ("image,label,split,is_test", lambda n, k: f"{n},{k},train,0", "columns split, is_test could be the"),
+    ],
+)  # fmt: skip
+def test_where_a_column_is_not_clear_it_is_asked_for(folder, header, line, message):
+    lines = [header] * bool(header) + [line(name, kind) for name, kind in TRUTH.items()]
+
+    with pytest.raises(DataError, match=message) as raised:
+        open_csv(write(folder, lines))
+
+    assert "--data-set" in raised.value.hint
+
+
+def test_a_missing_first_image_does_not_make_the_first_row_a_header(folder):
+    for first in ("gone.jpg,cat", "gone,cat"):
+        with pytest.raises(DataError, match="line 1: no such file"):
+            open_csv(write(folder, [first, *(f"{name},{kind}" for name, kind in TRUTH.items())]))
+
+
+def test_names_alone_are_looked_for_in_the_folders_and_two_of_a_name_are_refused(tmp_path):
+    write_folder(tmp_path, {"": {"train": 6, "test": 1}})
+    (tmp_path / "test/000.jpg").rename(tmp_path / "test/077.jpg")
+    path = write(tmp_path, ["id,breed", *(f"{index:03},{'ab'[index % 2]}" for index in range(6))])
+
+    source = open_csv(path)
+
+    assert set(animals(source)) == {f"train/{index:03}.jpg" for index in range(6)}
+    assert any(
+        "by their names alone, without their suffix; they are found in train" in n for n in source.notes
+    )
+    (tmp_path / "test/077.jpg").rename(tmp_path / "test/003.jpg")
+    assert set(animals(open_csv(path))) == {f"train/{index:03}.jpg" for index in range(6)}  # where all are
+    (tmp_path / "train/000.jpg").rename(tmp_path / "test/000.jpg")
+    with pytest.raises(DataError, match=r"line 5: there are several images of that name, e\.g\. test/003"):
+        open_csv(path)
+    chosen = Choices.of({"image_folder": "train", "suffix": ".jpg"})
+    with pytest.raises(DataError, match="line 2: no such file"):
+        open_csv(path, choices=chosen)
+
+
+def test_a_list_of_path_and_label_and_an_object_a_line_are_read(folder):
+    (folder / "list.txt").write_text("".join(f"{name} {kind}\n" for name, kind in TRUTH.items()))
+    rows = [json.dumps({"file_name": name, "label": kind}) for name, kind in TRUTH.items()]
+    (folder / "metadata.jsonl").write_text("\n".join(rows))
+
+    assert animals(open_csv(folder / "list.txt")) == TRUTH
+    assert animals(open_csv(folder / "metadata.jsonl")) == TRUTH
+
+
+def test_several_labels_in_a_cell_are_noted(folder):
+    kinds = ["clear", "clear water"] * 5
+    path = write(folder, ["image,tags", *(f"{n},{k}" for n, k in zip(IMAGES, kinds, strict=True))])
+
+    assert any("'clear water' may be several labels in one cell" in note for note in open_csv(path).notes)
+
+
+def test_words_for_splits_are_chosen(folder):
+    words = ["a", "a", "b", "b", "c"] * 2
+    lines = [f"{name},{name[:3]},{word}" for name, word in zip(IMAGES, words, strict=True)]
+    path = write(folder, ["image,label,split", *lines])
+
+    source = open_csv(path, choices=Choices.of({"train_split": "a", "test_split": "c"}))
+
+    assert (len(source.train), len(source.test)) == (4, 2)
+    assert any("left out: b" in note for note in source.notes)
+    with pytest.raises(UsageError, match="no split d"):
+        open_csv(path, choices=Choices.of({"train_split": "d"}))
+
+
+def test_absolute_paths_of_moved_images_make_the_same_fingerprint(folder, tmp_path):
+    path = write(folder, [f"{folder / name},{kind}" for name, kind in TRUTH.items()])
+    before = open_csv(path).fingerprint
+    elsewhere = tmp_path.parent / f"{tmp_path.name}-moved"
+    folder.rename(elsewhere)
+    path = write(elsewhere, [f"{elsewhere / name},{kind}" for name, kind in TRUTH.items()])
+
+    assert open_csv(path).fingerprint == before

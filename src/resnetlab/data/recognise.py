@@ -22,6 +22,8 @@ from resnetlab.data.kinds import image_suffixes
 from resnetlab.data.layout import Tree
 from resnetlab.data.leftovers import is_hidden
 from resnetlab.data.source import Source, Split
+from resnetlab.data.table import CHOICES as CSV_CHOICES
+from resnetlab.data.table import SUFFIXES as TABLE_SUFFIXES
 from resnetlab.data.table import open_csv
 from resnetlab.data.tfrecord import CHOICES as TFRECORD_CHOICES
 from resnetlab.data.tfrecord import SHARD_NAME, holds_tfds, open_tfrecord
@@ -66,7 +68,7 @@ class Format(NamedTuple):
 
 FOLDER = Format("an image folder", open_folder)
 CIFAR = Format("CIFAR", read_cifar, ("label_column",))
-CSV = Format("a CSV", open_csv)
+CSV = Format("a CSV", open_csv, CSV_CHOICES)
 TFRECORD = Format("TFRecord shards", open_tfrecord, TFRECORD_CHOICES)
 WEBDATASET = Format("WebDataset shards", open_webdataset, ("image_column", "label_column", "class_names"))
 HUGGING_FACE = Format("a Hugging Face dataset", open_hf_dataset, HF_CHOICES)
@@ -156,7 +158,7 @@ def _folder_format(path: Path) -> Format | None:
 
 
 def _file_format(path: Path) -> Format:
-    if path.suffix.lower() in (".csv", ".tsv"):
+    if path.suffix.lower() in TABLE_SUFFIXES:
         return CSV
     if path.suffix.lower() in (".parquet", ".arrow"):
         return HUGGING_FACE

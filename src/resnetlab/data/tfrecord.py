@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from resnetlab.data.choices import FLAG, LEFT_OPEN, Choices
-from resnetlab.data.encoded import EncodedSource
+from resnetlab.data.encoded import EncodedSource, EncodedSplit
 from resnetlab.data.labelling import first_of, name_classes, number_classes, refuse
 from resnetlab.data.parts import divide_by_part, source_from_parts
 from resnetlab.data.record_index import ShardIndex, index_shards, join
@@ -76,43 +76,60 @@ def open_tfrecord(
     refuse(str(path), [] if len(reader) else ["the shards have no records"])
     is_kept, notes = _labelled(path, shards, indices)
     part_of = shard_parts(shards)
-    parts = [
-        part_of[each] if kept else ""
-        for each, kept, index in zip(shards, is_kept, indices, strict=True)
-        for _ in range(len(index))
-    ]
-    labelled = [index for index, kept in zip(indices, is_kept, strict=True) if kept]
+    kept = zip(shards, is_kept, indices, strict=True)
+    parts = [part_of[shard] if is_one else "" for shard, is_one, index in kept for _ in range(len(index))]
+    labelled = [index for index, is_one in zip(indices, is_kept, strict=True) if is_one]
     at = np.flatnonzero(np.array([part != "" for part in parts]))
-    named = _named(path, root, labelled, choices)
-    numbering = _Numbering(0, 0, False, ())
-    if named is None:
-        written = np.concatenate([np.array(index.labels, np.int64)[index.label_codes] for index in labelled])
-        numbering = _numbering(int(written.min()), int(written.max()), classes)
-        own = written - numbering.shift
-        refuse(str(path), _size_problems(numbering.num_classes, len(reader)))
-        refuse(str(path), _range_problems(written, own, numbering.num_classes, reader, at))
-        synsets = _synsets(labelled)
-        class_names: Sequence[str] = _class_names(synsets or _texts(labelled), numbering)
-        notes += [*numbering.notes]
-        notes += [f"classes are named by {SYNSET}, as in an image folder of the same data"] * bool(synsets)
-    else:
-        class_names, own, said = named
-        notes += said
+    class_names, own, numbering, said = _classes(path, root, labelled, choices, classes, reader, at)
     labels = np.zeros(len(reader), np.int64)
     labels[at] = own
     found = divide_by_part(reader, parts, labels)
-    if numbering.has_background and "train" in found:
-        lacking = np.setdiff1d(np.arange(1, numbering.num_classes), found["train"].labels)
-        refuse(str(path), [f"train has no image of class {first_of(lacking.tolist())}"] * bool(len(lacking)))
+    _refuse_lacking(path, numbering, found)
     return source_from_parts(
         name=root.resolve().name,
         origin=str(path),
         class_names=class_names,
         parts=found,
-        notes=notes,
+        notes=[*notes, *said],
         is_partial=numbering.has_background,  # it alone is without images
         for_scoring=for_scoring,
     )
+
+
+def _refuse_lacking(path: Path, numbering: "_Numbering", parts: Mapping[str, EncodedSplit]) -> None:
+    """Raise a DataError if a class beside the background has no training image."""
+    if numbering.has_background and "train" in parts:
+        lacking = np.setdiff1d(np.arange(1, numbering.num_classes), parts["train"].labels)
+        refuse(str(path), [f"train has no image of class {first_of(lacking.tolist())}"] * bool(len(lacking)))
+
+
+def _classes(
+    path: Path,
+    root: Path,
+    indices: Sequence[ShardIndex],
+    choices: Choices,
+    classes: int | None,
+    reader: TFRecordReader,
+    at: Labels,
+) -> tuple[Sequence[str], Labels, "_Numbering", list[str]]:
+    """Return the classes, the labels of the records that have one, how these were numbered, and notes.
+
+    Raises:
+        DataError: If a label is out of range, or whatever `_named` refuses.
+    """
+    named = _named(path, root, indices, choices)
+    if named is not None:
+        class_names, labels, notes = named
+        return class_names, labels, _Numbering(0, len(class_names), False, ()), notes
+    written = np.concatenate([np.array(index.labels, np.int64)[index.label_codes] for index in indices])
+    numbering = _numbering(int(written.min()), int(written.max()), classes)
+    labels = written - numbering.shift
+    refuse(str(path), _size_problems(numbering.num_classes, len(reader)))
+    refuse(str(path), _range_problems(written, labels, numbering.num_classes, reader, at))
+    synsets = _synsets(indices)
+    note = f"classes are named by {SYNSET}, as in an image folder of the same data"
+    names = _class_names(synsets or _texts(indices), numbering)
+    return names, labels, numbering, [*numbering.notes, *[note] * bool(synsets)]
 
 
 def holds_tfds(path: Path) -> bool:
