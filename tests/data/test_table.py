@@ -1,3 +1,4 @@
+import hashlib
 import json
 
 import pytest
@@ -264,4 +265,24 @@ def test_absolute_paths_of_moved_images_make_the_same_fingerprint(folder, tmp_pa
     folder.rename(elsewhere)
     path = write(elsewhere, [f"{elsewhere / name},{kind}" for name, kind in TRUTH.items()])
 
-    assert open_csv(path).fingerprint == before
+    after = open_csv(path)
+
+    assert after.fingerprint == before
+    assert not after.has_fingerprint("of other data")
+
+
+def test_a_run_of_the_first_version_on_absolute_paths_is_known_again(folder):
+    path = write(folder, [f"{folder / name},{kind}" for name, kind in TRUTH.items()])
+
+    source = open_csv(path)
+
+    places = [[str(folder / split.place(i)) for i in range(len(split))] for split in source.parts.values()]
+    sizes = [[split.reader.size(int(index)) for index in split.indices] for split in source.parts.values()]
+    digest = hashlib.sha256(json.dumps([source.class_names, places, sizes]).encode())
+    for split in source.parts.values():
+        digest.update(split.labels.astype("<i8").tobytes())
+    for split in source.parts.values():
+        for index in range(len(split)):
+            digest.update(split.read(index).data)
+    assert source.has_fingerprint(digest.hexdigest())
+    assert source.fingerprint != digest.hexdigest()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from resnetlab import evaluate, resume, train
 from resnetlab.data import webdataset
 from resnetlab.data.choices import Choices
 from resnetlab.data.webdataset import open_webdataset
@@ -423,3 +424,26 @@ def test_a_file_gives_names_to_numbers(tmp_path, first):
     (tmp_path / "names.txt").write_text("cat\ndog\n")
     with pytest.raises(DataError, match=f"names 2 classes, there is a label {2 + first}"):
         open_webdataset(folder, choices=Choices.of({"class_names": str(tmp_path / "names.txt")}))
+
+
+def test_a_pattern_may_list_words_and_lie_in_a_folder_with_the_signs_of_patterns(
+    shards, tmp_path, monkeypatch
+):
+    odd = tmp_path / "my [data] {1}"
+    shards.rename(odd)
+
+    assert len(open_webdataset(odd / "photos-{train,val}-*.tar").test) == 2
+    monkeypatch.chdir(odd)
+    assert len(open_webdataset(Path("photos-*-{000000..000002}.tar".replace("*", "train"))).train) == 8
+
+
+def test_a_run_on_a_relative_pattern_is_resumed_and_scored_from_anywhere(tmp_path, monkeypatch):
+    write_tar(tmp_path / "here/d/0.tar", members(0, [0, 1] * 10))
+    monkeypatch.chdir(tmp_path / "here")
+    options = {"batch": 4, "checkpoint_every": 1, "image_size": 16, "workers": 0}
+    train("resnet8", data="d/*.tar", out=tmp_path / "run", steps=2, **options)
+    (tmp_path / "run/RESULT.json").unlink()
+    monkeypatch.chdir(tmp_path)
+
+    assert resume(tmp_path / "run").step == 2
+    assert evaluate(tmp_path / "run").scores.seen == 4

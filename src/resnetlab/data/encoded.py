@@ -109,6 +109,25 @@ class EncodedSplit(Samples):
         for its lengths). Raises DataError if a file is gone.
         """
         places = [[split.place(index) for index in range(len(split))] for split in splits]
+        return cls._digest(class_names, splits, places)
+
+    @classmethod
+    def earlier_fingerprint(cls, class_names: Sequence[str], splits: Sequence["EncodedSplit"]) -> str:
+        """Return the fingerprint of 0.1.0, into which the paths of a table went as they were written."""
+        readers = [split.reader for split in splits]
+        prefixes = [reader.prefix if isinstance(reader, FileReader) else "" for reader in readers]
+        if not any(prefixes):
+            return ""
+        places = [
+            [prefix + split.place(index) for index in range(len(split))]
+            for prefix, split in zip(prefixes, splits, strict=True)
+        ]
+        return cls._digest(class_names, splits, places)
+
+    @classmethod
+    def _digest(
+        cls, class_names: Sequence[str], splits: Sequence["EncodedSplit"], places: Sequence[Sequence[str]]
+    ) -> str:
         sizes = [[split.reader.size(int(index)) for index in split.indices] for split in splits]
         digest = hashlib.sha256(json.dumps([class_names, places, sizes]).encode())
         for split in splits:
@@ -191,6 +210,9 @@ class FileReader:
 
     names: Names
     """Paths relative to the root, with "/"."""
+
+    prefix: str = ""
+    """What a table wrote before each of these."""
 
     def __len__(self) -> int:
         return len(self.names)

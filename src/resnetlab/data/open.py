@@ -10,6 +10,7 @@ from resnetlab.data.digits import open_digits
 from resnetlab.data.fetch import Download, fetch
 from resnetlab.data.names import SOURCES
 from resnetlab.data.recognise import CIFAR, AnySource, open_chosen, open_path
+from resnetlab.data.shards import is_pattern
 from resnetlab.data.synthetic import open_synthetic
 from resnetlab.download import cache_folder
 from resnetlab.errors import DataError, UsageError, nearest
@@ -75,7 +76,7 @@ def open_source(
     if name_or_path in DOWNLOADS:
         return _open_published(name_or_path, download, choices)
     path = Path(name_or_path).expanduser()
-    if path.exists() or any(sign in path.name for sign in "*?[{"):
+    if path.exists() or is_pattern(path):
         return open_path(
             path, classes=classes, holds_small=holds_small, for_scoring=for_scoring, choices=choices
         )

@@ -21,6 +21,7 @@ from resnetlab.data.imagenet_raw import TRAIN_TAR
 from resnetlab.data.kinds import image_suffixes
 from resnetlab.data.layout import Tree
 from resnetlab.data.leftovers import is_hidden
+from resnetlab.data.shards import is_pattern
 from resnetlab.data.source import Source, Split
 from resnetlab.data.table import CHOICES as CSV_CHOICES
 from resnetlab.data.table import SUFFIXES as TABLE_SUFFIXES
@@ -38,7 +39,6 @@ SMALL_BYTES = 512 * 2**20
 """Images of one size up to this side that take up to these bytes are held in memory, as CIFAR is."""
 
 _LOOKED_AT = 100
-_WILD = "*?[{"
 _CIFAR_FILES = {name for layout in LAYOUTS for name in (*layout.files, layout.meta)}
 _CIFAR_FOLDERS = {layout.folder for layout in LAYOUTS}
 _KNOWN = "; ".join(
@@ -120,7 +120,7 @@ def open_chosen(found: Format, path: Path, choices: Choices, **more: Any) -> Any
 
 
 def _format_at(path: Path) -> Format:
-    if any(sign in str(path) for sign in _WILD) and not path.exists():
+    if is_pattern(path):
         return WEBDATASET if ".tar" in path.name else TFRECORD
     if not path.is_dir():
         return _file_format(path)

@@ -10,7 +10,7 @@ from resnetlab.data.labelling import first_of
 from resnetlab.data.parts import parts_of, sayer_of
 from resnetlab.errors import DataError
 
-_BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}")
+_BRACES = re.compile(r"\{(?:(?P<first>\d+)\.\.(?P<last>\d+)|(?P<words>[^{}]*,[^{}]*))\}")
 
 
 def find_shards(pattern: Path, suffix: re.Pattern[str]) -> tuple[Path, list[str]]:
@@ -42,16 +42,30 @@ def find_shards(pattern: Path, suffix: re.Pattern[str]) -> tuple[Path, list[str]
     return root, shards
 
 
+def is_pattern(path: Path) -> bool:
+    """Return whether a path, which may have signs of a pattern in its name, is not there as it stands."""
+    return any(sign in str(path) for sign in "*?[{") and not path.exists()
+
+
 def _matches(text: str) -> list[str]:
-    return [text] if Path(text).exists() else glob.glob(text)
+    """Return what a pattern matches; the folders above its first sign are meant as they are called."""
+    path = Path(text)
+    if path.exists():
+        return [text]
+    head = next((folder for folder in path.parents if folder.is_dir()), Path())
+    return glob.glob(os.path.join(glob.escape(str(head)), path.relative_to(head)))
 
 
 def _expand(text: str) -> list[str]:
+    """Return the texts that {000..127} and {train,val} stand for."""
     match = _BRACES.search(text)
     if match is None:
         return [text]
-    first, last = match[1], match[2]
-    numbers = [f"{number:0{len(first)}}" for number in range(int(first), int(last) + 1)]
+    if match["words"]:
+        numbers = match["words"].split(",")
+    else:
+        first, last = match["first"], match["last"]
+        numbers = [f"{number:0{len(first)}}" for number in range(int(first), int(last) + 1)]
     return [each for n in numbers for each in _expand(text[: match.start()] + n + text[match.end() :])]
 
 

@@ -70,6 +70,11 @@ class Samples(ABC):
     def fingerprint(cls, class_names: Sequence[str], splits: Sequence[Self]) -> str:
         """Return the SHA-256 of class names and splits, in their order."""
 
+    @classmethod
+    def earlier_fingerprint(cls, class_names: Sequence[str], splits: Sequence[Self]) -> str:
+        """Return the fingerprint that resnetlab 0.1.0 made of the same, if it differs, else an empty text."""
+        return ""
+
 
 @dataclass(frozen=True, eq=False)
 class Split(Samples):
@@ -187,6 +192,12 @@ class Source(Generic[SplitT_co]):
         The name, the origin and where the files lie do not enter it. Raises DataError if a file is gone.
         """
         return self.train.fingerprint(self.class_names, [*self.parts.values()])
+
+    def has_fingerprint(self, recorded: str) -> bool:
+        """Return whether a run, perhaps of an earlier version, recorded this data as its own."""
+        if self.fingerprint == recorded:
+            return True
+        return self.train.earlier_fingerprint(self.class_names, [*self.parts.values()]) == recorded
 
     def describe(self) -> dict[str, Any]:
         """Return what identifies the source, as plain data that JSON holds."""

@@ -86,8 +86,7 @@ def open_csv(path: Path, *, for_scoring: bool = False, choices: Choices = LEFT_O
     if choices.class_names:
         class_names, labels, more = name_classes(class_names, labels, Path(choices.class_names))
         notes += more
-    root, places = _common_root(path, [row.place for row in rows])
-    reader = FileReader(root, Names.of(places))
+    reader = _reader(path, [row.place for row in rows])
     return source_from_parts(
         name=path.stem,
         origin=str(path),
@@ -242,12 +241,15 @@ def _notes_on_labels(class_names: Sequence[str]) -> list[str]:
     return []
 
 
-def _common_root(path: Path, places: Sequence[str]) -> tuple[str, list[str]]:
-    """Return the folder of the images and their places in it: the table's, if not all paths are absolute."""
+def _reader(path: Path, places: Sequence[str]) -> FileReader:
+    """Return the reader of the images, relative to the table's folder; absolute paths to their common one."""
     if not all(map(os.path.isabs, places)):
-        return os.path.abspath(path.parent), [*places]
+        return FileReader(os.path.abspath(path.parent), Names.of(places))
     root = os.path.commonpath([os.path.dirname(place) for place in places])
-    return root, [os.path.relpath(place, root).replace(os.sep, "/") for place in places]
+    prefix = root.rstrip("/") + "/"
+    if not all(place.startswith(prefix) for place in places):  # a path that is not written plainly
+        return FileReader(os.path.abspath(path.parent), Names.of(places))
+    return FileReader(root, Names.of(place.removeprefix(prefix) for place in places), prefix)
 
 
 def _group(problems: Iterable[tuple[str, int]]) -> list[str]:

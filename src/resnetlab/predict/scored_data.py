@@ -97,7 +97,7 @@ def _own(trained: ScoredNetwork, source: AnySource) -> AnySource | None:
     """Return the source with the splits that the network was trained with, if it is the network's own."""
     if not trained.fingerprint or (divided := as_trained_on(source)) is None:
         return None
-    return divided if divided.fingerprint == trained.fingerprint else None
+    return divided if divided.has_fingerprint(trained.fingerprint) else None
 
 
 class Chosen(NamedTuple):

@@ -1,6 +1,7 @@
 """Fitting a network, data and a recipe to each other, before anything is built or written."""
 
 import dataclasses
+import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from resnetlab.data.names import SOURCES
 from resnetlab.data.open import open_source
 from resnetlab.data.preparation import side_at
 from resnetlab.data.recognise import AnySource
+from resnetlab.data.shards import is_pattern
 from resnetlab.errors import DataError, UsageError
 from resnetlab.recipe import Recipe
 from resnetlab.runs.directory import RunDirectory
@@ -265,7 +267,7 @@ def plan_from_records(
     Raises:
         DataError: If `source` is not what was planned.
     """
-    if source.fingerprint != data["fingerprint"]:
+    if not source.has_fingerprint(data["fingerprint"]):
         raise DataError(
             f"the data is not what {path} was trained on: its fingerprint is "
             f"{source.fingerprint[:12]}, the run's {data['fingerprint'][:12]}",
@@ -298,8 +300,10 @@ def _obstacles_here(recipe: Recipe, device: torch.device, *, reads_files: bool) 
 
 
 def absolute_source(text: str) -> str:
-    """Return a data source's name as it is, a path to one made absolute."""
+    """Return a data source's name as it is, a path to one, or a pattern, made absolute."""
     if text in SOURCES:
         return text
     path = Path(text).expanduser()
-    return str(path.resolve()) if path.exists() else text
+    if path.exists():
+        return str(path.resolve())
+    return os.path.abspath(path) if is_pattern(path) else text
