@@ -76,6 +76,8 @@ def _read_tar(stream: "_Limited", path: Path, most_bytes: Mapping[str, int]) -> 
             *folders, name = PurePosixPath(slashed_name(member)).parts or ("",)
             if name not in most_bytes or len(folders) > 1 or {"/", ".."} & set(folders):
                 continue
+            if member.isdir():
+                continue
             where = path / member.name
             if not member.isreg() or member.issparse():
                 raise DataError(f"{where}: a link or device where a plain file is expected")

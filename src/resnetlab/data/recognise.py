@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import tarfile
+import zlib
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
+from resnetlab.data.arrays import CHOICES as ARRAY_CHOICES
+from resnetlab.data.arrays import holds_arrays, is_array_file, open_arrays
 from resnetlab.data.choices import LEFT_OPEN, Choices
 from resnetlab.data.cifar import read_cifar
 from resnetlab.data.cifar_layouts import LAYOUTS
@@ -29,6 +32,7 @@ from resnetlab.data.table import open_csv
 from resnetlab.data.tfrecord import CHOICES as TFRECORD_CHOICES
 from resnetlab.data.tfrecord import SHARD_NAME, holds_tfds, open_tfrecord
 from resnetlab.data.webdataset import open_webdataset
+from resnetlab.data.zipped import open_zip
 from resnetlab.errors import DataError
 
 AnySplit = Split | EncodedSplit
@@ -49,6 +53,8 @@ _KNOWN = "; ".join(
         "NAME-000000.tar (WebDataset)",
         "dataset_info.json or train-00000-of-00001.parquet (Hugging Face)",
         "a .csv of path,label",
+        "a .zip or .tar.gz of an image folder",
+        "MNIST's train-images-idx3-ubyte, an .npz of x_train and y_train, SVHN's .mat, STL-10's .bin",
     )
 )
 
@@ -71,6 +77,8 @@ CIFAR = Format("CIFAR", read_cifar, ("label_column",))
 CSV = Format("a CSV", open_csv, CSV_CHOICES)
 TFRECORD = Format("TFRecord shards", open_tfrecord, TFRECORD_CHOICES)
 WEBDATASET = Format("WebDataset shards", open_webdataset, ("image_column", "label_column", "class_names"))
+ARRAYS = Format("a collection of arrays", open_arrays, ARRAY_CHOICES)
+ZIP = Format("a .zip", open_zip)
 HUGGING_FACE = Format("a Hugging Face dataset", open_hf_dataset, HF_CHOICES)
 
 
@@ -154,6 +162,8 @@ def _folder_format(path: Path) -> Format | None:
         return TFRECORD
     if has_table_files(path):
         return HUGGING_FACE
+    if holds_arrays(path):
+        return ARRAYS
     return FOLDER if tree.has_pictures("") else None
 
 
@@ -164,18 +174,41 @@ def _file_format(path: Path) -> Format:
         return HUGGING_FACE
     if SHARD_NAME.search(path.name):
         return TFRECORD
-    if path.suffix == ".tar" and _is_webdataset(path):
+    if is_array_file(path):
+        return ARRAYS
+    if path.suffix.lower() == ".zip":
+        return ZIP
+    if path.name.lower().endswith((".tar", ".tar.gz", ".tgz")) and _has_images_in_tar(path):
         return WEBDATASET
+    if way := _WAYS.get(path.suffix.lower()):
+        raise DataError(f"{path}: no data that is known", hint=way)
     return CIFAR
 
 
-def _is_webdataset(path: Path) -> bool:
+_WAYS = dict.fromkeys((".rar", ".7z", ".bz2", ".xz", ".zst"), "Unpack it, and give the folder.") | {
+    ".h5": "HDF5 is not read: write the images as an .npz of images and labels, or as files.",
+    ".hdf5": "HDF5 is not read: write the images as an .npz of images and labels, or as files.",
+    ".xlsx": "Save the table as a .csv.",
+    ".xls": "Save the table as a .csv.",
+    ".pkl": "Pickles can run programs: write the images as an .npz of images and labels.",
+    ".pickle": "Pickles can run programs: write the images as an .npz of images and labels.",
+    ".pt": "Pickles can run programs: write the images as an .npz of images and labels.",
+    ".json": "Write path and label of each image as a .csv, or as a .jsonl with an object a line.",
+}
+"""What to do with files that are not read, by their suffix."""
+
+
+def _has_images_in_tar(path: Path) -> bool:
+    """Return whether an image comes before any file of CIFAR's."""
     try:
-        with tarfile.open(path, "r:") as archive:
-            suffixes = {Path(member.name).suffix.lower() for member in islice(archive, 100)}
-    except (OSError, tarfile.TarError):
+        with tarfile.open(path, "r:*") as archive:
+            for member in islice(archive, 10_000):
+                name = member.name.replace("\\", "/").rpartition("/")[2]
+                if member.isfile() and (name in _CIFAR_FILES or Path(name).suffix.lower() in image_suffixes()):
+                    return name not in _CIFAR_FILES
+    except (OSError, EOFError, tarfile.TarError, zlib.error):
         return False
-    return bool(suffixes & {".cls", ".json"}) and bool(suffixes & image_suffixes())
+    return False
 
 
 def _refuse_unknown(path: Path) -> NoReturn:

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import os
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -25,10 +26,11 @@ from resnetlab.data.labelling import (
 from resnetlab.data.parts import divide_by_part, source_from_parts
 from resnetlab.data.record_index import Records, ShardIndex, index_shards, join
 from resnetlab.data.shards import find_shards, shard_parts
+from resnetlab.data.unzipped import unzipped
 from resnetlab.data.webdataset_index import BY_FOLDER, LABEL_HINT, index_tar
 from resnetlab.errors import DataError
 
-SHARD_NAME = re.compile(r"^(?P<stem>.*?)(?P<number>\d+)?\.tar$")
+SHARD_NAME = re.compile(r"^(?P<stem>.*?)(?P<number>\d+)?\.(tar|tar\.gz|tgz)$")
 CLASSES = "classes.json"
 """A list of the class names in the order of their labels, which may lie beside the shards."""
 
@@ -90,10 +92,12 @@ def open_webdataset(
     path = Path(path)
     root, shards = find_shards(path, SHARD_NAME)
     refuse(str(path), _missing_shards(shards))
-    indices = index_shards(
-        root, shards, _kind(choices), functools.partial(index_tar, choices=choices), progress
-    )
-    reader = WebDatasetReader(join(root, shards, indices))
+    paths = [unzipped(root / shard) for shard in shards]
+    is_moved = any(real != root / shard for real, shard in zip(paths, shards, strict=True))
+    files = [os.path.abspath(real) for real in paths] if is_moved else []
+    build = functools.partial(index_tar, choices=choices)
+    indices = index_shards(root, files or shards, _kind(choices), build, progress)
+    reader = WebDatasetReader(join(root, shards, indices, files))
     notes = _notes(shards, indices)
     refuse(str(path), [] if len(reader) else ["; ".join(["the shards have no images", *notes])])
     written, parts, more = _labels_and_parts(path, reader, shards, indices, choices)
@@ -104,13 +108,19 @@ def open_webdataset(
     else:
         class_names, labels = _in_recorded_order(root / CLASSES, class_names, labels)
     return source_from_parts(
-        name=root.resolve().name,
+        name=_collection_name(path, root),
         origin=str(path),
         class_names=class_names,
         parts=divide_by_part(reader, parts, labels),
         notes=[*numbering_notes(class_names), *more, *notes],
         for_scoring=for_scoring,
     )
+
+
+def _collection_name(path: Path, root: Path) -> str:
+    """Return the folder's name, or that of a compressed archive, which is a collection of its own."""
+    is_whole = path.is_file() and path.suffix in (".gz", ".tgz")
+    return path.name.partition(".")[0] if is_whole else root.resolve().name
 
 
 def _kind(choices: Choices) -> str:
@@ -184,12 +194,16 @@ def _in_recorded_order(
 def _missing_shards(shards: Sequence[str]) -> Iterator[str]:
     """Yield the gaps in each sequence of numbered shards."""
     numbers: dict[str, dict[int, str]] = defaultdict(dict)
+    ends: dict[str, str] = {}
     for shard in shards:
         match = SHARD_NAME.search(shard)
         if match and match["number"]:
             numbers[match["stem"]][int(match["number"])] = match["number"]
+            ends[match["stem"]] = shard[match.end("number") :]
     for stem, present in numbers.items():
         width = len(next(iter(present.values())))
-        missing = [f"{stem}{n:0{width}}.tar" for n in range(min(present), max(present)) if n not in present]
+        missing = [
+            f"{stem}{n:0{width}}{ends[stem]}" for n in range(min(present), max(present)) if n not in present
+        ]
         if missing:
             yield f"{len(missing):,} shards are missing: {first_of(missing)}"
