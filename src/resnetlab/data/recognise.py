@@ -204,7 +204,9 @@ def _has_images_in_tar(path: Path) -> bool:
         with tarfile.open(path, "r:*") as archive:
             for member in islice(archive, 10_000):
                 name = member.name.replace("\\", "/").rpartition("/")[2]
-                if member.isfile() and (name in _CIFAR_FILES or Path(name).suffix.lower() in image_suffixes()):
+                if member.isfile() and (
+                    name in _CIFAR_FILES or Path(name).suffix.lower() in image_suffixes()
+                ):
                     return name not in _CIFAR_FILES
     except (OSError, EOFError, tarfile.TarError, zlib.error):
         return False

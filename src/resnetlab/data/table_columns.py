@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from resnetlab.data.choices import FLAG, Choices
-from resnetlab.data.folder import IMAGE_SUFFIXES
+from resnetlab.data.kinds import has_image_suffix
 from resnetlab.data.labelling import LABEL_TITLES, first_of
 from resnetlab.data.parts import split_name
 from resnetlab.data.table_places import Finder
@@ -111,7 +111,7 @@ def _has_header(lines: Sequence[Line], asked: str, finder: Finder) -> bool:
     low = {cell.casefold() for cell in first}
     if low & PATH_TITLES and low & LABEL_TITLES:
         return True
-    if any(finder.path(cell) or Path(cell).suffix.lower() in IMAGE_SUFFIXES for cell in first):
+    if any(finder.path(cell) or has_image_suffix(cell) for cell in first):
         return False
     sample = _spread(rest)
     repeats = any(cell and any(line.cell(at) == cell for line in rest) for at, cell in enumerate(first))

@@ -4,8 +4,9 @@ import os
 from collections import defaultdict
 from pathlib import Path
 
-from resnetlab.data.folder import IMAGE_SUFFIXES, is_hidden
+from resnetlab.data.kinds import has_image_suffix
 from resnetlab.data.labelling import first_of
+from resnetlab.data.leftovers import is_hidden
 
 
 class Finder:
@@ -72,8 +73,8 @@ class Finder:
                 inner[:] = sorted(each for each in inner if not is_hidden(each))
                 within = os.path.relpath(folder, self._folder).replace(os.sep, "/")
                 for name in sorted(names):
-                    stem, suffix = os.path.splitext(name)
-                    if suffix.lower() in IMAGE_SUFFIXES and not is_hidden(name):
+                    stem = os.path.splitext(name)[0]
+                    if has_image_suffix(name) and not is_hidden(name):
                         place = name if within == "." else f"{within}/{name}"
                         self._by_name[name].append(place)
                         self._by_name[stem].append(place)

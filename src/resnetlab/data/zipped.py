@@ -13,8 +13,9 @@ import numpy.typing as npt
 
 from resnetlab.data.by_folder import by_folder
 from resnetlab.data.encoded import EncodedImage, EncodedSource, Names
-from resnetlab.data.folder import IMAGE_SUFFIXES, is_hidden
+from resnetlab.data.kinds import has_image_suffix
 from resnetlab.data.labelling import number_classes, refuse
+from resnetlab.data.leftovers import is_hidden
 from resnetlab.data.parts import divide_by_part, source_from_parts
 from resnetlab.errors import DataError
 
@@ -115,7 +116,7 @@ def open_zip(path: Path, *, for_scoring: bool = False) -> EncodedSource:
 def _is_image(member: zipfile.ZipInfo) -> bool:
     parts = member.filename.replace("\\", "/").split("/")
     is_link = stat.S_ISLNK(member.external_attr >> 16)
-    is_image = os.path.splitext(parts[-1])[1].lower() in IMAGE_SUFFIXES
+    is_image = has_image_suffix(parts[-1])
     return is_image and not member.is_dir() and not is_link and not any(is_hidden(p) for p in parts if p)
 
 
