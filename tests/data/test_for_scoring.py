@@ -63,3 +63,14 @@ def test_tables_and_shards_too(tmp_path, monkeypatch):
     assert found(tmp_path / "photos-val-000000") == {"val": [2, 2]}
     with pytest.raises(DataError, match="has no train split"):
         open_csv(tmp_path / "test.csv")  # to train on it is another matter
+
+
+@pytest.mark.parametrize("form", ["binary", "python"])
+def test_the_test_images_of_a_cifar_are_enough(cifar10, form, tmp_path):
+    layout = cifar10.write(tmp_path / "cifar", form)
+    for name in layout.train:
+        (tmp_path / "cifar" / name).unlink()
+
+    assert found(tmp_path / "cifar") == {"test": [10] * 10}
+    with pytest.raises(DataError, match="lacks data_batch_1"):
+        open_source(str(tmp_path / "cifar"))

@@ -22,6 +22,7 @@ from resnetlab.errors import DataError, UsageError
 from resnetlab.evaluation import Evaluation, NotKept
 from resnetlab.export import export_model
 from resnetlab.predict import Classifier
+from resnetlab.predict.matching import match_classes
 from tests.weights.foreign import lively
 from tests.weights.test_files import save
 
@@ -508,3 +509,58 @@ def test_a_file_of_a_checkpoint_is_the_weights_that_it_holds(run: Path) -> None:
         assert found.scores.loss == expected.scores.loss
     with pytest.raises(UsageError, match="holds no weights"):
         resnetlab.evaluate(checkpoint / "optimizer.safetensors", workers=0)
+
+
+def test_a_validation_split_that_serves_as_the_test_split_is_both(tmp_path: Path) -> None:
+    data = write(tmp_path / "data", {"train": 3, "val": 2}, (16, 16))
+    spec = resnetlab.model_spec("resnet8").with_(width=0.25, classes=3)
+    resnetlab.train(spec, data=str(data), out=tmp_path / "run", **(SMALL | {"steps": 1, "batch": 4}))
+    export_model(load_artefact(tmp_path / "run"), "folder", tmp_path / "net")
+
+    for each in ("run", "net"):
+        found = [
+            resnetlab.evaluate(tmp_path / each, data=str(data), split=s, workers=0) for s in ("val", "auto")
+        ]
+        assert [one.scores.seen for one in found] == [6, 6]
+        assert found[0].scores.loss == found[1].scores.loss
+
+
+def test_an_export_leaves_out_the_broken_images_that_its_run_leaves_out(tmp_path: Path) -> None:
+    data = write(tmp_path / "data", {"train": 4, "test": 3}, (80, 80))
+    (data / "test" / "ant" / "0.png").write_bytes(b"no image")
+    spec = resnetlab.model_spec("resnet8").with_(width=0.25, classes=3)
+    values = SMALL | {"steps": 1, "batch": 4, "image_size": 16, "bad_samples": 0.2}
+    resnetlab.train(spec, data=str(data), out=tmp_path / "run", **values)
+    export_model(load_artefact(tmp_path / "run"), "folder", tmp_path / "net")
+
+    of_run, of_net = (
+        resnetlab.evaluate(tmp_path / each, data=str(data), workers=0) for each in ("run", "net")
+    )
+
+    assert (of_run.scores.seen, of_net.scores.seen) == (8, 8)
+    assert of_run.scores.loss == pytest.approx(of_net.scores.loss, rel=1e-5)
+    assert of_run.notes == of_net.notes
+    assert "ant/0.png: not an image" in of_run.notes[-1]
+
+
+MATCHED = [
+    (("a", "b"), [0, 1], ("class 0", "class 1", "class 2"), None),
+    (("0", "2"), [0, 1], ("class 0", "class 1", "class 2"), [0, 2]),
+    (("x", "y", "z"), [0, 1, 2], ("class 0", "class 1", "class 2"), [0, 1, 2]),
+    (("c", "a"), [0, 1], ("a", "b", "c"), [2, 0]),
+    (("a", "odd"), [0, 0], ("a", "b", "c"), [0, -1]),
+    (("a", "B"), [0, 1], ("a", "b", "c"), None),
+    (("3", "1"), [0, 1], ("0", "1"), None),
+    (("a",), [0, 0], ("a", "b"), [0]),
+]
+
+
+@pytest.mark.parametrize(("theirs", "labels", "ours", "expected"), MATCHED)
+def test_classes_are_the_networks_by_name_or_number(
+    theirs: tuple[str, ...], labels: list[int], ours: tuple[str, ...], expected: list[int] | None
+) -> None:
+    if expected is None:
+        with pytest.raises(DataError, match="has other classes than the network"):
+            match_classes("data", theirs, np.array(labels), ours)
+    else:
+        assert match_classes("data", theirs, np.array(labels), ours).logits.tolist() == expected

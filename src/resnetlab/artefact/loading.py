@@ -165,6 +165,8 @@ def _facts(run: RunDirectory, checkpoint: Checkpoint, group: str, recorded: dict
     }
     if held_out := recorded.get("val_indices"):  # chosen by their number and the seed
         facts |= {"val": len(held_out), "seed": run.read("recipe").get("run", {}).get("seed", 0)}
+    if share := run.read("recipe").get("preparation", {}).get("bad_samples", 0.0):
+        facts["bad_samples"] = share
     if run.is_finished:
         result = run.read("RESULT")
         if (result.get("step"), result.get("weights")) == (checkpoint.step, facts["weights"]):

@@ -20,7 +20,9 @@ _MOST_BYTES = {name: MOST_DATA_BYTES for layout in LAYOUTS for name in layout.fi
 }
 
 
-def read_cifar(path: Path, *, dataset: str = "", choices: Choices = LEFT_OPEN) -> Source[Split]:
+def read_cifar(
+    path: Path, *, dataset: str = "", choices: Choices = LEFT_OPEN, for_scoring: bool = False
+) -> Source[Split]:
     """Read one of the four layouts from a folder, a folder around it, or a tar archive.
 
     Args:
@@ -28,6 +30,7 @@ def read_cifar(path: Path, *, dataset: str = "", choices: Choices = LEFT_OPEN) -
         dataset: "cifar10" or "cifar100" demands that dataset with the official number of images;
             otherwise other numbers are read and noted.
         choices: `label_column` takes CIFAR-100's coarse labels.
+        for_scoring: Whether it is to be scored: then the file of the test images is enough.
 
     Raises:
         UsageError: If there are no labels as they were chosen.
@@ -36,10 +39,11 @@ def read_cifar(path: Path, *, dataset: str = "", choices: Choices = LEFT_OPEN) -
     """
     path = _descend(path)
     contents, seen = read_files(path, _MOST_BYTES)
-    layout = _recognise(path, contents, seen).choosing(choices.label_column)
+    layout = _recognise(path, contents, seen, for_scoring=for_scoring).choosing(choices.label_column)
     problems: list[str] = []
     records, names = {}, layout.names
-    for name in layout.files:
+    has_train = all(name in contents for name in layout.train)
+    for name in layout.files if has_train else (layout.test,):
         try:
             records[name] = parse_records(layout, name, contents.pop(name))
         except DataError as error:
@@ -50,8 +54,8 @@ def read_cifar(path: Path, *, dataset: str = "", choices: Choices = LEFT_OPEN) -
         problems.append(f"{path}/{error}")
     if problems:
         raise DataError("\n".join(problems))
-    train = _join([records.pop(name) for name in layout.train])
     test = _join([records.pop(layout.test)])
+    train = _join([records.pop(name) for name in layout.train]) if has_train else test
     notes = tuple(_deviations(layout, train, test))
     is_official = (len(train), len(test)) == tuple(OFFICIAL_SAMPLES.values())
     if dataset and not (is_official and layout.dataset == dataset):
@@ -66,7 +70,8 @@ def read_cifar(path: Path, *, dataset: str = "", choices: Choices = LEFT_OPEN) -
         test=test,
         origin=f"{path} ({layout.form} layout)",
         is_partial=not is_official,
-        notes=notes,
+        found=None if has_train else {"test": test},
+        notes=notes if has_train else ("the files of training images are not all there, none is read",),
     )
 
 
@@ -79,7 +84,7 @@ def _descend(path: Path) -> Path:
     return inner[0] if inner else path
 
 
-def _recognise(path: Path, contents: dict[str, bytes], seen: list[str]) -> Layout:
+def _recognise(path: Path, contents: dict[str, bytes], seen: list[str], *, for_scoring: bool) -> Layout:
     """Return the layout that the files belong to: the most complete one."""
     layout = max(LAYOUTS, key=lambda each: sum(name in contents for name in each.files) / len(each.files))
     missing = [name for name in layout.files if name not in contents]
@@ -90,7 +95,7 @@ def _recognise(path: Path, contents: dict[str, bytes], seen: list[str]) -> Layou
             f"{path}: no CIFAR layout; found {found or 'nothing'}",
             hint=f"Expected the files of one of: {expected}.",
         )
-    if missing:
+    if missing and not (for_scoring and layout.test in contents):
         raise DataError(
             f"{path}: the {layout.form} layout of {layout.dataset} lacks {', '.join(missing)}",
             hint="Copy the missing files there, or unpack the original archive again.",

@@ -35,6 +35,9 @@ _MEANINGLESS = frozenset({
 })  # fmt: skip
 """Words beside a split's that say nothing of what the pictures show."""
 
+VAL_SERVES = "there is no test split: the validation split serves as one"
+"""The note of a source whose test split that is."""
+
 TEST_DIVISOR = 5  # the test split is one fifth, as of the digits
 SPLIT_SEED = 0  # fixed, so that accuracies compare between runs of any seed
 
@@ -199,7 +202,7 @@ def _train_test_val(
     train, test, val = parts["train"], parts.get("test"), parts.get("val")
     said = []
     if test is None and val is not None:
-        said.append("there is no test split: the validation split serves as one")
+        said.append(VAL_SERVES)
         test, val = val, None
     if test is None:
         said.append(f"there is one split only: a fifth of each class is held out for test, seed {SPLIT_SEED}")

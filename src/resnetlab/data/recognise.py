@@ -106,7 +106,7 @@ def open_path(
         DataError: If it is nothing that is known, or damaged.
     """
     found = _format_at(path)
-    more: dict[str, Any] = {} if found is CIFAR else {"for_scoring": for_scoring}
+    more: dict[str, Any] = {"for_scoring": for_scoring}
     if found is TFRECORD:
         more["classes"] = classes
     source = open_chosen(found, path, choices, **more)

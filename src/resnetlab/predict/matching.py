@@ -55,7 +55,7 @@ def match_classes(
         return _in_order(
             theirs, f"the classes are taken by their order, as asked: {_first_pairs(theirs, ours)}"
         )
-    if all(name == f"class {index}" for index, name in enumerate(ours)):
+    if _are_numbered(ours):
         if len(theirs) == len(ours):
             return _in_order(theirs, "the network's classes have no names; taken is the order of the data's")
         numbers = {name: int(name) for name in theirs if name.isdecimal() and len(name) < 10}
@@ -70,6 +70,11 @@ def match_classes(
     )
 
 
+def _are_numbered(names: Sequence[str], start: int = 0) -> bool:
+    """Return whether the names from `start` on only stand for a logit that has none."""
+    return all(name == f"class {index}" for index, name in enumerate(names) if index >= start)
+
+
 def _by(place: dict[str, int], theirs: Sequence[str], notes: Sequence[str]) -> Match:
     logits = np.array([place.get(name, -1) for name in theirs], np.int64)
     return Match(logits, tuple(np.flatnonzero(logits >= 0).tolist()), tuple(notes))
@@ -82,7 +87,7 @@ def _in_order(theirs: Sequence[str], note: str) -> Match:
 def _part(data: str, theirs: Sequence[str], ours: Sequence[str]) -> list[str]:
     """Return what to say of data that has not all of the network's classes."""
     known = len(set(theirs) & set(ours)) or len(theirs)
-    if known == len(ours) or all(name == f"class {i}" for i, name in enumerate(ours) if i >= known):
+    if known == len(ours) or _are_numbered(ours, known):
         return []
     return [f"{data} has {known:,} of the network's {len(ours):,} classes; any of these can be its answer"]
 
@@ -95,7 +100,9 @@ def _first_pairs(theirs: Sequence[str], ours: Sequence[str]) -> str:
 def _hint(unknown: Sequence[str], theirs: Sequence[str], ours: Sequence[str]) -> str:
     hints = [nearest(unknown[0], ours, most=1)] if len(unknown) == 1 else []
     are_ids = [any(_WORDNET.fullmatch(name) for name in names) for names in (theirs, ours)]
-    if are_ids[0] != are_ids[1]:
+    if _are_numbered(ours):
+        hints.append("The network's classes have no names.")
+    elif are_ids[0] != are_ids[1]:
         hints.append("One side has WordNet's numbers, the other words.")
     hints.append("`resnetlab import FILE --classes NAMES` gives a network the data's names.")
     if len(theirs) == len(ours):

@@ -9,7 +9,7 @@ import numpy as np
 from resnetlab.data.choices import Choices
 from resnetlab.data.names import SOURCES
 from resnetlab.data.open import open_source
-from resnetlab.data.parts import as_trained_on
+from resnetlab.data.parts import VAL_SERVES, as_trained_on
 from resnetlab.data.preprocessing import Preprocessing
 from resnetlab.data.recognise import AnySource, AnySplit
 from resnetlab.data.source import Split
@@ -109,9 +109,7 @@ class Chosen(NamedTuple):
     said: tuple[str, ...] = ()
 
 
-def choose_split(
-    trained: ScoredNetwork, opened: ScoredData, split: str
-) -> tuple[AnySplit, str, tuple[str, ...]]:
+def choose_split(trained: ScoredNetwork, opened: ScoredData, split: str) -> Chosen:
     """Return the images to be scored, what they are called, and what is to be said of the choice."""
     source, parts = opened.source, opened.source.parts
     if split == "all":
@@ -138,9 +136,7 @@ def choose_split(
     )
 
 
-def _choose_own(
-    trained: ScoredNetwork, source: AnySource, split: str
-) -> tuple[AnySplit, str, tuple[str, ...]]:
+def _choose_own(trained: ScoredNetwork, source: AnySource, split: str) -> Chosen:
     held_out = _held_out(trained, source)
     if split == "train" and len(held_out):
         return Chosen(source.train.take(np.setdiff1d(np.arange(len(source.train)), held_out)), split)
@@ -148,6 +144,8 @@ def _choose_own(
         return Chosen(source.train.take(held_out), split)
     if split in source.parts:
         return Chosen(source.parts[split], split)
+    if VAL_SERVES in source.notes:
+        return Chosen(source.test, split)
     if trained.record is None:
         raise UsageError(f"{source.name} has no validation split")
     raise UsageError("the run held no validation samples out (it was trained without --val)")

@@ -25,7 +25,7 @@ from resnetlab.predict.classifier import Classifier
 from resnetlab.recipe import Recipe
 from resnetlab.recipes import named_recipe
 from resnetlab.runs.manifest import NAME
-from resnetlab.settings import recipe_from_json
+from resnetlab.settings import override, recipe_from_json
 from resnetlab.training.device import pick_device
 
 _PUBLISHED = ("hf:", "torchvision:", "http:", "https:")
@@ -100,7 +100,9 @@ def load_network(name: str, weights: str, device: str) -> ScoredNetwork:
     elsewhere = Path(f"{beside.name}-eval")
     if kind == "ours":
         classifier = Classifier.load(path, device=device, weights=weights)
-        return ScoredNetwork(str(path), beside.parent / elsewhere, elsewhere, classifier)
+        share = classifier.description.facts.get("bad_samples", 0.0)
+        recipe = override(named_recipe("quick"), {"bad_samples": share})
+        return ScoredNetwork(str(path), beside.parent / elsewhere, elsewhere, classifier, recipe=recipe)
     refuse_choice(path, weights)
     artefact, report = import_weights(path if kind == "foreign" else name)
     note = f"read as `resnetlab import` reads it: {report.spec.name}, {report.naming.dialect.title}"

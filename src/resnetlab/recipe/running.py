@@ -12,7 +12,7 @@ class Execution:
     """How the arithmetic is carried out."""
 
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-    """Number format of the convolutions; weights, BN and loss stay fp32. CUDA: fp32 is TF32 there."""
+    """Number format of the convolutions in training; all else and every score is fp32. CUDA: fp32 is TF32."""
 
     loss_scale: float = 0.0
     """fp16: fixed factor of the loss; 0 adapts it."""
