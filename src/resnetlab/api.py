@@ -9,6 +9,7 @@ from resnetlab.catalog import model_spec
 from resnetlab.data.choices import Choices
 from resnetlab.errors import UsageError
 from resnetlab.evaluator import evaluate
+from resnetlab.paths import user_path
 from resnetlab.recipe import Recipe
 from resnetlab.settings import once
 from resnetlab.spec import KNOBS, ModelSpec
@@ -16,8 +17,9 @@ from resnetlab.studies import SilentStudy, StudyObserver, default_study_out, pla
 from resnetlab.training.asking import Asked, plan_training
 from resnetlab.training.observer import Observer, Silence
 from resnetlab.training.planning import Opened
-from resnetlab.training.run import Result, default_out, resume_run, train_plan
+from resnetlab.training.run import Result, default_out, resume_run, train_longer, train_plan
 from resnetlab.transfer import plan_tuning
+from resnetlab.units import length_of
 
 __all__ = ["evaluate", "finetune", "resume", "resume_study", "study", "train"]
 
@@ -62,7 +64,7 @@ def train(
     """
     asked = _asked(data, data_set, recipe, device, workers, epochs, steps, values, model)
     plan, _ = plan_training(_network(model), asked)
-    return train_plan(plan, Path(out) if out else default_out(plan), observer or Silence())
+    return train_plan(plan, user_path(out) if out else default_out(plan), observer or Silence())
 
 
 def study(
@@ -113,7 +115,7 @@ def study(
         plans.append(plan_training(_network(model), asked, opened)[0])
     first = plans[0].recipe.run.seed
     rows = plan_rows(plans, range(first, first + seeds) if isinstance(seeds, int) else seeds)
-    place = Path(out) if out else default_study_out(plans)
+    place = user_path(out) if out else default_study_out(plans)
     return train_study(rows, place, observer or SilentStudy(), at_once=at_once)
 
 
@@ -203,7 +205,7 @@ def finetune(
     tuning = plan_tuning(weights, asked, network, prefix=prefix, ignore=ignore)
     for note in (str(tuning.report), *tuning.notes):
         observer.note(note)
-    return train_plan(tuning.plan, Path(out) if out else default_out(tuning.plan), observer)
+    return train_plan(tuning.plan, user_path(out) if out else default_out(tuning.plan), observer)
 
 
 def resume(
@@ -214,11 +216,24 @@ def resume(
     device: str = "auto",
     observer: Observer | None = None,
     workers: int = -1,
+    epochs: int | None = None,
+    steps: int | None = None,
+    out: str | Path | None = None,
 ) -> Result:
-    """Go on with an interrupted run to its end and return how it ended; see `resume_run`."""
-    choices = Choices.of(data_set)
-    return resume_run(
-        Path(run), observer or Silence(), data=data, device=device, workers=workers, choices=choices
+    """Go on with an interrupted run to its end and return how it ended; see `resume_run`.
+
+    With `epochs` or `steps`, the length of the whole, train on from a run, finished or not, in a new one at
+    `out`; see `train_longer`.
+    """
+    path, choices, length = user_path(run), Choices.of(data_set), length_of(epochs, steps)
+    observer = observer or Silence()
+    if length is None and out is not None:
+        raise UsageError("out is of a run that trains for longer", hint="Give its epochs or steps too.")
+    if length is None:
+        return resume_run(path, observer, data=data, device=device, workers=workers, choices=choices)
+    place = user_path(out) if out else None
+    return train_longer(
+        path, length, observer, out=place, data=data, device=device, workers=workers, choices=choices
     )
 
 
@@ -234,7 +249,7 @@ def resume_study(
 ) -> dict[str, Result]:
     """Make what is left of a study; see `studies.resume_study`."""
     return studies.resume_study(
-        Path(path),
+        user_path(path),
         observer or SilentStudy(),
         data=data,
         device=device,

@@ -36,6 +36,29 @@ class Duration:
         return cls(int(match[1]), "ep" if match[2].startswith("ep") else "st")
 
 
+def length_of(epochs: object, steps: object, *, prefix: str = "") -> Duration | None:
+    """Return the length that one of the two counts says, or None if neither is given.
+
+    Args:
+        epochs: A count, or its text.
+        steps: The same in steps.
+        prefix: Of the names as the user wrote them.
+
+    Raises:
+        UsageError: If both are given, or one is no count from 1 on.
+    """
+    given = {name: count for name, count in (("epochs", epochs), ("steps", steps)) if count is not None}
+    if len(given) > 1:
+        told = " and ".join(f"{prefix}{name} {count}" for name, count in given.items())
+        raise UsageError(f"the length is given twice: {told}", hint="Leave out one of them.")
+    for name, count in given.items():
+        length = Duration.parse(f"{count}{'ep' if name == 'epochs' else 'st'}")
+        if length.count < 1:
+            raise UsageError(f"{prefix}{name} {count}: a length is at least 1")
+        return length
+    return None
+
+
 def count_of(text: str, total: int) -> str:
     """Return the count that a share such as "10%" is of so many, at least 1; any other text as it is.
 

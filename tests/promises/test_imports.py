@@ -12,7 +12,7 @@ SOURCE = Path(__file__).parents[2] / "src" / "resnetlab"
 # Each room with its layer; a module imports only from lower layers or its own room.
 LAYERS = {
     "errors": 0, "units": 0, "randomness": 0, "timeline": 0, "files": 0, "locks": 0, "plaindata": 0,
-    "crc32c": 0, "memory": 0, "doing": 0,
+    "crc32c": 0, "memory": 0, "doing": 0, "paths": 0,
     "download": 1, "lettering": 1,
     "layers": 1, "plan": 1, "contradictions": 1, "drafting": 1, "spec": 1,
     "recipe": 1, "settings": 1, "schedule": 1,

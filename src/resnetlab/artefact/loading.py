@@ -10,6 +10,7 @@ from resnetlab.artefact.model import DAMAGE, Artefact, fit_geometry
 from resnetlab.artefact.places import looking_at
 from resnetlab.data.preprocessing import Preprocessing
 from resnetlab.errors import CheckpointError, DataError, UsageError, one_of
+from resnetlab.paths import user_path
 from resnetlab.runs.checkpoint import Checkpoint, load_checkpoint, load_newest
 from resnetlab.runs.directory import RunDirectory, open_run
 from resnetlab.runs.manifest import NAME
@@ -32,7 +33,7 @@ def load_artefact(path: Path | str, *, weights: str = "auto") -> Artefact:
         CheckpointError: If it is damaged.
         DataError: If the run is not whole.
     """
-    path = Path(path).expanduser()
+    path = user_path(path)
     one_of("weights", weights, WEIGHTS, _MEANT)
     with looking_at(path):
         if not path.exists():

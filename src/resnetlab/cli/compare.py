@@ -1,7 +1,6 @@
 """`resnetlab show A B`: what differs between two networks, recipes or runs. Imports no torch."""
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from resnetlab.cli.resolve import is_run, resolve_network
@@ -9,6 +8,7 @@ from resnetlab.cli.show_model import named_model, refuse_table_flags
 from resnetlab.cli.show_recipe import named_resolution
 from resnetlab.cli.text import print_json
 from resnetlab.errors import UsageError
+from resnetlab.paths import user_path
 from resnetlab.plaindata import to_plain
 from resnetlab.recipe import Recipe
 from resnetlab.recipes import list_recipes
@@ -69,5 +69,5 @@ def _network(options: argparse.Namespace, name: str) -> ModelSpec:
 
 def _recipe(options: argparse.Namespace, name: str) -> Recipe:
     if is_run(name):
-        return recipe_from_json(open_run(Path(name)).read("recipe"))
+        return recipe_from_json(open_run(user_path(name)).read("recipe"))
     return named_resolution(options, name).recipe

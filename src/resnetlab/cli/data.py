@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-from pathlib import Path
 from typing import Any
 
 from resnetlab.cli.resolve import split_settings
@@ -12,6 +11,7 @@ from resnetlab.data.encoded import EncodedSource
 from resnetlab.data.open import open_source
 from resnetlab.data.recognise import open_path
 from resnetlab.errors import DataError, UsageError
+from resnetlab.paths import user_path
 from resnetlab.tables.align import table
 from resnetlab.units import format_bytes
 
@@ -59,7 +59,7 @@ def _text(facts: dict[str, Any]) -> str:
 
 def _open_files(options: argparse.Namespace) -> EncodedSource:
     path, choices = options.source, Choices.parse(options.data_set)
-    source = open_path(Path(path).expanduser(), holds_small=False, choices=choices)
+    source = open_path(user_path(path), holds_small=False, choices=choices)
     if not isinstance(source, EncodedSource):
         raise UsageError(f"{path} holds {source.name}, which is no collection of image files")
     return source
@@ -76,7 +76,7 @@ def check(options: argparse.Namespace) -> None:
 
     report = check_source(_open_files(options), progress=_progress("checked"))
     if options.html:
-        write_check_page(report, Path(options.html))
+        write_check_page(report, user_path(options.html))
     if options.json:
         print_json(report.to_json())
     else:
@@ -117,7 +117,7 @@ def show(options: argparse.Namespace) -> None:
         raise UsageError(f"{', '.join(knobs)} belongs to a model, and none is asked about here")
     resolution = Resolution(named_recipe(options.recipe or default))
     resolution.set_texts(texts, "flag")
-    draw_samples(source, resolution.recipe, Path(options.out), number=options.number)
+    draw_samples(source, resolution.recipe, user_path(options.out), number=options.number)
     facts = {"recipe": resolution.recipe.name, "number": options.number, "out": options.out}
     if options.json:
         print_json(facts)
@@ -130,7 +130,7 @@ def unpack(options: argparse.Namespace) -> None:
     from resnetlab.data.unpack import open_unchanged, unpack_source
 
     source = open_unchanged(options.source, Choices.parse(options.data_set))
-    unpacked = unpack_source(source, Path(options.out), progress=_progress("unpacked"))
+    unpacked = unpack_source(source, user_path(options.out), progress=_progress("unpacked"))
     if options.json:
         print_json({"out": options.out, **unpacked.to_json()})
         return
@@ -149,7 +149,7 @@ def pack(options: argparse.Namespace) -> None:
 
     packed = pack_source(
         _open_files(options),
-        Path(options.out),
+        user_path(options.out),
         side=options.size,
         quality=options.quality,
         progress=_progress("packed"),
@@ -174,7 +174,7 @@ def prepare(options: argparse.Namespace) -> None:
         _progress(f"{part} classes")(done, total)
 
     prepared = prepare_imagenet(
-        Path(options.tars), Path(options.out), is_subset=options.subset, progress=progress
+        user_path(options.tars), user_path(options.out), is_subset=options.subset, progress=progress
     )
     if options.json:
         print_json({"out": options.out, "images": dict(prepared.images), "written": prepared.written})

@@ -1,12 +1,12 @@
 """`resnetlab draw`. Imports no torch."""
 
 import argparse
-from pathlib import Path
 
 from resnetlab.cli.resolve import is_run, parse_size, resolve_network, split_settings
 from resnetlab.cli.text import print_json
 from resnetlab.drawing import check_target, draw, save
 from resnetlab.errors import UsageError
+from resnetlab.paths import user_path
 
 
 def draw_models(options: argparse.Namespace) -> None:
@@ -16,10 +16,10 @@ def draw_models(options: argparse.Namespace) -> None:
         raise UsageError(f"{', '.join(recipe_texts)}: of a recipe; a drawing shows the model alone")
     specs = [resolve_network(name, knobs) for name in options.models]
     names = [
-        Path(name).resolve().name if is_run(name) else spec.name
+        user_path(name).resolve().name if is_run(name) else spec.name
         for name, spec in zip(options.models, specs, strict=True)
     ]
-    path = Path(options.out or f"{'-'.join(spec.name for spec in specs)}.svg")
+    path = user_path(options.out or f"{'-'.join(spec.name for spec in specs)}.svg")
     check_target(path)
     height, width = parse_size(options.input_size) if options.input_size else (None, None)
     scenes = draw(

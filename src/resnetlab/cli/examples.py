@@ -14,6 +14,7 @@ LIST_EXAMPLES = """examples:
 """
 RESUME_EXAMPLES = """examples:
   resnetlab resume runs/resnet20-cifar10-quick-20260101-120000
+  resnetlab resume RUN --epochs 60           on from a run of 30, finished or not, in a new one (RUN-60ep)
   resnetlab resume RUN --data /elsewhere/cifar-10-batches-bin
 """
 BENCH_EXAMPLES = """examples:

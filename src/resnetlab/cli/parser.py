@@ -128,11 +128,16 @@ def _add_resume_and_eval(verbs: Any) -> None:
     resume = add_verb(
         verbs,
         "resume",
-        "go on with an interrupted run or study",
+        "go on with an interrupted run or study, or train a run for longer",
         later("train", "resume"),
         examples.RESUME_EXAMPLES,
     )
     resume.add_argument("run", help="the directory of a run, or of the several that one command trains")
+    resume.add_argument(
+        "--epochs", metavar="N", help="train on, for N epochs in all, in a new run: also from a finished one"
+    )
+    resume.add_argument("--steps", metavar="N", help="the same in steps")
+    resume.add_argument("--out", metavar="DIR", help="that run's directory (default: RUN-Nep)")
     resume.add_argument("--data", help="where the run's data lies now, if not where it was")
     add_data_set(resume)
     add_device(resume)

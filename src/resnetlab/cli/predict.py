@@ -17,6 +17,7 @@ from resnetlab.artefact.places import looking_at
 from resnetlab.cli.text import print_json
 from resnetlab.data.geometry import Pixels
 from resnetlab.errors import DataError, UsageError
+from resnetlab.paths import user_path
 from resnetlab.predict import Classifier, Prediction
 from resnetlab.predict.pictures import find_files, read_file
 from resnetlab.recipe import Execution
@@ -64,7 +65,7 @@ def _check_outputs(options: argparse.Namespace) -> None:
         raise UsageError(f"--features {options.features}: a file of features ends in .npz or .csv")
     for name in (options.csv, options.features):
         if name and name != "-":
-            _try_writing(Path(name))
+            _try_writing(user_path(name))
 
 
 def _try_writing(path: Path) -> None:
@@ -83,7 +84,7 @@ def _predict_all(
     show: Callable[[Prediction], None] | None,
 ) -> _Found:
     found = _Found()
-    folder = Path(options.explain) if options.explain else None
+    folder = user_path(options.explain) if options.explain else None
     for places, pixels in _batches(classifier, paths, options.batch, found.problems):
         if options.features:
             logits_NK, features_NF = classifier.logits_and_features(pixels)
@@ -133,10 +134,10 @@ def _print_line(prediction: Prediction) -> None:
 
 def _write(found: _Found, options: argparse.Namespace) -> None:
     if options.features:
-        _write_features(found, Path(options.features))
+        _write_features(found, user_path(options.features))
     text = _csv(found, options.top)
     if options.csv and options.csv != "-":
-        files.write_file(Path(options.csv), _as_named(text))
+        files.write_file(user_path(options.csv), _as_named(text))
     if options.json:
         images = [prediction.to_json() for prediction in found.predictions]
         print_json({"images": images, "overlays": found.overlays, "problems": found.problems})

@@ -1,11 +1,11 @@
 """`resnetlab report`. Imports no torch."""
 
 import argparse
-from pathlib import Path
 
 from resnetlab.cli.text import print_json
 from resnetlab.drawing.saving import check_target
 from resnetlab.errors import UsageError
+from resnetlab.paths import user_path
 from resnetlab.reporting import report
 
 
@@ -16,7 +16,7 @@ def report_runs(options: argparse.Namespace) -> None:
     if options.title is not None and not options.out:
         raise UsageError("--title is of the picture, which -o names")
     if options.out:
-        check_target(Path(options.out))
+        check_target(user_path(options.out))
     found = report(options.paths)
     files = []
     if options.out:  # what cannot be drawn is told before anything is printed

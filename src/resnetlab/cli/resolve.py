@@ -3,13 +3,13 @@
 import argparse
 import re
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resnetlab.catalog import model_spec
 from resnetlab.data.choices import FLAG
 from resnetlab.data.choices import NAMES as CHOICES
 from resnetlab.errors import UsageError, nearest
+from resnetlab.paths import user_path
 from resnetlab.recipe import Recipe
 from resnetlab.runs.directory import open_run
 from resnetlab.settings import LENGTHS, Given, leaves, once, read_texts
@@ -95,14 +95,14 @@ def resolve_model(name: str, knobs: dict[str, object]) -> ModelSpec:
 
 def is_run(name: str) -> bool:
     """Return whether the name is the directory of a run."""
-    return (Path(name) / "recipe.json").exists()
+    return (user_path(name) / "recipe.json").exists()
 
 
 def resolve_network(name: str, knobs: dict[str, object]) -> ModelSpec:
     """Return the network of that name, or of the run in that directory, with knobs turned."""
     if not is_run(name):
         return resolve_model(name, knobs)
-    spec = ModelSpec.from_json(open_run(Path(name)).read("spec"))
+    spec = ModelSpec.from_json(open_run(user_path(name)).read("spec"))
     return spec.with_(**knobs) if knobs else spec
 
 

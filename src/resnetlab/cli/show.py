@@ -2,7 +2,6 @@
 
 import argparse
 import shlex
-from pathlib import Path
 
 from resnetlab.cli.compare import compare
 from resnetlab.cli.resolve import is_run, resolve_network
@@ -10,8 +9,9 @@ from resnetlab.cli.show_model import given_table_flags, named_model, print_model
 from resnetlab.cli.show_recipe import print_recipe, recipe_json, recipe_text
 from resnetlab.cli.text import print_json
 from resnetlab.errors import UsageError
+from resnetlab.paths import user_path
 from resnetlab.recipes import list_recipes, named_recipe
-from resnetlab.runs.directory import RunDirectory, open_run
+from resnetlab.runs.directory import CONTINUES, RunDirectory, open_run
 from resnetlab.runs.journal import read_rows
 from resnetlab.settings import leaves, recipe_from_json
 
@@ -27,11 +27,11 @@ def show(options: argparse.Namespace) -> None:
     if len(names) == 2:
         compare(options, *names)
     elif is_run(names[0]):
-        _show_run(options, open_run(Path(names[0])))
+        _show_run(options, open_run(user_path(names[0])))
     elif names[0] in list_recipes():
         refuse_table_flags(options, f"{names[0]} is a recipe")
         print_recipe(options, names[0])
-    elif any(Path(names[0]).glob("*/recipe.json")):
+    elif any(user_path(names[0]).glob("*/recipe.json")):
         command = f"resnetlab report {shlex.quote(names[0])}"
         raise UsageError(f"{names[0]} is no run, it holds some", hint=f"`{command}` tells of all of them.")
     else:
@@ -63,5 +63,7 @@ def _show_run(options: argparse.Namespace, run: RunDirectory) -> None:
     if rows:
         last = rows[-1]
         print(f"  last      step {last['step']:,}: {100 * last['accuracy']:.2f} % on {last['kind']}")
+    if run.continues:
+        print(f"  goes on   {run.read(CONTINUES).get('text')}")
     print(f"  state     {'finished' if run.is_finished else 'unfinished: resnetlab resume ' + str(run.path)}")
     print(recipe_text(recipe, origins))

@@ -12,6 +12,7 @@ from resnetlab.cli.text import block, command_name, print_json
 from resnetlab.cli.watch_study import PlainStudyWatcher, make_study_watcher
 from resnetlab.data.choices import Choices
 from resnetlab.errors import Interrupted, ResnetlabError, UsageError
+from resnetlab.paths import user_path
 from resnetlab.reporting import report
 from resnetlab.settings import Resolution
 from resnetlab.studies import choose_at_once, default_study_out, plan_rows, resume_study, train_study
@@ -30,7 +31,7 @@ def train_several(options: argparse.Namespace, planned: Planner) -> None:
     plans = [planned(model)[0] for model in options.models]
     first = plans[0].recipe.run.seed
     rows = plan_rows(plans, range(first, first + seeds))
-    out = Path(options.out) if options.out else default_study_out(plans)
+    out = user_path(options.out) if options.out else default_study_out(plans)
     if options.dry_run:
         _print_plans(options, plans, rows, out)
         return
@@ -44,7 +45,7 @@ def train_several(options: argparse.Namespace, planned: Planner) -> None:
 
 def resume_several(options: argparse.Namespace) -> None:
     """Make what is left of a study."""
-    out = Path(options.run)
+    out = user_path(options.run)
     watching = make_study_watcher(sys.stderr if options.json else sys.stdout)
     with watching as watcher, _telling_the_finished(options, out, watcher):
         results = resume_study(

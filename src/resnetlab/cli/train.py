@@ -10,12 +10,16 @@ from resnetlab.cli.resolve import read_asked, resolve_model
 from resnetlab.cli.text import block, print_json
 from resnetlab.cli.watch import make_watcher
 from resnetlab.data.choices import Choices
+from resnetlab.errors import UsageError
+from resnetlab.paths import user_path
 from resnetlab.settings import Resolution, leaves
 from resnetlab.spec import ModelSpec
 from resnetlab.training.asking import plan_training
 from resnetlab.training.facts import describe_plan
+from resnetlab.training.observer import Observer
 from resnetlab.training.planning import Opened, RunPlan
-from resnetlab.training.run import default_out, resume_run, train_plan
+from resnetlab.training.run import Result, default_out, resume_run, train_longer, train_plan
+from resnetlab.units import Duration, length_of
 
 
 def train(options: argparse.Namespace) -> None:
@@ -50,24 +54,33 @@ def finetune(options: argparse.Namespace) -> None:
 
 
 def resume(options: argparse.Namespace) -> None:
-    """Go on with an interrupted run or study."""
+    """Go on with an interrupted run or study, or from a run for longer."""
     from resnetlab.studies.rows import is_study
 
-    if is_study(Path(options.run)):
+    path, length = user_path(options.run), length_of(options.epochs, options.steps, prefix="--")
+    if length is None and options.out:
+        raise UsageError("--out is of a run that trains for longer", hint="Give its --epochs or --steps too.")
+    if is_study(path):
         from resnetlab.cli.study import resume_several
 
+        if length is not None:
+            raise UsageError(f"{path} holds several runs", hint="Name the one that is to train for longer.")
         resume_several(options)
         return
     with make_watcher(sys.stderr if options.json else sys.stdout) as watcher:
-        result = resume_run(
-            Path(options.run),
-            watcher,
-            data=options.data,
-            device=options.device,
-            workers=options.workers,
-            choices=Choices.parse(options.data_set),
-        )
+        result = _resumed(options, path, length, watcher)
     print_end(options, result)
+
+
+def _resumed(options: argparse.Namespace, path: Path, length: Duration | None, observer: Observer) -> Result:
+    choices, data = Choices.parse(options.data_set), options.data
+    device, workers = options.device, options.workers
+    if length is None:
+        return resume_run(path, observer, data=data, device=device, workers=workers, choices=choices)
+    out = user_path(options.out) if options.out else None
+    return train_longer(
+        path, length, observer, out=out, data=data, device=device, workers=workers, choices=choices
+    )
 
 
 def _perform(
@@ -77,7 +90,7 @@ def _perform(
     more: Mapping[str, object] | None = None,
 ) -> None:
     """Train what is planned and print the end, or with --dry-run print the plan."""
-    out = Path(options.out) if options.out else default_out(plan)
+    out = user_path(options.out) if options.out else default_out(plan)
     if options.dry_run:
         _print_plan(options, plan, resolution, out, more or {})
         return

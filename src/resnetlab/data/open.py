@@ -14,6 +14,7 @@ from resnetlab.data.shards import is_pattern
 from resnetlab.data.synthetic import open_synthetic
 from resnetlab.download import cache_folder
 from resnetlab.errors import DataError, UsageError, nearest
+from resnetlab.paths import user_path
 
 _SITE = "https://www.cs.toronto.edu/~kriz"
 DOWNLOADS = {  # the first is downloaded (it needs no pickle), the others are used if they are there
@@ -75,7 +76,7 @@ def open_source(
         )
     if name_or_path in DOWNLOADS:
         return _open_published(name_or_path, download, choices)
-    path = Path(name_or_path).expanduser()
+    path = user_path(name_or_path)
     if path.exists() or is_pattern(path):
         return open_path(
             path, classes=classes, holds_small=holds_small, for_scoring=for_scoring, choices=choices
@@ -115,7 +116,7 @@ def open_to_fit(
     source = open_source(
         name_or_path, classes=classes, image_size=size[0], channels=channels, choices=choices
     )
-    path = Path(name_or_path).expanduser()
+    path = user_path(name_or_path)
     if source.reads_files or source.train.image_shape[:2] == size:
         return source
     if name_or_path in SOURCES or not path.exists():

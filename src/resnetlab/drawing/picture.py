@@ -11,6 +11,7 @@ from resnetlab.drawing.saving import check_target, save
 from resnetlab.drawing.scene import Scene
 from resnetlab.drawing.svg import to_svg
 from resnetlab.errors import UsageError, nearest
+from resnetlab.paths import user_path
 from resnetlab.spec import ModelSpec
 
 
@@ -26,7 +27,7 @@ class Picture:
 
     def save(self, path: str | os.PathLike[str]) -> list[Path]:
         """Write .svg, .pdf or .png, by the name's suffix, and return the files, as `saving.save` does."""
-        return save(self.pages, Path(path))
+        return save(self.pages, user_path(path))
 
     def _repr_svg_(self) -> str | None:
         return self.svgs()[0] if len(self.pages) == 1 else None
@@ -54,6 +55,6 @@ def draw_picture(
         hints.append(f"The options are {', '.join(OPTIONS)}.")
         raise UsageError(f"draw has no option {', '.join(unknown)}", hint="\n".join(hints))
     if path is not None:
-        check_target(Path(path))
+        check_target(user_path(path))
     values: dict[str, Any] = dict(options)
     return Picture(draw([spec], **values))

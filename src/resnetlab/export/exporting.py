@@ -25,6 +25,7 @@ from resnetlab.export.reading_back import read_foreign
 from resnetlab.export.sizes import WITH_SIZE, any_size, resized
 from resnetlab.export.torch_names import for_timm, for_torchvision, torch_file
 from resnetlab.export.torch_program import program_bytes, run_program
+from resnetlab.paths import user_path
 
 _WITH_PIXELS = ("onnx", "torch-export")
 
@@ -98,7 +99,7 @@ def export_model(
         )
     suffixes, make = TARGETS[target]
     default = default_name(artefact.spec.name) + (suffixes[0] or f"-{target}")
-    out = Path(path or default).expanduser()
+    out = user_path(path or default)
     _check_path(out, suffixes, target, replaces=replaces)
     artefact, sizes, said = _for_size(artefact, target, size)
     artefact.spec.shapes(*artefact.image_shape[:2])  # a size that the strides allow

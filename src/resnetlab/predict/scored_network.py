@@ -21,6 +21,7 @@ from resnetlab.artefact.loading import (
 from resnetlab.artefact.model import Artefact, Shape
 from resnetlab.artefact.places import looking_at
 from resnetlab.errors import UsageError
+from resnetlab.paths import user_path
 from resnetlab.predict.classifier import Classifier
 from resnetlab.recipe import Recipe
 from resnetlab.recipes import named_recipe
@@ -86,7 +87,7 @@ def load_network(name: str, weights: str, device: str) -> ScoredNetwork:
         CheckpointError: If it is damaged.
         DataError: If a run is not whole.
     """
-    path = Path(name).expanduser()
+    path = user_path(name)
     with looking_at(path):
         kind = _kind(name, path)
     if kind == "run":

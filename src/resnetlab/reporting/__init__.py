@@ -8,6 +8,7 @@ from typing import Any
 from resnetlab import files
 from resnetlab.drawing.saving import check_target, write_picture
 from resnetlab.drawing.theme import ThemeName
+from resnetlab.paths import user_path
 from resnetlab.reporting.groups import Group, group_runs
 from resnetlab.reporting.reading import RecordedRun, read_runs
 from resnetlab.reporting.table import group_json, report_csv, report_markdown, report_text
@@ -43,7 +44,7 @@ class Report:
         Raises:
             WriteError: If the file could not be written.
         """
-        files.write_file(Path(path), report_csv(self.groups))
+        files.write_file(user_path(path), report_csv(self.groups))
 
     def draw(self, path: str | Path, *, theme: ThemeName = "light", title: str | None = None) -> None:
         """Draw the curves, error in % over the steps, into an .svg, .pdf or .png.
@@ -59,7 +60,7 @@ class Report:
         """
         from resnetlab.reporting.curves import curves_of
 
-        target = Path(path)
+        target = user_path(path)
         check_target(target)
         curves = curves_of(self.groups)
         from resnetlab.reporting.picture import draw_curves  # matplotlib: half a second

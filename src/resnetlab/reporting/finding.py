@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from resnetlab.errors import ResnetlabError, UsageError
+from resnetlab.paths import user_path
 
 
 def find_runs(paths: Sequence[str | Path]) -> tuple[list[Path], list[ResnetlabError]]:
@@ -15,7 +16,7 @@ def find_runs(paths: Sequence[str | Path]) -> tuple[list[Path], list[ResnetlabEr
     """
     found: dict[Path, Path] = {}
     problems: list[ResnetlabError] = []
-    for path in map(Path, paths):
+    for path in map(user_path, paths):
         runs: list[Path] = []
         try:
             runs = [*_search(path)]

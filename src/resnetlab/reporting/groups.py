@@ -116,6 +116,7 @@ def _key(run: RecordedRun) -> str:
     del recipe["run"]["seed"]
     data = {name: run.data[name] for name in ("fingerprint", "class_names", "image_shape")}
     parts = {"spec": run.spec.to_json(), "recipe": recipe, "data": data, "weights": run.first_weights}
+    parts["continues"] = run.lengths_before
     return json.dumps(parts, sort_keys=True)
 
 
@@ -126,7 +127,10 @@ def _group(members: Sequence[RecordedRun]) -> Group:
         runs=tuple(sorted(members, key=lambda each: (each.seed, str(each.path)))),
         network=" ".join((run.spec.name, *_knobs(run))),
         recipe=run.recipe.name,
-        deviations=deviations(run.recipe, run.spec.depth, silent),
+        deviations=(
+            *deviations(run.recipe, run.spec.depth, silent),
+            *(f"on from {before}" for before in run.lengths_before),
+        ),
         data=str(run.data["name"]),
     )
 

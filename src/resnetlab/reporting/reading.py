@@ -10,7 +10,7 @@ from typing import Any, TypeGuard
 from resnetlab.errors import DataError, ResnetlabError, UsageError
 from resnetlab.recipe import Recipe
 from resnetlab.reporting.finding import find_runs
-from resnetlab.runs.directory import RunDirectory
+from resnetlab.runs.directory import CONTINUES, RunDirectory
 from resnetlab.runs.journal import read_rows
 from resnetlab.settings import recipe_from_json
 from resnetlab.spec import ModelSpec
@@ -32,6 +32,8 @@ class RecordedRun:
     """data.json: name, class names, fingerprint, ..."""
     weights: Row
     """weights.json, of a run that began with trained weights; else empty."""
+    continues: Row
+    """continues.json, of a run that went on from another one; else empty."""
     rows: Sequence[Row]
     """metrics.jsonl."""
     events: Sequence[Row]
@@ -48,6 +50,16 @@ class RecordedRun:
     def first_weights(self) -> str:
         """The hash of the trained weights that the run began with; "" if it began with the seed's."""
         return str(self.weights.get("origin_sha256") or self.weights.get("sha256") or "")
+
+    @property
+    def lengths_before(self) -> tuple[str, ...]:
+        """Of each run that this one went on from, the newest first: where, and how long it was to be."""
+        found, record = [], self.continues
+        while record:
+            found.append(f"step {record.get('step')} of {record.get('length')}")
+            before = record.get("before")
+            record = before[0] if isinstance(before, list) and before and isinstance(before[0], dict) else {}
+        return tuple(found)
 
     @property
     def machines(self) -> frozenset[str]:
@@ -171,6 +183,7 @@ def read_run(path: Path) -> RecordedRun:
     events = get(read_rows, directory.events, otherwise=[])
     result = get(directory.read, "RESULT", otherwise={}) if directory.is_finished else {}
     weights = get(directory.read, "weights", otherwise={}) if directory.begins_trained else {}
+    continues = get(directory.read, CONTINUES, otherwise={}) if directory.continues else {}
     if not problems:
         texts = [*_data_problems(data, spec), *_row_problems(rows)]
         texts += [*_result_problems(result)] if directory.is_finished else []
@@ -179,8 +192,8 @@ def read_run(path: Path) -> RecordedRun:
         problems += [DataError(f"{path}{text}") for text in texts]
     refuse(problems)
     return RecordedRun(
-        path=path, spec=spec, recipe=recipe, data=data, weights=weights, rows=rows, events=events,
-        result=result,
+        path=path, spec=spec, recipe=recipe, data=data, weights=weights, continues=continues, rows=rows,
+        events=events, result=result,
     )  # fmt: skip
 
 

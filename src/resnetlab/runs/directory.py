@@ -2,6 +2,7 @@
 
 run/  recipe.json spec.json data.json environment.json   what was asked for, resolved
       weights.json initial.safetensors                   the weights it began with, if not the seed's
+      continues.json                                     the run that it goes on from, if it does
       metrics.jsonl                                      rows by step, no clock times
       events.jsonl                                       start, resume, save, ... with times
       tensorboard/  checkpoints/step-00001000/  eval/    what training and evaluation left
@@ -25,9 +26,11 @@ from resnetlab.errors import DataError, UsageError
 from resnetlab.runs.manifest import to_json_bytes
 
 _DEFINING = ("recipe", "spec", "data")
+CONTINUES = "continues"
+"""Of a run that trains on from another one: the file that says which, without its suffix."""
 _FORMER_FILES = files.Former(
     re.compile(
-        r"\.((spec|data|environment|recipe|weights|RESULT|study)\.json|initial\.safetensors)\.\d+\.tmp"
+        r"\.((spec|data|environment|recipe|weights|continues|RESULT|study)\.json|initial\.safetensors)\.\d+\.tmp"
     )
 )
 _FORMER_CHECKPOINTS = files.Former(
@@ -35,6 +38,7 @@ _FORMER_CHECKPOINTS = files.Former(
 )
 _BEFORE_THE_RECIPE = (
     "lock", "spec.json", "data.json", "environment.json", "weights.json", "initial.safetensors",
+    f"{CONTINUES}.json",
 )  # fmt: skip
 """What a process leaves that was killed while it began a run: always a lock; recipe.json is written last."""
 
@@ -123,9 +127,15 @@ class RunDirectory:
         """Whether it began with weights of another training, which weights.json names."""
         return (self.path / "weights.json").exists()
 
+    @property
+    def continues(self) -> bool:
+        """Whether it goes on from another run, which continues.json names."""
+        return (self.path / f"{CONTINUES}.json").exists()
+
     def identity(self) -> str:
-        """Return the hash of what defines the run: recipe, spec, data and the weights it began with."""
-        names = (*_DEFINING, "weights") if self.begins_trained else _DEFINING
+        """Return the hash of what defines the run: recipe, spec, data and what it began with."""
+        also = {"weights": self.begins_trained, CONTINUES: self.continues}
+        names = (*_DEFINING, *(name for name, is_there in also.items() if is_there))
         defining = {name: self.read(name) for name in names}
         return hashlib.sha256(to_json_bytes(defining)).hexdigest()
 
@@ -179,10 +189,11 @@ def _refuse_used(path: Path) -> None:
         return
     if not (path / "recipe.json").exists():
         raise UsageError(f"{path} is not empty and no run", hint="Choose another directory with --out.")
-    state = "a finished run" if RunDirectory(path).is_finished else "an unfinished run"
+    is_finished, command = RunDirectory(path).is_finished, f"resnetlab resume {shlex.quote(str(path))}"
+    way = f"`{command} --epochs N` trains on from it" if is_finished else f"`{command}` goes on with it"
     raise UsageError(
-        f"{path} already holds {state}",
-        hint=f"`resnetlab resume {shlex.quote(str(path))}` goes on with it; --out takes another directory.",
+        f"{path} already holds {'a finished' if is_finished else 'an unfinished'} run",
+        hint=f"{way}; --out takes another directory.",
     )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from resnetlab.data.choices import LEFT_OPEN, Choices
+from resnetlab.paths import user_path
 from resnetlab.recipe import Recipe
 from resnetlab.recipes import default_recipe, list_recipes, named_recipe
 from resnetlab.settings import Resolution, leaves, read_settings_file
@@ -55,10 +56,10 @@ class Asked:
         chosen = self.recipe or default
         if isinstance(chosen, Recipe):
             resolution = _of_recipe(chosen, depth)
-        elif Path(chosen).suffix in (".json", ".toml"):
-            named = str(read_settings_file(Path(chosen)).get("name", default))
+        elif (path := user_path(chosen)).suffix in (".json", ".toml"):
+            named = str(read_settings_file(path).get("name", default))
             resolution = Resolution(named_recipe(named if named in list_recipes() else default, depth))
-            resolution.set_file(Path(chosen))
+            resolution.set_file(path)
         else:
             resolution = Resolution(named_recipe(str(chosen), depth))
         resolution.set_values(self.values, self.origin)

@@ -56,6 +56,7 @@ def describe_plan(plan: RunPlan) -> dict[str, str]:
         **_notes(plan.source.notes),
         **_reading(plan),
         **_transfer(plan),
+        **({"goes on": plan.continues} if plan.continues else {}),
         "recipe": recipe.name + _deviations(plan),
         "length": f"{timeline.num_steps:,} steps of {timeline.batch} = {epochs:.2f} epochs{parts}",
         "rate": LearningRate(recipe.schedule, timeline).describe(),

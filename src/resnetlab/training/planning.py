@@ -16,8 +16,9 @@ from resnetlab.data.preparation import side_at
 from resnetlab.data.recognise import AnySource
 from resnetlab.data.shards import is_pattern
 from resnetlab.errors import DataError, UsageError
+from resnetlab.paths import user_path
 from resnetlab.recipe import Recipe
-from resnetlab.runs.directory import RunDirectory
+from resnetlab.runs.directory import CONTINUES, RunDirectory
 from resnetlab.settings import override, recipe_from_json
 from resnetlab.spec import KNOBS, ModelSpec
 from resnetlab.timeline import Timeline
@@ -52,6 +53,8 @@ class RunPlan:
     """The weights to begin with, if not the seed's."""
     weights_text: str = ""
     """Where these come from, in a line."""
+    continues: str = ""
+    """The run that it goes on from, and where, in a line."""
 
     @property
     def timeline(self) -> Timeline:
@@ -212,10 +215,9 @@ def make_plan(
     refuse_misfits(spec, source, recipe)
     shape = image_shape(source, spec, recipe)
     plan = RunPlan(spec, source, source_text, recipe, device, "", "", shape, workers)
-    refuse_no_meeting(recipe, plan.timeline.num_steps)
+    refuse_impossible(plan)
     if plan.reads_files and recipe.preparation.image_size:
         refuse_unlike_sides(recipe)
-    refuse_single_samples(spec, recipe, plan.timeline, plan.training_sizes, reads_files=plan.reads_files)
     samples = plan.timeline.samples_seen(plan.timeline.num_steps)
     operations = plan.step_operations / recipe.run.batch * samples
     is_compiled, reason = decide_compile(recipe.execution.compile, operations=operations, device=device)
@@ -225,6 +227,17 @@ def make_plan(
     switches = {"compile": is_compiled, "capture": is_captured}
     decided = override(recipe, {name: "on" if is_on else "off" for name, is_on in switches.items()})
     return dataclasses.replace(plan, recipe=decided, compile_reason=reason, capture_reason=why)
+
+
+def refuse_impossible(plan: RunPlan) -> None:
+    """Refuse a run that would fail, or come to nothing, at some of its steps.
+
+    Raises:
+        UsageError: If it is one.
+    """
+    timeline, recipe = plan.timeline, plan.recipe
+    refuse_no_meeting(recipe, timeline.num_steps)
+    refuse_single_samples(plan.spec, recipe, timeline, plan.training_sizes, reads_files=plan.reads_files)
 
 
 def source_record(plan: RunPlan) -> dict[str, Any]:
@@ -250,7 +263,8 @@ def plan_of(run: RunDirectory, source: AnySource, device: torch.device, workers:
     weights_text = str(run.read("weights").get("from", "")) if run.begins_trained else ""
     records = run.read("spec"), run.read("recipe"), run.read("data")
     plan = plan_from_records(run.path, *records, source, device, workers)
-    return dataclasses.replace(plan, weights_text=weights_text)
+    continues = str(run.read(CONTINUES).get("text", "")) if run.continues else ""
+    return dataclasses.replace(plan, weights_text=weights_text, continues=continues)
 
 
 def plan_from_records(
@@ -303,7 +317,7 @@ def absolute_source(text: str) -> str:
     """Return a data source's name as it is, a path to one, or a pattern, made absolute."""
     if text in SOURCES:
         return text
-    path = Path(text).expanduser()
+    path = user_path(text)
     if path.exists():
         return str(path.resolve())
     return os.path.abspath(path) if is_pattern(path) else text

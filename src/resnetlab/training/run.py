@@ -1,12 +1,14 @@
-"""The two ways to train: a new run, and the rest of an interrupted one."""
+"""The ways to train: a new run, the rest of an interrupted one, a longer one that goes on from another."""
 
 import contextlib
+import shlex
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from resnetlab import files
 from resnetlab.data.choices import LEFT_OPEN, Choices
 from resnetlab.data.open import open_source
 from resnetlab.data.recognise import AnySource
@@ -15,15 +17,18 @@ from resnetlab.memory import telling_of_memory
 from resnetlab.metrics import wilson_interval
 from resnetlab.runs.directory import RunDirectory, claim_new, lock_run, open_run
 from resnetlab.runs.journal import read_rows
+from resnetlab.settings import recipe_from_json
 from resnetlab.training.as_found import leaving_as_found
 from resnetlab.training.device import pick_device
 from resnetlab.training.facts import describe_plan
 from resnetlab.training.interrupt import Interrupt
+from resnetlab.training.longer import longer_out, plan_longer, write_longer
 from resnetlab.training.observer import Observer
 from resnetlab.training.planning import RunPlan, plan_of
 from resnetlab.training.reading import broken_images
 from resnetlab.training.session import resume, start
 from resnetlab.training.trainer import Trainer
+from resnetlab.units import Duration
 
 _LESS_MEMORY = (
     "A new run needs less with --set accumulate=2 (the batch in two parts), "
@@ -118,10 +123,55 @@ def resume_run(
     with lock_run(path) as lock:
         run = replace(run, lock=lock)
         if run.is_finished:
-            observer.note(f"{path} is finished; there is nothing to resume.")
+            length = recipe_from_json(run.read("recipe")).run.length
+            command = f"resnetlab resume {shlex.quote(str(path))} --epochs N"
+            observer.note(
+                f"{path} is finished after {length}; there is nothing to resume. To train on from it, for N "
+                f"epochs in all, in a new run: {command}"
+            )
             return read_result(run)
         source = reopen_source(run.read("data"), data, choices)
         return resume_plan(plan_of(run, source, pick_device(device), workers), run, observer)
+
+
+def train_longer(
+    path: Path,
+    length: Duration,
+    observer: Observer,
+    *,
+    out: Path | None = None,
+    data: str | None = None,
+    device: str = "auto",
+    workers: int = -1,
+    choices: Choices = LEFT_OPEN,
+) -> Result:
+    """Train on from the run at `path`, finished or not, to another whole length, in a new run; see `longer`.
+
+    Args:
+        path: The run that it goes on from, which stays as it is.
+        length: Of the whole, the steps that are made already included.
+        observer: Who watches.
+        out: The new run's directory, new or empty; None is beside the other: RUN-30ep.
+        data: As `resume_run`.
+        device: As `resume_run`.
+        workers: As `resume_run`.
+        choices: As `resume_run`.
+
+    Raises:
+        UsageError: If there is no run at `path`, it is that long already, or `out` holds anything already.
+        DataError: If its data is gone or changed.
+        CheckpointError: If no checkpoint can be used.
+        LockedError: If another process is using one of the two.
+    """
+    run = open_run(path)
+    files.refuse_locked(path)
+    source = reopen_source(run.read("data"), data, choices)
+    plan, checkpoint = plan_longer(run, length, source, data, pick_device(device), workers)
+    out = out or longer_out(run, length)
+    with claim_new(out):
+        new = RunDirectory(out)
+        write_longer(run, checkpoint, plan, new)
+        return resume_plan(plan, new, observer)
 
 
 @leaving_as_found()
@@ -268,4 +318,4 @@ def default_out(plan: RunPlan, parent: Path = Path("runs")) -> Path:
     return out
 
 
-__all__ = ["Result", "RunPlan", "default_out", "read_result", "resume_run", "train_plan"]
+__all__ = ["Result", "RunPlan", "default_out", "read_result", "resume_run", "train_longer", "train_plan"]

@@ -1,6 +1,7 @@
 """From a plan to a trainer in a new run directory; and from a run directory back to one."""
 
 import functools
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,7 +22,7 @@ from resnetlab.models import create_model
 from resnetlab.plaindata import to_plain
 from resnetlab.recipe import Recipe
 from resnetlab.runs.checkpoint import Checkpoint, is_own, list_checkpoints, load_newest, set_aside
-from resnetlab.runs.directory import RunDirectory
+from resnetlab.runs.directory import CONTINUES, RunDirectory
 from resnetlab.runs.environment import binding_differences, describe_environment, recorded_threads
 from resnetlab.runs.journal import Journal
 from resnetlab.runs.tensorboard import open_events
@@ -91,6 +92,12 @@ def resume(run: RunDirectory, plan: RunPlan, observer: Observer) -> Trainer:
     checkpoint, problems = load_newest(run.checkpoints, identity=run.identity())
     for problem in problems:
         observer.note(f"A checkpoint cannot be used. {problem}")
+    if checkpoint is None and run.continues:  # killed while it was made, or all are damaged
+        source = shlex.quote(str(run.read(CONTINUES).get("from")))
+        raise CheckpointError(
+            f"{run.path} goes on from another run, and has no checkpoint that can be used",
+            hint=f"Remove it, and begin it again by `resnetlab resume {source} --epochs N --out ...`.",
+        )
     if problems and checkpoint is None:
         raise CheckpointError(
             f"no checkpoint in {run.checkpoints} can be used",

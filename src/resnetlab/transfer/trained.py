@@ -21,6 +21,7 @@ from resnetlab.data.preprocessing import Preprocessing
 from resnetlab.data.recognise import AnySource
 from resnetlab.errors import UsageError
 from resnetlab.models import ResNet
+from resnetlab.paths import user_path
 from resnetlab.runs.manifest import NAME
 from resnetlab.spec import ModelSpec
 from resnetlab.weights import WeightsReport
@@ -121,7 +122,7 @@ def open_trained(name: str | Path, *, prefix: str | None = None, ignore: Sequenc
         CheckpointError: If it is damaged, or holds no network of ours.
         DataError: If a run is not whole.
     """
-    path = Path(name).expanduser()
+    path = user_path(name)
     if os.path.isfile(path) and (path.parent / NAME).exists() and not is_folder(path.parent):
         return _of_ours(path, load_artefact(path.parent, weights=_group(path)))
     if is_artefact(path):
