@@ -210,6 +210,18 @@ def test_killed_while_it_was_begun_it_does_not_begin_from_nothing(
     assert f"resnetlab resume {short.path} --epochs N" in caught.value.hint
 
 
+def test_what_a_killed_beginning_left_is_no_part_of_the_next(short: RunDirectory, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    resnetlab.resume(short.path, steps=40, out=out, device="cpu")
+    for path in out.iterdir():  # as if killed before recipe.json
+        if path.name not in ("lock", "spec.json", "data.json", "environment.json", "continues.json"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    again = train(out, "20st")
+
+    assert not again.continues and again.identity() == short.identity()
+
+
 def test_a_run_without_a_checkpoint_is_refused(short: RunDirectory, tmp_path: Path) -> None:
     run = shutil.copytree(short.path, tmp_path / "run")
     shutil.rmtree(run / "checkpoints")

@@ -30,6 +30,7 @@ from resnetlab.runs.directory import CONTINUES, RunDirectory
 from resnetlab.runs.environment import describe_environment
 from resnetlab.schedule import LearningRate
 from resnetlab.settings import override, recipe_from_json
+from resnetlab.training.beginning import write_beginning
 from resnetlab.training.device import describe_device
 from resnetlab.training.planning import RunPlan, absolute_source, plan_from_records, refuse_impossible
 from resnetlab.units import Duration
@@ -114,6 +115,7 @@ def write_longer(old: RunDirectory, checkpoint: Checkpoint, plan: RunPlan, new: 
     new.write("spec", plan.spec.to_json())
     new.write("data", old.read("data") | {"source": plan.source_text})
     new.write("environment", environment)
+    write_beginning(new, None)  # removes that of a process that was killed while it began a run here
     if old.begins_trained:
         new.write("weights", old.read("weights"))
     new.write(CONTINUES, record)

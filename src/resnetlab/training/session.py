@@ -65,6 +65,8 @@ def start(plan: RunPlan, run: RunDirectory, observer: Observer) -> Trainer:
     environment = describe_environment(device=describe_device(plan.device), threads=threads)
     run.write("environment", environment)
     write_beginning(run, plan.beginning)
+    if run.continues:  # of a process that was killed while it began another run here
+        files.remove_file(run.path / f"{CONTINUES}.json")
     run.write("recipe", to_plain(plan.recipe))  # last: its presence makes the directory a run
     files.make_directory(run.checkpoints)
     trainer = _assemble(run, plan, parts, observer)
