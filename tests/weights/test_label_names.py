@@ -8,7 +8,9 @@ import pytest
 import safetensors.torch
 
 from resnetlab.artefact import import_weights
+from resnetlab.cli.import_ import class_names, read_class_names
 from resnetlab.data.cifar_layouts import CIFAR10_NAMES
+from resnetlab.errors import DataError, UsageError
 from resnetlab.export import export_model
 from resnetlab.transfer import open_trained
 from tests.predict.made import small_artefact
@@ -124,6 +126,45 @@ def test_every_form_of_a_processors_size_is_read(
     facts = import_weights(folder)[1].preprocessing
 
     assert (facts.resize, facts.crop) == expected
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '["ant", "bee", "cat"]',
+        '{"0": "ant", "2": "cat", "1": "bee"}',
+        '{"cat": 2, "ant": 0, "bee": 1}',
+        '{"0": ["n1", "ant"], "1": ["n2", "bee"], "2": ["n3", "cat"]}',
+    ],
+)
+def test_a_json_of_names_is_read_in_every_form(tmp_path: Path, content: str) -> None:
+    (tmp_path / "names.json").write_text(content)
+
+    assert read_class_names(tmp_path / "names.json") == NAMES
+
+
+@pytest.mark.parametrize(
+    "content", ['{"0": "ant", "5": "bee"}', "[1, 2]", "[]", '["ant",', '{"a": 0, "b": 0}']
+)
+def test_a_json_of_anything_else_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "names.json").write_text(content)
+
+    with pytest.raises(DataError, match=r"names\.json (holds no names of classes|is no whole JSON)"):
+        read_class_names(tmp_path / "names.json")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("cat,dog", ("cat", "dog")), ("cifar10", tuple(CIFAR10_NAMES)), ("cat, dog ", ("cat", "dog"))],
+)
+def test_names_may_be_written_out_or_a_datasets(text: str, expected: tuple[str, ...]) -> None:
+    assert class_names(text) == expected
+
+
+@pytest.mark.parametrize("text", ["dog", "none.txt"])
+def test_a_name_that_is_no_file_is_told_how_names_are_written(text: str) -> None:
+    with pytest.raises(UsageError, match=rf"{text}: No such file.*\n.*with commas, as cat,dog"):
+        class_names(text)
 
 
 def test_akamasters_networks_of_ten_classes_know_them(tmp_path: Path) -> None:

@@ -107,6 +107,31 @@ def test_a_key_that_trainers_use_counts_only_with_tensors_in_it() -> None:
         assert same(dict(unwrap(content).tensors))
 
 
+@pytest.mark.parametrize(
+    ("content", "key"),
+    [
+        ((STATE, 90), "0"),
+        ([{"epoch": 3}, {"net": STATE}], "1.net"),
+        ({"ema": {"shadow": STATE, "decay": 0.9}}, "ema.shadow"),
+        ({"trainer": {"model": {"state_dict": STATE}}}, "trainer.model.state_dict"),
+    ],
+)
+def test_however_deep_they_lie(content: object, key: str) -> None:
+    found = unwrap(content)
+
+    assert same(dict(found.tensors))
+    assert found.notes == (f'the weights are those under "{key}"',)
+
+
+def test_nested_names_are_joined() -> None:
+    nested = {
+        "conv1": {"weight": STATE["z.weight"]},
+        "layer1": {"0": {"conv1": {"weight": STATE["z.weight"]}}},
+    }
+
+    assert [*unwrap(nested).tensors] == ["conv1.weight", "layer1.0.conv1.weight"]
+
+
 def test_what_an_optimizer_keeps_is_no_network() -> None:
     slots = {"conv.weight": {"exp_avg": torch.ones(2, 3, 3, 3), "exp_avg_sq": torch.ones(2, 3, 3, 3)}}
 
@@ -136,10 +161,17 @@ def test_a_prefix_within_the_weights_leaves_their_key_to_the_rule() -> None:
     assert [*unwrap(content, "encoder_q").tensors] == [f"encoder_q.{name}" for name in STATE]
 
 
-def test_a_head_that_lies_beside_is_said() -> None:
+def test_a_head_that_lies_beside_comes_along() -> None:
     found = unwrap({"backbone": STATE, "fc": {"weight": torch.ones(3, 2), "bias": torch.ones(3)}})
 
-    assert found.notes == ('the weights are those under "backbone"', 'not taken: "fc" (2 tensors)')
+    assert [*found.tensors] == [*(f"backbone.{name}" for name in STATE), "fc.weight", "fc.bias"]
+    assert found.notes == ('it holds weights in pieces: "backbone" (3 tensors), "fc" (2 tensors)',)
+
+
+def test_what_else_lies_beside_weights_of_a_known_key_is_said() -> None:
+    found = unwrap({"state_dict": STATE, "queue": {"rows": torch.ones(3, 2)}})
+
+    assert found.notes == ('the weights are those under "state_dict"', 'not taken: "queue" (1 tensors)')
 
 
 class Net(nn.Module):

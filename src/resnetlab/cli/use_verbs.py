@@ -124,7 +124,8 @@ def add_import(verbs: Any) -> None:
     importing.add_argument(
         "--classes",
         metavar="FILE|A,B,...",
-        help="the classes' names in their order: a file with one a line, or written out: cat,dog",
+        help="the classes' names in their order: a file with one a line or a .json, written out as cat,dog,"
+        " or cifar10, cifar100",
     )
     importing.add_argument(
         "--model", metavar="NAME", help="load it as this network (default: it is recognised)"

@@ -76,6 +76,7 @@ def open_weights(
         told = heed(name, path, file.told)
         naming = recognise(shapes_of(tensors), prefix=prefix, ignore=ignore, are_alike=are_alike)
         naming = set_knobs(naming, told.knobs, where=CONFIG)
+        naming = set_knobs(naming, file.knobs, where="the module itself")
         naming = set_knobs(naming, knobs or {})
     except (CheckpointError, UsageError) as error:
         raise _at(path, error) from error

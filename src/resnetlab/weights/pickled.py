@@ -29,6 +29,8 @@ class Pickled:
     """Of the file, in words."""
     told: Mapping[str, str]
     """The texts and numbers that stand beside the weights."""
+    knobs: Mapping[str, object]
+    """What a whole module says of its network beyond names and shapes."""
 
 
 def read_pickled(path: Path, prefix: str = "") -> Pickled:
@@ -59,4 +61,4 @@ def read_pickled(path: Path, prefix: str = "") -> Pickled:
             raise CheckpointError(f"{path}: {answer['problem']}", hint=answer["hint"])
         found = safetensors.torch.load(target.read_bytes())
         tensors = {name: found[name] for name in answer["order"]}
-        return Pickled(tensors, tuple(answer["notes"]), answer["kind"], answer["told"])
+        return Pickled(tensors, tuple(answer["notes"]), answer["kind"], answer["told"], answer["knobs"])

@@ -35,6 +35,8 @@ class WeightFile:
     notes: tuple[str, ...] = ()
     told: Mapping[str, str] = field(default_factory=dict)
     """What a checkpoint says of its network beside its tensors: arch, ..."""
+    knobs: Mapping[str, object] = field(default_factory=dict)
+    """What a whole module says of its network, and names and shapes do not."""
 
 
 def read_tensors(path: Path | str) -> dict[str, Tensor]:
@@ -84,7 +86,7 @@ def read_weight_file(path: Path, prefix: str = "") -> WeightFile:
             raise CheckpointError(f"{path}: {kind}", hint=archive_hint(kind, names))
     if start.startswith((b"PK", *_PICKLES)):
         found = read_pickled(path, prefix)
-        return WeightFile(found.tensors, found.kind, found.notes, found.told)
+        return WeightFile(found.tensors, found.kind, found.notes, found.told, found.knobs)
     if start[8:9] == b"{" or path.suffix == ".safetensors":
         return WeightFile(_read_safetensors(path), "safetensors")
     if is_first_format(path):

@@ -14,6 +14,7 @@ import safetensors.torch
 
 from resnetlab import files
 from resnetlab.weights.inert import RefusedError
+from resnetlab.weights.modules import knobs_of, oddities
 from resnetlab.weights.torch_file import read
 from resnetlab.weights.wrapped import Unwrapped, describe, plain_facts, unwrap
 
@@ -39,12 +40,19 @@ def _main(path: str, target: str, prefix: str = "") -> dict[str, object]:
             "problem": f"holds no named tensors; {describe(content.value)}",
             "hint": "Looked for is a state dict, as torch.save(model.state_dict(), FILE) writes it.",
         }
+    if found.module is not None and (odd := oddities(found.module)):
+        more = f" and {len(odd) - 3} more" if len(odd) > 3 else ""
+        return {
+            "problem": f"is a whole module with {', '.join(odd[:3])}{more}: no network of ours",
+            "hint": "Read are ResNets as torchvision and timm have them.",
+        }
     copies = {name: tensor.clone().contiguous() for name, tensor in found.tensors.items()}
     files.write_file(Path(target), safetensors.torch.save(copies))
     notes = [*_notes(found), *_of_others(content.named)]
     kind = "TorchScript program" if content.is_script else "torch file"
     facts = plain_facts(content.value)
-    return {"notes": notes, "order": [*copies], "kind": kind, "told": facts}
+    knobs = knobs_of(found.module) if found.module is not None else {}
+    return {"notes": notes, "order": [*copies], "kind": kind, "told": facts, "knobs": knobs}
 
 
 def _notes(found: Unwrapped) -> list[str]:

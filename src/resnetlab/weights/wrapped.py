@@ -29,6 +29,8 @@ class Weights:
     place: tuple[str, ...]
     """The keys that lead there."""
     tensors: Mapping[str, Tensor]
+    module: Inert | None = None
+    """The whole module that they are of."""
 
     @property
     def key(self) -> str:
@@ -49,6 +51,8 @@ class Unwrapped:
     notes: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
     """The places of weights that were not taken."""
+    module: Inert | None = None
+    """The whole module that they are of."""
 
 
 def unwrap(content: object, prefix: str = "") -> Unwrapped:
@@ -68,12 +72,16 @@ def unwrap(content: object, prefix: str = "") -> Unwrapped:
         return Unwrapped({})
     wanted = [each for each in networks if each.place and _begins(prefix, each.key)]
     if wanted:
-        return Unwrapped(_joined(wanted))
+        return Unwrapped(_joined(wanted), module=wanted[0].module if len(wanted) == 1 else None)
     chosen = _choose(networks)
     if chosen is None:
         return Unwrapped(_joined(networks), (f"it holds weights under {_listed(networks)}",))
     rest = [each for each in found if each is not chosen and each.place]
     others = [each for each in rest if each.is_network or not chosen.is_network]
+    heads = [each for each in rest if each not in others and _has_matrix(each)]
+    if heads and not set(chosen.place) & set(_WRAPPERS):
+        pieces = [chosen, *heads]
+        return Unwrapped(_joined(pieces), (f"it holds weights in pieces: {_listed(pieces)}",))
     notes = []
     if chosen.place:
         notes.append(f'the weights are those under "{chosen.key}"')
@@ -81,7 +89,7 @@ def unwrap(content: object, prefix: str = "") -> Unwrapped:
             notes[0] += f'; others under "{", ".join(each.key for each in others)}"'
     if parts := [each for each in rest if each not in others]:
         notes.append(f"not taken: {_listed(parts)}")
-    return Unwrapped(chosen.tensors, tuple(notes), tuple(each.key for each in others))
+    return Unwrapped(chosen.tensors, tuple(notes), tuple(each.key for each in others), chosen.module)
 
 
 def _begins(prefix: str, key: str) -> bool:
@@ -92,6 +100,11 @@ def _begins(prefix: str, key: str) -> bool:
         or f"{wanted}.".startswith(f"{key}.")
         or (bool(wanted) and f"{key}.".startswith(f"{wanted}."))
     )
+
+
+def _has_matrix(weights: Weights) -> bool:
+    """Return whether a linear layer may be among them."""
+    return any(tensor.dim() == 2 for tensor in weights.tensors.values())
 
 
 def _joined(several: Sequence[Weights]) -> dict[str, Tensor]:
@@ -127,7 +140,7 @@ def _find(node: object, place: tuple[str, ...], around: frozenset[int]) -> Itera
     if id(node) in around or len(place) > _DEEPEST:  # one can hold itself
         return
     if is_module(node):
-        yield Weights(place, dict(_of_module(node, "")))
+        yield Weights(place, dict(_of_module(node, "")), node)
         return
     entries = _entries(node)
     tensors = {
@@ -145,6 +158,8 @@ def _find(node: object, place: tuple[str, ...], around: frozenset[int]) -> Itera
 def _entries(node: object) -> Mapping[Any, Any]:
     if isinstance(node, Mapping):
         return node
+    if isinstance(node, list | tuple) and len(node) <= _MOST:  # as (state_dict, epoch)
+        return {str(index): each for index, each in enumerate(node) if as_tensor(each) is None}
     return node.contents() if isinstance(node, Inert) else {}
 
 

@@ -1,0 +1,103 @@
+"""A whole module says what names and shapes do not: it is heeded, or refused."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from resnetlab.weights.modules import knobs_of, oddities
+from resnetlab.weights.torch_file import read
+from resnetlab.weights.unpickle import _main as read_here
+from resnetlab.weights.wrapped import unwrap
+
+
+class Unit(nn.Module):
+    def __init__(self, act: nn.Module, *, first: bool = False, dilation: int = 1, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(4, 2, 1, 2 if first else 1, bias=False)
+        self.bn1, self.act = nn.BatchNorm2d(2, eps=eps), act
+        self.conv2 = nn.Conv2d(2, 2, 3, 1 if first else 2, dilation, dilation, bias=False)
+        self.conv3 = nn.Conv2d(2, 4, 1, bias=False)
+        self.downsample = nn.Sequential(nn.Conv2d(4, 4, 1, 2), nn.BatchNorm2d(4, eps=eps))
+
+    def forward(self, images: Tensor) -> Tensor:
+        found: Tensor = self.conv3(self.conv2(self.act(self.bn1(self.conv1(images)))))
+        return found
+
+
+class Net(nn.Module):
+    def __init__(self, act: nn.Module | None = None, pool: nn.Module | None = None, **unit: object) -> None:
+        super().__init__()
+        act = act or nn.ReLU()
+        self.conv1, self.act1 = nn.Conv2d(3, 4, 7, 2, bias=False), act
+        self.maxpool = pool or nn.MaxPool2d(3, 2, 1)
+        self.layer1, self.layer2 = nn.Sequential(Unit(act)), nn.Sequential(Unit(act, **unit))  # type: ignore[arg-type]
+        self.avgpool, self.fc = nn.AvgPool2d(7), nn.Linear(4, 2)
+
+    def forward(self, images: Tensor) -> Tensor:
+        found: Tensor = self.layer2(self.layer1(self.maxpool(self.act1(self.conv1(images)))))
+        return found
+
+
+class BlurPool2d(nn.Module):
+    """timm's has no persistent tensors."""
+
+
+def module_of(net: object, path: Path):  # type: ignore[no-untyped-def]
+    torch.save(net, path)  # noqa: TID251 - what others' programs write
+    return unwrap(read(path).value).module
+
+
+@pytest.mark.parametrize("wrap", [lambda net: net, lambda net: {"model": net}, nn.DataParallel])
+@pytest.mark.parametrize(("first", "expected"), [(True, "first"), (False, "3x3")])
+def test_where_a_bottleneck_strides_is_read(tmp_path: Path, first: bool, expected: str, wrap) -> None:  # type: ignore[no-untyped-def]
+    module = module_of(wrap(Net(first=first)), tmp_path / "x.pth")
+
+    assert oddities(module) == []
+    assert knobs_of(module) == {
+        "stride_on": expected, "stem_stride": 2, "stem_pool": True, "bn_eps": 1e-5
+    }  # fmt: skip
+
+
+def test_constants_and_slopes_are_read(tmp_path: Path) -> None:
+    net = Net(act=nn.LeakyReLU(0.1), pool=nn.Identity(), eps=1e-3)
+    net.layer1[0] = Unit(nn.LeakyReLU(0.1), eps=1e-3)
+    knobs = knobs_of(module_of(net, tmp_path / "x.pth"))
+
+    assert (knobs["act_slope"], knobs["bn_eps"], knobs["stem_pool"]) == (0.1, 1e-3, False)
+
+
+@pytest.mark.parametrize(
+    ("net", "said"),
+    [
+        (lambda: Net(act=nn.SiLU()), "SiLU at act1 (another activation)"),
+        (lambda: Net(act=nn.GELU()), "GELU at act1 (another activation)"),
+        (lambda: Net(pool=BlurPool2d()), "BlurPool2d at maxpool (pools against aliasing)"),
+        (lambda: Net(dilation=2), "Conv2d at layer2.0.conv2 (dilated convolutions)"),
+    ],
+)
+def test_a_module_of_another_network_is_refused(tmp_path: Path, net, said: str) -> None:  # type: ignore[no-untyped-def]
+    path = tmp_path / "x.pth"
+    torch.save(net(), path)  # noqa: TID251 - what others' programs write
+
+    problem = str(read_here(str(path), str(tmp_path / "target"))["problem"])
+
+    assert problem.startswith("is a whole module with ") and said in problem
+
+
+def test_average_pools_in_the_shortcut_are_another_network_and_the_last_one_is_not(tmp_path: Path) -> None:
+    net = Net()
+    net.layer2[0].downsample = nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(4, 4, 1))  # type: ignore[union-attr]
+
+    assert oddities(module_of(net, tmp_path / "x.pth")) == [
+        "AvgPool2d at layer2.0.downsample.0 (average pools within the stages)"
+    ]
+
+
+def test_a_script_tells_its_activations(tmp_path: Path) -> None:
+    net = Net(act=nn.SiLU()).eval()
+    with torch.no_grad():
+        torch.jit.trace(net, torch.zeros(1, 3, 64, 64)).save(str(tmp_path / "x.pt"))
+
+    assert "SiLU" in str(read_here(str(tmp_path / "x.pt"), str(tmp_path / "target"))["problem"])
