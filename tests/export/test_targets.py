@@ -10,7 +10,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from resnetlab.artefact import Artefact
+from resnetlab.artefact import Artefact, import_weights
 from resnetlab.catalog import model_spec
 from resnetlab.cli.use_verbs import TARGETS as VERB_TARGETS
 from resnetlab.data.preprocessing import Geometry
@@ -227,6 +227,19 @@ def test_a_whole_keras_network_makes_up_for_constant_and_biases(tmp_path: Path) 
     assert "keras.applications.ResNet50(weights='net.h5', classes=3)" in done.notes[0]
     with h5py.File(tmp_path / "net.h5") as file:
         assert json.loads(file["resnetlab/class_names"][()]) == ["ant", "bee", "cat"]
+
+
+def test_what_goes_out_to_keras_comes_in_with_its_names_and_its_preprocessing(tmp_path: Path) -> None:
+    """Keras' own files have another normalisation, and no names."""
+    artefact = small_artefact("resnet50_v1", side=64)
+    export_model(artefact, "keras", tmp_path / "net.h5")
+
+    back, report = import_weights(tmp_path / "net.h5")
+
+    assert back.class_names == artefact.class_names
+    assert back.preprocessing == artefact.preprocessing
+    assert "the preprocessing is that in the file" in report.notes
+    assert "the classes' names are those in the file" in report.notes
 
 
 @pytest.mark.parametrize(("spec", "table"), [(keras_v1_spec(50), keras_v1), (keras_v2_spec(50), keras_v2)])

@@ -92,6 +92,17 @@ def test_the_card_may_be_edited_the_rest_may_not(tmp_path: Path) -> None:
             load_artefact(tmp_path / "net")
 
 
+def test_an_edited_preprocessing_is_told_what_to_do_instead(tmp_path: Path) -> None:
+    write_folder(small_artefact(), tmp_path / "net")
+    path = tmp_path / "net" / "preprocessing.json"
+    path.write_text(path.read_text().replace("0.49", "0.5"))
+
+    with pytest.raises(
+        CheckpointError, match=r"preprocessing\.json is .*\n.*import the weights anew.*--mean"
+    ):
+        load_artefact(tmp_path / "net")
+
+
 def test_what_is_there_is_not_overwritten_by_a_folder(tmp_path: Path) -> None:
     write_folder(small_artefact(), tmp_path / "net")
 

@@ -169,3 +169,18 @@ def test_a_run_on_data_named_from_here_goes_on_from_elsewhere(
     monkeypatch.chdir(tmp_path / "elsewhere")
 
     assert resnetlab.evaluate(photos.parent / "run", workers=0).scores.seen == 6
+
+
+@pytest.mark.parametrize(
+    ("is_told", "said"),
+    [(True, "not normalised as the weights' were"), (False, "does not tell how its images were normalised")],
+)
+def test_of_a_file_that_does_not_tell_nothing_else_is_said_than_that(
+    folder: Path, is_told: bool, said: str
+) -> None:
+    trained = replace(open_trained(folder), is_told=is_told)
+    recipe = override(named_recipe("finetune"), {"batch": 8, "channel_mean": (0.1, 0.2, 0.3)})
+
+    *_, notes = plan_finetuning(trained, trained.spec, small_source(), "small", recipe, CPU)
+
+    assert any(said in note for note in notes)

@@ -5,11 +5,12 @@ import datetime
 import io
 import json
 import pickle
+import struct
 import tarfile
 import zipfile
 from collections import OrderedDict, defaultdict
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -235,6 +236,31 @@ def test_text_of_python_2_beyond_ascii_is_read(tmp_path: Path) -> None:
 
     assert read(path).value == {"caf\xe9": 1}
     assert content  # a pickle of this Python has no such text
+
+
+class Python2(pickle._Pickler):  # type: ignore[misc, name-defined]
+    """Writes every text and every bytes as Python 2 did its str."""
+
+    dispatch: ClassVar[dict[Any, Any]] = dict(pickle._Pickler.dispatch)  # type: ignore[attr-defined]
+
+    def save_string(self, text: str | bytes) -> None:
+        raw = text.encode("latin1") if isinstance(text, str) else text
+        self.write(b"T" + struct.pack("<i", len(raw)) + raw)
+        self.memoize(text)
+
+    dispatch[str] = dispatch[bytes] = save_string
+
+
+def test_arrays_of_python_2_are_read(tmp_path: Path) -> None:
+    """As Detectron's and Caffe2's .pkl files: bytes that are valid UTF-8 too are bytes."""
+    odd = np.frombuffer("é".encode() * 8, np.float32).copy()
+    for protocol in (1, 2):
+        stream = io.BytesIO()
+        Python2(stream, protocol).dump({"blobs": {"conv1_w": np.ones((2, 3, 3, 3), np.float32), "odd": odd}})
+        (tmp_path / "x.pkl").write_bytes(stream.getvalue())
+        found = unwrap(read(tmp_path / "x.pkl").value).tensors
+        assert torch.equal(found["conv1_w"], torch.ones(2, 3, 3, 3))
+        assert torch.equal(found["odd"], torch.from_numpy(odd))
 
 
 class Trap:

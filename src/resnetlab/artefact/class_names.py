@@ -36,7 +36,10 @@ def name_classes(names: Sequence[str], logits: int) -> tuple[str, ...]:
 
 
 # Namings of trainers for CIFAR-10 alone; kuangliu's names, of four stages, are copied for other data.
-_CIFAR10 = ("akamaster", "tensorflow-official-cifar", "tensorflow-research", "chaoji-tf1", "chaoji-tf2")
+_CIFAR10 = (
+    "akamaster", "keras-example", "tensorflow-official-cifar", "tensorflow-research", "chaoji-tf1",
+    "chaoji-tf2",
+)  # fmt: skip
 
 
 def known_names(naming: Naming) -> tuple[tuple[str, ...], str]:

@@ -22,6 +22,7 @@ from resnetlab.errors import CheckpointError
 from resnetlab.runs.manifest import NAME, make_manifest, read_verified, to_json_bytes
 
 WEIGHTS = "model.safetensors"
+_DESCRIPTIONS = ("spec.json", "classes.json", "preprocessing.json")
 _LONGEST_HEADER = 100_000_000  # bytes; what the format allows
 
 
@@ -112,7 +113,17 @@ def read_folder(path: Path) -> Artefact:
     Raises:
         CheckpointError: If it is not whole.
     """
-    _, contents = read_verified(path)
+    try:
+        _, contents = read_verified(path)
+    except CheckpointError as error:
+        if error.hint or not any(f" {name} " in str(error.args[0]) for name in _DESCRIPTIONS):
+            raise
+        hint = (
+            "These files only show what model.safetensors says, and are not edited: import the weights anew"
+        )
+        raise CheckpointError(
+            error.args[0], hint=f"{hint} with what shall be otherwise (--classes, --mean, --std, --crop)."
+        ) from error
     if WEIGHTS not in contents:
         raise CheckpointError(f"{path}: its manifest does not name {WEIGHTS}")
     return from_safetensors(contents[WEIGHTS], str(path))

@@ -108,6 +108,8 @@ class Array:
             return None
         shape, dtype, is_fortran, content = self.parts
         kind = dtype.to_numpy()
+        if isinstance(content, str):  # of Python 2
+            content = content.encode("latin1")
         if kind is None or not isinstance(content, bytes | bytearray):
             return None
         array = np.frombuffer(content, kind).reshape(shape, order="F" if is_fortran else "C")
@@ -149,7 +151,6 @@ class Reader(pickle.Unpickler):
 
     Args:
         stream: The pickle.
-        encoding: Of what Python 2 wrote as `str`.
         storage: Returns the flat tensor of a persistent id.
         load: Reads storages that are pickled within the pickle (`torch.storage._load_from_bytes`).
     """
@@ -158,11 +159,10 @@ class Reader(pickle.Unpickler):
         self,
         stream: IO[bytes],
         *,
-        encoding: str = "utf-8",
         storage: Callable[[Any], object] | None = None,
         load: Callable[[bytes], object] | None = None,
     ) -> None:
-        super().__init__(stream, encoding=encoding)
+        super().__init__(stream, encoding="latin1")  # what Python 2 wrote as str: text, or an array's bytes
         self.named: dict[str, None] = {}
         self._storage = storage
         self._known = dict(_KNOWN)

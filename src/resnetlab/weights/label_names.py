@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from resnetlab.weights.descriptions import described
 from resnetlab.weights.naming import Naming
 
 _CONFIG = "config.json"
@@ -24,6 +25,9 @@ def names_beside(path: Path, naming: Naming) -> tuple[tuple[str, ...], str]:
         path: The file, or the folder of the hub.
         naming: What the weights are.
     """
+    inside = _names(described(path).get("class_names"))
+    if naming.has_head and len(inside) == max(naming.spec.classes, 2):
+        return inside, "the classes' names are those in the file"
     config = (path if path.is_dir() else path.parent) / _CONFIG
     try:
         facts = json.loads(config.read_text(encoding="utf-8"))

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from resnetlab.weights.descriptions import described
 from resnetlab.weights.naming import InputFacts
 
 # torchvision's presets of IMAGENET1K_V1; its V2 weights and timm's resize and crop otherwise.
@@ -72,14 +73,34 @@ _DAMAGE = (OSError, ValueError, KeyError, TypeError, IndexError, ArithmeticError
 def beside(path: Path, given: InputFacts) -> tuple[InputFacts, str]:
     """Return `given` with what lies beside the file in timm's or transformers' form, and a remark.
 
-    timm has it in config.json, transformers in preprocessor_config.json.
+    timm has it in config.json, transformers in preprocessor_config.json, and our own exports for Keras
+    within the file.
     """
+    with contextlib.suppress(*_DAMAGE):
+        return _ours(described(path)["preprocessing"], given), "the preprocessing is that in the file"
     folder = path if path.is_dir() else path.parent
     for name, read in (("config.json", _timms), ("preprocessor_config.json", _transformers)):
         with contextlib.suppress(*_DAMAGE):
             facts = json.loads((folder / name).read_text(encoding="utf-8"))
             return read(facts, given), f"the preprocessing is that of {name} beside the file"
     return given, ""
+
+
+def _ours(facts: Mapping[str, Any], given: InputFacts) -> InputFacts:
+    """Read what an export of ours says of itself; a mean image has no place in a file for others."""
+    kind = facts["normalise"]
+    is_plain = kind == "channel" and facts["mean"] and facts["std"]
+    return replace(
+        given,
+        normalise=kind if kind in ("per-image", "per-pixel-mean") else "channel",
+        pixel_range=int(facts["pixel_range"]),
+        is_told=True,
+        mean=tuple(map(float, facts["mean"])) if is_plain else (0.0,) * 3,
+        std=tuple(map(float, facts["std"])) if is_plain else (1.0,) * 3,
+        crop=int(facts["image_size"]),
+        resize=int(facts["resize"]),
+        interpolation=str(facts["interpolation"]),
+    )
 
 
 def _timms(config: Mapping[str, Any], given: InputFacts) -> InputFacts:

@@ -164,7 +164,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 # Pickles as they begin: of protocol 2 and later, and of Python 2's.
-_PICKLES = (b"\x80", b"(dp", b"(lp", b"ccollections\n", b"ccopy_reg\n")
+_PICKLES = (b"\x80", b"}q", b"(dp", b"(lp", b"ccollections\n", b"ccopy_reg\n")
 
 
 def _of_archive(path: Path) -> tuple[str, list[str]]:

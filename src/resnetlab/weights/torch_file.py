@@ -33,27 +33,18 @@ class Content:
 def read(path: Path) -> Content:
     """Return the content of a file; nothing in it is run.
 
-    Text of Python 2 that is no UTF-8 is read as Latin-1.
-
     Raises:
         RefusedError: If it would run something.
         Exception: Whatever a damaged file makes of the readers.
     """
-    try:
-        return _read(path, "utf-8")
-    except UnicodeDecodeError:
-        return _read(path, "latin1")
-
-
-def _read(path: Path, encoding: str) -> Content:
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
-            return _archive(archive, encoding)
+            return _archive(archive)
     with path.open("rb") as stream:
-        return _stream(stream, path.stat().st_size, encoding)
+        return _stream(stream, path.stat().st_size)
 
 
-def _archive(archive: zipfile.ZipFile, encoding: str) -> Content:
+def _archive(archive: zipfile.ZipFile) -> Content:
     names = archive.namelist()
     root = next(name for name in names if name.endswith("/data.pkl")).removesuffix("data.pkl")
     if f"{root}byteorder" in names and archive.read(f"{root}byteorder") != sys.byteorder.encode():
@@ -66,7 +57,7 @@ def _archive(archive: zipfile.ZipFile, encoding: str) -> Content:
             storages[key] = _flat(archive.read(f"{root}data/{key}"), kind, count)
         return storages[key]
 
-    reader = Reader(io.BytesIO(archive.read(f"{root}data.pkl")), encoding=encoding, storage=storage)
+    reader = Reader(io.BytesIO(archive.read(f"{root}data.pkl")), storage=storage)
     value = reader.load()
     return Content(value, tuple(reader.named), f"{root}constants.pkl" in names)
 
@@ -81,13 +72,13 @@ def _flat(content: bytes, kind: object, count: int) -> Tensor:
     return torch.frombuffer(bytearray(content), dtype=dtype, count=count)
 
 
-def _stream(stream: IO[bytes], size: int, encoding: str) -> Content:
-    first = Reader(stream, encoding=encoding, load=lambda content: _inner(content, encoding))
+def _stream(stream: IO[bytes], size: int) -> Content:
+    first = Reader(stream, load=_inner)
     value = first.load()
     if value != _MAGIC:
         return Content(value, tuple(first.named))
-    Reader(stream, encoding=encoding).load()  # the protocol's version
-    system = Reader(stream, encoding=encoding).load()
+    Reader(stream).load()  # the protocol's version
+    system = Reader(stream).load()
     if not isinstance(system, dict) or system.get("little_endian", True) is not (sys.byteorder == "little"):
         raise ValueError("it was written on a machine of the other byte order")
     storages: dict[str, Tensor] = {}
@@ -106,9 +97,9 @@ def _stream(stream: IO[bytes], size: int, encoding: str) -> Content:
             return storages[key][start : start + length]
         return storages[key]
 
-    reader = Reader(stream, encoding=encoding, storage=storage)
+    reader = Reader(stream, storage=storage)
     value = reader.load()
-    for key in pickle_list(Reader(stream, encoding=encoding).load):
+    for key in pickle_list(Reader(stream).load):
         _fill(storages[key], stream)
     return Content(value, tuple(reader.named))
 
@@ -136,6 +127,6 @@ def _fill(storage: Tensor, stream: IO[bytes]) -> None:
         storage.copy_(torch.frombuffer(bytearray(content), dtype=storage.dtype))
 
 
-def _inner(content: bytes, encoding: str) -> object:
+def _inner(content: bytes) -> object:
     """Return the storage that a plain pickle of tensors holds as bytes: a torch stream within it."""
-    return _stream(io.BytesIO(content), len(content), encoding).value
+    return _stream(io.BytesIO(content), len(content)).value
