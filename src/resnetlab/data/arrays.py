@@ -169,31 +169,30 @@ def _named_pairs(
     groups: dict[str, dict[str, Array]] = {}
     for key, array in arrays.items():
         said = split_name(key)
-        word = next((word for word in re.split(r"[^A-Za-z]+", key) if split_name(word)), "") if said else ""
-        groups.setdefault(word or (key if said else ""), {})[key] = array
-    if len(groups) > 1:
-        groups.pop("", None)
+        groups.setdefault(said.part if said else "", {})[key] = array
+    other = groups.pop("", {}) if len(groups) > 1 else {}
     pairs = {}
     for word, group in groups.items():
         is_image = {key: array.ndim >= 3 for key, array in group.items()}
         images = [key for key in group if is_image[key]]
-        others = [key for key in group if not is_image[key] and array_length(group[key])]
-        named = [key for key in others if _bare(key, word) in _LABEL_NAMES]
+        others = [key for key in group if not is_image[key] and _length(group[key])]
+        named = [key for key in others if _bare(key) in _LABEL_NAMES]
         image = _one(path, images, choices.image_column, "images", "image_column", arrays, word)
         labels = others if choices.label_column else named or others
         label = _one(path, labels, choices.label_column, "labels", "label_column", arrays, word)
         pairs[word] = _Pair(group[image], group[label])
-    return pairs, []
+    return pairs, [f"arrays of no split, not read: {first_of([*other])}"] * bool(other)
 
 
-def array_length(array: Array) -> int:
+def _length(array: Array) -> int:
     """Return how many rows an array has, 0 for a number."""
     return len(array) if array.ndim else 0
 
 
-def _bare(key: str, word: str) -> str:
-    """Return a key without the split's word: "labels" of "train_labels"."""
-    return re.sub(r"[^a-z]+", "_", key.casefold().replace(word.casefold(), "")).strip("_")
+def _bare(key: str) -> str:
+    """Return a key in lower case, without words of splits: "labels" of "train_labels", "x" of "trainX"."""
+    words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", key)
+    return "_".join(word.lower() for word in words if not split_name(word))
 
 
 def _one(
@@ -206,7 +205,7 @@ def _one(
     word: str,
 ) -> str:
     """Return the only key, or the one that was asked for, with or without the split's word."""
-    fitting = [key for key in keys if not asked or asked in (key, _bare(key, word))]
+    fitting = [key for key in keys if not asked or asked in (key, _bare(key))]
     if len(fitting) == 1:
         return fitting[0]
     having = first_of([f"{key} {array.shape}" for key, array in arrays.items()], most=12)

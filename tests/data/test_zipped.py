@@ -1,0 +1,100 @@
+import pickle
+import tarfile
+import zipfile
+
+import pytest
+
+from resnetlab.data.choices import Choices
+from resnetlab.data.folder import open_folder
+from resnetlab.data.open import open_source
+from resnetlab.data.zipped import open_zip
+from resnetlab.errors import DataError, UsageError
+from tests.data.pictures import picture, write_folder
+
+
+@pytest.fixture
+def photos(tmp_path, monkeypatch):
+    monkeypatch.setenv("RESNETLAB_CACHE", str(tmp_path / "cache"))
+    return write_folder(tmp_path / "photos", {"train": {"cat": 3, "dog": 2}, "val": {"cat": 1, "dog": 1}})
+
+
+def write_zip(path, folder, *, compression=zipfile.ZIP_DEFLATED, above="", more=()):
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for file in sorted(folder.rglob("*")):
+            archive.write(file, above + file.relative_to(folder).as_posix())
+        for name, content in more:
+            archive.writestr(name, content)
+    return path
+
+
+def facts(source):
+    return source.class_names, {
+        part: [(source.class_names[label], split.read(i).data) for i, label in enumerate(split.labels)]
+        for part, split in source.parts.items()
+    }
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+@pytest.mark.parametrize("above", ["", "photos/", "a/b/"])
+def test_a_zip_is_read_as_the_folder_that_it_holds(tmp_path, photos, compression, above):
+    mac = [("__MACOSX/photos/train/cat/._000.jpg", b"x"), ("readme.txt", b"x")]
+    path = write_zip(tmp_path / "p.zip", photos, compression=compression, above=above, more=mac)
+
+    source = open_source(str(path), holds_small=False)
+
+    assert facts(source) == facts(open_folder(photos))
+    copy = pickle.loads(pickle.dumps(source.train))
+    assert copy.read(2).data == source.train.read(2).data
+    assert source.train.reader.size(0) == len(source.train.read(0).data)
+
+
+@pytest.mark.parametrize("name", ["p.tar", "p.tar.gz", "p.tgz"])
+def test_a_tar_is_read_as_the_folder_that_it_holds(tmp_path, photos, name):
+    with tarfile.open(tmp_path / name, "w" if name == "p.tar" else "w:gz") as archive:
+        archive.add(photos, "photos")
+
+    source = open_source(str(tmp_path / name), holds_small=False)
+
+    assert facts(source)[0] == ("cat", "dog")
+    expected = {part: sorted(rows) for part, rows in facts(open_folder(photos))[1].items()}
+    assert {part: sorted(rows) for part, rows in facts(source)[1].items()} == expected
+    assert source.name == ("p" if name != "p.tar" else tmp_path.name)
+
+
+def test_a_zip_that_is_damaged_or_holds_no_class_folders_is_refused(tmp_path, photos):
+    path = write_zip(tmp_path / "p.zip", photos)
+    whole = bytearray(path.read_bytes())
+    source = open_zip(path)
+    path.write_bytes(whole[:-60])
+    with pytest.raises(DataError, match=r"not a readable \.zip"):
+        open_zip(path)
+    at = int(source.train.reader.offsets[source.train.indices[0]])
+    whole[at + 200] ^= 255
+    path.write_bytes(whole)
+    with pytest.raises(DataError, match=r"p\.zip/train/cat/000\.jpg: the archive is damaged"):
+        source.train.read(0)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("1.jpg", picture(1))
+    with pytest.raises(DataError, match=r"images without a label: 1\.jpg"):
+        open_zip(path)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("train-images-idx3-ubyte", b"x")
+    with pytest.raises(DataError, match="holds no images, but train-images-idx3-ubyte\nUnpack it"):
+        open_source(str(path))
+
+
+def test_a_zip_leaves_nothing_to_choose(tmp_path, photos):
+    path = write_zip(tmp_path / "p.zip", photos)
+
+    with pytest.raises(UsageError, match=r"a \.zip leaves no such choice\nIt leaves nothing to choose"):
+        open_source(str(path), choices=Choices.of({"label_column": "x"}))
+
+
+@pytest.mark.parametrize(
+    ("name", "way"), [("a.rar", "Unpack it"), ("a.h5", ".npz"), ("a.pkl", "can run programs")]
+)
+def test_what_is_not_read_names_the_way(tmp_path, name, way):
+    (tmp_path / name).write_bytes(b"Rar!")
+
+    with pytest.raises(DataError, match=rf"no data that is known\n.*{way}"):
+        open_source(str(tmp_path / name))
