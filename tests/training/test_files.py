@@ -295,3 +295,32 @@ def test_a_signal_to_all_processes_that_ended_the_readers_first_saves_and_leaves
         trainer.close()
 
     assert [path.name for path in run.checkpoints.iterdir()] == ["step-00000005"]
+
+
+def test_broken_test_images_are_recorded_of_a_run_with_validation_samples_too(tmp_path: Path) -> None:
+    """The test set is scored three times at the end: averaged, plain and best weights."""
+    root = write_photographs(tmp_path / "photographs")
+    for name in ("val/owl/0.jpg", "val/owl/1.jpg"):
+        (root / name).write_bytes(b"\xff\xd8\xff no picture")
+    source = open_photographs(root)
+    notes: list[str] = []
+
+    class Listen(StopAt):
+        def note(self, text: str) -> None:
+            notes.append(text)
+
+    out = tmp_path / "run"
+    plan = photograph_plan(source, bad_samples=0.3, val=4, eval_every=Duration(3, "st"))
+    result = train_plan(plan, out, Listen(-1))
+
+    assert result.seen == 7
+    assert result.best_test_accuracy is not None and result.plain_accuracy is not None
+    broken = [f"val/owl/{number}.jpg" for number in (0, 1)]
+    assert sorted(text.partition(":")[0] for text in result.bad_samples) == broken
+    events = [row for row in read_rows(RunDirectory(out).events) if row["event"] == "bad-sample"]
+    assert sorted((row["part"], row["problem"].partition(":")[0]) for row in events) == [
+        ("test", name) for name in broken
+    ]
+    assert len([note for note in notes if "a broken test image" in note]) == 2
+    (out / "RESULT.json").unlink()
+    assert resume_run(out, StopAt(-1)).bad_samples == result.bad_samples

@@ -8,7 +8,6 @@ The newest checkpoint is the one with the highest step whose manifest verifies. 
 never changed.
 """
 
-import json
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from resnetlab.runs.manifest import (
     read_verified,
     to_json_bytes,
 )
+from resnetlab.runs.plain_reading import parse_json
 
 Tensors = dict[str, Tensor]
 _NAME = re.compile(r"step-(\d{8,})")
@@ -107,9 +107,11 @@ def load_checkpoint(path: Path) -> Checkpoint:
             for name, content in contents.items()
             if name.endswith(_SUFFIX)
         }
-        state = json.loads(contents["state.json"])
+        state = parse_json(contents["state.json"])
     except (safetensors.SafetensorError, ValueError, KeyError) as error:
         raise CheckpointError(f"{path}: cannot be read ({error!r})") from error
+    if not isinstance(state, dict) or state.get("step", manifest["step"]) != manifest["step"]:
+        raise CheckpointError(f"{path}: state.json is not that of step {manifest['step']}")
     return Checkpoint(path, manifest["step"], manifest["identity"], tensors, state)
 
 

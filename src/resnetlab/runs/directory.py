@@ -10,7 +10,6 @@ run/  recipe.json spec.json data.json environment.json   what was asked for, res
 """
 
 import hashlib
-import json
 import os
 import platform
 import re
@@ -24,10 +23,15 @@ from typing import Any
 from resnetlab import files
 from resnetlab.errors import DataError, UsageError
 from resnetlab.runs.manifest import to_json_bytes
+from resnetlab.runs.plain_reading import read_json
 
 _DEFINING = ("recipe", "spec", "data")
 CONTINUES = "continues"
 """Of a run that trains on from another one: the file that says which, without its suffix."""
+_FORM_OF_DATA: dict[str, type] = {
+    "name": str, "source": str, "fingerprint": str, "class_names": list, "image_shape": list,
+    "preprocessing": dict, "val_indices": list,
+}  # fmt: skip
 _FORMER_FILES = files.Former(
     re.compile(
         r"\.((spec|data|environment|recipe|weights|continues|RESULT|study)\.json|initial\.safetensors)\.\d+\.tmp"
@@ -80,13 +84,17 @@ class RunDirectory:
         """
         path = self.path / f"{name}.json"
         try:
-            content = json.loads(path.read_bytes())
-        except OSError as error:
+            content = read_json(path)
+        except FileNotFoundError as error:
             raise DataError(f"{self.path} is not a whole run: no {path.name}") from error
+        except OSError as error:
+            raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
         except ValueError as error:
             raise DataError(f"{path} is damaged: {error}") from error
         if not isinstance(content, dict):
             raise DataError(f"{path} is damaged: not a JSON object")
+        if name == "data" and (problems := _problems_of_data(content)):
+            raise DataError(f"{path} is damaged: {'; '.join(problems)}")
         return content
 
     def check(self) -> None:
@@ -138,6 +146,24 @@ class RunDirectory:
         names = (*_DEFINING, *(name for name, is_there in also.items() if is_there))
         defining = {name: self.read(name) for name in names}
         return hashlib.sha256(to_json_bytes(defining)).hexdigest()
+
+
+def _problems_of_data(content: dict[str, Any]) -> list[str]:
+    """Return what is not as every version has written data.json."""
+    problems = [
+        f"no {name}" if name not in content else f"{name} is no {kind.__name__}"
+        for name, kind in _FORM_OF_DATA.items()
+        if not isinstance(content.get(name), kind)
+    ]
+    if not problems:
+        shape, indices = content["image_shape"], content["val_indices"]
+        if len(shape) != 3 or not all(type(side) is int and 0 < side < 2**20 for side in shape):
+            problems.append("image_shape is no height, width and channels")
+        if not all(type(index) is int and 0 <= index < 2**40 for index in indices):
+            problems.append("val_indices are no places of samples")
+        if not all(isinstance(each, str) for each in content["class_names"]):
+            problems.append("class_names are no texts")
+    return problems
 
 
 def lock_run(path: Path) -> files.DirectoryLock:

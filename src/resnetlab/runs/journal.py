@@ -6,6 +6,9 @@ from typing import Any
 
 from resnetlab import files
 from resnetlab.errors import DataError
+from resnetlab.runs.plain_reading import parse_json, read_plain
+
+_MOST_BYTES = 2**32
 
 
 class Journal:
@@ -42,24 +45,40 @@ class Journal:
 
 
 def _whole_length(path: Path) -> int:
-    return path.read_bytes().rfind(b"\n") + 1 if path.exists() else 0
+    return _read(path).rfind(b"\n") + 1
 
 
-def read_rows(path: Path) -> list[dict[str, Any]]:
+def _read(path: Path) -> bytes:
+    """Return the content of a journal, nothing if it is not there."""
+    try:
+        return read_plain(path, most=_MOST_BYTES)
+    except FileNotFoundError:
+        return b""
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read: {error}") from error
+
+
+def read_rows(path: Path, *, passes_over_damage: bool = False) -> list[dict[str, Any]]:
     """Return all whole rows of a journal; a missing file has none.
+
+    Args:
+        path: The file.
+        passes_over_damage: Whether lines that are no JSON objects are left out: those of events.jsonl
+            are never waited for, so that a power cut may leave zeros in its midst.
 
     Raises:
         DataError: If a whole line is no JSON object, with its number.
     """
-    if not path.exists():
-        return []
-    rows = []
-    for number, line in enumerate(path.read_bytes()[: _whole_length(path)].splitlines(), start=1):
+    rows, content = [], _read(path)
+    for number, line in enumerate(content[: content.rfind(b"\n") + 1].splitlines(), start=1):
         try:
-            row = json.loads(line)
+            row = parse_json(line)
+            if not isinstance(row, dict):
+                raise ValueError("not a JSON object")
         except ValueError as error:
-            raise DataError(f"{path}, line {number}: not JSON ({error})") from error
-        if not isinstance(row, dict):
-            raise DataError(f"{path}, line {number}: not a JSON object")
+            if passes_over_damage:
+                continue
+            told = str(error) if str(error).startswith("not ") else f"not JSON ({error})"
+            raise DataError(f"{path}, line {number}: {told}") from error
         rows.append(row)
     return rows

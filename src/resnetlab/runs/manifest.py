@@ -2,14 +2,17 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from resnetlab.errors import CheckpointError
+from resnetlab.runs.plain_reading import read_json, read_plain
 
 FORMAT = 1
 NAME = "MANIFEST.json"
+_FILE = re.compile(r"[\w-][\w.-]*", re.ASCII)
 
 
 def to_json_bytes(data: Any) -> bytes:
@@ -40,7 +43,7 @@ def read_manifest(directory: Path) -> dict[str, Any]:
     """
     path = directory / NAME
     try:
-        manifest = json.loads(path.read_bytes())
+        manifest = read_json(path)
         form = (manifest["format"], int(manifest["step"]), str(manifest["identity"]))
         files = {
             str(name): (int(entry["bytes"]), str(entry["sha256"]))
@@ -48,7 +51,7 @@ def read_manifest(directory: Path) -> dict[str, Any]:
         }
     except OSError as error:
         raise CheckpointError(f"{directory} is no checkpoint: cannot read {NAME} ({error})") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise CheckpointError(f"{path} is damaged: {error!r}") from error
     if form[0] != FORMAT:
         raise CheckpointError(
@@ -68,16 +71,21 @@ def read_verified(directory: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
     contents: dict[str, bytes] = {}
     problems: list[str] = []
     for name, (size, digest) in manifest["files"].items():
-        if "/" in name or "\\" in name or name.startswith("."):
+        if not _FILE.fullmatch(name):
             raise CheckpointError(f"{directory / NAME} names a file outside it: {name!r}")
         try:
-            content = (directory / name).read_bytes()
+            found = (directory / name).stat().st_size  # before it is read
+            if found != size:
+                problems.append(f"{name} is {found:,} bytes, the manifest says {size:,}")
+                continue
+            content = read_plain(directory / name, most=size)
         except OSError as error:
             problems.append(f"{name} cannot be read ({error.strerror})")
             continue
-        if len(content) != size:
-            problems.append(f"{name} is {len(content):,} bytes, the manifest says {size:,}")
-        elif hashlib.sha256(content).hexdigest() != digest:
+        except ValueError as error:
+            problems.append(f"{name} cannot be read ({error})")
+            continue
+        if hashlib.sha256(content).hexdigest() != digest:
             problems.append(f"{name} has other bytes than the manifest says (SHA-256)")
         contents[name] = content
     if problems:

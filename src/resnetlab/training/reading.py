@@ -1,8 +1,8 @@
 """Batches of either kind of source: pixels in memory, or image files read as they are needed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
@@ -112,6 +112,11 @@ def broken_images(run: RunDirectory) -> dict[tuple[str, int], str]:
     """Return the broken images that a run has met so far, by part and sample."""
     return {
         (row["part"], row["sample"]): row["problem"]
-        for row in read_rows(run.events)
-        if row.get("event") == BAD_SAMPLE
+        for row in read_rows(run.events, passes_over_damage=True)
+        if row.get("event") == BAD_SAMPLE and _is_whole(row)
     }
+
+
+def _is_whole(row: Mapping[str, Any]) -> bool:
+    kinds = {"part": str, "sample": int, "problem": str}
+    return all(isinstance(row.get(name), kind) for name, kind in kinds.items())

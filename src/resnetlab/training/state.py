@@ -4,6 +4,7 @@ The sample order, the augmentations and the learning rate are functions of the s
 no state here. A test holds this list against the attributes of what trains.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,8 @@ _SCALARS = (
     "step", "evaluated", "best_step", "best_accuracy", "evaluations_since_best", "reached",
     "metrics_length", "seconds",
 )  # fmt: skip
+
+_SUMS = ("loss", "correct", "seen")
 
 _LATER = {"evaluations_since_best": 0}
 """Scalars that runs of earlier versions did not save, and what they were then."""
@@ -93,6 +96,7 @@ class TrainState:
         """
         scalars = _LATER | scalars
         self._check_names(tensors, scalars)
+        self._check_scalars(scalars)
         _copy_tensors("model", self.model.state_dict(), tensors["model"])
         load_optimizer_tensors(self.model, self.optimizer, self.config, tensors["optimizer"])
         if self.average:
@@ -120,9 +124,32 @@ class TrainState:
         if problems:
             raise CheckpointError("the checkpoint does not fit this run: " + "; ".join(problems))
 
+    def _check_scalars(self, scalars: dict[str, Any]) -> None:
+        """Raise unless every number is of its kind: a text in its place would fail much later."""
+        sums = {f"{name}.{key}": (scalars[name], key) for name in ("interval", "epoch") for key in _SUMS}
+        found: dict[str, tuple[Any, type]] = {
+            name: (scalars[name], type(getattr(self, name))) for name in _SCALARS
+        }
+        for name, (holder, key) in sums.items():
+            value = holder.get(key) if isinstance(holder, dict) else None
+            found[name] = (value, float if key == "loss" else int)
+        wrong = [f"{name} is {value!r}" for name, (value, kind) in found.items() if not _is_a(value, kind)]
+        if wrong:
+            raise CheckpointError("state.json is damaged: " + "; ".join(wrong))
+
+
+def _is_a(value: object, kind: type) -> bool:
+    if kind is bool or isinstance(value, bool):
+        return kind is bool and isinstance(value, bool)
+    is_count = isinstance(value, int) and 0 <= value < 2**63
+    return is_count or (kind is float and isinstance(value, float) and math.isfinite(value))
+
 
 def _copy_tensors(group: str, into: dict[str, Tensor], tensors: dict[str, Tensor]) -> None:
     check_tensors(group, tensors, {name: tensor.shape for name, tensor in into.items()})
+    for name, tensor in into.items():
+        if tensors[name].dtype != tensor.dtype:
+            raise CheckpointError(f"{group} {name} is {tensors[name].dtype}, expected {tensor.dtype}")
     with torch.no_grad():
         for name, tensor in into.items():
             tensor.copy_(tensors[name])

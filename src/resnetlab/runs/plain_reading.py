@@ -1,0 +1,56 @@
+"""Reading the JSON of a run: whatever is wrong with it, or with what lies in its place, is one error."""
+
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any, NoReturn
+
+_MOST_BYTES = 2**28
+"""Of a JSON file: the validation samples of a run on ImageNet are 15 MB."""
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no number of JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse)
+
+
+def parse_json(content: bytes) -> Any:
+    """Return what JSON text says.
+
+    Raises:
+        ValueError: If it is none, holds NaN or Infinity, or is nested without end.
+    """
+    try:
+        return _DECODER.decode(content.decode("utf-8", "surrogatepass"))
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+
+
+def read_json(path: Path) -> Any:
+    """Return the content of a JSON file.
+
+    Raises:
+        OSError: If it cannot be read.
+        ValueError: As `parse_json`, or if it is no plain file, or larger than any of ours.
+    """
+    return parse_json(read_plain(path, most=_MOST_BYTES))
+
+
+def read_plain(path: Path, *, most: int) -> bytes:
+    """Return the content of a plain file, whose size is looked at before.
+
+    Raises:
+        OSError: If it cannot be read.
+        ValueError: If it is a device, a pipe or the like, or has more than `most` bytes.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    with os.fdopen(os.open(path, flags), "rb") as stream:
+        facts = os.fstat(stream.fileno())
+        if not stat.S_ISREG(facts.st_mode):
+            raise ValueError("it is no plain file")
+        if facts.st_size > most:
+            raise ValueError(f"it has {facts.st_size:,} bytes, more than can be")
+        return stream.read()
