@@ -243,6 +243,24 @@ def keras_example(units: int, version: int, start: int) -> Pairs:
     yield make("dense", "fc" if is_first else "head.fc")
 
 
+def keras_example_in_layer_order(units: int, version: int) -> Pairs:
+    """The layers with weights of cifar10_resnet.py as `model.layers` of Keras 3.15 gives them."""
+    is_first = version == 1
+    yield from (("", name) for name in (("conv1", "bn1") if is_first else ("stem.conv", "stem.norm")))
+    for stage in range(3):
+        for unit in range(units):
+            at = f"layer{stage + 1}.{unit}" if is_first else f"stages.{stage}.blocks.{unit}"
+            if is_first:
+                parts = ["conv1", "bn1", "conv2", "downsample.0", "bn2"]
+                has_projection = stage > 0 and unit == 0
+            else:
+                parts = ["norm1", "conv1", "norm2", "conv2", "norm3", "downsample.conv", "conv3"]
+                parts = parts[1:] if stage == unit == 0 else parts
+                has_projection = unit == 0
+            yield from (("", f"{at}.{part}") for part in parts if has_projection or "down" not in part)
+    yield from (("", name) for name in (("fc",) if is_first else ("norm", "head.fc")))
+
+
 def by_number(pairs: Pairs) -> Pairs:
     """The same layers as a checkpoint of Keras' objects calls them."""
     yield from ((f"layer_with_weights-{number}", ours) for number, (_, ours) in enumerate(pairs))

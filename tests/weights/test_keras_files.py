@@ -170,3 +170,17 @@ def test_a_damaged_and_a_swollen_member_of_a_keras_archive_are_errors(tmp_path: 
         archive.writestr("model.weights.h5", bytes(2**26 + 1))
     with pytest.raises(CheckpointError, match=r"model\.weights\.h5 unpacks from .* to 67,108,865 bytes"):
         read_tensors(path)
+
+
+def test_a_layer_that_normalises_is_read_with_its_count(tmp_path: Path) -> None:
+    """Keras' Normalization keeps a mean, a variance and a number without axes."""
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        group = one_layer(file, "normalization", 3)
+        group["k0"], group["k1"], group["k2"] = [0.1, 0.2, 0.3], [1.0, 1.0, 1.0], 7.0
+
+    found = read_tensors(tmp_path / "x.h5")
+
+    assert {name: tuple(tensor.shape) for name, tensor in found.items()} == {
+        "normalization/mean": (3,), "normalization/variance": (3,), "normalization/count": ()
+    }  # fmt: skip

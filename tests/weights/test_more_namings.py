@@ -20,6 +20,7 @@ from .foreign import (
     TENSORFLOW,
     by_number,
     keras_example,
+    keras_example_in_layer_order,
     keras_v1,
     lively,
     official_cifar_8_v1,
@@ -111,12 +112,24 @@ def test_keras_checkpoints_of_objects_are_read_by_order(
     tmp_path: Path, name: str, units: int, version: int
 ) -> None:
     model = lively(name)
-    pairs = by_number(keras_example(units, version, 0))
+    pairs = by_number(keras_example_in_layer_order(units, version))
     tensors = to_tensorflow(model.state_dict(), pairs, TENSORFLOW, suffix=VALUE)
     tensors[f"optimizer/iter{VALUE}"] = torch.tensor(7)
     write_bundle(tmp_path / "cp.ckpt", tensors)
 
     comes_back(tmp_path / "cp.ckpt", model, 32, "keras-example-order")
+
+
+def test_keras_3s_checkpoints_of_objects_too(tmp_path: Path) -> None:
+    """They count all layers, those without weights too, and call a kernel _kernel."""
+    model = lively("keras_resnet14v1")
+    pairs = (
+        (f"_operations/{3 * n + 1}", ours) for n, (_, ours) in enumerate(keras_example_in_layer_order(2, 1))
+    )
+    leaves = TENSORFLOW | {"weight": "_kernel"}
+    write_bundle(tmp_path / "ck", to_tensorflow(model.state_dict(), pairs, leaves, "model/", VALUE))
+
+    comes_back(tmp_path / "ck", model, 32, "keras-example-order")
 
 
 def in_layer_order_v1(blocks: tuple[int, ...]) -> list[tuple[str, str]]:

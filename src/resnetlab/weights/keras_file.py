@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -183,4 +184,4 @@ def _tensor(dataset: "h5py.Group | h5py.Dataset") -> Tensor:
     if dataset.external or dataset.is_virtual:
         raise ValueError(f"{dataset.name} lies in another file")
     _refuse_bomb(dataset.name, dataset.nbytes, dataset.id.get_storage_size())
-    return torch.from_numpy(dataset[()]).clone()
+    return torch.from_numpy(np.asarray(dataset[()])).clone()

@@ -69,6 +69,22 @@ def keras_example_places(plan: Plan) -> Iterator[tuple[str, Layer]]:
     yield from ((layer.name, layer) for layer in plan.tail)
 
 
+def keras_example_layers(plan: Plan) -> list[str]:
+    """Return the paths of all convolutions and BN as `model.layers` of Keras has them.
+
+    A projection stands beside the branch's last convolution there: in version 1 behind it, before its BN,
+    in version 2 before it. Seen in files that Keras 3 wrote; version 2's of Keras order layers alike.
+    """
+    order = [plan.stem[0].name, *(layer.name for layer in plan.stem[1:] if isinstance(layer, Norm))]
+    for unit in plan.units:
+        branch = [layer for layer in (*unit.before, *unit.branch) if isinstance(layer, Conv | Norm)]
+        last = max(index for index, layer in enumerate(branch) if isinstance(layer, Conv))
+        at = last + 1 if isinstance(branch[-1], Norm) else last
+        projection = [layer for layer in unit.shortcut or () if isinstance(layer, Conv)]
+        order += [f"{unit.name}.{layer.name}" for layer in (*branch[:at], *projection, *branch[at:])]
+    return order + [layer.name for layer in plan.tail if isinstance(layer, Norm)]
+
+
 NOTE = (
     "It was trained on pixels from 0 to 1 less the mean image of CIFAR-10's training images, which the"
     " file does not hold: give the channels' means, which are near (--mean 0.4914,0.4822,0.4465 --std 1,1,1)."

@@ -1,7 +1,7 @@
 """Keras' checkpoints of objects, `model.save_weights("cp.ckpt")` and SavedModels: layers by number alone.
 
-layer_with_weights-N is the N-th of `model.layers` that has weights. Which kind of layer follows which
-tells the network: Keras Applications' two, or the example for CIFAR-10.
+layer_with_weights-N is the N-th of `model.layers` that has weights, _operations/N the N-th of all. Which
+kind of layer follows which tells the network: Keras Applications' two, or the example for CIFAR-10.
 """
 
 import re
@@ -9,18 +9,19 @@ from collections.abc import Callable, Iterable, Mapping
 
 from resnetlab.catalog import model_spec
 from resnetlab.errors import CheckpointError
-from resnetlab.layers import Conv, Norm
+from resnetlab.layers import Conv
 from resnetlab.spec import ModelSpec
 from resnetlab.weights.measure import measure, to_torch_shapes
 from resnetlab.weights.naming import Dialect, InputFacts, Match, Shapes
 from resnetlab.weights.namings.keras_applications import depth_of, keras_v1_spec, keras_v2_spec
-from resnetlab.weights.namings.keras_example import NOTE, keras_example_places
+from resnetlab.weights.namings.keras_example import NOTE, keras_example_layers
 from resnetlab.weights.namings.keras_out import v1_layers, v2_layers
 from resnetlab.weights.namings.leaves import rename_leaf
 from resnetlab.weights.preprocessings import KERAS_CAFFE, KERAS_EXAMPLE, KERAS_TF
 
 _VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
-_NAME = re.compile(rf"layer_with_weights-(\d{{1,6}})/(\w+){re.escape(_VALUE)}")
+# Keras 2 counts the layers with weights, Keras 3 all.
+_NAME = re.compile(rf"(?:layer_with_weights-|_operations/)(\d{{1,6}})/_?(\w+){re.escape(_VALUE)}")
 _KINDS = {"kernel": "C", "gamma": "B"}
 # A unit of each network by the kinds of its layers, C a convolution and B a BN, the first of a stage in
 # front; see keras_out.
@@ -62,8 +63,12 @@ def _blocks(kinds: str, grammar: tuple[re.Pattern[str], re.Pattern[str], str]) -
 
 def _keys(shapes: Shapes, numbers: Iterable[int], ours: Iterable[str]) -> dict[str, str]:
     """Return their names to ours, the layers being in the same order."""
-    places = {f"layer_with_weights-{number}": path for number, path in zip(numbers, ours, strict=True)}
-    found = {name: rename_leaf(name.removesuffix(_VALUE), places.get) for name in shapes}
+    places = {str(number): path for number, path in zip(numbers, ours, strict=True)}
+    found = {
+        name: rename_leaf(f"{match[1]}/{match[2]}", places.get)
+        for name in shapes
+        if (match := _NAME.fullmatch(name))
+    }
     return {name: key for name, key in found.items() if key is not None}
 
 
@@ -94,13 +99,10 @@ def _example(shapes: Shapes) -> Match | None:
         if rest or count < 1 or text.count("B") != per * count + 1 or _stem_kernel(shapes) != 3:
             continue
         spec = model_spec(f"keras_resnet{per * count + 2}v{version}")
-        places = [
-            (path, layer)
-            for path, layer in keras_example_places(spec.plan())
-            if isinstance(layer, Conv | Norm)
-        ]
-        if "".join("C" if isinstance(layer, Conv) else "B" for _, layer in places) == text:
-            return Match(_keys(shapes, kinds, (path for path, _ in places)), spec, KERAS_EXAMPLE)
+        kinds_of = {path: "C" if isinstance(layer, Conv) else "B" for path, _, layer in spec.plan().placed()}
+        order = keras_example_layers(spec.plan())
+        if "".join(kinds_of[path] for path in order) == text:
+            return Match(_keys(shapes, kinds, order), spec, KERAS_EXAMPLE)
     raise CheckpointError(
         f"it is a Keras model whose layers have numbers alone, {text.count('C')} convolutions and"
         f" {text.count('B')} batch normalisations in an order that no network of ours has",
@@ -124,7 +126,7 @@ def _dialect(
         title,
         "tensorflow",
         match,
-        re.escape(f"layer_with_weights-0/kernel{_VALUE}"),
+        rf"(layer_with_weights-0/kernel|_operations/1/_kernel){re.escape(_VALUE)}",
         "(?!)",  # what is no layer of the body is seen by the order of all
         suffix=_VALUE,
         ignored=_IGNORED,

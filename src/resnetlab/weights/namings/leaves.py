@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 _LEAVES = {
     "kernel": "weight",
+    "_kernel": "weight",  # in Keras 3's checkpoints of objects
     "weights": "weight",
     "DW": "weight",
     "gamma": "weight",
