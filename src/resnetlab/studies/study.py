@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from resnetlab.data.choices import LEFT_OPEN, Choices
+from resnetlab.data.loader import count_workers
 from resnetlab.data.recognise import AnySource
 from resnetlab.errors import DataError, Interrupted, UsageError
 from resnetlab.runs.directory import RunDirectory, lock_run
@@ -44,8 +45,9 @@ def train_study(
         Interrupted: If a signal came: all is saved, and `resume_study` goes on.
         ResnetlabError: If runs failed, when the others have ended.
     """
-    work: dict[str, Work] = {name: partial(_begin, plan, out / name) for name, plan in rows.items()}
     at_once = choose_at_once(rows.values(), at_once)
+    shared = share_workers(rows, at_once)
+    work: dict[str, Work] = {name: partial(_begin, plan, out / name) for name, plan in shared.items()}
     with claim_study(out, rows):
         return _make(work, rows, out, observer, at_once)
 
@@ -81,7 +83,7 @@ def resume_study(
     with lock_run(path) as lock:
         RunDirectory(path, lock).remove_leftovers()
         records = read_rows_of(path)
-        sources, plans, work = Sources(lambda recorded: reopen_source(recorded, data, choices)), {}, {}
+        sources, plans = Sources(lambda recorded: reopen_source(recorded, data, choices)), {}
         done: dict[str, Result] = {}
         for record in records:
             run = RunDirectory(path / record.name)
@@ -89,11 +91,15 @@ def resume_study(
                 done[record.name] = read_result(run)
                 continue
             plans[record.name] = _plan_again(record, run, sources.of(record.data), device, workers)
-            work[record.name] = partial(_go_on, plans[record.name], run)
         for name, result in done.items():
             observer.ended(name, result)
-        if work:
-            done |= _make(work, plans, path, observer, choose_at_once(plans.values(), at_once))
+        if plans:
+            at_once = choose_at_once(plans.values(), at_once)
+            shared = share_workers(plans, at_once)
+            work: dict[str, Work] = {
+                name: partial(_go_on, plan, RunDirectory(path / name)) for name, plan in shared.items()
+            }
+            done |= _make(work, plans, path, observer, at_once)
     return {record.name: done[record.name] for record in records}
 
 
@@ -132,6 +138,22 @@ def _make(
     except Interrupted as error:
         error.hint = f"Go on with: resnetlab resume {shlex.quote(str(out))}"
         raise
+
+
+def share_workers(plans: Mapping[str, RunPlan], at_once: int) -> dict[str, RunPlan]:
+    """Return the plans, those of at most `at_once` runs sharing the processes that read images.
+
+    A number that was asked for is one run's own. Whoever read the images, they are the same.
+    """
+    shares = min(at_once, len(plans))
+
+    def shared(plan: RunPlan) -> RunPlan:
+        count = count_workers(plan.workers, plan.device)
+        if plan.workers >= 0 or shares < 2 or not count:
+            return plan
+        return replace(plan, workers=max(1, count // shares))
+
+    return {name: shared(plan) for name, plan in plans.items()}
 
 
 def choose_at_once(plans: Collection[RunPlan], wanted: int) -> int:
