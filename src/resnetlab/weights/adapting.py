@@ -49,7 +49,8 @@ def fit_head(
         return
     if not naming.has_head:
         raise UsageError(
-            "the file has no classifier: head=reset begins with a new one",
+            f"the file has no classifier, the network one of {spec.classes} classes: head=reset begins"
+            " with a new one",
             hint="`resnetlab import` makes a model folder of a backbone, for features; `resnetlab finetune`"
             " puts a classifier on.",
         )
