@@ -148,6 +148,28 @@ def test_images_in_memory_of_another_size_or_colour_are_resized_as_predict_does(
     assert "are brought to 16x16 (RGB), as `predict` does" in found[0].notes[-1]
 
 
+@pytest.mark.parametrize("what", ["run", "net"])
+def test_a_grey_picture_among_coloured_ones_takes_no_colour_away(what: str, tmp_path: Path) -> None:
+    trained(tmp_path, steps=4)
+    export_model(load_artefact(tmp_path / "run"), "folder", tmp_path / "net")
+    data = write(tmp_path / "new", {"": 6}, (24, 24), first=800)
+    with Image.open(data / "ant" / "0.png") as picture:
+        picture.convert("L").save(data / "ant" / "0.png")
+    classifier = Classifier.load(tmp_path / "net")
+    pictures = [
+        (label, path) for label, name in enumerate(CLASSES) for path in sorted((data / name).glob("*"))
+    ]
+    sure = [each.answers for each in classifier.predict([path for _, path in pictures])]
+    losses = [
+        -np.log(next(answer.probability for answer in each if answer.class_name == CLASSES[label]))
+        for (label, _), each in zip(pictures, sure, strict=True)
+    ]
+
+    found = resnetlab.evaluate(tmp_path / what, data=str(data), workers=0)
+
+    assert found.scores.loss == pytest.approx(np.mean(losses), rel=1e-5)
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with averaged weights and validation samples."""

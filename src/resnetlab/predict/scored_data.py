@@ -63,7 +63,10 @@ def _open_as_trained(
     if data is None or trained.record is not None:
         assert trained.record is not None
         source = reopen_source(trained.record, data, choices, for_scoring=True)
-        return source, _own(trained, source)
+        own = _own(trained, source)
+        if own is None and _is_of_another_form(trained, source):
+            source = reopen_source({**trained.record, "reads_files": True}, data, choices, for_scoring=True)
+        return source, own
     is_small = _leaves_as_is(trained.classifier.preprocessing)
     source = _open_for(trained, data, choices, holds_small=is_small)
     own = _own(trained, source)
@@ -71,7 +74,17 @@ def _open_as_trained(
         own = _own(
             trained, _open_for(trained, data, choices, holds_small=False)
         )  # it may have been read as files
+    if own is None and _is_of_another_form(trained, source):
+        source = _open_for(trained, data, choices, holds_small=False)
     return source, own
+
+
+def _is_of_another_form(trained: ScoredNetwork, source: AnySource) -> bool:
+    """Return whether images are in memory at another size or in other colours than the network takes.
+
+    Where they are files, they are then read as the network takes them: in memory a colour can be lost.
+    """
+    return not source.reads_files and source.train.image_shape != trained.shape
 
 
 def _open_for(trained: ScoredNetwork, data: str, choices: Choices, *, holds_small: bool) -> AnySource:
