@@ -3,7 +3,7 @@
 # make install  makes .venv with the command .venv/bin/resnetlab
 # make check    formatter, linter, types, import rule, whether the gallery is up to date
 # make gallery  draws docs/gallery.md and its pictures anew where they have changed
-# make faults   the fault tests at full length: real processes killed at random moments
+# make faults   the fault tests at full length: real processes killed at random moments, a stop after every step
 # make test-parity  TensorFlow in .venv-parity writes weights and logits, which ours must reproduce
 # make bench    images per second of training and evaluation on this machine
 
@@ -16,10 +16,10 @@ train: install
 	$(RUN)/resnetlab train resnet20 --data digits --recipe digits
 
 test: install
-	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -q -n 2 -m "not faults"
+	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -q -n 2 --dist worksteal -m "not faults"
 
 faults: install
-	$(RUN)/python -m pytest -q tests/faults -m faults
+	$(RUN)/python -m pytest -q -m faults
 
 test-parity: install .venv-parity/installed
 	$(RUN)/python -m pip install --quiet --constraint tests/parity/constraints.txt --constraint constraints.txt h5py

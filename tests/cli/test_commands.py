@@ -1,7 +1,6 @@
-"""The command line as a user meets it: real processes, real files, exit codes."""
+"""The command line as a user meets it: real files, exit codes, a real process where it is the point."""
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -14,20 +13,7 @@ import resnetlab
 from resnetlab.cli import main
 from resnetlab.cli.doctor import thread_problems
 from resnetlab.runs.journal import read_rows
-
-
-def run(
-    *arguments: str, code: int = 0, cwd: Path | None = None, **environment: str
-) -> "subprocess.CompletedProcess[str]":
-    done = subprocess.run(
-        [sys.executable, "-m", "resnetlab", *arguments],
-        capture_output=True, text=True, cwd=cwd, timeout=300, check=False,
-        env=os.environ | {"RESNETLAB_OFFLINE": "1", "OMP_NUM_THREADS": "1"} | environment,
-    )  # fmt: skip
-    assert done.returncode == code, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
-    return done
-
+from tests.commands import run
 
 SMALL = ("--set", "width=0.5", "--batch", "32", "--set", "compile=off")
 
@@ -208,8 +194,12 @@ def test_bad_input_is_answered_with_what_is_wrong_and_what_to_do(
 
 
 def test_the_exit_code_reaches_the_shell() -> None:
-    run("resume", "/nowhere", code=2)
-    run("train", "resnet20", "--data", "/nowhere/at/all", code=3)
+    command = [sys.executable, "-m", "resnetlab", "train", "resnet20", "--data", "/nowhere/at/all"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "no such file or folder" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_diverging_run_stops_with_the_step_and_exit_code_4(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ import io
 import json
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from resnetlab.cli.import_ import read_class_names
 from resnetlab.errors import DataError, UsageError, WriteError
 from resnetlab.evaluator import evaluate
 from resnetlab.predict import Classifier
+from tests.commands import run
 
 from .made import pixels, small_artefact, write_pictures
 
@@ -38,17 +38,6 @@ def photos(tmp_path: Path) -> Path:
     write_pictures(tmp_path / "photos", 2)
     (tmp_path / "photos" / "notes.txt").write_text("no image")
     return tmp_path / "photos"
-
-
-def run(*arguments: str, code: int = 0) -> "subprocess.CompletedProcess[str]":
-    done = subprocess.run(
-        [sys.executable, "-m", "resnetlab", *arguments],
-        capture_output=True, text=True, timeout=300, check=False,
-        env=os.environ | {"RESNETLAB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-    assert done.returncode == code, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
-    return done
 
 
 def printed(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> tuple[str, str]:

@@ -1,8 +1,7 @@
 """benchmarks/gpu.py must not fail for the first time where minutes are counted."""
 
+import argparse
 import json
-import os
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -11,16 +10,31 @@ from typing import Any
 import pytest
 import torch
 
+from resnetlab.training.as_found import leaving_as_found
+
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_gpu_benchmark_runs_through_on_a_cpu(tmp_path: Path) -> None:
+def test_the_gpu_benchmark_runs_through_on_a_cpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All parts in this process, which is begun once; that they are processes is the test after next."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    import gpu
+
+    def in_this_process(part: str, options: argparse.Namespace, left: float) -> dict[str, Any]:
+        its_own = {"out": tmp_path / "part.json", "until": time.time() + left}
+        gpu.perform(part, argparse.Namespace(**vars(options) | its_own))
+        found: dict[str, Any] = json.loads(its_own["out"].read_bytes())
+        return found
+
     out = tmp_path / "gpu.json"
-    command = [sys.executable, "benchmarks/gpu.py", "--device", "cpu", "--smoke", "--out", str(out)]
+    monkeypatch.setattr(gpu, "in_its_own_process", in_this_process)
+    monkeypatch.setattr(sys, "argv", ["gpu.py", "--device", "cpu", "--smoke", "--out", str(out)])
 
-    done = subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True, check=False)
+    with leaving_as_found():
+        gpu.main()
 
-    assert done.returncode == 0, done.stderr
     content = json.loads(out.read_text())
     assert len(content["checks"]) == 3
     assert all(check["holds"] for check in content["checks"].values()), content["checks"]
@@ -29,7 +43,7 @@ def test_the_gpu_benchmark_runs_through_on_a_cpu(tmp_path: Path) -> None:
     assert {one["problem"] for one in programs.values()} == {""}
     assert all(len(one["rates"]) == 2 and min(one["rates"]) > 0 for one in programs.values())
     assert "akamaster's loop, restated" in programs
-    _, _, end = done.stdout.rpartition("measurement ")
+    _, _, end = capsys.readouterr().out.rpartition("measurement ")
     table = end.splitlines()[1 : len(content["measurements"]) + 1]
     assert all(one["program"] in line for one, line in zip(content["measurements"], table, strict=True))
     assert "runs at once are the runs alone: yes" in end
