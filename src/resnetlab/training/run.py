@@ -168,8 +168,8 @@ def train_longer(
     source = reopen_source(run.read("data"), data, choices)
     plan, checkpoint = plan_longer(run, length, source, data, pick_device(device), workers)
     out = out or longer_out(run, length)
-    with claim_new(out):
-        new = RunDirectory(out)
+    with claim_new(out) as lock:
+        new = RunDirectory(out, lock)
         write_longer(run, checkpoint, plan, new)
         return resume_plan(plan, new, observer)
 
