@@ -107,9 +107,14 @@ def check_source(
         formats=_count(image.format for image in images if not image.problem),
         modes=_count(image.mode for image in images if not image.problem),
         imbalance=max(counts) / min(counts),
-        findings=tuple(find(images)),
+        findings=tuple(sorted(find(images), key=_rank)),
         notes=source.notes,
     )
+
+
+def _rank(finding: Finding) -> int:
+    """Return the place of its kind in the report: what spoils training comes first."""
+    return ERRORS.index(finding.kind) if finding.kind in ERRORS else len(ERRORS)
 
 
 def _look_at_all(images: Sequence[Looked]) -> int:

@@ -37,6 +37,7 @@ _TRANSPOSED = {
 }
 # How EXIF and XMP begin in a PNG: the chunk of today, ImageMagick's text, XMP (compressed or not).
 _PNG_SIGNS = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp", b"tiff:Orientation")
+_GREY = ("1", "L", "LA", "La", "I", "F")
 _WITH_ALPHA = ("RGBA", "LA", "PA", "RGBa", "La")
 
 
@@ -79,6 +80,11 @@ class OpenedImage:
         self._image = image
         with _telling(image):
             self._picture = _open(image)
+
+    @property
+    def is_grey(self) -> bool:
+        """Whether it has no colours, as its mode says; a palette has some."""
+        return self._picture.mode in _GREY or self._picture.mode.startswith("I;16")
 
     def size(self) -> tuple[int, int]:
         """Return (height, width) of the upright picture."""

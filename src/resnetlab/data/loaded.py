@@ -1,5 +1,6 @@
 """Training and evaluation batches of images that are read from files as they are needed."""
 
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -41,6 +42,9 @@ class BadSamples:
     tell: Callable[[str, int, str], None] = lambda part, sample, problem: None
     """Told of each when it is first met."""
 
+    origin: str = ""
+    """Where the data lies, for errors."""
+
     def add(self, part: str, size: int, bad: list[Bad]) -> None:
         """Take note of broken images of a part of `size` images.
 
@@ -52,10 +56,12 @@ class BadSamples:
                 self.found[part, sample] = problem
                 self.tell(part, sample, problem)
         if self.count(part) > self.share * size:
+            where = f"{self.origin}: " if self.origin else ""
+            check = shlex.join(["resnetlab", "data", "check", *filter(None, [self.origin])])
             raise DataError(
-                f"{self.count(part)} of {size:,} {part} images are broken, more than "
+                f"{where}{self.count(part)} of {size:,} {part} images are broken, more than "
                 f"{100 * self.share:g} %; the last: {bad[-1].problem}",
-                hint="`resnetlab data check` lists them all; --bad-samples allows a larger share.",
+                hint=f"`{check}` lists them all; --bad-samples allows a larger share.",
             )
 
     def count(self, part: str) -> int:

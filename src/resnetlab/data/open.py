@@ -39,6 +39,7 @@ def open_source(
     holds_small: bool = True,
     for_scoring: bool = False,
     choices: Choices = LEFT_OPEN,
+    as_channels: int | None = None,
 ) -> AnySource:
     """Open and check a source, whose pixels are in memory or whose images are read from files.
 
@@ -55,6 +56,8 @@ def open_source(
         for_scoring: Whether a path is to be scored: its splits are taken as they are found, nothing is
             divided, and any of them is enough (`Source.found`).
         choices: What the data leaves open, e.g. `Choices.of({"label_column": "breed"})`.
+        as_channels: How small images held in memory are read: 3 for RGB, 1 for grey, None as they are,
+            which is grey if all of them are.
 
     Raises:
         UsageError: If there is neither such a name nor such a path, or a choice does not go with the data.
@@ -79,7 +82,12 @@ def open_source(
     path = user_path(name_or_path)
     if path.exists() or is_pattern(path):
         return open_path(
-            path, classes=classes, holds_small=holds_small, for_scoring=for_scoring, choices=choices
+            path,
+            classes=classes,
+            holds_small=holds_small,
+            for_scoring=for_scoring,
+            choices=choices,
+            as_channels=as_channels,
         )
     if any(separator in name_or_path for separator in (os.sep, os.altsep) if separator) or path.suffix:
         raise DataError(f"{name_or_path}: no such file or folder")

@@ -1,6 +1,5 @@
 """What lies at a path, by its content: the one place that knows all formats."""
 
-import contextlib
 import dataclasses
 import tarfile
 import zlib
@@ -9,14 +8,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-import numpy as np
-
 from resnetlab.data.arrays import CHOICES as ARRAY_CHOICES
 from resnetlab.data.arrays import holds_arrays, is_array_file, open_arrays
 from resnetlab.data.choices import LEFT_OPEN, Choices
 from resnetlab.data.cifar import read_cifar
 from resnetlab.data.cifar_layouts import LAYOUTS
-from resnetlab.data.encoded import EncodedSource, EncodedSplit
+from resnetlab.data.encoded import EncodedSource
 from resnetlab.data.folder import open_folder
 from resnetlab.data.hf_dataset import CHOICES as HF_CHOICES
 from resnetlab.data.hf_dataset import has_table_files, open_hf_dataset
@@ -25,7 +22,7 @@ from resnetlab.data.kinds import image_suffixes
 from resnetlab.data.layout import Tree
 from resnetlab.data.leftovers import is_hidden
 from resnetlab.data.shards import is_pattern
-from resnetlab.data.source import Source, Split
+from resnetlab.data.small import AnySource, AnySplit, hold_small, in_memory
 from resnetlab.data.table import CHOICES as CSV_CHOICES
 from resnetlab.data.table import SUFFIXES as TABLE_SUFFIXES
 from resnetlab.data.table import open_csv
@@ -35,14 +32,6 @@ from resnetlab.data.webdataset import open_webdataset
 from resnetlab.data.zipped import open_zip
 from resnetlab.errors import DataError
 
-AnySplit = Split | EncodedSplit
-AnySource = Source[AnySplit]
-
-SMALL_SIDE = 64
-SMALL_BYTES = 512 * 2**20
-"""Images of one size up to this side that take up to these bytes are held in memory, as CIFAR is."""
-
-_LOOKED_AT = 100
 _CIFAR_FILES = {name for layout in LAYOUTS for name in (*layout.files, layout.meta)}
 _CIFAR_FOLDERS = {layout.folder for layout in LAYOUTS}
 _KNOWN = "; ".join(
@@ -89,10 +78,11 @@ def open_path(
     holds_small: bool = True,
     for_scoring: bool = False,
     choices: Choices = LEFT_OPEN,
+    as_channels: int | None = None,
 ) -> AnySource:
     """Open whatever lies at a path, or matches it as a pattern of shards.
 
-    Small images of one size are decoded into memory at once; see SMALL_SIDE.
+    Small images of one size are decoded into memory at once; see `hold_small`.
 
     Args:
         path: A folder, a file or a pattern.
@@ -100,6 +90,7 @@ def open_path(
         holds_small: Whether small images of one size are decoded into memory.
         for_scoring: Whether it is to be scored: nothing is divided then, and any split is enough.
         choices: What the data leaves open.
+        as_channels: How images held in memory are read, 1 or 3; None asks them.
 
     Raises:
         UsageError: If its format knows no such choice.
@@ -111,7 +102,7 @@ def open_path(
         more["classes"] = classes
     source = open_chosen(found, path, choices, **more)
     if isinstance(source, EncodedSource) and holds_small:
-        return in_memory(source) or source
+        return hold_small(source, as_channels)
     return source
 
 
@@ -221,59 +212,4 @@ def _refuse_unknown(path: Path) -> NoReturn:
     )
 
 
-def in_memory(source: EncodedSource) -> Source[Split] | None:
-    """Return the source with its pixels in memory, if its images are small and all of one size.
-
-    Raises:
-        DataError: If the first whole image is small and another one is broken.
-    """
-    splits = source.parts
-    shape = _first_shape(source.train)
-    if shape is None:
-        return None
-    height, width, channels = shape
-    total = sum(map(len, splits.values())) * height * width * channels
-    if max(height, width) > SMALL_SIDE or total > SMALL_BYTES:
-        return None
-    decoded = {}
-    for part, split in splits.items():
-        pixels = _decoded(split, (height, width), channels)
-        if pixels is None:
-            return None
-        decoded[part] = pixels
-    return Source(
-        name=source.name,
-        class_names=source.class_names,
-        train=next(iter(decoded.values())) if source.found else decoded["train"],
-        test=next(iter(decoded.values())) if source.found else decoded["test"],
-        val=decoded.get("val"),
-        found=decoded if source.found else None,
-        origin=source.origin,
-        is_partial=source.is_partial,
-        notes=source.notes,
-        choices=source.choices,
-    )
-
-
-def _first_shape(split: EncodedSplit) -> tuple[int, int, int] | None:
-    """Return height, width and channels of the first of a few images whose header can be read."""
-    from resnetlab.data.decode import image_facts, image_size
-
-    for index in range(min(len(split), _LOOKED_AT)):
-        with contextlib.suppress(DataError):
-            image = split.read(index)
-            channels = 1 if image_facts(image).mode in ("1", "L", "I;16", "I", "F") else 3
-            return (*image_size(image), channels)
-    return None
-
-
-def _decoded(split: EncodedSplit, size: tuple[int, int], channels: int) -> Split | None:
-    from resnetlab.data.decode import decode
-
-    images = np.empty((len(split), *size, channels), np.uint8)
-    for index in range(len(split)):
-        pixels = decode(split.read(index), channels=1 if channels == 1 else 3)
-        if pixels.shape[:2] != size:
-            return None
-        images[index] = pixels
-    return Split(images, split.labels)
+__all__ = ["AnySource", "AnySplit", "Format", "in_memory", "open_chosen", "open_path"]

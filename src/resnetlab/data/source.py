@@ -6,6 +6,7 @@ Axes: N images, H height, W width, C channels.
 import functools
 import hashlib
 import json
+import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from resnetlab.data.labelling import (
     refuse,
     samples_per_class,
 )
+from resnetlab.errors import DataError
 
 
 class Samples(ABC):
@@ -151,6 +153,9 @@ class Source(Generic[SplitT_co]):
     """Of a source that was opened for scoring: the splits that there are, any of train, val and test, as
     they were found and none of them divided. `train` and `test` are then the first of them."""
 
+    broken: str = ""
+    """A broken image that was met in opening, and what is wrong with it."""
+
     choices: Mapping[str, str] = field(default_factory=dict)
     """What was chosen where the format leaves it open, as `Choices.to_json` has it."""
 
@@ -215,3 +220,12 @@ class Source(Generic[SplitT_co]):
             "notes": list(self.notes),
             "choices": dict(self.choices),
         }
+
+
+def broken_image(source: Source[Any], problem: str) -> DataError:
+    """Return the error for a broken image of a source, which says how to find them all and to go on."""
+    place = shlex.quote(source.origin or source.name)
+    return DataError(
+        f"{source.origin or source.name}: a broken image: {problem}",
+        hint=f"`resnetlab data check {place}` lists all of them; --bad-samples 1% leaves out up to so many.",
+    )

@@ -97,6 +97,7 @@ def _open_for(trained: ScoredNetwork, data: str, choices: Choices, *, holds_smal
         holds_small=holds_small,
         for_scoring=True,
         choices=choices,
+        as_channels=channels,
     )
 
 

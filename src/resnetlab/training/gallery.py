@@ -22,6 +22,9 @@ from resnetlab.units import Duration
 _COLUMNS = 8
 _GAP, _LINE = 6, 14  # pixels between tiles, and for a class name
 _SMALLEST_TILE = 96  # smaller images are enlarged by whole numbers
+_SHOWN = {"length": Duration(1, "st"), "val": 0, "accumulate": 1, "bad_samples": 0.99}
+"""A batch to look at; others are shown in place of broken images."""
+
 _CPU = torch.device("cpu")
 
 
@@ -40,7 +43,7 @@ def draw_samples(source: AnySource, recipe: Recipe, path: Path, *, number: int) 
         raise UsageError(f"{number} of {len(source.train):,} training images cannot be shown")
     plain = Normalisation(normalise="none", pixel_range=255)
     recipe = dataclasses.replace(
-        override(recipe, {"batch": number, "length": Duration(1, "st"), "val": 0, "accumulate": 1}),
+        override(recipe, _SHOWN | {"batch": number}),
         normalisation=plain,
     )
     side = recipe.preparation.image_size

@@ -15,6 +15,7 @@ from resnetlab.data.open import open_source
 from resnetlab.data.preparation import side_at
 from resnetlab.data.recognise import AnySource
 from resnetlab.data.shards import is_pattern
+from resnetlab.data.source import broken_image
 from resnetlab.errors import DataError, UsageError
 from resnetlab.paths import user_path
 from resnetlab.recipe import Recipe
@@ -138,8 +139,9 @@ _WITH_BACKGROUND = 1001
 """Classes of the networks that keep ImageNet's class 0, which no image has."""
 
 
-Opened = dict[tuple[str, Choices, int | None, int, int], AnySource]
-"""Sources that are open, by what was asked for: text, choices, classes, size and channels of made images."""
+Opened = dict[tuple[str, Choices, int | None, int, int, int | None], AnySource]
+"""Sources that are open, by what was asked for: text, choices, classes, size and channels of made images, and
+how small images are read."""
 
 
 def open_for(
@@ -165,7 +167,8 @@ def open_for(
     decides = data in SOURCES or "classes" in fixed or spec.classes == _WITH_BACKGROUND
     classes = spec.classes if decides else None
     opened = {} if opened is None else opened
-    asked = (data, choices, classes, spec.input_size, spec.in_channels)
+    as_channels = spec.in_channels if "in_channels" in fixed else None
+    asked = (data, choices, classes, spec.input_size, spec.in_channels, as_channels)
     try:
         if asked not in opened:
             opened[asked] = open_source(
@@ -174,6 +177,7 @@ def open_for(
                 image_size=spec.input_size,
                 channels=spec.in_channels,
                 choices=choices,
+                as_channels=as_channels,
             )
         return opened[asked]
     except DataError as error:
@@ -211,7 +215,10 @@ def make_plan(
 
     Raises:
         UsageError: If they do not fit, e.g. if the batch is larger than the training set.
+        DataError: If an image is known to be broken, and none may be.
     """
+    if source.broken and not recipe.preparation.bad_samples:
+        raise broken_image(source, source.broken)
     refuse_misfits(spec, source, recipe)
     shape = image_shape(source, spec, recipe)
     plan = RunPlan(spec, source, source_text, recipe, device, "", "", shape, workers)

@@ -221,6 +221,7 @@ def reopen_source(
             holds_small=not reads_files,
             choices=chosen,
             for_scoring=for_scoring,
+            as_channels=channels,
         )
     except ResnetlabError as error:
         if data is not None:

@@ -15,8 +15,9 @@ from resnetlab.data.batches import Batches
 from resnetlab.data.loaded import BadSamples, LoadedBatches
 from resnetlab.data.preprocessing import Preprocessing
 from resnetlab.data.recognise import AnySource, AnySplit
+from resnetlab.data.source import broken_image
 from resnetlab.data.split import hold_out
-from resnetlab.errors import CheckpointError
+from resnetlab.errors import CheckpointError, DataError
 from resnetlab.metrics import Tally
 from resnetlab.models import create_model
 from resnetlab.plaindata import to_plain
@@ -48,7 +49,12 @@ def start(plan: RunPlan, run: RunDirectory, observer: Observer) -> Trainer:
     """Write what defines the run into its claimed directory and return a trainer at step 0."""
     kept, held_out = hold_out(plan.source.train, plan.recipe.run.val, plan.recipe.run.seed)
     training = plan.source.train.take(kept) if len(held_out) else plan.source.train
-    preprocessing = fit(training, plan.recipe, plan.image_shape[2])
+    try:
+        preprocessing = fit(training, plan.recipe, plan.image_shape[2])
+    except DataError as error:  # one of the images that are measured, and none may be broken
+        if error.hint:
+            raise
+        raise broken_image(plan.source, str(error.args[0])) from error
     if plan.beginning and plan.beginning.normaliser:
         preprocessing = replace(preprocessing, normaliser=plan.beginning.normaliser)
     data = source_record(plan) | {
@@ -176,7 +182,7 @@ def _reading(run: RunDirectory, plan: RunPlan, data: dict[str, Any]) -> Reading:
         device=plan.device,
         size=plan.image_shape[:2],
         workers=plan.workers,
-        bad=BadSamples(plan.recipe.preparation.bad_samples, broken_images(run)),
+        bad=BadSamples(plan.recipe.preparation.bad_samples, broken_images(run), origin=plan.source.origin),
     )
 
 
