@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from resnetlab.data.choices import Choices
+from resnetlab.data.leftovers import refuse_within
 from resnetlab.data.loaded import BadSamples
 from resnetlab.data.recognise import AnySplit
 from resnetlab.errors import WriteError, one_of
@@ -94,6 +95,8 @@ def score_network(
     opened = open_data(trained, None if data is None else str(data), Choices.of(data_set))
     chosen, label, said = choose_split(trained, opened, split)
     source = opened.source
+    if out is not None:
+        refuse_within(source.folders, Path(out).expanduser())
     match = match_classes(
         source.name, source.class_names, chosen.labels, trained.classifier.class_names, by_order=by_order
     )

@@ -4,6 +4,7 @@ import argparse
 import csv
 import io
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -16,11 +17,13 @@ from resnetlab import files
 from resnetlab.artefact.places import looking_at
 from resnetlab.cli.text import print_json
 from resnetlab.data.geometry import Pixels
+from resnetlab.data.leftovers import refuse_within
 from resnetlab.errors import DataError, UsageError
 from resnetlab.paths import user_path
 from resnetlab.predict import Classifier, Prediction
 from resnetlab.predict.pictures import find_files, read_file
 from resnetlab.recipe import Execution
+from resnetlab.runs.directory import RunDirectory
 from resnetlab.tables.align import table
 from resnetlab.training.as_found import leaving_as_found
 from resnetlab.training.device import apply_switches
@@ -42,6 +45,9 @@ def predict(options: argparse.Namespace) -> None:
     if options.top < 1 or options.batch < 1:
         raise UsageError(f"--top and --batch must be at least 1, got {options.top} and {options.batch}")
     _check_outputs(options)
+    if options.explain:
+        given = [name for name in options.images if os.path.isdir(name)]
+        refuse_within([*given, *_data_of(options.model)], options.explain, "--explain")
     paths = find_files(options.images)
     classifier = Classifier.load(options.model, device=options.device, weights=options.weights)
     apply_switches(classifier.device, Execution())  # as evaluation does
@@ -54,6 +60,16 @@ def predict(options: argparse.Namespace) -> None:
     _write(found, options)
     if found.problems:
         raise DataError(f"{len(found.problems)} of {len(paths)} images could not be read, see above")
+
+
+def _data_of(model: str) -> list[str]:
+    """Return the folder of images that a run, or the run of a checkpoint, was trained on."""
+    path = Path(model).expanduser()
+    run = next((each for each in (path, *path.parents[:2]) if (each / "recipe.json").is_file()), None)
+    if run is None:
+        return []
+    source = str(RunDirectory(run).read("data").get("source", ""))
+    return [source] if os.path.isdir(source) else []
 
 
 def _check_outputs(options: argparse.Namespace) -> None:

@@ -10,6 +10,7 @@ from resnetlab.cli.resolve import read_asked, resolve_model
 from resnetlab.cli.text import block, print_json
 from resnetlab.cli.watch import make_watcher
 from resnetlab.data.choices import Choices
+from resnetlab.data.leftovers import refuse_within
 from resnetlab.errors import UsageError
 from resnetlab.paths import user_path
 from resnetlab.settings import Resolution, leaves
@@ -92,6 +93,7 @@ def _perform(
     """Train what is planned and print the end, or with --dry-run print the plan."""
     out = user_path(options.out) if options.out else default_out(plan)
     if options.dry_run:
+        refuse_within(plan.source.folders, out)
         _print_plan(options, plan, resolution, out, more or {})
         return
     watcher = make_watcher(sys.stderr if options.json else sys.stdout)

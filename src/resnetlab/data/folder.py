@@ -3,7 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -97,7 +97,7 @@ def open_folder(path: Path, *, for_scoring: bool = False) -> EncodedSource:
     ]
     reader = FileReader(os.path.abspath(path), Names.of(place for _, _, place in items))
     labels = np.array([label for _, label, _ in items], np.int64)
-    return source_from_parts(
+    source = source_from_parts(
         name=path.resolve().name,
         origin=str(path),
         class_names=class_names,
@@ -105,6 +105,8 @@ def open_folder(path: Path, *, for_scoring: bool = False) -> EncodedSource:
         notes=[*layout.notes, *seen.notes()],
         for_scoring=for_scoring,
     )
+    inside = (*layout.splits.values(), *layout.unsorted.values())
+    return replace(source, folders=tuple(os.path.abspath(path / folder) for folder in inside))
 
 
 def _found(path: Path, layout: Layout, seen: _Seen, *, for_scoring: bool) -> dict[str, Classes]:

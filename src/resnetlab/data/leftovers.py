@@ -2,9 +2,11 @@
 
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from resnetlab.data.kinds import has_image_suffix
+from resnetlab.errors import UsageError
 
 _NAMES = frozenset(
     {
@@ -64,3 +66,26 @@ def _is_study(folder: str | Path) -> bool:
         return False
     with open(path, "rb") as stream:
         return b'"runs"' in stream.read(4096)
+
+
+def refuse_within(folders: Iterable[str], out: str | Path, flag: str = "--out") -> None:
+    """Raise a UsageError if `out` lies in one of the folders, where it would be read as a part of the data.
+
+    What a study of ours lies in there is passed over already, and may grow.
+
+    Args:
+        folders: Folders of which everything is read that lies in them.
+        out: What is to be written, a folder or a file.
+        flag: How another place is given.
+    """
+    real = os.path.realpath(out)
+    for folder in folders:
+        above = os.path.realpath(folder)
+        if not os.path.isdir(above) or os.path.commonpath([above, real]) != above:
+            continue
+        between = [each for each in Path(real).parents if os.path.commonpath([above, each]) == above]
+        if not any(map(_is_study, between)):
+            raise UsageError(
+                f"{out} lies in {folder}, of which it would become a part",
+                hint=f"Choose a place outside of the data with {flag}.",
+            )

@@ -119,5 +119,6 @@ def _source(source: EncodedSource, decoded: dict[str, Split], note: str) -> Sour
         origin=source.origin,
         is_partial=source.is_partial,
         notes=(*source.notes, note) if note else source.notes,
+        folders=source.folders,
         choices=source.choices,
     )

@@ -153,6 +153,9 @@ class Source(Generic[SplitT_co]):
     """Of a source that was opened for scoring: the splits that there are, any of train, val and test, as
     they were found and none of them divided. `train` and `test` are then the first of them."""
 
+    folders: tuple[str, ...] = ()
+    """Folders of which everything is read that comes to lie in them; absolute paths."""
+
     broken: str = ""
     """A broken image that was met in opening, and what is wrong with it."""
 

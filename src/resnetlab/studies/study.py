@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from resnetlab.data.choices import LEFT_OPEN, Choices
+from resnetlab.data.leftovers import refuse_within
 from resnetlab.data.loader import count_workers
 from resnetlab.data.recognise import AnySource
 from resnetlab.errors import DataError, Interrupted, UsageError
@@ -41,11 +42,13 @@ def train_study(
         at_once: Runs at once; 0 takes one on a CPU, and on a GPU several of small networks.
 
     Raises:
-        UsageError: If `out` holds anything already.
+        UsageError: If `out` holds anything already, or would become a part of the data.
         Interrupted: If a signal came: all is saved, and `resume_study` goes on.
         ResnetlabError: If runs failed, when the others have ended.
     """
     at_once = choose_at_once(rows.values(), at_once)
+    for plan in rows.values():
+        refuse_within(plan.source.folders, out)
     shared = share_workers(rows, at_once)
     work: dict[str, Work] = {name: partial(_begin, plan, out / name) for name, plan in shared.items()}
     with claim_study(out, rows):

@@ -9,6 +9,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from resnetlab import files
+from resnetlab.data.leftovers import refuse_within
 from resnetlab.data.loaded import BadSamples
 from resnetlab.data.recognise import AnySource
 from resnetlab.doing import doing
@@ -34,9 +35,10 @@ def draw_samples(source: AnySource, recipe: Recipe, path: Path, *, number: int) 
     Pixels are shown before the normalisation, so that what is set to the mean is black.
 
     Raises:
-        UsageError: If there are not so many images, or the file is no .png.
+        UsageError: If there are not so many images, or the file is no .png or lies in the data.
         DataError: If an image cannot be read.
     """
+    refuse_within(source.folders, path, "-o")
     if path.suffix.lower() != ".png":
         raise UsageError(f"{path}: not a .png", hint="E.g. -o samples.png")
     if not 1 <= number <= len(source.train):

@@ -10,6 +10,7 @@ from typing import Any
 
 from resnetlab import files
 from resnetlab.data.choices import LEFT_OPEN, Choices
+from resnetlab.data.leftovers import refuse_within
 from resnetlab.data.open import open_source
 from resnetlab.data.recognise import AnySource
 from resnetlab.errors import DataError, ResnetlabError
@@ -83,10 +84,11 @@ def train_plan(plan: RunPlan, out: Path, observer: Observer, *, interrupt: Inter
         interrupt: Who hears signals, if the run shares it with others.
 
     Raises:
-        UsageError: If `out` holds anything already.
+        UsageError: If `out` holds anything already, or would become a part of the data.
         LockedError: If another process is using it.
         Interrupted, DivergedError, OutOfMemory, WriteError: As training ends before its end.
     """
+    refuse_within(plan.source.folders, out)
     with claim_new(out) as lock:
         run = RunDirectory(out, lock)
         with telling_of_memory(_LESS_MEMORY):
