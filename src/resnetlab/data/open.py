@@ -3,6 +3,7 @@
 import dataclasses
 import os
 from pathlib import Path
+from typing import NoReturn
 
 from resnetlab.data.choices import LEFT_OPEN, Choices
 from resnetlab.data.cifar_layouts import LAYOUTS
@@ -80,16 +81,21 @@ def open_source(
     if name_or_path in DOWNLOADS:
         return _open_published(name_or_path, download, choices)
     path = user_path(name_or_path)
-    if path.exists() or is_pattern(path):
-        return open_path(
-            path,
-            classes=classes,
-            holds_small=holds_small,
-            for_scoring=for_scoring,
-            choices=choices,
-            as_channels=as_channels,
-        )
-    if any(separator in name_or_path for separator in (os.sep, os.altsep) if separator) or path.suffix:
+    if not (path.exists() or is_pattern(path)):
+        _refuse_unknown(name_or_path)
+    return open_path(
+        path,
+        classes=classes,
+        holds_small=holds_small,
+        for_scoring=for_scoring,
+        choices=choices,
+        as_channels=as_channels,
+    )
+
+
+def _refuse_unknown(name_or_path: str) -> NoReturn:
+    separators = [separator for separator in (os.sep, os.altsep) if separator]
+    if any(separator in name_or_path for separator in separators) or user_path(name_or_path).suffix:
         raise DataError(f"{name_or_path}: no such file or folder")
     known = f"Known: {', '.join(SOURCES)}, and the path of your images (docs/data.md)."
     raise UsageError(
