@@ -128,3 +128,50 @@ def test_what_transformers_configuration_says_is_taken(tmp_path: Path) -> None:
 
     assert report.spec.stride_on == "first"
     assert any("stride_on=first, as config.json says" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("kind", ["multi_label_classification", "regression"])
+def test_answers_that_are_no_single_class_are_refused(tmp_path: Path, kind: str) -> None:
+    path = folder_of(tmp_path, {"problem_type": kind})
+
+    with pytest.raises(CheckpointError, match=f"computes otherwise .*problem_type {kind}"):
+        load_weights(None, path)
+    assert open_trained(path).weights.otherwise
+
+
+ENTRY: dict[str, Any] = {"input_size": [3, 64, 64], "mean": [0.5] * 3, "std": [0.25] * 3, "crop_pct": 0.8}
+CONVNEXT: dict[str, Any] = {
+    "size": {"shortest_edge": 224}, "image_mean": [0.5] * 3, "image_std": [0.25] * 3,
+    "image_processor_type": "ConvNextImageProcessor",
+}  # fmt: skip
+VIT = CONVNEXT | {"size": {"height": 224, "width": 320}, "image_processor_type": "ViTImageProcessor"}
+IMAGES: dict[str, tuple[str, dict[str, Any], tuple[int, int], str]] = {
+    "timm's before 2022": ("config", ENTRY, (80, 64), ""),
+    "timm's squeezed": ("config", {"pretrained_cfg": ENTRY | {"crop_mode": "squash"}}, (80, 64), "squeezed"),
+    "timm's oblong": (
+        "config", {"pretrained_cfg": ENTRY | {"input_size": [3, 64, 96]}}, (80, 64), "64 high and 96 wide",
+    ),
+    "ConvNeXt's without a share": ("preprocessor_config", CONVNEXT, (256, 224), ""),
+    "ConvNeXt's with none": ("preprocessor_config", CONVNEXT | {"crop_pct": None}, (256, 224), ""),
+    "ViT's, oblong": ("preprocessor_config", VIT, (224, 224), "squeezed to 224 x 320"),
+    "not resized": ("preprocessor_config", VIT | {"do_resize": False}, (224, 224), "not resized"),
+    "not cut": (
+        "preprocessor_config",
+        CONVNEXT | {"crop_size": 200, "do_center_crop": False, "image_processor_type": "CLIPImageProcessor"},
+        (224, 224), "nothing is cut out",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_what_is_done_otherwise_with_images_is_said(tmp_path: Path, name: str) -> None:
+    file, facts, (resize, crop), said = IMAGES[name]
+    folder_of(tmp_path, {})
+    (tmp_path / "config.json").unlink()
+    (tmp_path / f"{file}.json").write_text(json.dumps(facts))
+
+    _, report = load_weights(None, tmp_path)
+
+    assert report.preprocessing.std == (0.25,) * 3
+    assert (report.preprocessing.resize, report.preprocessing.crop) == (resize, crop)
+    assert any(said in note for note in report.notes if "not the same is" in note) == bool(said)

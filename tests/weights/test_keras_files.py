@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from resnetlab.errors import CheckpointError, UsageError
-from resnetlab.weights import read_tensors
+from resnetlab.weights import load_weights, read_tensors
 
+from .foreign import TENSORFLOW, keras_v1, lively, to_tensorflow
 from .test_files import equal
 
 
@@ -125,20 +126,51 @@ def test_a_keras_file_that_holds_something_else_is_an_error(tmp_path: Path, name
         read_tensors(tmp_path / "x.h5")
 
 
-def test_a_network_within_a_network_is_said_to_be_one(tmp_path: Path) -> None:
+def test_a_layer_of_many_tensors_without_clear_names_is_said_to_be_one(tmp_path: Path) -> None:
     h5py = pytest.importorskip("h5py")
     with h5py.File(tmp_path / "old.h5", "w") as file:
         one_layer(file, "resnet50", 318)
-    with h5py.File(tmp_path / "new.weights.h5", "w") as file:
-        file["layers/functional/layers/conv2d/vars/0"] = [1.0]
-        file["layers/functional"].attrs["name"] = "resnet50"
 
-    for name in ("old.h5", "new.weights.h5"):
-        with pytest.raises(CheckpointError, match="its layer resnet50 holds") as raised:
-            read_tensors(tmp_path / name)
-        assert "it is a network of its own" in str(raised.value)
-        assert "get_layer('resnet50').save_weights" in str(raised.value)
-        assert len(str(raised.value)) < 400
+    with pytest.raises(CheckpointError, match="its layer resnet50 holds") as raised:
+        read_tensors(tmp_path / "old.h5")
+    assert "it is a network of its own" in str(raised.value)
+    assert "get_layer('resnet50').save_weights" in str(raised.value)
+    assert len(str(raised.value)) < 400
+
+
+INNER = {"c/kernel": 0, "c/bias": 1, "b/gamma": 2, "b/beta": 3, "b/moving_mean": 4, "b/moving_variance": 5}
+
+
+def test_the_layers_of_a_network_within_a_network_have_its_name_before_theirs(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "old.h5", "w") as file:
+        file.attrs["layer_names"] = [b"resnet50", b"dense_1"]
+        group = file.create_group("resnet50")
+        group.attrs["weight_names"] = [f"{name}:0".encode() for name in INNER]
+        for name, value in INNER.items():
+            group[f"{name}:0"] = [float(value)]
+        file["dense_1/dense_1/kernel:0"] = [9.0]
+        file["dense_1"].attrs["weight_names"] = [b"dense_1/kernel:0"]
+    with h5py.File(tmp_path / "new.weights.h5", "w") as file:
+        for name, value in INNER.items():
+            kind = "conv2d" if name.startswith("c/") else "batch_normalization"
+            file[f"layers/functional/layers/{kind}/vars/{value if value < 2 else value - 2}"] = [float(value)]
+        file["layers/dense/vars/0"] = [9.0]
+    inner = [
+        {"class_name": "Conv2D", "config": {"name": "c"}},
+        {"class_name": "BatchNormalization", "config": {"name": "b"}},
+    ]
+    layers = [
+        {"class_name": "Functional", "config": {"name": "resnet50", "layers": inner}},
+        {"class_name": "Dense", "config": {"name": "dense_1"}},
+    ]
+    with zipfile.ZipFile(tmp_path / "new.keras", "w") as archive:
+        archive.writestr("config.json", json.dumps({"config": {"layers": layers}}))
+        archive.write(tmp_path / "new.weights.h5", "model.weights.h5")
+
+    expected = {f"resnet50/{name}": float(value) for name, value in INNER.items()} | {"dense_1/kernel": 9.0}
+    for name in ("old.h5", "new.keras"):
+        assert {each: t.item() for each, t in read_tensors(tmp_path / name).items()} == expected
 
 
 @pytest.mark.parametrize("config", ["[]", '{"config": {"layers": [1]}}', '{"config": {"layers": null}}'])
@@ -184,3 +216,63 @@ def test_a_layer_that_normalises_is_read_with_its_count(tmp_path: Path) -> None:
     assert {name: tuple(tensor.shape) for name, tensor in found.items()} == {
         "normalization/mean": (3,), "normalization/variance": (3,), "normalization/count": ()
     }  # fmt: skip
+
+
+def dense(activation: object, units: int = 5) -> dict[str, Any]:
+    return {"class_name": "Dense", "config": {"name": "last", "activation": activation, "units": units}}
+
+
+def plain(kind: str) -> dict[str, Any]:
+    return {"class_name": kind, "config": {"name": "layer"}}
+
+
+OTHERWISE = {
+    "a maximum over the map": ([plain("GlobalMaxPooling2D"), dense("softmax")], "GlobalMaxPooling2D"),
+    "several labels at once": ([dense("sigmoid")], "Dense with sigmoid"),
+    "another activation": ([dense("tanh", 1)], "Dense with tanh"),
+    "images scaled within": ([plain("Rescaling"), dense("softmax")], "Rescaling"),
+    "within a model in the model": (
+        [{"class_name": "Functional", "config": {"name": "m", "layers": [plain("LeakyReLU")]}}, dense(None)],
+        "LeakyReLU",
+    ),
+}
+
+
+def keras_50(path: Path, layers: list[dict[str, Any]]) -> Path:
+    """Write a ResNet of Keras Applications' names with a configuration of these layers."""
+    h5py = pytest.importorskip("h5py")
+    model = lively("resnet50_v1", blocks=(1, 1, 1, 1), width=0.125, classes=5, bn_eps=1.001e-5)
+    tensors = to_tensorflow(model.state_dict(), keras_v1((1, 1, 1, 1)), TENSORFLOW)
+    names: dict[str, list[str]] = {}
+    for name in tensors:
+        names.setdefault(name.partition("/")[0], []).append(name)
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = [*names]
+        file.attrs["model_config"] = json.dumps({"class_name": "Functional", "config": {"layers": layers}})
+        for layer, own in names.items():
+            order = ("kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance")
+            own.sort(key=lambda name: order.index(name.rpartition("/")[2]))
+            file.create_group(layer).attrs["weight_names"] = own
+            for name in own:
+                file[layer][name] = tensors[name].numpy()
+    return path
+
+
+@pytest.mark.parametrize("name", OTHERWISE)
+def test_what_a_keras_model_computes_beside_its_weights_is_heeded(tmp_path: Path, name: str) -> None:
+    layers, said = OTHERWISE[name]
+    path = keras_50(tmp_path / "model.h5", layers)
+
+    with pytest.raises(CheckpointError, match=f"computes otherwise .*{said}"):
+        load_weights(None, path)
+    _, report = load_weights(None, path, head="reset")
+    assert any(said in note for note in report.notes)
+
+
+@pytest.mark.parametrize("last", [dense("softmax"), dense(None), dense("linear")])
+def test_a_plain_keras_model_is_read(tmp_path: Path, last: dict[str, Any]) -> None:
+    layers = [plain("InputLayer"), plain("GlobalAveragePooling2D"), plain("Dropout"), last]
+    _, report = load_weights(None, keras_50(tmp_path / "model.h5", layers))
+
+    assert report.spec.classes == 5
+    assert not any("otherwise" in note for note in report.notes)

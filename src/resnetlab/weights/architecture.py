@@ -104,6 +104,8 @@ class Told:
     """What names and shapes leave open, and is told here."""
     unknown: tuple[str, ...] = ()
     """Names that are no network's we know of, each with where it stands."""
+    otherwise: tuple[str, ...] = ()
+    """What its answers are that those of ours are not, in words."""
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -145,7 +147,7 @@ def heed(name: Path | str, path: Path, inside: Mapping[str, Any]) -> Told:
         kind = next((words for sign, words in _RELATIVES[:2] if re.fullmatch(sign, plain)), None)
         if kind is not None:
             raise CheckpointError(_another("its own name", own, kind), hint=_HINT)
-    return Told(_of_transformers(config), tuple(unknown))
+    return Told(_of_transformers(config), tuple(unknown), _answers(config))
 
 
 def _another(where: str, name: str, kind: str) -> str:
@@ -207,6 +209,19 @@ def _check_arguments(where: str, words: Mapping[str, Any]) -> None:
         raise CheckpointError(
             f"{where} says that the activation is {activation}, not relu: no network of ours", hint=_HINT
         )
+
+
+# transformers' PretrainedConfig.problem_type: what a model's logits are trained for, if not one class of all.
+_PROBLEMS = {
+    "multi_label_classification": "several labels at once, each with its own sigmoid",
+    "regression": "numbers, and no classes",
+}
+
+
+def _answers(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what transformers' configuration says of answers that are not one class of several."""
+    kind = config.get("problem_type")
+    return (f"{_PROBLEMS[kind]} (problem_type {kind} in {CONFIG})",) if kind in _PROBLEMS else ()
 
 
 def _of_transformers(config: Mapping[str, Any]) -> dict[str, object]:

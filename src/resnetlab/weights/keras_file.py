@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _MOST_UNPACKED, _MOST_RATIO = 2**26, 100
 # In the order in which a layer keeps them.
+_MOST_OF_LAYER = 4
 _LEAVES = {
     1: ("kernel",),
     2: ("kernel", "bias"),
@@ -107,11 +108,24 @@ def _old(file: "h5py.File") -> Iterator[tuple[str, Tensor]]:
     for layer in _texts(root, "layer_names"):
         group = _group(root, layer)
         weights = _texts(group, "weight_names")
+        if len(weights) > _MOST_OF_LAYER and (inner := _inner_names(weights)):
+            yield from ((f"{layer}/{own}", _tensor(_at(group, name))) for own, name in inner.items())
+            continue
         leaves = _LEAVES.get(len(weights))
         if weights and leaves is None:
             raise _no_layer(layer, len(weights))
         for leaf, name in zip(leaves or (), weights, strict=True):
             yield f"{layer}/{leaf}", _tensor(_at(group, name))
+
+
+def _inner_names(weights: list[str]) -> dict[str, str]:
+    """Return the weights of a network within a network by LAYER/LEAF; empty if they are called otherwise."""
+    found = {"/".join(name.partition(":")[0].split("/")[-2:]): name for name in weights}
+    known = {leaf for leaves in _LEAVES.values() for leaf in leaves}
+    is_clear = len(found) == len(weights) and all(
+        "/" in own and own.rpartition("/")[2] in known for own in found
+    )
+    return found if is_clear else {}
 
 
 def _no_layer(layer: str, count: int) -> CheckpointError:
@@ -138,18 +152,24 @@ def _texts(group: "h5py.Group", attribute: str) -> list[str]:
     return [part.decode() if isinstance(part, bytes) else str(part) for part in parts]
 
 
-def _new(file: "h5py.File", names: dict[str, str]) -> Iterator[tuple[str, Tensor]]:
-    """Give the tensors of Keras 3's layout: a group by class and count, its name in an attribute."""
+def _new(file: "h5py.Group", names: dict[str, str], within: str = "") -> Iterator[tuple[str, Tensor]]:
+    """Give the tensors of Keras 3's layout: a group by class and count, its name in an attribute.
+
+    A network within a network is a group with layers of its own: their names follow its own.
+    """
     layers = _group(file, "layers")
     for key in layers:
         group = _group(layers, key)
-        own = group.attrs.get("name")
+        own = group.attrs.get("name", names.get(within + key))
         if "layers" in group:
-            raise _no_layer(str(own) if own is not None else key, len(_group(group, "layers")))
+            outer = str(own) if own is not None else key
+            inner = _new(group, names, f"{within}{key}/")
+            yield from ((f"{outer}/{name}", tensor) for name, tensor in inner)
+            continue
         if "vars" not in group or not len(weights := _group(group, "vars")):
             continue
         own = weights.attrs.get("name", own)
-        layer = str(own) if own is not None else names.get(key, key)
+        layer = str(own) if own is not None else key
         leaves = _LEAVES.get(len(weights))
         if leaves is None:
             raise _no_layer(layer, len(weights))
@@ -157,8 +177,8 @@ def _new(file: "h5py.File", names: dict[str, str]) -> Iterator[tuple[str, Tensor
             yield f"{layer}/{leaf}", _tensor(_at(weights, str(index)))
 
 
-def _names_by_group(config: dict[str, object]) -> dict[str, str]:
-    """Return the layers' names by the names of their groups, which count each class."""
+def _names_by_group(config: dict[str, object], within: str = "") -> dict[str, str]:
+    """Return the layers' names by the paths of their groups, which count each class."""
     inner = config.get("config")
     layers = inner.get("layers", []) if isinstance(inner, dict) else []
     groups: dict[str, str] = {}
@@ -168,12 +188,20 @@ def _names_by_group(config: dict[str, object]) -> dict[str, str]:
         if kind is None:
             continue
         count = counts.get(kind, 0)
-        groups[f"{kind}_{count}" if count else kind] = layer["config"]["name"]
+        group = f"{within}{kind}_{count}" if count else f"{within}{kind}"
+        groups[group] = layer["config"]["name"]
+        groups |= _names_by_group(layer, f"{group}/")
         counts[kind] = count + 1
     return groups
 
 
-_GROUPS = {"Conv2D": "conv2d", "BatchNormalization": "batch_normalization", "Dense": "dense"}
+_GROUPS = {
+    "Conv2D": "conv2d",
+    "BatchNormalization": "batch_normalization",
+    "Dense": "dense",
+    "Functional": "functional",
+    "Sequential": "sequential",
+}
 
 
 def _tensor(dataset: "h5py.Group | h5py.Dataset") -> Tensor:

@@ -41,6 +41,8 @@ class OpenedWeights:
     notes: tuple[str, ...] = ()
     class_names: tuple[str, ...] = ()
     """Of the logits, if they lie beside the file."""
+    otherwise: tuple[str, ...] = ()
+    """What is said of the file's own answers that no network of ours computes."""
 
 
 def open_weights(
@@ -94,7 +96,8 @@ def open_weights(
     ]
     names, named = names_beside(path, naming)
     notes.append(named)
-    return OpenedWeights(path, file, naming, preprocessing, tuple(filter(None, notes)), names)
+    otherwise = (*file.otherwise, *told.otherwise)
+    return OpenedWeights(path, file, naming, preprocessing, tuple(filter(None, notes)), names, otherwise)
 
 
 def set_knobs(naming: Naming, knobs: Mapping[str, object], where: str = "") -> Naming:
@@ -185,6 +188,7 @@ def fit_weights(
     try:
         if head == "strict":
             _refuse_more(naming)
+            _refuse_otherwise(opened.otherwise)
         compared = _compare(naming, spec)
         converted = convert(opened.file.tensors, naming, spec)
         initial = _initial(model, spec)
@@ -210,7 +214,7 @@ def fit_weights(
         derived=ledger.derived,
         reset=ledger.reset,
         unused=ledger.unused,
-        notes=(*opened.file.notes, *compared, *ledger.notes, *opened.notes),
+        notes=(*opened.file.notes, *compared, *ledger.notes, *opened.notes, *_left_out(opened, head)),
         preprocessing=opened.preprocessing,
     )
     return {key: converted.tensors[key] for key in initial}, report
@@ -238,6 +242,28 @@ def _refuse_more(naming: Naming) -> None:
             f"besides the whole network it holds {_few(told)}",
             hint=f"If the network's answers do without: {flags} (in Python ignore=[...]). `finetune` leaves"
             " them out by itself.",
+        )
+
+
+def _left_out(opened: OpenedWeights, head: Head) -> tuple[str, ...]:
+    """Return what to say of a body whose file computes more around it."""
+    if head == "strict" or not opened.otherwise:
+        return ()
+    return (
+        f"the file's network computes otherwise, which the body alone does not: {_few(opened.otherwise)}",
+    )
+
+
+def _refuse_otherwise(otherwise: Sequence[str]) -> None:
+    """Raise if the answers of the file's network are not what ours would be.
+
+    Raises:
+        CheckpointError: If so, saying by what.
+    """
+    if otherwise:
+        raise CheckpointError(
+            f"says of itself that it computes otherwise than a network of ours: {_few(otherwise)}",
+            hint="`finetune --weights FILE` takes its body and begins a new classifier.",
         )
 
 

@@ -82,7 +82,9 @@ def beside(path: Path, given: InputFacts) -> tuple[InputFacts, str]:
     for name, read in (("config.json", _timms), ("preprocessor_config.json", _transformers)):
         with contextlib.suppress(*_DAMAGE):
             facts = json.loads((folder / name).read_text(encoding="utf-8"))
-            return read(facts, given), f"the preprocessing is that of {name} beside the file"
+            found, other = read(facts, given)
+            remark = f"the preprocessing is that of {name} beside the file"
+            return found, f"{remark}; not the same is: {', '.join(other)}" if other else remark
     return given, ""
 
 
@@ -103,43 +105,72 @@ def _ours(facts: Mapping[str, Any], given: InputFacts) -> InputFacts:
     )
 
 
-def _timms(config: Mapping[str, Any], given: InputFacts) -> InputFacts:
-    facts = config["pretrained_cfg"]
-    crop = int(facts["input_size"][-1])
-    return replace(
+def _timms(config: Mapping[str, Any], given: InputFacts) -> tuple[InputFacts, list[str]]:
+    """Read timm's configuration, and what of it is done otherwise here.
+
+    Before 2022 it was written without `pretrained_cfg` around it; what it leaves out is as given.
+
+    Raises:
+        KeyError: If it says nothing of images.
+    """
+    inner = config.get("pretrained_cfg")
+    facts = inner if isinstance(inner, dict) else config
+    if not {"input_size", "mean", "std"} & set(facts):
+        raise KeyError("input_size")
+    height, width = facts.get("input_size", (3, given.crop or 224, given.crop or 224))[-2:]
+    crop = int(min(height, width))
+    mode = facts.get("crop_mode") or "center"
+    ways = {
+        "squash": "there images are squeezed to a square",
+        "border": "there a border is put around images",
+    }
+    other = [ways.get(mode, f"crop_mode {mode}")] if mode != "center" else []
+    if height != width:
+        other.append(f"there images are {height} high and {width} wide, here a square of {crop}")
+    found = replace(
         given,
         normalise="channel",
         pixel_range=1,
         is_told=True,
-        mean=tuple(float(x) for x in facts["mean"]),
-        std=tuple(float(x) for x in facts["std"]),
+        mean=tuple(float(x) for x in facts.get("mean") or TORCHVISION.mean),
+        std=tuple(float(x) for x in facts.get("std") or TORCHVISION.std),
         crop=crop,
-        resize=int(crop / float(facts.get("crop_pct", 0.875))),  # timm cuts the fraction off
-        interpolation=str(facts.get("interpolation", given.interpolation)),
+        resize=int(crop / float(facts.get("crop_pct") or 0.875)),  # timm cuts the fraction off
+        interpolation=str(facts.get("interpolation") or given.interpolation),
     )
+    return found, other
 
 
 _RESAMPLES = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}  # Pillow's numbers
 
 
-def _transformers(facts: Mapping[str, Any], given: InputFacts) -> InputFacts:
-    """Read an image processor's configuration.
+def _transformers(facts: Mapping[str, Any], given: InputFacts) -> tuple[InputFacts, list[str]]:
+    """Read an image processor's configuration, and what of it is done otherwise here.
 
     Source: transformers, models/convnext/image_processing_convnext.py, which ResNets use: below 384
     px the shorter side is brought to size / crop_pct, the fraction cut off, and the square cut out.
     """
     size = facts["size"]
-    side = int(size if isinstance(size, int) else size.get("shortest_edge") or size["height"])
-    crop = side
-    if "crop_size" in facts:
+    sides = (size, size) if isinstance(size, int) else (*map(int, size.values()),)
+    side = min(sides)
+    crop, other = side, []
+    kind = str(facts.get("image_processor_type", facts.get("feature_extractor_type", "")))
+    is_convnext = kind.startswith("ConvNext") or "crop_pct" in facts
+    if "crop_size" in facts and facts.get("do_center_crop", True):
         cut = facts["crop_size"]
         crop = int(cut if isinstance(cut, int) else cut["height"])
-    elif "crop_pct" in facts and side < 384:
-        side = int(side / float(facts["crop_pct"] or 1))
+    elif is_convnext and side < 384:
+        side = int(side / float(facts.get("crop_pct") or 224 / 256))
+    elif is_convnext or not isinstance(size, dict) or "shortest_edge" not in size:
+        other.append(f"there images are squeezed to {' x '.join(map(str, sides))}")
+    else:
+        other.append("there nothing is cut out")
+    if not facts.get("do_resize", True):
+        other = ["there images are not resized"]
     factor = float(facts.get("rescale_factor", 1 / 255)) if facts.get("do_rescale", True) else 1.0
     scale = 1.0 if abs(255 * factor - 1) < 1e-6 else 1 / (255 * factor)
     is_normal = facts.get("do_normalize", True)
-    return replace(
+    found = replace(
         given,
         normalise="channel",
         pixel_range=1,
@@ -150,3 +181,4 @@ def _transformers(facts: Mapping[str, Any], given: InputFacts) -> InputFacts:
         resize=side,
         interpolation=_RESAMPLES.get(facts.get("resample", 3), "bicubic"),
     )
+    return found, other

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from resnetlab.errors import CheckpointError, UsageError
 from resnetlab.weights.bundle import is_first_format, read_bundle
+from resnetlab.weights.keras_config import computes_otherwise
 from resnetlab.weights.keras_file import read_keras
 from resnetlab.weights.pickled import read_pickled
 
@@ -37,6 +38,8 @@ class WeightFile:
     """What a checkpoint says of its network beside its tensors: arch, ..."""
     knobs: Mapping[str, object] = field(default_factory=dict)
     """What a whole module says of its network, and names and shapes do not."""
+    otherwise: tuple[str, ...] = ()
+    """What it says of itself that no network of ours computes, in words."""
 
 
 def read_tensors(path: Path | str) -> dict[str, Tensor]:
@@ -77,7 +80,7 @@ def read_weight_file(path: Path, prefix: str = "") -> WeightFile:
     if start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= path.stat().st_size - 8:
         return WeightFile(_read_safetensors(path), "safetensors")
     if start.startswith(b"\x89HDF") or _is_keras(path, start):
-        return WeightFile(read_keras(path), "Keras file")
+        return WeightFile(read_keras(path), "Keras file", otherwise=computes_otherwise(path))
     if start.startswith(b"PK"):
         kind, names = _of_archive(path)
         if kind == "npz":
