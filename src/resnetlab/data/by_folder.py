@@ -1,10 +1,12 @@
-"""Splits and classes of images in an archive, by the folders in their paths."""
+"""Splits and classes of images in an archive, by the folders in their paths, as of those in a folder."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from resnetlab.data.labelling import first_of
-from resnetlab.data.parts import part_in
+from resnetlab.data.layout import Layout, Tree, UnsortedError, find_layout, join
+from resnetlab.data.parts import parts_of
+from resnetlab.data.unsorted import classes_in_names
 from resnetlab.errors import DataError
 
 _EXPECTED = "Expected SPLIT/CLASS/IMAGE or CLASS/IMAGE in the archive, or a label beside each image."
@@ -22,46 +24,95 @@ class ByFolder(NamedTuple):
     notes: list[str]
 
 
-def by_folder(places: Sequence[str], where: str) -> ByFolder:
-    """Return the split and the class of each image, as SPLIT/CLASS/... or CLASS/... says.
+class _Listed(Tree):
+    """The folders that a list of images' paths speaks of."""
 
-    Folders that hold everything are passed over, images of a test split without class folders are left
-    out.
+    def __init__(self, places: Sequence[str]) -> None:
+        super().__init__("")
+        self._with_pictures = {place.rpartition("/")[0] for place in places}
+        inside: dict[str, set[str]] = {"": set()}
+        for folder in self._with_pictures:
+            above = ""
+            for name in folder.split("/") if folder else ():
+                inside.setdefault(above, set()).add(name)
+                above = join(above, name)
+                inside.setdefault(above, set())
+        self._inside: Mapping[str, tuple[str, ...]] = {
+            folder: (*sorted(names),) for folder, names in inside.items()
+        }
+
+    def folders(self, folder: str) -> tuple[str, ...]:
+        """Return the names of the folders in a folder, sorted."""
+        return self._inside[folder]
+
+    def has_pictures(self, folder: str) -> bool:
+        """Return whether images lie in the folder itself."""
+        return folder in self._with_pictures
+
+    def has_any(self, folder: str) -> bool:
+        """Return whether images lie in the folder or below it, as in all that there are."""
+        return folder in self._inside
+
+
+def by_folder(places: Sequence[str], where: str, *, for_scoring: bool = False) -> ByFolder:
+    """Return the split and the class of each image; the rules are those of an image folder.
 
     Args:
-        places: Paths with "/" between the folders.
+        places: Paths with "/" between the folders, at least one.
         where: The archive, for errors.
+        for_scoring: Whether it is to be scored: then a test split without class folders is an error, too.
 
     Raises:
-        DataError: If an image lies in no class folder, or some of the top folders are splits and others
-            are not.
+        DataError: If folders can be splits or classes, or a split is not sorted into classes.
     """
-    folders = [place.removeprefix("./").split("/")[:-1] for place in places]
-    while all(len(path) > 1 for path in folders) and len({path[0] for path in folders}) == 1:
-        folders = [path[1:] for path in folders]
-    tops = sorted({path[0] for path in folders if path})
-    parts = {top: part for top in tops if (part := part_in(top))}
-    if len(set(parts.values())) < 2:
-        parts = {}
-    if parts and len(parts) < len(tops):
-        others = first_of([top for top in tops if top not in parts])
-        raise DataError(
-            f"{where}: {others} beside {first_of([*parts])}: splits or classes?",
-            hint="Unpack it, and keep either splits or classes at the top.",
-        )
-    depth = 1 if parts else 0
-    loose = [index for index, path in enumerate(folders) if len(path) <= depth]
-    unsorted = {parts.get(folders[index][0]) if folders[index] else None for index in loose}
-    if loose and (unsorted != {"test"} or len(loose) == len(places)):
-        shown = first_of([places[index] for index in loose])
-        raise DataError(f"{where}: images without a label: {shown}", hint=_EXPECTED)
-    note = (
-        f"test images in no class folder, left out: {len(loose):,} (e.g. {places[loose[0]]})" if loose else ""
-    )
-    left_out = frozenset(loose)
-    some_class = next(path[depth] for path in folders if len(path) > depth)
-    return ByFolder(
-        ["" if n in left_out else parts.get(path[0], "train") for n, path in enumerate(folders)],
-        [some_class if n in left_out else path[depth] for n, path in enumerate(folders)],
-        [note] if note else [],
-    )
+    paths = [_plain(place) for place in places]
+    try:
+        layout = find_layout(where, _Listed(paths))
+    except UnsortedError as error:
+        raise DataError(f"{where}: {error.problem}, e.g. {paths[0]}", hint=_hint(paths)) from error
+    except DataError as error:
+        raise DataError(error.args[0], hint=f"Unpack it. {error.hint or ''}".strip()) from error
+    for part, folder in layout.unsorted.items():
+        if part != "test" or for_scoring:
+            raise DataError(f"{where}: the pictures in {folder}/ lie in no class folders", hint=_hint(paths))
+    parts, labels = _parts(paths, layout), _labels(paths, layout)
+    notes = [*layout.notes]
+    if left := [place for place, part in zip(paths, parts, strict=True) if not part]:
+        notes.append(f"images in no class folder of a split, left out: {len(left):,} (e.g. {left[0]})")
+    return ByFolder(parts, labels, notes)
+
+
+def _plain(place: str) -> str:
+    return "/".join(name for name in place.split("/") if name not in ("", "."))
+
+
+def _below(path: str, folder: str) -> list[str]:
+    """Return the folders of a path below a folder that it lies in; none if it does not."""
+    if folder and not path.startswith(f"{folder}/"):
+        return []
+    return path[len(folder) :].strip("/").split("/")[:-1]
+
+
+def _parts(paths: Sequence[str], layout: Layout) -> list[str]:
+    if layout.within_classes:
+        inner = [_below(path, layout.splits["train"])[1] for path in paths]
+        said = parts_of("", set(inner))
+        return [said[name] for name in inner]
+    return [
+        next((part for part, folder in layout.splits.items() if _below(path, folder)), "") for path in paths
+    ]
+
+
+def _labels(paths: Sequence[str], layout: Layout) -> list[str]:
+    found = [
+        next((below[0] for folder in layout.splits.values() if (below := _below(path, folder))), "")
+        for path in paths
+    ]
+    some = next(filter(None, found))
+    return [label or some for label in found]
+
+
+def _hint(paths: Sequence[str]) -> str:
+    classes = classes_in_names([path.rpartition("/")[2] for path in paths])
+    said = f"Their names seem to say the class ({first_of(classes)}). " if classes else ""
+    return f"{said}{_EXPECTED} If a table in it says the classes, unpack it: --data TABLE.csv."

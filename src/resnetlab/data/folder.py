@@ -11,7 +11,7 @@ import numpy as np
 from resnetlab.data.encoded import EncodedSource, FileReader, Names
 from resnetlab.data.kinds import HEIF_HINT, IMAGE_SUFFIXES, has_image_suffix, kind_of_file, reads_heif
 from resnetlab.data.labelling import class_name_problems, first_of, refuse
-from resnetlab.data.layout import Layout, UnsortedError, are_splits, find_layout, join
+from resnetlab.data.layout import Layout, Tree, UnsortedError, are_splits, find_layout, join
 from resnetlab.data.leftovers import holds_runs, is_hidden
 from resnetlab.data.parts import divide_by_part, parts_of, source_from_parts
 from resnetlab.data.unsorted import read_list, refuse_unsorted
@@ -81,7 +81,7 @@ def open_folder(path: Path, *, for_scoring: bool = False) -> EncodedSource:
     path = Path(path)
     seen = _Seen()
     try:
-        layout = find_layout(str(path), str(path))
+        layout = find_layout(str(path), Tree(str(path)))
         found = _found(path, layout, seen, for_scoring=for_scoring)
     except UnsortedError as error:
         refuse_unsorted(str(path), str(path), error.folders, error.problem)

@@ -105,7 +105,7 @@ def join(folder: str, name: str) -> str:
     return f"{folder}/{name}" if folder else name
 
 
-def find_layout(where: str, root: str) -> Layout:
+def find_layout(where: str, tree: Tree) -> Layout:
     """Return how the pictures in a folder are laid out.
 
     Folders that are called what splits are called, and hold the same class folders, are splits. Any
@@ -113,13 +113,13 @@ def find_layout(where: str, root: str) -> Layout:
 
     Args:
         where: The folder, as the user wrote it, for errors.
-        root: Its path.
+        tree: What is below it.
 
     Raises:
         DataError: If both readings are possible, or the pictures are in no class folders.
         OSError: If a folder cannot be read.
     """
-    tree, folder = Tree(root), ""
+    folder = ""
     found = _splits_in(where, tree, folder)
     for _ in range(_DEEPEST):
         inner = None if found else _only_folder(tree, folder)
@@ -191,12 +191,12 @@ def _splits_in(where: str, tree: Tree, folder: str) -> Layout | None:
     tops = tree.classes(folder)
     candidates = _candidates(tree, folder)
     if not candidates:
-        return _within_classes(tree, folder, tops)
+        return _within_classes(where, tree, folder, tops)
     trains = [each for each in candidates if each.part == "train" and each.classes]
     if not trains:
         return _without_a_sorted_train(where, tree, folder, candidates)
     train = min(trains, key=lambda each: len(each.rest))
-    family = [each for each in candidates if each.goes_with(train)]
+    family = _without_further([each for each in candidates if each.goes_with(train)], train)
     sharing = [each for each in candidates if each not in family and set(each.classes) & set(train.classes)]
     if sharing:
         _refuse_both_readings(where, [train.name, *(each.name for each in sharing)], train.classes)
@@ -206,6 +206,15 @@ def _splits_in(where: str, tree: Tree, folder: str) -> Layout | None:
     if len(family) == 1 and (train.rest or are_splits(train.classes)):
         return None  # a class, or a folder around the splits
     return _layout_of(where, tree, folder, family, train, others)
+
+
+def _without_further(family: Sequence[_Candidate], train: _Candidate) -> list[_Candidate]:
+    """Return the family without folders of pictures for a split that another, sorted one is called plainly.
+
+    As test-multiple_fruits beside Test. Where both have class folders, either could be meant.
+    """
+    plain = {each.part for each in family if each.classes and each.rest == train.rest}
+    return [each for each in family if each.classes or each.rest == train.rest or each.part not in plain]
 
 
 def _layout_of(
@@ -248,16 +257,25 @@ def _is_sorted_like(each: _Candidate, train: _Candidate | None) -> bool:
     return len(each.classes) > 1 or bool(set(each.classes) & set(train.classes if train else each.classes))
 
 
-def _within_classes(tree: Tree, folder: str, tops: Sequence[str]) -> Layout | None:
+def _within_classes(where: str, tree: Tree, folder: str, tops: Sequence[str]) -> Layout | None:
     """Return the layout if every class folder holds the splits, as cat/train and cat/test."""
     if len(tops) < 2:
         return None
+    alike = []
     for name in tops:
         inside = tree.classes(join(folder, name))
         said = [split_name(each) for each in inside]
         parts = {each.part for each in said if each and not each.rest}
         if None in said or "train" not in parts or len(parts) < 2 or tree.has_pictures(join(folder, name)):
             return None
+        alike.append(set(tree.classes(join(join(folder, name), inside[-1]))))
+    if len(shared := set.intersection(*alike)) > 1:
+        each = first_of([f"{name}/" for name in tops])
+        raise DataError(
+            f"{where}: {each} each hold the same splits of the same folders ({first_of(sorted(shared))}): "
+            "they seem to be kinds of pictures, not classes",
+            hint=f"Give one of them: --data {join(where, join(folder, tops[0]))}.",
+        )
     note = "the splits lie within the class folders"
     return Layout({"train": folder}, notes=[note], within_classes=True)
 

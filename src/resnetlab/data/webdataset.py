@@ -100,7 +100,7 @@ def open_webdataset(
     reader = WebDatasetReader(join(root, shards, indices, files))
     notes = _notes(shards, indices)
     refuse(str(path), [] if len(reader) else ["; ".join(["the shards have no images", *notes])])
-    written, parts, more = _labels_and_parts(path, reader, shards, indices, choices)
+    written, parts, more = _labels_and_parts(path, reader, shards, indices, choices, for_scoring)
     class_names, labels = number_classes(written)
     if choices.class_names:
         class_names, labels, said = name_classes(class_names, labels, Path(choices.class_names))
@@ -134,6 +134,7 @@ def _labels_and_parts(
     shards: Sequence[str],
     indices: Sequence[ShardIndex],
     choices: Choices,
+    for_scoring: bool,
 ) -> tuple[list[str], list[str], list[str]]:
     """Return the label and the split of each image, and what to note.
 
@@ -145,8 +146,8 @@ def _labels_and_parts(
     written = [index.labels[code] for index in indices for code in index.label_codes]
     if not any(written):
         places = [reader.path_within(index) for index in range(len(reader))]
-        found = by_folder(places, str(path))
-        has_own = len(set(found.parts) - {""}) > 1
+        found = by_folder(places, str(path), for_scoring=for_scoring)
+        has_own = set(found.parts) - {""} != {"train"}
         chosen = [own if has_own or not own else part for own, part in zip(found.parts, parts, strict=True)]
         return found.labels, chosen, ["the classes are the folders in the shards", *found.notes]
     if without := [reader.place(index) for index, label in enumerate(written) if not label]:

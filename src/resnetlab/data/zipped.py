@@ -92,11 +92,12 @@ def open_zip(path: Path, *, for_scoring: bool = False) -> EncodedSource:
         raise DataError(f"{path}: holds no images, but {found}", hint=_UNPACK)
     refuse(str(path), _problems(members), hint=_UNPACK)
     members.sort(key=lambda member: member.filename)
-    found_by = by_folder([member.filename.replace("\\", "/") for member in members], str(path))
+    places = [member.filename.replace("\\", "/") for member in members]
+    found_by = by_folder(places, str(path), for_scoring=for_scoring)
     class_names, labels = number_classes(found_by.labels)
     reader = ZipReader(
         path=os.path.abspath(path),
-        names=Names.of(member.filename.replace("\\", "/") for member in members),
+        names=Names.of(places),
         offsets=np.array([member.header_offset for member in members], np.int64),
         packed=np.array([member.compress_size for member in members], np.int64),
         lengths=np.array([member.file_size for member in members], np.int64),
