@@ -102,3 +102,12 @@ def test_pictures_without_a_label_are_not_scored_in_silence(tmp_path):
     for read, path in ((open_folder, root), *archived(root)):
         with pytest.raises(DataError, match="test/ lie in no class folders"):
             read(path, for_scoring=True)
+
+
+@pytest.mark.parametrize("name", ["README.roboflow.txt", "classes.json", "train/labels.txt"])
+def test_a_text_that_lies_beside_no_image_is_no_label(tmp_path, name):
+    root = lay_out(tmp_path / "photos", splits(train=3, test=2))
+    (root / name).write_text('["a", "b"]')
+
+    for read, path in archived(root):
+        assert what(read(path)) == what(open_folder(root))

@@ -1,5 +1,7 @@
 """Which folders are splits and which are classes, as people lay them out."""
 
+from pathlib import Path
+
 import pytest
 
 from resnetlab.data.folder import open_folder
@@ -252,3 +254,56 @@ def test_runs_and_studies_among_the_classes_are_no_classes(tmp_path):
 
     assert (source.class_names, counts(source)) == (("cat", "dog"), {"train": 8, "test": 2})
     assert source.notes[0] == "runs of resnetlab, not read: dog/run, runs, study"
+
+
+@pytest.mark.parametrize("paper", ["annotations/list.txt", "meta/a/b.json", "labels/train/1.xml"])
+def test_a_folder_of_lists_beside_the_classes_is_no_class(tmp_path, paper):
+    root = write_folder(tmp_path / "photos", {"": {"cat": 5, "dog": 5}})
+    (root / paper).parent.mkdir(parents=True)
+    (root / paper).write_text("cat 1")
+
+    source = open_folder(root)
+
+    assert source.class_names == ("cat", "dog")
+    assert f"lists and documents only, and no class: {paper.split('/')[0]}/" in source.notes
+
+
+@pytest.mark.parametrize("other", ["dog/1.dcm", "dog/1.npy"])
+def test_a_class_of_files_that_may_be_pictures_is_still_asked_for(tmp_path, other):
+    root = write_folder(tmp_path / "photos", {"": {"cat": 5, "owl": 5}})
+    (root / other).parent.mkdir()
+    (root / other).write_bytes(b"x")
+
+    with pytest.raises(DataError, match="class folders without an image in train: dog"):
+        open_folder(root)
+
+
+@pytest.mark.parametrize(
+    ("pictures", "table"),
+    [
+        ("", "labels.csv"),
+        ("images/", "train.csv"),
+        ("train/", "train/_classes.csv"),
+        ("", "my labels.csv"),
+    ],
+)
+def test_a_table_beside_loose_pictures_is_named_with_what_to_type(tmp_path, monkeypatch, pictures, table):
+    monkeypatch.chdir(tmp_path)
+    for index in range(20):
+        flat(tmp_path / "leaves", pictures, [f"{index}.jpg"])
+    for name, rows in ((table, 20), ("sample.csv", 3)):
+        file = tmp_path / "leaves" / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("image,label\n" + "".join(f"{i}.jpg,{'ab'[i % 2]}\n" for i in range(rows)))
+
+    with pytest.raises(DataError, match=f"or give a table: --data '?leaves/{table}'?( |[.])"):
+        open_folder(Path("leaves"))
+
+
+def test_loose_pictures_in_the_only_folder_are_not_one_class(tmp_path):
+    flat(tmp_path, "images", ["Bombay_1.jpg", "Bombay_2.jpg", "pug_1.jpg", "pug_2.jpg"])
+
+    with pytest.raises(
+        DataError, match=r"images/ lie in no class folders\nTheir names seem to say the class"
+    ):
+        open_folder(tmp_path)

@@ -53,6 +53,10 @@ class _Listed(Tree):
         """Return whether images lie in the folder or below it, as in all that there are."""
         return folder in self._inside
 
+    def is_of_papers(self, folder: str) -> bool:
+        """Return whether there is nothing but lists and documents: of images, never."""
+        return False
+
 
 def by_folder(places: Sequence[str], where: str, *, for_scoring: bool = False) -> ByFolder:
     """Return the split and the class of each image; the rules are those of an image folder.

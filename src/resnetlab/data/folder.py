@@ -12,7 +12,7 @@ from resnetlab.data.encoded import EncodedSource, FileReader, Names
 from resnetlab.data.kinds import HEIF_HINT, IMAGE_SUFFIXES, has_image_suffix, kind_of_file, reads_heif
 from resnetlab.data.labelling import class_name_problems, first_of, refuse
 from resnetlab.data.layout import Layout, Tree, UnsortedError, are_splits, find_layout, join
-from resnetlab.data.leftovers import holds_runs, is_hidden
+from resnetlab.data.leftovers import holds_papers, holds_runs, is_hidden
 from resnetlab.data.parts import divide_by_part, parts_of, source_from_parts
 from resnetlab.data.unsorted import read_list, refuse_unsorted
 from resnetlab.errors import DataError, nearest
@@ -34,6 +34,7 @@ class _Seen:
     unread: Counter[str] = field(default_factory=Counter)
     strays: list[str] = field(default_factory=list)
     passed_over: list[str] = field(default_factory=list)
+    papers: list[str] = field(default_factory=list)
     runs: list[str] = field(default_factory=list)
     loops: list[str] = field(default_factory=list)
     repeated: list[str] = field(default_factory=list)
@@ -49,6 +50,7 @@ class _Seen:
         told = (
             ("not in a class folder of a split, not read", self.strays),
             ("left by the system or a program, with pictures in it, not read", self.passed_over),
+            ("lists and documents only, and no class", self.papers),
             ("runs of resnetlab, not read", self.runs),
             ("links to a folder that they lie in, not followed", self.loops),
             ("links to a folder that the class has, not followed", self.repeated),
@@ -155,7 +157,11 @@ def _classes(root: Path, folder: str, seen: _Seen) -> Classes:
     above = frozenset({os.path.realpath(root), os.path.realpath(root / folder)})
     for entry, place in _visible(root / folder, folder, seen):
         if entry.is_dir():
-            classes[entry.name] = sorted(_images(entry, place, above, seen, set()))
+            images = sorted(_images(entry, place, above, seen, set()))
+            if images or not holds_papers(entry.path):
+                classes[entry.name] = images
+            else:
+                seen.papers.append(f"{place}/")
         elif has_image_suffix(entry.name):
             seen.strays.append(place)
     return classes

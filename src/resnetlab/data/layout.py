@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from resnetlab.data.kinds import has_image_suffix, kind_of_file
 from resnetlab.data.labelling import first_of
-from resnetlab.data.leftovers import holds_runs, is_hidden
+from resnetlab.data.leftovers import holds_papers, holds_runs, is_hidden
 from resnetlab.data.parts import parts_of, refuse_two_of_a_part, split_name
 from resnetlab.errors import DataError
 
@@ -72,6 +72,10 @@ class Tree:
                     return True
                 ahead += [join(each, name) for name in self.folders(each)]
         return False
+
+    def is_of_papers(self, folder: str) -> bool:
+        """Return whether lists and documents lie in and below the folder, and nothing else."""
+        return holds_papers(self._path(folder))
 
     def classes(self, folder: str) -> tuple[str, ...]:
         """Return the names of the folders in a folder that have pictures in them or below."""
@@ -140,7 +144,11 @@ def _only_folder(tree: Tree, folder: str) -> str | None:
     if len(inside) != 1:
         return None
     inner = join(folder, inside[0])
-    others = len(tree.folders(folder)) - 1
+    others = [
+        name
+        for name in tree.folders(folder)
+        if name != inside[0] and not tree.is_of_papers(join(folder, name))
+    ]
     is_wrapper = bool(tree.classes(inner)) and not tree.has_pictures(inner)
     if others and not any(split_name(name) for name in tree.classes(tree.unwrapped(inner))):
         return None
@@ -345,6 +353,12 @@ def _classes_in(where: str, tree: Tree, folder: str) -> Layout:
     inside = [join(folder, name) for name in tree.classes(folder)]
     if not inside and tree.has_pictures(folder):
         raise UnsortedError(where, "its pictures lie in no class folders", [folder])
+    if (
+        len(inside) == 1
+        and not tree.classes(inside[0])
+        and tree.classes(folder)[0].casefold() in _ANY_PICTURES
+    ):
+        raise UnsortedError(where, f"the pictures in {inside[0]}/ lie in no class folders", inside)
     alike = [set(tree.classes(each)) for each in inside]
     notes = []
     if len(inside) > 1 and len(set.intersection(*alike)) > 1:

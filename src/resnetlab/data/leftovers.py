@@ -23,6 +23,11 @@ _NAMES = frozenset(
     }
 )  # fmt: skip
 _PATTERNS = re.compile(r"\..*|found\.\d{3}|@gmt-\d.*|@syno.*|~\$.*", re.DOTALL)
+_PAPERS = frozenset({
+    ".txt", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".yaml", ".yml", ".md", ".rst", ".pdf", ".doc",
+    ".docx", ".xlsx", ".html", ".py", ".ipynb", ".log", ".mat",
+})  # fmt: skip
+"""Suffixes of lists, annotations and documents."""
 _OF_A_RUN, _OF_A_STUDY = ("recipe.json", "spec.json"), "study.json"
 
 
@@ -54,6 +59,17 @@ def holds_runs(folder: str | Path) -> bool:
                 return False
             found = found or entry.is_dir()
     return found
+
+
+def holds_papers(folder: str | Path) -> bool:
+    """Return whether lists, annotations and documents lie in and below a folder, and nothing else."""
+    suffixes = {
+        os.path.splitext(name)[1].lower()
+        for _, _, names in os.walk(folder)
+        for name in names
+        if not is_hidden(name)
+    }
+    return bool(suffixes) and suffixes <= _PAPERS
 
 
 def _is_run(folder: str | Path) -> bool:

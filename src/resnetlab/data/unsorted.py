@@ -1,8 +1,10 @@
 """Pictures of a split that lie in no class folders: a list beside them may say their classes."""
 
+import contextlib
 import csv
 import os
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NoReturn
@@ -12,6 +14,7 @@ from resnetlab.data.kinds import has_image_suffix
 from resnetlab.data.labelling import first_of
 from resnetlab.data.leftovers import is_hidden
 from resnetlab.data.parts import part_in
+from resnetlab.data.table import open_csv
 from resnetlab.errors import DataError
 
 _LISTS = (".txt", ".csv", ".tsv")
@@ -111,11 +114,26 @@ def refuse_unsorted(
         hint += f", put a list of NAME CLASS in {within} (as Tiny-ImageNet's val_annotations.txt)"
         if any(name.startswith("ILSVRC2012_val_") for name in names):
             hint += ", or the devkit's ILSVRC2012_validation_ground_truth.txt and meta.mat beside"
-    hint += ", or give a CSV of path,label (docs/data.md)."
+    tables = [] if is_listable else _tables(root, where)
+    hint += f", or give a table: --data {' or --data '.join(tables)}." if tables else (
+        ", or give a CSV of path,label (docs/data.md)."
+    )  # fmt: skip
     if classes := classes_in_names(names):
         example = next(name for name in names if name.startswith(classes[0]))
         hint = f"Their names seem to say the class ({first_of(classes)}), e.g. {example}. {hint}"
     raise DataError(f"{where}: {text}", hint=hint)
+
+
+def _tables(root: str, where: str) -> list[str]:
+    """Return the tables in the folder, or one deeper, that say of pictures there which class they have."""
+    found = []
+    for path in sorted([*Path(root).glob("*"), *Path(root).glob("*/*")]):
+        is_table = path.suffix.lower() in (".csv", ".tsv", ".jsonl", ".txt") and path.is_file()
+        if is_table and not is_hidden(path.name) and path.stat().st_size <= _MOST_BYTES:
+            with contextlib.suppress(DataError):
+                source = open_csv(path)
+                found.append((-len(source.train), shlex.quote(os.path.join(where, path.relative_to(root)))))
+    return [place for _, place in sorted(found)[:3]]
 
 
 def classes_in_names(names: Sequence[str]) -> list[str]:

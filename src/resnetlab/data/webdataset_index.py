@@ -172,9 +172,15 @@ def _label_column(shard: _Shard, asked: str) -> _LabelColumn | None:
         if is_json:
             return _LabelColumn(((suffix + ".json").removeprefix(".").casefold(),), (*path.split("."),))
         return _LabelColumn(("json",), (*asked.split("."),))
-    if any(shard.texts[suffix] for suffix in _OWN_KINDS):
+    samples = {*shard.images, *map(_first_dot, shard.images)}
+    beside = {
+        suffix
+        for suffix, texts in shard.texts.items()
+        if any(key in samples or _first_dot(key) in samples for key in texts)
+    }
+    if not beside.isdisjoint(_OWN_KINDS):
         return _LabelColumn(_OWN_KINDS)
-    others = [suffix for suffix in _OTHER_KINDS if shard.texts[suffix]]
+    others = [suffix for suffix in _OTHER_KINDS if suffix in beside]
     if len(others) > 1:
         raise DataError(
             f"{shard.where}: the label can be in {' or '.join(f'.{suffix}' for suffix in others)}",
