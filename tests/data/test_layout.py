@@ -307,3 +307,40 @@ def test_loose_pictures_in_the_only_folder_are_not_one_class(tmp_path):
         DataError, match=r"images/ lie in no class folders\nTheir names seem to say the class"
     ):
         open_folder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("fold0", "fold1", "fold2"), "parts of one data set"),
+        (("batch_1", "batch_2"), "parts of one data set"),
+        (
+            ("color", "grayscale", "segmented"),
+            "kinds of the same pictures, not classes\nGive one of them: --data",
+        ),
+        (("images", "masks"), "kinds of the same pictures"),
+    ],
+)
+def test_parts_and_kinds_of_one_collection_are_no_classes(tmp_path, names, message):
+    root = write_folder(tmp_path, dict.fromkeys(names, FIVE))
+
+    with pytest.raises(DataError, match=message):
+        open_folder(root)
+
+
+def test_classes_that_hold_the_same_folders_are_classes_and_it_is_said(tmp_path):
+    source = open_folder(
+        write_folder(tmp_path, {"cat": {"day": 5, "night": 5}, "dog": {"day": 5, "night": 5}})
+    )
+
+    assert source.class_names == ("cat", "dog")
+    assert "hold the same folders" in source.notes[0]
+
+
+def test_classes_that_are_spelt_alike_are_said(tmp_path):
+    source = open_folder(write_folder(tmp_path, {"": {"Sea-lion": 5, "sea lion": 5, "dog": 5}}))
+
+    assert (
+        "classes whose names are spelt alike, read as different ones: 'Sea-lion' and 'sea lion'"
+        in source.notes
+    )

@@ -133,3 +133,10 @@ def test_a_broken_list_of_classes_beside_shards_is_refused(tmp_path):
 
     with pytest.raises(DataError, match=r"classes\.json: lacks class 1"):
         open_source(str(tmp_path))
+
+
+def test_one_picture_is_no_data_set(tmp_path):
+    (tmp_path / "cat.jpg").write_bytes(picture(1))
+
+    with pytest.raises(DataError, match=r"one picture is no data set\nGive the folder"):
+        open_source(str(tmp_path / "cat.jpg"))

@@ -586,3 +586,17 @@ def test_classes_are_the_networks_by_name_or_number(
             match_classes("data", theirs, np.array(labels), ours)
     else:
         assert match_classes("data", theirs, np.array(labels), ours).logits.tolist() == expected
+
+
+def test_numbers_in_the_order_of_text_are_not_given_to_a_nameless_network_by_chance() -> None:
+    theirs = [str(number) for number in sorted(range(12), key=str)]
+    ours = [f"class {number}" for number in range(12)]
+    labels = np.arange(12)
+
+    with pytest.raises(DataError, match="10 can be its class 10, or its class 2"):
+        match_classes("data", theirs, labels, ours)
+
+    assert match_classes("data", theirs, labels, ours, by_order=True).logits.tolist() == [*range(12)]
+    by_number = match_classes("data", theirs, labels, [str(number) for number in range(12)])
+    assert by_number.logits.tolist() == [int(name) for name in theirs]
+    assert match_classes("data", [*map(str, range(12))], labels, ours).logits.tolist() == [*range(12)]

@@ -1,5 +1,6 @@
 """What every labelled collection is checked for, however its images are kept."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -144,8 +145,10 @@ def name_classes(
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise DataError(
-            f"{path}: cannot be read: {error}", hint="A text file with one class a line."
+            f"{path}: cannot be read: {reason}",
+            hint="It names the classes, one a line; --data-set class_names=FILE says where it lies.",
         ) from error
     names = [line.strip() for line in lines if line.strip()]
     found, indices = in_order_of(names, class_names, labels, str(path))
@@ -183,3 +186,12 @@ def numbering_notes(class_names: Sequence[str]) -> list[str]:
         return []
     index, name = next((index, name) for index, name in enumerate(class_names) if name != str(index))
     return [f"labels are {class_names[0]} to {class_names[-1]}: class {index} is the one called {name}"]
+
+
+def spelling_notes(class_names: Sequence[str]) -> list[str]:
+    """Return what to say of classes whose names differ in nothing but capitals and blanks, as Cat and cat."""
+    alike: dict[str, list[str]] = {}
+    for name in class_names:
+        alike.setdefault("".join(re.split(r"[\s_-]+", name)).casefold(), []).append(name)
+    pairs = [" and ".join(map(repr, names)) for names in alike.values() if len(names) > 1]
+    return [f"classes whose names are spelt alike, read as different ones: {first_of(pairs)}"] * bool(pairs)

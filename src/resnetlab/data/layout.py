@@ -1,6 +1,7 @@
 """Which folders are splits and which are classes: found by names and by what lies in them, or refused."""
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -16,6 +17,16 @@ _ANY_PICTURES = frozenset({
     "data", "all",
 })  # fmt: skip
 """Names of folders that hold pictures and are no class."""
+_PIECES = frozenset({
+    "fold", "folds", "kfold", "cv", "batch", "part", "subset", "chunk", "shard", "split", "session", "group",
+})  # fmt: skip
+"""What parts of one collection are called, beside a number."""
+
+_KINDS = _ANY_PICTURES | {
+    "color", "colour", "rgb", "grayscale", "greyscale", "gray", "grey", "segmented", "segmentation", "mask",
+    "masks", "annotations", "augmented", "original", "raw", "cropped", "resized", "processed",
+}  # fmt: skip
+"""What several kinds of the same pictures are called."""
 
 
 @dataclass(frozen=True)
@@ -348,6 +359,24 @@ class UnsortedError(DataError):
         self.problem, self.folders = problem, [*folders]
 
 
+def _refuse_kinds(where: str, tops: Sequence[str], names: str) -> None:
+    """Raise a DataError if folders that hold the same are called as parts or kinds of a collection are."""
+    words = {re.sub(r"[\d\W_]+", "", name).casefold() for name in tops}
+    folders = first_of([f"{name}/" for name in tops])
+    if words <= _PIECES:
+        raise DataError(
+            f"{where}: {folders} each hold the same folders ({names}): they seem to be parts of one"
+            " data set, not classes",
+            hint="Put them together, or call them train/, val/ and test/; a CSV of path,label will do, too.",
+        )
+    if words <= _KINDS:
+        raise DataError(
+            f"{where}: {folders} each hold the same folders ({names}): they seem to be kinds of the same"
+            " pictures, not classes",
+            hint=f"Give one of them: --data {join(where, tops[0])}.",
+        )
+
+
 def _classes_in(where: str, tree: Tree, folder: str) -> Layout:
     """Return the layout if the folders in a folder are the classes."""
     inside = [join(folder, name) for name in tree.classes(folder)]
@@ -363,6 +392,7 @@ def _classes_in(where: str, tree: Tree, folder: str) -> Layout:
     notes = []
     if len(inside) > 1 and len(set.intersection(*alike)) > 1:
         names = first_of(sorted(set.intersection(*alike)))
+        _refuse_kinds(where, tree.classes(folder), names)
         notes.append(
             f"all of {first_of([f'{each}/' for each in inside])} hold the same folders ({names}), which are "
             "taken for parts of the classes, not for classes"

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from resnetlab.data.encoded import EncodedSource, EncodedSplit, Reader
+from resnetlab.data.labelling import spelling_notes
 from resnetlab.data.source import Samples, Source
 from resnetlab.data.split import hold_out
 from resnetlab.errors import DataError, UsageError
@@ -153,6 +154,7 @@ def source_from_parts(
         DataError: If there is no training split to train on, or too few images to divide, or whatever
             `EncodedSource` refuses.
     """
+    notes = [*notes, *spelling_notes(class_names)]
     if for_scoring and parts:
         first = next(iter(parts.values()))
         return EncodedSource(

@@ -171,6 +171,11 @@ def _file_format(path: Path) -> Format:
         return ZIP
     if path.name.lower().endswith((".tar", ".tar.gz", ".tgz")) and _has_images_in_tar(path):
         return WEBDATASET
+    if path.suffix.lower() in image_suffixes():
+        raise DataError(
+            f"{path}: one picture is no data set",
+            hint="Give the folder of its class folders; `resnetlab predict` says what is in a picture.",
+        )
     if way := _WAYS.get(path.suffix.lower()):
         raise DataError(f"{path}: no data that is known", hint=way)
     return CIFAR

@@ -57,6 +57,7 @@ def match_classes(
         )
     if _are_numbered(ours):
         if len(theirs) == len(ours):
+            _refuse_numbers_as_text(data, theirs)
             return _in_order(theirs, "the network's classes have no names; taken is the order of the data's")
         numbers = {name: int(name) for name in theirs if name.isdecimal() and len(name) < 10}
         if len(numbers) == len(theirs) and max(numbers.values()) < len(ours):
@@ -67,6 +68,20 @@ def match_classes(
         f"{data} has other classes than the network: {len(unknown):,} of its {len(theirs):,} are none of the"
         f" network's {len(ours):,} ({first_of(unknown)}); in the network alone: {lacking}",
         hint=_hint(unknown, theirs, ours),
+    )
+
+
+def _refuse_numbers_as_text(data: str, names: Sequence[str]) -> None:
+    """Raise a DataError if the names are the numbers from 0, but not in the order of numbers."""
+    numbers = [str(number) for number in range(len(names))]
+    if set(names) != set(numbers) or [*names] == numbers:
+        return
+    index, name = next((index, name) for index, name in enumerate(names) if name != str(index))
+    raise DataError(
+        f"{data}'s classes are numbers in the order of text ({first_of(names)}), and the network's classes"
+        f" have no names: {name} can be its class {name}, or its class {index}",
+        hint=f"--by-order takes the second, as of networks that were trained on such folders; for the first,"
+        f" `resnetlab import FILE --classes NAMES` with the names 0 to {len(names) - 1}.",
     )
 
 
@@ -104,6 +119,8 @@ def _hint(unknown: Sequence[str], theirs: Sequence[str], ours: Sequence[str]) ->
         hints.append("The network's classes have no names.")
     elif are_ids[0] != are_ids[1]:
         hints.append("One side has WordNet's numbers, the other words.")
+    if all(name.isdecimal() for name in unknown):
+        hints.append("--data-set class_names=FILE names the classes of arrays, tables and shards.")
     hints.append("`resnetlab import FILE --classes NAMES` gives a network the data's names.")
     if len(theirs) == len(ours):
         hints.append("If they are the same classes in the same order: --by-order.")
