@@ -98,3 +98,18 @@ def test_what_is_not_read_names_the_way(tmp_path, name, way):
 
     with pytest.raises(DataError, match=rf"no data that is known\n.*{way}"):
         open_source(str(tmp_path / name))
+
+
+def test_what_a_zip_has_beside_its_images_is_said_and_an_image_without_a_suffix_is_read(tmp_path, photos):
+    path = tmp_path / "p.zip"
+    more = [("train/cat/IMG_1.MOV", b"m"), ("train/cat/RAW_1.CR2", b"r"), ("train/cat/plain", picture(77))]
+    write_zip(path, photos, more=more)
+
+    source = open_zip(path)
+
+    assert len(source.train) == len(open_folder(photos).train) + 1
+    assert "no pictures, not read: 1 files (.mov)" in source.notes
+    assert "pictures in formats that are not read, left out: 1 (camera raw 1)" in source.notes
+    write_zip(path, photos, more=[(f"train/cat/{i}.CR2", b"r") for i in range(30)])
+    with pytest.raises(DataError, match="more in formats that are not read: 30"):
+        open_zip(path)

@@ -1,7 +1,6 @@
 """A folder of image files: SPLIT/CLASS/... or CLASS/..., classes in plain `sorted()` order."""
 
 import os
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from resnetlab.data.encoded import EncodedSource, FileReader, Names
-from resnetlab.data.kinds import HEIF_HINT, IMAGE_SUFFIXES, has_image_suffix, kind_of_file, reads_heif
+from resnetlab.data.kinds import IMAGE_SUFFIXES, LeftOut, has_image_suffix, kind_of_file
 from resnetlab.data.labelling import class_name_problems, first_of, refuse
 from resnetlab.data.layout import Layout, Tree, UnsortedError, are_splits, find_layout, join
 from resnetlab.data.leftovers import holds_papers, holds_runs, is_hidden
@@ -27,11 +26,9 @@ Classes = Mapping[str, list[str]]
 
 
 @dataclass
-class _Seen:
+class _Seen(LeftOut):
     """What lies in the folder and is not read."""
 
-    others: Counter[str] = field(default_factory=Counter)
-    unread: Counter[str] = field(default_factory=Counter)
     strays: list[str] = field(default_factory=list)
     passed_over: list[str] = field(default_factory=list)
     papers: list[str] = field(default_factory=list)
@@ -42,11 +39,7 @@ class _Seen:
     specials: list[str] = field(default_factory=list)
 
     def notes(self) -> Iterator[str]:
-        if self.unread:
-            yield f"pictures in formats that are not read, left out: {self.unread_text()}"
-        if self.others:
-            kinds = first_of(sorted(self.others))
-            yield f"no pictures, not read: {self.others.total()} files ({kinds})"
+        yield from super().notes()
         told = (
             ("not in a class folder of a split, not read", self.strays),
             ("left by the system or a program, with pictures in it, not read", self.passed_over),
@@ -58,11 +51,6 @@ class _Seen:
             ("links that lead nowhere, not read", self.broken_links),
         )
         yield from (f"{text}: {first_of(sorted(places))}" for text, places in told if places)
-
-    def unread_text(self) -> str:
-        counts = ", ".join(f"{name} {count:,}" for name, count in self.unread.most_common())
-        needs = f" ({HEIF_HINT})" if "HEIC" in self.unread and not reads_heif() else ""
-        return f"{self.unread.total():,} ({counts}){needs}"
 
 
 def open_folder(path: Path, *, for_scoring: bool = False) -> EncodedSource:
@@ -191,7 +179,7 @@ def _images(
             if kind.state == "read":
                 yield inner
             else:
-                (seen.unread if kind.state == "unread" else seen.others)[kind.name] += 1
+                seen.count(kind)
         else:
             (seen.broken_links if entry.is_symlink() else seen.specials).append(inner)
 
@@ -219,8 +207,8 @@ def _problems(
     class_names: list[str], found: Mapping[str, Classes], seen: _Seen, *, for_scoring: bool
 ) -> Iterator[str]:
     number = sum(len(images) for classes in found.values() for images in classes.values())
-    if seen.unread.total() > number:
-        yield f"has {number:,} pictures, and more in formats that are not read: {seen.unread_text()}"
+    if few := [*seen.problems(number)]:
+        yield from few
         return
     if not number:
         yield "has no images in class folders"

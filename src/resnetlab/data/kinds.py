@@ -4,7 +4,12 @@ import functools
 import importlib.util
 import os
 import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
+
+from resnetlab.data.labelling import first_of
 
 IMAGE_SUFFIXES = frozenset({
     ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm",
@@ -29,7 +34,8 @@ _NO_PICTURES = frozenset({
 """Not looked into: there can be one beside every picture."""
 
 HEIF_HINT = "pillow-heif, which reads HEIC, is not installed: `pip install resnetlab[heif]`."
-_START = 512
+START = 512
+"""How many bytes at the beginning of a file say what it is."""
 
 State = Literal["read", "unread", "other"]
 
@@ -45,6 +51,36 @@ class Kind(NamedTuple):
 
     state: State
     """Whether it is a picture that is read here, one that is not, or no picture."""
+
+
+@dataclass
+class LeftOut:
+    """How many files are there that are not read, by their kinds."""
+
+    others: Counter[str] = field(default_factory=Counter)
+    unread: Counter[str] = field(default_factory=Counter)
+
+    def count(self, kind: Kind) -> None:
+        """Count a file that is not read."""
+        (self.unread if kind.state == "unread" else self.others)[kind.name] += 1
+
+    def notes(self) -> Iterator[str]:
+        """Yield what to say of them."""
+        if self.unread:
+            yield f"pictures in formats that are not read, left out: {self._unread_text()}"
+        if self.others:
+            kinds = first_of(sorted(self.others))
+            yield f"no pictures, not read: {self.others.total()} files ({kinds})"
+
+    def problems(self, number: int) -> Iterator[str]:
+        """Yield what is wrong if that many pictures are read: that they are fewer than those that are not."""
+        if self.unread.total() > number:
+            yield f"has {number:,} pictures, and more in formats that are not read: {self._unread_text()}"
+
+    def _unread_text(self) -> str:
+        counts = ", ".join(f"{name} {count:,}" for name, count in self.unread.most_common())
+        needs = f" ({HEIF_HINT})" if "HEIC" in self.unread and not reads_heif() else ""
+        return f"{self.unread.total():,} ({counts}){needs}"
 
 
 @functools.cache
@@ -75,7 +111,17 @@ def has_image_suffix(name: str) -> bool:
 
 def kind_of_file(path: str) -> Kind:
     """Return what a file is: by its suffix if that is a picture's, else by its first bytes."""
-    suffix = os.path.splitext(path)[1].lower()
+
+    def start() -> bytes:
+        with open(path, "rb", buffering=0) as stream:
+            return stream.read(START)
+
+    return kind_of_named(path, start)
+
+
+def kind_of_named(name: str, read_start: Callable[[], bytes]) -> Kind:
+    """Return what a file of this name is; its first START bytes are read if the name does not say it."""
+    suffix = os.path.splitext(name)[1].lower()
     if suffix in image_suffixes():
         return Kind(suffix, "a picture", "read")
     if suffix in _NO_PICTURES:
@@ -83,8 +129,7 @@ def kind_of_file(path: str) -> Kind:
     if suffix in _RAW_SUFFIXES:
         return Kind("camera raw", "a camera's raw photograph", "unread")
     try:
-        with open(path, "rb", buffering=0) as stream:
-            start = stream.read(_START)
+        start = read_start()
     except OSError:
         return Kind(suffix or "no suffix", "a file that cannot be opened", "other")
     kind = kind_of(start)
@@ -100,7 +145,7 @@ def kind_of(data: bytes) -> Kind:
             return Kind(name, words, state)
     if data[4:8] == b"ftyp":
         return _of_boxes(data)
-    start = data[:_START].lstrip().lower()
+    start = data[:START].lstrip().lower()
     if start.startswith((b"<!doctype html", b"<html", b"<head")):
         return Kind("HTML", "an HTML page", "other")
     if b"<svg" in start:
@@ -109,8 +154,8 @@ def kind_of(data: bytes) -> Kind:
         return Kind("XML", "XML or HTML", "other")
     if not data.strip(b"\0"):
         return Kind("zeros", "nothing but zeros", "other")
-    printable = sum(byte in b"\t\n\r" or 32 <= byte < 127 for byte in data[:_START])
-    if printable > 0.95 * len(data[:_START]):
+    printable = sum(byte in b"\t\n\r" or 32 <= byte < 127 for byte in data[:START])
+    if printable > 0.95 * len(data[:START]):
         return Kind("text", "text", "other")
     return Kind("unknown", "no image format that is read", "other")
 

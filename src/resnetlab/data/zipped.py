@@ -1,5 +1,6 @@
 """A .zip of an image folder, as it was downloaded: its files are read where they lie in it."""
 
+import functools
 import os
 import stat
 import struct
@@ -13,7 +14,7 @@ import numpy.typing as npt
 
 from resnetlab.data.by_folder import by_folder
 from resnetlab.data.encoded import EncodedImage, EncodedSource, Names
-from resnetlab.data.kinds import has_image_suffix
+from resnetlab.data.kinds import START, LeftOut, kind_of_named
 from resnetlab.data.labelling import number_classes, refuse
 from resnetlab.data.leftovers import is_hidden
 from resnetlab.data.parts import divide_by_part, source_from_parts
@@ -83,14 +84,14 @@ def open_zip(path: Path, *, for_scoring: bool = False) -> EncodedSource:
     path = Path(path)
     try:
         with zipfile.ZipFile(path) as archive:
-            members = [member for member in archive.infolist() if _is_image(member)]
+            members, left_out = _sorted_out(archive)
             others = [member.filename for member in archive.infolist() if not member.is_dir()]
     except (OSError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: not a readable .zip: {error}", hint="Download it again.") from error
     if not members:
         found = ", ".join(others[:5]) or "nothing"
         raise DataError(f"{path}: holds no images, but {found}", hint=_UNPACK)
-    refuse(str(path), _problems(members), hint=_UNPACK)
+    refuse(str(path), [*left_out.problems(len(members)), *_problems(members)], hint=_UNPACK)
     members.sort(key=lambda member: member.filename)
     places = [member.filename.replace("\\", "/") for member in members]
     found_by = by_folder(places, str(path), for_scoring=for_scoring)
@@ -109,16 +110,34 @@ def open_zip(path: Path, *, for_scoring: bool = False) -> EncodedSource:
         origin=str(path),
         class_names=class_names,
         parts=divide_by_part(reader, found_by.parts, labels),
-        notes=found_by.notes,
+        notes=[*found_by.notes, *left_out.notes()],
         for_scoring=for_scoring,
     )
 
 
-def _is_image(member: zipfile.ZipInfo) -> bool:
-    parts = member.filename.replace("\\", "/").split("/")
-    is_link = stat.S_ISLNK(member.external_attr >> 16)
-    is_image = has_image_suffix(parts[-1])
-    return is_image and not member.is_dir() and not is_link and not any(is_hidden(p) for p in parts if p)
+def _sorted_out(archive: zipfile.ZipFile) -> tuple[list[zipfile.ZipInfo], LeftOut]:
+    """Return the images in the archive, and what lies beside them."""
+    images, left_out = [], LeftOut()
+    for member in archive.infolist():
+        parts = member.filename.replace("\\", "/").split("/")
+        is_link = stat.S_ISLNK(member.external_attr >> 16)
+        if member.is_dir() or is_link or any(is_hidden(each) for each in parts if each):
+            continue
+        kind = kind_of_named(parts[-1], functools.partial(_start, archive, member))
+        if kind.state == "read":
+            images.append(member)
+        else:
+            left_out.count(kind)
+    return images, left_out
+
+
+def _start(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    """Return a file's first bytes; raise OSError if it cannot be read, as one with a password."""
+    try:
+        with archive.open(member) as stream:
+            return stream.read(START)
+    except (RuntimeError, NotImplementedError, zlib.error, zipfile.BadZipFile) as error:
+        raise OSError(str(error)) from error
 
 
 def _problems(members: list[zipfile.ZipInfo]) -> list[str]:
