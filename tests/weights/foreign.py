@@ -204,6 +204,20 @@ def open_lth(name: str, units: int) -> str:
     return f"blocks.{number}." + ".".join("shortcut" if each == "downsample" else each for each in rest[1:])
 
 
+def weiaicunzai(name: str) -> str:
+    """Return what weiaicunzai's pytorch-cifar100 calls one of torchvision's tensors."""
+    part, *rest = name.split(".")
+    if part in ("conv1", "bn1"):
+        return f"conv1.{0 if part == 'conv1' else 1}.{rest[0]}"
+    if part == "fc":
+        return name
+    unit = f"conv{int(part[5:]) + 1}_x.{rest[0]}"
+    if rest[1] == "downsample":
+        return f"{unit}.shortcut.{rest[2]}.{rest[3]}"
+    number = ("conv1", "bn1", "relu1", "conv2", "bn2", "relu2", "conv3", "bn3").index(rest[1])
+    return f"{unit}.residual_function.{number}.{rest[2]}"
+
+
 def sequential(name: str) -> str:
     """Return the name in nn.Sequential(*resnet.children())."""
     numbers = {"conv1": 0, "bn1": 1, "layer1": 4, "layer2": 5, "layer3": 6, "layer4": 7, "fc": 9}

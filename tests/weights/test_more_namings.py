@@ -28,6 +28,7 @@ from .foreign import (
     sequential,
     to_tensorflow,
     transformers,
+    weiaicunzai,
 )
 
 VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
@@ -86,6 +87,32 @@ def test_open_lths_units_in_a_row(tmp_path: Path) -> None:
     path = saved(tmp_path, {open_lth(name, 2): tensor for name, tensor in model.state_dict().items()})
 
     comes_back(path, model, 32, "open-lth")
+
+
+@pytest.mark.parametrize("network", ["resnet18", "resnet50"])
+def test_weiaicunzais_residual_functions(tmp_path: Path, network: str) -> None:
+    model = lively(network, stem="small", input_size=32, **SMALL)
+    path = saved(tmp_path, {weiaicunzai(name): tensor for name, tensor in model.state_dict().items()})
+
+    comes_back(path, model, 32, "weiaicunzai")
+
+
+UNREAD = {
+    "detectron2": ("res2.0.conv1.norm.weight", "stem.conv1.weight"),
+    "Caffe2": ("res2_0_branch2a_w", "conv1_w"),
+    "PaddlePaddle": ("bn1._mean", "conv1.weight"),
+    "pytorchcv": ("features.stage1.unit1.body.conv1.conv.weight", "features.init_block.conv.conv.weight"),
+    "pruned": ("conv1.weight_orig", "conv1.weight_mask"),
+}
+
+
+@pytest.mark.parametrize("name", UNREAD)
+def test_names_that_are_not_read_are_told_from_other_networks(tmp_path: Path, name: str) -> None:
+    path = saved(tmp_path, {each: torch.rand(4, 3, 7, 7) for each in UNREAD[name]})
+
+    with pytest.raises(CheckpointError, match=f"holds a .*{name}.* in names that are not read") as raised:
+        load_weights(None, path)
+    assert "no network of ours" not in str(raised.value)
 
 
 @pytest.mark.parametrize("start", [0, 1, 40])

@@ -92,6 +92,18 @@ def test_of_several_networks_the_user_chooses(tmp_path: Path) -> None:
     assert "module.encoder_q." in raised.value.hint
 
 
+def test_a_prefix_may_end_before_the_only_network_beneath_it(tmp_path: Path) -> None:
+    other = {key: tensor + 1 if tensor.is_floating_point() else tensor for key, tensor in whole().items()}
+    state = prefixed("teacher.backbone.", whole()) | prefixed("student.backbone.", other)
+
+    found, _ = loaded(tmp_path, state, "teacher")
+    assert is_whole(found)
+
+    with pytest.raises(UsageError, match="no network lies under the prefix 'teach'") as raised:
+        loaded(tmp_path, state, "teach")
+    assert "under student.backbone, teacher.backbone." in str(raised.value.hint)
+
+
 def test_several_copies_of_the_same_numbers_are_one_network(tmp_path: Path) -> None:
     """MadryLab's robustness saves its model a second time as the attacker's."""
     mean, std = torch.tensor([0.4, 0.5, 0.6]), torch.tensor([0.2, 0.3, 0.1])

@@ -154,12 +154,16 @@ def _another(where: str, name: str, kind: str) -> str:
     return f"{where} says that the network is {name}: {kind}, which is no network of ours"
 
 
+_NAME_KEYS = (
+    "architecture", "arch", "model_name", "model", "backbone", "network", "net", "encoder", "encoder_name",
+    "backbone_name", "model_arch", "arch_name", "timm_model", "base_model", "model_config", "model_cfg",
+)  # fmt: skip
+
+
 def _names(words: Mapping[str, Any]) -> Iterator[str]:
     """Give what the network is called, by timm, transformers and torch's examples."""
     inner = words.get("pretrained_cfg")
-    places: list[object] = [
-        words.get(key) for key in ("architecture", "arch", "model_name", "model", "backbone")
-    ]
+    places: list[object] = [words.get(key) for key in _NAME_KEYS]
     places.append(inner.get("architecture") if isinstance(inner, dict) else None)
     yield from dict.fromkeys(each for each in places if isinstance(each, str) and each)
     classes = words.get("architectures")

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,9 @@ _CONFIG = "config.json"
 _PLACEHOLDER = re.compile(r"LABEL_\d+")
 
 
-def names_beside(path: Path, naming: Naming) -> tuple[tuple[str, ...], str]:
+def names_beside(
+    path: Path, naming: Naming, own: Sequence[Sequence[str]] = ()
+) -> tuple[tuple[str, ...], str]:
     """Return the names of a network's classes, if they lie beside its weights, and a remark.
 
     timm and we write them as `label_names`, timm also within `pretrained_cfg` and formerly as
@@ -24,10 +26,13 @@ def names_beside(path: Path, naming: Naming) -> tuple[tuple[str, ...], str]:
     Args:
         path: The file, or the folder of the hub.
         naming: What the weights are.
+        own: The lists of names in the checkpoint itself.
     """
     inside = _names(described(path).get("class_names"))
     if naming.has_head and len(inside) == max(naming.spec.classes, 2):
         return inside, "the classes' names are those in the file"
+    if naming.has_head and (fitting := [each for each in own if len(each) == max(naming.spec.classes, 2)]):
+        return tuple(fitting[0]), "the classes' names are those in the checkpoint"
     config = (path if path.is_dir() else path.parent) / _CONFIG
     try:
         facts = json.loads(config.read_text(encoding="utf-8"))

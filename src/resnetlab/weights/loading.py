@@ -78,7 +78,7 @@ def open_weights(
         told = heed(name, path, file.told)
         naming = recognise(shapes_of(tensors), prefix=prefix, ignore=ignore, are_alike=are_alike)
         naming = set_knobs(naming, told.knobs, where=CONFIG)
-        naming = set_knobs(naming, file.knobs, where="the module itself")
+        naming = set_knobs(naming, file.knobs, where="the file itself")
         naming = set_knobs(naming, knobs or {})
     except (CheckpointError, UsageError) as error:
         raise _at(path, error) from error
@@ -94,7 +94,7 @@ def open_weights(
     notes += [
         f"{text}, a name that is not known: taken is what names and shapes tell" for text in told.unknown
     ]
-    names, named = names_beside(path, naming)
+    names, named = names_beside(path, naming, file.class_names)
     notes.append(named)
     otherwise = (*file.otherwise, *told.otherwise)
     return OpenedWeights(path, file, naming, preprocessing, tuple(filter(None, notes)), names, otherwise)

@@ -30,7 +30,11 @@ class Pickled:
     told: Mapping[str, str]
     """The texts and numbers that stand beside the weights."""
     knobs: Mapping[str, object]
-    """What a whole module says of its network beyond names and shapes."""
+    """What a whole module or a configuration says of its network beyond names and shapes."""
+    otherwise: tuple[str, ...] = ()
+    """What it says of itself that no network of ours computes, in words."""
+    class_names: tuple[tuple[str, ...], ...] = ()
+    """Every list of names of classes in it."""
 
 
 def read_pickled(path: Path, prefix: str = "") -> Pickled:
@@ -61,4 +65,12 @@ def read_pickled(path: Path, prefix: str = "") -> Pickled:
             raise CheckpointError(f"{path}: {answer['problem']}", hint=answer["hint"])
         found = safetensors.torch.load(target.read_bytes())
         tensors = {name: found[name] for name in answer["order"]}
-        return Pickled(tensors, tuple(answer["notes"]), answer["kind"], answer["told"], answer["knobs"])
+        return Pickled(
+            tensors,
+            tuple(answer["notes"]),
+            answer["kind"],
+            answer["told"],
+            answer["knobs"],
+            tuple(answer["otherwise"]),
+            tuple(map(tuple, answer["class_names"])),
+        )

@@ -56,6 +56,7 @@ def choose(places: Sequence[Place], prefix: str) -> Place:
     if wanted in names:
         return names[wanted]
     ends = [name for name in names if wanted and re.search(rf"(?:^|[./]){re.escape(wanted)}$", name)]
+    ends = ends or [name for name in names if wanted and name.startswith((f"{wanted}.", f"{wanted}/"))]
     if len(ends) == 1:
         return names[ends[0]]
     raise UsageError(
@@ -66,7 +67,7 @@ def choose(places: Sequence[Place], prefix: str) -> Place:
 
 def listed(places: Sequence[Place]) -> str:
     """Return the prefixes for people."""
-    return ", ".join(place.prefix or "no prefix" for place in places)
+    return ", ".join(place.prefix.rstrip("./") or "no prefix" for place in places)
 
 
 def under(place: Place, names: Shapes, places: Sequence[Place]) -> dict[str, str]:

@@ -4,7 +4,7 @@ import json
 import re
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from resnetlab.weights.keras_config import computes_otherwise
 from resnetlab.weights.keras_file import read_keras
 from resnetlab.weights.pickled import read_pickled
 
+_SUFFIXES = (".safetensors", ".pth", ".pt", ".th", ".bin", ".ckpt", ".pth.tar", ".h5", ".keras", ".npz")
 _INDEX = "model.safetensors.index.json"
 _BUNDLE = re.compile(r"(.+?)(?:\.index|\.data-\d{5}-of-\d{5})")
 _HINT = (
@@ -37,9 +38,11 @@ class WeightFile:
     told: Mapping[str, str] = field(default_factory=dict)
     """What a checkpoint says of its network beside its tensors: arch, ..."""
     knobs: Mapping[str, object] = field(default_factory=dict)
-    """What a whole module says of its network, and names and shapes do not."""
+    """What a whole module or a configuration says of its network, and names and shapes do not."""
     otherwise: tuple[str, ...] = ()
     """What it says of itself that no network of ours computes, in words."""
+    class_names: tuple[tuple[str, ...], ...] = ()
+    """Every list of names of classes that a checkpoint has beside its weights."""
 
 
 def read_tensors(path: Path | str) -> dict[str, Tensor]:
@@ -89,7 +92,15 @@ def read_weight_file(path: Path, prefix: str = "") -> WeightFile:
             raise CheckpointError(f"{path}: {kind}", hint=archive_hint(kind, names))
     if start.startswith((b"PK", *_PICKLES)):
         found = read_pickled(path, prefix)
-        return WeightFile(found.tensors, found.kind, found.notes, found.told, found.knobs)
+        return WeightFile(
+            found.tensors,
+            found.kind,
+            found.notes,
+            found.told,
+            found.knobs,
+            found.otherwise,
+            found.class_names,
+        )
     if start[8:9] == b"{" or path.suffix == ".safetensors":
         return WeightFile(_read_safetensors(path), "safetensors")
     if is_first_format(path):
@@ -133,7 +144,16 @@ def _read_folder(path: Path, prefix: str) -> WeightFile:
     for name in ("model.safetensors", "pytorch_model.bin"):
         if (path / name).is_file():
             return read_weight_file(path / name, prefix)
-    raise UsageError(f"{path} holds neither model.safetensors nor {_INDEX}", hint=_HINT)
+    found = sorted(each.name for each in path.iterdir() if each.name.endswith(_SUFFIXES))
+    if len(found) == 1:
+        file = read_weight_file(path / found[0], prefix)
+        return replace(file, notes=(*file.notes, f"taken is the folder's only file of weights, {found[0]}"))
+    if found:
+        more = ", ..." if len(found) > 5 else ""
+        raise UsageError(
+            f"{path} holds several files of weights: {', '.join(found[:5])}{more}", hint="Give one of them."
+        )
+    raise UsageError(f"{path} holds no model.safetensors, and no other file of weights", hint=_HINT)
 
 
 def _read_sharded(index: Path) -> WeightFile:

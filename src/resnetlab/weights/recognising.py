@@ -20,7 +20,7 @@ from resnetlab.weights.naming import Dialect, Match, Naming, Shape, Shapes, expe
 from resnetlab.weights.namings import DIALECTS
 from resnetlab.weights.normalisers import find_normalisers
 from resnetlab.weights.places import Place, around, choose, find_places, under, unwrapped
-from resnetlab.weights.strangers import describe, dilated
+from resnetlab.weights.strangers import describe, dilated, unread
 
 _MOST = 4
 # Single numbers that count: AveragedModel's n_averaged, an average's num_updates, ...
@@ -338,9 +338,12 @@ def _refusal(
         problems: What is wrong.
         nearest: The network of ours that it is like.
     """
+    if words := unread(file):
+        return f"holds {words}"
     if stranger := describe(shapes) or describe(file):
         return f"holds {stranger}, which is no network of ours"
     if not title:
         return f"holds no residual network whose names are known ({problems})"
     near = f" near {describe_spec(nearest)}" if nearest is not None else ""
-    return f"has the names of {title}, but holds no network of ours{near}: {problems}"
+    whose = title if title.endswith("names") else f"the names of {title}"
+    return f"has {whose}, but holds no network of ours{near}: {problems}"

@@ -43,6 +43,28 @@ _SIGNS = (
 )
 
 
+# ResNets whose names nobody reads: detectron2's, PaddlePaddle's, ...
+_UNREAD = (
+    (r"(.*\.)?res2\.0\.conv1\.norm\.weight", "a ResNet of detectron2"),
+    (r"res2_0_branch2a_w", "a ResNet of Caffe2"),
+    (r"(.*\.)?bn1\._mean", "a ResNet of PaddlePaddle"),
+    (r"(.*\.)?features\.stage1\.unit1\.body\.conv1\.conv\.weight", "a ResNet of pytorchcv"),
+    (
+        r"(.*\.)?conv1\.weight_orig",
+        "a network that is being pruned (torch's prune.remove makes it a plain one)",
+    ),
+)
+
+
+def unread(shapes: Shapes) -> str:
+    """Return whose names a residual network has that are not read, or an empty string."""
+    for pattern, words in _UNREAD:
+        found = next((name for name in shapes if re.fullmatch(pattern, name)), None)
+        if found is not None:
+            return f"{words}, in names that are not read ({found})"
+    return ""
+
+
 def describe(shapes: Shapes) -> str:
     """Return what the names and shapes look like, or an empty string if nobody knows."""
     for pattern, words in _SIGNS:

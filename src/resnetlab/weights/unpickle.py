@@ -13,10 +13,11 @@ from pathlib import Path
 import safetensors.torch
 
 from resnetlab import files
+from resnetlab.weights.checkpoint_facts import class_names, mmlab, plain_facts
 from resnetlab.weights.inert import RefusedError
 from resnetlab.weights.modules import knobs_of, oddities
 from resnetlab.weights.torch_file import read
-from resnetlab.weights.wrapped import Unwrapped, describe, plain_facts, unwrap
+from resnetlab.weights.wrapped import Unwrapped, describe, unwrap
 
 _MOST_NAMED = 4
 _ANEW = "It is damaged or cut short: copy or download it anew."
@@ -51,8 +52,17 @@ def _main(path: str, target: str, prefix: str = "") -> dict[str, object]:
     notes = [*_notes(found), *_of_others(content.named)]
     kind = "TorchScript program" if content.is_script else "torch file"
     facts = plain_facts(content.value)
-    knobs = knobs_of(found.module) if found.module is not None else {}
-    return {"notes": notes, "order": [*copies], "kind": kind, "told": facts, "knobs": knobs}
+    knobs, otherwise = mmlab(content.value)
+    knobs |= knobs_of(found.module) if found.module is not None else {}
+    return {
+        "notes": notes,
+        "order": [*copies],
+        "kind": kind,
+        "told": facts,
+        "knobs": knobs,
+        "otherwise": otherwise,
+        "class_names": class_names(content.value),
+    }
 
 
 def _notes(found: Unwrapped) -> list[str]:

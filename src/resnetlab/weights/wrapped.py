@@ -222,14 +222,3 @@ def _kind(value: object) -> str:
         return "a tensor"
     names = {bool: "yes or no", int: "a number", float: "a number", str: "text", type(None): "nothing"}
     return names.get(type(value), "a value")
-
-
-def plain_facts(content: object) -> dict[str, str]:
-    """Return the texts and numbers that stand beside the weights: what a checkpoint says of itself."""
-    facts: dict[str, str] = {}
-    for key, value in _entries(content).items():
-        inner = _entries(value) if key in ("args", "config", "hyper_parameters", "hparams", "opt") else {}
-        for name, each in ((key, value), *inner.items()):
-            if isinstance(name, str) and isinstance(each, str | int | float) and len(str(each)) < 200:
-                facts.setdefault(name, str(each))
-    return facts

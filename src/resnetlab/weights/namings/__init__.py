@@ -12,6 +12,7 @@ from resnetlab.weights.namings.research import RESEARCH
 from resnetlab.weights.namings.sequential import SEQUENTIAL
 from resnetlab.weights.namings.torch_names import RESNETLAB, TIMM_V2, TORCHVISION_NAMES
 from resnetlab.weights.namings.transformers import TRANSFORMERS
+from resnetlab.weights.namings.weiaicunzai import WEIAICUNZAI
 
 DIALECTS: tuple[Dialect, ...] = (
     TORCHVISION_NAMES,
@@ -20,6 +21,7 @@ DIALECTS: tuple[Dialect, ...] = (
     AKAMASTER_NAMES,
     TRANSFORMERS,
     OPEN_LTH,
+    WEIAICUNZAI,
     SEQUENTIAL,
     KERAS_V1,
     KERAS_OLD,

@@ -1,0 +1,128 @@
+"""What a checkpoint says of itself beside its weights is heeded: classes, configurations, network names."""
+
+import argparse
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from resnetlab.artefact import import_weights
+from resnetlab.errors import CheckpointError, UsageError
+from resnetlab.weights import load_weights
+from resnetlab.weights.architecture import heed
+from resnetlab.weights.checkpoint_facts import class_names, mmlab, plain_facts
+
+from .foreign import lively
+
+NAMES = ["bee", "cat", "ant"]
+TINY: dict[str, object] = {"blocks": (1, 1, 1, 1), "width": 0.125, "classes": 3}
+
+
+def checkpoint(folder: Path, network: str = "resnet18", **more: Any) -> Path:
+    path = folder / "checkpoint.pth"
+    torch.save({"state_dict": dict(lively(network, **TINY).state_dict())} | more, path)  # noqa: TID251
+    return path
+
+
+BESIDE: dict[str, dict[str, Any]] = {
+    "a list": {"classes": NAMES},
+    "numbers by name": {"class_to_idx": {"ant": 2, "bee": 0, "cat": 1}},
+    "names by number": {"idx_to_class": {2: "ant", 0: "bee", 1: "cat"}},
+    "names by number as text": {"id2label": {"2": "ant", "0": "bee", "1": "cat"}},
+    "Lightning's": {"hyper_parameters": {"lr": 0.1, "class_names": NAMES}},
+    "OpenMMLab's": {"meta": {"CLASSES": tuple(NAMES), "epoch": 3}},
+    "OpenMMLab's newer": {"meta": {"dataset_meta": {"classes": NAMES}}},
+    "the one that fits": {"classes": ["of", "another", "data", "set"], "labels": NAMES},
+}
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_lists_and_numberings_of_classes_are_found(name: str) -> None:
+    assert NAMES in class_names({"state_dict": {}} | BESIDE[name])
+
+
+@pytest.mark.parametrize(
+    "value", [["a", "b", 3], {"a": 0, "b": 2, "c": 5}, {0: "a", 1: "", 2: "c"}, 3, None, {}, ["one"]]
+)
+def test_what_names_no_classes_is_left_alone(value: object) -> None:
+    assert class_names({"classes": value}) == []
+
+
+def test_the_classes_names_in_a_checkpoint_come_in_with_it(tmp_path: Path) -> None:
+    more = {"classes": ["of", "another", "data", "set"], "args": argparse.Namespace(class_names=NAMES)}
+    artefact, report = import_weights(checkpoint(tmp_path, **more))
+
+    assert artefact.class_names == tuple(NAMES)
+    assert "the classes' names are those in the checkpoint" in report.notes
+
+
+def test_names_that_a_user_gives_win(tmp_path: Path) -> None:
+    artefact, _ = import_weights(checkpoint(tmp_path, classes=NAMES), class_names=["x", "y", "z"])
+
+    assert artefact.class_names == ("x", "y", "z")
+
+
+def test_lists_of_names_are_told_once_and_in_order() -> None:
+    assert class_names({"classes": NAMES, "meta": {"CLASSES": NAMES, "labels": ["a", "b"]}}) == [
+        NAMES,
+        ["a", "b"],
+    ]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"hyper_parameters": {"model": {"name": "resnetblur18"}}},
+        {"hyper_parameters": {"encoder_name": "timm/resnetblur18"}},
+        {"config": {"model_config": {"arch": "resnetblur18"}}},
+        {"cfg": {"network": {"type": "resnetblur18"}, "lr": 0.1}},
+        {"args": {"net": "resnetblur18"}},
+    ],
+)
+def test_another_network_is_refused_wherever_it_is_named(tmp_path: Path, more: dict[str, Any]) -> None:
+    with pytest.raises(CheckpointError, match=r"the file itself says that the network is .*resnetblur18"):
+        heed("x.pth", tmp_path / "x.pth", plain_facts(more))
+
+
+def test_names_of_other_things_are_no_networks_names() -> None:
+    facts = plain_facts(
+        {"optimizer": {"name": "sgd"}, "config": {"model": {"name": "resnet18", "dropout": 0.1}}}
+    )
+
+    assert facts == {"model": "resnet18", "dropout": "0.1"}
+
+
+STYLE = "model = dict(type='ImageClassifier', backbone=dict(type='ResNet', depth=50, style='{}'))"
+
+
+@pytest.mark.parametrize(("style", "knobs"), [("caffe", {"stride_on": "first"}), ("pytorch", {})])
+@pytest.mark.parametrize("key", ["cfg", "config"])
+def test_openmmlabs_style_tells_where_a_bottleneck_strides(
+    style: str, knobs: dict[str, str], key: str
+) -> None:
+    assert mmlab({"meta": {key: STYLE.format(style)}}) == (knobs, [])
+
+
+def test_openmmlabs_configuration_is_heeded(tmp_path: Path) -> None:
+    text = f"{STYLE.format('caffe')}\ndata_preprocessor = dict(mean=[103.53], to_rgb=False)"
+    path = checkpoint(tmp_path, "resnet50", meta={"cfg": text})
+
+    with pytest.raises(CheckpointError, match="its images are blue, green, red"):
+        load_weights(None, path)
+    _, report = load_weights(None, path, head="reset")
+    assert report.spec.stride_on == "first"
+    assert any("blue, green, red" in note for note in report.notes)
+
+
+def test_the_only_file_of_weights_in_a_folder_is_taken_and_said(tmp_path: Path) -> None:
+    path = checkpoint(tmp_path)
+    (tmp_path / "README.md").write_text("A network.")
+
+    _, report = load_weights(None, tmp_path)
+    assert "taken is the folder's only file of weights, checkpoint.pth" in report.notes
+
+    shutil.copy(path, tmp_path / "last.ckpt")
+    with pytest.raises(UsageError, match=r"several files of weights: checkpoint\.pth, last\.ckpt"):
+        load_weights(None, tmp_path)
