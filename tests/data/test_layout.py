@@ -344,3 +344,10 @@ def test_classes_that_are_spelt_alike_are_said(tmp_path):
         "classes whose names are spelt alike, read as different ones: 'Sea-lion' and 'sea lion'"
         in source.notes
     )
+
+
+def test_a_split_whose_classes_are_spelt_otherwise_says_how(tmp_path):
+    root = write_folder(tmp_path, {"train": {"Cat": 5, "dog": 5}, "test": {"cat": 1, "dog ": 1}})
+
+    with pytest.raises(DataError, match=r"Capitals or blanks differ: 'cat' and 'Cat', 'dog ' and 'dog'\."):
+        open_folder(root)

@@ -140,3 +140,14 @@ def test_one_picture_is_no_data_set(tmp_path):
 
     with pytest.raises(DataError, match=r"one picture is no data set\nGive the folder"):
         open_source(str(tmp_path / "cat.jpg"))
+
+
+@pytest.mark.parametrize(
+    ("names", "more"), [(["my photos.zip"], r"\.$"), (["a.tgz", "b.tgz"], ", or unpack them all")]
+)
+def test_a_folder_that_holds_archives_names_one(tmp_path, names, more):
+    for name in names:
+        (tmp_path / name).write_bytes(b"x")
+
+    with pytest.raises(DataError, match=rf"--data '?{tmp_path}/{names[0]}'?{more}"):
+        open_source(str(tmp_path))

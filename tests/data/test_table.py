@@ -286,3 +286,21 @@ def test_a_run_of_the_first_version_on_absolute_paths_is_known_again(folder):
             digest.update(split.read(index).data)
     assert source.has_fingerprint(digest.hexdigest())
     assert source.fingerprint != digest.hexdigest()
+
+
+def test_objects_in_a_jsonl_are_columns_and_no_labels(tmp_path):
+    write_folder(tmp_path, {"": {"cat": 5, "dog": 5}})
+    rows = [
+        {"image": f"{kind}/{i:03}.jpg", "label": {"name": kind, "id": 1}}
+        for kind in ("cat", "dog")
+        for i in range(5)
+    ]
+    path = tmp_path / "list.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    with pytest.raises(
+        DataError, match=r"no column for the label; the columns are image, label\.name, label\.id"
+    ):
+        open_csv(path)
+
+    assert open_csv(path, choices=Choices.of({"label_column": "label.name"})).class_names == ("cat", "dog")

@@ -1,7 +1,7 @@
 """A folder of image files: SPLIT/CLASS/... or CLASS/..., classes in plain `sorted()` order."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -226,5 +226,18 @@ def _problems(
         yield f"class folders without an image in train: {first_of(empty)}"
     for part, classes in found.items():
         if unknown := sorted(set(classes) - set(train)):
-            similar = nearest(unknown[0], train) if len(unknown) == 1 else ""
+            similar = _spelt_alike(unknown, train) or (
+                nearest(unknown[0], train) if len(unknown) == 1 else ""
+            )
             yield f"classes in {part} that are not in train: {first_of(unknown)}. {similar}".strip()
+
+
+def _spelt_alike(unknown: Sequence[str], known: Iterable[str]) -> str:
+    """Return which names differ from known ones in nothing but capitals and blanks."""
+    alike = {"".join(name.split()).casefold(): name for name in known}
+    pairs = [
+        f"{name!r} and {alike[key]!r}"
+        for name in unknown
+        if (key := "".join(name.split()).casefold()) in alike
+    ]
+    return f"Capitals or blanks differ: {first_of(pairs)}." if pairs else ""

@@ -1,6 +1,7 @@
 """What lies at a path, by its content: the one place that knows all formats."""
 
 import dataclasses
+import shlex
 import tarfile
 import zlib
 from collections.abc import Callable
@@ -212,9 +213,11 @@ def _has_images_in_tar(path: Path) -> bool:
 def _refuse_unknown(path: Path) -> NoReturn:
     names = sorted(each.name + "/" * each.is_dir() for each in path.iterdir())
     found = ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")
-    raise DataError(
-        f"{path}: no data that is known; found {found or 'nothing'}", hint=f"Expected one of: {_KNOWN}."
-    )
+    hint = f"Expected one of: {_KNOWN}."
+    if packed := [name for name in names if name.lower().endswith((".zip", ".tgz", ".tar.gz"))]:
+        several = ", or unpack them all into this folder" if len(packed) > 1 else ""
+        hint = f"An archive is read if it is given: --data {shlex.quote(str(path / packed[0]))}{several}."
+    raise DataError(f"{path}: no data that is known; found {found or 'nothing'}", hint=hint)
 
 
 __all__ = ["AnySource", "AnySplit", "Format", "in_memory", "open_chosen", "open_path"]

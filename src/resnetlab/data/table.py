@@ -5,7 +5,7 @@ import io
 import json
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -147,11 +147,23 @@ def _json_lines(path: Path, text: str) -> list[Line]:
             raise DataError(f"{path}: line {number}: no JSON ({error})") from error
         if not isinstance(value, dict):
             raise DataError(f"{path}: line {number}: no JSON object")
+        value = _flat(value)
         if not keys:
             keys = tuple(value)
             lines.append(Line(0, keys))
         lines.append(Line(number, tuple(_cell(value.get(key)) for key in keys)))
     return lines
+
+
+def _flat(value: Mapping[str, object]) -> dict[str, object]:
+    """Return an object whose objects are laid out as keys of their own: "label.name"."""
+    found: dict[str, object] = {}
+    for key, inner in value.items():
+        if isinstance(inner, dict):
+            found |= {f"{key}.{name}": each for name, each in _flat(inner).items()}
+        else:
+            found[key] = inner
+    return found
 
 
 def _cell(value: object) -> str:
