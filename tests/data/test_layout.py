@@ -351,3 +351,13 @@ def test_a_split_whose_classes_are_spelt_otherwise_says_how(tmp_path):
 
     with pytest.raises(DataError, match=r"Capitals or blanks differ: 'cat' and 'Cat', 'dog ' and 'dog'\."):
         open_folder(root)
+
+
+def test_a_table_whose_columns_must_be_chosen_is_named_too(tmp_path):
+    flat(tmp_path, "images", [f"{index}.jpg" for index in range(4)])
+    (tmp_path / "birds.csv").write_text(
+        "id,species,colour\n" + "".join(f"{i}.jpg,a{i % 2},b\n" for i in range(4))
+    )
+
+    with pytest.raises(DataError, match=r"or give a table: --data .*/birds\.csv\."):
+        open_folder(tmp_path)

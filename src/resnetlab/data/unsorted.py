@@ -1,6 +1,5 @@
 """Pictures of a split that lie in no class folders: a list beside them may say their classes."""
 
-import contextlib
 import csv
 import os
 import re
@@ -125,15 +124,20 @@ def refuse_unsorted(
 
 
 def _tables(root: str, where: str) -> list[str]:
-    """Return the tables in the folder, or one deeper, that say of pictures there which class they have."""
-    found = []
+    """Return the tables in the folder, or one deeper, that say of pictures there which class they have.
+
+    Where none does at once, those that may do so when its columns are chosen, which opening one tells.
+    """
+    found, others = [], []
     for path in sorted([*Path(root).glob("*"), *Path(root).glob("*/*")]):
         is_table = path.suffix.lower() in (".csv", ".tsv", ".jsonl", ".txt") and path.is_file()
         if is_table and not is_hidden(path.name) and path.stat().st_size <= _MOST_BYTES:
-            with contextlib.suppress(DataError):
-                source = open_csv(path)
-                found.append((-len(source.train), shlex.quote(os.path.join(where, path.relative_to(root)))))
-    return [place for _, place in sorted(found)[:3]]
+            place = shlex.quote(os.path.join(where, path.relative_to(root)))
+            try:
+                found.append((-len(open_csv(path).train), place))
+            except DataError:
+                others += [place] if path.suffix.lower() != ".txt" else []
+    return [place for _, place in sorted(found)[:3]] or others[:3]
 
 
 def classes_in_names(names: Sequence[str]) -> list[str]:
