@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import safetensors.torch
 import torch
 
 from resnetlab.artefact import import_weights
@@ -126,3 +127,33 @@ def test_the_only_file_of_weights_in_a_folder_is_taken_and_said(tmp_path: Path) 
     shutil.copy(path, tmp_path / "last.ckpt")
     with pytest.raises(UsageError, match=r"several files of weights: checkpoint\.pth, last\.ckpt"):
         load_weights(None, tmp_path)
+
+
+def described(folder: Path, texts: dict[str, str]) -> Path:
+    path = folder / "model.safetensors"
+    safetensors.torch.save_file(
+        lively("resnet18", **TINY).state_dict(), path, metadata={"format": "pt"} | texts
+    )
+    return path
+
+
+@pytest.mark.parametrize("key", ["architecture", "model", "arch"])
+def test_the_texts_in_the_header_of_safetensors_are_heeded(tmp_path: Path, key: str) -> None:
+    with pytest.raises(CheckpointError, match=r"the file itself says that the network is resnetaa50"):
+        load_weights(None, described(tmp_path, {key: "resnetaa50"}))
+
+
+@pytest.mark.parametrize(
+    "texts", [{"classes": '["bee", "cat", "ant"]'}, {"class_to_idx": '{"ant": 2, "bee": 0, "cat": 1}'}]
+)
+def test_so_are_the_names_of_classes_there(tmp_path: Path, texts: dict[str, str]) -> None:
+    artefact, _ = import_weights(described(tmp_path, texts))
+
+    assert artefact.class_names == tuple(NAMES)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "{", "3", "", "null"])
+def test_any_other_text_there_is_left_alone(tmp_path: Path, text: str) -> None:
+    artefact, _ = import_weights(described(tmp_path, {"classes": text, "config": text}))
+
+    assert artefact.class_names == ("class 0", "class 1", "class 2")

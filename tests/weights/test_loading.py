@@ -255,10 +255,19 @@ NOTHING = ((0.0,) * 3, (1.0,) * 3)
 FACTS = {
     "torchvision": ("resnet18", {}, str, IMAGENET, (256, 224, "bilinear")),
     "timm": ("resnet50_v2", {}, str, HALVES, (235, 224, "bicubic")),
-    "kuangliu": ("resnet18", {"stem": "small"}, as_kuangliu, KUANGLIU, (None, None, "bilinear")),
+    "kuangliu": (
+        "resnet18", {"stem": "small", "classes": 10}, as_kuangliu, KUANGLIU, (None, None, "bilinear"),
+    ),
+    "kuangliu's names, other classes": (
+        "resnet18", {"stem": "small", "classes": 9}, as_kuangliu, NOTHING, (None, None, "bilinear"),
+    ),
+    "kuangliu's names, grey images": (
+        "resnet18", {"stem": "small", "classes": 10, "in_channels": 1}, as_kuangliu, NOTHING,
+        (None, None, "bilinear"),
+    ),
     "akamaster": ("resnet8", {}, as_kuangliu, IMAGENET, (None, None, "bilinear")),
     "own": ("resnet8", {}, str, NOTHING, (None, None, "bilinear")),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("source", FACTS)
@@ -270,7 +279,7 @@ def test_the_preprocessing_is_that_of_the_files_source(source: str) -> None:
 
     assert (facts.mean, facts.std) == numbers
     assert (facts.resize, facts.crop, facts.interpolation) == geometry
-    assert facts.is_told == (source != "own")
+    assert facts.is_told == (numbers != NOTHING)
 
 
 def test_that_a_file_does_not_tell_the_preprocessing_is_said(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Weight files of every kind as named tensors; the kind is told by the content, not the name."""
 
+import contextlib
 import json
 import re
 import zipfile
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from resnetlab.errors import CheckpointError, UsageError
 from resnetlab.weights.bundle import is_first_format, read_bundle
+from resnetlab.weights.checkpoint_facts import class_names, plain_facts
 from resnetlab.weights.keras_config import computes_otherwise
 from resnetlab.weights.keras_file import read_keras
 from resnetlab.weights.pickled import read_pickled
@@ -81,7 +83,7 @@ def read_weight_file(path: Path, prefix: str = "") -> WeightFile:
         return _read_sharded(path)
     # Before the others: a header's length can begin with a pickle's first byte.
     if start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= path.stat().st_size - 8:
-        return WeightFile(_read_safetensors(path), "safetensors")
+        return _read_described_safetensors(path)
     if start.startswith(b"\x89HDF") or _is_keras(path, start):
         return WeightFile(read_keras(path), "Keras file", otherwise=computes_otherwise(path))
     if start.startswith(b"PK"):
@@ -102,7 +104,7 @@ def read_weight_file(path: Path, prefix: str = "") -> WeightFile:
             found.class_names,
         )
     if start[8:9] == b"{" or path.suffix == ".safetensors":
-        return WeightFile(_read_safetensors(path), "safetensors")
+        return _read_described_safetensors(path)
     if is_first_format(path):
         raise CheckpointError(
             f"{path}: is a checkpoint of TensorFlow's first format, one file without an .index beside it",
@@ -175,6 +177,19 @@ def _read_sharded(index: Path) -> WeightFile:
     if missing := sorted(set(places) - set(tensors)):
         raise CheckpointError(f"{index} names tensors that its files lack: {', '.join(missing[:5])}")
     return WeightFile(tensors, f"safetensors in {len(names)} files")
+
+
+def _read_described_safetensors(path: Path) -> WeightFile:
+    """Read safetensors with the texts in their header: what they say of their network and its classes."""
+    tensors = _read_safetensors(path)
+    with safetensors.safe_open(path, "pt") as file:
+        texts = dict(file.metadata() or {})
+    parsed: dict[str, object] = {}
+    for key, text in texts.items():
+        with contextlib.suppress(ValueError, RecursionError):
+            parsed[key] = json.loads(text)
+    names = tuple(map(tuple, class_names(parsed)))
+    return WeightFile(tensors, "safetensors", told=plain_facts(texts | parsed), class_names=names)
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
