@@ -26,7 +26,8 @@ def made_run(path: Path, spec: ModelSpec, lr: float) -> str:
     run = RunDirectory(path)
     run.write("recipe", to_plain(override(named_recipe("quick", spec.depth), {"lr": lr})))
     run.write("spec", spec.to_json())
-    run.write("data", {"name": "digits", "fingerprint": "0123456789abcdef"})
+    said = {"name": "digits", "source": "digits", "fingerprint": "0123456789abcdef", "val_indices": []}
+    run.write("data", said | {"class_names": ["a", "b"], "image_shape": [32, 32, 3], "preprocessing": {}})
     return str(path)
 
 

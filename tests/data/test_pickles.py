@@ -118,6 +118,11 @@ def test_a_shape_that_the_bytes_do_not_fill_allocates_nothing():
         array.to_array()
 
 
+def test_a_few_bytes_that_ask_for_gigabytes_are_refused_before_they_get_them():
+    with pytest.raises(DataError, match="it numbers an object 268435456"):
+        read_pickle(b"\x80\x02]r" + (2**28).to_bytes(4, "little") + b".", "here")
+
+
 def test_a_damaged_pickle_is_an_error_of_ours_or_plain_data():
     """Cut at every byte, and with random bytes changed: nothing but DataError and ValueError."""
     whole = pickle.dumps({"data": np.arange(40, dtype=np.uint8), "labels": [1, 2, 3]}, 4)

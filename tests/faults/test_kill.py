@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.commands import run as run_here
+
 FILES = ("model.safetensors", "optimizer.safetensors", "ema.safetensors")
 STEPS = 40
 TRAIN = [
@@ -25,10 +27,17 @@ TRAIN = [
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
 
 
+def hear_signals() -> None:
+    """Undo what nohup and a background job of a shell leave ignored."""
+    for number in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def begin(*command: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ENVIRONMENT
-    )
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ENVIRONMENT,
+        preexec_fn=hear_signals,
+    )  # fmt: skip
 
 
 def finish(process: "subprocess.Popen[str]", code: int = 0) -> str:
@@ -85,7 +94,7 @@ def kill_and_resume(run: Path, rng: random.Random, *, in_save: bool) -> None:
     saved = sorted(int(path.name[5:]) for path in (run / "checkpoints").glob("step-*"))
     assert max(steps, default=0) - max(saved, default=0) <= 5 + 3  # at most one interval is lost
 
-    finish(resume(run))
+    run_here("resume", str(run))
 
     assert not list((run / "checkpoints").glob(".*"))
 
@@ -103,7 +112,7 @@ def check_kills(count: int, tmp_path: Path, uninterrupted: dict[str, bytes]) -> 
 def test_killed_at_random_moments_and_inside_a_save_a_run_ends_as_if_it_was_not(
     tmp_path: Path, uninterrupted: dict[str, bytes]
 ) -> None:
-    check_kills(5, tmp_path, uninterrupted)
+    check_kills(2, tmp_path, uninterrupted)
 
 
 @pytest.mark.faults
@@ -123,7 +132,7 @@ def check_signals(steps: list[int], tmp_path: Path, uninterrupted: dict[str, byt
         assert f"resnetlab resume {run}" in output
         assert "Traceback" not in output
 
-        finish(resume(run))
+        run_here("resume", str(run))
 
         assert final_bytes(run) == uninterrupted
 
@@ -188,14 +197,15 @@ def test_a_second_process_changes_no_byte_and_death_frees_the_directory(tmp_path
 
 def test_train_refuses_a_finished_a_started_and_a_foreign_directory(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    command = [*TRAIN, "--out", str(run), "--steps", "2"]
-    finish(begin(*command))
-    output = finish(begin(*command), code=2)
-    assert "finished run" in output
-    assert "resnetlab resume" in output
-    assert "nothing to resume" in finish(resume(run))
+    command = [*TRAIN[3:], "--out", str(run), "--steps", "2"]
+    run_here(*command)
+    refused = run_here(*command, code=2).stderr
+    assert "finished run" in refused
+    assert "resnetlab resume" in refused
+    finished = run_here("resume", str(run))
+    assert "nothing to resume" in finished.stdout + finished.stderr
     foreign = tmp_path / "foreign"
     foreign.mkdir()
     (foreign / "thesis.txt").write_text("precious")
-    assert "not empty and no run" in finish(begin(*TRAIN, "--out", str(foreign)), code=2)
+    assert "not empty and no run" in run_here(*TRAIN[3:], "--out", str(foreign), code=2).stderr
     assert [path.name for path in foreign.iterdir()] == ["thesis.txt"]

@@ -255,7 +255,7 @@ def test_an_epoch_that_is_no_number_is_damage(real_runs: Path, tmp_path: Path) -
     run = copied(real_runs / "seed0", tmp_path / "run")
     (run / "metrics.jsonl").write_text(json.dumps(test_row(8, 0.5) | {"epoch": math.nan}) + "\n")
 
-    with pytest.raises(DataError, match=r"metrics\.jsonl, line 1: epoch is nan"):
+    with pytest.raises(DataError, match=r"metrics\.jsonl, line 1: not JSON \(NaN is no number"):
         report(run)
 
 

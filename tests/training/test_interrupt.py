@@ -25,6 +25,7 @@ def handlers() -> Iterator[None]:
     before = {number: signal.getsignal(number) for number in TRAINERS_SIGNALS}
     for number in KILLS:
         signal.signal(number, end)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a background job of a shell
     yield
     for number, handler in before.items():
         signal.signal(number, handler)

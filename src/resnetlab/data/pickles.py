@@ -6,6 +6,7 @@ NumPy's constructors see what a stranger wrote; any other name is refused.
 
 import io
 import pickle
+import pickletools
 import re
 from typing import Any
 
@@ -24,12 +25,23 @@ def read_pickle(content: bytes, where: str) -> Any:
         DataError: If the pickle is damaged or names anything but NumPy's array and dtype.
     """
     try:
+        _refuse_far_memo(content)
         return _Reader(io.BytesIO(content), encoding="bytes").load()
     except DataError as error:
         raise DataError(f"{where}: {error}") from error
     except Exception as error:  # a hostile pickle can raise whatever the machine it drives can
         cause = f"{type(error).__name__}: {error}"
         raise DataError(f"{where}: not a readable pickle ({cause})") from error
+
+
+def _refuse_far_memo(content: bytes) -> None:
+    """Raise unless what a pickle keeps for later is numbered as it comes.
+
+    The standard reader makes a table up to the largest number, so that nine bytes ask for gigabytes.
+    """
+    for operation, argument, _ in pickletools.genops(content):
+        if operation.name in ("PUT", "BINPUT", "LONG_BINPUT") and int(argument or 0) > len(content):
+            raise DataError(f"not a readable pickle (it numbers an object {argument})")
 
 
 class PickledArray:
