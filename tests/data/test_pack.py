@@ -169,3 +169,19 @@ def test_what_a_copy_lacks_and_that_it_is_larger_is_said(tmp_path):
     assert "the boxes around objects of 8 images are not in the copy" in packed.notes[0]
     assert "larger than the source" in packed.notes[1]
     assert packed.to_json()["notes"] == packed.notes
+
+
+@pytest.mark.parametrize(
+    ("mode", "packed"), [("L", "L"), ("1", "L"), ("RGB", "RGB"), ("P", "RGB"), ("RGBA", "RGB")]
+)
+@pytest.mark.parametrize("side", [16, 64])
+def test_a_grey_image_stays_grey(mode, packed, side):
+    stream = io.BytesIO()
+    Image.fromarray(np.arange(48 * 32, dtype=np.uint32).reshape(32, 48).astype(np.uint8)).convert(mode).save(
+        stream, "PNG"
+    )
+
+    copy = Image.open(io.BytesIO(pack_image(EncodedImage(stream.getvalue(), "a.png"), side, 95)))
+
+    assert copy.mode == packed
+    assert min(copy.size) == min(side, 32)

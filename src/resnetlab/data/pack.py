@@ -61,8 +61,8 @@ def pack_source(
 
     It grows under a temporary name beside OUT and gets its own at the end: half a copy would open as a
     smaller dataset. Images whose shorter side is above `side` are brought to it, by averaging;
-    smaller ones keep their size. All become upright RGB JPEGs. Boxes around objects are not copied,
-    which the notes say.
+    smaller ones keep their size. All become upright JPEGs, RGB or grey as they are. Boxes around objects
+    are not copied, which the notes say.
 
     Args:
         source: What to copy.
@@ -186,7 +186,7 @@ def pack_image(image: EncodedImage, side: int, quality: int) -> bytes:
         raise DataError(
             f"{image.place}: {wide:,}x{high:,} pixels; a side of a JPEG has {_LONGEST_JPEG:,} at most"
         )
-    picture = opened.picture(channels=3, at_least=enough)
+    picture = opened.picture(channels=1 if opened.is_grey else 3, at_least=enough)
     with resizing(image):
         if enough is not None:
             picture = to_picture(resample(picture, enough, "bilinear"))
