@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from resnetlab import Classifier, evaluate, load_weights
 from resnetlab.artefact import Artefact, import_weights, write_folder
@@ -120,8 +121,8 @@ def test_the_pixel_graphs_give_two_probabilities(tmp_path: Path, target: str) ->
 def test_an_imported_logit_has_two_names_and_says_so(
     tmp_path: Path, given: tuple[str, ...], expected: tuple[str, ...]
 ) -> None:
-    path = tmp_path / "binary.pth"
-    torch.save(lively("resnet8", classes=1).state_dict(), path)  # noqa: TID251 - as others write it
+    path = tmp_path / "binary.safetensors"
+    save_file(lively("resnet8", classes=1).state_dict(), path)
 
     artefact, _ = import_weights(path, class_names=given)
 
@@ -151,8 +152,8 @@ class _Texts:
 
 def test_two_classes_begin_with_one_logit_exactly(tmp_path: Path) -> None:
     """What fine-tuning with head=strict or keep-shared does with it."""
-    model, path = lively("resnet8", classes=1), tmp_path / "binary.pth"
-    torch.save(model.state_dict(), path)  # noqa: TID251 - as others write it
+    model, path = lively("resnet8", classes=1), tmp_path / "binary.safetensors"
+    save_file(model.state_dict(), path)
     images = torch.randn(4, 3, 32, 32)
 
     state, report = load_weights(model_spec("resnet8").with_(classes=2), path)
