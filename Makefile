@@ -4,19 +4,23 @@
 # make check    formatter, linter, types, import rule, whether the gallery is up to date
 # make gallery  draws docs/gallery.md and its pictures anew where they have changed
 # make faults   the fault tests at full length: real processes killed at random moments, a stop after every step
+# make test-benchmarks  the scripts in benchmarks/ run through at a toy's size
 # make test-parity  TensorFlow in .venv-parity writes weights and logits, which ours must reproduce
 # make bench    images per second of training and evaluation on this machine
 
 PYTHON ?= python3
 RUN := .venv/bin
 
-.PHONY: train test test-parity install check gallery faults bench clean
+.PHONY: train test test-benchmarks test-parity install check gallery faults bench clean
 
 train: install
 	$(RUN)/resnetlab train resnet20 --data digits --recipe digits
 
 test: install
-	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -q -n 2 --dist worksteal -m "not faults"
+	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -q -n 2 --dist worksteal -m "not faults and not benchmarks"
+
+test-benchmarks: install
+	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -q -m benchmarks
 
 faults: install
 	$(RUN)/python -m pytest -q -m faults

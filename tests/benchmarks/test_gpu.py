@@ -13,6 +13,7 @@ import torch
 from resnetlab.training.as_found import leaving_as_found
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.benchmarks
 
 
 def test_the_gpu_benchmark_runs_through_on_a_cpu(

@@ -18,7 +18,7 @@ from resnetlab.cli import main
 NOT_RUN, CTRL_C = "not-run", "ctrl-c"
 KINDS = {"sh": {NOT_RUN, CTRL_C}, "python": {NOT_RUN}, "text": set[str]()}
 _INTERRUPTED = 75
-_NUMBER = re.compile(r"\d[\d,.]*")
+_NUMBER = re.compile(r"\d[\d,.]*( [KMGT]iB)?")
 _SHELL_SIGNS = set("|<>;&$`")
 
 
