@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageDraw, PngImagePlugin
 
 from resnetlab.data.decode import decode, image_facts, image_size
-from resnetlab.data.encoded import EncodedImage
+from resnetlab.data.image import EncodedImage
 from resnetlab.data.kinds import looks_like
 from resnetlab.errors import DataError
 from tests.data.pictures import picture
@@ -289,7 +289,7 @@ def test_the_size_of_a_png_that_text_turns_is_that_of_its_pixels(key, is_compres
 def test_pillows_warning_of_large_images_is_not_shown():
     program = (
         "import sys; from resnetlab.data.decode import image_size; "
-        "from resnetlab.data.encoded import EncodedImage; "
+        "from resnetlab.data.image import EncodedImage; "
         "print(image_size(EncodedImage(sys.stdin.buffer.read(), 'p')))"
     )
 

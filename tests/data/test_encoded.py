@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from resnetlab.data import encoded
-from resnetlab.data.encoded import EncodedImage, EncodedSource, EncodedSplit, FileReader, Names
+from resnetlab.data.encoded import EncodedSource, EncodedSplit, FileReader, Names
+from resnetlab.data.image import EncodedImage
 from resnetlab.data.folder import open_folder
 from resnetlab.data.split import hold_out
 from resnetlab.data.table import open_csv

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from resnetlab.data.encoded import EncodedImage, EncodedSplit
+from resnetlab.data.encoded import EncodedSplit
+from resnetlab.data.image import EncodedImage
 from resnetlab.data.preprocessing import fit_preprocessing
 from resnetlab.recipe import Normalisation, Preparation
 

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from resnetlab.data import preprocessing as preprocessing_module
-from resnetlab.data.encoded import EncodedImage
+from resnetlab.data.image import EncodedImage
 from resnetlab.data.geometry import random_resized_window
 from resnetlab.data.normalise import Normaliser
 from resnetlab.data.order import SampleStream

@@ -149,7 +149,7 @@ def test_an_image_of_the_right_size_stays_as_it_is() -> None:
     from PIL import Image
 
     from resnetlab.artefact.model import fit_geometry
-    from resnetlab.data.encoded import EncodedImage
+    from resnetlab.data.image import EncodedImage
 
     preprocessing = fit_geometry(Preprocessing(normaliser()), (32, 32, 3))
     noise = np.random.default_rng(0).integers(0, 256, (32, 32, 3)).astype(np.uint8)

@@ -12,7 +12,7 @@ from PIL import Image
 from resnetlab.artefact import write_folder
 from resnetlab.cli import main
 from resnetlab.data.decode import decode
-from resnetlab.data.encoded import EncodedImage
+from resnetlab.data.image import EncodedImage
 from resnetlab.errors import DataError, UsageError
 from resnetlab.predict import Classifier
 from resnetlab.predict.pictures import encode, find_files, read_file

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from resnetlab.catalog import model_spec
-from resnetlab.data.encoded import EncodedImage, EncodedSource, EncodedSplit
+from resnetlab.data.encoded import EncodedSource, EncodedSplit
+from resnetlab.data.image import EncodedImage
 from resnetlab.data.tfrecord import open_tfrecord
 from resnetlab.errors import DataError, Interrupted
 from resnetlab.evaluator import evaluate

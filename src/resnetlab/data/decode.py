@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
-from resnetlab.data.encoded import EncodedImage
+from resnetlab.data.image import EncodedImage
 from resnetlab.data.kinds import HEIF_HINT, kind_of, reads_avif, reads_heif
 from resnetlab.errors import DataError
 

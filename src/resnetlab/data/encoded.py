@@ -12,24 +12,14 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from resnetlab.data.decode import image_size
+from resnetlab.data.image import EncodedImage
 from resnetlab.data.labelling import Labels, label_problems
 from resnetlab.data.source import Samples, Source
 from resnetlab.errors import DataError
 
 Indices = npt.NDArray[np.int64]
 MOST_BYTES_HASHED = 2**30
-
-
-@dataclass(frozen=True, slots=True)
-class EncodedImage:
-    """The content of one JPEG, PNG, WebP, ... file."""
-
-    data: bytes
-    place: str
-    """For errors, e.g. "train/cat/17.jpg" or "train-00003-of-01024 record 812"."""
-
-    boxes: tuple[tuple[float, float, float, float], ...] = ()
-    """What is in the picture, as (ymin, xmin, ymax, xmax), fractions of height and width."""
 
 
 class Reader(Protocol):
@@ -86,8 +76,6 @@ class EncodedSplit(Samples):
         Raises:
             DataError: If that image cannot be read.
         """
-        from resnetlab.data.decode import image_size
-
         height, width = size or image_size(self.read(0))
         return height, width, 1 if channels == 1 else 3
 

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from resnetlab.data.choices import FLAG, LEFT_OPEN, Choices
-from resnetlab.data.encoded import EncodedImage, EncodedSource, Reader, joined_splits
+from resnetlab.data.encoded import EncodedSource, Reader, joined_splits
+from resnetlab.data.image import EncodedImage
 from resnetlab.data.labelling import (
     LABEL_TITLES,
     Labels,

@@ -17,7 +17,8 @@ from typing import Any
 
 from resnetlab import files
 from resnetlab.data.decode import OpenedImage
-from resnetlab.data.encoded import EncodedImage, EncodedSource, EncodedSplit
+from resnetlab.data.encoded import EncodedSource, EncodedSplit
+from resnetlab.data.image import EncodedImage
 from resnetlab.data.geometry import resample, shorter_side_to, to_picture
 from resnetlab.data.labelling import first_of
 from resnetlab.data.preprocessing import resizing

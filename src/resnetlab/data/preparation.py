@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from resnetlab.data.decode import OpenedImage
-from resnetlab.data.encoded import EncodedImage
+from resnetlab.data.image import EncodedImage
 from resnetlab.data.geometry import (
     Pixels,
     Size,

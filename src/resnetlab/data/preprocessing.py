@@ -13,7 +13,8 @@ import numpy as np
 from PIL import Image
 
 from resnetlab.data.decode import MOST_PIXELS, OpenedImage, decode
-from resnetlab.data.encoded import EncodedImage, EncodedSplit
+from resnetlab.data.encoded import EncodedSplit
+from resnetlab.data.image import EncodedImage
 from resnetlab.data.geometry import (
     Pixels,
     Size,

@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from resnetlab.data.by_folder import by_folder
 from resnetlab.data.choices import FLAG, LEFT_OPEN, Choices
-from resnetlab.data.encoded import EncodedImage, EncodedSource
+from resnetlab.data.encoded import EncodedSource
+from resnetlab.data.image import EncodedImage
 from resnetlab.data.labelling import (
     first_of,
     in_order_of,

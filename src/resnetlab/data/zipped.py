@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from resnetlab.data.by_folder import by_folder
-from resnetlab.data.encoded import EncodedImage, EncodedSource, Names
+from resnetlab.data.encoded import EncodedSource, Names
+from resnetlab.data.image import EncodedImage
 from resnetlab.data.kinds import START, LeftOut, kind_of_named
 from resnetlab.data.labelling import number_classes, refuse
 from resnetlab.data.leftovers import is_hidden

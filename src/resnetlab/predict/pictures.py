@@ -12,7 +12,7 @@ import numpy.typing as npt
 from PIL import Image, ImageOps
 
 from resnetlab.data.decode import image_facts
-from resnetlab.data.encoded import EncodedImage
+from resnetlab.data.image import EncodedImage
 from resnetlab.data.kinds import image_suffixes, kind_of_file
 from resnetlab.data.leftovers import holds_runs, is_hidden
 from resnetlab.errors import DataError, UsageError
