@@ -28,7 +28,7 @@ from gpu_accuracy import Outcome, table_of
 from gpu_session import Measurement, Session
 from gpu_work import groups
 from resnetlab import files
-from resnetlab.runs.manifest import to_json_bytes
+from resnetlab.plaindata import to_json_bytes
 from resnetlab.tables.align import table
 
 CHECKS, ACCURACY = "checks", "accuracy"

@@ -32,11 +32,11 @@ import torch
 import resnetlab
 from resnetlab import files
 from resnetlab.errors import ResnetlabError
+from resnetlab.plaindata import to_json_bytes
 from resnetlab.recipes import named_recipe
 from resnetlab.runs.directory import RunDirectory
 from resnetlab.runs.environment import describe_environment
 from resnetlab.runs.journal import read_rows
-from resnetlab.runs.manifest import to_json_bytes
 from resnetlab.spec import ModelSpec
 from resnetlab.tables.align import table
 from resnetlab.training.device import describe_device

@@ -15,8 +15,8 @@ from gpu_ways import Steps
 from gpu_work import Contestant, Group
 from resnetlab import files
 from resnetlab.machine import peak_memory, synchronise
+from resnetlab.plaindata import to_json_bytes
 from resnetlab.runs.environment import describe_environment
-from resnetlab.runs.manifest import to_json_bytes
 from resnetlab.training.device import describe_device
 
 

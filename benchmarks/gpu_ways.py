@@ -15,9 +15,9 @@ import torch.nn.functional as F
 from PIL import Image, ImageOps
 from torch import Tensor, nn
 
+from resnetlab import create_model
 from resnetlab.bench import training_program
 from resnetlab.machine import synchronise
-from resnetlab.models import create_model
 from resnetlab.recipe import Recipe
 from resnetlab.settings import override
 from resnetlab.spec import ModelSpec

@@ -16,8 +16,8 @@ from gpu_ways import (
     published_loop,
     resident_loop,
 )
+from resnetlab import create_model
 from resnetlab.catalog import model_spec
-from resnetlab.models import create_model
 from resnetlab.recipes import named_recipe
 from resnetlab.settings import override
 from resnetlab.spec import ModelSpec

@@ -3,19 +3,20 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
+import resnetlab.show  # noqa: F401  gives ModelSpec its table and its drawing
+
 if TYPE_CHECKING:
     from resnetlab.api import evaluate, finetune, resume, resume_study, study, train
     from resnetlab.artefact import import_weights, load_artefact
     from resnetlab.catalog import list_models, model_spec
     from resnetlab.data.open import open_source
     from resnetlab.export import export_model
-    from resnetlab.models import create_model
     from resnetlab.predict import Classifier
     from resnetlab.recipe import Recipe
     from resnetlab.recipes import list_recipes, named_recipe
     from resnetlab.reporting import report
     from resnetlab.spec import ModelSpec
-    from resnetlab.weights import load_weights
+    from resnetlab.weights import create_model, load_weights
 
 # A name is imported from its module when it is first used (PEP 562), so that torch comes in only
 # with the first thing that needs it.
@@ -23,7 +24,7 @@ _HOMES = {
     "Classifier": "resnetlab.predict",
     "ModelSpec": "resnetlab.spec",
     "Recipe": "resnetlab.recipe",
-    "create_model": "resnetlab.models",
+    "create_model": "resnetlab.weights",
     "evaluate": "resnetlab.api",
     "export_model": "resnetlab.export",
     "finetune": "resnetlab.api",

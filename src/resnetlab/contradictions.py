@@ -2,13 +2,11 @@
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from resnetlab.spec import ModelSpec
+from resnetlab.spec_fields import SpecFields
 
 
-def contradictions(spec: "ModelSpec") -> Iterator[str]:
+def contradictions(spec: SpecFields) -> Iterator[str]:
     """Give every reason why the network cannot be."""
     for name in ("classes", "in_channels", "input_size", "stem_width"):
         if getattr(spec, name) < 1:

@@ -6,17 +6,15 @@ weights fit by name.
 
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from resnetlab.layers import Act, Conv, Layer, Linear, Norm, PadChannels, Padding, Pool
 from resnetlab.plan import Plan, Repeat, Unit
-
-if TYPE_CHECKING:
-    from resnetlab.spec import ModelSpec
+from resnetlab.spec_fields import SpecFields
 
 
 @lru_cache(maxsize=64)
-def draw_plan(spec: "ModelSpec") -> Plan:
+def draw_plan(spec: SpecFields) -> Plan:
     """Return the plan of the network that the specification describes."""
     stages = []
     in_channels = spec.stem_width
@@ -26,7 +24,7 @@ def draw_plan(spec: "ModelSpec") -> Plan:
     return Plan(spec.in_channels, _draw_stem(spec), tuple(stages), _draw_tail(spec, in_channels))
 
 
-def _draw_stage(spec: "ModelSpec", stage: int, count: int, in_channels: int) -> tuple[Repeat, ...]:
+def _draw_stage(spec: SpecFields, stage: int, count: int, in_channels: int) -> tuple[Repeat, ...]:
     """Return the stage's units; all but the first are equal, and that one may be too."""
     first = _draw_unit(spec, stage, 0, in_channels)
     if count == 1:
@@ -40,7 +38,7 @@ def _draw_stage(spec: "ModelSpec", stage: int, count: int, in_channels: int) -> 
     return Repeat(first, 1), Repeat(second, count - 1)
 
 
-def _draw_stem(spec: "ModelSpec") -> tuple[Layer, ...]:
+def _draw_stem(spec: SpecFields) -> tuple[Layer, ...]:
     is_large = spec.stem == "imagenet"
     kernel, stride = (7, 2) if is_large else (3, 1)
     stride = stride if spec.stem_stride is None else spec.stem_stride
@@ -59,7 +57,7 @@ def _draw_stem(spec: "ModelSpec") -> tuple[Layer, ...]:
     return tuple(layers)
 
 
-def _draw_tail(spec: "ModelSpec", channels: int) -> tuple[Layer, ...]:
+def _draw_tail(spec: SpecFields, channels: int) -> tuple[Layer, ...]:
     """Pre-activated networks end in one more activation (He et al., 2016, appendix)."""
     layers: list[Layer] = []
     if spec.order == "pre":
@@ -71,7 +69,7 @@ def _draw_tail(spec: "ModelSpec", channels: int) -> tuple[Layer, ...]:
     return tuple(layers)
 
 
-def _draw_unit(spec: "ModelSpec", stage: int, index: int, in_channels: int) -> Unit:
+def _draw_unit(spec: SpecFields, stage: int, index: int, in_channels: int) -> Unit:
     name = f"stages.{stage}.blocks.{index}" if spec.order == "pre" else f"layer{stage + 1}.{index}"
     is_first = stage == index == 0
     striding = spec.blocks[stage] - 1 if spec.stride_on == "last-3x3" else 0
@@ -89,7 +87,7 @@ def _draw_unit(spec: "ModelSpec", stage: int, index: int, in_channels: int) -> U
     return Unit(name, before, branch, shortcut, shortcut_from, after)
 
 
-def _draw_convs(spec: "ModelSpec", stage: int, in_channels: int, stride: int) -> tuple[Conv, ...]:
+def _draw_convs(spec: SpecFields, stage: int, in_channels: int, stride: int) -> tuple[Conv, ...]:
     width, out_channels = spec.widths[stage], spec.out_channels[stage]
     if spec.unit == "basic":
         return (
@@ -107,7 +105,7 @@ def _draw_convs(spec: "ModelSpec", stage: int, in_channels: int, stride: int) ->
 _Chains = tuple[tuple[Layer, ...], tuple[Layer, ...], tuple[Layer, ...]]
 
 
-def _order(spec: "ModelSpec", convs: tuple[Conv, ...]) -> _Chains:
+def _order(spec: SpecFields, convs: tuple[Conv, ...]) -> _Chains:
     """Return (before, branch, after): where BN and ReLU stand (He et al., 2016, Fig. 4)."""
     acts = [Act(f"act{i}", spec.act_slope) for i in range(1, len(convs) + 1)]
     if spec.order == "pre":
@@ -129,7 +127,7 @@ def _order(spec: "ModelSpec", convs: tuple[Conv, ...]) -> _Chains:
 
 
 def _draw_shortcut(
-    spec: "ModelSpec", in_channels: int, out_channels: int, stride: int, index: int
+    spec: SpecFields, in_channels: int, out_channels: int, stride: int, index: int
 ) -> tuple[Layer, ...] | None:
     """Options A, B, C: He et al., 2015, section 4.1 (ImageNet) and 4.2 (CIFAR)."""
     changes = stride != 1 or in_channels != out_channels
@@ -153,7 +151,7 @@ def _draw_shortcut(
     return (projection, _norm(spec, norm, out_channels)) if spec.projection_norm else (projection,)
 
 
-def _pad_shortcut(spec: "ModelSpec", in_channels: int, out_channels: int, stride: int) -> tuple[Layer, ...]:
+def _pad_shortcut(spec: SpecFields, in_channels: int, out_channels: int, stride: int) -> tuple[Layer, ...]:
     """Return the parameter-free shortcut: fewer pixels, then zero channels on both sides."""
     layers: list[Layer] = []
     if stride != 1 and spec.shortcut == "A":
@@ -167,18 +165,18 @@ def _pad_shortcut(spec: "ModelSpec", in_channels: int, out_channels: int, stride
     return tuple(layers)
 
 
-def _conv(spec: "ModelSpec", name: str, inputs: int, outputs: int, kernel: int, stride: int) -> Conv:
+def _conv(spec: SpecFields, name: str, inputs: int, outputs: int, kernel: int, stride: int) -> Conv:
     """Return a convolution; SAME and kernel // 2 only differ where the stride is not 1."""
     is_same = spec.padding == "same" and stride != 1 and kernel != 1
     padding: Padding = "same" if is_same else kernel // 2
     return Conv(name, inputs, outputs, kernel, stride, padding, spec.conv_bias)
 
 
-def _norm(spec: "ModelSpec", name: str, channels: int) -> Norm:
+def _norm(spec: SpecFields, name: str, channels: int) -> Norm:
     return Norm(name, channels, True, spec.bn_eps, spec.bn_momentum, spec.bn_biased_variance)
 
 
-def _preact_norm(spec: "ModelSpec", name: str, channels: int) -> Norm:
+def _preact_norm(spec: SpecFields, name: str, channels: int) -> Norm:
     """Return the norm before the split, or at the end, which one original treats differently."""
     momentum = spec.bn_momentum if spec.preact_momentum is None else spec.preact_momentum
     gamma, biased = spec.preact_gamma, spec.bn_biased_variance

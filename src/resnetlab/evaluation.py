@@ -13,7 +13,7 @@ from resnetlab import files
 from resnetlab.errors import WriteError
 from resnetlab.lettering import boxes_in_silence, drawable, font_families
 from resnetlab.metrics import Scores, wilson_interval
-from resnetlab.runs.manifest import to_json_bytes
+from resnetlab.plaindata import to_json_bytes
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from resnetlab.data.choices import Choices
+from resnetlab.data.encoded import AnySplit
 from resnetlab.data.leftovers import refuse_within
 from resnetlab.data.loaded import BadSamples
-from resnetlab.data.recognise import AnySplit
 from resnetlab.errors import WriteError, one_of
 from resnetlab.evaluation import Evaluation, NotKept, write_evaluation
 from resnetlab.metrics import Scores

@@ -8,9 +8,11 @@ import ast
 import dataclasses
 import functools
 import inspect
+import json
 import types
 import typing
 from collections.abc import Hashable, Mapping
+from itertools import pairwise
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from resnetlab.errors import UsageError
@@ -146,11 +148,27 @@ def field_docs(kind: type) -> dict[str, str]:
 @functools.cache
 def _field_docs(kind: Hashable) -> dict[str, str]:
     assert isinstance(kind, type)
-    tree = ast.parse(inspect.getsource(kind)).body[0]
-    assert isinstance(tree, ast.ClassDef)
     docs: dict[str, str] = {}
-    for node, after in zip(tree.body, tree.body[1:], strict=False):
-        match node, after:
-            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=text)):
-                docs[name] = str(text)
-    return docs
+    for base in kind.__mro__[-2::-1]:  # all but object, the lowest first
+        tree = ast.parse(inspect.getsource(base)).body[0]
+        assert isinstance(tree, ast.ClassDef)
+        for node, after in pairwise(tree.body):
+            match node, after:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=text)):
+                    docs[name] = str(text)
+    return {name: docs[name] for name in field_types(kind) if name in docs}
+
+
+def to_json_bytes(data: Any) -> bytes:
+    """Return `data` as JSON text with sorted keys; numbers that are not finite are refused."""
+    return (json.dumps(data, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
+
+
+def as_text(value: object) -> str:
+    """Return a value as `--set NAME=VALUE` takes it: "2", "B", "3,4,6,3", "true", "0.1"."""
+    plain = to_plain(value)
+    if isinstance(plain, list):
+        return ",".join(str(item).removesuffix(".0") for item in plain)
+    if isinstance(plain, bool):
+        return str(plain).lower()
+    return f"{plain:.12g}" if isinstance(plain, float) else str(plain)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from resnetlab.errors import UsageError, nearest
-from resnetlab.plaindata import convert, field_docs, field_types, from_plain, parse_text, to_plain
+from resnetlab.plaindata import as_text, convert, field_docs, field_types, from_plain, parse_text, to_plain
 from resnetlab.recipe import Recipe
 from resnetlab.units import count_of
 
@@ -27,12 +27,7 @@ class Leaf:
     @property
     def text(self) -> str:
         """The value as `--set` takes it."""
-        plain = to_plain(self.value)
-        if isinstance(plain, list):
-            return ",".join(str(item).removesuffix(".0") for item in plain)
-        if isinstance(plain, bool):
-            return str(plain).lower()
-        return f"{plain:.12g}" if isinstance(plain, float) else str(plain)
+        return as_text(self.value)
 
 
 def leaves(recipe: Recipe) -> dict[str, Leaf]:

@@ -1,126 +1,33 @@
 """ModelSpec: what a residual network is, as plain data, with its exact counts. No torch."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import inf
-from os import PathLike
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import Any, ClassVar
 
 from resnetlab.contradictions import contradictions
 from resnetlab.drafting import draw_plan
 from resnetlab.errors import UsageError, nearest
-from resnetlab.layers import Layout, image_size
+from resnetlab.layers import image_size
 from resnetlab.plaindata import LATER, convert, field_types, parse_text, required_fields, to_plain
 from resnetlab.plan import Plan, Traced
-
-if TYPE_CHECKING:
-    from resnetlab.drawing.picture import Picture
-
-Order = Literal["post", "pre", "bn-after-add", "relu-before-add", "relu-only-pre"]
-Shortcut = Literal["A", "A-avgpool", "A-avgpool-same", "B", "C", "stage", "none"]
-ConvInit = Literal["he_fan_out", "he_fan_in", "he_truncated", "glorot_uniform", "lecun_truncated"]
-FcInit = Literal["torch_default", "unit_scaling", "glorot_uniform", "he_truncated"]
+from resnetlab.spec_fields import SpecFields
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ModelSpec:
+class ModelSpec(SpecFields):
     """A residual network in plain data: comparable, hashable, printable, to JSON and back.
 
     Raises:
         UsageError: If the values contradict each other; all problems are named at once.
     """
 
-    name: str
-    """The network's name in the catalog."""
-    source: str
-    """The paper and section, or the code base, that defines it."""
-
-    classes: int
-    """Number of logits."""
-    in_channels: int = 3
-    """Channels of an image."""
-    input_size: int
-    """Nominal height and width in pixels, for the counts; any size the strides allow will do."""
-
-    stem: Literal["small", "imagenet"]
-    """small: a 3x3/1 convolution; imagenet: 7x7/2 and a 3x3/2 max pool."""
-    stem_width: int
-    """Channels after the stem's convolution."""
-    stem_norm: bool = True
-    """BN and activation follow the stem's convolution."""
-    stem_stride: int | None = None
-    """Stride of the stem's convolution; none: as the stem says, 1 or 2."""
-    stem_pool: bool | None = None
-    """A 3x3/2 max pool ends the stem; none: as the stem says, imagenet has one and small has not."""
-    max_pool: Literal["torch", "same", "zeros"] = "torch"
-    """The max pool's padding: 1 px on every side, TensorFlow's SAME, or 1 px of zeros that the
-    maximum takes in (Keras Applications)."""
-
-    blocks: tuple[int, ...]
-    """Residual units per stage."""
-    widths: tuple[int, ...]
-    """Inner channels per stage, those of the 3x3 convolutions."""
-    out_channels: tuple[int, ...]
-    """Channels each stage gives on."""
-    strides: tuple[int, ...]
-    """Stride of each stage's first unit."""
-
-    unit: Literal["basic", "bottleneck"]
-    """basic: 3x3, 3x3; bottleneck: 1x1, 3x3, 1x1."""
-    order: Order
-    """Where BN and activation stand (He et al., 2016, Fig. 4): post and pre are the networks
-    of the two papers; bn-after-add, relu-before-add, relu-only-pre are the ablations."""
-    stride_on: Literal["first", "3x3", "last-3x3"] = "first"
-    """The convolution of a bottleneck that strides: the first 1x1 (He et al.), the 3x3, or that of
-    the stage's last unit instead of its first (Keras Applications' V2; with shortcut stage)."""
-
-    shortcut: Shortcut
-    """A: subsample and pad with zero channels where the shape changes; A-avgpool,
-    A-avgpool-same: average pooling in place of subsampling (VALID, SAME); B: 1x1 projection
-    where the shape changes; C: everywhere; stage: in every stage's first unit; none: plain."""
-    projection_norm: bool = True
-    """BN follows a projection."""
-    projection_source: Literal["raw", "preact"] = "raw"
-    """What a projection reads: the unit's input, or its pre-activation."""
-    first_shortcut_preact: bool = False
-    """The shortcut of the network's very first unit reads the pre-activation."""
-    first_unit_bare: bool = False
-    """The network's very first unit has no pre-activation of its own."""
-
-    padding: Literal["torch", "same"] = "torch"
-    """Padding of strided convolutions: kernel // 2 on every side, or TensorFlow's SAME."""
-    act_slope: float = 0.0
-    """Slope of the activation for negative values; 0 is ReLU."""
-    conv_bias: bool = False
-    """Convolutions have a bias."""
-    bn_eps: float = 1e-5
-    """BN's constant under the root; the default is torch's."""
-    bn_momentum: float = 0.1
-    """Weight of a new batch in BN's running statistics: 1 - TensorFlow's decay. The default is
-    torch's."""
-    bn_biased_variance: bool = False
-    """BN's running variance averages biased batch variances."""
-    preact_gamma: bool = True
-    """The BN before the split, and the final one, have a gamma."""
-    preact_momentum: float | None = None
-    """The momentum of those; none: bn_momentum."""
-
-    conv_init: ConvInit
-    """How convolutions start; models/init.py has the formulas."""
-    fc_init: FcInit
-    """How the classifier starts."""
-    zero_init_residual: bool = False
-    """Every branch starts as zero: its last BN's gamma, or last convolution if no BN ends it."""
-    stochastic_depth: float = 0.0
-    """Drop probability of the last unit's branch; the others' rise linearly up to it
-    (Huang et al., 2016, section 3)."""
-
-    published_parameters: int | None = None
-    """The source's own parameter count."""
-    published_multiply_adds: int | None = None
-    """The source's own count of multiply-adds."""
+    summary: ClassVar[Callable[..., str]]
+    """The table of the network's layers as text: `resnetlab.show.summary` of it."""
+    draw: ClassVar[Callable[..., Any]]
+    """The network's drawing, which a notebook shows, or which is saved: `resnetlab.show.draw` of it."""
+    _repr_svg_: ClassVar[Callable[..., str | None]]
 
     def __post_init__(self) -> None:
         problems = []
@@ -217,50 +124,6 @@ class ModelSpec:
             hint = LATER if unknown else ""
             raise UsageError(f"not a model specification: {'; '.join(problems)}", hint=hint)
         return cls(**data)
-
-    def summary(
-        self,
-        *,
-        full: bool = False,
-        height: int | None = None,
-        width: int | None = None,
-        batch: int = 128,
-        markdown: bool = False,
-        layout: Layout = "NCHW",
-    ) -> str:
-        """Return the table of the network's layers as text; tables/text.py says what stands in it.
-
-        Raises:
-            UsageError: If batch or size are no whole numbers from 1 on, there is no such layout, or
-                the strides do not allow the size.
-        """
-        from resnetlab.tables.text import summary
-
-        return summary(
-            self, full=full, height=height, width=width, batch=batch, markdown=markdown, layout=layout
-        )
-
-    @overload
-    def draw(self, path: None = None, **options: object) -> "Picture": ...
-    @overload
-    def draw(self, path: str | PathLike[str], **options: object) -> list[Path]: ...
-    def draw(self, path: str | PathLike[str] | None = None, **options: object) -> "Picture | list[Path]":
-        """Return the network's drawing, which a notebook shows, or save it and return the files.
-
-        The options, and what may be wrong with them, are those of `resnetlab.drawing.draw`.
-        """
-        from resnetlab.drawing.picture import draw_picture
-
-        picture = draw_picture(self, path, options)
-        return picture if path is None else picture.save(path)
-
-    def _repr_svg_(self) -> str | None:
-        return self.draw()._repr_svg_()
-
-    def __str__(self) -> str:
-        from resnetlab.tables.text import heading
-
-        return heading(self, self.input_size, self.input_size)
 
 
 _NOT_KNOBS = ("name", "source", "published_parameters", "published_multiply_adds")

@@ -1,6 +1,7 @@
 """Durations ("90ep", "5000st") and the words for bytes, seconds and counts."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from resnetlab.errors import UsageError
@@ -107,3 +108,9 @@ def format_count(count: float) -> str:
 def format_rounded(count: float) -> str:
     """Return e.g. "270 k" or "1.7 M" for a count that its source has rounded: no digit is added."""
     return format_count(count).replace(".0 ", " ")
+
+
+def first_of(items: Sequence[object], most: int = 5) -> str:
+    """Return "a, b, c, d, e and 3 more"."""
+    more = f" and {len(items) - most} more" if len(items) > most else ""
+    return ", ".join(map(str, items[:most])) + more

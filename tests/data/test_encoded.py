@@ -11,8 +11,8 @@ import pytest
 
 from resnetlab.data import encoded
 from resnetlab.data.encoded import EncodedSource, EncodedSplit, FileReader, Names
-from resnetlab.data.image import EncodedImage
 from resnetlab.data.folder import open_folder
+from resnetlab.data.image import EncodedImage
 from resnetlab.data.split import hold_out
 from resnetlab.data.table import open_csv
 from resnetlab.data.tfrecord import open_tfrecord

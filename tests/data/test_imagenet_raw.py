@@ -7,7 +7,8 @@ import pytest
 from resnetlab import files
 from resnetlab.data import imagenet_raw
 from resnetlab.data.folder import open_folder
-from resnetlab.data.imagenet_raw import DEVKIT, TRAIN_TAR, VAL_TAR, prepare_imagenet
+from resnetlab.data.imagenet_devkit import DEVKIT, TRAIN_TAR, VAL_TAR
+from resnetlab.data.imagenet_raw import prepare_imagenet
 from resnetlab.errors import DataError, LockedError, WriteError
 from tests.data.pictures import picture, write_tar
 

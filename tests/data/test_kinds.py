@@ -7,8 +7,8 @@ import pytest
 from PIL import Image, features
 
 from resnetlab.data.decode import decode
-from resnetlab.data.image import EncodedImage
 from resnetlab.data.folder import open_folder
+from resnetlab.data.image import EncodedImage
 from resnetlab.data.kinds import kind_of, reads_heif
 from resnetlab.errors import DataError
 from resnetlab.predict.pictures import find_files

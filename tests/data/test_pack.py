@@ -11,8 +11,8 @@ from resnetlab import files
 from resnetlab.data import pack
 from resnetlab.data.decode import decode
 from resnetlab.data.encoded import EncodedSource
-from resnetlab.data.image import EncodedImage
 from resnetlab.data.folder import open_folder
+from resnetlab.data.image import EncodedImage
 from resnetlab.data.pack import pack_image, pack_source
 from resnetlab.data.tfrecord import open_tfrecord
 from resnetlab.data.webdataset import open_webdataset

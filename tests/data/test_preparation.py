@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from resnetlab.data import preprocessing as preprocessing_module
-from resnetlab.data.image import EncodedImage
 from resnetlab.data.geometry import random_resized_window
+from resnetlab.data.image import EncodedImage
 from resnetlab.data.normalise import Normaliser
 from resnetlab.data.order import SampleStream
 from resnetlab.data.policies import (

@@ -13,9 +13,9 @@ from PIL import Image
 from resnetlab.data import tfrecord
 from resnetlab.data.choices import Choices
 from resnetlab.data.decode import decode
-from resnetlab.data.image import EncodedImage
 from resnetlab.data.example_proto import MalformedExample, parse_example
 from resnetlab.data.folder import open_folder
+from resnetlab.data.image import EncodedImage
 from resnetlab.data.open import open_source
 from resnetlab.data.tfrecord import open_tfrecord
 from resnetlab.errors import DataError, UsageError

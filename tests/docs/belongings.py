@@ -8,8 +8,8 @@ import pytest
 import safetensors.torch
 import torch
 
+from resnetlab import create_model
 from resnetlab.download import cache_folder
-from resnetlab.models import create_model
 from resnetlab.weights.published import sha256_start, url_of
 from tests.data.pictures import framed, imagenet_example, picture, write_tar
 from tests.data.test_imagenet_raw import tars

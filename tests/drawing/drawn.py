@@ -6,10 +6,10 @@ from functools import cache, partial
 import torch
 from torch import nn
 
+from resnetlab import create_model
 from resnetlab.catalog import model_spec
 from resnetlab.drawing import Layout, draw
 from resnetlab.drawing.scene import Scene
-from resnetlab.models import create_model
 from resnetlab.spec import ModelSpec
 
 

@@ -10,6 +10,7 @@ import pytest
 import safetensors.torch
 import torch
 
+from resnetlab import create_model
 from resnetlab.artefact import Artefact, import_weights
 from resnetlab.catalog import model_spec
 from resnetlab.cli.use_verbs import TARGETS as VERB_TARGETS
@@ -21,7 +22,6 @@ from resnetlab.export.fitting import fit
 from resnetlab.export.keras_file import keras_bytes
 from resnetlab.export.reading_back import read_foreign
 from resnetlab.export.torch_names import _TIMM, _TORCHVISION, _crop_share, torch_file
-from resnetlab.models import create_model
 from resnetlab.spec import ModelSpec
 from resnetlab.weights.naming import expected_shapes
 from resnetlab.weights.namings.keras_applications import keras_v1_spec, keras_v2_spec

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from resnetlab import create_model
 from resnetlab.catalog import list_models, model_spec
-from resnetlab.models import create_model
 
 # reference/original_systems.md, section 1e, and issue 2, section 2: trainable parameters.
 EXACT = {

@@ -6,11 +6,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from resnetlab import create_model
 from resnetlab.catalog import model_spec
 from resnetlab.errors import UsageError
-from resnetlab.models import ResNet, create_model
+from resnetlab.models import ResNet
 from resnetlab.models.init import INITIALISERS
-from resnetlab.spec import ConvInit, FcInit
+from resnetlab.spec_fields import ConvInit, FcInit
 
 TINY = {"blocks": (1, 1, 1)}
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from resnetlab.models import ResNet, create_model
+from resnetlab import create_model
+from resnetlab.models import ResNet
 
 from .restated import (
     Family,

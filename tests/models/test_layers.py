@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from resnetlab import create_model
 from resnetlab.catalog import list_models
 from resnetlab.layers import Act, Conv, Norm, Pool
-from resnetlab.models import create_model
 from resnetlab.models.layers import BiasedBatchNorm2d, SameConv2d, SamePool2d, build
 
 

@@ -1,6 +1,6 @@
 """Module names are the published ones, so that published weights fit by name."""
 
-from resnetlab.models import create_model
+from resnetlab import create_model
 
 BN = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 

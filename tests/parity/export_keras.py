@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from resnetlab import create_model
 from resnetlab.artefact import Artefact
 from resnetlab.catalog import model_spec
 from resnetlab.data.normalise import Normaliser
 from resnetlab.data.preprocessing import Geometry, Preprocessing
 from resnetlab.export import export_model
-from resnetlab.models import create_model
 from resnetlab.spec import ModelSpec
 from resnetlab.weights.namings.keras_applications import keras_v2_spec
 

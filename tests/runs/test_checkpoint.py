@@ -175,7 +175,7 @@ def test_a_used_directory_is_refused_and_not_touched(tmp_path: Path) -> None:
 
 
 def test_json_that_is_not_a_number_is_refused() -> None:
-    from resnetlab.runs.manifest import to_json_bytes
+    from resnetlab.plaindata import to_json_bytes
 
     with pytest.raises(ValueError, match="not JSON compliant"):
         to_json_bytes({"loss": float("nan")})

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from resnetlab import create_model
 from resnetlab.errors import DivergedError
-from resnetlab.models import create_model
 from resnetlab.recipe import Optimizer
 from resnetlab.recipes import named_recipe
 from resnetlab.settings import override

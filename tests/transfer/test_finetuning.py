@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from resnetlab import create_model
 from resnetlab.artefact import write_folder
 from resnetlab.catalog import model_spec
 from resnetlab.cli import main
@@ -16,7 +17,6 @@ from resnetlab.data.normalise import Normaliser
 from resnetlab.data.source import Split
 from resnetlab.errors import CheckpointError, UsageError
 from resnetlab.evaluator import evaluate
-from resnetlab.models import create_model
 from resnetlab.recipe import Recipe
 from resnetlab.recipes import named_recipe
 from resnetlab.runs.checkpoint import load_newest

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from resnetlab.data.recognise import AnySource
+from resnetlab.data.encoded import AnySource
 from resnetlab.recipe import Recipe
 from resnetlab.recipes import named_recipe
 from resnetlab.settings import Resolution

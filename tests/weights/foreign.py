@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor
 
-from resnetlab.models import ResNet, create_model
+from resnetlab import create_model
+from resnetlab.models import ResNet
 
 Pairs = Iterator[tuple[str, str]]
 BLOCKS = (2, 1, 3, 1)

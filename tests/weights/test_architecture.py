@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import safetensors.torch
 
+from resnetlab import create_model
 from resnetlab.errors import CheckpointError
-from resnetlab.models import create_model
 from resnetlab.transfer import open_trained
 from resnetlab.weights import load_weights
 

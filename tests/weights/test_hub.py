@@ -18,12 +18,12 @@ import pytest
 import safetensors.torch
 import torch
 
+from resnetlab import create_model
 from resnetlab.artefact import load_artefact
 from resnetlab.cli import main
 from resnetlab.download import cache_folder
 from resnetlab.errors import CheckpointError, LockedError, ResnetlabError, UsageError, WriteError
 from resnetlab.files import DirectoryLock
-from resnetlab.models import create_model
 from resnetlab.weights import load_weights, published
 from resnetlab.weights.download import download
 from resnetlab.weights.hub import locate

@@ -8,9 +8,10 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from resnetlab import create_model
 from resnetlab.catalog import model_spec
 from resnetlab.errors import CheckpointError, UsageError
-from resnetlab.models import ResNet, create_model
+from resnetlab.models import ResNet
 from resnetlab.weights import load_weights, recognise
 from resnetlab.weights.naming import expected_shapes
 from resnetlab.weights.preprocessings import KERAS_CAFFE, PER_IMAGE, UNTOLD, beside

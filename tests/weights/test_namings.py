@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from resnetlab import create_model
 from resnetlab.catalog import list_models, model_spec
-from resnetlab.models import ResNet, create_model
+from resnetlab.models import ResNet
 from resnetlab.spec import ModelSpec
 from resnetlab.weights import convert, recognise, spec_for
 from resnetlab.weights.naming import expected_shapes

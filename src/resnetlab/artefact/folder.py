@@ -19,7 +19,8 @@ from resnetlab.artefact.card import card
 from resnetlab.artefact.model import Artefact, Description, from_texts
 from resnetlab.artefact.places import looking_at, refuse_taken
 from resnetlab.errors import CheckpointError
-from resnetlab.runs.manifest import NAME, make_manifest, read_verified, to_json_bytes
+from resnetlab.plaindata import to_json_bytes
+from resnetlab.runs.manifest import NAME, make_manifest, read_verified
 
 WEIGHTS = "model.safetensors"
 _DESCRIPTIONS = ("spec.json", "classes.json", "preprocessing.json")

@@ -12,7 +12,7 @@ from resnetlab.artefact.class_names import class_count, name_classes, repeated
 from resnetlab.data.normalise import Floats, Normaliser
 from resnetlab.data.preprocessing import Geometry, Preprocessing, is_whole
 from resnetlab.errors import CheckpointError, ResnetlabError, UsageError
-from resnetlab.models import ResNet, create_model
+from resnetlab.models import ResNet, build
 from resnetlab.spec import ModelSpec
 from resnetlab.weights.naming import is_head
 
@@ -137,7 +137,7 @@ class Artefact(Description):
         Raises:
             CheckpointError: If the tensors are not the network's.
         """
-        model = create_model(self.spec, device="meta")
+        model = build(self.spec, device="meta")
         expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
         if not self.has_classifier:
             expected = {name: shape for name, shape in expected.items() if not is_head(name)}
@@ -147,7 +147,7 @@ class Artefact(Description):
             raise CheckpointError(
                 f"{self.origin}: {len(wrong)} tensors are not {self.spec.name}'s: {', '.join(wrong[:5])}"
             )
-        model = create_model(self.spec, seed=0)
+        model = build(self.spec, seed=0)
         model.load_state_dict(dict(self.tensors), strict=self.has_classifier)
         return model.eval()
 

@@ -4,7 +4,7 @@ from functools import lru_cache
 
 from resnetlab.catalog import cifar, imagenet, originals
 from resnetlab.errors import UsageError, nearest
-from resnetlab.settings import Leaf
+from resnetlab.plaindata import as_text
 from resnetlab.spec import KNOBS, ModelSpec
 
 __all__ = ["changed_texts", "changes", "families", "list_models", "model_spec"]
@@ -65,5 +65,4 @@ def changed_texts(spec: ModelSpec) -> tuple[str, ...]:
         if all(getattr(wide, name) == getattr(spec, name) for name in _CHANNELS):
             found = {name: new for name, new in found.items() if name not in _CHANNELS}
             found["width"] = float(factor)
-    leaves = (Leaf(group="model", name=name, kind=object, value=value) for name, value in found.items())
-    return tuple(f"{leaf.name}={leaf.text}" for leaf in leaves)
+    return tuple(f"{name}={as_text(value)}" for name, value in found.items())

@@ -14,7 +14,8 @@ from dataclasses import replace
 
 from resnetlab.catalog import imagenet
 from resnetlab.catalog.depths import units_per_stage
-from resnetlab.spec import ModelSpec, Order
+from resnetlab.spec import ModelSpec
+from resnetlab.spec_fields import Order
 
 RESNET_2015 = "He et al., 2015, arXiv:1512.03385, section 4.2"
 RESNET_2016 = "He et al., 2016, arXiv:1603.05027, section 5 and appendix"

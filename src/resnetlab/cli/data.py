@@ -105,7 +105,7 @@ def check(options: argparse.Namespace) -> None:
 
 def show(options: argparse.Namespace) -> None:
     """Draw training images as the network gets them."""
-    from resnetlab.data.recognise import AnySource
+    from resnetlab.data.encoded import AnySource
     from resnetlab.recipes import default_recipe, named_recipe
     from resnetlab.settings import Resolution
     from resnetlab.training.gallery import draw_samples

@@ -10,11 +10,12 @@ import numpy.typing as npt
 
 from resnetlab.data.array_files import Array, read_idx, read_mat, read_npz, read_stl
 from resnetlab.data.choices import FLAG, LEFT_OPEN, Choices
-from resnetlab.data.labelling import LABEL_TITLES, first_of, name_classes, number_classes, numbering_notes
+from resnetlab.data.labelling import LABEL_TITLES, name_classes, number_classes, numbering_notes
 from resnetlab.data.named_splits import SPLIT_CHOICES, named_splits
 from resnetlab.data.parts import source_from_parts, split_name
 from resnetlab.data.source import Source, Split
 from resnetlab.errors import DataError, UsageError, nearest
+from resnetlab.units import first_of
 
 CHOICES = ("image_column", "label_column", *SPLIT_CHOICES, "subset", "class_names")
 

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from resnetlab.data.labelling import first_of
 from resnetlab.data.layout import Layout, Tree, UnsortedError, find_layout, join
 from resnetlab.data.parts import parts_of
 from resnetlab.data.unsorted import classes_in_names
 from resnetlab.errors import DataError
+from resnetlab.units import first_of
 
 _EXPECTED = "Expected SPLIT/CLASS/IMAGE or CLASS/IMAGE in the archive, or a label beside each image."
 

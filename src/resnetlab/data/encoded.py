@@ -15,7 +15,7 @@ import numpy.typing as npt
 from resnetlab.data.decode import image_size
 from resnetlab.data.image import EncodedImage
 from resnetlab.data.labelling import Labels, label_problems
-from resnetlab.data.source import Samples, Source
+from resnetlab.data.source import Samples, Source, Split
 from resnetlab.errors import DataError
 
 Indices = npt.NDArray[np.int64]
@@ -225,3 +225,9 @@ class FileReader:
             return os.stat(os.path.join(self.root, place)).st_size
         except OSError as error:
             raise DataError(f"{place}: cannot be read: {error.strerror or error}") from error
+
+
+AnySplit = Split | EncodedSplit
+"""Images in memory, or in files that are read as they are needed."""
+
+AnySource = Source[AnySplit]

@@ -9,12 +9,13 @@ import numpy as np
 
 from resnetlab.data.encoded import EncodedSource, FileReader, Names
 from resnetlab.data.kinds import IMAGE_SUFFIXES, LeftOut, has_image_suffix, kind_of_file
-from resnetlab.data.labelling import class_name_problems, first_of, refuse
+from resnetlab.data.labelling import class_name_problems, refuse
 from resnetlab.data.layout import Layout, Tree, UnsortedError, are_splits, find_layout, join
 from resnetlab.data.leftovers import holds_papers, holds_runs, is_hidden
 from resnetlab.data.parts import divide_by_part, parts_of, source_from_parts
 from resnetlab.data.unsorted import read_list, refuse_unsorted
 from resnetlab.errors import DataError, nearest
+from resnetlab.units import first_of
 
 _LAYOUT_HINT = (
     "Expected train/CLASS/IMAGE and val/CLASS/IMAGE, or CLASS/IMAGE, "

@@ -19,7 +19,6 @@ from resnetlab.data.image import EncodedImage
 from resnetlab.data.labelling import (
     LABEL_TITLES,
     Labels,
-    first_of,
     label_text,
     name_classes,
     number_classes,
@@ -29,6 +28,7 @@ from resnetlab.data.named_splits import SPLIT_CHOICES, named_splits
 from resnetlab.data.parts import source_from_parts
 from resnetlab.download import cache_folder
 from resnetlab.errors import DataError, UsageError, nearest
+from resnetlab.units import first_of
 
 Table = Any  # the library has no types
 

@@ -7,12 +7,9 @@ wnid (nXXXXXXXX) such an ID is.
 """
 
 import contextlib
-import importlib
-import io
 import os
 import re
 import tarfile
-import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,22 +17,16 @@ from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
 from resnetlab import files
-from resnetlab.data.labelling import first_of
-from resnetlab.data.tars import AGAIN, inner, opened, read_member, regular_members, slashed_name
+from resnetlab.data.imagenet_devkit import TRAIN_TAR, TRUTH, VAL_IMAGE, VAL_TAR, WNID, read_truth
+from resnetlab.data.tars import AGAIN, inner, opened, read_member, regular_members
 from resnetlab.doing import doing
 from resnetlab.errors import DataError
 
-TRAIN_TAR, VAL_TAR = "ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar"
-DEVKIT = "ILSVRC2012_devkit_t12"
 OFFICIAL_IMAGES = {"train": 1_281_167, "val": 50_000}
-_TRUTH, _META = "ILSVRC2012_validation_ground_truth.txt", "meta.mat"
-_MOST_DEVKIT_BYTES = 2**26  # the original has 2.5 MB
 _CLASS_TAR = re.compile(r"(n\d{8})\.tar")
 _TRAIN_IMAGE = re.compile(r"(n\d{8})_\d+\.JPEG")
-_WNID = re.compile(r"n[0-9]{8}")
-_VAL_IMAGE = re.compile(r"ILSVRC2012_val_(\d{8})\.JPEG")
 _FORMER = files.Former(
-    re.compile(rf"\.{_WNID.pattern}\.\d+"), re.compile(f"{_TRAIN_IMAGE.pattern}|{_VAL_IMAGE.pattern}")
+    re.compile(rf"\.{WNID.pattern}\.\d+"), re.compile(f"{_TRAIN_IMAGE.pattern}|{VAL_IMAGE.pattern}")
 )
 
 Progress = Callable[[str, int, int], None]
@@ -81,7 +72,7 @@ def prepare_imagenet(
     if missing:
         hint = "They can be had from https://image-net.org after registration."
         raise DataError(f"{tars}: {' and '.join(missing)} not there", hint=hint)
-    class_of = _read_truth(tars)
+    class_of = read_truth(tars)
     images, written = {"train": 0, "val": 0}, 0
     hint = "Mend that and run the same command again: it goes on with the classes that are not there."
     with contextlib.ExitStack() as stack:
@@ -103,18 +94,6 @@ def prepare_imagenet(
         expected = ", ".join(f"{count:,} {part}" for part, count in OFFICIAL_IMAGES.items())
         raise DataError(f"{tars}: the archives have {found} images, expected {expected}", hint=AGAIN)
     return Prepared(images, written)
-
-
-def validation_classes(folder: Path, names: Sequence[str]) -> dict[str, str]:
-    """Return the wnid of ImageNet's validation images by name, if they are these and the devkit is there."""
-    numbers = {name: int(match[1]) for name in names if (match := _VAL_IMAGE.fullmatch(name))}
-    if not names or len(numbers) < len(names):
-        return {}
-    try:
-        class_of = _read_truth(folder)
-    except DataError:
-        return {}
-    return {name: class_of[number - 1] for name, number in numbers.items() if 0 < number <= len(class_of)}
 
 
 def _train_classes(
@@ -156,10 +135,10 @@ def _val_classes(
     classes: dict[str, dict[str, tarfile.TarInfo]] = defaultdict(dict)
     for member in regular_members(archive, VAL_TAR):
         name = PurePosixPath(member.name).name
-        if match := _VAL_IMAGE.fullmatch(name):
+        if match := VAL_IMAGE.fullmatch(name):
             number = int(match[1])
             if not 1 <= number <= len(class_of):
-                raise DataError(f"{VAL_TAR}: {name}, but {_TRUTH} has {len(class_of):,} lines")
+                raise DataError(f"{VAL_TAR}: {name}, but {TRUTH} has {len(class_of):,} lines")
             _refuse_twice(name, classes[class_of[number - 1]], VAL_TAR)
             classes[class_of[number - 1]][name] = member
     for wnid, images in sorted(classes.items()):
@@ -182,52 +161,3 @@ def _write_class(folder: Path, archive: tarfile.TarFile, images: Images) -> int:
         for name, member in images.items():
             files.write_part(growing / name, read_member(archive, member, folder.name))
     return len(images)
-
-
-def _read_truth(tars: Path) -> list[str]:
-    """Return the wnid of every validation image, in their order."""
-    contents = _devkit_files(tars)
-    try:
-        ids = [int(line) for line in contents[_TRUTH].split()]
-        synsets = importlib.import_module("scipy.io").loadmat(io.BytesIO(contents[_META]), squeeze_me=True)
-        rows = synsets["synsets"]
-        wnids = {int(row["ILSVRC2012_ID"]): str(row["WNID"]) for row in rows}
-        class_of = [wnids[each] for each in ids]
-    except Exception as error:  # SciPy raises whatever a damaged file leads it to
-        raise DataError(
-            f"{tars}: the devkit's {_TRUTH} and {_META} do not fit together: {error!r}"
-        ) from error
-    if strange := sorted(each for each in set(class_of) if not _WNID.fullmatch(each)):  # they become folders
-        raise DataError(f"{tars}: {_META} names classes that are no wnids: {first_of(strange)}")
-    return class_of
-
-
-def _devkit_files(tars: Path) -> dict[str, bytes]:
-    folders = (tars / DEVKIT / "data", tars / "data", tars)
-    contents = {}
-    for name in (_TRUTH, _META):
-        for path in (folder / name for folder in folders):
-            if path.is_file() and name not in contents:
-                contents[name] = path.read_bytes()
-    archive = tars / f"{DEVKIT}.tar.gz"
-    if len(contents) < 2 and archive.is_file():
-        contents = _from_archive(archive)
-    if len(contents) < 2:
-        raise DataError(
-            f"{tars}: the devkit is not there",
-            hint=f"Put {DEVKIT}.tar.gz, or {_TRUTH} and {_META} out of it, beside the tars.",
-        )
-    return contents
-
-
-def _from_archive(path: Path) -> dict[str, bytes]:
-    contents = {}
-    try:
-        with tarfile.open(path, "r|gz") as archive:
-            for member in archive:
-                name = PurePosixPath(slashed_name(member)).name
-                if name in (_TRUTH, _META) and member.isreg() and member.size < _MOST_DEVKIT_BYTES:
-                    contents[name] = cast(IO[bytes], archive.extractfile(member)).read()
-    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path}: cannot be read: {error}", hint=AGAIN) from error
-    return contents

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from resnetlab.errors import DataError
+from resnetlab.units import first_of
 
 Labels = npt.NDArray[np.int64]
 
@@ -83,12 +84,6 @@ def refuse(where: str, problems: Iterable[str], *, hint: str = "") -> None:
     lines = [f"{where}: {text}" for text in problems]
     if lines:
         raise DataError("\n".join(lines), hint=hint)
-
-
-def first_of(items: Sequence[object], most: int = 5) -> str:
-    """Return "a, b, c, d, e and 3 more"."""
-    more = f" and {len(items) - most} more" if len(items) > most else ""
-    return ", ".join(map(str, items[:most])) + more
 
 
 def number_classes(labels: Sequence[str]) -> tuple[tuple[str, ...], Labels]:

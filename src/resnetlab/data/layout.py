@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from resnetlab.data.kinds import has_image_suffix, kind_of_file
-from resnetlab.data.labelling import first_of
 from resnetlab.data.leftovers import holds_papers, holds_runs, is_hidden
 from resnetlab.data.parts import parts_of, refuse_two_of_a_part, split_name
 from resnetlab.errors import DataError
+from resnetlab.units import first_of
 
 _DEEPEST = 32
 _ANY_PICTURES = frozenset({

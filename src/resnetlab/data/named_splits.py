@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from resnetlab.data.choices import FLAG, Choices
-from resnetlab.data.labelling import first_of
 from resnetlab.data.parts import parts_of, split_name
 from resnetlab.errors import DataError, UsageError, nearest
+from resnetlab.units import first_of
 
 SPLIT_CHOICES = ("train_split", "val_split", "test_split")
 _NONE = "none"

@@ -8,9 +8,10 @@ from typing import NoReturn
 from resnetlab.data.choices import LEFT_OPEN, Choices
 from resnetlab.data.cifar_layouts import LAYOUTS
 from resnetlab.data.digits import open_digits
+from resnetlab.data.encoded import AnySource
 from resnetlab.data.fetch import Download, fetch
 from resnetlab.data.names import SOURCES
-from resnetlab.data.recognise import CIFAR, AnySource, open_chosen, open_path
+from resnetlab.data.recognise import CIFAR, open_chosen, open_path
 from resnetlab.data.shards import is_pattern
 from resnetlab.data.synthetic import open_synthetic
 from resnetlab.download import cache_folder

@@ -17,16 +17,15 @@ from typing import Any
 
 from resnetlab import files
 from resnetlab.data.decode import OpenedImage
-from resnetlab.data.encoded import EncodedSource, EncodedSplit
-from resnetlab.data.image import EncodedImage
+from resnetlab.data.encoded import AnySource, EncodedSource, EncodedSplit
 from resnetlab.data.geometry import resample, shorter_side_to, to_picture
-from resnetlab.data.labelling import first_of
+from resnetlab.data.image import EncodedImage
 from resnetlab.data.preprocessing import resizing
-from resnetlab.data.recognise import AnySource
 from resnetlab.data.webdataset import CLASSES
 from resnetlab.doing import doing
 from resnetlab.errors import DataError, UsageError
 from resnetlab.lettering import drawable, is_unicode
+from resnetlab.units import first_of
 
 _SHARD_BYTES = 2**27
 _CHUNK = 256  # images that are in memory at a time

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from resnetlab.data.decode import OpenedImage
-from resnetlab.data.image import EncodedImage
 from resnetlab.data.geometry import (
     Pixels,
     Size,
@@ -17,6 +16,7 @@ from resnetlab.data.geometry import (
     shorter_side_to,
     to_picture,
 )
+from resnetlab.data.image import EncodedImage
 from resnetlab.data.policies import rand_augment, trivial_augment
 from resnetlab.data.preprocessing import Geometry, resizing
 from resnetlab.randomness import AUTO_AUGMENT, CROP_WINDOW, Draws

@@ -14,7 +14,6 @@ from PIL import Image
 
 from resnetlab.data.decode import MOST_PIXELS, OpenedImage, decode
 from resnetlab.data.encoded import EncodedSplit
-from resnetlab.data.image import EncodedImage
 from resnetlab.data.geometry import (
     Pixels,
     Size,
@@ -22,6 +21,7 @@ from resnetlab.data.geometry import (
     resample,
     shorter_side_to,
 )
+from resnetlab.data.image import EncodedImage
 from resnetlab.data.normalise import Normaliser
 from resnetlab.errors import DataError, UsageError
 from resnetlab.plaindata import LATER, field_types

@@ -14,16 +14,16 @@ from resnetlab.data.arrays import holds_arrays, is_array_file, open_arrays
 from resnetlab.data.choices import LEFT_OPEN, Choices
 from resnetlab.data.cifar import read_cifar
 from resnetlab.data.cifar_layouts import LAYOUTS
-from resnetlab.data.encoded import EncodedSource
+from resnetlab.data.encoded import AnySource, AnySplit, EncodedSource
 from resnetlab.data.folder import open_folder
 from resnetlab.data.hf_dataset import CHOICES as HF_CHOICES
 from resnetlab.data.hf_dataset import has_table_files, open_hf_dataset
-from resnetlab.data.imagenet_raw import TRAIN_TAR
+from resnetlab.data.imagenet_devkit import TRAIN_TAR
 from resnetlab.data.kinds import image_suffixes
 from resnetlab.data.layout import Tree
 from resnetlab.data.leftovers import is_hidden
 from resnetlab.data.shards import is_pattern
-from resnetlab.data.small import AnySource, AnySplit, hold_small, in_memory
+from resnetlab.data.small import hold_small, in_memory
 from resnetlab.data.table import CHOICES as CSV_CHOICES
 from resnetlab.data.table import SUFFIXES as TABLE_SUFFIXES
 from resnetlab.data.table import open_csv

@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from resnetlab.data.labelling import first_of
 from resnetlab.data.parts import parts_of, sayer_of
 from resnetlab.errors import DataError
+from resnetlab.units import first_of
 
 _BRACES = re.compile(r"\{(?:(?P<first>\d+)\.\.(?P<last>\d+)|(?P<words>[^{}]*,[^{}]*))\}")
 

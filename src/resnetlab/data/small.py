@@ -5,12 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from resnetlab.data.encoded import EncodedSource, EncodedSplit
+from resnetlab.data.encoded import AnySource, EncodedSource, EncodedSplit
 from resnetlab.data.source import Source, Split
 from resnetlab.errors import DataError
-
-AnySplit = Split | EncodedSplit
-AnySource = Source[AnySplit]
 
 SMALL_SIDE = 64
 SMALL_BYTES = 512 * 2**20

@@ -11,12 +11,13 @@ from typing import NamedTuple
 
 from resnetlab.data.choices import FLAG, LEFT_OPEN, Choices
 from resnetlab.data.encoded import EncodedSource, FileReader, Names
-from resnetlab.data.labelling import first_of, name_classes, number_classes, numbering_notes, refuse
+from resnetlab.data.labelling import name_classes, number_classes, numbering_notes, refuse
 from resnetlab.data.named_splits import SPLIT_CHOICES, named_splits
 from resnetlab.data.parts import PARTS, divide_by_part, parts_of, source_from_parts
 from resnetlab.data.table_columns import Columns, Line, find_columns
 from resnetlab.data.table_places import Finder
 from resnetlab.errors import DataError, UsageError
+from resnetlab.units import first_of
 
 CHOICES = (
     "image_column", "label_column", "split_column", "image_folder", "suffix", "separator", "header",

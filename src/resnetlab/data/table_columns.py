@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 from resnetlab.data.choices import FLAG, Choices
 from resnetlab.data.kinds import has_image_suffix
-from resnetlab.data.labelling import LABEL_TITLES, first_of
+from resnetlab.data.labelling import LABEL_TITLES
 from resnetlab.data.parts import split_name
 from resnetlab.data.table_places import Finder
 from resnetlab.errors import DataError, UsageError, nearest
+from resnetlab.units import first_of
 
 PATH_TITLES = frozenset(
     {

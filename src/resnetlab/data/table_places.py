@@ -5,8 +5,8 @@ from collections import defaultdict
 from pathlib import Path
 
 from resnetlab.data.kinds import has_image_suffix
-from resnetlab.data.labelling import first_of
 from resnetlab.data.leftovers import is_hidden
+from resnetlab.units import first_of
 
 
 class Finder:

@@ -13,13 +13,14 @@ import numpy.typing as npt
 
 from resnetlab.data.choices import FLAG, LEFT_OPEN, Choices
 from resnetlab.data.encoded import EncodedSource, EncodedSplit
-from resnetlab.data.labelling import first_of, name_classes, number_classes, refuse
+from resnetlab.data.labelling import name_classes, number_classes, refuse
 from resnetlab.data.parts import divide_by_part, source_from_parts
 from resnetlab.data.record_index import ShardIndex, index_shards, join
 from resnetlab.data.shards import find_shards, shard_parts
 from resnetlab.data.tfrecord_records import SYNSET, TEXT, TFRecordReader, index_tfrecord
 from resnetlab.data.unzipped import unzipped
 from resnetlab.errors import DataError, UsageError, nearest
+from resnetlab.units import first_of
 
 SHARD_NAME = re.compile(
     r"^(?P<stem>.*)-(?P<number>\d{3,6})-of-(?P<total>\d{3,6})(\.tfrec(ords?)?)?(\.gz)?$"

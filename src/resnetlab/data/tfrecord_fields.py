@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 from resnetlab.data.choices import FLAG, Choices
 from resnetlab.data.example_proto import Values
-from resnetlab.data.labelling import LABEL_TITLES, first_of
+from resnetlab.data.labelling import LABEL_TITLES
 from resnetlab.errors import DataError
+from resnetlab.units import first_of
 
 IMAGE, LABEL = "image/encoded", "image/class/label"  # of ImageNet's usual conversion
 _IMAGES = (

@@ -16,8 +16,8 @@ import numpy as np
 from resnetlab.crc32c import masked_crc32c
 from resnetlab.data.choices import LEFT_OPEN, Choices
 from resnetlab.data.encoded import Names
-from resnetlab.data.image import EncodedImage
 from resnetlab.data.example_proto import MalformedExample, Values, parse_example
+from resnetlab.data.image import EncodedImage
 from resnetlab.data.labelling import label_text
 from resnetlab.data.record_index import Records, ShardIndex
 from resnetlab.data.tfrecord_fields import SIZES, Fields, choose_fields, image_file, lacking

@@ -16,7 +16,7 @@ from PIL import Image
 from resnetlab import files
 from resnetlab.data.choices import LEFT_OPEN, Choices
 from resnetlab.data.decode import image_facts
-from resnetlab.data.encoded import EncodedSplit
+from resnetlab.data.encoded import AnySource, AnySplit, EncodedSplit
 from resnetlab.data.folder import open_folder
 from resnetlab.data.kinds import image_suffixes
 from resnetlab.data.labelling import refuse
@@ -24,7 +24,7 @@ from resnetlab.data.leftovers import is_hidden
 from resnetlab.data.names import SOURCES
 from resnetlab.data.open import open_source
 from resnetlab.data.pack import refuse_place
-from resnetlab.data.recognise import AnySource, AnySplit, open_path
+from resnetlab.data.recognise import open_path
 from resnetlab.doing import doing
 from resnetlab.errors import WriteError
 

@@ -8,13 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NoReturn
 
-from resnetlab.data.imagenet_raw import validation_classes
+from resnetlab.data.imagenet_devkit import validation_classes
 from resnetlab.data.kinds import has_image_suffix
-from resnetlab.data.labelling import first_of
 from resnetlab.data.leftovers import is_hidden
 from resnetlab.data.parts import part_in
 from resnetlab.data.table import open_csv
 from resnetlab.errors import DataError
+from resnetlab.units import first_of
 
 _LISTS = (".txt", ".csv", ".tsv")
 _MOST_BYTES = 2**28

@@ -16,20 +16,14 @@ from resnetlab.data.by_folder import by_folder
 from resnetlab.data.choices import FLAG, LEFT_OPEN, Choices
 from resnetlab.data.encoded import EncodedSource
 from resnetlab.data.image import EncodedImage
-from resnetlab.data.labelling import (
-    first_of,
-    in_order_of,
-    name_classes,
-    number_classes,
-    numbering_notes,
-    refuse,
-)
+from resnetlab.data.labelling import in_order_of, name_classes, number_classes, numbering_notes, refuse
 from resnetlab.data.parts import divide_by_part, source_from_parts
 from resnetlab.data.record_index import Records, ShardIndex, index_shards, join
 from resnetlab.data.shards import find_shards, shard_parts
 from resnetlab.data.unzipped import unzipped
 from resnetlab.data.webdataset_index import BY_FOLDER, LABEL_HINT, index_tar
 from resnetlab.errors import DataError
+from resnetlab.units import first_of
 
 SHARD_NAME = re.compile(r"^(?P<stem>.*?)(?P<number>\d+)?\.(tar|tar\.gz|tgz)$")
 CLASSES = "classes.json"

@@ -13,11 +13,12 @@ import numpy as np
 from resnetlab.data.choices import FLAG, LEFT_OPEN, Choices
 from resnetlab.data.encoded import Names
 from resnetlab.data.kinds import image_suffixes
-from resnetlab.data.labelling import first_of, label_text
+from resnetlab.data.labelling import label_text
 from resnetlab.data.leftovers import is_hidden_path
 from resnetlab.data.record_index import ShardIndex
 from resnetlab.data.tars import all_members, is_regular, opened, read_member
 from resnetlab.errors import DataError
+from resnetlab.units import first_of
 
 BY_FOLDER = "folder"
 """The `label_column` by which an image's folder is its label."""

@@ -8,9 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from resnetlab.data.encoded import EncodedSplit, Reader
+from resnetlab.data.encoded import AnySplit, EncodedSplit, Reader
 from resnetlab.data.image import EncodedImage
-from resnetlab.data.recognise import AnySplit
 from resnetlab.data.source import Split
 
 

@@ -9,7 +9,7 @@ from resnetlab.artefact.model import Artefact
 from resnetlab.data.normalise import Normaliser, to_NCHW
 from resnetlab.errors import ResnetlabError
 from resnetlab.metrics import answer_logits
-from resnetlab.models import create_model
+from resnetlab.models import build
 from resnetlab.spec import ModelSpec
 
 BATCHES = (1, 2, 5)
@@ -101,6 +101,6 @@ def example(
 
 def network_of(spec: ModelSpec, tensors: Mapping[str, Tensor]) -> nn.Module:
     """Return the network with these tensors, in evaluation mode."""
-    model = create_model(spec, seed=0)
+    model = build(spec, seed=0)
     model.load_state_dict(dict(tensors))
     return model.eval()

@@ -12,7 +12,7 @@ from resnetlab.artefact.model import Artefact
 from resnetlab.catalog import model_spec
 from resnetlab.errors import UsageError
 from resnetlab.export.fitting import fit
-from resnetlab.runs.manifest import to_json_bytes
+from resnetlab.plaindata import to_json_bytes
 from resnetlab.spec import ModelSpec
 
 _WIDE = (128, 256, 512, 1024)  # Zagoruyko and Komodakis, 2016: the 3x3s are twice as wide

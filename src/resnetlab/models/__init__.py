@@ -1,58 +1,36 @@
-"""The networks in torch: create_model builds a named or a described one."""
-
-from pathlib import Path
+"""The networks in torch: `build` makes one from its specification."""
 
 import torch
 
-from resnetlab.catalog import model_spec
 from resnetlab.models.init import initialise
 from resnetlab.models.resnet import ResNet
 from resnetlab.randomness import INIT, key_for
 from resnetlab.spec import ModelSpec
 
-__all__ = ["ResNet", "create_model"]
+__all__ = ["ResNet", "build"]
 
 
-def create_model(
-    name_or_spec: str | ModelSpec,
+def build(
+    spec: ModelSpec,
     *,
     seed: int | None = None,
     checkpoint_activations: bool = False,
     device: torch.device | str = "cpu",
-    weights: str | Path | None = None,
-    **knobs: object,
 ) -> ResNet:
-    """Build a network with its first weights, or a file's, in training mode.
+    """Build a network with its first weights, in training mode.
 
     Args:
-        name_or_spec: A name of the catalog, or a specification.
+        spec: What the network is.
         seed: The weights are a function of it alone, the same on every device, and torch's
             generator stays untouched; None draws from torch's generator.
         checkpoint_activations: Trade time for memory; see ResNet.
         device: Where the parameters live. On "meta" they have shapes and no values.
-        weights: A file in our names or torchvision's, timm's, akamaster's, Keras' or
-            TensorFlow's, or published weights, which are downloaded into a cache:
-            "hf:OWNER/NAME[@REVISION]" of the Hugging Face hub, "torchvision:resnet50", or an https
-            URL. They must fit whole. `resnetlab.load_weights` reports every tensor of them and can
-            leave out the classifier.
-        knobs: Changes to the specification: classes=100, shortcut="B", width=0.5,
-            stem="small", ...; resnetlab.spec.KNOBS lists them.
-
-    Raises:
-        UsageError: If the name or a knob is unknown, or the network cannot be.
-        CheckpointError: If the weights are damaged, another network's, or cannot be downloaded.
     """
-    spec = model_spec(name_or_spec) if isinstance(name_or_spec, str) else name_or_spec
     with torch.device("meta"):
-        model = ResNet(spec.with_(**knobs), checkpoint_activations=checkpoint_activations)
+        model = ResNet(spec, checkpoint_activations=checkpoint_activations)
     if torch.device(device).type == "meta":
         return model
     generator = None if seed is None else torch.Generator().manual_seed(key_for(seed, INIT))
     model.to_empty(device="cpu")
     initialise(model, generator)
-    if weights is not None:
-        from resnetlab.weights import load_weights
-
-        state, _ = load_weights(model, weights)
-        model.load_state_dict(state)
     return model.to(device)

@@ -18,8 +18,8 @@ from resnetlab.artefact.class_names import logit_note
 from resnetlab.artefact.loading import load_artefact, refuse_choice
 from resnetlab.artefact.model import Description
 from resnetlab.artefact.onnx_model import load_onnx
-from resnetlab.data.image import EncodedImage
 from resnetlab.data.geometry import Pixels
+from resnetlab.data.image import EncodedImage
 from resnetlab.data.normalise import to_NCHW
 from resnetlab.data.preprocessing import Preprocessing
 from resnetlab.errors import CheckpointError, DataError, UsageError, nearest

@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from resnetlab.data.labelling import Labels, first_of
+from resnetlab.data.labelling import Labels
 from resnetlab.errors import DataError, UsageError, nearest
+from resnetlab.units import first_of
 
 _WORDNET = re.compile(r"n\d{8}")
 

@@ -7,11 +7,11 @@ from typing import NamedTuple
 import numpy as np
 
 from resnetlab.data.choices import Choices
+from resnetlab.data.encoded import AnySource, AnySplit
 from resnetlab.data.names import SOURCES
 from resnetlab.data.open import open_source
 from resnetlab.data.parts import VAL_SERVES, as_trained_on
 from resnetlab.data.preprocessing import Preprocessing
-from resnetlab.data.recognise import AnySource, AnySplit
 from resnetlab.data.source import Split
 from resnetlab.data.split import Indices, hold_out
 from resnetlab.data.whole import as_files, join_splits

@@ -19,13 +19,8 @@ from torch import Tensor
 
 from resnetlab import files
 from resnetlab.errors import CheckpointError, WriteError
-from resnetlab.runs.manifest import (
-    NAME,
-    make_manifest,
-    read_manifest,
-    read_verified,
-    to_json_bytes,
-)
+from resnetlab.plaindata import to_json_bytes
+from resnetlab.runs.manifest import NAME, make_manifest, read_manifest, read_verified
 from resnetlab.runs.plain_reading import parse_json
 
 Tensors = dict[str, Tensor]

@@ -15,17 +15,21 @@ import platform
 import re
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from resnetlab import files
 from resnetlab.errors import DataError, UsageError
-from resnetlab.runs.manifest import to_json_bytes
+from resnetlab.plaindata import to_json_bytes
+from resnetlab.runs.journal import read_rows
 from resnetlab.runs.plain_reading import read_json
 
 _DEFINING = ("recipe", "spec", "data")
+BAD_SAMPLE = "bad-sample"
+"""The event in events.jsonl that notes a broken image file."""
+
 CONTINUES = "continues"
 """Of a run that trains on from another one: the file that says which, without its suffix."""
 _FORM_OF_DATA: dict[str, type] = {
@@ -239,3 +243,17 @@ def open_run(path: Path) -> RunDirectory:
             hint=found if inside else "`resnetlab train` makes one with --out.",
         )
     return RunDirectory(path)
+
+
+def broken_images(run: RunDirectory) -> dict[tuple[str, int], str]:
+    """Return the broken images that a run has met so far, by part and sample."""
+    return {
+        (row["part"], row["sample"]): row["problem"]
+        for row in read_rows(run.events, passes_over_damage=True)
+        if row.get("event") == BAD_SAMPLE and _is_whole(row)
+    }
+
+
+def _is_whole(row: Mapping[str, Any]) -> bool:
+    kinds = {"part": str, "sample": int, "problem": str}
+    return all(isinstance(row.get(name), kind) for name, kind in kinds.items())

@@ -1,23 +1,18 @@
 """The list of files, sizes and SHA-256 sums that makes a checkpoint true."""
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from resnetlab.errors import CheckpointError
+from resnetlab.plaindata import to_json_bytes
 from resnetlab.runs.plain_reading import read_json, read_plain
 
 FORMAT = 1
 NAME = "MANIFEST.json"
 _FILE = re.compile(r"[\w-][\w.-]*", re.ASCII)
-
-
-def to_json_bytes(data: Any) -> bytes:
-    """Return `data` as JSON text with sorted keys; numbers that are not finite are refused."""
-    return (json.dumps(data, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
 
 
 def make_manifest(contents: Mapping[str, bytes], *, step: int, identity: str) -> bytes:

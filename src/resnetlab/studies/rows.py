@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from resnetlab import files
-from resnetlab.data.labelling import first_of
-from resnetlab.data.recognise import AnySource
+from resnetlab.data.encoded import AnySource
 from resnetlab.errors import DataError, UsageError
 from resnetlab.plaindata import to_plain
 from resnetlab.runs.directory import RunDirectory, claim_new, refuse_file
 from resnetlab.settings import override
 from resnetlab.training.planning import RunPlan, source_record
 from resnetlab.training.run import default_out
+from resnetlab.units import first_of
 
 _RECORD = "study"
 _NOT_IN_NAMES = re.compile(r"[/\\:\x00]")

@@ -7,9 +7,9 @@ from functools import partial
 from pathlib import Path
 
 from resnetlab.data.choices import LEFT_OPEN, Choices
+from resnetlab.data.encoded import AnySource
 from resnetlab.data.leftovers import refuse_within
 from resnetlab.data.loader import count_workers
-from resnetlab.data.recognise import AnySource
 from resnetlab.errors import DataError, Interrupted, UsageError
 from resnetlab.runs.directory import RunDirectory, lock_run
 from resnetlab.studies.observer import StudyObserver

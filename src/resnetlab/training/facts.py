@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import torch
 
-from resnetlab.data.labelling import first_of
 from resnetlab.data.loader import count_workers
 from resnetlab.data.preprocessing import Geometry
 from resnetlab.lettering import in_a_line
@@ -16,7 +15,7 @@ from resnetlab.tables.differences import decided_for_us, deviations
 from resnetlab.training.device import describe_device
 from resnetlab.training.parts import plan_parts
 from resnetlab.training.planning import RunPlan
-from resnetlab.units import format_count, format_rounded
+from resnetlab.units import first_of, format_count, format_rounded
 
 
 def describe_plan(plan: RunPlan) -> dict[str, str]:

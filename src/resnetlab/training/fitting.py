@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from resnetlab.data.recognise import AnySource
+from resnetlab.data.encoded import AnySource
 from resnetlab.errors import UsageError
 from resnetlab.layers import Norm
 from resnetlab.recipe import Optimizer, Recipe

@@ -9,9 +9,9 @@ import torch
 from PIL import Image, ImageDraw
 
 from resnetlab import files
+from resnetlab.data.encoded import AnySource
 from resnetlab.data.leftovers import refuse_within
 from resnetlab.data.loaded import BadSamples
-from resnetlab.data.recognise import AnySource
 from resnetlab.doing import doing
 from resnetlab.errors import UsageError
 from resnetlab.recipe import Normalisation, Recipe

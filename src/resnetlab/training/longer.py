@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from resnetlab import files
-from resnetlab.data.recognise import AnySource
+from resnetlab.data.encoded import AnySource
 from resnetlab.errors import CheckpointError, UsageError
 from resnetlab.plaindata import to_plain
 from resnetlab.runs.checkpoint import (

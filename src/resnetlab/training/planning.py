@@ -10,10 +10,10 @@ from typing import Any
 import torch
 
 from resnetlab.data.choices import LEFT_OPEN, Choices
+from resnetlab.data.encoded import AnySource
 from resnetlab.data.names import SOURCES
 from resnetlab.data.open import open_source
 from resnetlab.data.preparation import side_at
-from resnetlab.data.recognise import AnySource
 from resnetlab.data.shards import is_pattern
 from resnetlab.data.source import broken_image
 from resnetlab.errors import DataError, UsageError

@@ -1,33 +1,27 @@
 """Batches of either kind of source: pixels in memory, or image files read as they are needed."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 
 from resnetlab.data.batches import Batch, Batches, ResidentSplit, evaluation_batches
-from resnetlab.data.encoded import EncodedSplit
+from resnetlab.data.encoded import AnySplit, EncodedSplit
 from resnetlab.data.loaded import BadSamples, LoadedBatches, loaded_evaluation_batches
 from resnetlab.data.loader import count_workers
 from resnetlab.data.normalise import Normaliser
 from resnetlab.data.preprocessing import Preprocessing, fit_preprocessing
-from resnetlab.data.recognise import AnySplit
 from resnetlab.data.source import Split
 from resnetlab.recipe import Recipe
-from resnetlab.runs.directory import RunDirectory
-from resnetlab.runs.journal import read_rows
 from resnetlab.timeline import Timeline
-from resnetlab.training.trainer import EvaluationSet
+from resnetlab.training.scoring import EvaluationSet
 
 EVALUATION_BATCH = 500
 """Images per batch of an evaluation; the result does not depend on it beyond rounding."""
 
 _LARGEST_BATCH_BYTES = 2**27
 """Evaluation batches of large images are smaller, so that their floats take 128 MiB at most."""
-
-BAD_SAMPLE = "bad-sample"
-"""The event in events.jsonl that notes a broken image file."""
 
 
 @dataclass(frozen=True)
@@ -106,17 +100,3 @@ def fit(split: AnySplit, recipe: Recipe, channels: int) -> Preprocessing:
     if isinstance(split, EncodedSplit):
         return fit_preprocessing(recipe.preparation, recipe.normalisation, split, read_as)
     return Preprocessing(Normaliser.fit(recipe.normalisation, split.images), channels=read_as)
-
-
-def broken_images(run: RunDirectory) -> dict[tuple[str, int], str]:
-    """Return the broken images that a run has met so far, by part and sample."""
-    return {
-        (row["part"], row["sample"]): row["problem"]
-        for row in read_rows(run.events, passes_over_damage=True)
-        if row.get("event") == BAD_SAMPLE and _is_whole(row)
-    }
-
-
-def _is_whole(row: Mapping[str, Any]) -> bool:
-    kinds = {"part": str, "sample": int, "problem": str}
-    return all(isinstance(row.get(name), kind) for name, kind in kinds.items())

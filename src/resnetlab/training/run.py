@@ -10,13 +10,13 @@ from typing import Any
 
 from resnetlab import files
 from resnetlab.data.choices import LEFT_OPEN, Choices
+from resnetlab.data.encoded import AnySource
 from resnetlab.data.leftovers import refuse_within
 from resnetlab.data.open import open_source
-from resnetlab.data.recognise import AnySource
 from resnetlab.errors import DataError, ResnetlabError
 from resnetlab.memory import telling_of_memory
 from resnetlab.metrics import wilson_interval
-from resnetlab.runs.directory import RunDirectory, claim_new, lock_run, open_run
+from resnetlab.runs.directory import RunDirectory, broken_images, claim_new, lock_run, open_run
 from resnetlab.runs.journal import read_rows
 from resnetlab.settings import recipe_from_json
 from resnetlab.training.as_found import leaving_as_found
@@ -26,7 +26,6 @@ from resnetlab.training.interrupt import Interrupt
 from resnetlab.training.longer import longer_out, plan_longer, write_longer
 from resnetlab.training.observer import Observer
 from resnetlab.training.planning import RunPlan, plan_of
-from resnetlab.training.reading import broken_images
 from resnetlab.training.session import resume, start
 from resnetlab.training.trainer import Trainer
 from resnetlab.units import Duration

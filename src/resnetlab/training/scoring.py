@@ -1,6 +1,7 @@
 """Scoring a network on every sample of a set exactly once."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -55,3 +56,14 @@ def score(
     finally:
         model.train(was_training)
     return scoring.scores()
+
+
+@dataclass
+class EvaluationSet:
+    """A set to evaluate on: its name in metrics.jsonl, its size, and its batches."""
+
+    name: str
+    size: int
+    batches: Callable[[], Iterator[ScoredBatch]]
+    left_out: Callable[[], int] = lambda: 0
+    """How many of them are broken image files, which cannot be scored."""

@@ -12,18 +12,18 @@ from torch import Tensor
 
 from resnetlab import files
 from resnetlab.data.batches import Batches
+from resnetlab.data.encoded import AnySource, AnySplit
 from resnetlab.data.loaded import BadSamples, LoadedBatches
 from resnetlab.data.preprocessing import Preprocessing
-from resnetlab.data.recognise import AnySource, AnySplit
 from resnetlab.data.source import broken_image
 from resnetlab.data.split import hold_out
 from resnetlab.errors import CheckpointError, DataError
 from resnetlab.metrics import Tally
-from resnetlab.models import create_model
+from resnetlab.models import build
 from resnetlab.plaindata import to_plain
 from resnetlab.recipe import Recipe
 from resnetlab.runs.checkpoint import Checkpoint, is_own, list_checkpoints, load_newest, set_aside
-from resnetlab.runs.directory import CONTINUES, RunDirectory
+from resnetlab.runs.directory import BAD_SAMPLE, CONTINUES, RunDirectory, broken_images
 from resnetlab.runs.environment import binding_differences, describe_environment, recorded_threads
 from resnetlab.runs.journal import Journal
 from resnetlab.runs.tensorboard import open_events
@@ -39,10 +39,11 @@ from resnetlab.training.optim import build_optimizer
 from resnetlab.training.parts import rate_shares, still_norms
 from resnetlab.training.planning import RunPlan, source_record
 from resnetlab.training.programs import step_program
-from resnetlab.training.reading import BAD_SAMPLE, Reading, broken_images, fit
+from resnetlab.training.reading import Reading, fit
+from resnetlab.training.scoring import EvaluationSet
 from resnetlab.training.state import TrainState
 from resnetlab.training.steps import TrainStep
-from resnetlab.training.trainer import EvaluationSet, Trainer
+from resnetlab.training.trainer import Trainer
 
 
 def start(plan: RunPlan, run: RunDirectory, observer: Observer) -> Trainer:
@@ -253,9 +254,7 @@ def build_state(
         begin_with: Its first weights, if not the seed's.
         class_weights: What a sample of each class counts in the loss, float32 (K,).
     """
-    model = create_model(
-        spec, seed=recipe.run.seed, checkpoint_activations=recipe.execution.checkpoint_activations
-    )
+    model = build(spec, seed=recipe.run.seed, checkpoint_activations=recipe.execution.checkpoint_activations)
     if begin_with is not None:
         model.load_state_dict(dict(begin_with))
     shares = rate_shares(model, recipe.transfer)

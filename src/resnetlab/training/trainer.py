@@ -28,21 +28,10 @@ from resnetlab.training.guard import diverged, first_non_finite
 from resnetlab.training.interrupt import Interrupt
 from resnetlab.training.observer import Observer
 from resnetlab.training.programs import BatchSource, StepProgram
-from resnetlab.training.scoring import ScoredBatch, score
+from resnetlab.training.scoring import EvaluationSet, score
 from resnetlab.training.state import TrainState
 from resnetlab.training.steps import TrainStep
 from resnetlab.units import format_seconds
-
-
-@dataclass
-class EvaluationSet:
-    """A set to evaluate on: its name in metrics.jsonl, its size, and its batches."""
-
-    name: str
-    size: int
-    batches: Callable[[], Iterator[ScoredBatch]]
-    left_out: Callable[[], int] = lambda: 0
-    """How many of them are broken image files, which cannot be scored."""
 
 
 @dataclass

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from resnetlab.artefact.model import in_channels
+from resnetlab.data.encoded import AnySource
 from resnetlab.data.normalise import Normaliser
-from resnetlab.data.recognise import AnySource
-from resnetlab.models import create_model
+from resnetlab.models import build
 from resnetlab.recipe import Normalisation, Recipe
 from resnetlab.settings import Resolution
 from resnetlab.spec import ModelSpec
@@ -200,7 +200,7 @@ def plan_finetuning(
     """
     fitted = fit_to_source(spec, source, fixed)
     plan = make_plan(fitted, source, absolute_source(source_text), recipe, device, workers)
-    model = create_model(fitted, seed=recipe.run.seed)
+    model = build(fitted, seed=recipe.run.seed)
     tensors, report = trained.fit(model, source.class_names, recipe.transfer.head)
     normaliser, note = _normaliser(trained, recipe, plan)
     kept = len(report.matched) + len(report.derived)

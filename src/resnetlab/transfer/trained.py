@@ -16,9 +16,9 @@ from resnetlab.artefact.imported import preprocessing_of
 from resnetlab.artefact.loading import is_artefact, load_artefact
 from resnetlab.artefact.model import Artefact
 from resnetlab.data.choices import LEFT_OPEN, Choices
+from resnetlab.data.encoded import AnySource
 from resnetlab.data.open import open_to_fit
 from resnetlab.data.preprocessing import Preprocessing
-from resnetlab.data.recognise import AnySource
 from resnetlab.errors import UsageError
 from resnetlab.models import ResNet
 from resnetlab.paths import user_path

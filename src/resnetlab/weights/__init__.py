@@ -1,6 +1,7 @@
 """Foreign weight files in: read, recognised, converted, with a report of every tensor."""
 
 from resnetlab.weights.converting import Converted, convert
+from resnetlab.weights.creating import create_model
 from resnetlab.weights.loading import load_weights
 from resnetlab.weights.naming import InputFacts, Naming
 from resnetlab.weights.reading import read_tensors
@@ -13,6 +14,7 @@ __all__ = [
     "Naming",
     "WeightsReport",
     "convert",
+    "create_model",
     "load_weights",
     "read_tensors",
     "recognise",

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from resnetlab.errors import CheckpointError, ResnetlabError, UsageError
-from resnetlab.models import ResNet, create_model
+from resnetlab.models import ResNet, build
 from resnetlab.plaindata import to_plain
 from resnetlab.spec import ModelSpec
 from resnetlab.weights.adapting import Head, fit_channels, fit_head
@@ -285,7 +285,7 @@ def _group(name: str) -> str:
 def _initial(model: ResNet | None, spec: ModelSpec) -> Mapping[str, Tensor]:
     """Return the state from which the network starts, on the CPU."""
     if model is None or any(tensor.is_meta for tensor in model.state_dict().values()):
-        model = create_model(spec, seed=0)
+        model = build(spec, seed=0)
     return {key: tensor.detach().cpu() for key, tensor in model.state_dict().items()}
 
 
