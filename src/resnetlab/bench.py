@@ -29,6 +29,9 @@ from resnetlab.training.steps import autocast
 from resnetlab.units import Duration, format_bytes, format_seconds
 
 _SMALL_BATCH = 32
+_TRIAL_STEPS = 3
+_TRIAL_OPERATIONS = 2e10  # of a trial step on the CPU: about a second of one core
+_TELLING_SECONDS = 0.5  # for a step so long, what the first one does besides does not matter
 _PROCESS_BYTES = 350e6  # Python, torch and their buffers, measured
 _STATES = {"sgd": 3, "adam": 4, "adamw": 4, "lamb": 4, "muon": 8}
 """Numbers kept for each weight: itself, gradient, optimizer state; muon's working copies too."""
@@ -198,17 +201,17 @@ def _timed(step: Step, index: int, device: torch.device) -> float:
 def estimate(plan: RunPlan) -> dict[str, str]:
     """Return the time and memory that a planned run will take.
 
-    The time comes from two small steps that are not compiled, the memory from arithmetic.
+    The time comes from a few small steps that are not compiled, the memory from arithmetic.
     """
     height, width = plan.training_size
-    batch = min(plan.recipe.run.batch, _SMALL_BATCH)
-    recipe = override(plan.recipe, {"compile": "off", "batch": batch, "accumulate": 1})
     spec = plan.spec.with_(input_size=max(height, width))
+    batch = min(plan.recipe.run.batch, _trial_batch(spec, plan.device))
+    recipe = override(plan.recipe, {"compile": "off", "batch": batch, "accumulate": 1})
     samples = plan.timeline.samples_seen(plan.timeline.num_steps)
     faster = " (compiled steps are faster)" if plan.recipe.execution.compile == "on" else ""
     try:
-        rate = measure_speed("train", spec, recipe, plan.device, steps=2, warmup=1).images_per_second
-        time_needed = f"{format_seconds(samples / rate)} at {rate:,.0f} images/s{faster}"
+        rate = batch / _trial_seconds(spec, recipe, plan.device)
+        time_needed = f"{format_seconds(samples / rate)} at {_rounded_rate(rate)} images/s{faster}"
     except DivergedError as error:  # on random images and with new weights, which says nothing of the run
         time_needed = f"not known: of its trial steps, {error.args[0]}"
     needed, free = training_memory(plan.spec, plan.recipe, height, width), free_memory(plan.device)
@@ -216,6 +219,28 @@ def estimate(plan: RunPlan) -> dict[str, str]:
         "estimate": time_needed,
         "memory": f"about {format_bytes(needed)}; {format_bytes(free) if free else 'unknown'} free",
     }
+
+
+def _trial_batch(spec: ModelSpec, device: torch.device) -> int:
+    """Return the images of a trial step; of a large network on the CPU a few tell, and take no minute."""
+    if device.type != "cpu":
+        return _SMALL_BATCH
+    affordable = int(_TRIAL_OPERATIONS / (6.0 * spec.num_multiply_adds()))
+    return max(2, min(_SMALL_BATCH, affordable))
+
+
+def _trial_seconds(spec: ModelSpec, recipe: Recipe, device: torch.device) -> float:
+    """Return how long a training step takes: after a first one, unless that took long enough to tell."""
+    recipe = override(recipe, {"length": Duration(_TRIAL_STEPS, "st"), "val": 0})
+    step, _ = training_step(spec, recipe, device)
+    took = _timed(step, 0, device)
+    if device.type == "cpu" and took > _TELLING_SECONDS:
+        return took
+    return statistics.median(_timed(step, index, device) for index in range(1, _TRIAL_STEPS))
+
+
+def _rounded_rate(rate: float) -> str:
+    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
 
 
 def training_memory(spec: ModelSpec, recipe: Recipe, height: int, width: int) -> float:

@@ -1,17 +1,28 @@
 """What a machine can do, measured: its matrix-multiply rate, its copy rate, its memory."""
 
+import functools
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
 
 def matmul_rate(device: torch.device, dtype: torch.dtype = torch.float32, seconds: float = 1.0) -> float:
-    """Return the floating-point operations per second of a large square matrix product."""
-    size = 2048 if device.type == "cpu" else 8192
-    left = torch.randn(size, size, device=device, dtype=dtype)
-    return 2.0 * size**3 * _calls_per_second(lambda: left @ left, device, seconds)
+    """Return the floating-point operations per second of a large square matrix product.
+
+    Its size grows until a product takes long enough to be timed: where the processor has no
+    instructions for `dtype`, one of the largest would take a minute.
+    """
+    size, largest = 256, 2048 if device.type == "cpu" else 8192
+    while True:
+        left = torch.randn(size, size, device=device, dtype=dtype)
+        multiply = functools.partial(torch.matmul, left, left)
+        multiply()  # the first one loads libraries
+        if size == largest or _seconds(multiply, device) > seconds / 10:
+            return 2.0 * size**3 * _calls_per_second(multiply, device, seconds)
+        size *= 2
 
 
 def copy_rate(device: torch.device, seconds: float = 0.5) -> float:
@@ -21,18 +32,21 @@ def copy_rate(device: torch.device, seconds: float = 0.5) -> float:
     return 2.0 * source.nbytes * _calls_per_second(lambda: target.copy_(source), device, seconds)
 
 
-def _calls_per_second(call: object, device: torch.device, seconds: float) -> float:
-    assert callable(call)
+def _calls_per_second(call: Callable[[], object], device: torch.device, seconds: float) -> float:
     call()
     best, spent = float("inf"), 0.0
     while spent < seconds:  # the fastest call: what the machine can do when left alone
-        synchronise(device)
-        started = time.perf_counter()
-        call()
-        synchronise(device)
-        took = time.perf_counter() - started
+        took = _seconds(call, device)
         best, spent = min(best, took), spent + took
     return 1 / best
+
+
+def _seconds(call: Callable[[], object], device: torch.device) -> float:
+    synchronise(device)
+    started = time.perf_counter()
+    call()
+    synchronise(device)
+    return time.perf_counter() - started
 
 
 def synchronise(device: torch.device) -> None:
