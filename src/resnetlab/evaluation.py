@@ -40,6 +40,8 @@ class Evaluation:
     """The number format of the arithmetic."""
     otherwise: str = ""
     """Where the result lies if `out` cannot be written to."""
+    bad_samples: tuple[str, ...] = ()
+    """The broken images that were left out: place and problem of each."""
     files: tuple[str, ...] = ()
     """What was written into `out`."""
 
@@ -89,10 +91,15 @@ class Evaluation:
             "precision": self.precision,
             **self.scores.row(),
             "interval": list(self.interval),
+            "bad_samples": list(self.bad_samples),
             "per_class": self.per_class(),
             "notes": list(self.notes),
             "out": self.out,
         }
+
+    def _left_out(self) -> str:
+        number = len(self.bad_samples)
+        return f"; {number:,} broken image{'s' * (number > 1)} left out" if number else ""
 
     def summary(self) -> str:
         """Return the scores in a line."""
@@ -100,7 +107,7 @@ class Evaluation:
         return (
             f"top-1 {100 * scores.accuracy:.2f} % ({scores.correct:,} of {scores.seen:,}; 95 % interval "
             f"{100 * low:.2f} to {100 * high:.2f} %), top-5 {100 * scores.accuracy_top5:.2f} %, "
-            f"loss {scores.loss:.4f}"
+            f"loss {scores.loss:.4f}{self._left_out()}"
         )
 
 

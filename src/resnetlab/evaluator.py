@@ -4,20 +4,21 @@ A run's network is scored as it is predicted with and as it is exported: the sam
 fp32. What only a run has is data of its own, with a test split and perhaps validation samples.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from resnetlab.data.choices import Choices
 from resnetlab.data.encoded import AnySplit
 from resnetlab.data.leftovers import refuse_within
-from resnetlab.data.loaded import BadSamples
+from resnetlab.data.loaded import BROKEN_SHOWN, BadSamples
 from resnetlab.errors import WriteError, one_of
 from resnetlab.evaluation import Evaluation, NotKept, write_evaluation
 from resnetlab.metrics import Scores
 from resnetlab.predict.matching import match_classes
 from resnetlab.predict.scored_data import MEANT, SPLITS, ScoredData, choose_split, fit_images, open_data
 from resnetlab.predict.scored_network import ScoredNetwork, load_network
+from resnetlab.settings import Resolution
 from resnetlab.training.as_found import leaving_as_found
 from resnetlab.training.device import apply_switches
 from resnetlab.training.reading import Reading
@@ -35,6 +36,7 @@ def evaluate(
     workers: int = -1,
     out: str | Path | None = None,
     by_order: bool = False,
+    bad_samples: float | str | None = None,
 ) -> Evaluation:
     """Score a trained network on labelled images, and write the result.
 
@@ -53,6 +55,8 @@ def evaluate(
             RUN/eval/NAME, or NAME-eval/ beside what is no run, or in the working directory if nothing
             can be written there.
         by_order: Take the data's classes for the network's by their order, not by their names.
+        bad_samples: The share of broken images that are left out, as 0.01 or "1%"; None is what the network
+            was trained with. What is left out stands in the evaluation's `bad_samples`.
 
     Raises:
         UsageError: If an argument cannot be, or the data has no such split.
@@ -71,6 +75,7 @@ def evaluate(
             workers=workers,
             out=out,
             by_order=by_order,
+            bad_samples=bad_samples,
         )
     )
 
@@ -87,10 +92,11 @@ def score_network(
     workers: int = -1,
     out: str | Path | None = None,
     by_order: bool = False,
+    bad_samples: float | str | None = None,
 ) -> Evaluation:
     """Do what `evaluate` does, but write nothing: `keep` does that."""
     one_of("split", split, SPLITS, MEANT)
-    trained = load_network(str(run), weights, device)
+    trained = _leaving_out(load_network(str(run), weights, device), bad_samples)
     trained.classifier.refuse_backbone()
     opened = open_data(trained, None if data is None else str(data), Choices.of(data_set))
     chosen, label, said = choose_split(trained, opened, split)
@@ -102,7 +108,7 @@ def score_network(
     )
     relabelled = replace(chosen, labels=match.logits[chosen.labels])
     fitted, resized = fit_images(trained, relabelled, source.name)
-    scores, left_out = _score(trained, fitted, label, workers)
+    scores, broken = _score(trained, fitted, label, workers, source.origin)
     folder = _folder(trained, opened, label)
     return Evaluation(
         checkpoint=trained.place,
@@ -125,8 +131,9 @@ def score_network(
             *said,
             *match.notes,
             *resized,
-            *left_out,
+            *_told(broken),
         ),
+        bad_samples=broken,
     )
 
 
@@ -151,10 +158,26 @@ def keep(evaluation: Evaluation) -> Evaluation:
         raise NotKept(evaluation, error) from error
 
 
+def _leaving_out(trained: ScoredNetwork, share: float | str | None) -> ScoredNetwork:
+    """Return the network with the share of broken images that are left out, if one is given."""
+    if share is None:
+        return trained
+    resolution = Resolution(trained.recipe)
+    resolution.set_texts({"bad_samples": str(share)}, "flag")
+    return replace(trained, recipe=resolution.recipe)
+
+
+def _told(broken: Sequence[str]) -> Iterator[str]:
+    """Yield what to say of images that were left out: the first few, and how many more."""
+    yield from (f"Left out, a broken image: {problem}" for problem in broken[:BROKEN_SHOWN])
+    if (more := len(broken) - BROKEN_SHOWN) > 0:
+        yield f"Left out are {more:,} more broken images: bad_samples in scores.json"
+
+
 def _score(
-    trained: ScoredNetwork, split: AnySplit, label: str, workers: int
+    trained: ScoredNetwork, split: AnySplit, label: str, workers: int, origin: str
 ) -> tuple[Scores, tuple[str, ...]]:
-    """Return the scores, and which images are broken and were left out."""
+    """Return the scores, and which images are broken and were left out, with their places."""
     classifier, recipe = trained.classifier, trained.recipe
     reading = Reading(
         preprocessing=classifier.preprocessing,
@@ -162,7 +185,7 @@ def _score(
         device=classifier.device,
         size=trained.shape[:2],
         workers=workers,
-        bad=BadSamples(recipe.preparation.bad_samples),
+        bad=BadSamples(recipe.preparation.bad_samples, origin=origin),
     )
     apply_switches(classifier.device, recipe.execution)
     scores = score(
@@ -173,9 +196,9 @@ def _score(
     )
     assert scores is not None
     classifier.refuse_non_finite(scores.loss)
-    left_out = tuple(f"Left out, a broken image: {problem}" for problem in reading.bad.found.values())
-    assert scores.seen + len(left_out) == len(split), "every sample counts exactly once"
-    return scores, left_out
+    broken = tuple(reading.bad.found.values())
+    assert scores.seen + len(broken) == len(split), "every sample counts exactly once"
+    return scores, broken
 
 
 def _folder(trained: ScoredNetwork, opened: ScoredData, label: str) -> str:

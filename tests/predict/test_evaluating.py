@@ -565,6 +565,44 @@ def test_an_export_leaves_out_the_broken_images_that_its_run_leaves_out(tmp_path
     assert "ant/0.png: not an image" in of_run.notes[-1]
 
 
+@pytest.mark.parametrize("size", [(80, 80), (24, 24)])
+def test_broken_images_of_other_data_are_left_out_if_that_is_asked_for(
+    size: tuple[int, int], run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = write(tmp_path / "new", {"": 7}, size, first=500)
+    for number in range(6):
+        (data / "bee" / f"{number}.png").write_bytes(b"no image")
+    (data / "bee" / "9.png").write_bytes(b"")
+    for number in range(20, 25):
+        (data / "cat" / f"{number}.png").write_bytes(b"")
+    whole = write(tmp_path / "whole", {"": 7}, size, first=500)
+    for number in range(6):
+        (whole / "bee" / f"{number}.png").unlink()
+    line = ["eval", str(run), "--data", str(data), "--out", str(tmp_path / "scores"), "--workers", "0"]
+
+    assert main(line) == 3
+    assert "bee/0.png: not an image" in (said := capsys.readouterr().err)
+    assert "--bad-samples 1% leaves out up to so many" in said
+    assert main([*line, "--bad-samples", "30%"]) == 3
+    assert f"{data}: 9 of 27 images are broken, more than 30 %" in capsys.readouterr().err
+    assert main([*line, "--bad-samples", "0.5"]) == 0
+    out, said = capsys.readouterr()
+
+    assert "; 12 broken images left out" in out
+    assert said.count("Left out, a broken image: ") == 10
+    assert "Left out are 2 more broken images: bad_samples in scores.json" in said
+    scores = json.loads((tmp_path / "scores" / "scores.json").read_text())
+    assert len(scores["bad_samples"]) == 12
+    assert scores["bad_samples"][0].startswith("bee/0.png: not an image")
+    expected = resnetlab.evaluate(run, data=str(whole), workers=0, out=tmp_path / "expected")
+    assert (scores["seen"], scores["correct"]) == (expected.scores.seen, expected.scores.correct)
+    assert expected.bad_samples == () and "left out" not in expected.summary()
+    again = resnetlab.evaluate(run, data=data, bad_samples=0.5, workers=0, out=tmp_path / "again")
+    assert again.scores.loss == scores["loss"]
+    with pytest.raises(UsageError, match="bad_samples lies in"):
+        resnetlab.evaluate(run, data=data, bad_samples="100%", workers=0)
+
+
 MATCHED = [
     (("a", "b"), [0, 1], ("class 0", "class 1", "class 2"), None),
     (("0", "2"), [0, 1], ("class 0", "class 1", "class 2"), [0, 2]),

@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 
 from resnetlab.cli.text import block, command_name, print_json
+from resnetlab.data.loaded import BROKEN_SHOWN
 from resnetlab.runs.checkpoint import checkpoint_name
 from resnetlab.runs.directory import RunDirectory
 from resnetlab.training.run import Result
@@ -29,7 +30,6 @@ def _best(result: Result) -> dict[str, str]:
     return texts
 
 
-_BAD_SHOWN = 10
 _SLOW = 0.1
 """Share of the time from which waiting for data is worth a hint."""
 
@@ -60,10 +60,10 @@ def print_end(options: argparse.Namespace, result: Result) -> None:
         lines |= _best(result)
     if result.wait_share is not None:
         lines["waiting for data"] = _waiting(result.wait_share)
-    for number, problem in enumerate(result.bad_samples[:_BAD_SHOWN], start=1):
+    for number, problem in enumerate(result.bad_samples[:BROKEN_SHOWN], start=1):
         lines[f"left out {number}"] = problem
-    if len(result.bad_samples) > _BAD_SHOWN:
-        more = len(result.bad_samples) - _BAD_SHOWN
+    if len(result.bad_samples) > BROKEN_SHOWN:
+        more = len(result.bad_samples) - BROKEN_SHOWN
         lines["left out"] = f"{more} more broken images: {result.run}/events.jsonl"
     checkpoint = f"{result.run}/checkpoints/{checkpoint_name(result.step)}"
     group = "ema" if result.weights == "averaged weights" else "model"

@@ -26,6 +26,7 @@ def evaluate(options: argparse.Namespace) -> None:
         workers=options.workers,
         out=options.out,
         by_order=options.by_order,
+        bad_samples=options.bad_samples,
     )
     said = _tell(evaluation.notes)
     if not options.json:

@@ -7,7 +7,16 @@ from resnetlab.cli import examples
 from resnetlab.cli.data_verbs import add_data
 from resnetlab.cli.train_verbs import add_finetune, add_train
 from resnetlab.cli.use_verbs import add_export, add_import, add_predict, add_report
-from resnetlab.cli.verb import add_at_once, add_data_set, add_device, add_set, add_verb, add_workers, later
+from resnetlab.cli.verb import (
+    add_at_once,
+    add_bad_samples,
+    add_data_set,
+    add_device,
+    add_set,
+    add_verb,
+    add_workers,
+    later,
+)
 from resnetlab.errors import nearest
 
 
@@ -154,6 +163,7 @@ def _add_resume_and_eval(verbs: Any) -> None:
     )
     evaluate.add_argument("--data", help="a dataset's name or path (default: the run's own)")
     add_data_set(evaluate)
+    add_bad_samples(evaluate, "the run's own")
     evaluate.add_argument(
         "--split",
         choices=("auto", "test", "val", "train", "all"),

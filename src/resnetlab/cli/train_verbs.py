@@ -6,6 +6,7 @@ from typing import Any
 from resnetlab.cli import examples
 from resnetlab.cli.verb import (
     add_at_once,
+    add_bad_samples,
     add_data_set,
     add_device,
     add_place,
@@ -84,9 +85,7 @@ def _add_training(parser: argparse.ArgumentParser, recipe: str) -> None:
     parser.add_argument(
         "--patience", metavar="N", help="evaluations without a better validation accuracy that end training"
     )
-    parser.add_argument(
-        "--bad-samples", metavar="X%", help="share of broken image files to leave out (default: 0)"
-    )
+    add_bad_samples(parser)
     add_data_set(parser)
     add_workers(parser)
     parser.add_argument("--checkpoint-every", metavar="N", help="steps between checkpoints")

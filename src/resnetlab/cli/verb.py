@@ -83,6 +83,15 @@ def add_data_set(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_bad_samples(parser: argparse.ArgumentParser, default: str = "0") -> None:
+    """Add --bad-samples."""
+    parser.add_argument(
+        "--bad-samples",
+        metavar="X%",
+        help=f"share of broken image files to leave out (default: {default})",
+    )
+
+
 def add_device(parser: argparse.ArgumentParser) -> None:
     """Add --device."""
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: auto)")

@@ -30,6 +30,9 @@ from resnetlab.errors import DataError
 from resnetlab.recipe import Recipe
 from resnetlab.timeline import Timeline
 
+BROKEN_SHOWN = 10
+"""How many broken images are told one by one; all stand in the files."""
+
 
 @dataclass
 class BadSamples:
@@ -57,9 +60,10 @@ class BadSamples:
                 self.tell(part, sample, problem)
         if self.count(part) > self.share * size:
             where = f"{self.origin}: " if self.origin else ""
+            which = "" if part == "all" else f"{part} "
             check = shlex.join(["resnetlab", "data", "check", *filter(None, [self.origin])])
             raise DataError(
-                f"{where}{self.count(part)} of {size:,} {part} images are broken, more than "
+                f"{where}{self.count(part)} of {size:,} {which}images are broken, more than "
                 f"{100 * self.share:g} %; the last: {bad[-1].problem}",
                 hint=f"`{check}` lists them all; --bad-samples allows a larger share.",
             )

@@ -169,7 +169,7 @@ def _nothing(broken: dict[int, str]) -> Loaded:
 
 
 def _refused(error: DataError) -> Loaded:
-    hint = error.hint or "`resnetlab data check` lists all broken images."
+    hint = error.hint or "`resnetlab data check` lists them all; --bad-samples 1% leaves out up to so many."
     return _nothing({})._replace(refusal=(str(error.args[0]), hint))
 
 

@@ -228,7 +228,7 @@ def _readable(
     if last is not None and not count:
         raise DataError(
             f"all {len(chosen):,} images that are to be measured are broken; the last: {last.args[0]}",
-            hint="`resnetlab data check` lists all broken images.",
+            hint="`resnetlab data check` lists them all; --bad-samples 1% leaves out up to so many.",
         ) from last
 
 
