@@ -1,17 +1,23 @@
 """What a user says of data that its format leaves open."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from resnetlab import evaluate, train
+from resnetlab.artefact import load_artefact
 from resnetlab.cli import main
 from resnetlab.data.choices import NAMES, Choices
 from resnetlab.data.cifar_layouts import COARSE_NAMES
 from resnetlab.data.open import open_source
 from resnetlab.errors import DataError, UsageError
+from resnetlab.export import export_model
 from resnetlab.plaindata import field_docs
+from tests.data.pictures import write_folder
+from tests.predict.made import small_artefact
 
 
 def test_every_choice_is_documented() -> None:
@@ -108,6 +114,51 @@ def test_the_python_functions_take_choices_too(small_cifars, tmp_path: Path) -> 
     )  # fmt: skip
 
     assert len(json.loads((tmp_path / "run" / "data.json").read_text())["class_names"]) == 20
+
+
+def write_table(folder: Path) -> Path:
+    """Two columns of labels, of numbers; the second is the other way round."""
+    write_folder(folder, {"": {"photos": 16}})
+    rows = [f"photos/{n:03}.jpg,{n % 2},{1 - n % 2}" for n in range(16)]
+    (folder / "table.csv").write_text("path,fruit,colour\n" + "\n".join(rows))
+    (folder / "names.txt").write_text("red\nblue\n")
+    return folder / "table.csv"
+
+
+@pytest.mark.parametrize("target", ["folder", "safetensors", "onnx"])
+def test_an_exported_network_reads_data_as_its_run_does(target: str, tmp_path: Path) -> None:
+    if target == "onnx":
+        pytest.importorskip("onnxruntime", reason="the extra `export` is not installed")
+        pytest.importorskip("onnx", reason="the extra `export` is not installed")
+    table = write_table(tmp_path / "data")
+    chosen = {"label_column": "colour", "class_names": str(tmp_path / "data" / "names.txt")}
+    size: dict[str, Any] = {"image_size": 16, "train_size": 16}
+    train(
+        "resnet8", data=str(table), data_set=chosen, out=tmp_path / "run", steps=1, batch=4, workers=0, **size
+    )
+    net = tmp_path / {"folder": "net", "safetensors": "net.safetensors", "onnx": "net.onnx"}[target]
+    export_model(load_artefact(tmp_path / "run"), target, net)
+    expected = evaluate(tmp_path / "run", workers=0)
+    (tmp_path / "data" / "names.txt").unlink()  # the names are known without it
+
+    of_run, of_net = (evaluate(each, data=str(table), workers=0) for each in (tmp_path / "run", net))
+
+    assert expected.scores.seen == 3, "the fifth that was held out, not all of it"
+    for found in (of_run, of_net):
+        assert found.class_names == expected.class_names == ("red", "blue")
+        assert found.scores.confusion_KK.tolist() == expected.scores.confusion_KK.tolist()
+        told = "--data-set label_column=colour --data-set class_names=names.txt"
+        assert f"read as the network's own data was: {told}" in found.notes
+    assert str(tmp_path) not in str(load_artefact(tmp_path / "run").facts)
+    other = evaluate(net, data=str(table), data_set={"label_column": "fruit"}, workers=0)
+    assert other.scores.seen == 16, "other labels are other data"
+    assert evaluate(tmp_path / "run", workers=0).scores.loss == expected.scores.loss
+
+
+def test_choices_in_a_file_that_are_no_texts_are_damage() -> None:
+    for choices in (["label_column"], {"label_column": 3}):
+        with pytest.raises(UsageError, match="are no texts by name"):
+            replace(small_artefact(), facts={"choices": choices})
 
 
 def test_data_describe_tells_what_was_chosen(

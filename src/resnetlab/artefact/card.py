@@ -21,6 +21,8 @@ def card(artefact: Artefact, name: str, usage: str = "") -> str:
         "origin": artefact.origin,
     }
     rows |= {word: str(facts[word]) for word in ("data", "recipe", "step", "weights") if word in facts}
+    if choices := facts.get("choices"):
+        rows["data read with"] = ", ".join(f"{name}={text}" for name, text in choices.items())
     if "accuracy" in facts:
         correct, seen = facts["correct"], facts["seen"]
         rows["accuracy"] = f"{100 * facts['accuracy']:.2f} % of the test set ({correct:,} of {seen:,})"

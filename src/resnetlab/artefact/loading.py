@@ -8,6 +8,7 @@ from resnetlab.artefact.class_names import name_classes
 from resnetlab.artefact.folder import from_safetensors, is_described, is_folder, read_folder
 from resnetlab.artefact.model import DAMAGE, Artefact, fit_geometry
 from resnetlab.artefact.places import looking_at
+from resnetlab.data.choices import FILE
 from resnetlab.data.preprocessing import Preprocessing
 from resnetlab.errors import CheckpointError, DataError, UsageError, one_of
 from resnetlab.paths import user_path
@@ -166,6 +167,8 @@ def _facts(run: RunDirectory, checkpoint: Checkpoint, group: str, recorded: dict
     }
     if held_out := recorded.get("val_indices"):  # chosen by their number and the seed
         facts |= {"val": len(held_out), "seed": run.read("recipe").get("run", {}).get("seed", 0)}
+    if choices := recorded.get("choices"):  # of a file its name alone: its lines are the class names
+        facts["choices"] = choices | {name: Path(choices[name]).name for name in choices if name == FILE}
     if share := run.read("recipe").get("preparation", {}).get("bad_samples", 0.0):
         facts["bad_samples"] = share
     if run.is_finished:

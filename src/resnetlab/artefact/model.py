@@ -189,6 +189,9 @@ def _fact_problems(facts: object) -> Iterator[str]:
     yield from (f"{name} {facts[name]!r} is no count" for name in counts if not is_whole(facts[name]))
     if "accuracy" in facts and not (is_whole(facts["accuracy"]) or isinstance(facts["accuracy"], float)):
         yield f"accuracy {facts['accuracy']!r} is no number"
+    choices = facts.get("choices", {})
+    if not isinstance(choices, Mapping) or not all(isinstance(text, str) for text in choices.values()):
+        yield f"choices {choices!r} are no texts by name"
     if "accuracy" in facts and not {"correct", "seen"} <= facts.keys():
         yield "an accuracy without the counts that it is of"
 

@@ -76,10 +76,8 @@ def open_arrays(path: Path, *, for_scoring: bool = False, choices: Choices = LEF
         written[name] = _as_labels(pairs[name].labels, len(images[name]), where)
         notes += said
     class_names, labels = number_classes([label for own in written.values() for label in own])
-    if choices.class_names or (own_names := _names_beside(path)):
-        file = Path(choices.class_names) if choices.class_names else own_names
-        assert file is not None
-        class_names, labels, said = name_classes(class_names, labels, file)
+    if naming := choices.naming if choices.class_names else _names_beside(path):
+        class_names, labels, said = name_classes(class_names, labels, naming)
         notes += said
     ends = np.cumsum([len(own) for own in written.values()])
     found: dict[str, list[Split]] = {}

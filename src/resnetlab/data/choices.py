@@ -59,6 +59,14 @@ class Choices:
     inherited: frozenset[str] = field(default=frozenset(), repr=False)
     """Which of these an earlier run made: a format that does not know them passes over them."""
 
+    listed: tuple[str, ...] = field(default=(), repr=False)
+    """The lines of the file `class_names`, of an earlier run whose file is not at hand."""
+
+    @property
+    def naming(self) -> Path | tuple[str, ...]:
+        """The names of the classes as `class_names` gives them: a file, or its lines."""
+        return self.listed or Path(self.class_names)
+
     @classmethod
     def of(cls, values: "Mapping[str, object] | Choices | None") -> "Choices":
         """Return the choices that a mapping of names to texts makes.
@@ -75,8 +83,8 @@ class Choices:
                 hint = f"{nearest(known, NAMES)} Known: {', '.join(NAMES)}."
                 raise UsageError(f"{FLAG} {name}: no such choice for data", hint=hint.strip())
             texts[known] = _text(known, value)
-        if texts.get("class_names"):
-            texts["class_names"] = str(Path(texts["class_names"]).expanduser().absolute())
+        if texts.get(FILE):
+            texts[FILE] = str(Path(texts[FILE]).expanduser().absolute())
         return dataclasses.replace(LEFT_OPEN, **cast("dict[str, Any]", texts))
 
     @classmethod
@@ -106,8 +114,10 @@ class Choices:
         more: dict[str, Any] = {
             name: text for name, text in recorded.to_json().items() if not getattr(self, name)
         }
-        inherited = frozenset(more) if elsewhere else self.inherited
-        return dataclasses.replace(self, **more, inherited=inherited)
+        more["inherited"] = frozenset(more) if elsewhere else self.inherited
+        if FILE in more:
+            more["listed"] = recorded.listed
+        return dataclasses.replace(self, **more)
 
     def known_to(self, kind: str, known: Collection[str]) -> "Choices":
         """Return the choices that a format knows.
@@ -133,8 +143,11 @@ class Choices:
         return {name: text for name in NAMES if (text := getattr(self, name))}
 
 
-NAMES = tuple(each.name for each in dataclasses.fields(Choices) if each.name != "inherited")
+NAMES = tuple(each.name for each in dataclasses.fields(Choices) if each.name not in ("inherited", "listed"))
 """Of all choices there are."""
+
+FILE = "class_names"
+"""The choice that is a path."""
 
 LEFT_OPEN = Choices()
 """No choice made."""

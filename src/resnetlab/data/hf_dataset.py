@@ -136,7 +136,7 @@ def open_hf_dataset(
     image = _image_column(path, features, asked_image)
     label = _label_column(path, features, asked_label)
     _refuse_different(path, label, features, tables)
-    class_names, labels, notes = _labels(path, tables, label, Path(choices.class_names or "."), choices)
+    class_names, labels, notes = _labels(path, tables, label, choices)
     found: dict[str, list[tuple[Reader, Labels]]] = {}
     for name, own in labels.items():
         found.setdefault(parts_by_name[name], []).append((readers[name](image, len(tables[name])), own))
@@ -320,7 +320,7 @@ def _refuse_different(
 
 
 def _labels(
-    path: Path, tables: Mapping[str, Table], label: str, names_file: Path, choices: Choices
+    path: Path, tables: Mapping[str, Table], label: str, choices: Choices
 ) -> tuple[tuple[str, ...], dict[str, Labels], list[str]]:
     """Return the classes, the labels of each split as indices into them, and notes.
 
@@ -351,7 +351,7 @@ def _labels(
     labels = {split: np.array([place[text] for text in texts], np.int64) for split, texts in written.items()}
     if choices.class_names and not names:
         order = np.arange(len(class_names), dtype=np.int64)
-        class_names, order, said = name_classes(class_names, order, names_file)
+        class_names, order, said = name_classes(class_names, order, choices.naming)
         labels = {split: order[own] for split, own in labels.items()}
         notes += said
     twice = [name for name, count in Counter(class_names).items() if count > 1]

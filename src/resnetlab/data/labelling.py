@@ -122,7 +122,7 @@ def label_text(value: object, where: str) -> str:
 
 
 def name_classes(
-    class_names: Sequence[str], labels: Labels, path: Path
+    class_names: Sequence[str], labels: Labels, naming: Path | tuple[str, ...]
 ) -> tuple[tuple[str, ...], Labels, list[str]]:
     """Return the classes that a file names, a line each, the labels as indices into them, and notes.
 
@@ -132,23 +132,28 @@ def name_classes(
     Args:
         class_names: As `number_classes` returns them.
         labels: As `number_classes` returns them.
-        path: The file.
+        naming: The file, or its lines.
 
     Raises:
         DataError: If the file cannot be read, or names fewer classes than there are.
     """
+    lines = naming if isinstance(naming, tuple) else _lines(naming)
+    file = "the names of the classes" if isinstance(naming, tuple) else str(naming)
+    names = [line.strip() for line in lines if line.strip()]
+    found, indices = in_order_of(names, class_names, labels, file)
+    is_shifted = not any(map(_is_number, names)) and str(len(names)) in class_names
+    return found, indices, [f"label 1 is the first class of {Path(file).name}"] * is_shifted
+
+
+def _lines(path: Path) -> Sequence[str]:
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        return path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError(
             f"{path}: cannot be read: {reason}",
             hint="It names the classes, one a line; --data-set class_names=FILE says where it lies.",
         ) from error
-    names = [line.strip() for line in lines if line.strip()]
-    found, indices = in_order_of(names, class_names, labels, str(path))
-    is_shifted = not any(map(_is_number, names)) and str(len(names)) in class_names
-    return found, indices, [f"label 1 is the first class of {path.name}"] * is_shifted
 
 
 def in_order_of(

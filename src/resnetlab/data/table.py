@@ -85,7 +85,7 @@ def open_csv(path: Path, *, for_scoring: bool = False, choices: Choices = LEFT_O
         *_notes_on_labels(class_names),
     ]
     if choices.class_names:
-        class_names, labels, more = name_classes(class_names, labels, Path(choices.class_names))
+        class_names, labels, more = name_classes(class_names, labels, choices.naming)
         notes += more
     reader = _reader(path, [row.place for row in rows])
     return source_from_parts(

@@ -220,14 +220,13 @@ def _named(
         raise DataError(f"{path}: the labels of some shards are numbers, of others texts")
     field = next((index.others[0] for index in indices if index.others), "")
     beside = root / f"{field.replace('/', '.')}.labels.txt"
-    names_file = Path(choices.class_names) if choices.class_names else beside
-    if TEXT not in sources and not names_file.is_file() and not choices.class_names:
+    if TEXT not in sources and not beside.is_file() and not choices.class_names:
         return None
     texts = [index.labels[code] for index in indices for code in index.label_codes]
     class_names, labels = number_classes(texts)
     if TEXT in sources and not choices.class_names:
         return class_names, labels, []
-    return name_classes(class_names, labels, names_file)
+    return name_classes(class_names, labels, choices.naming if choices.class_names else beside)
 
 
 def _missing_shards(shards: Sequence[str]) -> Iterator[str]:

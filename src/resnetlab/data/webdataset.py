@@ -98,7 +98,7 @@ def open_webdataset(
     written, parts, more = _labels_and_parts(path, reader, shards, indices, choices, for_scoring)
     class_names, labels = number_classes(written)
     if choices.class_names:
-        class_names, labels, said = name_classes(class_names, labels, Path(choices.class_names))
+        class_names, labels, said = name_classes(class_names, labels, choices.naming)
         more += said
     else:
         class_names, labels = _in_recorded_order(root / CLASSES, class_names, labels)

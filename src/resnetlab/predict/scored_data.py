@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from resnetlab.data.choices import Choices
+from resnetlab.data.choices import FILE, FLAG, Choices
 from resnetlab.data.encoded import AnySource, AnySplit
 from resnetlab.data.names import SOURCES
 from resnetlab.data.open import open_source
@@ -42,10 +43,20 @@ def open_data(trained: ScoredNetwork, data: str | None, choices: Choices) -> Sco
     if data is None and trained.record is None:
         raise UsageError(f"{trained.place} does not know where its data lies", hint="Name it with --data.")
     source, own = _open_as_trained(trained, data, choices)
+    if data is None:
+        return ScoredData(own or source, own is not None, () if own else (_is_changed(trained, source),))
+    as_own = _read_as_own(source, choices)
     if own is None:
-        return ScoredData(source, is_own=False, said=() if data else (_is_changed(trained, source),))
+        return ScoredData(source, is_own=False, said=as_own)
     said = f"{source.name} is what the network was trained on, by its fingerprint: its own splits are taken"
-    return ScoredData(own, is_own=True, said=(said,) if data else ())
+    return ScoredData(own, is_own=True, said=(*as_own, said))
+
+
+def _read_as_own(source: AnySource, choices: Choices) -> tuple[str, ...]:
+    """Return what to say of choices that nobody made here, but those who trained the network."""
+    chosen = {name: text for name, text in source.choices.items() if not getattr(choices, name)}
+    told = [f"{name}={Path(text).name if name == FILE else text}" for name, text in chosen.items()]
+    return (f"read as the network's own data was: {FLAG} {f' {FLAG} '.join(told)}",) if told else ()
 
 
 def _is_changed(trained: ScoredNetwork, source: AnySource) -> str:
@@ -67,6 +78,7 @@ def _open_as_trained(
         if own is None and _is_of_another_form(trained, source):
             source = reopen_source({**trained.record, "reads_files": True}, data, choices, for_scoring=True)
         return source, own
+    choices = choices.over(trained.choices, elsewhere=True)
     is_small = _leaves_as_is(trained.classifier.preprocessing)
     source = _open_for(trained, data, choices, holds_small=is_small)
     own = _own(trained, source)

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from resnetlab.artefact.loading import (
 )
 from resnetlab.artefact.model import Artefact, Shape
 from resnetlab.artefact.places import looking_at
+from resnetlab.data.choices import Choices
 from resnetlab.errors import UsageError
 from resnetlab.paths import user_path
 from resnetlab.predict.classifier import Classifier
@@ -66,6 +67,17 @@ class ScoredNetwork:
     def shape(self) -> Shape:
         """Height, width and channels of the network's input."""
         return self.classifier.description.image_shape
+
+    @property
+    def choices(self) -> Choices:
+        """How the data was read that it was trained on, as far as its file says it.
+
+        Raises:
+            UsageError: If it was read in a way that this version does not know.
+        """
+        described = self.classifier.description
+        chosen = Choices.of(described.facts.get("choices"))
+        return replace(chosen, listed=described.class_names) if chosen.class_names else chosen
 
     @property
     def fingerprint(self) -> str:

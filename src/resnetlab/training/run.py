@@ -211,7 +211,10 @@ def reopen_source(
         else "image_size" in recorded["preprocessing"]  # runs of earlier versions
     )
     text = recorded["source"] if data is None else data
-    chosen = choices.over(Choices.of(recorded.get("choices")), elsewhere=data is not None)
+    earlier = Choices.of(recorded.get("choices"))
+    if earlier.class_names and not Path(earlier.class_names).is_file():
+        earlier = replace(earlier, listed=tuple(recorded["class_names"]))
+    chosen = choices.over(earlier, elsewhere=data is not None)
     try:
         classes = len(recorded["class_names"])
         return open_source(
