@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from resnetlab.data import digits
 from resnetlab.data.batches import Batches, ResidentSplit, evaluation_batches
 from resnetlab.data.enlarge import enlarge
 from resnetlab.data.normalise import Normaliser
@@ -41,6 +42,20 @@ def test_digits_are_all_of_scikit_learns_digits_once():
 
     assert sorted(nearest) == list(range(1797))
     np.testing.assert_array_equal(original.target[nearest], labels)
+
+
+def test_digits_are_found_by_scikit_learn_itself_where_its_file_lies_elsewhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from_the_file = digits.open_digits()
+    monkeypatch.setattr(digits, "find_spec", lambda name: None)
+
+    found = digits.open_digits()
+
+    for one, other in ((found.train, from_the_file.train), (found.test, from_the_file.test)):
+        np.testing.assert_array_equal(one.images, other.images)
+        np.testing.assert_array_equal(one.labels, other.labels)
+        assert one.labels.dtype == other.labels.dtype == np.int64
 
 
 def test_digits_are_32x32_grey_in_three_channels_from_black_to_white():

@@ -4,50 +4,24 @@
 """
 
 import json
-import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from tests.commands import run as run_here
+from tests.processes import Command
 
 FILES = ("model.safetensors", "optimizer.safetensors", "ema.safetensors")
 STEPS = 40
-TRAIN = [
-    sys.executable, "-m", "resnetlab", "train", "resnet8", "--data", "synthetic", "--recipe", "digits",
+TRAIN = (
+    "train", "resnet8", "--data", "synthetic", "--recipe", "digits",
     "--steps", f"{STEPS}", "--batch", "16", "--checkpoint-every", "5", "--set", "width=0.5",
     "--set", "ema_decay=0.9", "--set", "log_every=3", "--set", "keep_checkpoints=3",
     "--set", "eval_every=20st", "--set", "stochastic_depth=0.3",
-]  # fmt: skip
-ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
-
-
-def hear_signals() -> None:
-    """Undo what nohup and a background job of a shell leave ignored."""
-    for number in (signal.SIGHUP, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)
-
-
-def begin(*command: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ENVIRONMENT,
-        preexec_fn=hear_signals,
-    )  # fmt: skip
-
-
-def finish(process: "subprocess.Popen[str]", code: int = 0) -> str:
-    output, _ = process.communicate(timeout=300)
-    assert process.returncode == code, output
-    return output
-
-
-def resume(run: Path) -> "subprocess.Popen[str]":
-    return begin(sys.executable, "-m", "resnetlab", "resume", str(run))
+)  # fmt: skip
 
 
 def final_bytes(run: Path) -> dict[str, bytes]:
@@ -56,40 +30,24 @@ def final_bytes(run: Path) -> dict[str, bytes]:
     return found | {"metrics.jsonl": (run / "metrics.jsonl").read_bytes()}
 
 
-def wait_for(condition: object, process: "subprocess.Popen[str]", seconds: float = 120) -> bool:
-    """Wait until the condition holds (True) or the process has ended (False)."""
-    assert callable(condition)
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        if process.poll() is not None:
-            return False
-        time.sleep(0.001)
-    raise AssertionError("neither in time")
-
-
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     run = tmp_path_factory.mktemp("whole") / "run"
-    finish(begin(*TRAIN, "--out", str(run)))
+    run_here(*TRAIN, "--out", str(run))
     return final_bytes(run)
 
 
-def kill_and_resume(run: Path, rng: random.Random, *, in_save: bool) -> None:
+def kill_and_resume(run: Path, rng: random.Random, *, in_save: bool, starts_anew: bool) -> None:
     """Start, SIGKILL at a random moment (or inside a save), resume to the end."""
-    process = begin(*TRAIN, "--out", str(run))
+    command = Command(*TRAIN, "--out", str(run), starts_anew=starts_anew)
     rows = rng.randrange(1, 14)
     if in_save:
-        was_hit = wait_for(lambda: list((run / "checkpoints").glob(".resnetlab-*")), process)
+        was_hit = command.wait_until(lambda: list((run / "checkpoints").glob(".resnetlab-*")))
     else:
         metrics = run / "metrics.jsonl"
-        was_hit = wait_for(lambda: metrics.exists() and metrics.read_bytes().count(b"\n") >= rows, process)
+        was_hit = command.wait_until(lambda: metrics.exists() and metrics.read_bytes().count(b"\n") >= rows)
         time.sleep(rng.random() * 0.05)
-    process.kill()
-    process.communicate()
-    assert was_hit
-    assert process.returncode == -signal.SIGKILL
+    assert (was_hit, command.kill()) == (True, -signal.SIGKILL)
     steps = [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_bytes().split(b"\n")[:-1]]
     saved = sorted(int(path.name[5:]) for path in (run / "checkpoints").glob("step-*"))
     assert max(steps, default=0) - max(saved, default=0) <= 5 + 3  # at most one interval is lost
@@ -99,13 +57,15 @@ def kill_and_resume(run: Path, rng: random.Random, *, in_save: bool) -> None:
     assert not list((run / "checkpoints").glob(".*"))
 
 
-def check_kills(count: int, tmp_path: Path, uninterrupted: dict[str, bytes]) -> None:
+def check_kills(
+    count: int, tmp_path: Path, uninterrupted: dict[str, bytes], *, starts_anew: bool = False
+) -> None:
     seed = random.randrange(10**6)
     print(f"seed {seed}")
     rng = random.Random(seed)
     for index in range(count):
         run = tmp_path / f"run{index}"
-        kill_and_resume(run, rng, in_save=index % 5 == 0)
+        kill_and_resume(run, rng, in_save=index % 5 == 0, starts_anew=starts_anew)
         assert final_bytes(run) == uninterrupted
 
 
@@ -117,18 +77,20 @@ def test_killed_at_random_moments_and_inside_a_save_a_run_ends_as_if_it_was_not(
 
 @pytest.mark.faults
 def test_killed_25_times_a_run_ends_as_if_it_was_not(tmp_path: Path, uninterrupted: dict[str, bytes]) -> None:
-    check_kills(25, tmp_path, uninterrupted)
+    check_kills(25, tmp_path, uninterrupted, starts_anew=True)
 
 
-def check_signals(steps: list[int], tmp_path: Path, uninterrupted: dict[str, bytes]) -> None:
+def check_signals(
+    steps: list[int], tmp_path: Path, uninterrupted: dict[str, bytes], *, starts_anew: bool = False
+) -> None:
     for number, step in enumerate(steps):
         run = tmp_path / f"run{step}"
-        process = begin(*TRAIN, "--out", str(run))
+        command = Command(*TRAIN, "--out", str(run), starts_anew=starts_anew)
         metrics = run / "metrics.jsonl"
         wanted = f'"step": {3 * (step // 3)},'.encode()
-        assert wait_for(lambda: metrics.exists() and wanted in metrics.read_bytes(), process)  # noqa: B023
-        process.send_signal((signal.SIGTERM, signal.SIGINT, signal.SIGHUP)[number % 3])
-        output = finish(process, code=75)
+        assert command.wait_until(lambda: metrics.exists() and wanted in metrics.read_bytes())  # noqa: B023
+        command.send((signal.SIGTERM, signal.SIGINT, signal.SIGHUP)[number % 3])
+        output = command.finish(code=75)
         assert f"resnetlab resume {run}" in output
         assert "Traceback" not in output
 
@@ -145,23 +107,24 @@ def test_ctrl_c_sigterm_and_a_closed_terminal_save_and_a_new_process_goes_on_exa
 
 @pytest.mark.faults
 def test_signals_after_every_row_of_a_run(tmp_path: Path, uninterrupted: dict[str, bytes]) -> None:
-    check_signals(list(range(3, STEPS - 12, 3)), tmp_path, uninterrupted)
+    check_signals(list(range(3, STEPS - 12, 3)), tmp_path, uninterrupted, starts_anew=True)
 
 
-def check_starters(count: int, tmp_path: Path) -> None:
+def check_starters(count: int, tmp_path: Path, *, starts_anew: bool = False) -> None:
     run = tmp_path / "run"
-    processes = [begin(*TRAIN, "--out", str(run), "--steps", "1000000") for _ in range(count)]
+    commands = [
+        Command(*TRAIN, "--out", str(run), "--steps", "1000000", starts_anew=starts_anew)
+        for _ in range(count)
+    ]
     deadline = time.monotonic() + 300
-    while sum(process.poll() is None for process in processes) > 1:
+    while sum(command.poll() is None for command in commands) > 1:
         assert time.monotonic() < deadline
-        time.sleep(0.05)
-    (winner,) = (process for process in processes if process.poll() is None)
+        time.sleep(0.01)
+    (winner,) = (command for command in commands if command.poll() is None)
     winner.kill()
-    outputs = {process: process.communicate()[0] for process in processes}
-    for process in processes:
-        if process is not winner:
-            assert process.returncode == 6, outputs[process]
-            assert f"process {winner.pid} on" in outputs[process]
+    for command in commands:
+        if command is not winner:
+            assert f"process {winner.pid} on" in command.finish(code=6)
 
 
 def test_of_four_simultaneous_starters_one_wins_and_the_others_name_it(tmp_path: Path) -> None:
@@ -170,34 +133,36 @@ def test_of_four_simultaneous_starters_one_wins_and_the_others_name_it(tmp_path:
 
 @pytest.mark.faults
 def test_of_twenty_simultaneous_starters_one_wins(tmp_path: Path) -> None:
-    check_starters(20, tmp_path)
+    check_starters(20, tmp_path, starts_anew=True)
 
 
 def test_a_second_process_changes_no_byte_and_death_frees_the_directory(tmp_path: Path) -> None:
     """T28: train and resume beside a running one; then SIGKILL; then the lock is free."""
     run = tmp_path / "run"
-    first = begin(*TRAIN, "--out", str(run), "--steps", "100000", "--checkpoint-every", "3")
-    assert wait_for(lambda: list((run / "checkpoints").glob("step-*")), first)
-    first.send_signal(signal.SIGSTOP)
+    first = Command(*TRAIN, "--out", str(run), "--steps", "100000", "--checkpoint-every", "3")
+    assert first.wait_until(lambda: list((run / "checkpoints").glob("step-*")))
+    first.send(signal.SIGSTOP)
     time.sleep(0.2)
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
 
-    outputs = [finish(begin(*TRAIN, "--out", str(run)), code=6), finish(resume(run), code=6)]
+    outputs = [
+        Command(*TRAIN, "--out", str(run)).finish(code=6),
+        Command("resume", str(run)).finish(code=6),
+    ]
 
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
     assert all(f"process {first.pid} on" in output for output in outputs)
     first.kill()
-    first.communicate()
-    again = resume(run)
+    again = Command("resume", str(run))
     step = max(int(path.name[5:]) for path in (run / "checkpoints").glob("step-*"))
-    assert wait_for(lambda: (run / "checkpoints" / f"step-{step + 3:08d}").exists(), again)
-    again.send_signal(signal.SIGTERM)
-    finish(again, code=75)
+    assert again.wait_until(lambda: (run / "checkpoints" / f"step-{step + 3:08d}").exists())
+    again.send(signal.SIGTERM)
+    again.finish(code=75)
 
 
 def test_train_refuses_a_finished_a_started_and_a_foreign_directory(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    command = [*TRAIN[3:], "--out", str(run), "--steps", "2"]
+    command = [*TRAIN, "--out", str(run), "--steps", "2"]
     run_here(*command)
     refused = run_here(*command, code=2).stderr
     assert "finished run" in refused
@@ -207,5 +172,5 @@ def test_train_refuses_a_finished_a_started_and_a_foreign_directory(tmp_path: Pa
     foreign = tmp_path / "foreign"
     foreign.mkdir()
     (foreign / "thesis.txt").write_text("precious")
-    assert "not empty and no run" in run_here(*TRAIN[3:], "--out", str(foreign), code=2).stderr
+    assert "not empty and no run" in run_here(*TRAIN, "--out", str(foreign), code=2).stderr
     assert [path.name for path in foreign.iterdir()] == ["thesis.txt"]

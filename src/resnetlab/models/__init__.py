@@ -31,6 +31,11 @@ def build(
     if torch.device(device).type == "meta":
         return model
     generator = None if seed is None else torch.Generator().manual_seed(key_for(seed, INIT))
-    model.to_empty(device="cpu")
+    model._apply(_unset)  # type: ignore[no-untyped-call]
     initialise(model, generator)
     return model.to(device)
+
+
+def _unset(tensor: torch.Tensor) -> torch.Tensor:
+    """Return such a tensor in memory. `Module.to_empty` imports SymPy for it, half a second."""
+    return torch.empty(tensor.shape, dtype=tensor.dtype)

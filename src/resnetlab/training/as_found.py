@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from resnetlab.training.device import CUBLAS_WORKSPACE
+from resnetlab.training.device import CUBLAS_WORKSPACE, set_deterministic
 
 _LOCK = threading.Lock()
 _inside = 0
@@ -90,7 +90,7 @@ def _determinism() -> Callable[[], None]:
         torch.are_deterministic_algorithms_enabled(),
         torch.is_deterministic_algorithms_warn_only_enabled(),
     )
-    return lambda: torch.use_deterministic_algorithms(is_on, warn_only=warns)
+    return lambda: set_deterministic(is_on, warns=warns)
 
 
 def _workspace() -> Callable[[], None]:

@@ -62,7 +62,20 @@ def apply_switches(device: torch.device, execution: Execution) -> None:
         torch.backends.cudnn.allow_tf32 = True
     if execution.deterministic:
         os.environ.setdefault(CUBLAS_WORKSPACE, ":4096:8")
-    torch.use_deterministic_algorithms(execution.deterministic)
+    set_deterministic(execution.deterministic)
+
+
+def set_deterministic(is_on: bool, *, warns: bool = False) -> None:
+    """Set whether torch takes deterministic algorithms alone; where it is so already, do nothing.
+
+    torch imports its compiler to be told, which takes 1.3 s.
+    """
+    found = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
+    if found != (is_on, warns):
+        torch.use_deterministic_algorithms(is_on, warn_only=warns)
 
 
 def keep_freed_memory() -> bool:

@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 
 from resnetlab.training.guard import unless_bad
+from resnetlab.training.torch_optimizers import Optimizer
 
 _LARGEST_NORM = 1.0  # of the whole gradient, as in the authors' and timm's code
 
 
-class Lamb(torch.optim.Optimizer):
+class Lamb(Optimizer):
     """You et al., 2019 (arXiv:1904.00962), as timm has it: gradients clipped to norm 1 as a whole.
 
     The scaling is left out for tensors without weight decay. The learning rate is in the groups.

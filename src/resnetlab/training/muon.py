@@ -9,13 +9,14 @@ from torch import Tensor
 
 from resnetlab.training.guard import unless_bad
 from resnetlab.training.packing import laid_out_like, pack, unpack
+from resnetlab.training.torch_optimizers import Optimizer
 
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # chosen by Jordan et al. for their slope at 0
 _ITERATIONS = 3  # as in airbench94_muon
 _SMALLEST_NORM = 1e-7
 
 
-class Muon(torch.optim.Optimizer):
+class Muon(Optimizer):
     """Muon for the groups that say `is_muon`, SGD with Nesterov momentum for all others.
 
     A kernel decays beside the update (w *= 1 - lr * weight_decay), or, with `fixed_norm`, is scaled

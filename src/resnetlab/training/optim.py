@@ -10,6 +10,7 @@ from resnetlab.errors import CheckpointError
 from resnetlab.recipe import Optimizer
 from resnetlab.training.lamb import Lamb
 from resnetlab.training.muon import Muon
+from resnetlab.training.torch_optimizers import SGD, Adam, AdamW
 
 _STATE_NAMES = {
     "sgd": ("momentum_buffer",),
@@ -65,9 +66,7 @@ def build_optimizer(
     """
     groups = _groups(model, config, shares or {})
     if config.optimizer == "sgd":
-        return torch.optim.SGD(
-            groups, lr=0.0, momentum=config.momentum, nesterov=config.nesterov, fused=not can_skip
-        )
+        return SGD(groups, lr=0.0, momentum=config.momentum, nesterov=config.nesterov, fused=not can_skip)
     if config.optimizer == "lamb":
         return Lamb(groups, betas=(config.betas[0], config.betas[1]), eps=config.adam_eps)
     if config.optimizer == "muon":
@@ -77,7 +76,7 @@ def build_optimizer(
             momentum=config.momentum,
             fixed_norm=config.fixed_norm,
         )
-    kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
+    kind = Adam if config.optimizer == "adam" else AdamW
     betas = (config.betas[0], config.betas[1])
     return kind(groups, lr=0.0, betas=betas, eps=config.adam_eps, fused=not can_skip)
 

@@ -1,0 +1,141 @@
+"""The command as a process that can be killed, stopped and signalled: for where that is the point.
+
+On Linux it is a fork of a process that has imported torch already (see `preloaded`): 0.1 s instead of 3. That
+it does what a process started anew does, `test_processes.py` checks; elsewhere it is one.
+"""
+
+import atexit
+import contextlib
+import functools
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}
+_SECONDS = 300.0
+
+
+class Process(Protocol):
+    """What `subprocess.Popen` and a fork have in common."""
+
+    pid: int
+
+    def poll(self) -> int | None:
+        """Return how it ended: its exit code, or minus the signal; None while it runs."""
+
+
+class Command:
+    """A command that was begun: `resnetlab ARGUMENTS`, what it prints in a file."""
+
+    def __init__(self, *arguments: str, starts_anew: bool = False) -> None:
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115
+        start = _started if starts_anew or sys.platform != "linux" else _forked
+        self.process = start([*arguments], self._output.fileno())
+        self.pid = self.process.pid
+
+    def poll(self) -> int | None:
+        """Return how it ended: its exit code, or minus the signal; None while it runs."""
+        return self.process.poll()
+
+    def send(self, number: int) -> None:
+        """Send it a signal, if it has not ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def wait_until(self, condition: Callable[[], object]) -> bool:
+        """Wait until the condition holds, and return True, or the process has ended, and return False."""
+        deadline = time.monotonic() + _SECONDS
+        while time.monotonic() < deadline:
+            if condition():
+                return True
+            if self.poll() is not None:
+                return False
+            time.sleep(0.001)
+        raise AssertionError("neither in time")
+
+    def end(self) -> int:
+        """Wait for its end, and return how it ended."""
+        self.wait_until(lambda: False)
+        code = self.poll()
+        assert code is not None
+        return code
+
+    def kill(self) -> int:
+        """End it by SIGKILL, and return how it ended."""
+        self.send(signal.SIGKILL)
+        return self.end()
+
+    def output(self) -> str:
+        """Return what it has printed."""
+        self._output.seek(0)
+        return self._output.read().decode()
+
+    def finish(self, code: int = 0) -> str:
+        """Wait for its end, see that it ends so, and return what it printed."""
+        assert self.end() == code, self.output()
+        return self.output()
+
+
+def _started(arguments: list[str], output: int) -> Process:
+    return subprocess.Popen(
+        [sys.executable, "-m", "resnetlab", *arguments],
+        stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=os.environ | ONE_THREAD,
+        preexec_fn=_hear_signals,
+    )  # fmt: skip
+
+
+def _hear_signals() -> None:
+    """Undo what nohup and a background job of a shell leave ignored."""
+    for number in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+
+
+def _forked(arguments: list[str], output: int) -> Process:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    request = {"arguments": arguments, "folder": os.getcwd(), "environment": os.environ | ONE_THREAD}
+    with theirs, open(os.devnull) as nothing:
+        descriptors = [nothing.fileno(), output, output, theirs.fileno()]
+        socket.send_fds(_preloaded(), [json.dumps(request).encode()], descriptors)
+    return _Fork(ours)
+
+
+class _Fork:
+    def __init__(self, answers: socket.socket) -> None:
+        self._answers = answers
+        self._code: int | None = None
+        self.pid = int(answers.recv(32))
+        answers.setblocking(False)
+
+    def poll(self) -> int | None:
+        if self._code is None:
+            with contextlib.suppress(BlockingIOError):
+                self._code = int(self._answers.recv(32))
+        return self._code
+
+
+@functools.cache
+def _preloaded() -> socket.socket:
+    """Begin the process that forks, and return where it takes requests."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    program = Path(__file__).with_name("preloaded.py")
+    with theirs:
+        process = subprocess.Popen(
+            [sys.executable, "-P", str(program), str(theirs.fileno())],
+            pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=os.environ | ONE_THREAD,
+            start_new_session=True,
+        )  # fmt: skip
+
+    def end() -> None:
+        ours.close()
+        process.wait()
+
+    atexit.register(end)
+    return ours
