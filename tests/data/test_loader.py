@@ -1,5 +1,6 @@
 import multiprocessing
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,10 +15,20 @@ import torch
 from resnetlab.data.encoded import EncodedSplit
 from resnetlab.data.folder import open_folder
 from resnetlab.data.loaded import BadSamples, LoadedBatches, WaitClock, loaded_evaluation_batches
-from resnetlab.data.loader import TRAINERS_SIGNALS, Bad, ForTraining, Images, Request, count_workers, load
+from resnetlab.data.loader import (
+    TRAINERS_SIGNALS,
+    Bad,
+    ForTraining,
+    Images,
+    Request,
+    count_workers,
+    load,
+    no_room,
+)
 from resnetlab.data.normalise import Normaliser
 from resnetlab.data.preparation import TrainingPreparation
 from resnetlab.data.preprocessing import Geometry, Preprocessing, fit_preprocessing
+from resnetlab.data.waiting import Patience
 from resnetlab.errors import DataError
 from resnetlab.recipe import Augmentation, Normalisation, Preparation, Recipe, Run
 from resnetlab.timeline import Timeline
@@ -141,6 +152,68 @@ def test_a_worker_that_dies_is_our_error_too(source):
 
     with pytest.raises(DataError, match=r"a process that loads images ended.*\n.*fewer --workers"):
         list(load(dying, requests(1), workers=1, pins=False))
+
+
+@dataclass(frozen=True)
+class Slow:
+    """Takes an hour for an image."""
+
+    def __call__(self, split: EncodedSplit, sample: int, epoch: int, side: int) -> np.ndarray:
+        time.sleep(3600)
+        raise AssertionError
+
+
+def test_a_worker_that_was_stopped_is_not_waited_for(source):
+    """It hears nothing but SIGKILL, and whoever reads a batch from it waits without a time limit."""
+    batches = load(
+        images(source.train), requests(90), workers=1, pins=False, patience=Patience(with_stopped=0.5)
+    )
+    next(batches)
+    (worker,) = multiprocessing.active_children()
+    os.kill(worker.pid, signal.SIGSTOP)
+
+    with pytest.raises(DataError, match=rf"given up: .* process {worker.pid} was stopped"):
+        list(batches)
+    worker.join(10)
+    assert not worker.is_alive()
+
+
+@pytest.mark.parametrize(
+    ("patience", "reason"),
+    [
+        (Patience(is_asked_to_leave=lambda: True, when_asked=0.3), "was asked to stop"),
+        (Patience(most=0.3), "no images came for 0 s"),
+    ],
+)
+def test_nobody_waits_for_ever(patience, reason, source):
+    slow = Images(source.train, Slow(), skips=False)
+
+    with pytest.raises(DataError, match=reason):
+        list(load(slow, requests(1), workers=1, pins=False, patience=patience))
+
+
+def test_shared_memory_that_is_full_is_told_with_what_there_is():
+    told = str(no_room(3 * 2**20, "No space left on device"))
+    assert re.search(r"for a batch of 3.0 MiB; .* are free in /dev/shm\n.*--workers.*--shm-size", told)
+
+
+ENDINGS = """
+import os, signal, sys
+sys.path.insert(0, sys.argv[2])
+from resnetlab.data.folder import open_folder
+from resnetlab.data.loader import load
+from tests.data.test_loader import images, requests
+
+batches = load(images(open_folder(sys.argv[1]).train), requests(900), workers=2, pins=False)
+next(batches)
+raise SystemExit(5)
+"""
+
+
+def test_a_process_that_fails_in_the_midst_ends_with_its_exit_code(source, tmp_path):
+    """Python waits for its children at the end, and ours ignore the SIGTERM they get before."""
+    command = [sys.executable, "-c", ENDINGS, source.train.reader.root, os.getcwd()]
+    assert subprocess.run(command, timeout=60, check=False).returncode == 5
 
 
 ORPHANS = """

@@ -26,6 +26,7 @@ from resnetlab.data.normalise import to_NCHW
 from resnetlab.data.order import SampleStream
 from resnetlab.data.preparation import TrainingPreparation, side_at
 from resnetlab.data.preprocessing import Preprocessing
+from resnetlab.data.waiting import Patience
 from resnetlab.errors import DataError
 from resnetlab.recipe import Recipe
 from resnetlab.timeline import Timeline
@@ -123,9 +124,10 @@ class LoadedBatches:
         device: torch.device,
         workers: int,
         bad: BadSamples,
+        patience: Patience | None = None,
     ) -> None:
         self.timeline, self.recipe, self.device, self.workers = timeline, recipe, device, workers
-        self.clock = WaitClock(device)
+        self.clock, self._patience = WaitClock(device), patience
         self._size, self._split, self._bad, self._preprocessing = size, split, bad, preprocessing
         seed = recipe.run.seed
         preparation = TrainingPreparation(recipe.preparation, seed, preprocessing.channels)
@@ -153,6 +155,7 @@ class LoadedBatches:
                 map(self._request, range(step, self.timeline.num_steps)),
                 workers=self.workers,
                 pins=self.device.type == "cuda",
+                patience=self._patience,
             )
         if step != self._next:
             again = next(load(self._images, [self._request(step)], workers=0, pins=False))
@@ -217,6 +220,7 @@ def loaded_evaluation_batches(
     channels_last: bool,
     workers: int,
     bad: BadSamples,
+    patience: Patience | None = None,
 ) -> Iterator[Batch]:
     """Yield every sample exactly once, in order; broken ones, if some may be, are left out and noted.
 
@@ -229,7 +233,7 @@ def loaded_evaluation_batches(
     side = preprocessing.geometry.side
     requests = (Request(every[s : s + batch], np.zeros_like(every[s : s + batch]), side) for s in starts)
     workers = min(workers, len(starts))
-    for loaded in load(images, requests, workers=workers, pins=device.type == "cuda"):
+    for loaded in load(images, requests, workers=workers, pins=device.type == "cuda", patience=patience):
         if loaded.bad:
             bad.add(part, len(split), loaded.bad)
         if not len(loaded.samples):

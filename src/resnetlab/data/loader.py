@@ -7,6 +7,7 @@ was interrupted can matter. torch's DataLoader moves requests and batches betwee
 import contextlib
 import multiprocessing
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -28,10 +29,14 @@ from resnetlab.data.encoded import EncodedSplit
 from resnetlab.data.geometry import Pixels, Size
 from resnetlab.data.preparation import TrainingPreparation
 from resnetlab.data.preprocessing import Preprocessing, refuse_other_size
-from resnetlab.errors import DataError
+from resnetlab.data.waiting import Patience, Watch
+from resnetlab.errors import DataError, OutOfMemory
+from resnetlab.units import format_bytes
 
 Integers = npt.NDArray[np.int64]
 _PREFETCHED = 2  # batches per worker
+SHARED_MEMORY = "/dev/shm"
+_LOOK_SECONDS = 1.0
 TRAINERS_SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGHUP") if hasattr(signal, name)
 )
@@ -73,8 +78,8 @@ class Loaded(NamedTuple):
 
     bad: list[Bad]
 
-    refusal: tuple[str, str] | None = None
-    """Why the batch could not be made, and a hint; None if it was."""
+    refusal: DataError | OutOfMemory | None = None
+    """Why the batch could not be made; None if it was."""
 
 
 class Prepared(Protocol):
@@ -170,10 +175,62 @@ def _nothing(broken: dict[int, str]) -> Loaded:
 
 def _refused(error: DataError) -> Loaded:
     hint = error.hint or "`resnetlab data check` lists them all; --bad-samples 1% leaves out up to so many."
-    return _nothing({})._replace(refusal=(str(error.args[0]), hint))
+    return _nothing({})._replace(refusal=DataError(str(error.args[0]), hint=hint))
 
 
-def load(images: Images, requests: Iterable[Request], *, workers: int, pins: bool) -> Iterator[Loaded]:
+@dataclass(frozen=True)
+class _Sent(Dataset[Loaded]):
+    """Batches that lie in shared memory when they leave a worker.
+
+    torch would put them there in a thread of its queue, where one that finds no room is lost and
+    waited for.
+    """
+
+    images: Images
+
+    def __getitem__(self, request: Request) -> Loaded:
+        loaded = self.images[request]
+        try:
+            for tensor in (loaded.images, loaded.samples, loaded.epochs):
+                tensor.share_memory_()  # type: ignore[no-untyped-call]
+        except RuntimeError as error:
+            return _nothing({})._replace(refusal=no_room(loaded.images.nbytes, str(error)))
+        return loaded
+
+
+def no_room(size: int, told: str) -> OutOfMemory:
+    """Return the error of shared memory in which a batch of so many bytes has no room."""
+    free = shared_memory()
+    have = f"; {format_bytes(free)} are free in {SHARED_MEMORY}" if free is not None else f": {told}"
+    return OutOfMemory(
+        f"no room in shared memory for a batch of {format_bytes(size)}{have}",
+        hint="Fewer --workers need less, and 0 none. A container gets more by `docker run --shm-size=2g` "
+        "or --ipc=host.",
+    )
+
+
+def shared_memory() -> int | None:
+    """Return the free bytes of the shared memory that batches come through; None where it has no bound."""
+    try:
+        return shutil.disk_usage(SHARED_MEMORY).free if sys.platform == "linux" else None
+    except OSError:
+        return None
+
+
+def shared_bytes(workers: int, batch: int, size: Size, channels: int) -> int:
+    """Return the most bytes that the batches of so many images, read ahead, take in shared memory."""
+    height, width = size
+    return (workers * _PREFETCHED + 1) * batch * height * width * channels if workers else 0
+
+
+def load(
+    images: Images,
+    requests: Iterable[Request],
+    *,
+    workers: int,
+    pins: bool,
+    patience: Patience | None = None,
+) -> Iterator[Loaded]:
     """Yield a batch for each request, in their order, from worker processes that read ahead.
 
     Args:
@@ -181,22 +238,50 @@ def load(images: Images, requests: Iterable[Request], *, workers: int, pins: boo
         requests: Taken from here as the workers get free.
         workers: Processes; 0 reads in this one.
         pins: Whether the batches shall lie in pinned memory, for copies to CUDA.
+        patience: How long to wait for the workers.
 
     Raises:
-        DataError: If an image cannot be read, naming its place; or if a worker dies.
+        DataError: If an image cannot be read, naming its place; if a worker dies or was stopped, or
+            no batch comes for too long.
+        OutOfMemory: If the shared memory has no room for a batch.
     """
-    try:
-        for batch in _begun(images, requests, workers, pins):
+    batches = _begun(images, requests, workers, pins)
+    with Watch(getattr(batches, "_workers", ()), patience or Patience()) as watch:
+        while True:
+            try:
+                with watch.waiting():
+                    batch = _next(batches)
+            except (RuntimeError, OSError, EOFError) as error:
+                if not watch.reason and not watch.has_dead():
+                    raise
+                raise _ended(error, watch) from error
+            if batch is None:
+                return
             if batch.refusal:
-                raise DataError(batch.refusal[0], hint=batch.refusal[1])
+                raise batch.refusal
             yield batch
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
-            raise
-        raise DataError(
-            f"a process that loads images ended: {str(error).splitlines()[0]}",
-            hint="Often it was memory (of /dev/shm in a container): try fewer --workers, or 0.",
-        ) from error
+
+
+def _next(batches: Iterator[Loaded]) -> Loaded | None:
+    """Return the next batch, None at the end; looks once a second whether the workers live."""
+    while True:
+        try:
+            return next(batches, None)
+        except RuntimeError as error:
+            if "DataLoader timed out" not in str(error):
+                raise
+
+
+def _ended(error: BaseException, watch: Watch) -> DataError:
+    if watch.reason:
+        return DataError(
+            f"the processes that load images were given up: {watch.reason}",
+            hint="--workers 0 reads in the process that trains; a disk that does not answer hangs there too.",
+        )
+    return DataError(
+        f"a process that loads images ended: {str(error).splitlines()[0] if str(error) else 'killed'}",
+        hint="Often it was memory: try fewer --workers, or 0.",
+    )
 
 
 def _as_it_is(batch: Any) -> Any:
@@ -207,10 +292,11 @@ def _begun(images: Images, requests: Iterable[Request], workers: int, pins: bool
     with _BEGINNING, warnings.catch_warnings(), _main_set_aside():
         warnings.filterwarnings("ignore", "This DataLoader will create")  # more than cores may be meant
         loader: DataLoader[Loaded] = DataLoader(
-            images,
+            _Sent(images) if workers else images,
             batch_size=None,
             sampler=requests,
             num_workers=workers,
+            timeout=_LOOK_SECONDS if workers else 0,
             collate_fn=_as_it_is,
             pin_memory=pins,
             generator=torch.Generator(),  # else it would take a number from torch's own

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import torch
 
-from resnetlab.data.loader import count_workers
+from resnetlab.data.loader import SHARED_MEMORY, count_workers, shared_bytes, shared_memory
 from resnetlab.data.preprocessing import Geometry
 from resnetlab.lettering import in_a_line
 from resnetlab.runs.environment import cpu_name, version
@@ -15,7 +15,8 @@ from resnetlab.tables.differences import decided_for_us, deviations
 from resnetlab.training.device import describe_device
 from resnetlab.training.parts import plan_parts
 from resnetlab.training.planning import RunPlan
-from resnetlab.units import first_of, format_count, format_rounded
+from resnetlab.training.reading import evaluation_batch
+from resnetlab.units import first_of, format_bytes, format_count, format_rounded
 
 
 def describe_plan(plan: RunPlan) -> dict[str, str]:
@@ -90,8 +91,9 @@ def _reading(plan: RunPlan) -> dict[str, str]:
         return {"images": unused} if config.image_size not in (0, height) else {}
     workers = count_workers(plan.workers, plan.device)
     readers = f"{workers} worker processes" if workers else "this process"
+    room = _shared_memory(plan, workers)
     if not config.image_size:
-        return {"images": f"files of one size, read by {readers}"}
+        return {"images": f"files of one size, read by {readers}", **room}
     side, side_now = config.image_size, config.train_size or config.image_size
     geometry = Geometry.of(config)
     cut = {"none": f"shorter side {geometry.resize}, centre"}.get(config.train_crop, config.train_crop)
@@ -99,8 +101,24 @@ def _reading(plan: RunPlan) -> dict[str, str]:
     policy = "" if config.auto_augment == "none" else f", {config.auto_augment} augment"
     return {
         "images": f"training {cut} crop to {side_now}{grows}{policy}; evaluation shorter side "
-        f"{geometry.resize}, centre {side}; {config.interpolation}; read by {readers}"
+        f"{geometry.resize}, centre {side}; {config.interpolation}; read by {readers}",
+        **room,
     }
+
+
+def _shared_memory(plan: RunPlan, workers: int) -> dict[str, str]:
+    """Return what the batches that workers read ahead need of the shared memory, where that is bounded."""
+    if not workers or (free := shared_memory()) is None:
+        return {}
+    height, width, channels = plan.image_shape
+    needed = shared_bytes(workers, plan.timeline.batch, max(plan.training_sizes), channels)
+    scored = min(evaluation_batch(height, width, channels), len(plan.source.test.labels))
+    needed += shared_bytes(workers, scored, (height, width), channels)
+    told = (
+        f"{format_bytes(needed)} at most for what is read ahead; {format_bytes(free)} free in {SHARED_MEMORY}"
+    )
+    remedy = "; too little: fewer --workers, or a container's --shm-size=2g" if needed > free else ""
+    return {"shared": told + remedy}
 
 
 def _transfer(plan: RunPlan) -> dict[str, str]:

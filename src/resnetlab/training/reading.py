@@ -1,7 +1,7 @@
 """Batches of either kind of source: pixels in memory, or image files read as they are needed."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
@@ -13,6 +13,7 @@ from resnetlab.data.loader import count_workers
 from resnetlab.data.normalise import Normaliser
 from resnetlab.data.preprocessing import Preprocessing, fit_preprocessing
 from resnetlab.data.source import Split
+from resnetlab.data.waiting import Patience
 from resnetlab.recipe import Recipe
 from resnetlab.timeline import Timeline
 from resnetlab.training.scoring import EvaluationSet
@@ -35,6 +36,8 @@ class Reading:
     """Height and width of the network's input."""
     workers: int
     bad: BadSamples
+    patience: Patience = field(default_factory=Patience)
+    """With the workers."""
 
     def training_batches(self, split: AnySplit, timeline: Timeline) -> Batches | LoadedBatches:
         """Return the training batches, by step."""
@@ -49,6 +52,7 @@ class Reading:
                 device=self.device,
                 workers=count_workers(self.workers, self.device),
                 bad=self.bad,
+                patience=self.patience,
             )
         return Batches(
             split,
@@ -80,18 +84,24 @@ class Reading:
                 channels_last=self.recipe.execution.channels_last,
             )
         height, width = self.size
-        image_bytes = 4 * height * width * self.preprocessing.channels
         return loaded_evaluation_batches(
             split,
             self.preprocessing,
             part=part,
             size=self.size,
             device=self.device,
-            batch=max(1, min(EVALUATION_BATCH, _LARGEST_BATCH_BYTES // image_bytes)),
+            batch=evaluation_batch(height, width, self.preprocessing.channels),
             channels_last=self.recipe.execution.channels_last,
             workers=count_workers(self.workers, self.device),
             bad=self.bad,
+            patience=self.patience,
         )
+
+
+def evaluation_batch(height: int, width: int, channels: int) -> int:
+    """Return how many image files are scored at once."""
+    image_bytes = 4 * height * width * channels
+    return max(1, min(EVALUATION_BATCH, _LARGEST_BATCH_BYTES // image_bytes))
 
 
 def fit(split: AnySplit, recipe: Recipe, channels: int) -> Preprocessing:

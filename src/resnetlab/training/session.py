@@ -17,6 +17,7 @@ from resnetlab.data.loaded import BadSamples, LoadedBatches
 from resnetlab.data.preprocessing import Preprocessing
 from resnetlab.data.source import broken_image
 from resnetlab.data.split import hold_out
+from resnetlab.data.waiting import Patience
 from resnetlab.errors import CheckpointError, DataError
 from resnetlab.metrics import Tally
 from resnetlab.models import build
@@ -143,6 +144,7 @@ class _Parts:
 
     batches: Batches | LoadedBatches
     bad: BadSamples
+    patience: Patience
     watched: EvaluationSet
     test: Callable[[], EvaluationSet]
     state: TrainState
@@ -164,6 +166,7 @@ def _build_parts(run: RunDirectory, plan: RunPlan, data: dict[str, Any]) -> _Par
     return _Parts(
         reading.training_batches(training, plan.timeline),
         reading.bad,
+        reading.patience,
         shown,
         test,
         *build_state(
@@ -225,6 +228,7 @@ def _assemble(
         observer.note(text)
 
     parts.bad.tell = tell
+    parts.patience.is_asked_to_leave = lambda: trainer.interrupt.is_requested
     if parts.step_function.compiler:
         parts.step_function.compiler.tell = tell_uncompiled
     return trainer
