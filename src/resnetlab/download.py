@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from resnetlab import files
 from resnetlab.doing import doing
-from resnetlab.errors import LockedError, ResnetlabError
+from resnetlab.errors import ResnetlabError
 from resnetlab.units import format_bytes
 
 MOST_BYTES = 2**31
@@ -55,13 +55,12 @@ def fetch(remote: RemoteFile, target: Path) -> Path:
     """Return `target`, downloading it first if it is not there.
 
     What an interrupted download has brought stays as NAME.part, and if a hash is known the next
-    call goes on there.
+    call goes on there. If another process is downloading into the folder, it is waited for, which is said.
 
     Raises:
         ResnetlabError: `remote.absent` or `remote.failed`: there is no network (or
             RESNETLAB_OFFLINE=1), the server refuses, the connection ends early, or the hash is
             wrong (nothing is kept then).
-        LockedError: If another process is downloading into the folder.
         WriteError: If the folder cannot be written.
     """
     if target.exists():
@@ -74,16 +73,21 @@ def fetch(remote: RemoteFile, target: Path) -> Path:
     again = "Mend that, or name another folder in RESNETLAB_CACHE; then run the same command again."
     with doing(f"downloading {remote.url}", f"{again} {remote.by_hand}"):
         files.make_directory(target.parent)
-        try:
-            lock = files.DirectoryLock(target.parent, f"a download by process {os.getpid()}")
-        except LockedError as error:
-            raise LockedError(error.args[0], hint="Wait until it has ended.") from error
-        with lock:
+        holder = f"a download of {target.name} by process {os.getpid()}"
+        with files.wait_for_lock(target.parent, holder, _remark):
+            if target.exists():  # brought by the one that was waited for
+                return target
             part = target.with_name(f"{target.name}.part")
             _receive_all(remote, part)
             _check(remote, part)
             files.rename_file(part, target)
     return target
+
+
+def _remark(text: str) -> None:
+    from rich.console import Console
+
+    Console(stderr=True).print(f"resnetlab: {text}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _receive_all(remote: RemoteFile, part: Path) -> None:

@@ -30,6 +30,7 @@ from resnetlab.locks import existing_parent as existing_parent
 from resnetlab.locks import refuse_foreign as refuse_foreign
 from resnetlab.locks import refuse_locked as refuse_locked
 from resnetlab.locks import run_above as run_above
+from resnetlab.locks import wait_for_lock as wait_for_lock
 
 _MARK = re.compile(r"\.resnetlab-(\d+)-([0-9a-f]{8})-(.+)", re.DOTALL)
 _MACHINE = hashlib.sha256(platform.node().encode()).hexdigest()[:8]

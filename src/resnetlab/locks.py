@@ -11,7 +11,7 @@ import shlex
 import shutil
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -22,6 +22,7 @@ from resnetlab.units import format_bytes
 HELD = (errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK)
 """What the system says if another holds a lock."""
 
+_LOOK_SECONDS = 0.5
 _TRIES, _PAUSE = 5, 0.02  # somebody may be looking whether a lock is free, which takes no time
 _HOLDER = re.compile(rb"[^\n]{0,200}process \d+[^\n]{0,500}")
 
@@ -230,6 +231,28 @@ class DirectoryLock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
+
+
+def wait_for_lock(directory: Path, holder: str, tell: Callable[[str], None]) -> DirectoryLock:
+    """Return the directory's lock, as soon as nobody else has it.
+
+    Args:
+        directory: What is locked.
+        holder: As whom.
+        tell: Is told once who has it, if somebody has.
+
+    Raises:
+        WriteError: As `DirectoryLock`.
+    """
+    told = False
+    while True:
+        try:
+            return DirectoryLock(directory, holder)
+        except LockedError as error:
+            if not told:
+                tell(f"{error.args[0]}: waiting until it has ended")
+            told = True
+        time.sleep(_LOOK_SECONDS)
 
 
 def _is_at(descriptor: int, path: Path) -> bool:

@@ -1,8 +1,10 @@
 """Downloads of datasets, from a server on this machine."""
 
 import hashlib
+import time
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPMessage
 from pathlib import Path
 from urllib.error import HTTPError
@@ -13,7 +15,7 @@ from resnetlab import files
 from resnetlab.data.fetch import Download, fetch
 from resnetlab.data.open import DOWNLOADS, open_source
 from resnetlab.download import _SameSchemeOnly, cache_folder
-from resnetlab.errors import DataError, LockedError, WriteError
+from resnetlab.errors import DataError, WriteError
 from tests.weights.hub_server import Answer, Site, running
 
 CONTENT = bytes(range(256)) * 4000  # 1 MB: more than one chunk
@@ -167,9 +169,26 @@ def test_offline_asks_nobody_and_says_where_to_put_the_file(
     assert fetch(download, tmp_path) == tmp_path / "data.tar.gz"
 
 
-def test_two_downloads_at_once_are_refused(download: Download, tmp_path: Path) -> None:
-    with files.DirectoryLock(tmp_path, "somebody"), pytest.raises(LockedError, match="in use by somebody"):
-        fetch(download, tmp_path)
+def test_a_download_by_another_is_waited_for_and_used(
+    site: Site, download: Download, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    held = files.DirectoryLock(tmp_path, "a download of data.tar.gz by process 17")
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(fetch, download, tmp_path)
+        time.sleep(1.5)
+        assert not waiting.done()
+        (tmp_path / "data.tar.gz").write_bytes(CONTENT)
+        held.release()
+        assert waiting.result(timeout=20) == tmp_path / "data.tar.gz"
+    assert site.asked == []
+    told = f"resnetlab: {tmp_path} is in use by a download of data.tar.gz by process 17: waiting"
+    assert capsys.readouterr().err.count(told) == 1
+
+
+def test_the_lock_of_a_dead_download_keeps_nobody_waiting(download: Download, tmp_path: Path) -> None:
+    (tmp_path / "lock").write_text("a download of data.tar.gz by process 17")  # the kernel has freed it
+
+    assert fetch(download, tmp_path).read_bytes() == CONTENT
 
 
 def test_the_cache_can_be_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Checkpoints are whole or not there, retention removes only what is superseded, journals heal."""
 
+import hashlib
 import json
 import os
 import stat
@@ -12,7 +13,7 @@ from resnetlab import files
 from resnetlab.errors import CheckpointError, DataError, LockedError, UsageError, WriteError
 from resnetlab.runs.checkpoint import list_checkpoints, load_checkpoint, load_newest, retain, save_checkpoint
 from resnetlab.runs.directory import claim_new, open_run
-from resnetlab.runs.journal import Journal, read_rows
+from resnetlab.runs.journal import Journal, read_rows, refuse_changed
 
 
 def save(parent: Path, step: int, identity: str = "mine") -> Path:
@@ -136,11 +137,22 @@ def test_a_journal_heals_a_torn_last_line_and_is_cut_back(tmp_path: Path) -> Non
     assert read_rows(path) == [{"step": 1}]
 
 
-def test_a_journal_shorter_than_its_checkpoint_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "metrics.jsonl").write_text('{"step": 1}\n')
+def test_a_journal_that_was_cut_or_changed_since_its_checkpoint_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    journal = Journal(path)
+    journal.add({"step": 1})
+    length, digest = journal.length, journal.digest
+    journal.add({"step": 2})
+    journal.close()
+    assert Journal(path).digest == hashlib.sha256(path.read_bytes()).hexdigest()
 
-    with pytest.raises(DataError, match="12 bytes of whole rows; the checkpoint was written after 99"):
-        Journal(tmp_path / "metrics.jsonl", length=99)
+    refuse_changed(path, length=length, digest=digest)
+    with pytest.raises(CheckpointError, match="has 24 bytes of whole rows, and had 99 then"):
+        refuse_changed(path, length=99, digest=digest)
+    path.write_text(path.read_text().replace("1", "7"))
+    with pytest.raises(CheckpointError, match="its first 12 bytes are not those of then"):
+        refuse_changed(path, length=length, digest=digest)
+    refuse_changed(path, length=length, digest="")  # of version 0.1.0
 
 
 def test_a_damaged_row_is_named_by_its_line(tmp_path: Path) -> None:

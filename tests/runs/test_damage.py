@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+from safetensors.torch import save_file
 
 from resnetlab.cli import main
 from resnetlab.errors import CheckpointError, DataError
@@ -12,9 +13,24 @@ from resnetlab.runs.checkpoint import load_checkpoint, load_newest
 from resnetlab.runs.directory import RunDirectory
 from resnetlab.runs.journal import read_rows
 from resnetlab.runs.manifest import make_manifest, read_manifest
-from tests.training.helpers import go_on, small_plan, small_source, train, train_whole
+from resnetlab.training.observer import Silence
+from resnetlab.training.planning import plan_of
+from resnetlab.training.session import resume
+from tests.training.helpers import CPU, go_on, small_plan, small_source, train, train_whole
 
 DEEP = "[" * 100_000
+
+
+class Notes(Silence):
+    """Keeps what it is told."""
+
+    text = ""
+
+    def note(self, text: str) -> None:
+        """Keep it."""
+        self.text += f"{text}\n"
+
+
 NO_JSON = [DEEP, '{"a":' * 50_000, "NaN", '{"step": Infinity}', "", "\0", "\ufeff{}", "[1]", '"text"', "null",
            '{"a": 1} x', "9" * 5000]  # fmt: skip
 
@@ -119,8 +135,41 @@ def test_a_state_of_wrong_kinds_is_refused(name: str, value: object, run: RunDir
     (path / "state.json").write_text(json.dumps(state | {name: value}))
     refit(path)
 
-    with pytest.raises(CheckpointError, match=rf"state\.json is damaged: {name}"):
-        go_on(run, small_source())
+    notes = Notes()
+    trainer = resume(run, plan_of(run, small_source(), CPU), notes)
+    trainer.close()
+    assert trainer.state.step == 3
+    assert f"state.json is damaged: {name}" in notes.text
+
+
+def test_an_emptied_optimizer_is_passed_over(run: RunDirectory, whole: RunDirectory) -> None:
+    path = run.checkpoints / "step-00000004"
+    save_file({}, path / "optimizer.safetensors")
+    refit(path)
+
+    notes = Notes()
+    trainer = resume(run, plan_of(run, small_source(), CPU), notes)
+    train(trainer)
+    trainer.close()
+
+    assert "optimizer tensors do not fit this run: missing: momentum_buffer/" in notes.text
+    assert run.metrics.read_bytes() == whole.metrics.read_bytes()
+    for name in ("model.safetensors", "optimizer.safetensors"):
+        assert (path / name).read_bytes() == (whole.checkpoints / path.name / name).read_bytes()
+
+
+def test_metrics_that_were_changed_are_noticed_and_made_anew(run: RunDirectory, whole: RunDirectory) -> None:
+    lines = whole.metrics.read_bytes().splitlines(keepends=True)
+    lines[-1] = lines[-1].replace(b'"step": 4', b'"step": 5')
+    run.metrics.write_bytes(b"".join(lines))
+
+    notes = Notes()
+    trainer = resume(run, plan_of(run, small_source(), CPU), notes)
+    train(trainer)
+    trainer.close()
+
+    assert "metrics.jsonl was changed since" in notes.text
+    assert run.metrics.read_bytes() == whole.metrics.read_bytes()
 
 
 def test_the_state_of_another_step_is_passed_over(run: RunDirectory) -> None:

@@ -29,7 +29,6 @@ def fetch(wanted: Download, folder: Path) -> Path:
     Raises:
         DataError: If there is no network (or RESNETLAB_OFFLINE=1), the server refuses, the
             connection ends early, or the checksum is wrong (the file is removed then).
-        LockedError: If another process is downloading into the folder.
         WriteError: If the folder cannot be written.
     """
     remote = RemoteFile(

@@ -9,7 +9,7 @@ never changed.
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -122,12 +122,15 @@ def list_checkpoints(parent: Path) -> list[tuple[int, Path]]:
     return sorted(found)
 
 
-def load_newest(parent: Path, *, identity: str = "") -> tuple[Checkpoint | None, list[str]]:
-    """Return the newest checkpoint that verifies, and what was wrong with newer ones.
+def load_newest(
+    parent: Path, *, identity: str = "", take: Callable[[Checkpoint], None] = lambda checkpoint: None
+) -> tuple[Checkpoint | None, list[str]]:
+    """Return the newest checkpoint that verifies and can be taken, and what was wrong with newer ones.
 
     Args:
         parent: The run's `checkpoints` directory.
         identity: If given, checkpoints of other runs are refused.
+        take: Goes on with a checkpoint, or raises CheckpointError: then the one before it is tried.
     """
     problems: list[str] = []
     for step, path in reversed(list_checkpoints(parent)):
@@ -141,6 +144,11 @@ def load_newest(parent: Path, *, identity: str = "") -> tuple[Checkpoint | None,
             continue
         if checkpoint.step != step:
             problems.append(f"{path} is the checkpoint of step {checkpoint.step}, by another name")
+            continue
+        try:
+            take(checkpoint)
+        except CheckpointError as error:
+            problems.append(f"{path}: {error.args[0]}")
             continue
         return checkpoint, problems
     return None, problems

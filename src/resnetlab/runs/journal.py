@@ -1,11 +1,12 @@
 """Append-only JSON lines. A torn last line, left by a killed process, is tolerated and cut off."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 from resnetlab import files
-from resnetlab.errors import DataError
+from resnetlab.errors import CheckpointError, DataError
 from resnetlab.runs.plain_reading import parse_json, read_plain
 
 _MOST_BYTES = 2**32
@@ -17,14 +18,16 @@ class Journal:
     def __init__(self, path: Path, *, length: int | None = None) -> None:
         """Open the journal, cut back to its first `length` bytes, or after its last whole line."""
         files.refuse_foreign(path)  # before it is read
-        whole = _whole_length(path)
-        if length is not None and length > whole:
-            raise DataError(
-                f"{path} has {whole:,} bytes of whole rows; the checkpoint was written after {length:,}",
-                hint="The file was cut or replaced since. Put it back, or start a new run.",
-            )
-        files.cut_file(path, whole if length is None else length)
+        content = _read(path)
+        kept = content[: content.rfind(b"\n") + 1 if length is None else length]
+        files.cut_file(path, len(kept))
+        self._hash = hashlib.sha256(kept)
         self._appender = files.Appender(path)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the content, in hexadecimal digits."""
+        return self._hash.hexdigest()
 
     @property
     def length(self) -> int:
@@ -33,7 +36,9 @@ class Journal:
 
     def add(self, row: dict[str, Any]) -> None:
         """Append one row; numbers that are not finite are refused."""
-        self._appender.write((json.dumps(row, allow_nan=False) + "\n").encode())
+        line = (json.dumps(row, allow_nan=False) + "\n").encode()
+        self._appender.write(line)
+        self._hash.update(line)
 
     def flush(self) -> None:
         """Wait until all rows are on the disk."""
@@ -44,8 +49,23 @@ class Journal:
         self._appender.close()
 
 
-def _whole_length(path: Path) -> int:
-    return _read(path).rfind(b"\n") + 1
+def refuse_changed(path: Path, *, length: int, digest: str) -> None:
+    """Raise unless a journal still begins with the bytes that it had when a checkpoint was written.
+
+    Args:
+        path: The journal.
+        length: Its size then.
+        digest: Its SHA-256 then; empty if none was kept, by version 0.1.0: the length alone is checked.
+
+    Raises:
+        CheckpointError: If it was cut, replaced or changed since.
+    """
+    files.refuse_foreign(path)  # before it is read
+    content = _read(path)
+    if (whole := content.rfind(b"\n") + 1) < length:
+        raise CheckpointError(f"{path} has {whole:,} bytes of whole rows, and had {length:,} then")
+    if digest and hashlib.sha256(content[:length]).hexdigest() != digest:
+        raise CheckpointError(f"{path} was changed since: its first {length:,} bytes are not those of then")
 
 
 def _read(path: Path) -> bytes:

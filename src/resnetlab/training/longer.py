@@ -28,6 +28,7 @@ from resnetlab.runs.checkpoint import (
 )
 from resnetlab.runs.directory import CONTINUES, RunDirectory
 from resnetlab.runs.environment import describe_environment
+from resnetlab.runs.journal import refuse_changed
 from resnetlab.schedule import LearningRate
 from resnetlab.settings import override, recipe_from_json
 from resnetlab.training.beginning import write_beginning
@@ -45,7 +46,13 @@ def newest_checkpoint(run: RunDirectory) -> Checkpoint:
     Raises:
         CheckpointError: If there is none that can be used.
     """
-    checkpoint, problems = load_newest(run.checkpoints, identity=run.identity())
+
+    def take(checkpoint: Checkpoint) -> None:
+        state = checkpoint.state
+        digest = state.get("metrics_digest", "")
+        refuse_changed(run.metrics, length=state["metrics_length"], digest=digest)
+
+    checkpoint, problems = load_newest(run.checkpoints, identity=run.identity(), take=take)
     if checkpoint is None:
         raise CheckpointError(
             f"{run.path} has no checkpoint to go on from" + "".join(f"; {problem}" for problem in problems)

@@ -144,13 +144,16 @@ def load_optimizer_tensors(
     optimizer: torch.optim.Optimizer,
     config: Optimizer,
     tensors: dict[str, Tensor],
+    *,
+    has_moved: bool,
 ) -> None:
-    """Put back what `optimizer_tensors` returned.
+    """Put back what `optimizer_tensors` returned; nothing, unless `has_moved`, if it had no update yet.
 
     Raises:
         CheckpointError: If a tensor is missing, unknown or of another shape; all are named.
     """
-    if not tensors:  # saved before the first update
+    if not tensors and not has_moved:
+        optimizer.state.clear()
         return
     keys = _STATE_NAMES[config.optimizer] if config.momentum or config.optimizer != "sgd" else ()
     parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import shlex
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -242,9 +243,14 @@ def refuse_impossible(plan: RunPlan) -> None:
     Raises:
         UsageError: If it is one.
     """
-    timeline, recipe = plan.timeline, plan.recipe
-    refuse_no_meeting(recipe, timeline.num_steps)
-    refuse_single_samples(plan.spec, recipe, timeline, plan.training_sizes, reads_files=plan.reads_files)
+    refuse_no_meeting(plan.recipe, plan.timeline.num_steps)
+    _refuse_single_samples(plan)
+
+
+def _refuse_single_samples(plan: RunPlan) -> None:
+    refuse_single_samples(
+        plan.spec, plan.recipe, plan.timeline, plan.training_sizes, reads_files=plan.reads_files
+    )
 
 
 def source_record(plan: RunPlan) -> dict[str, Any]:
@@ -266,11 +272,21 @@ def plan_of(run: RunDirectory, source: AnySource, device: torch.device, workers:
 
     Raises:
         DataError: If `source` is not what the run was trained on.
+        UsageError: If it was begun by version 0.1.0, which let runs begin that cannot end.
     """
     weights_text = str(run.read("weights").get("from", "")) if run.begins_trained else ""
     records = run.read("spec"), run.read("recipe"), run.read("data")
     plan = plan_from_records(run.path, *records, source, device, workers)
     continues = str(run.read(CONTINUES).get("text", "")) if run.continues else ""
+    try:
+        _refuse_single_samples(plan)
+    except UsageError as error:
+        raise UsageError(
+            f"{run.path} cannot be trained to its end: {error.args[0]}",
+            hint="Version 0.1.0 let such runs begin; what they are cannot be changed. Begin a new one, from "
+            f"its weights by `resnetlab finetune --weights {shlex.quote(str(run.path))} --head strict "
+            f"--data ...` if they are of use. {error.hint}",
+        ) from error
     return dataclasses.replace(plan, weights_text=weights_text, continues=continues)
 
 

@@ -26,7 +26,7 @@ from resnetlab.recipe import Recipe
 from resnetlab.runs.checkpoint import Checkpoint, is_own, list_checkpoints, load_newest, set_aside
 from resnetlab.runs.directory import BAD_SAMPLE, CONTINUES, RunDirectory, broken_images
 from resnetlab.runs.environment import binding_differences, describe_environment, recorded_threads
-from resnetlab.runs.journal import Journal
+from resnetlab.runs.journal import Journal, refuse_changed
 from resnetlab.runs.tensorboard import open_events
 from resnetlab.schedule import LearningRate
 from resnetlab.settings import recipe_from_json
@@ -99,7 +99,12 @@ def resume(run: RunDirectory, plan: RunPlan, observer: Observer) -> Trainer:
     if plan.device.type == "cpu" and (threads := recorded_threads(then)):
         torch.set_num_threads(threads)
     now = describe_environment(device=describe_device(plan.device), threads=torch.get_num_threads())
-    checkpoint, problems = load_newest(run.checkpoints, identity=run.identity())
+    if not list_checkpoints(run.checkpoints):  # stopped before the first one
+        plan = replace(plan, beginning=read_beginning(run))
+    parts = _build_parts(run, plan, run.read("data"))
+    checkpoint, problems = load_newest(
+        run.checkpoints, identity=run.identity(), take=lambda each: _take(run, parts.state, each)
+    )
     for problem in problems:
         observer.note(f"A checkpoint cannot be used. {problem}")
     if checkpoint is None and run.continues:  # killed while it was made, or all are damaged
@@ -116,15 +121,22 @@ def resume(run: RunDirectory, plan: RunPlan, observer: Observer) -> Trainer:
     for step, path in list_checkpoints(run.checkpoints):
         if checkpoint and step > checkpoint.step and is_own(path, run.identity()):  # it is made anew
             set_aside(path)
-    if checkpoint is None:  # stopped before the first one
-        plan = replace(plan, beginning=read_beginning(run))
-    parts = _build_parts(run, plan, run.read("data"))
     trainer = _assemble(run, plan, parts, observer, checkpoint)
     differing = [*binding_differences(then, now), *_switched(run, plan)]
     trainer.add_event("resume", step=trainer.state.step, environment=now, differing=differing)
     if differing:
         observer.note("The run goes on, but not bit for bit as it would have: " + "; ".join(differing) + ".")
     return trainer
+
+
+def _take(run: RunDirectory, state: TrainState, checkpoint: Checkpoint) -> None:
+    """Become what a checkpoint holds, which the run's metrics must still begin with.
+
+    Raises:
+        CheckpointError: If the one or the other does not fit.
+    """
+    state.load(dict(checkpoint.tensors), dict(checkpoint.state))
+    refuse_changed(run.metrics, length=state.metrics_length, digest=state.metrics_digest)
 
 
 def _switched(run: RunDirectory, plan: RunPlan) -> list[str]:
@@ -194,8 +206,6 @@ def _assemble(
     run: RunDirectory, plan: RunPlan, parts: _Parts, observer: Observer, checkpoint: Checkpoint | None = None
 ) -> Trainer:
     state = parts.state
-    if checkpoint:
-        state.load(dict(checkpoint.tensors), dict(checkpoint.state))
     rate = LearningRate(plan.recipe.schedule, plan.timeline)
     trainer = Trainer(
         run=run,

@@ -20,12 +20,12 @@ from resnetlab.training.optim import check_tensors, load_optimizer_tensors, opti
 
 _SCALARS = (
     "step", "evaluated", "best_step", "best_accuracy", "evaluations_since_best", "reached",
-    "metrics_length", "seconds",
+    "metrics_length", "metrics_digest", "seconds",
 )  # fmt: skip
 
 _SUMS = ("loss", "correct", "seen")
 
-_LATER = {"evaluations_since_best": 0}
+_LATER: dict[str, Any] = {"evaluations_since_best": 0, "metrics_digest": ""}
 """Scalars that runs of earlier versions did not save, and what they were then."""
 
 
@@ -66,6 +66,9 @@ class TrainState:
     metrics_length: int = 0
     """Bytes of metrics.jsonl when this state was saved."""
 
+    metrics_digest: str = ""
+    """SHA-256 of these bytes."""
+
     seconds: float = 0.0
     """Time spent on updates, over all restarts; evaluations and saves not counted."""
 
@@ -98,7 +101,10 @@ class TrainState:
         self._check_names(tensors, scalars)
         self._check_scalars(scalars)
         _copy_tensors("model", self.model.state_dict(), tensors["model"])
-        load_optimizer_tensors(self.model, self.optimizer, self.config, tensors["optimizer"])
+        has_moved = scalars["step"] > 0 and self.scaler is None  # with one, every step may have been skipped
+        load_optimizer_tensors(
+            self.model, self.optimizer, self.config, tensors["optimizer"], has_moved=has_moved
+        )
         if self.average:
             _copy_tensors("ema", self.average.tensors, tensors["ema"])
         if self.lookahead:
@@ -139,6 +145,8 @@ class TrainState:
 
 
 def _is_a(value: object, kind: type) -> bool:
+    if kind is str:
+        return isinstance(value, str)
     if kind is bool or isinstance(value, bool):
         return kind is bool and isinstance(value, bool)
     is_count = isinstance(value, int) and 0 <= value < 2**63

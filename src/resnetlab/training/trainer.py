@@ -235,7 +235,7 @@ class Trainer:
         self.run.check()
         make_directory(self.run.checkpoints)  # somebody may have moved them away
         self.metrics.flush()
-        state.metrics_length = self.metrics.length
+        state.metrics_length, state.metrics_digest = self.metrics.length, self.metrics.digest
         path = save_checkpoint(
             self.run.checkpoints,
             step=state.step,

@@ -24,7 +24,6 @@ def download(url: str, *, sha256: str = "") -> Path:
         UsageError: If the server has no such file, or the scheme is another.
         CheckpointError: If there is no network (or RESNETLAB_OFFLINE=1), the server refuses, the
             connection ends early, or the hash is wrong (nothing is kept then).
-        LockedError: If another process is downloading it.
         WriteError: If the cache cannot be written.
     """
     parts = urlsplit(url)

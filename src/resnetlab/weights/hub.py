@@ -45,7 +45,6 @@ def locate(name: str | Path) -> Path:
             extra is missing.
         CheckpointError: If the server cannot be asked or refuses and the cache has no copy, or what
             it sends is damaged.
-        LockedError: If another process is downloading the same file.
         WriteError: If the cache cannot be written.
     """
     text = name.as_posix() if isinstance(name, Path) else name
