@@ -34,6 +34,7 @@ def serve(requests: socket.socket) -> list[str]:
         message, descriptors, _, _ = socket.recv_fds(requests, LARGEST_REQUEST, 4)
         reap()
         if not message:  # the tests have ended
+            reap()
             os.killpg(0, signal.SIGKILL)
         watcher = os.fork()
         if watcher == 0:

@@ -33,12 +33,15 @@ class Process(Protocol):
 
 
 class Command:
-    """A command that was begun: `resnetlab ARGUMENTS`, what it prints in a file."""
+    """A command that was begun: `resnetlab ARGUMENTS`; what it prints is in a file, or goes to a terminal."""
 
-    def __init__(self, *arguments: str, starts_anew: bool = False) -> None:
+    def __init__(
+        self, *arguments: str, starts_anew: bool = False, terminal: int | None = None, **environment: str
+    ) -> None:
         self._output = tempfile.TemporaryFile()  # noqa: SIM115
         start = _started if starts_anew or sys.platform != "linux" else _forked
-        self.process = start([*arguments], self._output.fileno())
+        streams = self._output.fileno() if terminal is None else terminal
+        self.process = start([*arguments], streams, os.environ | ONE_THREAD | environment)
         self.pid = self.process.pid
 
     def poll(self) -> int | None:
@@ -84,10 +87,10 @@ class Command:
         return self.output()
 
 
-def _started(arguments: list[str], output: int) -> Process:
+def _started(arguments: list[str], output: int, environment: dict[str, str]) -> Process:
     return subprocess.Popen(
         [sys.executable, "-m", "resnetlab", *arguments],
-        stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=os.environ | ONE_THREAD,
+        stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment,
         preexec_fn=_hear_signals,
     )  # fmt: skip
 
@@ -98,9 +101,9 @@ def _hear_signals() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
-def _forked(arguments: list[str], output: int) -> Process:
+def _forked(arguments: list[str], output: int, environment: dict[str, str]) -> Process:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    request = {"arguments": arguments, "folder": os.getcwd(), "environment": os.environ | ONE_THREAD}
+    request = {"arguments": arguments, "folder": os.getcwd(), "environment": environment}
     with theirs, open(os.devnull) as nothing:
         descriptors = [nothing.fileno(), output, output, theirs.fileno()]
         socket.send_fds(_preloaded(), [json.dumps(request).encode()], descriptors)

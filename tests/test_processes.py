@@ -33,6 +33,7 @@ def test_a_forked_command_is_one_that_was_started_anew(
         out = tmp_path / str(starts_anew) / "run"
         given = [*arguments, str(out)] if code == 0 else arguments
         text = Command(*given, starts_anew=starts_anew).finish(code)
+        assert ("no such file or folder" in text, "Traceback" in text) == (code == 3, False)
         shown.append(re.sub(r"\d[\d,.]*( [KMG]iB)?", "0", text.replace(str(out), "OUT")).split())
         named = ("model.safetensors", "optimizer.safetensors", "metrics.jsonl", "recipe.json", "data.json")
         files.append({p.name: p.read_bytes() for p in out.rglob("*") if p.name in named})

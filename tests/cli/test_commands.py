@@ -193,15 +193,6 @@ def test_bad_input_is_answered_with_what_is_wrong_and_what_to_do(
     assert (found, message in capsys.readouterr().err) == (code, True)
 
 
-def test_the_exit_code_reaches_the_shell() -> None:
-    command = [sys.executable, "-m", "resnetlab", "train", "resnet20", "--data", "/nowhere/at/all"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-
-    assert (done.returncode, done.stdout) == (3, "")
-    assert "no such file or folder" in done.stderr
-    assert "Traceback" not in done.stderr
-
-
 def test_a_diverging_run_stops_with_the_step_and_exit_code_4(tmp_path: Path) -> None:
     out = tmp_path / "run"
     done = run(

@@ -4,9 +4,6 @@ import errno
 import fcntl
 import os
 import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +15,7 @@ from resnetlab.files import DirectoryLock
 from resnetlab.runs.directory import RunDirectory, claim_new, lock_run
 from resnetlab.training.observer import Silence
 from resnetlab.training.run import train_plan
+from tests.processes import Command
 from tests.training.helpers import small_plan
 
 HOLDER = "process 4711 on here"
@@ -162,34 +160,25 @@ def test_a_run_goes_on_when_its_lock_file_or_its_checkpoints_are_taken_away(tmp_
 def test_a_second_process_does_not_get_in_when_somebody_removes_the_lock_file(tmp_path: Path) -> None:
     """With real processes: one trains, its lock file is removed, another wants to go on with the run."""
     run = tmp_path / "run"
-    command = [sys.executable, "-m", "resnetlab"]
-    options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    first = subprocess.Popen(
-        [*command, "train", "resnet8", "--data", "digits", "--steps", "100000", "--checkpoint-every", "3",
-         "--set", "width=0.25", "--set", "compile=off", "--out", str(run)], **options,
+    first = Command(
+        "train", "resnet8", "--data", "digits", "--steps", "100000", "--checkpoint-every", "3",
+        "--set", "width=0.25", "--set", "compile=off", "--out", str(run),
     )  # fmt: skip
     try:
-        deadline = time.monotonic() + 120
-        while not list(run.glob("checkpoints/step-*")):
-            assert first.poll() is None and time.monotonic() < deadline
-            time.sleep(0.05)
-        first.send_signal(signal.SIGSTOP)
+        assert first.wait_until(lambda: list(run.glob("checkpoints/step-*")))
+        first.send(signal.SIGSTOP)
         (run / "lock").unlink()
         rows = (run / "metrics.jsonl").read_bytes()
 
-        second = subprocess.run([*command, "resume", str(run)], check=False, timeout=120, **options)
+        Command("resume", str(run)).finish(code=6)
 
-        assert second.returncode == 6, second.stdout
         assert (run / "metrics.jsonl").read_bytes() == rows
-        first.send_signal(signal.SIGCONT)
-        while not (run / "lock").exists():  # made anew at the next save
-            assert first.poll() is None and time.monotonic() < deadline
-            time.sleep(0.05)
-        first.send_signal(signal.SIGTERM)
-        assert first.wait(120) == 75
+        first.send(signal.SIGCONT)
+        assert first.wait_until((run / "lock").exists)  # made anew at the next save
+        first.send(signal.SIGTERM)
+        first.finish(code=75)
     finally:
         first.kill()
-        first.communicate()
 
 
 def test_claiming_a_directory_holds_its_lock(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ The recipe has augmentation, mixup, stochastic depth, an EMA, accumulation, eval
 and batches that run across epochs: 60 samples, 8 per step.
 """
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +29,18 @@ FILES = ("model.safetensors", "optimizer.safetensors", "ema.safetensors", "slow.
 
 def small_source() -> Source:
     """60 training and 30 test images of 3 classes."""
+    train, test = (Split(split.images.copy(), split.labels.copy()) for split in _small_splits())
+    return Source(name="small", class_names=("a", "b", "c"), train=train, test=test)
+
+
+@functools.cache
+def _small_splits() -> tuple[Split, Split]:
     full = open_synthetic(classes=3, image_size=32, channels=3, learnable=True)
 
     def cut(split: Split, count: int) -> Split:
-        images = split.images[:count, ::2, ::2]  # 16 x 16: quick
-        return Split(images=images.copy(), labels=split.labels[:count])
+        return Split(images=split.images[:count, ::2, ::2], labels=split.labels[:count])  # 16 x 16: quick
 
-    return Source(
-        name="small", class_names=("a", "b", "c"), train=cut(full.train, 60), test=cut(full.test, 30)
-    )
+    return cut(full.train, 60), cut(full.test, 30)
 
 
 def small_recipe(**changes: Any) -> Recipe:

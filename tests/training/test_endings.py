@@ -78,7 +78,7 @@ def test_memory_that_really_runs_out_ends_a_run_with_a_message(tmp_path: Path) -
     """In a process of its own, which may have 700 MB more than it has: a layer's output needs 1 GB."""
     code = f"""
 import resource, sys
-import resnetlab.training.run, sklearn.datasets
+import resnetlab.training.run
 from resnetlab.cli import main
 
 pages = int(open("/proc/self/statm").read().split()[0])
