@@ -19,7 +19,7 @@ from resnetlab.errors import ResnetlabError, UsageError
 from resnetlab.export import TARGETS, export_model
 from resnetlab.export.comparing import largest_difference
 from resnetlab.export.fitting import fit
-from resnetlab.export.keras_file import keras_bytes
+from resnetlab.export.keras_file import KerasNetwork, keras_bytes
 from resnetlab.export.reading_back import read_foreign
 from resnetlab.export.torch_names import _TIMM, _TORCHVISION, _crop_share, torch_file
 from resnetlab.spec import ModelSpec
@@ -209,7 +209,8 @@ def test_keras_files_hold_the_network_in_keras_layouts(version: int) -> None:
     model = create_model(spec, seed=1).eval()
     artefact = replace(artefact, spec=spec, tensors=model.state_dict())
 
-    state = read_foreign(keras_bytes(artefact, spec, dict(artefact.tensors)), ".h5", spec)
+    network = KerasNetwork(spec, artefact.tensors, keras_layers(spec), "", ())
+    state = read_foreign(keras_bytes(artefact, network), ".h5", spec)
 
     theirs = create_model(spec, seed=2)
     theirs.load_state_dict(state)
@@ -240,6 +241,84 @@ def test_what_goes_out_to_keras_comes_in_with_its_names_and_its_preprocessing(tm
     assert back.preprocessing == artefact.preprocessing
     assert "the preprocessing is that in the file" in report.notes
     assert "the classes' names are those in the file" in report.notes
+
+
+@pytest.mark.parametrize(
+    ("name", "builder"), [("keras_resnet8v1", "resnet_v1"), ("keras_resnet11v2", "resnet_v2")]
+)
+def test_the_network_of_keras_example_goes_out_and_comes_in_whole(
+    tmp_path: Path, name: str, builder: str
+) -> None:
+    """Every bit of it: biases before a BN, and the mean image."""
+    h5py = pytest.importorskip("h5py")
+    artefact = small_artefact(name, kind="per-pixel-mean")
+
+    done = export_model(artefact, "keras", tmp_path / "net.h5")
+
+    depth = artefact.spec.depth
+    assert done.difference == 0
+    assert f"{builder}(input_shape=(32, 32, 3), depth={depth}, num_classes=3)" in done.notes[0]
+    assert ".load_weights('net.h5')" in done.notes[0]
+    assert not any("pool" in note for note in done.notes)
+    back, _ = import_weights(tmp_path / "net.h5")
+    assert back.spec == artefact.spec
+    assert back.tensors.keys() == artefact.tensors.keys()
+    weights = {key for key in artefact.tensors if not key.endswith("num_batches_tracked")}
+    assert all(torch.equal(back.tensors[key], artefact.tensors[key]) for key in weights)
+    assert back.preprocessing == artefact.preprocessing
+    assert back.class_names == artefact.class_names
+    with h5py.File(tmp_path / "net.h5") as file:
+        layers = [str(layer) for layer in file.attrs["layer_names"].astype(str)]
+    assert layers == EXAMPLES_ORDER[builder]
+
+
+def numbered(order: str) -> list[str]:
+    """c1 is conv2d_1, b is batch_normalization."""
+    kinds = {"c": "conv2d", "b": "batch_normalization"}
+    found = [f"{kinds[each[0]]}_{each[1:]}".rstrip("_") for each in order.split()]
+    return [*found, "dense"]
+
+
+# `[layer.name for layer in resnet_v1((32, 32, 3), 8).layers if layer.weights]` of Keras 3, and of v2 of 11.
+EXAMPLES_ORDER = {
+    "resnet_v1": numbered("c b c1 b1 c2 b2 c3 b3 c4 c5 b4 c6 b5 c7 c8 b6"),
+    "resnet_v2": numbered("c b c1 b1 c2 b2 c4 c3 b3 c5 b4 c6 b5 c8 c7 b6 c9 b7 c10 b8 c12 c11 b9"),
+}
+
+
+def test_what_keras_example_must_be_changed_in_for_a_network_is_said(tmp_path: Path) -> None:
+    pytest.importorskip("h5py")
+    made = small_artefact("keras_resnet8v1", side=16, names=("no", "yes"))
+    one = replace(
+        made,
+        spec=made.spec.with_(classes=1),
+        tensors=dict(made.tensors) | {key: made.tensors[key][:1] for key in ("fc.weight", "fc.bias")},
+    )
+
+    notes = " ".join(export_model(one, "keras", tmp_path / "net.h5").notes)
+
+    assert "needs pool_size=(4, 4)" in notes
+    assert 'activation="sigmoid"' in notes
+
+
+def test_a_network_that_is_none_of_keras_example_is_refused_with_what_differs(tmp_path: Path) -> None:
+    with pytest.raises(
+        UsageError, match=r"cifar10_resnet\.py has no .* the nearest, keras_resnet8v1, differs"
+    ):
+        export_model(small_artefact("resnet8"), "keras", tmp_path / "net.h5")
+
+
+@pytest.mark.parametrize("kind", ["per-image", "none"])
+def test_the_preprocessing_of_a_keras_file_of_ours_comes_in(tmp_path: Path, kind: str) -> None:
+    pytest.importorskip("h5py")
+    artefact = small_artefact("keras_resnet8v1", kind=kind)
+    export_model(artefact, "keras", tmp_path / "net.h5")
+
+    own, back = artefact.preprocessing, import_weights(tmp_path / "net.h5")[0].preprocessing
+
+    assert back.geometry == own.geometry
+    images = torch.arange(32 * 32 * 3).reshape(1, 32, 32, 3).remainder(256).to(torch.uint8)
+    assert torch.equal(back.normaliser(images), own.normaliser(images))
 
 
 @pytest.mark.parametrize(("spec", "table"), [(keras_v1_spec(50), keras_v1), (keras_v2_spec(50), keras_v2)])

@@ -23,10 +23,11 @@ SIDE = 97
 NETWORKS: dict[str, ModelSpec] = {
     "ResNet50": replace(model_spec("resnet50_v1"), conv_bias=True, bn_eps=1e-3),
     "ResNet50V2": replace(keras_v2_spec(50), bn_eps=1e-5),
+    **{name: model_spec(name) for name in ("keras_resnet20v1", "keras_resnet20v2", "keras_resnet110v2")},
 }
 
 
-def artefact(spec: ModelSpec) -> Artefact:
+def artefact(spec: ModelSpec, side: int) -> Artefact:
     """A network of 7 classes all of whose numbers show."""
     model = create_model(spec, seed=0, classes=7)
     generator = torch.Generator().manual_seed(1)
@@ -39,8 +40,8 @@ def artefact(spec: ModelSpec) -> Artefact:
     return Artefact(
         spec=model.spec,
         class_names=tuple("abcdefg"),
-        preprocessing=Preprocessing(Normaliser("none", 255), Geometry(SIDE, SIDE)),
-        image_shape=(SIDE, SIDE, 3),
+        preprocessing=Preprocessing(Normaliser("none", 255), Geometry(side, side)),
+        image_shape=(side, side, 3),
         origin="made here",
         facts={},
         tensors=model.state_dict(),
@@ -48,9 +49,10 @@ def artefact(spec: ModelSpec) -> Artefact:
 
 
 def main(folder: Path) -> None:
-    images = torch.randn(2, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(3))
     for name, spec in NETWORKS.items():
-        made = artefact(spec)
+        side = 32 if name.startswith("keras_") else SIDE
+        images = torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(3))
+        made = artefact(spec, side)
         export_model(made, "keras", folder / f"exported_{name}.h5")
         with torch.no_grad():
             logits = made.model()(images)

@@ -8,10 +8,13 @@ Both sides compute in float32, in other orders: 1e-4 of the largest logit.
 import sys
 from pathlib import Path
 
+import h5py
 import keras
 import numpy as np
+from keras_example import EXAMPLES
 
 TOLERANCE = 1e-4
+CLASSES = 7
 
 
 def main(folder: Path) -> None:
@@ -20,16 +23,31 @@ def main(folder: Path) -> None:
         images = saved["images"]
         network = getattr(keras.applications, name)(
             weights=str(folder / f"exported_{name}.h5"),
-            classes=7,
+            classes=CLASSES,
             input_shape=images.shape[1:],
             classifier_activation=None,
         )
         given = images if name.endswith("V2") else images[..., ::-1]  # ResNet50 reads blue, green, red
-        found = network(given, training=False).numpy()
-        difference = np.abs(found - saved["logits"]).max() / np.abs(saved["logits"]).max()
-        print(f"{name}: Keras' logits of our file differ by {difference:.1e} of the largest")
-        if not difference <= TOLERANCE:
-            sys.exit(f"{name}: more than {TOLERANCE}")
+        compare(name, network, given, saved["logits"])
+    for name, (build, depth) in EXAMPLES.items():
+        saved, file = np.load(folder / f"exported_{name}.npz"), folder / f"exported_{name}.h5"
+        for by_name in (False, True):  # the example's own script loads by order
+            keras.backend.clear_session()  # so that names count from the beginning, as in its process
+            network = build(saved["images"].shape[1:], depth, CLASSES)
+            network.load_weights(str(file), by_name=by_name)
+            compare(f"{name}, by {'name' if by_name else 'order'}", network, saved["images"], saved["logits"])
+        with h5py.File(file) as content:
+            names = [str(each) for each in content.attrs["layer_names"].astype(str)]
+        if names != [layer.name for layer in network.layers if layer.weights]:
+            sys.exit(f"{name}: the layers are in another order, or have other names")
+
+
+def compare(name: str, network: keras.Model, images: np.ndarray, logits: np.ndarray) -> None:
+    found = network(images, training=False).numpy()
+    difference = np.abs(found - logits).max() / np.abs(logits).max()
+    print(f"{name}: Keras' logits of our file differ by {difference:.1e} of the largest")
+    if not difference <= TOLERANCE:
+        sys.exit(f"{name}: more than {TOLERANCE}")
 
 
 if __name__ == "__main__":

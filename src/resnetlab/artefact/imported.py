@@ -172,7 +172,9 @@ def preprocessing_of(facts: InputFacts, spec: ModelSpec) -> tuple[Preprocessing,
     mean, std = (np.array(values) if values else None for values in (facts.mean, facts.std))
     if mean is not None and len(mean) != channels:
         notes.append("the normalisation of colour images is averaged over the channels")
-    if facts.normalise == "per-pixel-mean":
+    if facts.normalise == "per-pixel-mean" and facts.mean_image:
+        mean, std = np.array(facts.mean_image), None
+    elif facts.normalise == "per-pixel-mean":
         notes.append("the training images' mean image is not in the file, and nothing is subtracted for it")
     side = facts.crop or spec.input_size
     interpolation = facts.interpolation

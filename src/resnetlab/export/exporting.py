@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Literal
 
 from resnetlab import files
-from resnetlab.artefact.card import describe_preprocessing
 from resnetlab.artefact.class_names import logit_note
 from resnetlab.artefact.folder import (
     commit_new,
@@ -188,14 +187,10 @@ def _hf(artefact: Artefact, out: Path, _: bool) -> _Made:
 
 
 def _keras(artefact: Artefact, out: Path, _: bool) -> _Made:
-    name, spec, tensors = for_keras(artefact)
-    content = keras_bytes(artefact, spec, tensors)
-    sides = ', classifier_activation="sigmoid"' if spec.classes == 1 else ""  # softmax of one is always 1
-    call = f"keras.applications.{name}(weights={out.name!r}, classes={spec.classes}{sides})"
-    order = "blue, green, red, as in all ResNets of Keras" if spec.order == "post" else "red, green, blue"
-    given = describe_preprocessing(artefact.preprocessing)
-    notes = (f"{call} takes it", f"its input: {given}; the channels are {order}")
-    return _Made(content, network_of(spec, read_foreign(content, ".h5", spec)), notes)
+    network = for_keras(artefact)
+    content = keras_bytes(artefact, network)
+    notes = (f"{network.call.format(repr(out.name))} takes it", *network.notes)
+    return _Made(content, network_of(network.spec, read_foreign(content, ".h5", network.spec)), notes)
 
 
 _Maker = Callable[[Artefact, Path, bool], _Made]

@@ -1,7 +1,7 @@
 """What a foreign naming is, and what a file turns out to be: a naming, a network, a preprocessing."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from resnetlab.layers import Conv, Linear, Norm
@@ -34,14 +34,15 @@ class InputFacts:
     """How pixels became the input of the network whose weights a file holds; plain data."""
 
     normalise: Literal["channel", "per-image", "per-pixel-mean"] = "channel"
-    """Channel mean and std; each image standardised; the training images' mean image taken off
-    (which no weight file contains)."""
+    """Channel mean and std; each image standardised; the training images' mean image taken off."""
     pixel_range: int = 1
     """Largest pixel before normalisation: 1 or 255."""
     mean: tuple[float, ...] = ()
     """Per channel, in pixel_range."""
     std: tuple[float, ...] = ()
     """Per channel, in pixel_range."""
+    mean_image: tuple[tuple[tuple[float, ...], ...], ...] = ()
+    """By rows, columns and channels, in pixel_range, with normalise="per-pixel-mean" in a file of ours."""
     channel_order: str = "RGB"
     """RGB always: conv1 of a BGR network is turned around when it is read."""
     resize: int | None = None
@@ -54,8 +55,10 @@ class InputFacts:
     """Whether the naming, or what lies beside the file, tells all this; if not, it is 0 to 1 as it is."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return all fields as plain JSON types."""
-        return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
+        """Return all fields as plain JSON types, of a mean image its height and width alone."""
+        size = [len(self.mean_image), len(self.mean_image[0])] if self.mean_image else []
+        plain = asdict(replace(self, mean_image=())) | {"mean_image": size}
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in plain.items()}
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,8 @@ class Dialect:
     """The first convolution reads blue, green, red."""
     note: str = ""
     """What a user should know of such a file."""
+    without_mean_image: str = ""
+    """What to do where its images were less a mean image and the file has none."""
 
 
 @dataclass(frozen=True)

@@ -89,19 +89,23 @@ def beside(path: Path, given: InputFacts) -> tuple[InputFacts, str]:
 
 
 def _ours(facts: Mapping[str, Any], given: InputFacts) -> InputFacts:
-    """Read what an export of ours says of itself; a mean image has no place in a file for others."""
-    kind = facts["normalise"]
-    is_plain = kind == "channel" and facts["mean"] and facts["std"]
+    """Read what an export of ours says of itself; without a side, images were taken as they are."""
+    kind, mean, std = (facts[key] for key in ("normalise", "mean", "std"))
+    normalise: Any = kind if kind in ("per-image", "per-pixel-mean") else "channel"
+    is_plain = kind == "channel" and bool(mean) and bool(std)
+    is_image = kind == "per-pixel-mean" and bool(mean)
+    has_side = bool(facts.get("image_size"))
     return replace(
         given,
-        normalise=kind if kind in ("per-image", "per-pixel-mean") else "channel",
+        normalise=normalise,
         pixel_range=int(facts["pixel_range"]),
         is_told=True,
-        mean=tuple(map(float, facts["mean"])) if is_plain else (0.0,) * 3,
-        std=tuple(map(float, facts["std"])) if is_plain else (1.0,) * 3,
-        crop=int(facts["image_size"]),
-        resize=int(facts["resize"]),
-        interpolation=str(facts["interpolation"]),
+        mean=tuple(map(float, mean)) if is_plain else (0.0,) * 3 if normalise == "channel" else (),
+        std=tuple(map(float, std)) if is_plain else (1.0,) * 3 if normalise == "channel" else (),
+        mean_image=tuple(tuple(tuple(map(float, x)) for x in row) for row in mean) if is_image else (),
+        crop=int(facts["image_size"]) if has_side else None,
+        resize=int(facts["resize"]) if has_side else None,
+        interpolation=str(facts["interpolation"]) if has_side else given.interpolation,
     )
 
 

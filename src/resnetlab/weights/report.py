@@ -96,7 +96,8 @@ def _images(facts: InputFacts) -> str:
     if facts.normalise == "per-image":
         return "each image standardised"
     if facts.normalise == "per-pixel-mean":
-        return f"0 to {facts.pixel_range}, less the training images' mean image, which no file contains"
+        where = "the file's" if facts.mean_image else "which the file does not contain"
+        return f"0 to {facts.pixel_range}, less the training images' mean image, {where}"
     mean, std = (", ".join(f"{x:g}" for x in values) for values in (facts.mean, facts.std))
     text = f"{facts.channel_order} 0 to {facts.pixel_range}, mean {mean}, std {std}"
     if facts.resize or facts.crop:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from resnetlab.catalog import model_spec
 from resnetlab.errors import CheckpointError
-from resnetlab.layers import Conv, Layer, Norm
+from resnetlab.layers import Conv, Layer, Linear, Norm
 from resnetlab.plan import Plan
 from resnetlab.weights.naming import Dialect, Match, Shapes
 from resnetlab.weights.namings.leaves import rename_leaf
@@ -85,7 +85,17 @@ def keras_example_layers(plan: Plan) -> list[str]:
     return order + [layer.name for layer in plan.tail if isinstance(layer, Norm)]
 
 
-NOTE = (
+def keras_example_names(plan: Plan) -> Iterator[tuple[str, str]]:
+    """Give (their layer, ours) as `model.layers` of Keras has them, with the names of a fresh process."""
+    names: dict[str, str] = {}
+    for kind, base in ((Conv, "conv2d"), (Norm, "batch_normalization")):
+        made = [path for path, layer in keras_example_places(plan) if isinstance(layer, kind)]
+        names |= {path: f"{base}_{number}" if number else base for number, path in enumerate(made)}
+    yield from ((names[path], path) for path in keras_example_layers(plan))
+    yield from (("dense", layer.name) for layer in plan.tail if isinstance(layer, Linear))
+
+
+WITHOUT_MEAN_IMAGE = (
     "It was trained on pixels from 0 to 1 less the mean image of CIFAR-10's training images, which the"
     " file does not hold: give the channels' means, which are near (--mean 0.4914,0.4822,0.4465 --std 1,1,1)."
 )
@@ -97,5 +107,5 @@ KERAS_EXAMPLE_NAMES = Dialect(
     _match,
     r"conv2d(_\d+)?/bias",
     r"(conv2d|batch_normalization)(_\d+)?/\w+",
-    note=NOTE,
+    without_mean_image=WITHOUT_MEAN_IMAGE,
 )

@@ -14,7 +14,7 @@ from resnetlab.spec import ModelSpec
 from resnetlab.weights.measure import measure, to_torch_shapes
 from resnetlab.weights.naming import Dialect, InputFacts, Match, Shapes
 from resnetlab.weights.namings.keras_applications import depth_of, keras_v1_spec, keras_v2_spec
-from resnetlab.weights.namings.keras_example import NOTE, keras_example_layers
+from resnetlab.weights.namings.keras_example import WITHOUT_MEAN_IMAGE, keras_example_layers
 from resnetlab.weights.namings.keras_out import v1_layers, v2_layers
 from resnetlab.weights.namings.leaves import rename_leaf
 from resnetlab.weights.preprocessings import KERAS_CAFFE, KERAS_EXAMPLE, KERAS_TF
@@ -119,7 +119,12 @@ _IGNORED: Mapping[str, str] = {
 
 
 def _dialect(
-    name: str, title: str, match: Callable[[Shapes], Match | None], *, is_bgr: bool, note: str = ""
+    name: str,
+    title: str,
+    match: Callable[[Shapes], Match | None],
+    *,
+    is_bgr: bool,
+    without_mean_image: str = "",
 ) -> Dialect:
     return Dialect(
         name,
@@ -131,7 +136,7 @@ def _dialect(
         suffix=_VALUE,
         ignored=_IGNORED,
         is_bgr=is_bgr,
-        note=note,
+        without_mean_image=without_mean_image,
     )
 
 
@@ -153,6 +158,6 @@ KERAS_ORDER = (
         "Keras' example cifar10_resnet.py, its layers by number",
         _example,
         is_bgr=False,
-        note=NOTE,
+        without_mean_image=WITHOUT_MEAN_IMAGE,
     ),
 )

@@ -1,0 +1,77 @@
+"""Keras' examples/cifar10_resnet.py, its two networks restated; runs where only TensorFlow is.
+
+The layers are made in the example's order and have no names, so that Keras numbers them as there.
+Source: keras-team/keras, commit 08f8f0a.
+"""
+
+from collections.abc import Callable
+
+import keras
+from keras import layers
+
+SIDE = 32
+
+
+def _layer(
+    x: keras.KerasTensor, filters: int = 16, kernel: int = 3, stride: int = 1,
+    *, has_act: bool = True, has_norm: bool = True, is_conv_first: bool = True,
+) -> keras.KerasTensor:  # fmt: skip
+    """The example's `resnet_layer`: convolution, BN, ReLU, or BN, ReLU, convolution."""
+    regular = keras.regularizers.l2(1e-4)
+    conv = layers.Conv2D(
+        filters, kernel, strides=stride, padding="same",
+        kernel_initializer="he_normal", kernel_regularizer=regular,
+    )  # fmt: skip
+    x = conv(x) if is_conv_first else x
+    x = layers.BatchNormalization()(x) if has_norm else x
+    x = layers.Activation("relu")(x) if has_act else x
+    return x if is_conv_first else conv(x)
+
+
+def _answers(inputs: keras.KerasTensor, x: keras.KerasTensor, num_classes: int) -> keras.Model:
+    """Pool of 8, and the classifier; without its softmax, as logits are compared."""
+    y = layers.Flatten()(layers.AveragePooling2D(pool_size=8)(x))
+    return keras.Model(inputs, layers.Dense(num_classes, kernel_initializer="he_normal")(y))
+
+
+def resnet_v1(input_shape: tuple[int, int, int], depth: int, num_classes: int = 10) -> keras.Model:
+    """Version 1 of depth 6n + 2."""
+    inputs = layers.Input(shape=input_shape)
+    x, filters = _layer(inputs), 16
+    for stack in range(3):
+        for block in range((depth - 2) // 6):
+            is_wider = stack > 0 and block == 0
+            stride = 2 if is_wider else 1
+            y = _layer(_layer(x, filters, stride=stride), filters, has_act=False)
+            if is_wider:
+                x = _layer(x, filters, 1, stride, has_act=False, has_norm=False)
+            x = layers.Activation("relu")(layers.add([x, y]))
+        filters *= 2
+    return _answers(inputs, x, num_classes)
+
+
+def resnet_v2(input_shape: tuple[int, int, int], depth: int, num_classes: int = 10) -> keras.Model:
+    """Version 2 of depth 9n + 2."""
+    inputs = layers.Input(shape=input_shape)
+    x, inner = _layer(inputs), 16
+    for stage in range(3):
+        outer = inner * (4 if stage == 0 else 2)
+        for block in range((depth - 2) // 9):
+            is_bare = stage == 0 and block == 0
+            stride = 2 if stage > 0 and block == 0 else 1
+            y = _layer(x, inner, 1, stride, has_act=not is_bare, has_norm=not is_bare, is_conv_first=False)
+            y = _layer(_layer(y, inner, is_conv_first=False), outer, 1, is_conv_first=False)
+            if block == 0:
+                x = _layer(x, outer, 1, stride, has_act=False, has_norm=False)
+            x = layers.add([x, y])
+        inner = outer
+    x = layers.Activation("relu")(layers.BatchNormalization()(x))
+    return _answers(inputs, x, num_classes)
+
+
+EXAMPLES: dict[str, tuple[Callable[..., keras.Model], int]] = {
+    "keras_resnet20v1": (resnet_v1, 20),
+    "keras_resnet20v2": (resnet_v2, 20),
+    "keras_resnet110v2": (resnet_v2, 110),
+}
+"""The builder and the depth of each network that is compared."""
