@@ -125,7 +125,6 @@ def score_network(
         otherwise="" if out else str(trained.elsewhere / folder),
         notes=(
             *trained.classifier.notes,
-            *trained.notes,
             *source.notes,
             *opened.said,
             *said,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from PIL import Image
 
@@ -21,6 +22,7 @@ from resnetlab.errors import DataError, UsageError, WriteError
 from resnetlab.evaluator import evaluate
 from resnetlab.predict import Classifier
 from tests.commands import run
+from tests.weights.foreign import lively
 
 from .made import pixels, small_artefact, write_pictures
 
@@ -47,6 +49,13 @@ def printed(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) 
     return captured.out, captured.err
 
 
+def make_class_folders(folder: Path) -> Path:
+    for name in ("a", "b"):
+        write_pictures(folder / "test" / name, 2)
+        write_pictures(folder / "train" / name, 2)
+    return folder
+
+
 def test_a_broken_image_is_named_and_the_others_go_on(net: Path, photos: Path) -> None:
     (photos / "1b.jpg").write_bytes(b"<!doctype html><title>404</title>")
     cut = io.BytesIO()
@@ -61,6 +70,48 @@ def test_a_broken_image_is_named_and_the_others_go_on(net: Path, photos: Path) -
     assert "1b.jpg: not an image: the bytes look like an HTML page" in done.stderr
     assert "cut.jpg: damaged" in done.stderr
     assert "2 of 7 images could not be read" in done.stderr.splitlines()[-1]
+
+
+def test_weights_of_another_program_answer_and_go_out_as_they_are_scored(
+    tmp_path: Path, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """predict, export and eval say the same of how the file was read, as `import` says it."""
+    file = tmp_path / "theirs.safetensors"
+    safetensors.torch.save_file(dict(lively("resnet8", classes=2).state_dict()), file)
+    folder = make_class_folders(tmp_path / "data")
+    said = [
+        "read as `resnetlab import` reads it: resnet8",
+        "Names and shapes do not tell all",
+        "no class names given: the classes are numbered",
+        "the file does not tell its preprocessing",
+    ]
+
+    text, error = printed(capsys, "predict", str(file), str(photos), "--csv", "-")
+    assert all(each in error for each in said), error
+    printed(capsys, "import", str(file), "-o", str(tmp_path / "net"))
+    imported, _ = printed(capsys, "predict", str(tmp_path / "net"), str(photos), "--csv", "-")
+    assert text == imported
+
+    _, error = printed(capsys, "export", str(file), "--to", "folder", "-o", str(tmp_path / "out"))
+    assert all(each in error for each in said), error
+    exported, _ = printed(capsys, "predict", str(tmp_path / "out"), str(photos), "--csv", "-")
+    assert exported == text
+
+    scored = " ".join(printed(capsys, "eval", str(file), "--data", str(folder), "--by-order"))
+    assert all(each in scored for each in said), scored
+    _, error = printed(capsys, "predict", str(file), str(photos), "--weights", "averaged", code=2)
+    assert "is no run: it holds one set of weights" in error
+
+
+def test_what_is_no_network_is_refused_by_predict_and_export_as_by_import(
+    tmp_path: Path, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "theirs.safetensors"
+    safetensors.torch.save_file({"blocks.0.attn.qkv.weight": torch.zeros(3, 3)}, file)
+
+    for arguments in (("predict", str(photos)), ("export", "--to", "folder"), ("import",)):
+        _, error = printed(capsys, arguments[0], str(file), *arguments[1:], code=5)
+        assert "a Vision Transformer" in error
 
 
 def test_paths_on_standard_input_answers_line_by_line(

@@ -11,9 +11,12 @@ import torch
 
 from resnetlab.artefact import import_weights
 from resnetlab.errors import CheckpointError, UsageError
+from resnetlab.models import create_model
+from resnetlab.transfer import open_trained
 from resnetlab.weights import load_weights
 from resnetlab.weights.architecture import heed
 from resnetlab.weights.checkpoint_facts import class_names, mmlab, plain_facts
+from resnetlab.weights.loading import open_weights
 
 from .foreign import lively
 
@@ -103,18 +106,51 @@ STYLE = "model = dict(type='ImageClassifier', backbone=dict(type='ResNet', depth
 def test_openmmlabs_style_tells_where_a_bottleneck_strides(
     style: str, knobs: dict[str, str], key: str
 ) -> None:
-    assert mmlab({"meta": {key: STYLE.format(style)}}) == (knobs, [])
+    assert mmlab({"meta": {key: STYLE.format(style)}}) == (knobs, None)
+
+
+CAFFE = "mean=[103.53, 116.28, 123.675], std=[1.0, 1.0, 1.0], to_rgb=False"
 
 
 def test_openmmlabs_configuration_is_heeded(tmp_path: Path) -> None:
-    text = f"{STYLE.format('caffe')}\ndata_preprocessor = dict(mean=[103.53], to_rgb=False)"
+    """conv1 is turned around, and the numbers with it; in an import as in a fine-tuning."""
+    text = f"{STYLE.format('caffe')}\ndata_preprocessor = dict({CAFFE})"
     path = checkpoint(tmp_path, "resnet50", meta={"cfg": text})
+    theirs = torch.load(path, weights_only=True)["state_dict"]["conv1.weight"]  # noqa: TID251
 
-    with pytest.raises(CheckpointError, match="its images are blue, green, red"):
-        load_weights(None, path)
-    _, report = load_weights(None, path, head="reset")
+    artefact, report = import_weights(path)
+    trained = open_trained(path)
+
     assert report.spec.stride_on == "first"
-    assert any("blue, green, red" in note for note in report.notes)
+    assert torch.equal(artefact.tensors["conv1.weight"], theirs.flip(1))
+    assert any("to_rgb=False" in note for note in report.notes)
+    for own in (artefact.preprocessing.normaliser, trained.preprocessing.normaliser):
+        assert own.to_json() == {
+            "normalise": "channel", "pixel_range": 255, "mean": [123.675, 116.28, 103.53], "std": [1.0] * 3
+        }  # fmt: skip
+    tensors, _ = load_weights(create_model(trained.spec, seed=0), path, head="reset")
+    assert torch.equal(tensors["conv1.weight"], theirs.flip(1))
+    assert trained.weights.naming.dialect.is_bgr
+
+
+@pytest.mark.parametrize(
+    ("said", "is_told", "is_bgr"),
+    [
+        ("mean=[103.53], to_rgb=False", False, True),
+        ("to_rgb=False), dict(to_rgb=True", False, False),
+        ("mean=[1, 2, 3], std=[4, 5, 6], to_rgb=True), test=dict(mean=[7, 8, 9]", False, False),
+        ("mean=[1, 2, 3], std=[4, 5, 6], to_rgb=True", True, False),
+        ("to_rgb=True", True, False),
+    ],
+)
+def test_half_a_configuration_of_openmmlab_is_not_taken_for_a_whole_one(
+    tmp_path: Path, said: str, is_told: bool, is_bgr: bool
+) -> None:
+    opened = open_weights(checkpoint(tmp_path, "resnet50", meta={"cfg": f"p = dict({said})"}))
+
+    assert opened.preprocessing.is_told == is_told
+    assert opened.naming.dialect.is_bgr == is_bgr
+    assert (opened.preprocessing.mean == (1.0, 2.0, 3.0)) == said.endswith("6], to_rgb=True")
 
 
 def test_the_only_file_of_weights_in_a_folder_is_taken_and_said(tmp_path: Path) -> None:

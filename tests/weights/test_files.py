@@ -231,6 +231,43 @@ def test_safetensors_in_several_files_are_read_by_folder(tmp_path: Path) -> None
         read_tensors(index)
 
 
+def test_torchs_files_in_several_are_read_by_their_index_and_their_folder(tmp_path: Path) -> None:
+    """As transformers writes pytorch_model.bin.index.json; of missing ones each is named."""
+    names = [f"pytorch_model-0000{number}-of-00003.bin" for number in (1, 2, 3)]
+    state = lively("resnet18", blocks=(1, 1, 1, 1), width=0.125, classes=3).state_dict()
+    parts = {key: names[index % 3] for index, key in enumerate(state)}
+    for name in names:
+        save({key: tensor for key, tensor in state.items() if parts[key] == name}, tmp_path / name)
+    index = tmp_path / "pytorch_model.bin.index.json"
+    index.write_text(json.dumps({"metadata": {"total_size": 1}, "weight_map": parts}))
+
+    assert equal(read_tensors(index), dict(state))
+    _, report = load_weights(None, tmp_path)
+    assert report.spec.classes == 3
+    assert report.kind == "torch file in 3 files"
+
+    with pytest.raises(CheckpointError) as one:
+        load_weights(None, tmp_path / names[0])
+    assert "It is file 1 of 3: give the folder, or its index." in str(one.value.hint)
+    (tmp_path / names[1]).unlink()
+    with pytest.raises(CheckpointError, match=rf"names {names[1]}, which is not there"):
+        load_weights(None, tmp_path)
+    (tmp_path / names[0]).unlink()
+    with pytest.raises(CheckpointError, match=rf"{names[0]}, {names[1]}, which are not there"):
+        load_weights(None, index)
+
+
+def test_a_tensor_in_two_of_several_files_is_an_error(tmp_path: Path) -> None:
+    for name in ("one.safetensors", "two.safetensors"):
+        safetensors.torch.save_file({"a": TENSORS["a"], name: TENSORS["step"]}, tmp_path / name)
+    index = tmp_path / "net.safetensors.index.json"
+    places = {"a": "one.safetensors", "two.safetensors": "two.safetensors"}
+    index.write_text(json.dumps({"weight_map": places}))
+
+    with pytest.raises(CheckpointError, match=r"two\.safetensors holds a once more"):
+        read_tensors(index)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 import torch
 
+from resnetlab.artefact import import_weights
 from resnetlab.errors import CheckpointError, UsageError
+from resnetlab.transfer import open_trained
 from resnetlab.weights import load_weights, read_tensors
 
 from .foreign import TENSORFLOW, keras_v1, lively, to_tensorflow
@@ -238,11 +240,14 @@ OTHERWISE = {
 }
 
 
-def keras_50(path: Path, layers: list[dict[str, Any]]) -> Path:
-    """Write a ResNet of Keras Applications' names with a configuration of these layers."""
+LEAVES = ["kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance", "mean", "variance", "count"]
+
+
+def keras_50(path: Path, layers: list[dict[str, Any]], **more: torch.Tensor) -> Path:
+    """Write a ResNet of Keras Applications' names with a configuration of these layers, and more tensors."""
     h5py = pytest.importorskip("h5py")
     model = lively("resnet50_v1", blocks=(1, 1, 1, 1), width=0.125, classes=5, bn_eps=1.001e-5)
-    tensors = to_tensorflow(model.state_dict(), keras_v1((1, 1, 1, 1)), TENSORFLOW)
+    tensors = to_tensorflow(model.state_dict(), keras_v1((1, 1, 1, 1)), TENSORFLOW) | more
     names: dict[str, list[str]] = {}
     for name in tensors:
         names.setdefault(name.partition("/")[0], []).append(name)
@@ -250,8 +255,7 @@ def keras_50(path: Path, layers: list[dict[str, Any]]) -> Path:
         file.attrs["layer_names"] = [*names]
         file.attrs["model_config"] = json.dumps({"class_name": "Functional", "config": {"layers": layers}})
         for layer, own in names.items():
-            order = ("kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance")
-            own.sort(key=lambda name: order.index(name.rpartition("/")[2]))
+            own.sort(key=lambda name: LEAVES.index(name.rpartition("/")[2]))
             file.create_group(layer).attrs["weight_names"] = own
             for name in own:
                 file[layer][name] = tensors[name].numpy()
@@ -276,3 +280,89 @@ def test_a_plain_keras_model_is_read(tmp_path: Path, last: dict[str, Any]) -> No
 
     assert report.spec.classes == 5
     assert not any("otherwise" in note for note in report.notes)
+
+
+def of_pixels(kind: str, **config: object) -> dict[str, Any]:
+    return {"class_name": kind, "config": {"name": kind.lower(), **config}}
+
+
+BODY = {"class_name": "Functional", "config": {"name": "resnet50", "layers": [plain("Conv2D"), plain("Add")]}}
+MEAN, VARIANCE = [0.4, 0.5, 0.6], [0.04, 0.09, 0.16]
+NORMALIZED = {
+    "normalization/mean": torch.tensor(MEAN),
+    "normalization/variance": torch.tensor(VARIANCE),
+    "normalization/count": torch.tensor(7),
+}
+OWN_IMAGES: dict[str, tuple[list[dict[str, Any]], dict[str, torch.Tensor], tuple[Any, ...]]] = {
+    "to -1 to 1": (
+        [of_pixels("Rescaling", scale=1 / 127.5, offset=-1)], {}, (255, (127.5,) * 3, (127.5,) * 3)
+    ),
+    "by a scale": ([of_pixels("Rescaling", scale=1 / 255)], {}, (255, (0.0,) * 3, (255.0,) * 3)),
+    "by weights": (
+        [of_pixels("Normalization", axis=[-1])], NORMALIZED, (1, (0.4, 0.5, 0.6), (0.2, 0.3, 0.4))
+    ),
+    "by both, augmentation between": (
+        [
+            of_pixels("Sequential", layers=[of_pixels("Rescaling", scale=1 / 255)]),
+            of_pixels("RandomFlip"),
+            of_pixels("Normalization", mean=MEAN, variance=VARIANCE),
+        ],
+        {},
+        (255, (102.0, 127.5, 153.0), (51.0, 76.5, 102.0)),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OWN_IMAGES)
+def test_layers_that_scale_pixels_are_the_preprocessing(tmp_path: Path, name: str) -> None:
+    """Their pixels are red, green, blue, so that conv1 stays; in an import as in a fine-tuning."""
+    layers, tensors, (pixel_range, mean, std) = OWN_IMAGES[name]
+    path = keras_50(tmp_path / "model.h5", [plain("InputLayer"), *layers, BODY, dense("softmax")], **tensors)
+    conv1 = read_tensors(path)["conv1_conv/kernel"].permute(3, 2, 0, 1)
+
+    artefact, report = import_weights(path)
+    trained = open_trained(path)
+
+    assert torch.equal(artefact.tensors["conv1.weight"], conv1)
+    fitted, _ = load_weights(None, path, head="reset")
+    assert torch.equal(fitted["conv1.weight"], conv1)
+    for own in (artefact.preprocessing.normaliser, trained.preprocessing.normaliser):
+        assert own.pixel_range == pixel_range
+        assert own.mean == pytest.approx(mean, rel=1e-6)
+        assert own.std == pytest.approx(std, rel=1e-6)
+    assert trained.is_told
+    assert set(report.unused) == set(tensors)
+    assert any("mean and std are those in the file" in note for note in report.notes)
+
+
+HIDDEN = {
+    "a function": [of_pixels("Lambda")],
+    "operations": [of_pixels("GetItem"), of_pixels("Add")],
+    "statistics that are nowhere": [of_pixels("Normalization")],
+    "backwards": [of_pixels("Normalization", mean=0.5, variance=1, invert=True)],
+    "a BN": [of_pixels("BatchNormalization")],
+    "a scale that is none": [of_pixels("Rescaling", scale={"of": "x"})],
+    "a scale below zero": [of_pixels("Rescaling", scale=-1)],
+}
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_what_a_file_does_with_pixels_and_nobody_understands_is_said(tmp_path: Path, name: str) -> None:
+    """An import is refused; a fine-tuning does not say that its images are normalised as they were."""
+    path = keras_50(tmp_path / "model.h5", [*HIDDEN[name], BODY, dense("softmax")])
+    words = HIDDEN[name][0]["class_name"]
+
+    with pytest.raises(CheckpointError, match=rf"computes otherwise .*\({words}\)"):
+        import_weights(path)
+    trained = open_trained(path)
+
+    assert not trained.is_told
+    assert any(words in note and "not understood" in note for note in trained.weights.notes)
+
+
+def test_a_normalization_in_a_file_of_weights_alone_is_not_passed_over(tmp_path: Path) -> None:
+    path = keras_50(tmp_path / "model.h5", [], **NORMALIZED)
+
+    with pytest.raises(CheckpointError, match="besides the whole network it holds normalization"):
+        import_weights(path)
+    assert not open_trained(path).is_told

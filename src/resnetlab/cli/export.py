@@ -5,11 +5,10 @@ import re
 import sys
 from typing import Literal
 
-from resnetlab.artefact import load_artefact
+from resnetlab.artefact.opening import open_artefact
 from resnetlab.cli.text import print_json
 from resnetlab.errors import UsageError
 from resnetlab.export import export_model
-from resnetlab.paths import user_path
 
 
 def read_size(text: str | None) -> int | Literal["any"] | None:
@@ -29,7 +28,7 @@ def read_size(text: str | None) -> int | Literal["any"] | None:
 
 def export(options: argparse.Namespace) -> None:
     """Write a trained network for another program."""
-    artefact = load_artefact(user_path(options.model), weights=options.weights)
+    artefact = open_artefact(options.model, weights=options.weights)
     for note in artefact.notes:
         print(note, file=sys.stderr)
     done = export_model(

@@ -64,7 +64,8 @@ def add_predict(verbs: Any) -> None:
     predict.add_argument(
         "model",
         metavar="RUN|FOLDER|FILE",
-        help="a run or checkpoint, a model folder, or a .safetensors or .onnx file of `resnetlab export`",
+        help="a run or checkpoint, a model folder, a .safetensors or .onnx file of `resnetlab export`, or"
+        " weights of another program, read as `resnetlab import` reads them",
     )
     predict.add_argument(
         "images",
@@ -90,7 +91,11 @@ def add_export(verbs: Any) -> None:
         verbs, "export", "write a trained network for other programs", later("export", "export"),
         _EXPORT_EXAMPLES,
     )  # fmt: skip
-    export.add_argument("model", metavar="RUN|FOLDER", help="a run, a checkpoint or a model folder")
+    export.add_argument(
+        "model",
+        metavar="RUN|FOLDER|FILE",
+        help="a run, a checkpoint, a model folder, or weights of another program, as `import` takes them",
+    )
     export.add_argument("--to", required=True, choices=TARGETS, help="for whom")
     export.add_argument(
         "-o", "--out", metavar="PATH", help="the file or folder (default: named after the model)"

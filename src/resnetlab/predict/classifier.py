@@ -15,9 +15,10 @@ from PIL import Image
 from torch import Tensor, nn
 
 from resnetlab.artefact.class_names import logit_note
-from resnetlab.artefact.loading import load_artefact, refuse_choice
-from resnetlab.artefact.model import Description
+from resnetlab.artefact.loading import refuse_choice
+from resnetlab.artefact.model import Artefact, Description
 from resnetlab.artefact.onnx_model import load_onnx
+from resnetlab.artefact.opening import open_artefact
 from resnetlab.data.geometry import Pixels
 from resnetlab.data.image import EncodedImage
 from resnetlab.data.normalise import to_NCHW
@@ -63,7 +64,8 @@ class Classifier:
         """Return the classifier at `path`.
 
         Args:
-            path: A run, a checkpoint, a model folder, or a .safetensors or .onnx file of ours.
+            path: A run, a checkpoint, a model folder, a .safetensors or .onnx file of ours, or weights of
+                another program, which are read as `import_weights` reads them; the notes say how.
             device: auto, cpu, cuda, cuda:1 or mps; ONNX files run on the CPU.
             weights: Of a run: "plain", "averaged", or "auto": averaged if there are any.
 
@@ -78,8 +80,23 @@ class Classifier:
             graph = load_onnx(path)
             notes = logit_note(graph.description.class_names, graph.description.spec.classes)
             return cls(graph, graph.description, graph.preprocessing, torch.device("cpu"), notes)
-        artefact = load_artefact(path, weights=weights)
-        model = artefact.model().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return cls.of(open_artefact(path, weights=weights), device=device)
+
+    @classmethod
+    def of(cls, artefact: Artefact, *, device: str = "auto", channels_last: bool = True) -> "Classifier":
+        """Return the classifier that an artefact is.
+
+        Args:
+            artefact: The network.
+            device: auto, cpu, cuda, cuda:1 or mps.
+            channels_last: Whether its numbers lie in memory so, which is faster.
+
+        Raises:
+            UsageError: If there is no such device.
+            CheckpointError: If its tensors are not its network's.
+        """
+        order = torch.channels_last if channels_last else torch.contiguous_format
+        model = artefact.model().to(memory_format=order)  # type: ignore[call-overload]
         notes = (*artefact.notes, *logit_note(artefact.class_names, artefact.spec.classes))
         return cls(model, artefact, artefact.preprocessing, pick_device(device), notes)
 

@@ -6,32 +6,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from resnetlab.artefact.class_names import logit_note
-from resnetlab.artefact.folder import is_folder
-from resnetlab.artefact.imported import import_weights
-from resnetlab.artefact.loading import (
-    artefact_of,
-    choose_weights,
-    find_checkpoint,
-    is_artefact,
-    refuse_choice,
-)
-from resnetlab.artefact.model import Artefact, Shape
-from resnetlab.artefact.places import looking_at
+from resnetlab.artefact.loading import artefact_of, choose_weights, find_checkpoint
+from resnetlab.artefact.model import Shape
+from resnetlab.artefact.opening import group_of, kind_of
 from resnetlab.data.choices import Choices
-from resnetlab.errors import UsageError
 from resnetlab.paths import user_path
 from resnetlab.predict.classifier import Classifier
 from resnetlab.recipe import Recipe
 from resnetlab.recipes import named_recipe
-from resnetlab.runs.manifest import NAME
 from resnetlab.settings import override, recipe_from_json
-from resnetlab.training.device import pick_device
-
-_PUBLISHED = ("hf:", "torchvision:", "http:", "https:")
-_IN_FOLDERS_OF_OTHERS = ("config.json", "model.safetensors.index.json", "checkpoint", "pytorch_model.bin")
 
 
 @dataclass(frozen=True)
@@ -48,8 +31,6 @@ class ScoredNetwork:
     """Where they lie if nothing can be written there."""
 
     classifier: Classifier
-
-    notes: tuple[str, ...] = ()
 
     checkpoint: str = ""
     """Of a run: which."""
@@ -99,52 +80,22 @@ def load_network(name: str, weights: str, device: str) -> ScoredNetwork:
         CheckpointError: If it is damaged.
         DataError: If a run is not whole.
     """
-    path = user_path(name)
-    with looking_at(path):
-        kind = _kind(name, path)
+    path, kind = user_path(name), kind_of(name)
     if kind == "run":
         return _load_run(path, weights, device)
     if kind == "part of a checkpoint":
-        group = {"model.safetensors": "plain", "ema.safetensors": "averaged"}.get(path.name)
-        if group is None:
-            raise UsageError(f"{path} holds no weights", hint=f"Name the checkpoint: {path.parent}")
-        return _load_run(path.parent, group, device)
+        return _load_run(path.parent, group_of(path), device)
     beside = Path(os.path.abspath(path))
     elsewhere = Path(f"{beside.name}-eval")
-    if kind == "ours":
-        classifier = Classifier.load(path, device=device, weights=weights)
-        share = classifier.description.facts.get("bad_samples", 0.0)
-        recipe = override(named_recipe("quick"), {"bad_samples": share})
-        return ScoredNetwork(str(path), beside.parent / elsewhere, elsewhere, classifier, recipe=recipe)
-    refuse_choice(path, weights)
-    artefact, report = import_weights(path if kind == "foreign" else name)
-    note = f"read as `resnetlab import` reads it: {report.spec.name}, {report.naming.dialect.title}"
+    classifier = Classifier.load(name, device=device, weights=weights)
+    share = classifier.description.facts.get("bad_samples", 0.0)
     return ScoredNetwork(
-        place=name,
-        home=beside.parent / elsewhere if kind == "foreign" else elsewhere,
+        place=name if kind in ("foreign", "published") else str(path),
+        home=elsewhere if kind == "published" else beside.parent / elsewhere,
         elsewhere=elsewhere,
-        classifier=_classifier(artefact, device),
-        notes=(note, *report.notes),
+        classifier=classifier,
+        recipe=override(named_recipe("quick"), {"bad_samples": share}),
     )
-
-
-def _kind(name: str, path: Path) -> str:
-    """Return what lies at `path`: a run, ours, foreign (weights of another program), or published weights."""
-    if name.startswith(_PUBLISHED):
-        return "published"
-    if path.is_dir():
-        if (path / "recipe.json").exists() or (not is_folder(path) and (path / NAME).exists()):
-            return "run"
-        if is_folder(path):
-            return "ours"
-        return "foreign" if any((path / each).is_file() for each in _IN_FOLDERS_OF_OTHERS) else "run"
-    if path.suffix == ".onnx" or is_artefact(path):
-        return "ours"
-    if path.is_file() and (path.parent / NAME).is_file() and not is_folder(path.parent):
-        return "part of a checkpoint"
-    if not path.exists() and not path.with_name(f"{path.name}.index").is_file():
-        raise UsageError(f"no run at {path}, no model folder and no file: there is no such path")
-    return "foreign"
 
 
 def _load_run(path: Path, weights: str, device: str) -> ScoredNetwork:
@@ -156,16 +107,9 @@ def _load_run(path: Path, weights: str, device: str) -> ScoredNetwork:
         place=str(checkpoint.path),
         home=run.path / "eval",
         elsewhere=Path(f"{run.path.absolute().name}-eval"),
-        classifier=_classifier(artefact, device, channels_last=recipe.execution.channels_last),
+        classifier=Classifier.of(artefact, device=device, channels_last=recipe.execution.channels_last),
         checkpoint=checkpoint.path.name,
         is_plain=group == "model" and "ema" in checkpoint.tensors,
         record=run.read("data"),
         recipe=recipe,
     )
-
-
-def _classifier(artefact: Artefact, device: str, *, channels_last: bool = True) -> Classifier:
-    order = torch.channels_last if channels_last else torch.contiguous_format
-    model = artefact.model().to(memory_format=order)  # type: ignore[call-overload]
-    notes = (*artefact.notes, *logit_note(artefact.class_names, artefact.spec.classes))
-    return Classifier(model, artefact, artefact.preprocessing, pick_device(device), notes)

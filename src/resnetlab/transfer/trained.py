@@ -15,11 +15,11 @@ from resnetlab.artefact.folder import is_folder
 from resnetlab.artefact.imported import preprocessing_of
 from resnetlab.artefact.loading import is_artefact, load_artefact
 from resnetlab.artefact.model import Artefact
+from resnetlab.artefact.opening import group_of
 from resnetlab.data.choices import LEFT_OPEN, Choices
 from resnetlab.data.encoded import AnySource
 from resnetlab.data.open import open_to_fit
 from resnetlab.data.preprocessing import Preprocessing
-from resnetlab.errors import UsageError
 from resnetlab.models import ResNet
 from resnetlab.paths import user_path
 from resnetlab.runs.manifest import NAME
@@ -124,7 +124,7 @@ def open_trained(name: str | Path, *, prefix: str | None = None, ignore: Sequenc
     """
     path = user_path(name)
     if os.path.isfile(path) and (path.parent / NAME).exists() and not is_folder(path.parent):
-        return _of_ours(path, load_artefact(path.parent, weights=_group(path)))
+        return _of_ours(path, load_artefact(path.parent, weights=group_of(path)))
     if is_artefact(path):
         return _of_ours(path, load_artefact(path))
     weights = open_weights(name, prefix=prefix, ignore=ignore)
@@ -135,14 +135,6 @@ def open_trained(name: str | Path, *, prefix: str | None = None, ignore: Sequenc
     side = preprocessing.geometry.side
     names, said = names_of(weights)
     return Trained(weights, names, preprocessing, (side, side), origin, told, (*said, *notes))
-
-
-def _group(path: Path) -> str:
-    """Return which weights of a checkpoint the file in it holds."""
-    groups = {"model.safetensors": "plain", "ema.safetensors": "averaged"}
-    if path.name not in groups:
-        raise UsageError(f"{path} holds no weights", hint=f"In a checkpoint that do {', '.join(groups)}.")
-    return groups[path.name]
 
 
 _OURS = replace(RESNETLAB, open_knobs=frozenset(), note="")

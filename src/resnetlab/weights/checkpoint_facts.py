@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from resnetlab.weights.inert import Inert
+from resnetlab.weights.normalisers import OwnImages
 
 # Where trainers keep what a run was told.
 _GROUPS = frozenset(
@@ -53,21 +54,44 @@ def class_names(content: object) -> list[list[str]]:
     return [names for index, names in enumerate(found) if names not in found[:index]]
 
 
-def mmlab(content: object) -> tuple[dict[str, object], list[str]]:
+def mmlab(content: object) -> tuple[dict[str, object], OwnImages | None]:
     """Return what OpenMMLab's configuration, a text, says beyond names and shapes.
 
-    Source: open-mmlab/mmpretrain, models/backbones/resnet.py: a caffe style strides on the first 1x1.
+    Sources: open-mmlab/mmpretrain, models/backbones/resnet.py: a caffe style strides on the first 1x1;
+    models/utils/data_preprocessor.py and mmcls' img_norm_cfg: pixels from 0 to 255, blue first unless
+    to_rgb is set, less mean, by std.
 
     Returns:
-        Knobs of the network, and what it does otherwise than a network of ours, in words.
+        Knobs of the network, and what becomes of pixels; None if that is not said.
     """
     meta = entries(entries(content).get("meta"))
     text = next((meta[key] for key in ("cfg", "config") if isinstance(meta.get(key), str)), "")
     knobs: dict[str, object] = {}
     if re.search(r"""style['"]?\s*[=:]\s*['"]caffe['"]""", text):
         knobs["stride_on"] = "first"
-    is_bgr = re.search(r"""(to_rgb|bgr_to_rgb)['"]?\s*[=:]\s*False""", text) is not None
-    return knobs, ["its images are blue, green, red (to_rgb=False in its configuration)"] * is_bgr
+    order = {
+        found == "True" for found in re.findall(r"""(?:to_rgb|bgr_to_rgb)['"]?\s*[=:]\s*(True|False)""", text)
+    }
+    if not order:
+        return knobs, None
+    if len(order) > 1:
+        return knobs, OwnImages(words="to_rgb is True and False in its configuration")
+    is_bgr = order == {False}
+    words = f"its configuration, with to_rgb={not is_bgr}"
+    means, stds = (_threes(text, name) for name in ("mean", "std"))
+    if not is_bgr and not means and not stds:
+        return knobs, None
+    if len(means) != 1 or len(stds) != 1:
+        return knobs, OwnImages(is_bgr=is_bgr, words=f"{words} and not one mean and std")
+    mean, std = (tuple(reversed(each.pop())) if is_bgr else each.pop() for each in (means, stds))
+    return knobs, OwnImages(mean, std, 255, is_bgr, words)
+
+
+def _threes(text: str, name: str) -> set[tuple[float, ...]]:
+    """Return every three numbers that a configuration gives by a name."""
+    number = r"\s*(\d+(?:\.\d*)?)\s*"
+    pattern = rf"""\b{name}['"]?\s*[=:]\s*[\[(]{number},{number},{number},?\s*[\])]"""
+    return {tuple(map(float, each)) for each in re.findall(pattern, text)}
 
 
 def _groups(node: object, outer: str, depth: int) -> Iterator[tuple[str, Mapping[Any, Any]]]:

@@ -18,10 +18,10 @@ from resnetlab.weights.converting import convert
 from resnetlab.weights.hub import locate
 from resnetlab.weights.label_names import names_beside
 from resnetlab.weights.naming import COMPUTES, NEARLY, InputFacts, Naming
-from resnetlab.weights.normalisers import own_normalisation
+from resnetlab.weights.normalisers import heed_own
 from resnetlab.weights.preprocessings import beside
 from resnetlab.weights.published import told_by_name
-from resnetlab.weights.reading import WeightFile, read_weight_file
+from resnetlab.weights.reading import WeightFile, read_weight_file, shard_hint
 from resnetlab.weights.recognising import describe_spec, recognise, shapes_of
 from resnetlab.weights.report import WeightsReport
 
@@ -81,19 +81,16 @@ def open_weights(
         naming = set_knobs(naming, file.knobs, where="the file itself")
         naming = set_knobs(naming, knobs or {})
     except (CheckpointError, UsageError) as error:
-        raise _at(path, error) from error
+        raise _at(path, error, shard_hint(path)) from error
     by_name, remark = told_by_name(path, naming.preprocessing)
     preprocessing, note = beside(path, by_name)
-    notes = [*naming.remarks, remark, note]
-    if (inside := own_normalisation(tensors, naming.normalisers, preprocessing)) is not None:
-        preprocessing = inside
-        notes[-1] = f"the images' mean and std are those in the file: {', '.join(naming.normalisers)}"
-    elif naming.normalisers:
-        more = (*naming.normalisers, *naming.normalisers.values())
-        naming = replace(naming, normalisers={}, besides=(*naming.besides, *more))
+    naming, preprocessing, inside = heed_own(tensors, naming, file.images, preprocessing)
+    notes = [*naming.remarks, remark, inside or note]
     notes += [
         f"{text}, a name that is not known: taken is what names and shapes tell" for text in told.unknown
     ]
+    if preprocessing.normalise == "per-pixel-mean" and not preprocessing.mean_image:
+        notes.append(naming.dialect.without_mean_image)
     names, named = names_beside(path, naming, file.class_names)
     notes.append(named)
     otherwise = (*file.otherwise, *told.otherwise)
@@ -325,9 +322,9 @@ def _assumed(naming: Naming) -> str:
     )
 
 
-def _at(path: Path, error: ResnetlabError) -> ResnetlabError:
-    """Return the error with the file's name before it."""
+def _at(path: Path, error: ResnetlabError, hint: str = "") -> ResnetlabError:
+    """Return the error with the file's name before it, and a hint that goes before its own."""
     message = str(error.args[0])
-    if message.startswith(str(path)):
+    if message.startswith(str(path)) and not hint:
         return error
-    return type(error)(f"{path}: {message}", hint=error.hint)
+    return type(error)(f"{path}: {message}", hint=hint or error.hint)

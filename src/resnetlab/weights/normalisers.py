@@ -1,13 +1,106 @@
-"""A network that normalises its images itself keeps mean and std among its tensors."""
+"""A network that normalises its images itself: by its layers, or by mean and std among its tensors."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from resnetlab.weights.naming import InputFacts, Shapes
+from resnetlab.weights.naming import InputFacts, Naming, Shapes
+from resnetlab.weights.preprocessings import UNTOLD
+
+
+@dataclass(frozen=True)
+class OwnImages:
+    """What a file says that becomes of pixels before its network's first convolution: (x - mean) / std."""
+
+    mean: tuple[float, ...] = ()
+    """Red first, or one for all, in pixel_range; none if it cannot be said."""
+    std: tuple[float, ...] = ()
+    """Likewise."""
+    pixel_range: int = 255
+    """Largest pixel before it: 1 or 255."""
+    is_bgr: bool | None = None
+    """Whether the first convolution reads blue, green, red; None is as such files are otherwise."""
+    words: str = ""
+    """What says so."""
+    names: tuple[str, ...] = ()
+    """The tensors in which the numbers are."""
+
+    @classmethod
+    def of(
+        cls, mean: Sequence[float], std: Sequence[float], words: str, *, names: tuple[str, ...] = ()
+    ) -> "OwnImages":
+        """Return what these numbers do to pixels that are red, green, blue; their size tells the range."""
+        mean, std = (tuple(round(float(x), 7) for x in values) for values in (mean, std))
+        return cls(mean, std, 255 if max(*mean, *std) > _MOST_OF_1 else 1, False, words, names)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any] | None) -> "OwnImages | None":
+        """Rebuild it from `dataclasses.asdict` by way of JSON."""
+        if data is None:
+            return None
+        lists = {name: tuple(value) for name, value in data.items() if isinstance(value, list)}
+        return cls(**{**data, **lists})
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it can be said."""
+        return bool(self.mean and self.std)
+
+
+def heed_own(
+    tensors: Mapping[str, Tensor], naming: Naming, own: OwnImages | None, given: InputFacts
+) -> tuple[Naming, InputFacts, str]:
+    """Return the naming and the preprocessing as the file itself has them, and what to say, if anything.
+
+    Args:
+        tensors: The file's.
+        naming: What was recognised.
+        own: What its layers or its configuration say.
+        given: What is known otherwise.
+    """
+    if own is not None and own.is_bgr is not None:
+        naming = replace(naming, dialect=replace(naming.dialect, is_bgr=own.is_bgr))
+    if own is not None and own.is_known:
+        known = dict.fromkeys(own.names, "normalises the images: taken as the preprocessing")
+        besides = tuple(name for name in naming.besides if name not in known)
+        naming = replace(naming, besides=besides, known={**naming.known, **known})
+        channels = naming.spec.in_channels
+        mean, std = (each * (channels if len(each) == 1 else 1) for each in (own.mean, own.std))
+        told = replace(
+            given, normalise="channel", pixel_range=own.pixel_range, mean=mean, std=std, is_told=True
+        )
+        return naming, told, f"the images' mean and std are those in the file: {own.words}"
+    if own is not None:
+        return naming, _untold(given), f"what the file does with pixels is not understood: {own.words}"
+    if (inside := own_normalisation(tensors, naming.normalisers, given)) is not None:
+        return (
+            naming,
+            inside,
+            f"the images' mean and std are those in the file: {', '.join(naming.normalisers)}",
+        )
+    if naming.normalisers:
+        more = (*naming.normalisers, *naming.normalisers.values())
+        naming = replace(naming, normalisers={}, besides=(*naming.besides, *more))
+        return naming, _untold(given), f"the file has several means of images: {', '.join(more)}"
+    layers = [name for name in naming.besides if re.fullmatch(r"(.*/)?\w+/variance", name)]
+    if layers:  # of Keras' Normalization, in a file that does not say what stands before it
+        return (
+            naming,
+            _untold(given),
+            f"the file normalises images in a way that it does not tell: {layers[0]}",
+        )
+    return naming, given, ""
+
+
+def _untold(given: InputFacts) -> InputFacts:
+    """Return the facts less what they say of the pixels' values."""
+    values = {name: getattr(UNTOLD, name) for name in ("normalise", "pixel_range", "mean", "std", "is_told")}
+    return replace(given, **values)
+
 
 # MadryLab's robustness has new_mean and new_std, RobustBench mu and sigma or mean and std.
 _PAIRS = (

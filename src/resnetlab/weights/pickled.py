@@ -12,6 +12,7 @@ import safetensors.torch
 from torch import Tensor
 
 from resnetlab.errors import CheckpointError
+from resnetlab.weights.normalisers import OwnImages
 
 TIMEOUT_SECONDS = 600
 _CHILD = "resnetlab.weights.unpickle"
@@ -31,8 +32,8 @@ class Pickled:
     """The texts and numbers that stand beside the weights."""
     knobs: Mapping[str, object]
     """What a whole module or a configuration says of its network beyond names and shapes."""
-    otherwise: tuple[str, ...] = ()
-    """What it says of itself that no network of ours computes, in words."""
+    images: OwnImages | None = None
+    """What a configuration says becomes of pixels before the first convolution."""
     class_names: tuple[tuple[str, ...], ...] = ()
     """Every list of names of classes in it."""
 
@@ -71,6 +72,6 @@ def read_pickled(path: Path, prefix: str = "") -> Pickled:
             answer["kind"],
             answer["told"],
             answer["knobs"],
-            tuple(answer["otherwise"]),
+            OwnImages.from_json(answer["images"]),
             tuple(map(tuple, answer["class_names"])),
         )

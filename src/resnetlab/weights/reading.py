@@ -17,12 +17,16 @@ from torch import Tensor
 from resnetlab.errors import CheckpointError, UsageError
 from resnetlab.weights.bundle import is_first_format, read_bundle
 from resnetlab.weights.checkpoint_facts import class_names, plain_facts
-from resnetlab.weights.keras_config import computes_otherwise
+from resnetlab.weights.keras_config import heed_configuration
 from resnetlab.weights.keras_file import read_keras
+from resnetlab.weights.normalisers import OwnImages
 from resnetlab.weights.pickled import read_pickled
 
 _SUFFIXES = (".safetensors", ".pth", ".pt", ".th", ".bin", ".ckpt", ".pth.tar", ".h5", ".keras", ".npz")
-_INDEX = "model.safetensors.index.json"
+_INDEX = ".index.json"
+"""What the name ends in of a list of tensors with the files, its shards, that hold them."""
+_WHOLE = ("model.safetensors", "pytorch_model.bin")
+_SHARD = re.compile(r".+-(\d{5})-of-(\d{5})\.\w+")
 _BUNDLE = re.compile(r"(.+?)(?:\.index|\.data-\d{5}-of-\d{5})")
 _HINT = (
     "Read are .safetensors, torch's .pth .pt .th .bin, pickled and .npz arrays, Keras' .h5 and .keras, and"
@@ -43,6 +47,8 @@ class WeightFile:
     """What a whole module or a configuration says of its network, and names and shapes do not."""
     otherwise: tuple[str, ...] = ()
     """What it says of itself that no network of ours computes, in words."""
+    images: OwnImages | None = None
+    """What becomes of pixels before the first convolution, if layers or a configuration say it."""
     class_names: tuple[tuple[str, ...], ...] = ()
     """Every list of names of classes that a checkpoint has beside its weights."""
 
@@ -79,13 +85,15 @@ def read_weight_file(path: Path, prefix: str = "") -> WeightFile:
             start = stream.read(512)
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from error
-    if path.name == _INDEX:
-        return _read_sharded(path)
+    if path.name.endswith(_INDEX):
+        return _read_sharded(path, prefix)
     # Before the others: a header's length can begin with a pickle's first byte.
     if start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= path.stat().st_size - 8:
         return _read_described_safetensors(path)
     if start.startswith(b"\x89HDF") or _is_keras(path, start):
-        return WeightFile(read_keras(path), "Keras file", otherwise=computes_otherwise(path))
+        tensors = read_keras(path)
+        images, otherwise = heed_configuration(path, tensors)
+        return WeightFile(tensors, "Keras file", otherwise=otherwise, images=images)
     if start.startswith(b"PK"):
         kind, names = _of_archive(path)
         if kind == "npz":
@@ -100,8 +108,8 @@ def read_weight_file(path: Path, prefix: str = "") -> WeightFile:
             found.notes,
             found.told,
             found.knobs,
-            found.otherwise,
-            found.class_names,
+            images=found.images,
+            class_names=found.class_names,
         )
     if start[8:9] == b"{" or path.suffix == ".safetensors":
         return _read_described_safetensors(path)
@@ -139,17 +147,25 @@ def _is_keras(path: Path, start: bytes) -> bool:
         return False
 
 
+def is_folder_of_weights(path: Path) -> bool:
+    """Return whether a folder holds weights in a form that is read by the folder's name."""
+    if (path / "checkpoint").is_file() or _bundle_prefix(path) is not None:
+        return True
+    return any(each.name.endswith((*_SUFFIXES, _INDEX)) for each in path.iterdir() if each.is_file())
+
+
 def _read_folder(path: Path, prefix: str) -> WeightFile:
     """Read a model folder in the form of the Hugging Face hub."""
-    if (path / _INDEX).is_file():
-        return _read_sharded(path / _INDEX)
-    for name in ("model.safetensors", "pytorch_model.bin"):
-        if (path / name).is_file():
-            return read_weight_file(path / name, prefix)
+    for name in _WHOLE:
+        for each in (path / f"{name}{_INDEX}", path / name):
+            if each.is_file():
+                return read_weight_file(each, prefix)
+    indices = sorted(each.name for each in path.iterdir() if each.name.endswith(_INDEX))
     found = sorted(each.name for each in path.iterdir() if each.name.endswith(_SUFFIXES))
-    if len(found) == 1:
-        file = read_weight_file(path / found[0], prefix)
-        return replace(file, notes=(*file.notes, f"taken is the folder's only file of weights, {found[0]}"))
+    whole = [*indices, *(name for name in found if not indices or not _SHARD.fullmatch(name))]
+    if len(whole) == 1:
+        file = read_weight_file(path / whole[0], prefix)
+        return replace(file, notes=(*file.notes, f"taken is the folder's only file of weights, {whole[0]}"))
     if found:
         more = ", ..." if len(found) > 5 else ""
         raise UsageError(
@@ -158,25 +174,36 @@ def _read_folder(path: Path, prefix: str) -> WeightFile:
     raise UsageError(f"{path} holds no model.safetensors, and no other file of weights", hint=_HINT)
 
 
-def _read_sharded(index: Path) -> WeightFile:
-    """Read the files that an index of tensors names; all lie beside it."""
+def _read_sharded(index: Path, prefix: str) -> WeightFile:
+    """Read the files that an index of tensors names, as transformers writes it; all lie beside it."""
     try:
         places = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
         names = sorted({str(name) for name in places.values()})
     except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         raise CheckpointError(f"{index}: not an index of weights ({error!r})") from error
-    if strange := [name for name in names if Path(name).name != name]:
+    if strange := [name for name in names if Path(name).name != name or name.endswith(_INDEX)]:
         raise CheckpointError(f"{index} names files elsewhere: {', '.join(strange)}")
+    if absent := [name for name in names if not (index.parent / name).is_file()]:
+        are = "which is not there" if len(absent) == 1 else "which are not there"
+        raise CheckpointError(f"{index} names {', '.join(absent)}, {are}", hint="Copy them beside the index.")
+    files = [read_weight_file(index.parent / name, prefix) for name in names]
     tensors: dict[str, Tensor] = {}
-    for name in names:
-        if not (index.parent / name).is_file():
-            raise CheckpointError(
-                f"{index} names {name}, which is not there", hint="Copy it beside the index."
-            )
-        tensors |= _read_safetensors(index.parent / name)
+    for name, file in zip(names, files, strict=True):
+        if twice := sorted(set(tensors) & set(file.tensors)):
+            raise CheckpointError(f"{index.parent / name} holds {', '.join(twice[:5])} once more")
+        tensors |= file.tensors
     if missing := sorted(set(places) - set(tensors)):
         raise CheckpointError(f"{index} names tensors that its files lack: {', '.join(missing[:5])}")
-    return WeightFile(tensors, f"safetensors in {len(names)} files")
+    kinds = ", ".join(dict.fromkeys(file.kind for file in files))
+    notes = tuple(dict.fromkeys(note for file in files for note in file.notes))
+    told = {key: text for file in reversed(files) for key, text in file.told.items()}
+    return WeightFile(tensors, f"{kinds} in {len(names)} files", notes, told)
+
+
+def shard_hint(path: Path) -> str:
+    """Return what to give instead of a file that is one of several by its name; "" if it is none."""
+    match = _SHARD.fullmatch(path.name)
+    return f"It is file {int(match[1])} of {int(match[2])}: give the folder, or its index." if match else ""
 
 
 def _read_described_safetensors(path: Path) -> WeightFile:

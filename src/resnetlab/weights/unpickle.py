@@ -8,6 +8,7 @@ memory.
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import safetensors.torch
@@ -52,7 +53,7 @@ def _main(path: str, target: str, prefix: str = "") -> dict[str, object]:
     notes = [*_notes(found), *_of_others(content.named)]
     kind = "TorchScript program" if content.is_script else "torch file"
     facts = plain_facts(content.value)
-    knobs, otherwise = mmlab(content.value)
+    knobs, images = mmlab(content.value)
     knobs |= knobs_of(found.module) if found.module is not None else {}
     return {
         "notes": notes,
@@ -60,7 +61,7 @@ def _main(path: str, target: str, prefix: str = "") -> dict[str, object]:
         "kind": kind,
         "told": facts,
         "knobs": knobs,
-        "otherwise": otherwise,
+        "images": asdict(images) if images is not None else None,
         "class_names": class_names(content.value),
     }
 
