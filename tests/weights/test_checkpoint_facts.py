@@ -9,9 +9,9 @@ import pytest
 import safetensors.torch
 import torch
 
+from resnetlab import create_model
 from resnetlab.artefact import import_weights
 from resnetlab.errors import CheckpointError, UsageError
-from resnetlab.models import create_model
 from resnetlab.transfer import open_trained
 from resnetlab.weights import load_weights
 from resnetlab.weights.architecture import heed
