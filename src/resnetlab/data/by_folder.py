@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from resnetlab.data.layout import Layout, Tree, UnsortedError, find_layout, join
+from resnetlab.data.lists import Shelf, plain_path
 from resnetlab.data.parts import parts_of
-from resnetlab.data.unsorted import classes_in_names
+from resnetlab.data.split_lists import listed_splits
+from resnetlab.data.unsorted import classes_in_names, read_list
 from resnetlab.errors import DataError
 from resnetlab.units import first_of
 
@@ -22,6 +24,13 @@ class ByFolder(NamedTuple):
     """The class; of an image that is left out any."""
 
     notes: list[str]
+
+    splits: Sequence[str]
+    """The folders that the class folders lie in."""
+
+    def is_in_class(self, place: str) -> bool:
+        """Return whether a file lies in a class folder of a split, or below it."""
+        return any(_below(plain_path(place), folder) for folder in self.splits)
 
 
 class _Listed(Tree):
@@ -58,36 +67,72 @@ class _Listed(Tree):
         return False
 
 
-def by_folder(places: Sequence[str], where: str, *, for_scoring: bool = False) -> ByFolder:
+def by_folder(
+    places: Sequence[str],
+    where: str,
+    shelf: Shelf,
+    *,
+    for_scoring: bool = False,
+    split_list: str = "",
+) -> ByFolder:
     """Return the split and the class of each image; the rules are those of an image folder.
 
     Args:
         places: Paths with "/" between the folders, at least one.
         where: The archive, for errors.
+        shelf: The files beside the images.
         for_scoring: Whether it is to be scored: then a test split without class folders is an error, too.
+        split_list: See `listed_splits`.
 
     Raises:
+        UsageError: If lists were chosen that are not there.
         DataError: If folders can be splits or classes, or a split is not sorted into classes.
     """
-    paths = [_plain(place) for place in places]
+    paths = [plain_path(place) for place in places]
     try:
         layout = find_layout(where, _Listed(paths))
     except UnsortedError as error:
         raise DataError(f"{where}: {error.problem}, e.g. {paths[0]}", hint=_hint(paths)) from error
     except DataError as error:
         raise DataError(error.args[0], hint=f"Unpack it. {error.hint or ''}".strip()) from error
-    for part, folder in layout.unsorted.items():
-        if part != "test" or for_scoring:
-            raise DataError(f"{where}: the pictures in {folder}/ lie in no class folders", hint=_hint(paths))
     parts, labels = _parts(paths, layout), _labels(paths, layout)
     notes = [*layout.notes]
+    for part, folder in layout.unsorted.items():
+        notes += _sort(paths, parts, labels, where, shelf, part, folder, for_scoring=for_scoring)
     if left := [place for place, part in zip(paths, parts, strict=True) if not part]:
         notes.append(f"images in no class folder of a split, left out: {len(left):,} (e.g. {left[0]})")
-    return ByFolder(parts, labels, notes)
+    if layout.is_undivided:
+        inside = [index for index, part in enumerate(parts) if part]
+        listed = listed_splits(
+            shelf, where, layout.splits["train"], [paths[index] for index in inside], split_list
+        )
+        for index, part in zip(inside, listed.parts, strict=True):
+            parts[index] = part
+        notes += listed.notes
+    return ByFolder(parts, labels, notes, [*layout.splits.values()])
 
 
-def _plain(place: str) -> str:
-    return "/".join(name for name in place.split("/") if name not in ("", "."))
+def _sort(
+    paths: Sequence[str], parts: list[str], labels: list[str], where: str, shelf: Shelf, part: str,
+    folder: str, *, for_scoring: bool,
+) -> list[str]:  # fmt: skip
+    """Put the images of a split without class folders where a list says, and return what to say of it.
+
+    Raises:
+        DataError: If no list sorts them, and the split is not one that can be left out.
+    """
+    classes = {label for label, own in zip(labels, parts, strict=True) if own == "train"}
+    inside = [index for index, path in enumerate(paths) if path.startswith(f"{folder}/")]
+    listed = read_list(shelf, folder, part, sorted(classes), [paths[index] for index in inside])
+    if listed is None:
+        if part == "test" and not for_scoring:
+            return []
+        raise DataError(f"{where}: the pictures in {folder}/ lie in no class folders", hint=_hint(paths))
+    found, by = listed
+    label_of = {path: label for label, places in found.items() for path in places}
+    for index in inside:
+        parts[index], labels[index] = part, label_of[paths[index]]
+    return [f"{folder}/ is sorted into classes by {by}"]
 
 
 def _below(path: str, folder: str) -> list[str]:

@@ -50,6 +50,10 @@ class Choices:
     test_split: str = ""
     """The names of the splits that are the test split; "none" for none."""
 
+    split_list: str = ""
+    """Which lists beside an image folder say what trains and what tests, by their number, e.g. "3" for
+    train3.txt and test3.txt; "none" for none, so that a fifth of each class is held out."""
+
     subset: str = ""
     """Which of several collections in one place is meant, by its name there, e.g. "balanced" of EMNIST."""
 

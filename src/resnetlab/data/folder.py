@@ -7,13 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
+from resnetlab.data.choices import LEFT_OPEN, Choices
 from resnetlab.data.encoded import EncodedSource, FileReader, Names
 from resnetlab.data.kinds import IMAGE_SUFFIXES, LeftOut, has_image_suffix, kind_of_file
 from resnetlab.data.labelling import class_name_problems, refuse
 from resnetlab.data.layout import Layout, Tree, UnsortedError, are_splits, find_layout, join
 from resnetlab.data.leftovers import holds_papers, holds_runs, is_hidden
+from resnetlab.data.lists import Shelf
 from resnetlab.data.parts import divide_by_part, parts_of, source_from_parts
-from resnetlab.data.unsorted import read_list, refuse_unsorted
+from resnetlab.data.split_lists import CHOICE as SPLIT_LIST
+from resnetlab.data.split_lists import listed_splits
+from resnetlab.data.unsorted import pictures_below, read_list, refuse_unsorted
 from resnetlab.errors import DataError, nearest
 from resnetlab.units import first_of
 
@@ -54,18 +58,24 @@ class _Seen(LeftOut):
         yield from (f"{text}: {first_of(sorted(places))}" for text, places in told if places)
 
 
-def open_folder(path: Path, *, for_scoring: bool = False) -> EncodedSource:
+CHOICES = (SPLIT_LIST,)
+
+
+def open_folder(path: Path, *, for_scoring: bool = False, choices: Choices = LEFT_OPEN) -> EncodedSource:
     """Open DIR/{train,val,test}/CLASS/*.jpg or DIR/CLASS/*.jpg.
 
-    Class folders may hold folders. "valid" and "validation" mean val; without such folders a fifth
-    of each class is held out. Links are followed. Hidden files are passed over in silence, other
-    files that are no images by their suffix are counted in the notes.
+    Class folders may hold folders. "valid" and "validation" mean val; without such folders the splits are
+    those of the lists beside them (`listed_splits`), else a fifth of each class is held out. Links are
+    followed. Hidden files are passed over in silence, other files that are no images by their suffix are
+    counted in the notes.
 
     Args:
         path: The folder.
         for_scoring: Whether it is to be scored: see `source_from_parts`.
+        choices: `split_list`.
 
     Raises:
+        UsageError: If lists were chosen that are not there.
         DataError: If there is no image, a training class folder is empty, a class is in another
             split but not in train, or there is one class only; all problems are named.
     """
@@ -88,12 +98,18 @@ def open_folder(path: Path, *, for_scoring: bool = False) -> EncodedSource:
     ]
     reader = FileReader(os.path.abspath(path), Names.of(place for _, _, place in items))
     labels = np.array([label for _, label, _ in items], np.int64)
+    parts, said = [part for part, _, _ in items], list[str]()
+    if layout.is_undivided:
+        places = [place for _, _, place in items]
+        parts, said = listed_splits(
+            Shelf(str(path)), str(path), layout.splits["train"], places, choices.split_list
+        )
     source = source_from_parts(
         name=path.resolve().name,
         origin=str(path),
         class_names=class_names,
-        parts=divide_by_part(reader, [part for part, _, _ in items], labels),
-        notes=[*layout.notes, *seen.notes()],
+        parts=divide_by_part(reader, parts, labels),
+        notes=[*layout.notes, *said, *seen.notes()],
         for_scoring=for_scoring,
     )
     inside = (*layout.splits.values(), *layout.unsorted.values())
@@ -111,7 +127,8 @@ def _found(path: Path, layout: Layout, seen: _Seen, *, for_scoring: bool) -> dic
         found = _by_inner_folder(str(path), layout.splits["train"], found["train"])
     seen.strays += layout.left_out
     for part, folder in layout.unsorted.items():
-        listed = read_list(str(path), folder, part, [*found.get("train", {})])
+        places = sorted(pictures_below(str(path), folder))
+        listed = read_list(Shelf(str(path)), folder, part, [*found.get("train", {})], places)
         if listed:
             found[part], by = listed
             layout.notes.append(f"{folder}/ is sorted into classes by {by}")

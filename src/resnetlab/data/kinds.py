@@ -60,9 +60,9 @@ class LeftOut:
     others: Counter[str] = field(default_factory=Counter)
     unread: Counter[str] = field(default_factory=Counter)
 
-    def count(self, kind: Kind) -> None:
-        """Count a file that is not read."""
-        (self.unread if kind.state == "unread" else self.others)[kind.name] += 1
+    def count(self, kind: Kind, number: int = 1) -> None:
+        """Count files that are not read."""
+        (self.unread if kind.state == "unread" else self.others)[kind.name] += number
 
     def notes(self) -> Iterator[str]:
         """Yield what to say of them."""

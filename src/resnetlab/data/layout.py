@@ -48,6 +48,11 @@ class Layout:
     within_classes: bool = False
     """Whether each class folder holds the splits, as cat/train and cat/test."""
 
+    @property
+    def is_undivided(self) -> bool:
+        """Whether there are class folders alone, and no splits."""
+        return [*self.splits] == ["train"] and not self.unsorted and not self.within_classes
+
 
 class Tree:
     """The folders below a root, as far as they have been looked into."""

@@ -15,6 +15,7 @@ from resnetlab.data.choices import LEFT_OPEN, Choices
 from resnetlab.data.cifar import read_cifar
 from resnetlab.data.cifar_layouts import LAYOUTS
 from resnetlab.data.encoded import AnySource, AnySplit, EncodedSource
+from resnetlab.data.folder import CHOICES as FOLDER_CHOICES
 from resnetlab.data.folder import open_folder
 from resnetlab.data.hf_dataset import CHOICES as HF_CHOICES
 from resnetlab.data.hf_dataset import has_table_files, open_hf_dataset
@@ -62,13 +63,15 @@ class Format(NamedTuple):
     """The names of the choices that it leaves open."""
 
 
-FOLDER = Format("an image folder", open_folder)
+FOLDER = Format("an image folder", open_folder, FOLDER_CHOICES)
 CIFAR = Format("CIFAR", read_cifar, ("label_column",))
 CSV = Format("a CSV", open_csv, CSV_CHOICES)
 TFRECORD = Format("TFRecord shards", open_tfrecord, TFRECORD_CHOICES)
-WEBDATASET = Format("WebDataset shards", open_webdataset, ("image_column", "label_column", "class_names"))
+WEBDATASET = Format(
+    "WebDataset shards", open_webdataset, ("image_column", "label_column", "class_names", *FOLDER_CHOICES)
+)
 ARRAYS = Format("a collection of arrays", open_arrays, ARRAY_CHOICES)
-ZIP = Format("a .zip", open_zip)
+ZIP = Format("a .zip", open_zip, FOLDER_CHOICES)
 HUGGING_FACE = Format("a Hugging Face dataset", open_hf_dataset, HF_CHOICES)
 
 

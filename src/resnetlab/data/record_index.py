@@ -18,7 +18,7 @@ from resnetlab.download import cache_folder
 from resnetlab.errors import DataError, WriteError
 
 _MOST_ERRORS = 5
-_FORM = 4  # of what is kept; another number makes every index anew
+_FORM = 5  # of what is kept; another number makes every index anew
 
 Integers = npt.NDArray[np.int64]
 
@@ -53,6 +53,12 @@ class ShardIndex:
 
     label_source: str = ""
     """What the labels were taken from, if the format leaves that open."""
+
+    left_out: tuple[tuple[str, str, str, int], ...] = ()
+    """How many files there are that are not read: folder, kind ("HEIC"), `kinds.State` and number."""
+
+    papers: tuple[tuple[str, int, int], ...] = ()
+    """Name, offset and length of each file that may be a list of images."""
 
     def __len__(self) -> int:
         return len(self.offsets)
@@ -94,8 +100,13 @@ class Records:
         Raises:
             DataError: If the shard cannot be read or is shorter than when it was indexed.
         """
-        path = os.path.join(self.root, (self.files or self.shards)[self.locate(index)[0]])
-        offset, length = int(self.offsets[index]), int(self.lengths[index]) + more
+        shard, length = self.locate(index)[0], int(self.lengths[index]) + more
+        return self.read_at(shard, int(self.offsets[index]), length, place)
+
+    def read_at(self, shard: int, offset: int, length: int, place: str = "") -> bytes:
+        """Return so many bytes of a shard; raises as `read`."""
+        path = os.path.join(self.root, (self.files or self.shards)[shard])
+        place = place or self.shards[shard]
         try:
             with open(path, "rb", buffering=0) as stream:
                 stream.seek(offset)
@@ -176,7 +187,10 @@ def index_shard(path: Path, kind: str, build: Callable[[Path], ShardIndex]) -> S
 def _dump(index: ShardIndex) -> bytes:
     from safetensors.numpy import save
 
-    words = [index.labels, index.texts, index.synsets, index.unread, index.others, [index.label_source]]
+    words = [
+        index.labels, index.texts, index.synsets, index.unread, index.others, [index.label_source],
+        index.left_out, index.papers,
+    ]  # fmt: skip
     arrays: dict[str, npt.NDArray[Any]] = {
         "offsets": index.offsets,
         "lengths": index.lengths,
@@ -195,7 +209,8 @@ def _load(path: Path) -> ShardIndex | None:
 
     try:
         kept = load(path.read_bytes())
-        labels, texts, synsets, unread, others, label_source = map(tuple, json.loads(kept["texts"].tobytes()))
+        words = map(tuple, json.loads(kept["texts"].tobytes()))
+        labels, texts, synsets, unread, others, label_source, left_out, papers = words
         return ShardIndex(
             offsets=kept["offsets"],
             lengths=kept["lengths"],
@@ -207,6 +222,8 @@ def _load(path: Path) -> ShardIndex | None:
             unread=unread,
             others=others,
             label_source=label_source[0],
+            left_out=tuple(map(tuple, left_out)),
+            papers=tuple(map(tuple, papers)),
         )
     except (OSError, SafetensorError, KeyError, ValueError, TypeError):
         return None

@@ -1,6 +1,5 @@
 """Pictures of a split that lie in no class folders: a list beside them may say their classes."""
 
-import csv
 import os
 import re
 import shlex
@@ -11,18 +10,17 @@ from typing import NoReturn
 from resnetlab.data.imagenet_devkit import validation_classes
 from resnetlab.data.kinds import has_image_suffix
 from resnetlab.data.leftovers import is_hidden
+from resnetlab.data.lists import MOST_BYTES, Shelf, labels_by_name
 from resnetlab.data.parts import part_in
 from resnetlab.data.table import open_csv
 from resnetlab.errors import DataError
 from resnetlab.units import first_of
 
-_LISTS = (".txt", ".csv", ".tsv")
-_MOST_BYTES = 2**28
 _NUMBERED = re.compile(r"(?P<name>[^\W\d_]+|n\d{8})[\s._()-]*\d+")
 
 
 def read_list(
-    root: str, folder: str, part: str, class_names: Sequence[str]
+    shelf: Shelf, folder: str, part: str, class_names: Sequence[str], places: Sequence[str]
 ) -> tuple[Mapping[str, list[str]], str] | None:
     """Return the places of a split's pictures by class, and what said so; None if nothing does.
 
@@ -31,51 +29,35 @@ def read_list(
     class than those of the training images. Of ImageNet, the devkit's ground truth will do.
 
     Args:
-        root: The data's path.
-        folder: The split's folder below it.
+        shelf: The files beside the pictures.
+        folder: The split's folder.
         part: Which split it is.
         class_names: The training classes.
+        places: The paths of the split's pictures.
     """
-    places = sorted(_places(root, folder))
     above = os.path.dirname(folder)
     for within, needs_part in ((folder, False), (above, True)):
-        for name in sorted(os.listdir(os.path.join(root, within))):
-            if os.path.splitext(name)[1].lower() not in _LISTS or is_hidden(name):
-                continue
+        for name in shelf.lists(within):
             if not needs_part or part_in(name) == part:
-                label_of = _labels(os.path.join(root, within, name))
-                if found := _by_class(places, label_of, class_names):
-                    return found, f"{within}/{name}".lstrip("/")
+                place = f"{within}/{name}".lstrip("/")
+                if found := _by_class(places, labels_by_name(shelf.lines(place)), class_names):
+                    return found, place
+    if not shelf.root:
+        return None
     for devkit in (folder, above, f"{above}/devkit".lstrip("/")):
-        label_of = validation_classes(Path(root, devkit), [PurePosixPath(place).name for place in places])
+        names = [PurePosixPath(place).name for place in places]
+        label_of = validation_classes(Path(shelf.root, devkit), names)
         if label_of and (found := _by_class(places, label_of, class_names)):
             return found, "ImageNet's ground truth"
     return None
 
 
-def _places(root: str, folder: str) -> Iterator[str]:
+def pictures_below(root: str, folder: str) -> Iterator[str]:
+    """Yield the paths, relative to the root, of the pictures in a folder and below it."""
     for within, folders, names in os.walk(os.path.join(root, folder)):
         folders[:] = [name for name in folders if not is_hidden(name)]
         relative = os.path.relpath(within, root).replace(os.sep, "/")
         yield from (f"{relative}/{name}" for name in names if not is_hidden(name) and has_image_suffix(name))
-
-
-def _labels(path: str) -> dict[str, str]:
-    """Return the second word of each line by the first, of a line divided by tabs, commas or blanks."""
-    try:
-        if os.path.getsize(path) > _MOST_BYTES:
-            return {}
-        with open(path, encoding="utf-8-sig", newline="") as stream:
-            lines = stream.read().splitlines()
-    except (OSError, UnicodeDecodeError):
-        return {}
-    found: dict[str, str] = {}
-    separator = next((each for each in "\t," if lines and each in lines[0]), None)
-    rows = csv.reader(lines, delimiter=separator) if separator else (line.split() for line in lines)
-    for name, label, *_ in (cells for cells in rows if len(cells) > 1):
-        if found.setdefault(PurePosixPath(name.strip()).name, label.strip()) != label.strip():
-            return {}  # a name with two classes: this is another kind of list
-    return found
 
 
 def _by_class(
@@ -105,7 +87,7 @@ def refuse_unsorted(
         text: What is wrong.
         is_listable: Whether `read_list` would take a list of their classes.
     """
-    places = [place for folder in folders for place in _places(root, folder)]
+    places = [place for folder in folders for place in pictures_below(root, folder)]
     names = [PurePosixPath(place).name for place in places]
     within = f"{folders[0]}/" if folders[0] else ""
     hint = f"Sort them into a folder for each class ({within}CLASS/IMAGE)"
@@ -131,7 +113,7 @@ def _tables(root: str, where: str) -> list[str]:
     found, others = [], []
     for path in sorted([*Path(root).glob("*"), *Path(root).glob("*/*")]):
         is_table = path.suffix.lower() in (".csv", ".tsv", ".jsonl", ".txt") and path.is_file()
-        if is_table and not is_hidden(path.name) and path.stat().st_size <= _MOST_BYTES:
+        if is_table and not is_hidden(path.name) and path.stat().st_size <= MOST_BYTES:
             place = shlex.quote(os.path.join(where, path.relative_to(root)))
             try:
                 found.append((-len(open_csv(path).train), place))

@@ -12,11 +12,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from resnetlab.data.by_folder import by_folder
+from resnetlab.data.by_folder import ByFolder, by_folder
 from resnetlab.data.choices import FLAG, LEFT_OPEN, Choices
 from resnetlab.data.encoded import EncodedSource
 from resnetlab.data.image import EncodedImage
+from resnetlab.data.kinds import Kind, LeftOut
 from resnetlab.data.labelling import in_order_of, name_classes, number_classes, numbering_notes, refuse
+from resnetlab.data.lists import Archived
 from resnetlab.data.parts import divide_by_part, source_from_parts
 from resnetlab.data.record_index import Records, ShardIndex, index_shards, join
 from resnetlab.data.shards import find_shards, shard_parts
@@ -78,7 +80,7 @@ def open_webdataset(
         progress: Is told how many shards are indexed, of how many.
         for_scoring: Whether it is to be scored: see `source_from_parts`.
         choices: `image_column` and `label_column`, suffixes such as "left.jpg" and "coarse.cls", or a key
-            of the JSONs ("meta.label"), or "folder"; `class_names`.
+            of the JSONs ("meta.label"), or "folder"; `class_names`; `split_list`, of shards without labels.
 
     Raises:
         DataError: If a shard is missing from the sequence of numbers, damaged or compressed, or an
@@ -94,7 +96,9 @@ def open_webdataset(
     indices = index_shards(root, files or shards, _kind(choices), build, progress)
     reader = WebDatasetReader(join(root, shards, indices, files))
     notes = _notes(shards, indices)
-    refuse(str(path), [] if len(reader) else ["; ".join(["the shards have no images", *notes])])
+    left_out = _left_out(indices)
+    told = ["the shards have no images", *notes, *left_out.notes()]
+    refuse(str(path), left_out.problems(len(reader)) if len(reader) else ["; ".join(told)])
     written, parts, more = _labels_and_parts(path, reader, shards, indices, choices, for_scoring)
     class_names, labels = number_classes(written)
     if choices.class_names:
@@ -141,10 +145,18 @@ def _labels_and_parts(
     written = [index.labels[code] for index in indices for code in index.label_codes]
     if not any(written):
         places = [reader.path_within(index) for index in range(len(reader))]
-        found = by_folder(places, str(path), for_scoring=for_scoring)
+        shelf = Archived(
+            {
+                name: functools.partial(reader.records.read_at, number, offset, length)
+                for number, index in enumerate(indices)
+                for name, offset, length in index.papers
+            }
+        )
+        found = by_folder(places, str(path), shelf, for_scoring=for_scoring, split_list=choices.split_list)
         has_own = set(found.parts) - {""} != {"train"}
         chosen = [own if has_own or not own else part for own, part in zip(found.parts, parts, strict=True)]
-        return found.labels, chosen, ["the classes are the folders in the shards", *found.notes]
+        notes = [*found.notes, *_left_out(indices, found).notes()]
+        return found.labels, chosen, ["the classes are the folders in the shards", *notes]
     if without := [reader.place(index) for index, label in enumerate(written) if not label]:
         raise DataError(f"{path}: images without a label: {first_of(without)}", hint=LABEL_HINT)
     whence = {index.label_source: shard for shard, index in zip(shards, indices, strict=True) if len(index)}
@@ -161,7 +173,17 @@ def _labels_and_parts(
             f"{path}: the .txt files are no labels: {distinct:,} different texts for {len(written):,} images",
             hint=f"{FLAG} label_column=txt takes them all the same, {BY_FOLDER} the folders instead.",
         )
-    return written, parts, [f"the labels are those of {source}"] * bool(source and not choices.label_column)
+    said = [f"the labels are those of {source}"] * bool(source and not choices.label_column)
+    return written, parts, [*said, *_left_out(indices).notes()]
+
+
+def _left_out(indices: Sequence[ShardIndex], found: ByFolder | None = None) -> LeftOut:
+    """Return what is not read; of shards without labels what lies in the class folders, as of a folder."""
+    left_out = LeftOut()
+    for folder, name, state, number in (row for index in indices for row in index.left_out):
+        if found is None or found.is_in_class(f"{folder}/{name}"):
+            left_out.count(Kind(name, "", state), number)
+    return left_out
 
 
 def _notes(shards: Sequence[str], indices: Sequence[ShardIndex]) -> list[str]:

@@ -1,9 +1,11 @@
 """Which image of a WebDataset shard has which label, by the names in the tar."""
 
+import functools
 import json
+import os
 import tarfile
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,9 +14,10 @@ import numpy as np
 
 from resnetlab.data.choices import FLAG, LEFT_OPEN, Choices
 from resnetlab.data.encoded import Names
-from resnetlab.data.kinds import image_suffixes
+from resnetlab.data.kinds import START, Kind, image_suffixes, kind_of_named
 from resnetlab.data.labelling import label_text
 from resnetlab.data.leftovers import is_hidden_path
+from resnetlab.data.lists import MOST_BYTES, SUFFIXES
 from resnetlab.data.record_index import ShardIndex
 from resnetlab.data.tars import all_members, is_regular, opened, read_member
 from resnetlab.errors import DataError
@@ -32,6 +35,7 @@ _OWN_KINDS = ("cls", "json")  # the format's own; a .json beside a .cls may be a
 _OTHER_KINDS = ("class", "label", "index", "txt")  # of people; webdataset's decoders know them too
 _KINDS = (*_OWN_KINDS, *_OTHER_KINDS)
 _MOST_LABEL_BYTES = 2**20
+_NOTED = (*SUFFIXES, ".mat", ".json")
 _NAME_KEYS = ("class_name", "label_name", "category_name", "classname", "class_label")
 _KEYS = (
     "class", "cls", "category", "target", "class_id", "label_id", "category_id", "class_index", "label_index",
@@ -58,6 +62,10 @@ class _Shard:
     """By suffix."""
     other_images: set[str] = field(default_factory=set)
     """The suffixes of images that are passed over."""
+    files: list[tarfile.TarInfo] = field(default_factory=list)
+    """All that are no images which are read."""
+    left_out: Counter[tuple[str, Kind]] = field(default_factory=Counter)
+    """What is not read of these, by its folder."""
 
 
 class _LabelColumn(NamedTuple):
@@ -87,8 +95,9 @@ def index_tar(path: Path, choices: Choices = LEFT_OPEN) -> ShardIndex:
     with opened(path) as archive:
         shard = _sorted_members(archive, path.name, choices)
         column = _label_column(shard, choices.label_column)
+        _count_left_out(archive, shard, has_labels=column is not None)
         if column is None:
-            labels, unlabelled = {}, _whole_samples(shard)
+            unlabelled = _whole_samples(shard)
             return _shard_index({key: (image, "") for key, image in unlabelled.items()}, shard, (), "")
         matched = _match(shard, column)
         reader = _LabelReader(archive, column, path.name)
@@ -118,6 +127,8 @@ def _sorted_members(archive: tarfile.TarFile, where: str, choices: Choices) -> _
         low = name.casefold()
         kind = low.rpartition(".")[2] if "." in low else ""
         is_image = low.endswith(f".{asked_image}") if asked_image else f".{kind}" in image_suffixes()
+        if not (kind or asked_image) and is_regular(member):
+            is_image = kind_of_named(name, functools.partial(_start, archive, member)).state == "read"
         if is_image and (member.islnk() or member.issparse()):
             raise DataError(
                 f"{where}: {member.name} is a hard link or has holes, and no plain file",
@@ -132,6 +143,8 @@ def _sorted_members(archive: tarfile.TarFile, where: str, choices: Choices) -> _
         if asked_label and not is_image and low.endswith(f".{asked_label}"):
             suffix = asked_label
         key = f"{folder}/{name[: len(name) - len(suffix) - 1] if suffix else name}"
+        if not is_image:
+            shard.files.append(member)
         if is_image:
             if before := shard.images.get(key):
                 raise _two_of_a_name(where, before.name, member.name)
@@ -142,6 +155,23 @@ def _sorted_members(archive: tarfile.TarFile, where: str, choices: Choices) -> _
         else:
             shard.texts[suffix][key] = member
     return shard
+
+
+def _start(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    stream = archive.extractfile(member)
+    return stream.read(START) if stream else b""
+
+
+def _count_left_out(archive: tarfile.TarFile, shard: _Shard, *, has_labels: bool) -> None:
+    """Count what is not read; beside labels only pictures: the other files of a sample are its own."""
+    samples = {*map(_first_dot, shard.images)}
+    for member in shard.files:
+        name = member.name if "/" in member.name else f"/{member.name}"  # as the keys have it
+        if has_labels and _first_dot(name) in samples:
+            continue
+        kind = kind_of_named(member.name, functools.partial(_start, archive, member))
+        if kind.state == "unread" or not has_labels:
+            shard.left_out[os.path.dirname(member.name), kind] += 1
 
 
 def _two_of_a_name(where: str, first: str, second: str) -> DataError:
@@ -359,4 +389,15 @@ def _shard_index(
         unread=tuple(unread),
         others=tuple(sorted(shard.other_images)),
         label_source=title,
+        left_out=tuple(
+            (folder, kind.name, kind.state, count) for (folder, kind), count in shard.left_out.items()
+        ),
+        papers=() if any(labels) else tuple(_papers(shard)),
     )
+
+
+def _papers(shard: _Shard) -> Iterator[tuple[str, int, int]]:
+    """Yield name, offset and length of the files that may be lists of images, or say what trains."""
+    for member in shard.files:
+        if os.path.splitext(member.name)[1].lower() in _NOTED and member.size <= MOST_BYTES:
+            yield member.name, member.offset_data, member.size

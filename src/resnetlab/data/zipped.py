@@ -6,6 +6,7 @@ import stat
 import struct
 import zipfile
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,11 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from resnetlab.data.by_folder import by_folder
+from resnetlab.data.choices import LEFT_OPEN, Choices
 from resnetlab.data.encoded import EncodedSource, Names
 from resnetlab.data.image import EncodedImage
-from resnetlab.data.kinds import START, LeftOut, kind_of_named
+from resnetlab.data.kinds import START, Kind, LeftOut, has_image_suffix, kind_of_named
 from resnetlab.data.labelling import number_classes, refuse
-from resnetlab.data.leftovers import is_hidden
+from resnetlab.data.leftovers import is_hidden, is_hidden_path
+from resnetlab.data.lists import MOST_BYTES, Archived
 from resnetlab.data.parts import divide_by_part, source_from_parts
 from resnetlab.errors import DataError
 
@@ -75,10 +78,16 @@ class ZipReader:
         return EncodedImage(data, self.names[index])
 
 
-def open_zip(path: Path, *, for_scoring: bool = False) -> EncodedSource:
+def open_zip(path: Path, *, for_scoring: bool = False, choices: Choices = LEFT_OPEN) -> EncodedSource:
     """Open a .zip of SPLIT/CLASS/IMAGE or CLASS/IMAGE, perhaps in folders that hold everything.
 
+    Args:
+        path: The file.
+        for_scoring: Whether it is to be scored: see `source_from_parts`.
+        choices: `split_list`.
+
     Raises:
+        UsageError: If lists were chosen that are not there.
         DataError: If it is damaged, encrypted or compressed in an uncommon way, or has no images in
             class folders.
     """
@@ -86,16 +95,17 @@ def open_zip(path: Path, *, for_scoring: bool = False) -> EncodedSource:
     try:
         with zipfile.ZipFile(path) as archive:
             members, left_out = _sorted_out(archive)
-            others = [member.filename for member in archive.infolist() if not member.is_dir()]
+            others = [each for each in archive.infolist() if not each.is_dir() and _is_no_image(each)]
     except (OSError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: not a readable .zip: {error}", hint="Download it again.") from error
     if not members:
-        found = ", ".join(others[:5]) or "nothing"
+        found = ", ".join(member.filename for member in others[:5]) or "nothing"
         raise DataError(f"{path}: holds no images, but {found}", hint=_UNPACK)
-    refuse(str(path), [*left_out.problems(len(members)), *_problems(members)], hint=_UNPACK)
+    refuse(str(path), [*_count(left_out).problems(len(members)), *_problems(members)], hint=_UNPACK)
     members.sort(key=lambda member: member.filename)
-    places = [member.filename.replace("\\", "/") for member in members]
-    found_by = by_folder(places, str(path), for_scoring=for_scoring)
+    places = [_slashed(member) for member in members]
+    shelf = Archived({_slashed(each): functools.partial(_whole, path, each) for each in others})
+    found_by = by_folder(places, str(path), shelf, for_scoring=for_scoring, split_list=choices.split_list)
     class_names, labels = number_classes(found_by.labels)
     reader = ZipReader(
         path=os.path.abspath(path),
@@ -111,16 +121,23 @@ def open_zip(path: Path, *, for_scoring: bool = False) -> EncodedSource:
         origin=str(path),
         class_names=class_names,
         parts=divide_by_part(reader, found_by.parts, labels),
-        notes=[*found_by.notes, *left_out.notes()],
+        notes=[*found_by.notes, *_count(kept for kept in left_out if found_by.is_in_class(kept[0])).notes()],
         for_scoring=for_scoring,
     )
 
 
-def _sorted_out(archive: zipfile.ZipFile) -> tuple[list[zipfile.ZipInfo], LeftOut]:
-    """Return the images in the archive, and what lies beside them."""
-    images, left_out = [], LeftOut()
+def _count(files: Iterable[tuple[str, Kind]]) -> LeftOut:
+    left_out = LeftOut()
+    for _, kind in files:
+        left_out.count(kind)
+    return left_out
+
+
+def _sorted_out(archive: zipfile.ZipFile) -> tuple[list[zipfile.ZipInfo], list[tuple[str, Kind]]]:
+    """Return the images in the archive, and what lies beside them: where, and what it is."""
+    images, left_out = [], list[tuple[str, Kind]]()
     for member in archive.infolist():
-        parts = member.filename.replace("\\", "/").split("/")
+        parts = _slashed(member).split("/")
         is_link = stat.S_ISLNK(member.external_attr >> 16)
         if member.is_dir() or is_link or any(is_hidden(each) for each in parts if each):
             continue
@@ -128,8 +145,27 @@ def _sorted_out(archive: zipfile.ZipFile) -> tuple[list[zipfile.ZipInfo], LeftOu
         if kind.state == "read":
             images.append(member)
         else:
-            left_out.count(kind)
+            left_out.append((_slashed(member), kind))
     return images, left_out
+
+
+def _is_no_image(member: zipfile.ZipInfo) -> bool:
+    return not has_image_suffix(member.filename) and not is_hidden_path(_slashed(member))
+
+
+def _slashed(member: zipfile.ZipInfo) -> str:
+    return member.filename.replace("\\", "/")
+
+
+def _whole(path: Path, member: zipfile.ZipInfo) -> bytes:
+    """Return the content of a file that may be a list; nothing if it is too large for one, or damaged."""
+    if member.file_size > MOST_BYTES:
+        return b""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.read(member)
+    except (OSError, RuntimeError, NotImplementedError, zlib.error, zipfile.BadZipFile):
+        return b""
 
 
 def _start(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:

@@ -185,6 +185,10 @@ def resume_plan(
     return _train_to_the_end(trainer, plan, interrupt)
 
 
+_OF_0_1_0 = {"split_list": "none"}
+"""How data was read when there was nothing to choose: lists beside a folder were not looked for."""
+
+
 def reopen_source(
     recorded: Mapping[str, Any],
     data: str | None = None,
@@ -211,7 +215,7 @@ def reopen_source(
         else "image_size" in recorded["preprocessing"]  # runs of earlier versions
     )
     text = recorded["source"] if data is None else data
-    earlier = Choices.of(recorded.get("choices"))
+    earlier = Choices.of(recorded.get("choices", _OF_0_1_0))
     if earlier.class_names and not Path(earlier.class_names).is_file():
         earlier = replace(earlier, listed=tuple(recorded["class_names"]))
     chosen = choices.over(earlier, elsewhere=data is not None)
