@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from resnetlab import files
 from resnetlab.data.encoded import Names
+from resnetlab.data.kinds import State
 from resnetlab.download import cache_folder
 from resnetlab.errors import DataError, WriteError
 
@@ -54,7 +55,7 @@ class ShardIndex:
     label_source: str = ""
     """What the labels were taken from, if the format leaves that open."""
 
-    left_out: tuple[tuple[str, str, str, int], ...] = ()
+    left_out: tuple[tuple[str, str, State, int], ...] = ()
     """How many files there are that are not read: folder, kind ("HEIC"), `kinds.State` and number."""
 
     papers: tuple[tuple[str, int, int], ...] = ()
