@@ -11,7 +11,7 @@ import numpy as np
 
 from resnetlab import files
 from resnetlab.errors import WriteError
-from resnetlab.lettering import boxes_in_silence, drawable, font_families
+from resnetlab.lettering import boxes_in_silence, drawable, font_families, without_font
 from resnetlab.metrics import Scores, wilson_interval
 from resnetlab.plaindata import to_json_bytes
 
@@ -119,6 +119,8 @@ class NotKept(WriteError):
         self.evaluation = evaluation
 
 
+_BY_NUMBER = "such classes are drawn by number, in the order of per_class.csv"
+_MOST_NAMES = 100  # in the picture
 _MOST_LETTERS = 40  # of a class' name in the picture
 _ELSEWHERE = "The scores are whole, only their files are not. --out DIR writes them elsewhere."
 
@@ -136,9 +138,9 @@ def write_evaluation(evaluation: Evaluation) -> Evaluation:
     files.remove_leftovers(out)
     names = evaluation.class_names
     confusion, answers = _confusion(evaluation)
-    picture = _picture(evaluation, confusion, answers)
-    if isinstance(picture, str):
-        evaluation = replace(evaluation, notes=(*evaluation.notes, picture))
+    picture, note = _picture(evaluation, confusion, answers)
+    if note:
+        evaluation = replace(evaluation, notes=(*evaluation.notes, note))
     rows = evaluation.per_class()
     files.write_file(out / "per_class.csv", _csv([[*rows[0]], *([*row.values()] for row in rows)]))
     table: list[list[Any]] = [
@@ -146,19 +148,27 @@ def write_evaluation(evaluation: Evaluation) -> Evaluation:
         *([n, *map(int, c)] for n, c in zip(names, confusion, strict=True)),
     ]
     files.write_file(out / "confusion.csv", _csv(table))
-    if isinstance(picture, bytes):
+    if picture is not None:
         files.write_file(out / "confusion.png", picture)
     files.write_file(out / "scores.json", to_json_bytes(evaluation.to_json()))
-    drawn = ("confusion.png",) if isinstance(picture, bytes) else ()
+    drawn = ("confusion.png",) if picture is not None else ()
     return replace(evaluation, files=("scores.json", "per_class.csv", "confusion.csv", *drawn))
 
 
-def _picture(evaluation: Evaluation, confusion: np.ndarray, answers: Sequence[str]) -> bytes | str:
-    """Return the picture of the confusion matrix, or why it could not be drawn: that must cost no score."""
+def _picture(
+    evaluation: Evaluation, confusion: np.ndarray, answers: Sequence[str]
+) -> tuple[bytes | None, str]:
+    """Return the picture of the confusion matrix, and a note on what could not be drawn.
+
+    There is no picture if that was all of it: that must cost no score.
+    """
+    names = evaluation.class_names
     try:
-        return draw_confusion(confusion, evaluation.class_names, evaluation.scores.accuracy, answers)
+        picture = draw_confusion(confusion, names, evaluation.scores.accuracy, answers)
+        unshown = without_font([*names, *answers], _BY_NUMBER) if len(names) <= _MOST_NAMES else ""
     except Exception as error:  # of matplotlib, its fonts and its configuration: anything
-        return f"confusion.png could not be drawn: {type(error).__name__}: {error}"
+        return None, f"confusion.png could not be drawn: {type(error).__name__}: {error}"
+    return picture, f"confusion.png: {unshown}" if unshown else ""
 
 
 def _confusion(evaluation: Evaluation) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -188,7 +198,8 @@ def draw_confusion(
     """Return a PNG of the confusion matrix; each row's shares are colours, its counts are written.
 
     Above 20 classes the counts, above 100 the names are left out. `answers` names the columns, if
-    they are not the classes. A name with letters that no font here has gets its class' number.
+    they are not the classes. In place of a name with letters that no font here has, its class' number
+    stands, from 0 on, and what can be drawn of it.
     """
     import matplotlib
 
@@ -203,7 +214,11 @@ def _labels(names: Sequence[str]) -> list[str]:
     shown = [drawable(name) for name in names]
     shown = [name if len(name) <= _MOST_LETTERS else f"{name[: _MOST_LETTERS - 3]}..." for name in shown]
     _, missing = font_families(shown)
-    return [f"{index}  {name}" if set(name) & set(missing) else name for index, name in enumerate(shown)]
+    removed = dict.fromkeys(map(ord, missing))
+    return [
+        f"class {index} {name.translate(removed).strip()}".strip() if set(name) & set(missing) else name
+        for index, name in enumerate(shown)
+    ]
 
 
 def _drawn(confusion_KK: np.ndarray, names: Sequence[str], columns: Sequence[str], accuracy: float) -> bytes:
@@ -219,7 +234,7 @@ def _drawn(confusion_KK: np.ndarray, names: Sequence[str], columns: Sequence[str
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     axes.set_xlabel("answered")
     axes.set_ylabel("true class")
-    if count <= 100:
+    if count <= _MOST_NAMES:
         size = 9 if count <= 20 else 5
         axes.set_xticks(range(len(columns)), columns, rotation=90, fontsize=size, parse_math=False)
         axes.set_yticks(range(count), names, fontsize=size, parse_math=False)

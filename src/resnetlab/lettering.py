@@ -5,6 +5,7 @@ mathematics, refuses what is no Unicode, and draws a box, with a warning, for a 
 """
 
 import contextlib
+import logging
 import re
 import unicodedata
 import warnings
@@ -13,6 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 OWN_FONT = "DejaVu Sans"
+_MOST_SHOWN = 20  # letters in a line
 _NO_OUTLINES = ("color emoji", "last resort", "lastresort")  # fonts of pictures, or of boxes
 
 
@@ -74,9 +76,38 @@ def font_families(texts: Iterable[str]) -> tuple[list[str], str]:
     return families, "".join(sorted(missing))
 
 
+def legible(text: str) -> str:
+    """Return the text as `drawable`, and the letters that no font here has as their numbers, escaped."""
+    shown = drawable(text)
+    _, missing = font_families([shown])
+    numbers = {ord(letter): ascii(letter)[1:-1] for letter in missing}
+    return shown.translate(numbers)
+
+
+def without_font(texts: Iterable[str], instead: str) -> str:
+    """Return a line that says which letters no font here has and what is drawn instead; empty if none."""
+    _, missing = font_families(drawable(text) for text in texts)
+    if not missing:
+        return ""
+    shown = missing[:_MOST_SHOWN] + "..." * (len(missing) > _MOST_SHOWN)
+    return f"no font of this system has {shown}: {instead}; one such as Noto Sans CJK, installed, is used"
+
+
 @contextlib.contextmanager
 def boxes_in_silence() -> Iterator[None]:
-    """Draw a box for a letter that no font has, without a warning for each."""
+    """Draw a box for a letter that no font has, without a warning for each, or for a weight it lacks."""
+    log = logging.getLogger("matplotlib.font_manager")
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with _glyphs_in_silence():
+            yield
+    finally:
+        log.setLevel(before)
+
+
+@contextlib.contextmanager
+def _glyphs_in_silence() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         warnings.filterwarnings("ignore", message="Matplotlib currently does not support")

@@ -2,11 +2,20 @@
 
 import io
 import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from fontTools.fontBuilder import FontBuilder
+from fontTools.pens.ttGlyphPen import TTGlyphPen
+from matplotlib.font_manager import fontManager
 
 from resnetlab.cli.output import Output
-from resnetlab.lettering import drawable, font_families, in_a_line
+from resnetlab.evaluation import Evaluation, draw_confusion, write_evaluation
+from resnetlab.lettering import _other_fonts, drawable, font_families, in_a_line, legible, without_font
+from resnetlab.metrics import Scores
 from resnetlab.reporting.curves import Curve, Line
 from resnetlab.reporting.picture import draw_curves
 from resnetlab.tables.align import markdown_table, table
@@ -46,6 +55,68 @@ def test_letters_of_other_scripts_are_taken_from_other_fonts_or_named() -> None:
     assert (own, nothing) == (["DejaVu Sans"], "")
     assert families[0] == "DejaVu Sans"
     assert "\U0010ffff" in missing
+
+
+@pytest.fixture
+def rare(tmp_path: Path) -> Iterator[str]:
+    """A letter that no font of this system has, until `install` makes one for it."""
+    _other_fonts.cache_clear()
+    letter = next(
+        each for each in map(chr, range(0x14400, 0x18000)) if each.isprintable() and font_families([each])[1]
+    )
+    known = list(fontManager.ttflist)
+    yield letter
+    fontManager.ttflist[:] = known
+    _other_fonts.cache_clear()
+
+
+def install(letter: str, folder: Path) -> None:
+    """Make a font that has this one letter, a square, and make it known."""
+    builder = FontBuilder(1000)
+    builder.setupGlyphOrder([".notdef", "square"])
+    builder.setupCharacterMap({ord(letter): "square"})
+    pen = TTGlyphPen(None)
+    pen.moveTo((0, 0))
+    for corner in ((0, 700), (700, 700), (700, 0)):
+        pen.lineTo(corner)
+    pen.closePath()
+    builder.setupGlyf({".notdef": TTGlyphPen(None).glyph(), "square": pen.glyph()})
+    builder.setupHorizontalMetrics({".notdef": (800, 0), "square": (800, 0)})
+    builder.setupHorizontalHeader(ascent=800, descent=-200)
+    builder.setupNameTable({"familyName": "Rare Letters", "styleName": "Regular"})
+    builder.setupOS2(sTypoAscender=800, usWinAscent=800, usWinDescent=200)
+    builder.setupPost()
+    builder.save(folder / "rare.ttf")
+    fontManager.addfont(folder / "rare.ttf")
+    _other_fonts.cache_clear()
+
+
+def test_a_font_of_the_system_that_has_the_letters_is_used(rare: str, tmp_path: Path) -> None:
+    boxes = draw_confusion(np.eye(2, dtype=int), [rare, "dog"], 1.0)
+    assert rare in without_font([rare, "dog"], "drawn by number")
+    assert legible(f"{rare} run") == f"{ascii(rare)[1:-1]} run"
+
+    install(rare, tmp_path)
+
+    assert font_families([rare]) == (["DejaVu Sans", "Rare Letters"], "")
+    assert without_font([rare, "dog"], "drawn by number") == ""
+    assert legible(f"{rare} run") == f"{rare} run"
+    assert draw_confusion(np.eye(2, dtype=int), [rare, "dog"], 1.0) != boxes
+
+
+def test_a_class_whose_name_no_font_has_is_drawn_by_number_and_said(rare: str, tmp_path: Path) -> None:
+    """A box beside the number would say nothing."""
+    square = np.eye(3, dtype=int)
+    drawn = draw_confusion(square, [f"{rare} cat", "dog", rare], 1.0)
+
+    assert drawn == draw_confusion(square, ["class 0 cat", "dog", "class 2"], 1.0)
+    scores = Scores(0.5, 3, 3, 3, torch.eye(3, dtype=torch.int64))
+    names = (f"{rare} cat", "dog", rare)
+    written = write_evaluation(Evaluation("c", 1, "d", "f", "test", "weights", scores, names, str(tmp_path)))
+    assert written.notes == (
+        f"confusion.png: no font of this system has {rare}: such classes are drawn by number, in the order "
+        "of per_class.csv; one such as Noto Sans CJK, installed, is used",
+    )
 
 
 def test_a_terminal_is_not_commanded_by_what_others_wrote() -> None:

@@ -1,6 +1,7 @@
 """`resnetlab report`. Imports no torch."""
 
 import argparse
+import sys
 
 from resnetlab.cli.text import print_json
 from resnetlab.drawing.saving import check_target
@@ -20,7 +21,8 @@ def report_runs(options: argparse.Namespace) -> None:
     found = report(options.paths)
     files = []
     if options.out:  # what cannot be drawn is told before anything is printed
-        found.draw(options.out, theme=options.theme, title=options.title)
+        if note := found.draw(options.out, theme=options.theme, title=options.title):
+            print(f"{options.out}: {note}", file=sys.stderr)
         files.append(str(options.out))
     if options.csv:
         found.to_csv(options.csv)

@@ -8,6 +8,7 @@ from typing import Any
 from resnetlab import files
 from resnetlab.drawing.saving import check_target, write_picture
 from resnetlab.drawing.theme import ThemeName
+from resnetlab.lettering import without_font
 from resnetlab.paths import user_path
 from resnetlab.reporting.groups import Group, group_runs
 from resnetlab.reporting.reading import RecordedRun, read_runs
@@ -46,13 +47,16 @@ class Report:
         """
         files.write_file(user_path(path), report_csv(self.groups))
 
-    def draw(self, path: str | Path, *, theme: ThemeName = "light", title: str | None = None) -> None:
+    def draw(self, path: str | Path, *, theme: ThemeName = "light", title: str | None = None) -> str:
         """Draw the curves, error in % over the steps, into an .svg, .pdf or .png.
 
         Args:
             path: The file; its suffix says the kind.
             theme: light, dark or print.
             title: A line above; None says the data, and network and recipe where there is one alone.
+
+        Returns:
+            A line on letters of the title and the names that no font here has; empty if there are none.
 
         Raises:
             UsageError: If there is nothing to draw, the runs are of different data, or the suffix is another.
@@ -70,6 +74,7 @@ class Report:
         text = self._title() if title is None else title
         content = draw_curves(curves, target.suffix.lower()[1:], theme=theme, title=text, resumed=resumed)
         write_picture(target, content)
+        return without_font([text, *(curve.name for curve in curves)], "they are drawn as their numbers")
 
     def _title(self) -> str:
         first = self.groups[0]

@@ -18,7 +18,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from resnetlab.drawing.raster import font, our_settings
 from resnetlab.drawing.theme import THEMES, Theme, ThemeName
-from resnetlab.lettering import boxes_in_silence, drawable, font_families, literal
+from resnetlab.lettering import boxes_in_silence, drawable, font_families, legible, literal
 from resnetlab.reporting.curves import Curve, Points, top_error
 from resnetlab.reporting.labels import Label, spread
 
@@ -129,7 +129,7 @@ def _figure(curves: Sequence[Curve], theme: Theme, title: str, resumed: Sequence
         x += width + margin
     if title:
         figure.text(
-            _LEFT / size, 1 - 10 / whole, drawable(title), va="top", fontproperties=_font(title),
+            _LEFT / size, 1 - 10 / whole, legible(title), va="top", fontproperties=_font(title),
             size=_LARGE, color=theme.ink, parse_math=False,
         )  # fmt: skip
     found = figure.legend(
@@ -234,7 +234,7 @@ def _names(panel: Sequence[Curve], style: _Style) -> list[_Name]:
     names = []
     for curve in panel:
         end = curve.test.end
-        lines = wrap(drawable(curve.name), _NAME_LETTERS, break_long_words=False, break_on_hyphens=False)
+        lines = wrap(legible(curve.name), _NAME_LETTERS, break_long_words=False, break_on_hyphens=False)
         if style.is_lone:
             lines = [curve.watched.replace("val", "validation")]
         if len({each.watched for each in panel}) > 1 and curve.watched == "val":

@@ -281,11 +281,13 @@ def plan_of(run: RunDirectory, source: AnySource, device: torch.device, workers:
     try:
         _refuse_single_samples(plan)
     except UsageError as error:
+        quoted = shlex.quote(str(run.path))
+        has_weights = run.checkpoints.is_dir() and any(run.checkpoints.iterdir())
+        weights = f", from its weights by `resnetlab finetune --weights {quoted} --head strict`"
         raise UsageError(
             f"{run.path} cannot be trained to its end: {error.args[0]}",
-            hint="Version 0.1.0 let such runs begin; what they are cannot be changed. Begin a new one, from "
-            f"its weights by `resnetlab finetune --weights {shlex.quote(str(run.path))} --head strict "
-            f"--data ...` if they are of use. {error.hint}",
+            hint="Version 0.1.0 let such runs begin, and what a run is cannot be changed. Begin a new one"
+            f"{weights if has_weights else ''}. {error.hint}",
         ) from error
     return dataclasses.replace(plan, weights_text=weights_text, continues=continues)
 
