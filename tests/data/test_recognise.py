@@ -1,4 +1,6 @@
+import gzip
 import json
+import tarfile
 
 import numpy as np
 import pytest
@@ -150,4 +152,43 @@ def test_a_folder_that_holds_archives_names_one(tmp_path, names, more):
         (tmp_path / name).write_bytes(b"x")
 
     with pytest.raises(DataError, match=rf"--data '?{tmp_path}/{names[0]}'?{more}"):
+        open_source(str(tmp_path))
+
+
+@pytest.mark.parametrize("suffix", ["tar.gz", "tgz"])
+def test_compressed_shards_in_a_folder_are_shards(tmp_path, monkeypatch, suffix):
+    monkeypatch.setenv("RESNETLAB_CACHE", str(tmp_path / "cache"))
+    for part in ("train", "val"):
+        plain = write_tar(tmp_path / "tars" / f"{part}-000000.tar", webdataset_members(part))
+        packed = tmp_path / "packed" / f"{part}-000000.{suffix}"
+        packed.parent.mkdir(exist_ok=True)
+        packed.write_bytes(gzip.compress(plain.read_bytes()))
+    (tmp_path / "other").mkdir()
+    with tarfile.open(tmp_path / "other" / "papers.tar.gz", "w:gz") as archive:
+        archive.add(__file__, "readme.txt")
+
+    found, expected = (open_source(str(tmp_path / name)) for name in ("packed", "tars"))
+
+    assert [*map(len, found.parts.values())] == [*map(len, expected.parts.values())] == [4, 4]
+    assert found.train.read(1).data == expected.train.read(1).data
+    with pytest.raises(DataError, match=r"no data that is known; found papers\.tar\.gz"):
+        open_source(str(tmp_path / "other"))
+
+
+def test_an_archive_beside_class_folders_is_said_and_not_read_in_their_place(tmp_path):
+    folder = write_folder(tmp_path / "photos", {"": {"cat": 5, "dog": 5}})
+    write_tar(folder / "cat" / "backup.tar", webdataset_members("train"))
+    write_tar(folder / "photos.tar", webdataset_members("train"))
+
+    source = open_source(str(folder))
+
+    assert source.class_names == ("cat", "dog")
+    assert "archives beside the folders, not read: photos.tar" in source.notes
+
+
+def test_of_several_archives_the_training_one_is_named_first(tmp_path):
+    for name in ("a.zip", "train.zip", "test.zip"):
+        (tmp_path / name).write_bytes(b"PK")
+
+    with pytest.raises(DataError, match=r"--data .*/train\.zip, or unpack them all"):
         open_source(str(tmp_path))

@@ -444,3 +444,29 @@ def test_a_run_on_a_relative_pattern_is_resumed_and_scored_from_anywhere(tmp_pat
 
     assert resume(tmp_path / "run").step == 2
     assert evaluate(tmp_path / "run").scores.seen == 4
+
+
+@pytest.mark.parametrize("names", [("n01440764", "n01443537"), ("cat", "dog2")])
+def test_a_shard_for_each_class_names_the_class(tmp_path, names):
+    """As ImageNet's training images come: n01440764.tar of n01440764_18.JPEG, without folders."""
+    for seed, name in enumerate(names):
+        for part, start, count in (("train", 0, 3), ("val", 50, 2)):
+            content = {f"{i}.JPEG": picture(100 * seed + i) for i in range(start, start + count)}
+            write_tar(tmp_path / part / f"{name}.tar", content)
+
+    source = open_webdataset(tmp_path)
+
+    assert source.class_names == names
+    assert source.train.samples_per_class(2) == [3, 3]
+    assert source.test.samples_per_class(2) == [2, 2]
+    assert source.train.read(3).data == picture(100)
+    assert "the classes are the names of the shards" in source.notes
+
+
+@pytest.mark.parametrize("names", [("photos-000", "photos-001"), ("1", "2"), ("train", "test"), ("only",)])
+def test_shards_that_may_be_parts_of_one_collection_name_no_classes(tmp_path, names):
+    for seed, name in enumerate(names):
+        write_tar(tmp_path / f"{name}.tar", {f"{i}.jpg": picture(10 * seed + i) for i in range(3)})
+
+    with pytest.raises(DataError, match="its pictures lie in no class folders"):
+        open_webdataset(tmp_path)

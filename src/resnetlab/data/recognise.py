@@ -23,6 +23,7 @@ from resnetlab.data.imagenet_devkit import TRAIN_TAR
 from resnetlab.data.kinds import image_suffixes
 from resnetlab.data.layout import Tree
 from resnetlab.data.leftovers import is_hidden
+from resnetlab.data.parts import part_in
 from resnetlab.data.shards import is_pattern
 from resnetlab.data.small import hold_small, in_memory
 from resnetlab.data.table import CHOICES as CSV_CHOICES
@@ -33,6 +34,7 @@ from resnetlab.data.tfrecord import SHARD_NAME, holds_tfds, open_tfrecord
 from resnetlab.data.webdataset import open_webdataset
 from resnetlab.data.zipped import open_zip
 from resnetlab.errors import DataError
+from resnetlab.units import first_of
 
 _CIFAR_FILES = {name for layout in LAYOUTS for name in (*layout.files, layout.meta)}
 _CIFAR_FOLDERS = {layout.folder for layout in LAYOUTS}
@@ -75,6 +77,9 @@ ZIP = Format("a .zip", open_zip, FOLDER_CHOICES)
 HUGGING_FACE = Format("a Hugging Face dataset", open_hf_dataset, HF_CHOICES)
 
 
+_ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".rar", ".7z", ".tar.bz2", ".tar.xz")
+
+
 def open_path(
     path: Path,
     *,
@@ -105,6 +110,8 @@ def open_path(
     if found is TFRECORD:
         more["classes"] = classes
     source = open_chosen(found, path, choices, **more)
+    if found is FOLDER and (beside := _archives_beside(path)):
+        source = dataclasses.replace(source, notes=(*source.notes, beside))
     if isinstance(source, EncodedSource) and holds_small:
         return hold_small(source, as_channels)
     return source
@@ -148,9 +155,10 @@ def _folder_format(path: Path) -> Format | None:
         raise DataError(f"{path}: holds ImageNet's original archives", hint=hint)
     if any(SHARD_NAME.search(each.name) and each.is_file() for each in inside):
         return TFRECORD
-    if any(each.suffix == ".tar" and each.is_file() for each in inside):
-        return WEBDATASET
     tree = Tree(str(path))
+    holds_tars = any(each.suffix == ".tar" and each.is_file() for each in inside)
+    if holds_tars and not _holds_class_folders(tree):
+        return WEBDATASET
     if tree.classes(""):
         return FOLDER
     if holds_tfds(path):
@@ -159,7 +167,27 @@ def _folder_format(path: Path) -> Format | None:
         return HUGGING_FACE
     if holds_arrays(path):
         return ARRAYS
+    if any(_is_packed_tar(each.name) and each.is_file() and _has_images_in_tar(each) for each in inside):
+        return WEBDATASET
     return FOLDER if tree.has_pictures("") else None
+
+
+def _holds_class_folders(tree: Tree) -> bool:
+    """Return whether there are class folders, so that tars beside them are copies, and no shards."""
+    inside = tree.classes("")
+    return len(inside) > 1 or any(tree.classes(name) for name in inside)
+
+
+def _is_packed_tar(name: str) -> bool:
+    return name.lower().endswith((".tar.gz", ".tgz"))
+
+
+def _archives_beside(path: Path) -> str:
+    """Return a note on archives that lie beside class folders, if there are any."""
+    names = sorted(
+        each.name for each in path.iterdir() if each.name.lower().endswith(_ARCHIVES) and each.is_file()
+    )
+    return f"archives beside the folders, not read: {first_of(names)}" if names else ""
 
 
 def _file_format(path: Path) -> Format:
@@ -218,6 +246,7 @@ def _refuse_unknown(path: Path) -> NoReturn:
     found = ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")
     hint = f"Expected one of: {_KNOWN}."
     if packed := [name for name in names if name.lower().endswith((".zip", ".tgz", ".tar.gz"))]:
+        packed.sort(key=lambda name: part_in(name) != "train")
         several = ", or unpack them all into this folder" if len(packed) > 1 else ""
         hint = f"An archive is read if it is given: --data {shlex.quote(str(path / packed[0]))}{several}."
     raise DataError(f"{path}: no data that is known; found {found or 'nothing'}", hint=hint)

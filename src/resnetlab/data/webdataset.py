@@ -18,8 +18,8 @@ from resnetlab.data.encoded import EncodedSource
 from resnetlab.data.image import EncodedImage
 from resnetlab.data.kinds import Kind, LeftOut
 from resnetlab.data.labelling import in_order_of, name_classes, number_classes, numbering_notes, refuse
-from resnetlab.data.lists import Archived
-from resnetlab.data.parts import divide_by_part, source_from_parts
+from resnetlab.data.lists import Archived, plain_path
+from resnetlab.data.parts import divide_by_part, source_from_parts, split_name
 from resnetlab.data.record_index import Records, ShardIndex, index_shards, join
 from resnetlab.data.shards import find_shards, shard_parts
 from resnetlab.data.unzipped import unzipped
@@ -28,6 +28,7 @@ from resnetlab.errors import DataError
 from resnetlab.units import first_of
 
 SHARD_NAME = re.compile(r"^(?P<stem>.*?)(?P<number>\d+)?\.(tar|tar\.gz|tgz)$")
+_WORDNET = re.compile(r"n\d{8}")
 CLASSES = "classes.json"
 """A list of the class names in the order of their labels, which may lie beside the shards."""
 
@@ -71,9 +72,9 @@ def open_webdataset(
 
     An image's label is in its .cls (a whole number or a name) or in the "label" of its .json, NAME.cls
     beside NAME.jpg; else in the one other kind of file that lies beside all images (.txt, .label, ...), or
-    under the one other key that the JSONs have; without any such file it is the image's folder. The split is
-    what a shard's name or folder says: train, val or test. A classes.json beside the shards
-    gives the order of the classes; else they are sorted.
+    under the one other key that the JSONs have; without any such file it is the image's folder, or its shard
+    if each holds the images of a class. The split is what a shard's name or folder says: train, val or test.
+    A classes.json beside the shards gives the order of the classes; else they are sorted.
 
     Args:
         path: A folder, a file or a pattern.
@@ -144,7 +145,12 @@ def _labels_and_parts(
     parts = [part_of[shard] for shard, index in zip(shards, indices, strict=True) for _ in range(len(index))]
     written = [index.labels[code] for index in indices for code in index.label_codes]
     if not any(written):
-        places = [reader.path_within(index) for index in range(len(reader))]
+        whole = _are_classes(shards, indices)
+        places = [
+            f"{_stem(shard)}/{name}" if whole else name
+            for shard, index in zip(shards, indices, strict=True)
+            for name in map(index.names.__getitem__, range(len(index)))
+        ]
         shelf = Archived(
             {
                 name: functools.partial(reader.records.read_at, number, offset, length)
@@ -156,7 +162,8 @@ def _labels_and_parts(
         has_own = set(found.parts) - {""} != {"train"}
         chosen = [own if has_own or not own else part for own, part in zip(found.parts, parts, strict=True)]
         notes = [*found.notes, *_left_out(indices, found).notes()]
-        return found.labels, chosen, ["the classes are the folders in the shards", *notes]
+        what = "the names of the shards" if whole else "the folders in the shards"
+        return found.labels, chosen, [f"the classes are {what}", *notes]
     if without := [reader.place(index) for index, label in enumerate(written) if not label]:
         raise DataError(f"{path}: images without a label: {first_of(without)}", hint=LABEL_HINT)
     whence = {index.label_source: shard for shard, index in zip(shards, indices, strict=True) if len(index)}
@@ -175,6 +182,29 @@ def _labels_and_parts(
         )
     said = [f"the labels are those of {source}"] * bool(source and not choices.label_column)
     return written, parts, [*said, *_left_out(indices).notes()]
+
+
+def _are_classes(shards: Sequence[str], indices: Sequence[ShardIndex]) -> bool:
+    """Return whether each shard holds the images of a class, which its name says, as ImageNet's do.
+
+    Their images lie in no folders then, and their names differ in more than numbers, or are WordNet's.
+    """
+    full = [shard for shard, index in zip(shards, indices, strict=True) if len(index)]
+    names = [_stem(shard).rpartition("/")[2] for shard in full]
+    if all(map(_WORDNET.fullmatch, names)):
+        is_told = len(names) > 1
+    else:
+        words = {re.sub(r"[\d\W_]+", "", name).casefold() for name in names}
+        is_told = len(words) == len(set(names)) > 1 and "" not in words and not any(map(split_name, names))
+    return is_told and not any(
+        "/" in plain_path(index.names[number]) for index in indices for number in range(len(index))
+    )
+
+
+def _stem(shard: str) -> str:
+    """Return a shard's path without its suffix."""
+    match = SHARD_NAME.search(shard)
+    return shard[: match.start(3) - 1] if match else shard
 
 
 def _left_out(indices: Sequence[ShardIndex], found: ByFolder | None = None) -> LeftOut:
@@ -215,7 +245,7 @@ def _missing_shards(shards: Sequence[str]) -> Iterator[str]:
     ends: dict[str, str] = {}
     for shard in shards:
         match = SHARD_NAME.search(shard)
-        if match and match["number"]:
+        if match and match["number"] and not _WORDNET.fullmatch(_stem(shard).rpartition("/")[2]):
             numbers[match["stem"]][int(match["number"])] = match["number"]
             ends[match["stem"]] = shard[match.end("number") :]
     for stem, present in numbers.items():
