@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+import safetensors.torch
 from PIL import Image
 
 import resnetlab
@@ -508,8 +509,10 @@ def test_weights_of_another_program_are_scored_as_import_and_eval_do(run: Path, 
     state = lively("resnet20", shortcut="A").state_dict()
     tensors = {"module." + name.replace("fc.", "linear."): tensor for name, tensor in state.items()}
     save({"state_dict": tensors}, tmp_path / "resnet20.th")
+    same = tmp_path / "resnet20.safetensors"  # read without a process of its own
+    safetensors.torch.save_file(tensors, same)
     data = write(tmp_path / "new", {"": 2}, (40, 40), classes=tuple(map(str, range(10))), first=700)
-    assert main(["import", str(tmp_path / "resnet20.th"), "-o", str(tmp_path / "net")]) == 0
+    assert main(["import", str(same), "-o", str(tmp_path / "net")]) == 0
 
     expected = resnetlab.evaluate(tmp_path / "net", data=str(data), workers=0, by_order=True)
     found = resnetlab.evaluate(tmp_path / "resnet20.th", data=str(data), workers=0, by_order=True)
@@ -518,9 +521,9 @@ def test_weights_of_another_program_are_scored_as_import_and_eval_do(run: Path, 
     assert found.scores.loss == expected.scores.loss
     assert "read as `resnetlab import` reads it: resnet20" in "\n".join(found.notes)
     with pytest.raises(UsageError, match="holds one set of weights"):
-        resnetlab.evaluate(tmp_path / "resnet20.th", data=str(data), weights="plain")
+        resnetlab.evaluate(same, data=str(data), weights="plain")
     with pytest.raises(UsageError, match="does not know where its data lies"):
-        resnetlab.evaluate(tmp_path / "resnet20.th")
+        resnetlab.evaluate(same)
 
 
 def test_a_file_of_a_checkpoint_is_the_weights_that_it_holds(run: Path) -> None:

@@ -49,6 +49,9 @@ def kernels_without_numbers(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[st
     yield called
 
 
+ONE_UNIT: dict[str, Any] = {
+    "stem_width": 8, "blocks": (1,), "widths": (8,), "out_channels": (8,), "strides": (1,),
+}  # fmt: skip
 RECIPES: list[dict[str, Any]] = [
     {},
     {"mixup": 0.4, "cutmix": 1.0, "erasing": 0.2, "ema_decay": 0.99, "clip_norm": 1.0},
@@ -64,7 +67,7 @@ RECIPES: list[dict[str, Any]] = [
 def run_on_meta(changes: dict[str, Any], steps: int = 14) -> DeviceSteps:
     values = {"compile": "off", "capture": "on", "batch": 16, "length": Duration(steps, "st")}
     recipe = override(named_recipe("quick"), values | changes)
-    spec = model_spec("resnet8").with_(stochastic_depth=0.3)
+    spec = model_spec("resnet8").with_(**ONE_UNIT, stochastic_depth=0.3)
     program, _ = training_program(spec, recipe, META, num_samples=163)
     assert isinstance(program, DeviceSteps)
     program.run(steps)

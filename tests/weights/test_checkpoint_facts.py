@@ -1,6 +1,7 @@
 """What a checkpoint says of itself beside its weights is heeded: classes, configurations, network names."""
 
 import argparse
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -60,12 +61,6 @@ def test_the_classes_names_in_a_checkpoint_come_in_with_it(tmp_path: Path) -> No
 
     assert artefact.class_names == tuple(NAMES)
     assert "the classes' names are those in the checkpoint" in report.notes
-
-
-def test_names_that_a_user_gives_win(tmp_path: Path) -> None:
-    artefact, _ = import_weights(checkpoint(tmp_path, classes=NAMES), class_names=["x", "y", "z"])
-
-    assert artefact.class_names == ("x", "y", "z")
 
 
 def test_lists_of_names_are_told_once_and_in_order() -> None:
@@ -153,24 +148,32 @@ def test_half_a_configuration_of_openmmlab_is_not_taken_for_a_whole_one(
     assert (opened.preprocessing.mean == (1.0, 2.0, 3.0)) == said.endswith("6], to_rgb=True")
 
 
-def test_the_only_file_of_weights_in_a_folder_is_taken_and_said(tmp_path: Path) -> None:
-    path = checkpoint(tmp_path)
-    (tmp_path / "README.md").write_text("A network.")
-
-    _, report = load_weights(None, tmp_path)
-    assert "taken is the folder's only file of weights, checkpoint.pth" in report.notes
-
-    shutil.copy(path, tmp_path / "last.ckpt")
-    with pytest.raises(UsageError, match=r"several files of weights: checkpoint\.pth, last\.ckpt"):
-        load_weights(None, tmp_path)
-
-
 def described(folder: Path, texts: dict[str, str]) -> Path:
     path = folder / "model.safetensors"
     safetensors.torch.save_file(
         lively("resnet18", **TINY).state_dict(), path, metadata={"format": "pt"} | texts
     )
     return path
+
+
+def test_the_only_file_of_weights_in_a_folder_is_taken_and_said(tmp_path: Path) -> None:
+    path = described(tmp_path, {}).rename(tmp_path / "checkpoint.safetensors")
+    (tmp_path / "README.md").write_text("A network.")
+
+    _, report = load_weights(None, tmp_path)
+    assert "taken is the folder's only file of weights, checkpoint.safetensors" in report.notes
+
+    shutil.copy(path, tmp_path / "last.ckpt")
+    with pytest.raises(UsageError, match=r"several files of weights: checkpoint\.safetensors, last\.ckpt"):
+        load_weights(None, tmp_path)
+
+
+def test_names_that_a_user_gives_win(tmp_path: Path) -> None:
+    artefact, _ = import_weights(
+        described(tmp_path, {"classes": json.dumps(NAMES)}), class_names=["x", "y", "z"]
+    )
+
+    assert artefact.class_names == ("x", "y", "z")
 
 
 @pytest.mark.parametrize("key", ["architecture", "model", "arch"])
