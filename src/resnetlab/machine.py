@@ -13,8 +13,14 @@ def matmul_rate(device: torch.device, dtype: torch.dtype = torch.float32, second
     """Return the floating-point operations per second of a large square matrix product.
 
     Its size grows until a product takes long enough to be timed: where the processor has no
-    instructions for `dtype`, one of the largest would take a minute.
+    instructions for `dtype`, one of the largest would take a minute. It is measured once in a process, for
+    each number of threads.
     """
+    return _matmul_rate(device, dtype, seconds, torch.get_num_threads())
+
+
+@functools.cache
+def _matmul_rate(device: torch.device, dtype: torch.dtype, seconds: float, threads: int) -> float:
     size, largest = 256, 2048 if device.type == "cpu" else 8192
     while True:
         left = torch.randn(size, size, device=device, dtype=dtype)
@@ -26,7 +32,12 @@ def matmul_rate(device: torch.device, dtype: torch.dtype = torch.float32, second
 
 
 def copy_rate(device: torch.device, seconds: float = 0.5) -> float:
-    """Return the bytes per second read and written by a copy of 256 MiB."""
+    """Return the bytes per second read and written by a copy of 256 MiB, measured once in a process."""
+    return _copy_rate(device, seconds, torch.get_num_threads())
+
+
+@functools.cache
+def _copy_rate(device: torch.device, seconds: float, threads: int) -> float:
     source = torch.zeros(64 * 2**20, device=device)
     target = torch.empty_like(source)
     return 2.0 * source.nbytes * _calls_per_second(lambda: target.copy_(source), device, seconds)

@@ -1,5 +1,6 @@
 """What a run ran on: versions, processor, threads, source revision. Imports no torch."""
 
+import functools
 import importlib.metadata
 import os
 import platform
@@ -28,8 +29,9 @@ def cpu_name() -> str:
     return platform.processor() or platform.machine()
 
 
+@functools.cache
 def version(package: str) -> str:
-    """Return an installed package's version, or "" if it is not installed."""
+    """Return an installed package's version, or "" if it is not installed; looked up once in a process."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
@@ -52,8 +54,12 @@ def describe_environment(*, device: str, threads: int) -> dict[str, Any]:
     }
 
 
+@functools.cache
 def _git_revision() -> str:
-    """Return the commit of the source tree, with "+" if it was changed; "" outside a checkout."""
+    """Return the commit of the source tree, with "+" if it was changed; "" outside a checkout.
+
+    It is asked for once in a process, which goes on with the modules that it has imported.
+    """
     here = Path(__file__).resolve()
     commands = (
         ["git", "ls-files", "--error-unmatch", here.name],  # a venv inside another project's checkout

@@ -215,10 +215,11 @@ def reopen_source(
         else "image_size" in recorded["preprocessing"]  # runs of earlier versions
     )
     text = recorded["source"] if data is None else data
-    earlier = Choices.of(recorded.get("choices", _OF_0_1_0))
+    is_of_0_1_0 = "choices" not in recorded
+    earlier = Choices.of(_OF_0_1_0 if is_of_0_1_0 else recorded["choices"])
     if earlier.class_names and not Path(earlier.class_names).is_file():
         earlier = replace(earlier, listed=tuple(recorded["class_names"]))
-    chosen = choices.over(earlier, elsewhere=data is not None)
+    chosen = choices.over(earlier, elsewhere=is_of_0_1_0 or data is not None)
     try:
         classes = len(recorded["class_names"])
         return open_source(
