@@ -219,3 +219,14 @@ def test_stl_10_is_read(tmp_path):
     (folder / "train_y.bin").unlink()
     with pytest.raises(DataError, match=r"train_X\.bin and train_y\.bin belong together"):
         open_source(str(folder))
+
+
+@pytest.mark.parametrize("kind", [np.uint8, bool, np.int64])
+def test_black_and_white_is_not_taken_for_black(tmp_path, kind):
+    images = (np.arange(8 * 6 * 6).reshape(8, 6, 6) % 3 == 0).astype(kind)
+    np.savez(tmp_path / "d.npz", images=images, labels=np.arange(8) % 2)
+
+    source = open_arrays(tmp_path / "d.npz")
+
+    assert {*np.unique(source.train.images).tolist()} == {0, 255}
+    assert "the images' values are 0 to 1; they were multiplied by 255" in source.notes

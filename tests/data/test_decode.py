@@ -113,10 +113,23 @@ def test_every_mode_becomes_rgb_and_grey(mode):
 
 
 def test_floats_beyond_one_are_clipped_and_those_that_are_no_numbers_refused():
-    values = np.array([[-5.0, 100.4, 300.0]], np.float32)
-    assert pixels_of(encoded(Image.fromarray(values), "TIFF"), 1).ravel().tolist() == [0, 100, 255]
+    values = np.array([[-5.0, *[100.4] * 18, 300.0]], np.float32)
+    assert pixels_of(encoded(Image.fromarray(values), "TIFF"), 1).ravel().tolist() == [0, *[100] * 18, 255]
     with pytest.raises(DataError, match=r"17\.jpg: damaged: has values that are no numbers"):
         pixels_of(encoded(Image.fromarray(values * np.nan), "TIFF"))
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        (np.array([[0, 70000, 900000]], np.int32), "from 0 to 900000, read are 0 to 65,535"),
+        (np.array([[-1000, 0, 3000]], np.int32), "from -1000 to 3000, read are 0 to 65,535"),
+        (np.array([[0, 4000, 60000]], np.float32), "from 0 to 60000, read are 0 to 255"),
+    ],
+)
+def test_a_measure_is_not_taken_for_a_white_picture(values, told):
+    with pytest.raises(DataError, match=f"has values {told}"):
+        pixels_of(encoded(Image.fromarray(values), "TIFF"), 1)
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "RGB", "L"])

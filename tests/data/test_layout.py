@@ -353,6 +353,38 @@ def test_a_split_whose_classes_are_spelt_otherwise_says_how(tmp_path):
         open_folder(root)
 
 
+def test_a_split_whose_classes_are_composed_otherwise_says_so(tmp_path):
+    """As macOS' older file systems write é: e and an accent, which look the same."""
+    nfc, nfd = "caf\u00e9", "cafe\u0301"
+    root = write_folder(tmp_path / "a", {"train": {nfc: 5, "dog": 5}, "test": {nfd: 1, "dog": 1}})
+    both = write_folder(tmp_path / "b", {"": {nfc: 5, nfd: 5, "dog": 5}})
+
+    with pytest.raises(DataError, match=f"{nfd}: the letters are composed in another way there"):
+        open_folder(root)
+    assert any("spelt alike" in note and nfc in note for note in open_folder(both).notes)
+
+
+def test_class_folders_that_are_one_by_links_are_said(tmp_path):
+    root = write_folder(tmp_path / "photos", {"train": {"cat": 5, "dog": 5}})
+    (root / "test").mkdir()
+    (root / "test" / "cat").symlink_to(root / "train" / "cat")
+    (root / "train" / "kitten").symlink_to(root / "train" / "cat")
+
+    notes = "\n".join(open_folder(root).notes)
+
+    assert "class folders that are one and the same by links, read as different ones: " in notes
+    for other in ("train/kitten", "train/cat"):
+        assert f"test/cat and {other}" in notes or f"{other} and" in notes
+
+
+@pytest.mark.parametrize("names", [("labeled", "unlabeled"), ("Support", "Query")])
+def test_parts_for_other_tasks_are_no_classes(tmp_path, names):
+    root = write_folder(tmp_path, {names[0]: {"cat": 5, "dog": 5}, names[1]: {"x": 5}})
+
+    with pytest.raises(DataError, match="its only classes would be"):
+        open_folder(root)
+
+
 def test_a_table_whose_columns_must_be_chosen_is_named_too(tmp_path):
     flat(tmp_path, "images", [f"{index}.jpg" for index in range(4)])
     (tmp_path / "birds.csv").write_text(

@@ -304,3 +304,33 @@ def test_objects_in_a_jsonl_are_columns_and_no_labels(tmp_path):
         open_csv(path)
 
     assert open_csv(path, choices=Choices.of({"label_column": "label.name"})).class_names == ("cat", "dog")
+
+
+@pytest.mark.parametrize("form", ["./{}", "a/../{}", "{absolute}"])
+def test_one_picture_by_two_paths_is_found(tmp_path, form):
+    write_folder(tmp_path, {"": {"a": 3, "b": 3}})
+    rows = [f"{name}/00{n}.jpg,{name}" for name in "ab" for n in range(3)]
+    again = form.format("a/000.jpg", absolute=tmp_path / "a" / "000.jpg")
+
+    for label, problem in (
+        ("b", "gives an earlier line's path another label"),
+        ("a", "earlier line's path again"),
+    ):
+        (tmp_path / "t.csv").write_text("\n".join(["path,label", *rows, f"{again},{label}"]))
+        with pytest.raises(DataError, match=f"line 8: .*{problem}"):
+            open_csv(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize(
+    ("labels", "note"),
+    [
+        (("0.0", "0.5", "1.5"), "labels are numbers with fractions (0.0, 1.5): each of them is a class"),
+        (("cat", "dog", "NaN"), "a class is called 'NaN': are these images whose label is missing?"),
+    ],
+)  # fmt: skip
+def test_labels_that_are_hardly_classes_are_said(tmp_path, labels, note):
+    write_folder(tmp_path, {"": {"a": 12}})
+    rows = [f"a/{n:03}.jpg,{labels[n % 3]}" for n in range(12)]
+    (tmp_path / "t.csv").write_text("\n".join(["path,label", *rows]))
+
+    assert any(each.startswith(note) for each in open_csv(tmp_path / "t.csv").notes)

@@ -289,13 +289,15 @@ def _as_pixels(array: Array, where: str) -> tuple[npt.NDArray[np.uint8], list[st
         notes.append("the images have their channels first; they were moved to the end")
     if array.shape[3] not in (1, 3):
         raise DataError(f"{where}: images of {array.shape[3]} channels", hint="Expected 1 or 3.")
+    low, high = float(array.min()), float(array.max())
+    if (
+        low >= 0 and high <= 1 and (array.dtype.kind == "f" or high)
+    ):  # of whole numbers 0 and 1: black and white
+        notes.append("the images' values are 0 to 1; they were multiplied by 255")
+        return np.rint(array * 255.0).astype(np.uint8), notes
     if array.dtype == np.uint8:
         return np.ascontiguousarray(array), notes
-    low, high = float(array.min()), float(array.max())
     is_whole = array.dtype.kind in "iub" or bool((array == np.floor(array)).all())
-    if low >= 0 and high <= 1 and array.dtype.kind == "f":
-        notes.append("the images' values are 0 to 1; they were multiplied by 255")
-        return np.rint(array * 255).astype(np.uint8), notes
     if is_whole and low >= 0 and high <= 255:
         return np.ascontiguousarray(array.astype(np.uint8)), notes
     raise DataError(

@@ -206,13 +206,20 @@ def _convert(picture: Image.Image, mode: Literal["RGB", "L"]) -> Image.Image:
 
 
 def _to_bytes(picture: Image.Image) -> Image.Image:
-    """Return a grey picture of 8 bits of one with 16 or 32 bits, or floats."""
+    """Return a grey picture of 8 bits of one with 16 or 32 bits, or floats.
+
+    Raises:
+        ValueError: If more than a tenth of it is beyond what can be shown: it is a measure, and no picture.
+    """
     values = np.asarray(picture)
+    most = 255 if picture.mode == "F" else 65535
+    if picture.mode == "F" and not np.isfinite(values).all():
+        raise ValueError("has values that are no numbers")
+    if 10 * np.count_nonzero((values < 0) | (values > most)) > values.size:
+        raise ValueError(f"has values from {values.min():g} to {values.max():g}, read are 0 to {most:,}")
     if picture.mode != "F":
         clipped = np.clip(values.astype(np.int64), 0, 65535)
         return Image.fromarray(((clipped * 255 + 32767) // 65535).astype(np.uint8))
-    if not np.isfinite(values).all():
-        raise ValueError("has values that are no numbers")
     if values.min() >= 0 and values.max() <= 1:
         values = values * 255
     return Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))

@@ -1,6 +1,7 @@
 """A folder of image files: SPLIT/CLASS/... or CLASS/..., classes in plain `sorted()` order."""
 
 import os
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 from resnetlab.data.choices import LEFT_OPEN, Choices
 from resnetlab.data.encoded import EncodedSource, FileReader, Names
 from resnetlab.data.kinds import IMAGE_SUFFIXES, LeftOut, has_image_suffix, kind_of_file
-from resnetlab.data.labelling import class_name_problems, refuse
+from resnetlab.data.labelling import class_name_problems, plainly_spelt, refuse
 from resnetlab.data.layout import Layout, Tree, UnsortedError, are_splits, find_layout, join
 from resnetlab.data.leftovers import holds_papers, holds_runs, is_hidden
 from resnetlab.data.lists import Shelf
@@ -26,6 +27,11 @@ _LAYOUT_HINT = (
     f"with images as {', '.join(sorted(IMAGE_SUFFIXES))}."
 )
 
+_PARTS_OF_COLLECTIONS = frozenset({
+    "labeled", "unlabeled", "labelled", "unlabelled", "support", "query", "gallery", "probe"
+})  # fmt: skip
+"""What parts of collections are called that are for other tasks than plain training."""
+
 Classes = Mapping[str, list[str]]
 """Class names with their images' paths, relative to the source's folder."""
 
@@ -38,6 +44,9 @@ class _Seen(LeftOut):
     passed_over: list[str] = field(default_factory=list)
     papers: list[str] = field(default_factory=list)
     runs: list[str] = field(default_factory=list)
+    class_folders: dict[str, str] = field(default_factory=dict)
+    """The place of each by its real path."""
+    same: list[str] = field(default_factory=list)
     loops: list[str] = field(default_factory=list)
     repeated: list[str] = field(default_factory=list)
     broken_links: list[str] = field(default_factory=list)
@@ -50,6 +59,7 @@ class _Seen(LeftOut):
             ("left by the system or a program, with pictures in it, not read", self.passed_over),
             ("lists and documents only, and no class", self.papers),
             ("runs of resnetlab, not read", self.runs),
+            ("class folders that are one and the same by links, read as different ones", self.same),
             ("links to a folder that they lie in, not followed", self.loops),
             ("links to a folder that the class has, not followed", self.repeated),
             ("neither files nor folders, not read", self.specials),
@@ -163,6 +173,9 @@ def _classes(root: Path, folder: str, seen: _Seen) -> Classes:
     above = frozenset({os.path.realpath(root), os.path.realpath(root / folder)})
     for entry, place in _visible(root / folder, folder, seen):
         if entry.is_dir():
+            first = seen.class_folders.setdefault(os.path.realpath(entry.path), place)
+            if first != place:
+                seen.same.append(f"{first} and {place}")
             images = sorted(_images(entry, place, above, seen, set()))
             if images or not holds_papers(entry.path):
                 classes[entry.name] = images
@@ -238,7 +251,7 @@ def _problems(
     if train is None:
         yield f"has no train folder, only {' and '.join(found)}"
         return
-    if are_splits(class_names):
+    if are_splits(class_names) or {name.casefold() for name in class_names} <= _PARTS_OF_COLLECTIONS:
         yield f"its only classes would be {first_of(class_names)}, which are names of splits"
     if empty := [name for name, images in sorted(train.items()) if not images]:
         yield f"class folders without an image in train: {first_of(empty)}"
@@ -251,11 +264,11 @@ def _problems(
 
 
 def _spelt_alike(unknown: Sequence[str], known: Iterable[str]) -> str:
-    """Return which names differ from known ones in nothing but capitals and blanks."""
-    alike = {"".join(name.split()).casefold(): name for name in known}
-    pairs = [
-        f"{name!r} and {alike[key]!r}"
-        for name in unknown
-        if (key := "".join(name.split()).casefold()) in alike
-    ]
-    return f"Capitals or blanks differ: {first_of(pairs)}." if pairs else ""
+    """Return which names differ from known ones in nothing but how they are spelt."""
+    alike = {plainly_spelt(name): name for name in known}
+    pairs = [(name, alike[key]) for name in unknown if (key := plainly_spelt(name)) in alike]
+    if all(unicodedata.normalize("NFC", a) == unicodedata.normalize("NFC", b) for a, b in pairs) and pairs:
+        names = first_of([name for name, _ in pairs])
+        return f"{names}: the letters are composed in another way there (NFD, as of macOS, and NFC)."
+    told = first_of([f"{name!r} and {other!r}" for name, other in pairs])
+    return f"Capitals or blanks differ: {told}." if pairs else ""

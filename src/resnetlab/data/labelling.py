@@ -1,6 +1,7 @@
 """What every labelled collection is checked for, however its images are kept."""
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -20,6 +21,10 @@ LABEL_TITLES = frozenset(
     }
 )  # fmt: skip
 """What people call a column of labels, in lower case."""
+
+
+_MISSING = frozenset({"nan", "null", "n/a", "#n/a", "<na>", "?"})
+"""What programs write where there is no label."""
 
 
 class Labelled(Protocol):
@@ -189,9 +194,25 @@ def numbering_notes(class_names: Sequence[str]) -> list[str]:
 
 
 def spelling_notes(class_names: Sequence[str]) -> list[str]:
-    """Return what to say of classes whose names differ in nothing but capitals and blanks, as Cat and cat."""
+    """Return what to say of classes whose names are hardly those of different classes.
+
+    They differ in nothing but capitals, blanks and how letters are composed, as Cat and cat; they stand for a
+    label that is missing; or they are numbers with fractions, which a measure has and no class.
+    """
     alike: dict[str, list[str]] = {}
     for name in class_names:
-        alike.setdefault("".join(re.split(r"[\s_-]+", name)).casefold(), []).append(name)
+        alike.setdefault(plainly_spelt(name), []).append(name)
     pairs = [" and ".join(map(repr, names)) for names in alike.values() if len(names) > 1]
-    return [f"classes whose names are spelt alike, read as different ones: {first_of(pairs)}"] * bool(pairs)
+    missing = [name for name in class_names if name.strip().casefold() in _MISSING]
+    fractions = [name for name in class_names if re.fullmatch(r"-?\d*\.\d+", name)]
+    told = f"{fractions[0]}, {fractions[-1]}" if len(fractions) > 1 else ""
+    return [
+        *[f"classes whose names are spelt alike, read as different ones: {first_of(pairs)}"] * bool(pairs),
+        *[f"a class is called {missing[0]!r}: are these images whose label is missing?" for _ in missing[:1]],
+        *[f"labels are numbers with fractions ({told}): each of them is a class of its own"] * bool(told),
+    ]
+
+
+def plainly_spelt(name: str) -> str:
+    """Return a class name without capitals, blanks and the choice of how its letters are composed."""
+    return unicodedata.normalize("NFKC", "".join(re.split(r"[\s_-]+", name))).casefold()

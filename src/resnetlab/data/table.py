@@ -71,7 +71,7 @@ def open_csv(path: Path, *, for_scoring: bool = False, choices: Choices = LEFT_O
     problems = _group((problem, row.line) for row, problem in parsed if problem)
     rows = [row for row, problem in parsed if not problem]
     rows, missing = _found(path, rows, finder)
-    problems += _group([*missing, *_double_places(rows)])
+    problems += _group([*missing, *_double_places(rows, os.path.abspath(path.parent))])
     refuse(str(path), problems, hint=_hint(problems))
     words = list(dict.fromkeys(row.part for row in rows))
     splits = named_splits(str(path), words, choices) if is_chosen else None
@@ -223,10 +223,10 @@ def _folder_of_all(rows: Sequence[Row], finder: Finder) -> str | None:
     return full[0] if len(full) == 1 else None
 
 
-def _double_places(rows: Sequence[Row]) -> Iterator[tuple[str, int]]:
+def _double_places(rows: Sequence[Row], folder: str) -> Iterator[tuple[str, int]]:
     known: dict[str, Row] = {}
     for row in rows:
-        before = known.setdefault(row.place, row)
+        before = known.setdefault(os.path.normpath(os.path.join(folder, row.place)), row)
         if before.label != row.label:
             yield "gives an earlier line's path another label", row.line
         elif before is not row:
