@@ -1,11 +1,13 @@
 """The command line: `resnetlab VERB ...`. The only room that prints."""
 
 import re
+import signal
 import sys
 from collections.abc import Sequence
 
 from resnetlab.cli.output import standard_streams, why_unwritten
 from resnetlab.cli.parser import build_parser
+from resnetlab.cli.stopping import Terminated, heard_sigterm
 from resnetlab.cli.text import command_name
 from resnetlab.errors import ResnetlabError, WriteError
 from resnetlab.memory import LESS, telling_of_memory
@@ -16,7 +18,11 @@ def main(arguments: list[str] | None = None) -> int:
     with standard_streams() as output:
         try:
             try:
-                return _perform(arguments)
+                with heard_sigterm():
+                    return _perform(arguments)
+            except KeyboardInterrupt as stop:
+                print("resnetlab: stopped", file=sys.stderr)
+                return 128 + (signal.SIGTERM if isinstance(stop, Terminated) else signal.SIGINT)
             finally:
                 sys.stdout.flush()
                 if output and output.problem:  # met on the way, where it did not matter yet
@@ -42,9 +48,6 @@ def _perform(arguments: list[str] | None) -> int:
         verbs = parser.known_verbs()  # type: ignore[attr-defined]
         print(f"resnetlab: {_typeable(str(error), verbs)}", file=sys.stderr)
         return error.exit_code
-    except KeyboardInterrupt:
-        print("resnetlab: stopped", file=sys.stderr)
-        return 130
     return 0
 
 

@@ -250,9 +250,9 @@ def _train_to_the_end(trainer: Trainer, plan: RunPlan, interrupt: Interrupt | No
             trainer.train()
             result = _result(trainer)
         trainer.run.write("RESULT", asdict(result))
-    except ResnetlabError as error:
+    except Exception as error:
         with contextlib.suppress(ResnetlabError):  # the disk may be full; the first error counts
-            trainer.add_event("stopped", step=state.step, error=str(error))
+            trainer.add_event("stopped", step=state.step, error=str(error) or repr(error))
         raise
     finally:
         with contextlib.suppress(ResnetlabError):

@@ -1,0 +1,31 @@
+"""SIGTERM ends a command as Ctrl-C does."""
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+from tests.commands import run
+from tests.data.pictures import write_folder
+
+
+def test_sigterm_leaves_nothing_half_written(tmp_path: Path) -> None:
+    photos = write_folder(tmp_path / "photos", {"train": {"a": 150, "b": 150}, "test": {"a": 1, "b": 1}})
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    handler = signal.getsignal(signal.SIGTERM)
+
+    def stop() -> None:
+        while not list(copies.iterdir()):
+            time.sleep(0.001)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    thread = threading.Thread(target=stop, daemon=True)
+    thread.start()
+    done = run("data", "pack", str(photos), str(copies / "copy"), code=143)
+    thread.join(10)
+
+    assert done.stderr.endswith("resnetlab: stopped\n")
+    assert list(copies.iterdir()) == []
+    assert signal.getsignal(signal.SIGTERM) == handler
