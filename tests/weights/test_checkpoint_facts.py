@@ -16,7 +16,7 @@ from resnetlab.errors import CheckpointError, UsageError
 from resnetlab.transfer import open_trained
 from resnetlab.weights import load_weights
 from resnetlab.weights.architecture import heed
-from resnetlab.weights.checkpoint_facts import class_names, mmlab, plain_facts
+from resnetlab.weights.checkpoint_facts import class_names, mmlab, own_images, plain_facts
 from resnetlab.weights.loading import open_weights
 
 from .foreign import lively
@@ -128,24 +128,55 @@ def test_openmmlabs_configuration_is_heeded(tmp_path: Path) -> None:
     assert trained.weights.naming.dialect.is_bgr
 
 
-@pytest.mark.parametrize(
-    ("said", "is_told", "is_bgr"),
-    [
-        ("mean=[103.53], to_rgb=False", False, True),
-        ("to_rgb=False), dict(to_rgb=True", False, False),
-        ("mean=[1, 2, 3], std=[4, 5, 6], to_rgb=True), test=dict(mean=[7, 8, 9]", False, False),
-        ("mean=[1, 2, 3], std=[4, 5, 6], to_rgb=True", True, False),
-        ("to_rgb=True", True, False),
-    ],
-)
-def test_half_a_configuration_of_openmmlab_is_not_taken_for_a_whole_one(
-    tmp_path: Path, said: str, is_told: bool, is_bgr: bool
-) -> None:
-    opened = open_weights(checkpoint(tmp_path, "resnet50", meta={"cfg": f"p = dict({said})"}))
+HALVES: dict[str, tuple[object, ...] | None] = {
+    "mean=[103.53], to_rgb=False": ((), True),
+    "to_rgb=False), dict(to_rgb=True": ((), None),
+    "mean=[1, 2, 3], std=[4, 5, 6], to_rgb=True), test=dict(mean=[7, 8, 9]": ((), False),
+    "mean=[1, 2, 3], std=[4, 5, 6], to_rgb=True": ((1, 2, 3), False),
+    "mean=[1, 2, 3], std=[4, 5, 6], to_rgb=False": ((3, 2, 1), True),
+    "to_rgb=True": None,
+}
 
-    assert opened.preprocessing.is_told == is_told
-    assert opened.naming.dialect.is_bgr == is_bgr
-    assert (opened.preprocessing.mean == (1.0, 2.0, 3.0)) == said.endswith("6], to_rgb=True")
+
+@pytest.mark.parametrize("said", HALVES)
+def test_half_a_configuration_of_openmmlab_is_not_taken_for_a_whole_one(said: str) -> None:
+    _, found = mmlab({"meta": {"cfg": f"p = dict({said})"}})
+
+    assert ((found.mean, found.is_bgr) if found is not None else None) == HALVES[said]
+
+
+RECORDED: dict[str, tuple[dict[str, Any], tuple[float, ...] | None]] = {
+    "arguments": ({"args": {"mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6]}}, (0.1, 0.2, 0.3)),
+    "Lightning's": ({"hyper_parameters": {"mean": (101, 2, 3), "std": (5, 5, 5)}}, (101, 2, 3)),
+    "two that differ": (
+        {"mean": [0.1] * 3, "std": [1.0] * 3, "config": {"mean": [2] * 3, "std": [1] * 3}}, ()
+    ),
+    "of something else": ({"args": {"mean": 0.5, "std": 0.1}}, None),
+    "none": ({"args": {"mean": None, "std": None}}, None),
+    "half": ({"args": {"mean": [0.5] * 3}}, None),
+    "no deviation": ({"args": {"mean": [0.5] * 3, "std": [0.1, 0.0, 0.1]}}, None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_a_mean_and_a_std_beside_the_weights_are_found(name: str) -> None:
+    content, mean = RECORDED[name]
+
+    found = own_images({"state_dict": {}} | content)
+
+    assert (found.mean if found is not None else None) == mean
+
+
+def test_they_are_the_preprocessing_and_several_are_not_known(tmp_path: Path) -> None:
+    own = argparse.Namespace(mean=[0.1, 0.2, 0.3], std=[0.4, 0.5, 0.6])
+    opened = open_weights(checkpoint(tmp_path, args=own))
+    assert (opened.preprocessing.mean, opened.preprocessing.std) == ((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
+
+    opened = open_weights(checkpoint(tmp_path, args=own, mean=[0.2] * 3, std=[0.1] * 3))
+    assert not opened.preprocessing.is_told
+    assert (
+        "what the file does with pixels is not understood: it records several means and stds" in opened.notes
+    )
 
 
 def described(folder: Path, texts: dict[str, str]) -> Path:

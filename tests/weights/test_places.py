@@ -13,6 +13,7 @@ from resnetlab.errors import CheckpointError, ResnetlabError, UsageError
 from resnetlab.models import ResNet
 from resnetlab.transfer import open_trained
 from resnetlab.weights import WeightsReport, load_weights
+from resnetlab.weights.loading import open_weights
 
 from .foreign import lively
 
@@ -339,3 +340,50 @@ def test_the_command_line_says_which_network_and_what_to_ignore(
     found = safetensors.torch.load_file(tmp_path / "a" / "model.safetensors")
     assert torch.equal(found["fc.weight"], other["fc.weight"])
     assert open_trained(path, prefix="student").spec.classes == 4
+
+
+def test_what_a_profiler_left_in_every_module_is_left_out(tmp_path: Path) -> None:
+    state = whole()
+    modules = ("", "layer1.", "layer1.0.", "layer1.0.conv1.")
+    counted = {f"{module}total_ops": torch.zeros(1) for module in modules}
+    safetensors.torch.save_file(state | counted, tmp_path / "x.safetensors")
+
+    _, report = load_weights(None, tmp_path / "x.safetensors")
+
+    assert dict(report.unused) == dict.fromkeys(counted, "counted by a profiler")
+
+
+def test_a_file_that_may_normalise_images_in_its_own_way_is_not_said_to_do_it_as_others(
+    tmp_path: Path,
+) -> None:
+    state = whole()
+    more = {"mean": torch.rand(1, 3, 1, 1), "inv_std": torch.rand(1, 3, 1, 1)}
+    safetensors.torch.save_file(state | more, tmp_path / "x.safetensors")
+
+    opened = open_weights(tmp_path / "x.safetensors")
+
+    assert not opened.preprocessing.is_told
+    assert any("may normalise images itself" in note for note in opened.notes)
+
+
+def test_variances_below_zero_are_refused(tmp_path: Path) -> None:
+    """But not those that an export with another constant under the root leaves."""
+    state = whole()
+    state["bn1.running_var"][0] = -9e-6
+    safetensors.torch.save_file(state, tmp_path / "x.safetensors")
+    load_weights(None, tmp_path / "x.safetensors")
+
+    state["bn1.running_var"][0] = -2e-5
+    safetensors.torch.save_file(state, tmp_path / "x.safetensors")
+    with pytest.raises(CheckpointError, match=r"below zero: bn1\.running_var"):
+        load_weights(None, tmp_path / "x.safetensors")
+
+
+def test_a_tensor_without_plain_numbers_is_refused_by_name_and_not_left_out(tmp_path: Path) -> None:
+    """A sparse classifier made a backbone of a network."""
+    state = whole()
+    state["fc.weight"] = state["fc.weight"].to_sparse()
+    torch.save({"state_dict": state}, tmp_path / "x.pth")  # noqa: TID251
+
+    with pytest.raises(CheckpointError, match=r"numbers are not there one by one: fc\.weight \(sparse\)"):
+        load_weights(None, tmp_path / "x.pth", head="reset")

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from math import isfinite
 from typing import Any
 
 from resnetlab.weights.inert import Inert
@@ -20,6 +21,7 @@ _CLASSES = re.compile(
     re.I,
 )
 _DEEPEST, _LONGEST, _MOST_CLASSES = 3, 200, 100_000
+_CHANNELS = 3
 
 
 def entries(node: object) -> Mapping[Any, Any]:
@@ -85,6 +87,29 @@ def mmlab(content: object) -> tuple[dict[str, object], OwnImages | None]:
         return knobs, OwnImages(is_bgr=is_bgr, words=f"{words} and not one mean and std")
     mean, std = (tuple(reversed(each.pop())) if is_bgr else each.pop() for each in (means, stds))
     return knobs, OwnImages(mean, std, 255, is_bgr, words)
+
+
+def own_images(content: object) -> OwnImages | None:
+    """Return the mean and std that a checkpoint records of its training, red first; None if it has none.
+
+    Several that differ are not known.
+    """
+    found: dict[tuple[tuple[float, ...], tuple[float, ...]], str] = {}
+    for _, group in _groups(content, "", 0):
+        for words in (("mean", "std"), ("image_mean", "image_std"), ("norm_mean", "norm_std")):
+            mean, std = (_three(group.get(word)) for word in words)
+            if mean and std and min(std) > 0:
+                found.setdefault((mean, std), " and ".join(words))
+    if len(found) > 1:
+        return OwnImages(words="it records several means and stds")
+    return next((OwnImages.of(m, s, f"its record, {words}") for (m, s), words in found.items()), None)
+
+
+def _three(given: object) -> tuple[float, ...]:
+    """Return a list's three numbers; none if it has anything else."""
+    listed = given if isinstance(given, list | tuple) and len(given) == _CHANNELS else ()
+    numbers = tuple(float(each) for each in listed if isinstance(each, int | float) and isfinite(each))
+    return numbers if len(numbers) == _CHANNELS else ()
 
 
 def _threes(text: str, name: str) -> set[tuple[float, ...]]:

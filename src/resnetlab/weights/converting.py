@@ -55,7 +55,7 @@ def convert(tensors: Mapping[str, Tensor], naming: Naming, spec: ModelSpec) -> C
         else:
             found[ours] = to_torch(ours, _numbers(theirs, tensors[theirs]), naming.dialect.layout)
         ledger.matched[ours] = theirs
-    _refuse_not_finite(found, ledger)
+    _refuse_not_finite(found, ledger, spec.bn_eps)
     _explain_unused(tensors, naming, ledger)
     first = next(key for key in ("conv1.weight", "stem.conv.weight") if key in found)
     if naming.dialect.is_bgr and found[first].shape[1] == 3:
@@ -90,12 +90,22 @@ def to_torch(key: str, tensor: Tensor, layout: Layout) -> Tensor:
     return tensor.contiguous()
 
 
-def _refuse_not_finite(found: Mapping[str, Tensor], ledger: Ledger) -> None:
+def _refuse_not_finite(found: Mapping[str, Tensor], ledger: Ledger, eps: float) -> None:
     wrong = [ledger.matched[key] for key, tensor in found.items() if not torch.isfinite(tensor).all()]
     if wrong:
         raise CheckpointError(
             f"{len(wrong)} tensors hold infinite numbers or NaN: {', '.join(wrong[:5])}",
             hint="The training that made the file had diverged, or the file is damaged.",
+        )
+    below = [
+        ledger.matched[key]
+        for key, tensor in found.items()
+        if key.endswith("running_var") and bool(tensor.min() + eps <= 0)  # has no root
+    ]
+    if below:
+        raise CheckpointError(
+            f"{len(below)} tensors of running variances hold some below zero: {', '.join(below[:5])}",
+            hint="No network has such: the file is damaged, or its tensors have each other's names.",
         )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from resnetlab.weights.naming import InputFacts, Naming, Shapes
+from resnetlab.weights.naming import InputFacts, Naming, Shape, Shapes
 from resnetlab.weights.preprocessings import UNTOLD
 
 
@@ -86,14 +86,21 @@ def heed_own(
         more = (*naming.normalisers, *naming.normalisers.values())
         naming = replace(naming, normalisers={}, besides=(*naming.besides, *more))
         return naming, _untold(given), f"the file has several means of images: {', '.join(more)}"
-    layers = [name for name in naming.besides if re.fullmatch(r"(.*/)?\w+/variance", name)]
-    if layers:  # of Keras' Normalization, in a file that does not say what stands before it
-        return (
-            naming,
-            _untold(given),
-            f"the file normalises images in a way that it does not tell: {layers[0]}",
-        )
+    unread = [name for name in naming.besides if _may_normalise(name, tuple(tensors[name].shape))]
+    if unread:
+        words = f"the file may normalise images itself, in a way that it does not tell: {', '.join(unread)}"
+        return naming, _untold(given), words
     return naming, given, ""
+
+
+def _may_normalise(name: str, shape: Shape) -> bool:
+    """Return whether a tensor beside the network may be a number for each channel of its images.
+
+    Keras' Normalization, in a file without a configuration, does not say what stands before it.
+    """
+    if re.fullmatch(r"(.*/)?\w+/(mean|variance)", name):
+        return True
+    return shape in ((3, 1, 1), (1, 3, 1, 1)) and re.search(r"mean|std|mu|sigma|scale|var", name) is not None
 
 
 def _untold(given: InputFacts) -> InputFacts:

@@ -29,6 +29,8 @@ _COUNTERS = re.compile(
     r"|save_counter|beta[12]_power|queue_ptr|decay|initted|best_\w+)"
 )
 _COUNTER = "no part of such a network"
+# What the profiler thop leaves in every module of a network that it counted.
+_PROFILED = re.compile(r"(.*\.)?total_(ops|params)")
 
 
 def shapes_of(tensors: Mapping[str, Tensor]) -> dict[str, Shape]:
@@ -172,7 +174,7 @@ class _File:
             CheckpointError: If there is none of ours.
         """
         names = under(place, self.shapes, places)
-        shapes = {own: self.shapes[name] for name, own in names.items()}
+        shapes = {own: self.shapes[name] for name, own in names.items() if not _PROFILED.fullmatch(own)}
         for dialect in place.dialects:
             try:
                 match = dialect.match(shapes)
@@ -257,6 +259,8 @@ def _known(dialect: Dialect, name: str, shape: Shape) -> str | None:
     """Return what a tensor is that is no part of the network, if that is known."""
     reasons = (dialect.ignored or {}).items()
     known = next((reason for pattern, reason in reasons if re.fullmatch(pattern, name)), None)
+    if _PROFILED.fullmatch(name):
+        return "counted by a profiler"
     if known is None and prod(shape) == 1 and len(shape) < 2 and _COUNTERS.fullmatch(name):
         return _COUNTER
     return known

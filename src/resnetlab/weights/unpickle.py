@@ -14,7 +14,7 @@ from pathlib import Path
 import safetensors.torch
 
 from resnetlab import files
-from resnetlab.weights.checkpoint_facts import class_names, mmlab, plain_facts
+from resnetlab.weights.checkpoint_facts import class_names, mmlab, own_images, plain_facts
 from resnetlab.weights.inert import RefusedError
 from resnetlab.weights.modules import knobs_of, oddities
 from resnetlab.weights.torch_file import read
@@ -48,12 +48,20 @@ def _main(path: str, target: str, prefix: str = "") -> dict[str, object]:
             "problem": f"is a whole module with {', '.join(odd[:3])}{more}: no network of ours",
             "hint": "Read are ResNets as torchvision and timm have them.",
         }
+    if found.unread:
+        more = f" and {len(found.unread) - 3} more" if len(found.unread) > 3 else ""
+        return {
+            "problem": "holds tensors whose numbers are not there one by one: "
+            + f"{', '.join(found.unread[:3])}{more}",
+            "hint": "Save them as plain ones, as by tensor.to_dense() or tensor.dequantize().",
+        }
     copies = {name: tensor.clone().contiguous() for name, tensor in found.tensors.items()}
     files.write_file(Path(target), safetensors.torch.save(copies))
     notes = [*_notes(found), *_of_others(content.named)]
     kind = "TorchScript program" if content.is_script else "torch file"
     facts = plain_facts(content.value)
     knobs, images = mmlab(content.value)
+    images = images or own_images(content.value)
     knobs |= knobs_of(found.module) if found.module is not None else {}
     return {
         "notes": notes,

@@ -20,6 +20,8 @@ _SLOTS = frozenset(
     ("exp_avg", "exp_avg_sq", "max_exp_avg_sq", "momentum_buffer", "square_avg", "acc_delta", "sum", "step")
 )
 _MOST = 12
+_MAKES_TENSOR = "torch._utils._rebuild_"
+"""How the functions begin by which torch unpickles tensors."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,8 @@ class Weights:
     tensors: Mapping[str, Tensor]
     module: Inert | None = None
     """The whole module that they are of."""
+    unread: tuple[str, ...] = ()
+    """Names of tensors beside them whose numbers do not lie there one by one: sparse, quantised, meta."""
 
     @property
     def key(self) -> str:
@@ -53,6 +57,8 @@ class Unwrapped:
     """The places of weights that were not taken."""
     module: Inert | None = None
     """The whole module that they are of."""
+    unread: tuple[str, ...] = ()
+    """As in `Weights`."""
 
 
 def unwrap(content: object, prefix: str = "") -> Unwrapped:
@@ -72,16 +78,19 @@ def unwrap(content: object, prefix: str = "") -> Unwrapped:
         return Unwrapped({})
     wanted = [each for each in networks if each.place and _begins(prefix, each.key)]
     if wanted:
-        return Unwrapped(_joined(wanted), module=wanted[0].module if len(wanted) == 1 else None)
+        module = wanted[0].module if len(wanted) == 1 else None
+        return Unwrapped(_joined(wanted), module=module, unread=_unread(wanted))
     chosen = _choose(networks)
     if chosen is None:
-        return Unwrapped(_joined(networks), (f"it holds weights under {_listed(networks)}",))
+        told = f"it holds weights under {_listed(networks)}"
+        return Unwrapped(_joined(networks), (told,), unread=_unread(networks))
     rest = [each for each in found if each is not chosen and each.place]
     others = [each for each in rest if each.is_network or not chosen.is_network]
     heads = [each for each in rest if each not in others and _has_matrix(each)]
     if heads and not set(chosen.place) & set(_WRAPPERS):
         pieces = [chosen, *heads]
-        return Unwrapped(_joined(pieces), (f"it holds weights in pieces: {_listed(pieces)}",))
+        told = f"it holds weights in pieces: {_listed(pieces)}"
+        return Unwrapped(_joined(pieces), (told,), unread=_unread(pieces))
     notes = []
     if chosen.place:
         notes.append(f'the weights are those under "{chosen.key}"')
@@ -89,7 +98,12 @@ def unwrap(content: object, prefix: str = "") -> Unwrapped:
             notes[0] += f'; others under "{", ".join(each.key for each in others)}"'
     if parts := [each for each in rest if each not in others]:
         notes.append(f"not taken: {_listed(parts)}")
-    return Unwrapped(chosen.tensors, tuple(notes), tuple(each.key for each in others), chosen.module)
+    places = tuple(each.key for each in others)
+    return Unwrapped(chosen.tensors, tuple(notes), places, chosen.module, _unread([chosen]))
+
+
+def _unread(several: Sequence[Weights]) -> tuple[str, ...]:
+    return tuple(name for each in several for name in each.unread)
 
 
 def _begins(prefix: str, key: str) -> bool:
@@ -149,7 +163,12 @@ def _find(node: object, place: tuple[str, ...], around: frozenset[int]) -> Itera
         if isinstance(name, str) and (t := as_tensor(value)) is not None
     }
     if tensors and not set(tensors) <= _SLOTS:
-        yield Weights(place, tensors)
+        unread = [
+            f"{name} ({value.name.removeprefix(_MAKES_TENSOR).rpartition('_tensor')[0] or value.name})"
+            for name, value in entries.items()
+            if isinstance(name, str) and isinstance(value, Inert) and value.name.startswith(_MAKES_TENSOR)
+        ]
+        yield Weights(place, tensors, unread=tuple(unread))
     for key, value in entries.items():
         if isinstance(key, str) and not _OTHERS.fullmatch(key):
             yield from _find(value, (*place, key), around | {id(node)})
@@ -204,7 +223,8 @@ def describe(content: object) -> str:
     if isinstance(content, Inert) and not entries:
         return f"is a {content.name}"
     if not entries:
-        return f"is a {_kind(content)}"
+        kind = _kind(content)
+        return f"is {kind}" if kind.startswith("a ") else f"is a {kind}"
     texts = [f"{key} ({_kind(value)})" for key, value in list(entries.items())[:_MOST]]
     return f"its keys are {', '.join(texts)}" + (", ..." if len(entries) > _MOST else "")
 
