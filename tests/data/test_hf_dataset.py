@@ -221,3 +221,23 @@ def test_subsets_of_a_hub_folder_are_asked_for(tmp_path, monkeypatch):
         opened(tmp_path / "hub")
 
     assert len(opened(tmp_path / "hub", subset="small").train) == 2
+
+
+@pytest.mark.parametrize(
+    ("files", "problem"),
+    [
+        (("train-00000-of-00003", "train-00002-of-00003"), "train lacks 1 of its 3 files: number 1"),
+        (
+            ("train-00000-of-00001", "train-00000-of-00002"),
+            "train has files of 1 and of 2: of several",
+        ),
+    ],
+)
+def test_a_split_of_which_files_are_missing_is_refused(tmp_path, files, problem):
+    pytest.importorskip("datasets")
+    (tmp_path / "data").mkdir()
+    for name in files:
+        (tmp_path / "data" / f"{name}.parquet").write_bytes(b"PAR1")
+
+    with pytest.raises(DataError, match=problem):
+        open_hf_dataset(tmp_path)

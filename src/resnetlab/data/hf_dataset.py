@@ -23,6 +23,7 @@ from resnetlab.data.labelling import (
     name_classes,
     number_classes,
     numbering_notes,
+    refuse,
 )
 from resnetlab.data.named_splits import SPLIT_CHOICES, named_splits
 from resnetlab.data.parts import source_from_parts
@@ -34,7 +35,7 @@ Table = Any  # the library has no types
 
 CHOICES = ("image_column", "label_column", *SPLIT_CHOICES, "subset", "class_names")
 _FILES = (".parquet", ".arrow")
-_NUMBERED = re.compile(r"-\d{4,}-of-\d{4,}(-[0-9a-f]+)?$")
+_NUMBERED = re.compile(r"-(?P<number>\d{4,})-of-(?P<total>\d{4,})(-[0-9a-f]+)?$")
 _MOST_DEPTH = 4
 
 
@@ -171,14 +172,28 @@ def _split_sources(path: Path, subset: str) -> dict[str, list[Path]]:
             stem = folders.pop()
         subsets.setdefault("/".join(folders), {}).setdefault(stem, []).append(file)
     if not subset and len(subsets) == 1:
-        return next(iter(subsets.values()))
+        (subset,) = subsets
     if subset not in subsets:
         shown = [name or "." for name in subsets]
         raise UsageError(
             f"{path}: " + (f"no subset {subset}" if subset else f"{len(subsets)} subsets"),
             hint=f"{nearest(subset, shown)} Choose with {FLAG} subset=NAME: {first_of(shown)}.".strip(),
         )
+    refuse(str(path), _missing_files(subsets[subset]), hint="Download it again, into an empty folder.")
     return subsets[subset]
+
+
+def _missing_files(splits: Mapping[str, Sequence[Path]]) -> Iterator[str]:
+    """Yield what is missing of the files of each split, whose names say how many there are."""
+    for split, files in splits.items():
+        parts = [match for file in files if (match := _NUMBERED.search(file.stem))]
+        totals = {int(part["total"]) for part in parts}
+        if len(totals) > 1:
+            yield f"{split} has files of {' and of '.join(map(str, sorted(totals)))}: of several versions"
+            continue
+        total = max(totals, default=0)
+        if missing := sorted({*range(total)} - {int(part["number"]) for part in parts}):
+            yield f"{split} lacks {len(missing):,} of its {total:,} files: number {first_of(missing)}"
 
 
 def _table_files(path: Path) -> list[Path]:
