@@ -17,7 +17,7 @@ import os
 import platform
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,9 +130,9 @@ def make_directory(path: Path, *, within: Path | None = None) -> None:
             _flush_directory(made.parent)
 
 
-def _write_new(path: Path, content: bytes, *, flushes: bool = True) -> None:
+def _write_new(path: Path, content: bytes | Iterable[bytes], *, flushes: bool = True) -> None:
     with path.open("xb") as stream:
-        stream.write(content)
+        stream.writelines([content] if isinstance(content, bytes) else content)
         if flushes:
             stream.flush()
             os.fsync(stream.fileno())
@@ -163,16 +163,17 @@ def _bytes(content: bytes | str) -> bytes:
     return content.encode(errors="surrogateescape") if isinstance(content, str) else content
 
 
-def write_file(path: Path, content: bytes | str) -> None:
+def write_file(path: Path, content: bytes | str | Iterable[bytes]) -> None:
     """Replace `path` by `content` whole or not at all; the file's mode follows the umask.
 
-    A link at `path` is replaced, and what it leads to stays as it is.
+    What is too large for the memory comes in pieces; what their iterator raises is raised. A link at `path`
+    is replaced, and what it leads to stays as it is.
     """
     temporary = temporary_path(path)
     with telling(path, "write"):
         try:
             _clear(temporary)
-            _write_new(temporary, _bytes(content))
+            _write_new(temporary, _bytes(content) if isinstance(content, bytes | str) else content)
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)

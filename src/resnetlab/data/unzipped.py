@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from resnetlab import files
@@ -10,7 +11,8 @@ from resnetlab.download import cache_folder
 from resnetlab.errors import DataError, WriteError
 from resnetlab.units import format_bytes
 
-_MOST_BYTES = 16 * 2**30  # of a shard unpacked; the usual ones have some 0.15 GiB
+_MOST_BYTES = 64 * 2**30  # of a file unpacked; shards have some 0.15 GiB, whole collections some 10
+_PIECE = 2**24
 
 
 def is_gzip(path: Path) -> bool:
@@ -36,18 +38,28 @@ def unzipped(path: Path) -> Path:
     if kept.is_file():
         return kept
     try:
-        with gzip.open(path) as stream:
-            content = stream.read(_MOST_BYTES + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path}: cannot be unpacked: {error}", hint="Copy it again.") from error
-    if len(content) > _MOST_BYTES:
-        raise DataError(f"{path}: unpacks to more than {format_bytes(_MOST_BYTES)}")
-    try:
         files.make_directory(kept.parent)
-        files.write_file(kept, content)
+        files.write_file(kept, _unpacked(path))
     except WriteError as error:
         raise DataError(
             f"{path}: compressed with gzip, and the cache cannot take its content: {error.args[0]}",
             hint="Unpack it: gunzip FILE.",
         ) from error
     return kept
+
+
+def _unpacked(path: Path) -> Iterator[bytes]:
+    """Yield the content in pieces; raise DataError if it is damaged or too long."""
+    total = 0
+    try:
+        with gzip.open(path) as stream:
+            while piece := stream.read(_PIECE):
+                total += len(piece)
+                if total > _MOST_BYTES:
+                    raise DataError(
+                        f"{path}: unpacks to more than {format_bytes(_MOST_BYTES)}",
+                        hint="Unpack it, and give the folder.",
+                    )
+                yield piece
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path}: cannot be unpacked: {error}", hint="Copy it again.") from error
