@@ -281,8 +281,37 @@ def make_keras(folder: Path) -> None:
         print(name, {size: float(np.abs(each).max()) for size, each in logits.items()})
 
 
+def make_keras_of_pixels(folder: Path) -> None:
+    """Networks that prepare pixels themselves, as people write it."""
+    side = 64
+    pixels = np.random.default_rng(7).integers(0, 256, (3, side, side, 3)).astype(np.uint8)
+    normalization = keras.layers.Normalization()
+    normalization.adapt(pixels.astype(np.float32))
+    ways = {
+        "rescaling": keras.layers.Rescaling(1 / 127.5, offset=-1),
+        "normalization": normalization,
+        "division": lambda x: x / 255.0,
+        "preprocess_input": keras.applications.resnet.preprocess_input,
+    }
+    for seed, (name, way) in enumerate(ways.items()):
+        inputs = keras.Input((side, side, 3))
+        body = keras.applications.ResNet50(
+            weights=None, include_top=False, pooling="avg", input_shape=(side, side, 3)
+        )
+        x = body(way(keras.layers.RandomFlip()(inputs)))
+        model = keras.Model(inputs, keras.layers.Dense(5)(x))
+        rng = np.random.default_rng(seed)
+        for variable in (*body.weights, *model.layers[-1].weights):
+            variable.assign(random_value(variable.name, tuple(variable.shape), rng))
+        logits = np.asarray(model(pixels.astype(np.float32), training=False))
+        np.savez(folder / f"pixels_{name}.npz", pixels=pixels, logits=logits)
+        model.save(folder / f"pixels_{name}.keras")
+        model.save(folder / f"pixels_{name}.h5")
+
+
 if __name__ == "__main__":
     target = Path(sys.argv[1])
     target.mkdir(parents=True, exist_ok=True)
     make_restated(target)
     make_keras(target)
+    make_keras_of_pixels(target)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from resnetlab.artefact import import_weights
 from resnetlab.models import ResNet
 from resnetlab.weights import load_weights
 
@@ -81,3 +82,16 @@ def test_logits_are_tensorflows(file: str, logits: str, naming: str, network: st
         worst = float(np.abs(found - expected).max() / np.abs(expected).max())
         print(f"{file} at {size} px: {worst:.1e}")
         assert worst < TOLERANCE
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+@pytest.mark.parametrize("name", ["rescaling", "normalization", "division", "preprocess_input"])
+def test_what_a_keras_model_does_with_pixels_is_done(name: str, suffix: str) -> None:
+    saved = np.load(FOLDER / f"pixels_{name}.npz")
+    artefact, _ = import_weights(FOLDER / f"pixels_{name}{suffix}")
+
+    images = artefact.preprocessing.normaliser(torch.from_numpy(saved["pixels"]))
+    with torch.no_grad():
+        found = artefact.model()(images.permute(0, 3, 1, 2)).numpy()
+
+    assert np.abs(found - saved["logits"]).max() <= TOLERANCE * np.abs(saved["logits"]).max()

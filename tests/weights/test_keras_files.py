@@ -288,6 +288,25 @@ def of_pixels(kind: str, **config: object) -> dict[str, Any]:
 
 BODY = {"class_name": "Functional", "config": {"name": "resnet50", "layers": [plain("Conv2D"), plain("Add")]}}
 MEAN, VARIANCE = [0.4, 0.5, 0.6], [0.04, 0.09, 0.16]
+PIXELS = {"class_name": "__keras_tensor__", "config": {"keras_history": ["input_layer", 0, 0]}}
+
+
+def operation(kind: str, constant: object) -> dict[str, Any]:
+    """Of Keras 3, as x / 255.0 makes one of a model's input."""
+    return of_pixels(kind) | {"inbound_nodes": [{"args": [PIXELS, constant], "kwargs": {}}]}
+
+
+def turned_around(*channels: int) -> list[dict[str, Any]]:
+    """What x[..., ::-1] is in keras.applications.resnet.preprocess_input."""
+    takers = [operation("GetItem", [{"class_name": "__ellipsis__", "config": {}}, each]) for each in channels]
+    for number, each in enumerate(takers):
+        each["config"]["name"] = f"get_item_{number}"
+    put = [{"config": {"keras_history": [each["config"]["name"], 0, 0]}} for each in takers]
+    stack = of_pixels("Stack", axis=-1) | {"inbound_nodes": [{"args": [put], "kwargs": {}}]}
+    return [*takers, stack]
+
+
+CAFFE = {"class_name": "__tensor__", "config": {"value": [[[[-103.9, -116.8, -123.7]]]]}}
 NORMALIZED = {
     "normalization/mean": torch.tensor(MEAN),
     "normalization/variance": torch.tensor(VARIANCE),
@@ -300,6 +319,9 @@ OWN_IMAGES: dict[str, tuple[list[dict[str, Any]], dict[str, torch.Tensor], tuple
     "by a scale": ([of_pixels("Rescaling", scale=1 / 255)], {}, (255, (0.0,) * 3, (255.0,) * 3)),
     "by weights": (
         [of_pixels("Normalization", axis=[-1])], NORMALIZED, (1, (0.4, 0.5, 0.6), (0.2, 0.3, 0.4))
+    ),
+    "by arithmetic": (
+        [operation("TrueDivide", 127.5), operation("Subtract", 1.0)], {}, (255, (127.5,) * 3, (127.5,) * 3)
     ),
     "by both, augmentation between": (
         [
@@ -335,7 +357,23 @@ def test_layers_that_scale_pixels_are_the_preprocessing(tmp_path: Path, name: st
     assert any("mean and std are those in the file" in note for note in report.notes)
 
 
+def test_preprocess_input_within_a_model_turns_conv1_and_the_numbers(tmp_path: Path) -> None:
+    path = keras_50(
+        tmp_path / "model.h5", [*turned_around(2, 1, 0), operation("Add", CAFFE), BODY, dense(None)]
+    )
+
+    artefact, _ = import_weights(path)
+
+    conv1 = read_tensors(path)["conv1_conv/kernel"].permute(3, 2, 0, 1)
+    assert torch.equal(artefact.tensors["conv1.weight"], conv1.flip(1))
+    assert artefact.preprocessing.normaliser.mean == pytest.approx([123.7, 116.8, 103.9])
+    assert open_trained(path).weights.naming.dialect.is_bgr
+
+
 HIDDEN = {
+    "channels in another order": turned_around(2, 0, 1),
+    "a division by zero": [operation("TrueDivide", 0)],
+    "a product of two tensors": [operation("Multiply", PIXELS)],
     "a function": [of_pixels("Lambda")],
     "operations": [of_pixels("GetItem"), of_pixels("Add")],
     "statistics that are nowhere": [of_pixels("Normalization")],

@@ -31,11 +31,17 @@ class OwnImages:
 
     @classmethod
     def of(
-        cls, mean: Sequence[float], std: Sequence[float], words: str, *, names: tuple[str, ...] = ()
+        cls,
+        mean: Sequence[float],
+        std: Sequence[float],
+        words: str,
+        *,
+        names: tuple[str, ...] = (),
+        is_bgr: bool = False,
     ) -> "OwnImages":
-        """Return what these numbers do to pixels that are red, green, blue; their size tells the range."""
-        mean, std = (tuple(round(float(x), 7) for x in values) for values in (mean, std))
-        return cls(mean, std, 255 if max(*mean, *std) > _MOST_OF_1 else 1, False, words, names)
+        """Return what these numbers do to pixels, red first; their size tells the pixels' range."""
+        mean, std = (tuple(round(float(x), 7) + 0.0 for x in values) for values in (mean, std))
+        return cls(mean, std, 255 if max(*mean, *std) > _MOST_OF_1 else 1, is_bgr, words, names)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any] | None) -> "OwnImages | None":
