@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from resnetlab.data.choices import Choices
 from resnetlab.data.folder import open_folder
+from resnetlab.data.open import open_source
 from resnetlab.errors import DataError
 from tests.data.pictures import picture, write_folder
 
@@ -393,3 +395,27 @@ def test_a_table_whose_columns_must_be_chosen_is_named_too(tmp_path):
 
     with pytest.raises(DataError, match=r"or give a table: --data .*/birds\.csv\."):
         open_folder(tmp_path)
+
+
+def test_lists_elsewhere_of_loose_pictures_are_named_with_what_to_type(tmp_path, monkeypatch):
+    """As Oxford's pets come: pictures in images/, and in annotations/ lists of name, class and more."""
+    names = [f"{kind}_{n}" for kind in ("Abyssinian", "beagle") for n in range(1, 7)]
+    for seed, name in enumerate(names):
+        (tmp_path / "images").mkdir(exist_ok=True)
+        (tmp_path / "images" / f"{name}.jpg").write_bytes(picture(seed))
+    (tmp_path / "annotations").mkdir()
+    rows = [f"{name} {1 + (name[0] == 'b')} 1 2" for name in names]
+    (tmp_path / "annotations" / "trainval.txt").write_text("\n".join(rows))
+
+    with pytest.raises(DataError) as caught:
+        open_folder(tmp_path)
+
+    line = caught.value.hint.partition("or give a table: ")[2]
+    place, image_folder, label_column = (
+        line.removesuffix(".").removeprefix("--data ").replace(" --data-set ", " ").split()
+    )
+    assert place == str(tmp_path / "annotations" / "trainval.txt")
+    made = dict(each.split("=") for each in (image_folder, label_column))
+    assert made == {"image_folder": "../images", "label_column": "2"}
+    source = open_source(place, choices=Choices.of(made))
+    assert (len(source.train) + len(source.test), source.class_names) == (12, ("1", "2"))

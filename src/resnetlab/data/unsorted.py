@@ -7,13 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NoReturn
 
+from resnetlab.data.choices import FLAG, Choices
 from resnetlab.data.imagenet_devkit import validation_classes
 from resnetlab.data.kinds import has_image_suffix
 from resnetlab.data.leftovers import is_hidden
 from resnetlab.data.lists import MOST_BYTES, Shelf, labels_by_name
 from resnetlab.data.parts import part_in
 from resnetlab.data.table import open_csv
-from resnetlab.errors import DataError
+from resnetlab.errors import DataError, UsageError
 from resnetlab.units import first_of
 
 _NUMBERED = re.compile(r"(?P<name>[^\W\d_]+|n\d{8})[\s._()-]*\d+")
@@ -95,7 +96,7 @@ def refuse_unsorted(
         hint += f", put a list of NAME CLASS in {within} (as Tiny-ImageNet's val_annotations.txt)"
         if any(name.startswith("ILSVRC2012_val_") for name in names):
             hint += ", or the devkit's ILSVRC2012_validation_ground_truth.txt and meta.mat beside"
-    tables = [] if is_listable else _tables(root, where)
+    tables = [] if is_listable else _tables(root, where, folders[0])
     hint += f", or give a table: --data {' or --data '.join(tables)}." if tables else (
         ", or give a CSV of path,label (docs/data.md)."
     )  # fmt: skip
@@ -105,10 +106,16 @@ def refuse_unsorted(
     raise DataError(f"{where}: {text}", hint=hint)
 
 
-def _tables(root: str, where: str) -> list[str]:
+def _tables(root: str, where: str, pictures: str) -> list[str]:
     """Return the tables in the folder, or one deeper, that say of pictures there which class they have.
 
-    Where none does at once, those that may do so when its columns are chosen, which opening one tells.
+    A list that does so with choices has them with it. Where there is none, those that may do so when its
+    columns are chosen, which opening one tells.
+
+    Args:
+        root: The data's path.
+        where: The same, as the user wrote it.
+        pictures: The folder below it in which the pictures lie.
     """
     found, others = [], []
     for path in sorted([*Path(root).glob("*"), *Path(root).glob("*/*")]):
@@ -118,8 +125,24 @@ def _tables(root: str, where: str) -> list[str]:
             try:
                 found.append((-len(open_csv(path).train), place))
             except DataError:
-                others += [place] if path.suffix.lower() != ".txt" else []
+                if path.suffix.lower() != ".txt":
+                    others.append(place)
+                elif chosen := _chosen(path, os.path.relpath(os.path.join(root, pictures), path.parent)):
+                    number, choices = chosen
+                    flags = [f"{FLAG} {shlex.quote(f'{name}={text}')}" for name, text in choices.items()]
+                    found.append((-number, " ".join([place, *flags])))
     return [place for _, place in sorted(found)[:3]] or others[:3]
+
+
+def _chosen(path: Path, folder: str) -> tuple[int, dict[str, str]] | None:
+    """Return of how many pictures a list says the class, and with which choices; None if it says none."""
+    for column in ({}, {"label_column": "2"}):
+        choices = {"image_folder": folder, **column}
+        try:
+            return len(open_csv(path, choices=Choices.of(choices), for_scoring=True).train), choices
+        except (DataError, UsageError):
+            continue
+    return None
 
 
 def classes_in_names(names: Sequence[str]) -> list[str]:
