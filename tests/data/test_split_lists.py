@@ -80,6 +80,10 @@ FORMS = {
         {"annotations/trainval.txt": ("%N 1 1 1", TRAIN), "annotations/test.txt": ("%N 2 1 1", TEST)},
     ),
     "what trains is the rest": ("", {"testing_list.txt": ("%K/%N.jpg", TEST)}),
+    "paths with blanks and a label": (
+        "my pictures",
+        {"train.txt": ("my pictures/%K/%N.jpg 1", TRAIN), "test.txt": ("my pictures/%K/%N.jpg 2", TEST)},
+    ),
     "tables": (
         "",
         {
@@ -173,10 +177,23 @@ def test_pictures_and_lines_without_each_other_are_counted(tmp_path: Path) -> No
     assert "lines of these lists that name no picture here: 3" in notes
 
 
+def test_a_list_of_what_trains_alone_is_said(tmp_path: Path) -> None:
+    root = listed(pictures(tmp_path / "data", ""), {"train.txt": ("%K/%N", TRAIN)})
+
+    found, notes = what(root)
+
+    assert [len(found[part]) for part in ("train", "test")] == [15, 3]
+    assert (
+        "train.txt names 12 of the 18 pictures, and no list names what tests: not used to divide them"
+        in notes
+    )
+
+
 @pytest.mark.parametrize(
     ("lists", "error"),
     [
         ({"train.txt": ("%K/%N", TRAIN), "test.txt": ("%K/%N", (0, 1))}, "is in two splits by train.txt"),
+        ({"train.txt": ("%K/%N", (0, 2, 3)), "test.txt": ("", ())}, "no picture is named for test"),
         ({"train.txt": ("%K/%N", (0,)), "test.txt": ("%K/%N", (1,))}, "divide 6 of the 18 pictures only"),
     ],
 )  # fmt: skip

@@ -28,8 +28,13 @@ _PATHS, _IS_TRAINING = "images.txt", "train_test_split.txt"
 """CUB-200's: a number and a path a line; a number and whether that picture trains."""
 
 _LOOKED_AT = 200
+_WHOLE, _BUT_LAST = -1, -2
+"""Columns: all of a line, or all but its last word, as one path with blanks in it."""
 _MOST_LISTS = 50
 _NOT_THIS = f"{FLAG} {CHOICE}=none does without them."
+
+
+_TRAIN_ALONE = "{} names {:,} of the {:,} pictures, and no list names what tests: not used to divide them"
 
 
 class ListedSplits(NamedTuple):
@@ -85,6 +90,10 @@ def listed_splits(
             if said is None:
                 continue
             named = [len(indices) for indices in said.of.values() if indices]
+            if [*said.of] == ["train"]:
+                if 0 < sum(named) < len(places):
+                    notes.append(_TRAIN_ALONE.format(said.files[0], sum(named), len(places)))
+                continue
             if len(named) > 1 or 0 < sum(named) < len(places):
                 return _divided(where, said, places)
             if not named and not within.startswith(".."):
@@ -150,13 +159,13 @@ class _Lists:
                 groups[int(number or -1)].setdefault(plain, name)
         if self._number:
             groups = {key: group for key, group in groups.items() if key == int(self._number)}
+        found: list[dict[str, str]] = []
         for _, group in sorted(groups.items()):
-            part_of = parts_of(within, group)
-            if {*part_of.values()} - {"train"}:
-                shortest = {part_of[stem]: stem for stem in sorted(group, key=len, reverse=True)}
-                files = {part: f"{within}/{group[stem]}".lstrip("/") for part, stem in shortest.items()}
-                return self._named(files)
-        return None
+            part_of = parts_of(within or "the lists", group)
+            shortest = {part_of[stem]: stem for stem in sorted(group, key=len, reverse=True)}
+            found.append({part: f"{within}/{group[stem]}".lstrip("/") for part, stem in shortest.items()})
+        chosen = next((files for files in found if {*files} != {"train"}), found[0] if found else None)
+        return self._named(chosen) if chosen else None
 
     def _named(self, files: Mapping[str, str]) -> _Said:
         of: dict[str, set[int]] = {}
@@ -194,17 +203,17 @@ class _Lists:
         return None
 
     def _column(self, rows: Sequence[Sequence[str]]) -> int:
-        """Return the column that names most pictures; -1 if the whole line does."""
+        """Return the column that names most pictures, or `_WHOLE` or `_BUT_LAST`."""
         some = rows[:_LOOKED_AT]
-        columns: list[int] = [*range(max(map(len, some), default=0)), -1]
+        columns: list[int] = [*range(max(map(len, some), default=0)), _WHOLE, _BUT_LAST]
         hits = [sum(self._pictures.find(_cell(row, at)) is not None for row in some) for at in columns]
         return columns[hits.index(max(hits))]
 
 
 def _cell(row: Sequence[str], at: int) -> str:
-    """Return a cell, empty beyond the row's end; at -1 the whole row, a path with blanks in it."""
+    """Return a cell, empty beyond the row's end, or several as one path."""
     if at < 0:
-        return " ".join(row)
+        return " ".join(row if at == _WHOLE else row[:-1])
     return row[at] if at < len(row) else ""
 
 
@@ -231,6 +240,9 @@ def _divided(where: str, said: _Said, places: Sequence[str]) -> ListedSplits:
             parts[index] = part
     rest = [index for index, part in enumerate(parts) if not part]
     notes = [f"the splits are those of {files}"]
+    if "train" in said.of and not all(said.of.values()):
+        none = ", ".join(part for part, named in said.of.items() if not named)
+        raise DataError(f"{where}: {files}: no picture is named for {none}", hint=_NOT_THIS)
     if "train" not in said.of:
         notes[0] += ", and the rest trains"
         parts = [part or "train" for part in parts]
