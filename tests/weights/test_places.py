@@ -387,3 +387,16 @@ def test_a_tensor_without_plain_numbers_is_refused_by_name_and_not_left_out(tmp_
 
     with pytest.raises(CheckpointError, match=r"numbers are not there one by one: fc\.weight \(sparse\)"):
         load_weights(None, tmp_path / "x.pth", head="reset")
+
+
+def test_of_our_own_networks_with_biases_the_padding_is_said_to_be_open(tmp_path: Path) -> None:
+    """A bare state dict of Keras' example has the names and shapes of one that pads as torch does."""
+    path = tmp_path / "x.safetensors"
+    theirs = lively("keras_resnet8v1", classes=4)
+    safetensors.torch.save_file(dict(theirs.state_dict()), path)
+
+    _, report = load_weights(None, path)
+    assert any("padding" in note and "pad both sides alike" in note for note in report.notes)
+
+    _, report = load_weights(None, path, knobs={"padding": "same"})
+    assert report.spec.padding == "same"

@@ -97,7 +97,8 @@ class Classifier:
         """
         order = torch.channels_last if channels_last else torch.contiguous_format
         model = artefact.model().to(memory_format=order)  # type: ignore[call-overload]
-        notes = (*artefact.notes, *logit_note(artefact.class_names, artefact.spec.classes))
+        said = (*artefact.notes, *logit_note(artefact.class_names, artefact.spec.classes))
+        notes = tuple(dict.fromkeys(said))
         return cls(model, artefact, artefact.preprocessing, pick_device(device), notes)
 
     @property

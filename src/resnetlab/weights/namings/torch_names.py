@@ -76,6 +76,8 @@ def assumptions(spec: ModelSpec) -> dict[str, str]:
     if spec.unit == "bottleneck":
         where = "3x3, as torchvision's (v1.5)" if spec.stride_on == "3x3" else "first 1x1, as the paper's"
         found["stride_on"] = f"a bottleneck strides on its {where}"
+    if spec.conv_bias and not is_large:  # as Keras' example has them
+        found["padding"] = "strides pad both sides alike, as torch's (same is TensorFlow's and Keras')"
     if spec.order == "pre" and not is_large:
         found["order"] = "it is no original's variant (--model NAME, if it is one)"
     return found
