@@ -95,6 +95,7 @@ FORMS = {
         "images",
         {
             "labels/train1.txt": ("%K/%N.jpg", TRAIN), "labels/test1.txt": ("%K/%N.jpg", TEST),
+            "labels/train.csv": ("%K/%N.jpg,%K", range(6)),
             "labels/train2.txt": ("%K/%N.jpg", TEST), "labels/test2.txt": ("%K/%N.jpg", TRAIN),
         },
     ),
