@@ -17,6 +17,7 @@ from resnetlab.recipe import Recipe
 from resnetlab.recipes import named_recipe
 from resnetlab.runs.directory import RunDirectory, claim_new
 from resnetlab.settings import override
+from resnetlab.spec import ModelSpec
 from resnetlab.training.observer import Silence
 from resnetlab.training.planning import RunPlan, make_plan, plan_of
 from resnetlab.training.session import resume, start
@@ -65,7 +66,17 @@ def small_recipe(**changes: Any) -> Recipe:
 
 def small_plan(**changes: Any) -> RunPlan:
     """A plan for the smallest CIFAR net (8 layers) on the small source."""
-    spec = model_spec("resnet8").with_(classes=3, width=0.5, stochastic_depth=0.3)
+    return _plan_of(model_spec("resnet8").with_(width=0.5), changes)
+
+
+def two_stage_plan(**changes: Any) -> RunPlan:
+    """The same for a net of two units, one of which changes size: where more of them show no more."""
+    narrow = {"stem_width": 8, "widths": (8, 16), "out_channels": (8, 16)}
+    return _plan_of(model_spec("resnet8").with_(**narrow, blocks=(1, 1), strides=(1, 2)), changes)
+
+
+def _plan_of(spec: ModelSpec, changes: dict[str, Any]) -> RunPlan:
+    spec = spec.with_(classes=3, stochastic_depth=0.3)
     return make_plan(spec, small_source(), "small", small_recipe(**changes), CPU)
 
 
@@ -96,4 +107,13 @@ def final_bytes(run: RunDirectory, step: int = 40) -> dict[str, bytes]:
     return found | {"metrics.jsonl": run.metrics.read_bytes()}
 
 
-__all__ = ["CPU", "final_bytes", "go_on", "small_plan", "small_source", "train", "train_whole"]
+__all__ = [
+    "CPU",
+    "final_bytes",
+    "go_on",
+    "small_plan",
+    "small_source",
+    "train",
+    "train_whole",
+    "two_stage_plan",
+]

@@ -26,12 +26,12 @@ from resnetlab.training.session import start
 from resnetlab.training.steps import keep_mask
 from resnetlab.training.trainer import Trainer
 from resnetlab.units import Duration
-from tests.training.helpers import CPU, final_bytes, go_on, small_plan, small_recipe, small_source, train
+from tests.training.helpers import CPU, final_bytes, go_on, small_recipe, small_source, train, two_stage_plan
 from tests.training.replaying import Replaying
 from tests.training.test_resume import run_until
 
 # One unit's worth of everything: both kinds of mixing, which end before the run does, erasing, repeats,
-# stochastic depth (small_plan), averaged weights, a batch that runs across epochs, rows that do not fall
+# stochastic depth (two_stage_plan), averaged weights, a batch that runs across epochs, rows that do not fall
 # on the launches' ends.
 RICH: dict[str, Any] = {
     "cutmix": 1.0,
@@ -87,7 +87,7 @@ def what_is_left(trainer: Trainer) -> dict[str, bytes]:
 def trained(out: Path, **changes: Any) -> Trainer:
     """A finished run, with its trainer."""
     with claim_new(out):
-        trainer = start(small_plan(**changes), RunDirectory(out), Silence())
+        trainer = start(two_stage_plan(**changes), RunDirectory(out), Silence())
         train(trainer)
         trainer.close()
     return trainer
@@ -130,7 +130,7 @@ def replayed(
     """A finished run whose steps were recorded, with its trainer, and what was noted."""
     notes: list[str] = []
     with claim_new(out):
-        trainer = start(small_plan(capture="on", **changes), RunDirectory(out), Silence())
+        trainer = start(two_stage_plan(capture="on", **changes), RunDirectory(out), Silence())
         assert isinstance(trainer.program, DeviceSteps)
         trainer.program.recorder, trainer.program._note = Replaying(), notes.append
         trainer.step_function._looks_at_once = False  # as on a GPU
@@ -199,7 +199,7 @@ def test_a_launch_that_no_cycle_holds_here_is_tried_where_one_does(host: Truth, 
 def test_a_run_stopped_between_two_launches_goes_on_byte_for_byte(
     changes: dict[str, Any], host: Truth, tmp_path: Path
 ) -> None:
-    last = small_plan(**changes).timeline.num_steps
+    last = two_stage_plan(**changes).timeline.num_steps
     run = run_until(tmp_path / "run", 18 if last > 18 else 3, capture="on", **changes)
     trainer = go_on(run, small_source())
     train(trainer)
@@ -212,7 +212,7 @@ def test_a_bad_step_is_named_before_histograms_are_drawn(tmp_path: Path) -> None
     """Of numbers that are not finite there is none. On a GPU nobody has looked before."""
     with claim_new(tmp_path / "run"):
         changes = {"histogram_every": Duration(8, "st"), "log_every": 50, "eval_every": NEVER, "mixup": 0.0}
-        plan = small_plan(capture="on", checkpoint_every=0, **changes)
+        plan = two_stage_plan(capture="on", checkpoint_every=0, **changes)
         trainer = start(plan, RunDirectory(tmp_path / "run"), Silence())
     trainer.step_function._looks_at_once = False
     trainer.program.run(5)
@@ -247,7 +247,7 @@ def test_no_launch_runs_past_what_is_to_be_written_down(tmp_path: Path) -> None:
 
     with claim_new(tmp_path / "run"):
         changes = {"capture": "on", "log_every": 7, "checkpoint_every": 12, "length": "30st"}
-        trainer = start(small_plan(**changes), RunDirectory(tmp_path / "run"), Watch())
+        trainer = start(two_stage_plan(**changes), RunDirectory(tmp_path / "run"), Watch())
         train(trainer)
         trainer.close()
 
@@ -261,7 +261,9 @@ def test_a_step_that_cannot_be_recorded_is_made_all_the_same_and_said(host: Trut
 
     notes: list[str] = []
     with claim_new(tmp_path / "run"):
-        trainer = start(small_plan(capture="on", length="15st"), RunDirectory(tmp_path / "run"), Silence())
+        trainer = start(
+            two_stage_plan(capture="on", length="15st"), RunDirectory(tmp_path / "run"), Silence()
+        )
         assert isinstance(trainer.program, DeviceSteps)
         trainer.program.recorder, trainer.program._note = Refusing(CPU), notes.append
         train(trainer)
@@ -343,7 +345,7 @@ def test_a_recording_that_does_something_else_is_found_out_and_not_used(
     truth = host(**changes)
     notes: list[str] = []
     with claim_new(tmp_path / "run"):
-        trainer = start(small_plan(capture="on", **changes), RunDirectory(tmp_path / "run"), Silence())
+        trainer = start(two_stage_plan(capture="on", **changes), RunDirectory(tmp_path / "run"), Silence())
         assert isinstance(trainer.program, DeviceSteps)
         recorder = Deceiving(does)
         recorder.trainer = trainer
@@ -410,7 +412,7 @@ def test_a_bad_step_within_a_launch_is_named_and_changes_no_weight(
     with claim_new(tmp_path / "run"):
         changes = {"capture": "on", "log_every": 20, "checkpoint_every": 0, "eval_every": NEVER, "mixup": 0.0}
         changes |= {"lookahead": lookahead, "ema_decay": 0.0}
-        trainer = start(small_plan(**changes), RunDirectory(tmp_path / "run"), Silence())
+        trainer = start(two_stage_plan(**changes), RunDirectory(tmp_path / "run"), Silence())
     trainer.step_function._looks_at_once = looks_at_once
     trainer.program.run(5)
     before = trainer.state.model.get_parameter("fc.weight").detach().clone()

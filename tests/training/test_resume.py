@@ -24,11 +24,11 @@ from tests.training.helpers import (
     CPU,
     final_bytes,
     go_on,
-    small_plan,
     small_recipe,
     small_source,
     train,
     train_whole,
+    two_stage_plan,
 )
 
 
@@ -47,13 +47,13 @@ class StopAt(Silence):
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """The truth: 40 steps in one go."""
-    return final_bytes(train_whole(tmp_path_factory.mktemp("whole") / "run", small_plan()))
+    return final_bytes(train_whole(tmp_path_factory.mktemp("whole") / "run", two_stage_plan()))
 
 
 def run_until(out: Path, stop: "int | StopAt", **changes: Any) -> RunDirectory:
     observer = StopAt(stop) if isinstance(stop, int) else stop
     with claim_new(out):
-        interrupt(start(small_plan(**changes), RunDirectory(out), observer), observer)
+        interrupt(start(two_stage_plan(**changes), RunDirectory(out), observer), observer)
     return RunDirectory(out)
 
 
@@ -169,7 +169,9 @@ def test_all_checkpoints_damaged_is_an_error_not_a_restart(tmp_path: Path) -> No
 def test_a_run_of_version_0_1_0_that_cannot_end_is_told_with_a_way_on(tmp_path: Path) -> None:
     """It had begun, and died at the batch of one sample, at each resume again."""
     run = run_until(tmp_path / "run", 3)
-    run.write("spec", run.read("spec") | {"stem": "imagenet"})  # on 16 x 16 pixels, maps of 1 x 1
+    run.write(
+        "spec", run.read("spec") | {"stem": "imagenet", "strides": [2, 2]}
+    )  # of 16 x 16 pixels, maps of 1 x 1
     recipe = run.read("recipe")
     recipe["run"] |= {"batch": 59, "cycle_epochs": 1}
     run.write("recipe", recipe)
@@ -215,8 +217,8 @@ def test_a_run_goes_on_where_what_it_began_with_cannot_be(
 
 
 def test_the_best_on_validation_survives_resume_and_retention(tmp_path: Path) -> None:
-    changes = {"val": 12, "keep_checkpoints": 1, "eval_every": small_plan().recipe.run.eval_every}
-    whole = train_whole(tmp_path / "whole", small_plan(**changes))
+    changes = {"val": 12, "keep_checkpoints": 1, "eval_every": two_stage_plan().recipe.run.eval_every}
+    whole = train_whole(tmp_path / "whole", two_stage_plan(**changes))
     rows = [row for row in read_rows(whole.metrics) if row["kind"] == "val"]
     best = max(rows, key=lambda row: (row["accuracy"], -row["step"]))["step"]
 
@@ -234,7 +236,7 @@ def test_the_best_on_validation_survives_resume_and_retention(tmp_path: Path) ->
 def trained_state(tmp_path: Path, **changes: Any) -> tuple[TrainState, Any]:
     out = tmp_path / f"state{len(list(tmp_path.iterdir()))}"
     with claim_new(out):
-        trainer = start(small_plan(**changes), RunDirectory(out), Silence())
+        trainer = start(two_stage_plan(**changes), RunDirectory(out), Silence())
         for step in range(2):
             batch = trainer.batches.at(step)
             loss, correct = trainer.step_function(batch, step=step, lr=0.1)
@@ -366,7 +368,7 @@ def test_low_precision_resumes_exactly_too(precision: str, tmp_path: Path) -> No
     seed = random.randrange(1000)
     print(f"seed {seed}")
     changes = {"precision": precision, "seed": seed, "stop_at": 0.0, "length": "20st"}
-    whole = train_whole(tmp_path / "whole", small_plan(**changes))
+    whole = train_whole(tmp_path / "whole", two_stage_plan(**changes))
 
     run = run_until(tmp_path / "run", random.Random(seed).randrange(1, 20), **changes)
     finish(run)
@@ -388,7 +390,7 @@ def test_low_precision_resumes_exactly_too(precision: str, tmp_path: Path) -> No
     ids=lambda changes: " ".join(map(str, changes.values())),
 )
 def test_every_way_to_train_resumes_exactly(changes: dict[str, Any], tmp_path: Path) -> None:
-    plan = small_plan(**changes)
+    plan = two_stage_plan(**changes)
     whole = train_whole(tmp_path / "whole", plan)
 
     run = run_until(tmp_path / "run", 13, **changes)
