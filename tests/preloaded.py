@@ -1,11 +1,12 @@
-"""A process that has imported what the command imports, and is forked for each command (see `processes`).
+"""A process that has imported what ours import, and is forked for each that is wanted (see `processes`).
 
 It has computed nothing, has one thread, and holds nothing of the test's. What a fork then runs is what
-`python -m resnetlab` runs: `resnetlab/__main__.py`, with its own streams, environment and working directory,
+`python -P -m MODULE` runs: the module as `__main__`, with its own streams, environment and working directory,
 with Python's own handling of signals, to Python's own end.
 """
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -21,20 +22,21 @@ LARGEST_REQUEST = 2**20
 
 
 def import_ahead() -> None:
-    """Import the command, and what it imports on its way."""
-    importlib.import_module("torch._dynamo")
+    """Import the command and the reader of pickles, and what they import on their way."""
     for module in pkgutil.iter_modules(resnetlab.cli.__path__, "resnetlab.cli."):
         importlib.import_module(module.name)
+    importlib.import_module("resnetlab.weights.unpickle")
+    del sys.modules["resnetlab.weights.unpickle"]  # which is to be run, not imported
+    gc.freeze()  # what a fork does not touch is not copied for it
     assert os.listdir("/proc/self/task") == [str(os.getpid())], "a fork would not have these threads"
 
 
 def serve(requests: socket.socket) -> list[str]:
-    """Fork for each request until there are no more; return the command's arguments in each fork."""
+    """Fork for each request until there are no more; return the module and its arguments in each fork."""
     while True:
         message, descriptors, _, _ = socket.recv_fds(requests, LARGEST_REQUEST, 4)
         reap()
         if not message:  # the tests have ended
-            reap()
             os.killpg(0, signal.SIGKILL)
         watcher = os.fork()
         if watcher == 0:
@@ -72,7 +74,6 @@ def as_new(request: dict[str, object], descriptors: list[int]) -> list[str]:
     os.environ.clear()
     os.environ.update(request["environment"])  # type: ignore[call-overload]
     os.chdir(request["folder"])  # type: ignore[arg-type]
-    sys.path.insert(0, os.getcwd())
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     return request["arguments"]  # type: ignore[return-value]
@@ -80,5 +81,5 @@ def as_new(request: dict[str, object], descriptors: list[int]) -> list[str]:
 
 if __name__ == "__main__":
     import_ahead()
-    sys.argv[1:] = serve(socket.socket(fileno=int(sys.argv[1])))
-    runpy.run_module("resnetlab", run_name="__main__", alter_sys=True)
+    module, *sys.argv[1:] = serve(socket.socket(fileno=int(sys.argv[1])))
+    runpy.run_module(module, run_name="__main__", alter_sys=True)

@@ -1,7 +1,7 @@
-"""The command as a process that can be killed, stopped and signalled: for where that is the point.
+"""Processes of ours for tests in which they are the point: to be killed, stopped and signalled, or apart.
 
-On Linux it is a fork of a process that has imported torch already (see `preloaded`): 0.1 s instead of 3. That
-it does what a process started anew does, `test_processes.py` checks; elsewhere it is one.
+On Linux they are forks of a process that has imported torch (see `preloaded`): 0.1 s instead of 2. That
+these do what processes started anew do, `test_processes.py` checks; elsewhere they are started anew.
 """
 
 import atexit
@@ -15,11 +15,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
+CAN_FORK = sys.platform == "linux"
 _SECONDS = 300.0
 
 
@@ -39,9 +40,11 @@ class Command:
         self, *arguments: str, starts_anew: bool = False, terminal: int | None = None, **environment: str
     ) -> None:
         self._output = tempfile.TemporaryFile()  # noqa: SIM115
-        start = _started if starts_anew or sys.platform != "linux" else _forked
-        streams = self._output.fileno() if terminal is None else terminal
-        self.process = start([*arguments], streams, os.environ | ONE_THREAD | environment)
+        start = _started if starts_anew or not CAN_FORK else _forked
+        stream = self._output.fileno() if terminal is None else terminal
+        self.process = start(
+            ["resnetlab", *arguments], (stream, stream), os.environ | ONE_THREAD | environment
+        )
         self.pid = self.process.pid
 
     def poll(self) -> int | None:
@@ -87,10 +90,27 @@ class Command:
         return self.output()
 
 
-def _started(arguments: list[str], output: int, environment: dict[str, str]) -> Process:
+def run_forked(
+    command: Sequence[str], *, capture_output: bool, text: bool, timeout: float, check: bool
+) -> "subprocess.CompletedProcess[str]":
+    """Do what `subprocess.run` does with [python, "-P", "-m", MODULE, ...]."""
+    assert [*command[1:3], capture_output, text, check] == ["-P", "-m", True, True, False]
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        process = _forked(command[3:], (out.fileno(), err.fileno()), dict(os.environ))
+        deadline = time.monotonic() + timeout
+        while (code := process.poll()) is None:
+            if time.monotonic() > deadline:
+                os.kill(process.pid, signal.SIGKILL)
+                raise subprocess.TimeoutExpired(command, timeout)
+            time.sleep(0.001)
+        texts = [(stream.seek(0), stream.read().decode())[1] for stream in (out, err)]
+    return subprocess.CompletedProcess(command, code, *texts)
+
+
+def _started(command: Sequence[str], streams: tuple[int, int], environment: dict[str, str]) -> Process:
     return subprocess.Popen(
-        [sys.executable, "-m", "resnetlab", *arguments],
-        stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment,
+        [sys.executable, "-P", "-m", *command],
+        stdin=subprocess.DEVNULL, stdout=streams[0], stderr=streams[1], env=environment,
         preexec_fn=_hear_signals,
     )  # fmt: skip
 
@@ -101,11 +121,11 @@ def _hear_signals() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
-def _forked(arguments: list[str], output: int, environment: dict[str, str]) -> Process:
+def _forked(command: Sequence[str], streams: tuple[int, int], environment: dict[str, str]) -> Process:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    request = {"arguments": arguments, "folder": os.getcwd(), "environment": environment}
+    request = {"arguments": [*command], "folder": os.getcwd(), "environment": environment}
     with theirs, open(os.devnull) as nothing:
-        descriptors = [nothing.fileno(), output, output, theirs.fileno()]
+        descriptors = [nothing.fileno(), *streams, theirs.fileno()]
         socket.send_fds(_preloaded(), [json.dumps(request).encode()], descriptors)
     return _Fork(ours)
 

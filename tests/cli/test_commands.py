@@ -1,5 +1,6 @@
 """The command line as a user meets it: real files, exit codes, a real process where it is the point."""
 
+import gc
 import json
 import re
 import subprocess
@@ -359,3 +360,15 @@ def test_help_list_and_show_do_not_import_torch_and_are_quick(arguments: list[st
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
     assert time.perf_counter() - started < 3  # the promise of 0.3 s is measured in docs/results.md
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+def test_cycles_are_looked_for_after_a_command_as_before(is_on: bool) -> None:
+    was_on = gc.isenabled()
+    (gc.enable if is_on else gc.disable)()
+    try:
+        run("show", "resnet8")
+
+        assert gc.isenabled() is is_on
+    finally:
+        (gc.enable if was_on else gc.disable)()

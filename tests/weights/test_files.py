@@ -133,6 +133,7 @@ class Evil:
         return os.mkdir, (str(self.path),)
 
 
+@pytest.mark.starts_anew
 def test_a_pickle_that_would_run_something_is_refused_and_runs_nothing(tmp_path: Path) -> None:
     proof, path = tmp_path / "ran", tmp_path / "evil.pth"
     save({"state_dict": {"conv1.weight": torch.ones(1)}, "args": Evil(proof)}, path)

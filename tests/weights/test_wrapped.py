@@ -320,6 +320,7 @@ def test_a_file_without_weights_tells_its_keys(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.starts_anew
 def test_the_reading_process_tells_all_and_keeps_the_order(tmp_path: Path) -> None:
     path = save({"arch": "resnet18", "ema": STATE, "model": STATE, **BESIDE}, tmp_path / "x.ckpt")
 

@@ -6,6 +6,7 @@ process of its own is there in case that this wall has a hole, and for what a da
 memory.
 """
 
+import gc
 import json
 import sys
 from dataclasses import asdict
@@ -92,3 +93,4 @@ def _of_others(named: tuple[str, ...]) -> list[str]:
 
 if __name__ == "__main__":
     sys.stdout.write(json.dumps(_main(*sys.argv[1:])))
+    gc.freeze()  # else Python's end looks through all of torch for cycles: 0.4 s
