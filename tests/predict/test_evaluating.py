@@ -459,7 +459,9 @@ def scores_any_names(
 
     text, error = capsysbinary.readouterr()
     assert b"\x1b" not in text + error
-    assert error == b""
+    notes = error.decode().splitlines()
+    assert notes == [] or names == NAMES["other scripts"]  # which not every system has fonts for
+    assert all(note.startswith("confusion.png: no font of this system has ") for note in notes)
     assert {path.name for path in (folder / "out").iterdir()} == {
         "scores.json", "per_class.csv", "confusion.csv", "confusion.png"
     }  # fmt: skip
