@@ -1,4 +1,4 @@
-"""What was being done when a file could not be written."""
+"""What is being done: in the errors of files that could not be written, and while another is waited for."""
 
 import contextlib
 from collections.abc import Iterator
@@ -18,3 +18,10 @@ def doing(action: str, hint: str) -> Iterator[None]:
         yield
     except WriteError as error:
         raise WriteError(f"{action}: {error.args[0]}", hint=hint) from error
+
+
+def remark(text: str) -> None:
+    """Say on standard error why nothing goes on."""
+    from rich.console import Console
+
+    Console(stderr=True).print(f"resnetlab: {text}", markup=False, highlight=False, soft_wrap=True)

@@ -12,7 +12,7 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
 from resnetlab import files
-from resnetlab.doing import doing
+from resnetlab.doing import doing, remark
 from resnetlab.errors import ResnetlabError
 from resnetlab.units import format_bytes
 
@@ -74,7 +74,7 @@ def fetch(remote: RemoteFile, target: Path) -> Path:
     with doing(f"downloading {remote.url}", f"{again} {remote.by_hand}"):
         files.make_directory(target.parent)
         holder = f"a download of {target.name} by process {os.getpid()}"
-        with files.wait_for_lock(target.parent, holder, _remark):
+        with files.wait_for_lock(target.parent, holder, remark):
             if target.exists():  # brought by the one that was waited for
                 return target
             part = target.with_name(f"{target.name}.part")
@@ -82,12 +82,6 @@ def fetch(remote: RemoteFile, target: Path) -> Path:
             _check(remote, part)
             files.rename_file(part, target)
     return target
-
-
-def _remark(text: str) -> None:
-    from rich.console import Console
-
-    Console(stderr=True).print(f"resnetlab: {text}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _receive_all(remote: RemoteFile, part: Path) -> None:

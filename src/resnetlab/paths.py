@@ -1,9 +1,10 @@
 """Paths as people write them."""
 
+import os
 from os import PathLike
 from pathlib import Path
 
-from resnetlab.errors import UsageError
+from resnetlab.errors import ResnetlabError, UsageError
 
 
 def user_path(text: str | PathLike[str]) -> Path:
@@ -16,3 +17,16 @@ def user_path(text: str | PathLike[str]) -> Path:
         return Path(text).expanduser()
     except RuntimeError as error:
         raise UsageError(f"{text}: there is no such home directory here") from error
+
+
+def refuse_endless(path: Path, kind: type[ResnetlabError]) -> None:
+    """Raise `kind` if there is neither a file nor a directory: to read a pipe or a device may never end."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise kind(
+            f"{path} is no file, but a pipe or a device", hint="Write what comes from it into a file first."
+        )
+
+
+def open_now(path: str, flags: int) -> int:
+    """Open a file, as `open`'s opener, without waiting for the other end where it is a pipe."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from resnetlab.errors import UsageError, nearest
+from resnetlab.paths import refuse_endless
 from resnetlab.plaindata import as_text, convert, field_docs, field_types, from_plain, parse_text, to_plain
 from resnetlab.recipe import Recipe
 from resnetlab.units import count_of
@@ -267,6 +268,7 @@ def read_settings_file(path: Path) -> dict[str, Any]:
     Raises:
         UsageError: If it cannot be read or is neither.
     """
+    refuse_endless(path, UsageError)
     try:
         text = path.read_text(encoding="utf-8")
         data = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)

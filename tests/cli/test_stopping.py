@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -29,3 +31,22 @@ def test_sigterm_leaves_nothing_half_written(tmp_path: Path) -> None:
     assert done.stderr.endswith("resnetlab: stopped\n")
     assert list(copies.iterdir()) == []
     assert signal.getsignal(signal.SIGTERM) == handler
+
+
+BLOCKED = """
+import os, signal, sys, threading
+from concurrent.futures import ThreadPoolExecutor
+from resnetlab.cli import stopping
+
+stopping.PATIENCE_SECONDS = 0.2
+with stopping.heard_sigterm(), ThreadPoolExecutor(1) as pool:
+    pool.submit(open, sys.argv[1])
+    os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
+def test_sigterm_ends_a_command_whose_thread_waits_for_ever(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    command = [sys.executable, "-c", BLOCKED, str(tmp_path / "pipe")]
+
+    assert subprocess.run(command, timeout=60, check=False).returncode == 143

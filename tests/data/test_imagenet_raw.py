@@ -1,5 +1,6 @@
 import io
 import tarfile
+import threading
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from resnetlab.data import imagenet_raw
 from resnetlab.data.folder import open_folder
 from resnetlab.data.imagenet_devkit import DEVKIT, TRAIN_TAR, VAL_TAR
 from resnetlab.data.imagenet_raw import prepare_imagenet
-from resnetlab.errors import DataError, LockedError, WriteError
+from resnetlab.errors import DataError, WriteError
 from tests.data.pictures import picture, write_tar
 
 WNIDS = ("n01440764", "n01443537", "n02979186")
@@ -213,12 +214,16 @@ def test_members_that_climb_out_are_not_written(tars):
     assert not list(tars.parent.glob("*.JPEG"))
 
 
-def test_two_at_once_are_refused(tars):
+def test_another_preparation_is_waited_for(tars, capsys):
     out = tars.parent / "out"
     files.make_directory(out)
+    held = files.DirectoryLock(out, "a preparation of ImageNet by process 17")
+    threading.Timer(0.3, held.release).start()
 
-    with files.DirectoryLock(out, "another"), pytest.raises(LockedError, match="in use by another"):
-        prepare(tars)
+    prepare(tars)
+
+    assert "in use by a preparation of ImageNet by process 17: waiting until" in capsys.readouterr().err
+    assert (out / "train").is_dir()
     assert imagenet_raw.OFFICIAL_IMAGES == {"train": 1_281_167, "val": 50_000}
 
 

@@ -1,6 +1,7 @@
 """What a file is, by its first bytes, and which pictures are left out or read whatever they are called."""
 
 import io
+import os
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from resnetlab.data.decode import decode
 from resnetlab.data.folder import open_folder
 from resnetlab.data.image import EncodedImage
 from resnetlab.data.kinds import kind_of, reads_heif
+from resnetlab.data.open import open_source
 from resnetlab.errors import DataError
 from resnetlab.predict.pictures import find_files
 from tests.data.pictures import picture, write_folder
@@ -113,3 +115,26 @@ def test_heic_is_read_upright_where_pillow_heif_is(tmp_path):
 def test_heic_without_pillow_heif_is_named_with_the_way_to_read_it():
     with pytest.raises(DataError, match=r"an HEIC photograph, which is not read here.*resnetlab\[heif\]"):
         decode(EncodedImage(boxes(b"mif1"), "a.jpg"), channels=3)
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.tar", "x.npz", "x.zip", "x.parquet"])
+def test_a_pipe_is_not_waited_for(name, tmp_path):
+    os.mkfifo(tmp_path / name)
+
+    with pytest.raises(DataError, match="is no file, but a pipe or a device"):
+        open_source(str(tmp_path / name))
+
+
+def test_a_pipe_among_the_images_of_a_table_is_a_broken_image(tmp_path):
+    folder = write_folder(tmp_path, {"": {"a": 3, "b": 3}})
+    os.mkfifo(tmp_path / "a" / "pipe.jpg")
+    rows = [f"{path.relative_to(folder)},{path.parent.name}" for path in sorted(folder.glob("*/*"))]
+    (tmp_path / "t.csv").write_text("\n".join(["path,label", *rows]))
+
+    source = open_source(str(tmp_path / "t.csv"))
+    assert len(source.fingerprint) > 10
+    splits = [source.train, source.test]
+    pipes = [(split, n) for split in splits for n in range(len(split)) if "pipe" in split.place(n)]
+    for split, number in pipes:
+        assert split.read(number).data == b""
+    assert pipes

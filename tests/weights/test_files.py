@@ -216,6 +216,14 @@ def test_a_pickle_whose_directory_is_damaged_is_an_error(tmp_path: Path) -> None
 # safetensors and what is none --------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("name", ["net.safetensors", "net.pth", "net.h5"])
+def test_a_pipe_is_not_waited_for(name: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / name)
+
+    with pytest.raises(UsageError, match="is no file, but a pipe or a device"):
+        read_tensors(tmp_path / name)
+
+
 def test_safetensors_in_several_files_are_read_by_folder(tmp_path: Path) -> None:
     safetensors.torch.save_file({"a": TENSORS["a"]}, tmp_path / "one.safetensors")
     safetensors.torch.save_file({"step": TENSORS["step"]}, tmp_path / "two.safetensors")

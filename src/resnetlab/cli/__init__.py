@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from resnetlab.cli.output import standard_streams, why_unwritten
 from resnetlab.cli.parser import build_parser
-from resnetlab.cli.stopping import Terminated, heard_sigterm
+from resnetlab.cli.stopping import TERMINATED, Terminated, heard_sigterm
 from resnetlab.cli.text import command_name
 from resnetlab.errors import ResnetlabError, WriteError
 from resnetlab.memory import LESS, telling_of_memory
@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
                     return _perform(arguments)
             except KeyboardInterrupt as stop:
                 print("resnetlab: stopped", file=sys.stderr)
-                return 128 + (signal.SIGTERM if isinstance(stop, Terminated) else signal.SIGINT)
+                return TERMINATED if isinstance(stop, Terminated) else 128 + signal.SIGINT
             finally:
                 sys.stdout.flush()
                 if output and output.problem:  # met on the way, where it did not matter yet

@@ -17,6 +17,7 @@ from resnetlab.data.image import EncodedImage
 from resnetlab.data.labelling import Labels, label_problems
 from resnetlab.data.source import Samples, Source, Split
 from resnetlab.errors import DataError
+from resnetlab.paths import open_now
 
 Indices = npt.NDArray[np.int64]
 MOST_BYTES_HASHED = 2**30
@@ -213,8 +214,8 @@ class FileReader:
         """Return the file's content."""
         place = self.names[index]
         try:
-            with open(os.path.join(self.root, place), "rb", buffering=0) as stream:
-                return EncodedImage(stream.read(), place)
+            with open(os.path.join(self.root, place), "rb", buffering=0, opener=open_now) as stream:
+                return EncodedImage(stream.read() or b"", place)
         except OSError as error:
             raise DataError(f"{place}: cannot be read: {error.strerror or error}") from error
 

@@ -19,7 +19,7 @@ from typing import IO, cast
 from resnetlab import files
 from resnetlab.data.imagenet_devkit import TRAIN_TAR, TRUTH, VAL_IMAGE, VAL_TAR, WNID, read_truth
 from resnetlab.data.tars import AGAIN, inner, opened, read_member, regular_members
-from resnetlab.doing import doing
+from resnetlab.doing import doing, remark
 from resnetlab.errors import DataError
 
 OFFICIAL_IMAGES = {"train": 1_281_167, "val": 50_000}
@@ -52,7 +52,8 @@ def prepare_imagenet(
 
     A class appears whole, by one rename, or not at all: a call after an interruption goes on with the
     classes that are not there, and compares the number of images of those that are. Nothing is taken
-    out of an archive but plain files with the expected names. About 150 GB are needed besides the
+    out of an archive but plain files with the expected names. If another process prepares into the
+    folder, it is waited for, which is said. About 150 GB are needed besides the
     archives.
 
     Args:
@@ -64,7 +65,6 @@ def prepare_imagenet(
     Raises:
         DataError: If an archive is missing or damaged, or the numbers of images are not the tars' or
             not the official ones; classes that were written stay.
-        LockedError: If another process prepares into the same folder.
         WriteError: If the disk is full, say.
     """
     tars, out = Path(tars), Path(out)
@@ -78,7 +78,8 @@ def prepare_imagenet(
     with contextlib.ExitStack() as stack:
         stack.enter_context(doing(f"unpacking ImageNet into {out}", hint))
         files.make_directory(out)
-        stack.enter_context(files.DirectoryLock(out, f"a preparation of ImageNet by process {os.getpid()}"))
+        writer = f"a preparation of ImageNet by process {os.getpid()}"
+        stack.enter_context(files.wait_for_lock(out, writer, remark))
         for part, name in (("train", TRAIN_TAR), ("val", VAL_TAR)):
             files.make_directory(out / part)
             files.remove_leftovers(out / part, is_held=True, former=_FORMER)

@@ -34,6 +34,7 @@ from resnetlab.data.tfrecord import SHARD_NAME, holds_tfds, open_tfrecord
 from resnetlab.data.webdataset import open_webdataset
 from resnetlab.data.zipped import open_zip
 from resnetlab.errors import DataError
+from resnetlab.paths import refuse_endless
 from resnetlab.units import first_of
 
 _CIFAR_FILES = {name for layout in LAYOUTS for name in (*layout.files, layout.meta)}
@@ -191,6 +192,7 @@ def _archives_beside(path: Path) -> str:
 
 
 def _file_format(path: Path) -> Format:
+    refuse_endless(path, DataError)
     if path.suffix.lower() in TABLE_SUFFIXES:
         return CSV
     if path.suffix.lower() in (".parquet", ".arrow"):

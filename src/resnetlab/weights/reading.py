@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from resnetlab.errors import CheckpointError, UsageError
+from resnetlab.paths import refuse_endless
 from resnetlab.weights.bundle import is_first_format, read_bundle
 from resnetlab.weights.checkpoint_facts import class_names, plain_facts
 from resnetlab.weights.keras_config import heed_configuration
@@ -80,6 +81,7 @@ def read_weight_file(path: Path, prefix: str = "") -> WeightFile:
         return _read_folder(path, prefix)
     if not path.exists():
         raise UsageError(f"there is no file {path}", hint=_HINT)
+    refuse_endless(path, UsageError)
     try:
         with path.open("rb") as stream:
             start = stream.read(512)
