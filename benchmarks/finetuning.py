@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from resnetlab.data.unpack import open_unchanged, unpack_source
+from resnetlab.data.tools.unpack import open_unchanged, unpack_source
 
 KNOWN = ("airplane", "automobile", "bird", "cat", "deer", "dog")
 NEW = ("frog", "horse", "ship", "truck")

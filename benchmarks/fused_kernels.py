@@ -14,12 +14,12 @@ import torch
 from torch._inductor import config
 from torch._inductor.utils import run_and_get_code
 
-from resnetlab.bench import training_program
-from resnetlab.catalog import model_spec
-from resnetlab.recipes import named_recipe
-from resnetlab.settings import override
-from resnetlab.tables.align import table
-from resnetlab.units import Duration
+from resnetlab.base.units import Duration
+from resnetlab.network.catalog import model_spec
+from resnetlab.recipe.named import named_recipe
+from resnetlab.recipe.settings import override
+from resnetlab.show.tables.align import table
+from resnetlab.training.speed import training_program
 
 
 def kernels_of(code: str) -> tuple[Counter[str], Counter[str]]:

@@ -27,9 +27,9 @@ import torch
 from gpu_accuracy import Outcome, table_of
 from gpu_session import Measurement, Session
 from gpu_work import groups
-from resnetlab import files
-from resnetlab.plaindata import to_json_bytes
-from resnetlab.tables.align import table
+from resnetlab.base import files
+from resnetlab.base.plaindata import to_json_bytes
+from resnetlab.show.tables.align import table
 
 CHECKS, ACCURACY = "checks", "accuracy"
 _START = 10.0

@@ -30,17 +30,17 @@ from typing import Any
 import torch
 
 import resnetlab
-from resnetlab import files
+from resnetlab.base import files
+from resnetlab.base.plaindata import to_json_bytes
 from resnetlab.errors import ResnetlabError
-from resnetlab.plaindata import to_json_bytes
-from resnetlab.recipes import named_recipe
+from resnetlab.network.spec import ModelSpec
+from resnetlab.recipe.named import named_recipe
 from resnetlab.runs.directory import RunDirectory
 from resnetlab.runs.environment import describe_environment
 from resnetlab.runs.journal import read_rows
-from resnetlab.spec import ModelSpec
-from resnetlab.tables.align import table
-from resnetlab.training.device import describe_device
+from resnetlab.show.tables.align import table
 from resnetlab.training.run import read_result
+from resnetlab.training.step.device import describe_device
 
 HEADER = ("recipe", "network", "n", "accuracy, %", "wanted", "seconds", "at once")
 PLAIN = ("plain20", "plain32", "plain44", "plain56")

@@ -14,16 +14,16 @@ from typing import Any
 import torch
 
 import resnetlab
-from resnetlab.bench import training_program
+from resnetlab.base.units import Duration
 from resnetlab.errors import Interrupted
+from resnetlab.network.spec import ModelSpec
 from resnetlab.recipe import Recipe
-from resnetlab.recipes import named_recipe
-from resnetlab.settings import override
-from resnetlab.spec import ModelSpec
-from resnetlab.training.device_steps import DeviceSteps
+from resnetlab.recipe.named import named_recipe
+from resnetlab.recipe.settings import override
 from resnetlab.training.observer import Silence
-from resnetlab.training.recording import Recorder
-from resnetlab.units import Duration
+from resnetlab.training.recorded.device_steps import DeviceSteps
+from resnetlab.training.recorded.recording import Recorder
+from resnetlab.training.speed import training_program
 
 _STEPS = 37  # three to warm up, one tried, three launches of ten, three alone
 

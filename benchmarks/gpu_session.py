@@ -13,11 +13,11 @@ from gpu_accuracy import ROWS, Accuracy
 from gpu_check import checks
 from gpu_ways import Steps
 from gpu_work import Contestant, Group
-from resnetlab import files
-from resnetlab.machine import peak_memory, synchronise
-from resnetlab.plaindata import to_json_bytes
+from resnetlab.base import files
+from resnetlab.base.machine import peak_memory, synchronise
+from resnetlab.base.plaindata import to_json_bytes
 from resnetlab.runs.environment import describe_environment
-from resnetlab.training.device import describe_device
+from resnetlab.training.step.device import describe_device
 
 
 @dataclass

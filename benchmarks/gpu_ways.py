@@ -16,14 +16,14 @@ from PIL import Image, ImageOps
 from torch import Tensor, nn
 
 from resnetlab import create_model
-from resnetlab.bench import training_program
-from resnetlab.machine import synchronise
+from resnetlab.base.machine import synchronise
+from resnetlab.network.spec import ModelSpec
 from resnetlab.recipe import Recipe
-from resnetlab.settings import override
-from resnetlab.spec import ModelSpec
-from resnetlab.training.programs import StepProgram
-from resnetlab.training.recording import Recorder
-from resnetlab.training.steps import autocast
+from resnetlab.recipe.settings import override
+from resnetlab.training.recorded.programs import StepProgram
+from resnetlab.training.recorded.recording import Recorder
+from resnetlab.training.speed import training_program
+from resnetlab.training.step.steps import autocast
 
 Steps = Callable[[int], None]
 CIFAR_SIZE = 50_000

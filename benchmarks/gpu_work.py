@@ -17,11 +17,11 @@ from gpu_ways import (
     resident_loop,
 )
 from resnetlab import create_model
-from resnetlab.catalog import model_spec
-from resnetlab.recipes import named_recipe
-from resnetlab.settings import override
-from resnetlab.spec import ModelSpec
-from resnetlab.units import Duration
+from resnetlab.base.units import Duration
+from resnetlab.network.catalog import model_spec
+from resnetlab.network.spec import ModelSpec
+from resnetlab.recipe.named import named_recipe
+from resnetlab.recipe.settings import override
 
 
 @dataclass(frozen=True)

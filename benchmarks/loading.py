@@ -23,14 +23,14 @@ import numpy as np
 import torch
 from PIL import Image
 
-from resnetlab import files
-from resnetlab.data.encoded import EncodedSplit
-from resnetlab.data.folder import open_folder
-from resnetlab.data.loader import ForTraining, Images, Request
-from resnetlab.data.pack import pack_source
-from resnetlab.data.preparation import TrainingPreparation
-from resnetlab.data.webdataset import open_webdataset
-from resnetlab.recipes import named_recipe
+from resnetlab.base import files
+from resnetlab.data.batches.loader import ForTraining, Images, Request
+from resnetlab.data.batches.preparation import TrainingPreparation
+from resnetlab.data.folders.folder import open_folder
+from resnetlab.data.records.webdataset import open_webdataset
+from resnetlab.data.sources.encoded import EncodedSplit
+from resnetlab.data.tools.pack import pack_source
+from resnetlab.recipe.named import named_recipe
 
 BATCH, SIDE = 64, 224
 SIZES = {"500 x 375": (500, 375), "2,000 x 1,500": (2000, 1500)}

@@ -5,7 +5,7 @@
 Steps are made twice from one state, the second time with every gradient times 1 + NOISE * a normal number.
 The table has the norm of the difference as a share of the norm of the change: of all weights and
 statistics, and of the optimizer's state. It says how strict the trial of a recorded step can be
-(`training/trial.py`).
+(`training/recorded/trial.py`).
 """
 
 import argparse
@@ -17,16 +17,16 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from resnetlab.catalog import model_spec
-from resnetlab.recipes import named_recipe
+from resnetlab.base.units import Duration
+from resnetlab.network.catalog import model_spec
+from resnetlab.recipe.named import named_recipe
+from resnetlab.recipe.settings import override
 from resnetlab.runs.directory import RunDirectory, claim_new
-from resnetlab.settings import override
-from resnetlab.tables.align import table
-from resnetlab.training.device_steps import DeviceSteps
+from resnetlab.show.tables.align import table
 from resnetlab.training.observer import Silence
 from resnetlab.training.planning import plan_run
+from resnetlab.training.recorded.device_steps import DeviceSteps
 from resnetlab.training.session import start
-from resnetlab.units import Duration
 
 GROUPS = ("model", "optimizer")
 

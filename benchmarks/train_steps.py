@@ -10,10 +10,10 @@ import itertools
 
 import torch
 
-from resnetlab.bench import training_step
 from resnetlab.cli.resolve import resolve_model, split_settings
-from resnetlab.recipes import named_recipe
-from resnetlab.settings import Resolution
+from resnetlab.recipe.named import named_recipe
+from resnetlab.recipe.settings import Resolution
+from resnetlab.training.speed import training_step
 
 
 def main() -> None:

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from resnetlab.catalog import families, model_spec
-from resnetlab.drawing import Style, ThemeName, draw
-from resnetlab.drawing.svg import to_svg
-from resnetlab.files import make_directory, remove_file, write_file
-from resnetlab.spec import ModelSpec
-from resnetlab.tables.align import markdown_table
-from resnetlab.units import format_count, format_rounded
+from resnetlab.base.files import make_directory, remove_file, write_file
+from resnetlab.base.units import format_count, format_rounded
+from resnetlab.network.catalog import families, model_spec
+from resnetlab.network.spec import ModelSpec
+from resnetlab.show.drawing.svg import to_svg
+from resnetlab.show.picture import Style, ThemeName, draw
+from resnetlab.show.tables.align import markdown_table
 
 DOCS = Path(__file__).parent
 FOLDER = "gallery"

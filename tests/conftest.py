@@ -13,7 +13,7 @@ def forked_reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
     if request.node.get_closest_marker("starts_anew") is None:
         import subprocess
 
-        from resnetlab.weights import pickled
+        from resnetlab.weights.files import pickled
 
         forking = SimpleNamespace(run=run_forked, TimeoutExpired=subprocess.TimeoutExpired)
         monkeypatch.setattr(pickled, "subprocess", forking)

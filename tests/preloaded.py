@@ -25,8 +25,8 @@ def import_ahead() -> None:
     """Import the command and the reader of pickles, and what they import on their way."""
     for module in pkgutil.iter_modules(resnetlab.cli.__path__, "resnetlab.cli."):
         importlib.import_module(module.name)
-    importlib.import_module("resnetlab.weights.unpickle")
-    del sys.modules["resnetlab.weights.unpickle"]  # which is to be run, not imported
+    importlib.import_module("resnetlab.weights.files.unpickle")
+    del sys.modules["resnetlab.weights.files.unpickle"]  # which is to be run, not imported
     gc.freeze()  # what a fork does not touch is not copied for it
     assert os.listdir("/proc/self/task") == [str(os.getpid())], "a fork would not have these threads"
 

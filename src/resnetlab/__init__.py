@@ -7,34 +7,34 @@ import resnetlab.show  # noqa: F401  gives ModelSpec its table and its drawing
 
 if TYPE_CHECKING:
     from resnetlab.api import evaluate, finetune, resume, resume_study, study, train
-    from resnetlab.artefact import import_weights, load_artefact
-    from resnetlab.catalog import list_models, model_spec
     from resnetlab.data.open import open_source
-    from resnetlab.export import export_model
-    from resnetlab.predict import Classifier
+    from resnetlab.network.catalog import list_models, model_spec
+    from resnetlab.network.spec import ModelSpec
     from resnetlab.recipe import Recipe
-    from resnetlab.recipes import list_recipes, named_recipe
+    from resnetlab.recipe.named import list_recipes, named_recipe
     from resnetlab.reporting import report
-    from resnetlab.spec import ModelSpec
+    from resnetlab.trained.artefact import import_weights, load_artefact
+    from resnetlab.trained.export import export_model
+    from resnetlab.trained.predict import Classifier
     from resnetlab.weights import create_model, load_weights
 
 # A name is imported from its module when it is first used (PEP 562), so that torch comes in only
 # with the first thing that needs it.
 _HOMES = {
-    "Classifier": "resnetlab.predict",
-    "ModelSpec": "resnetlab.spec",
+    "Classifier": "resnetlab.trained.predict",
+    "ModelSpec": "resnetlab.network.spec",
     "Recipe": "resnetlab.recipe",
     "create_model": "resnetlab.weights",
     "evaluate": "resnetlab.api",
-    "export_model": "resnetlab.export",
+    "export_model": "resnetlab.trained.export",
     "finetune": "resnetlab.api",
-    "import_weights": "resnetlab.artefact",
-    "list_models": "resnetlab.catalog",
-    "list_recipes": "resnetlab.recipes",
-    "load_artefact": "resnetlab.artefact",
+    "import_weights": "resnetlab.trained.artefact",
+    "list_models": "resnetlab.network.catalog",
+    "list_recipes": "resnetlab.recipe.named",
+    "load_artefact": "resnetlab.trained.artefact",
     "load_weights": "resnetlab.weights",
-    "model_spec": "resnetlab.catalog",
-    "named_recipe": "resnetlab.recipes",
+    "model_spec": "resnetlab.network.catalog",
+    "named_recipe": "resnetlab.recipe.named",
     "open_source": "resnetlab.data.open",
     "report": "resnetlab.reporting",
     "resume": "resnetlab.api",

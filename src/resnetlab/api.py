@@ -4,22 +4,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from resnetlab import studies
-from resnetlab.catalog import model_spec
-from resnetlab.data.choices import Choices
+from resnetlab.base.paths import user_path
+from resnetlab.base.units import length_of
+from resnetlab.data.sources.choices import Choices
 from resnetlab.errors import UsageError
-from resnetlab.evaluator import evaluate
-from resnetlab.paths import user_path
+from resnetlab.network.catalog import model_spec
+from resnetlab.network.spec import KNOBS, ModelSpec
 from resnetlab.recipe import Recipe
-from resnetlab.settings import once
-from resnetlab.spec import KNOBS, ModelSpec
-from resnetlab.studies import SilentStudy, StudyObserver, default_study_out, plan_rows, train_study
+from resnetlab.recipe.settings import once
+from resnetlab.trained.evaluate import evaluate
+from resnetlab.trained.transfer import plan_tuning
+from resnetlab.training import studies
 from resnetlab.training.asking import Asked, plan_training
 from resnetlab.training.observer import Observer, Silence
 from resnetlab.training.planning import Opened
 from resnetlab.training.run import Result, default_out, resume_run, train_longer, train_plan
-from resnetlab.transfer import plan_tuning
-from resnetlab.units import length_of
+from resnetlab.training.studies import SilentStudy, StudyObserver, default_study_out, plan_rows, train_study
 
 __all__ = ["evaluate", "finetune", "resume", "resume_study", "study", "train"]
 

@@ -12,7 +12,7 @@ import pytest
 
 import resnetlab
 from resnetlab.cli import main
-from resnetlab.cli.doctor import thread_problems
+from resnetlab.cli.verbs.doctor import thread_problems
 from resnetlab.runs.journal import read_rows
 from tests.commands import run
 

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from resnetlab.cli import main
-from resnetlab.data.check import check_source
-from resnetlab.data.folder import open_folder
+from resnetlab.data.folders.folder import open_folder
+from resnetlab.data.tools.check import check_source
 from tests.cli.test_commands import run
 from tests.data.test_imagenet_raw import tars
 from tests.training.photographs import write_photographs

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from resnetlab.catalog import model_spec
 from resnetlab.cli.parser import build_parser
 from resnetlab.cli.resolve import read_asked, resolve_model
+from resnetlab.network.catalog import model_spec
 
 TEXT = (Path(__file__).parents[2] / "docs" / "originals.md").read_text()
 SECTIONS = dict(zip(*[iter(re.split(r"^## (.*)$", TEXT, flags=re.M)[1:])] * 2, strict=True))

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from resnetlab.catalog import model_spec
+from resnetlab.base.plaindata import to_plain
 from resnetlab.cli import main
-from resnetlab.plaindata import to_plain
-from resnetlab.recipes import named_recipe
+from resnetlab.network.catalog import model_spec
+from resnetlab.network.spec import ModelSpec
+from resnetlab.recipe.named import named_recipe
+from resnetlab.recipe.settings import override
 from resnetlab.runs.directory import RunDirectory
-from resnetlab.settings import override
-from resnetlab.spec import ModelSpec
 
 Capture = pytest.CaptureFixture[str]
 

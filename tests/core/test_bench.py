@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from torch.utils.flop_counter import FlopCounterMode
 
-from resnetlab.bench import estimate
-from resnetlab.catalog import model_spec
-from resnetlab.machine import matmul_rate
+from resnetlab.base.machine import matmul_rate
+from resnetlab.network.catalog import model_spec
 from resnetlab.training.planning import make_plan
+from resnetlab.training.speed import estimate
 from tests.training.helpers import CPU, small_recipe, small_source
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from resnetlab.evaluation import Evaluation, write_evaluation
-from resnetlab.metrics import Scores
+from resnetlab.evaluation.metrics import Scores
+from resnetlab.evaluation.results import Evaluation, write_evaluation
 
 
 def evaluation_of(confusion: list[list[int]], names: tuple[str, ...], out: Path) -> Evaluation:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from resnetlab import files
+from resnetlab.base import files
 from resnetlab.errors import WriteError
 
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from resnetlab.metrics import Scoring, Tally, wilson_interval
+from resnetlab.evaluation.metrics import Scoring, Tally, wilson_interval
 
 CPU = torch.device("cpu")
 

@@ -2,15 +2,15 @@
 
 import pytest
 
+from resnetlab.base.plaindata import field_docs, to_plain
+from resnetlab.base.units import Duration
 from resnetlab.errors import UsageError
-from resnetlab.plaindata import field_docs, to_plain
+from resnetlab.network.spec import KNOBS
 from resnetlab.recipe import Recipe
-from resnetlab.recipes import list_recipes, named_recipe, recipe_doc
-from resnetlab.schedule import LearningRate
-from resnetlab.settings import Resolution, leaves, override, recipe_from_json, recipe_hash
-from resnetlab.spec import KNOBS
-from resnetlab.timeline import Timeline
-from resnetlab.units import Duration
+from resnetlab.recipe.named import list_recipes, named_recipe, recipe_doc
+from resnetlab.recipe.schedule import LearningRate
+from resnetlab.recipe.settings import Resolution, leaves, override, recipe_from_json, recipe_hash
+from resnetlab.recipe.timeline import Timeline
 
 CIFAR, IMAGENET = 50_000, 1_281_167
 

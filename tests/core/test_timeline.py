@@ -4,9 +4,9 @@ import random
 
 import pytest
 
+from resnetlab.base.units import Duration, format_bytes, format_count, format_seconds
 from resnetlab.errors import UsageError
-from resnetlab.timeline import Timeline
-from resnetlab.units import Duration, format_bytes, format_count, format_seconds
+from resnetlab.recipe.timeline import Timeline
 
 
 def timeline(samples: int, batch: int, length: str, cycle: int = 0) -> Timeline:

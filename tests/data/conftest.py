@@ -8,8 +8,8 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from resnetlab.data.cifar_layouts import COARSE_NAMES, LAYOUTS, Layout
-from resnetlab.data.source import Split
+from resnetlab.data.arrays.cifar_layouts import COARSE_NAMES, LAYOUTS, Layout
+from resnetlab.data.sources.source import Split
 
 
 class Python2Pickler(pickle._Pickler):

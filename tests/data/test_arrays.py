@@ -5,9 +5,9 @@ import struct
 import numpy as np
 import pytest
 
-from resnetlab.data.arrays import open_arrays
-from resnetlab.data.choices import Choices
+from resnetlab.data.arrays.collections import open_arrays
 from resnetlab.data.open import open_source
+from resnetlab.data.sources.choices import Choices
 from resnetlab.errors import DataError, UsageError
 
 RNG = np.random.default_rng(3)

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from resnetlab.data.augment import Augmenter, erased
-from resnetlab.data.normalise import Normaliser
+from resnetlab.base.randomness import CROP_X, CROP_Y, CUTOUT_X, CUTOUT_Y, ERASE, FLIP, fold, key_for
+from resnetlab.data.batches.augment import Augmenter, erased
+from resnetlab.data.batches.normalise import Normaliser
 from resnetlab.errors import UsageError
-from resnetlab.randomness import CROP_X, CROP_Y, CUTOUT_X, CUTOUT_Y, ERASE, FLIP, fold, key_for
 from resnetlab.recipe import Augmentation, Normalisation
 
 SEED = 6

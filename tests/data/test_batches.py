@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 import torch
 
-from resnetlab.data.batches import Batches, ResidentSplit, evaluation_batches
-from resnetlab.data.normalise import Normaliser
-from resnetlab.data.order import epoch_order
-from resnetlab.data.source import Split
+from resnetlab.base.units import Duration
+from resnetlab.data.batches.batches import Batches, ResidentSplit, evaluation_batches
+from resnetlab.data.batches.normalise import Normaliser
+from resnetlab.data.batches.order import epoch_order
+from resnetlab.data.sources.source import Split
 from resnetlab.errors import UsageError
 from resnetlab.recipe import Augmentation, Normalisation
-from resnetlab.timeline import Timeline
-from resnetlab.units import Duration
+from resnetlab.recipe.timeline import Timeline
 
 SIZE = 50
 RNG = np.random.default_rng(7)

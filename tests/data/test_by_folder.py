@@ -5,9 +5,9 @@ import zipfile
 
 import pytest
 
-from resnetlab.data.folder import open_folder
-from resnetlab.data.webdataset import open_webdataset
-from resnetlab.data.zipped import open_zip
+from resnetlab.data.folders.folder import open_folder
+from resnetlab.data.folders.zipped import open_zip
+from resnetlab.data.records.webdataset import open_webdataset
 from resnetlab.errors import DataError
 from tests.data.pictures import picture
 

@@ -5,11 +5,11 @@ from html.parser import HTMLParser
 import pytest
 from PIL import Image
 
-from resnetlab.data import check_findings
-from resnetlab.data.check import check_source
-from resnetlab.data.check_page import write_check_page
-from resnetlab.data.folder import open_folder
-from resnetlab.data.tfrecord import open_tfrecord
+from resnetlab.data.folders.folder import open_folder
+from resnetlab.data.records.tfrecord import open_tfrecord
+from resnetlab.data.tools import check_findings
+from resnetlab.data.tools.check import check_source
+from resnetlab.data.tools.check_page import write_check_page
 from resnetlab.errors import WriteError
 from tests.data.pictures import picture, write_folder, write_shards
 

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from resnetlab import evaluate, train
-from resnetlab.artefact import load_artefact
+from resnetlab.base.plaindata import field_docs
 from resnetlab.cli import main
-from resnetlab.data.choices import NAMES, Choices
-from resnetlab.data.cifar_layouts import COARSE_NAMES
+from resnetlab.data.arrays.cifar_layouts import COARSE_NAMES
 from resnetlab.data.open import open_source
+from resnetlab.data.sources.choices import NAMES, Choices
 from resnetlab.errors import DataError, UsageError
-from resnetlab.export import export_model
-from resnetlab.plaindata import field_docs
+from resnetlab.trained.artefact import load_artefact
+from resnetlab.trained.export import export_model
 from tests.data.pictures import write_folder
 from tests.predict.made import small_artefact
 

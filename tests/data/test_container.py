@@ -4,8 +4,8 @@ import tarfile
 
 import pytest
 
-from resnetlab.data import container
-from resnetlab.data.container import read_files
+from resnetlab.data.archives import container
+from resnetlab.data.archives.container import read_files
 from resnetlab.errors import DataError
 
 LIMITS = {"wanted": 1000, "other": 10}

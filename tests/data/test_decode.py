@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, PngImagePlugin
 
-from resnetlab.data.decode import decode, image_facts, image_size
-from resnetlab.data.image import EncodedImage
-from resnetlab.data.kinds import looks_like
+from resnetlab.data.images.decode import decode, image_facts, image_size
+from resnetlab.data.images.image import EncodedImage
+from resnetlab.data.images.kinds import looks_like
 from resnetlab.errors import DataError
 from tests.data.pictures import picture
 
@@ -301,8 +301,8 @@ def test_the_size_of_a_png_that_text_turns_is_that_of_its_pixels(key, is_compres
 
 def test_pillows_warning_of_large_images_is_not_shown():
     program = (
-        "import sys; from resnetlab.data.decode import image_size; "
-        "from resnetlab.data.image import EncodedImage; "
+        "import sys; from resnetlab.data.images.decode import image_size; "
+        "from resnetlab.data.images.image import EncodedImage; "
         "print(image_size(EncodedImage(sys.stdin.buffer.read(), 'p')))"
     )
 

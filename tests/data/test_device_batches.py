@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from resnetlab.data.device_batches import DeviceBatches
-from resnetlab.data.step_table import StepTable
+from resnetlab.base.units import Duration
+from resnetlab.data.batches.device_batches import DeviceBatches
+from resnetlab.data.batches.step_table import StepTable
 from resnetlab.recipe import Augmentation
-from resnetlab.units import Duration
 from tests.data.test_batches import make_batches
 
 MIXING = Augmentation(mixup=0.3, cutmix=0.7, flip="alternating", crop_fill="reflect", crop_padding=2)

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from resnetlab.data import encoded
-from resnetlab.data.encoded import EncodedSource, EncodedSplit, FileReader, Names
-from resnetlab.data.folder import open_folder
-from resnetlab.data.image import EncodedImage
-from resnetlab.data.split import hold_out
-from resnetlab.data.table import open_csv
-from resnetlab.data.tfrecord import open_tfrecord
+from resnetlab.data.folders.folder import open_folder
+from resnetlab.data.folders.table import open_csv
+from resnetlab.data.images.image import EncodedImage
+from resnetlab.data.records.tfrecord import open_tfrecord
+from resnetlab.data.sources import encoded
+from resnetlab.data.sources.encoded import EncodedSource, EncodedSplit, FileReader, Names
+from resnetlab.data.sources.split import hold_out
 from resnetlab.errors import DataError
 from tests.data.pictures import write_folder, write_shards
 

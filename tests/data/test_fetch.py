@@ -11,10 +11,10 @@ from urllib.error import HTTPError
 
 import pytest
 
-from resnetlab import files
+from resnetlab.base import files
+from resnetlab.base.download import _SameSchemeOnly, cache_folder
 from resnetlab.data.fetch import Download, fetch
 from resnetlab.data.open import DOWNLOADS, open_source
-from resnetlab.download import _SameSchemeOnly, cache_folder
 from resnetlab.errors import DataError, WriteError
 from tests.weights.hub_server import Answer, Site, running
 
@@ -143,7 +143,7 @@ def test_a_redirect_from_https_to_http_is_refused() -> None:
 def test_a_server_that_sends_too_much_is_stopped(
     download: Download, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("resnetlab.download.MOST_BYTES", 500_000)
+    monkeypatch.setattr("resnetlab.base.download.MOST_BYTES", 500_000)
 
     with pytest.raises(DataError, match=r"sends more than 488\.3 KiB\nOr put"):
         fetch(download, tmp_path)

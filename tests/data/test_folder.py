@@ -3,9 +3,9 @@ import os
 import numpy as np
 import pytest
 
-from resnetlab.data.encoded import EncodedSplit
-from resnetlab.data.folder import open_folder
-from resnetlab.data.split import hold_out
+from resnetlab.data.folders.folder import open_folder
+from resnetlab.data.sources.encoded import EncodedSplit
+from resnetlab.data.sources.split import hold_out
 from resnetlab.errors import DataError
 from tests.data.pictures import write_folder
 

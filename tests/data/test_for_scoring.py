@@ -2,8 +2,8 @@
 
 import pytest
 
+from resnetlab.data.folders.table import open_csv
 from resnetlab.data.open import open_source
-from resnetlab.data.table import open_csv
 from resnetlab.errors import DataError
 from tests.data.pictures import picture, write_folder, write_tar
 

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from resnetlab.data.geometry import (
+from resnetlab.base.randomness import CROP_WINDOW, Draws
+from resnetlab.data.images.geometry import (
     Window,
     centre_window,
     distorted_window,
@@ -15,7 +16,6 @@ from resnetlab.data.geometry import (
     tf_bilinear,
     to_picture,
 )
-from resnetlab.randomness import CROP_WINDOW, Draws
 
 RNG = np.random.default_rng(4)
 AREA, ASPECT = (0.08, 1.0), (3 / 4, 4 / 3)

@@ -4,9 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from resnetlab.data.choices import Choices
-from resnetlab.data.hf_dataset import is_hf_dataset, open_hf_dataset
 from resnetlab.data.open import open_source
+from resnetlab.data.records.hf_dataset import is_hf_dataset, open_hf_dataset
+from resnetlab.data.sources.choices import Choices
 from resnetlab.errors import DataError, UsageError
 from tests.data.pictures import picture
 

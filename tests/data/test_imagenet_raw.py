@@ -5,11 +5,11 @@ import threading
 import numpy as np
 import pytest
 
-from resnetlab import files
-from resnetlab.data import imagenet_raw
-from resnetlab.data.folder import open_folder
-from resnetlab.data.imagenet_devkit import DEVKIT, TRAIN_TAR, VAL_TAR
-from resnetlab.data.imagenet_raw import prepare_imagenet
+from resnetlab.base import files
+from resnetlab.data.folders.folder import open_folder
+from resnetlab.data.folders.imagenet_devkit import DEVKIT, TRAIN_TAR, VAL_TAR
+from resnetlab.data.tools import imagenet_raw
+from resnetlab.data.tools.imagenet_raw import prepare_imagenet
 from resnetlab.errors import DataError, WriteError
 from tests.data.pictures import picture, write_tar
 

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image, features
 
-from resnetlab.data.decode import decode
-from resnetlab.data.folder import open_folder
-from resnetlab.data.image import EncodedImage
-from resnetlab.data.kinds import kind_of, reads_heif
+from resnetlab.data.folders.folder import open_folder
+from resnetlab.data.images.decode import decode
+from resnetlab.data.images.image import EncodedImage
+from resnetlab.data.images.kinds import kind_of, reads_heif
 from resnetlab.data.open import open_source
 from resnetlab.errors import DataError
-from resnetlab.predict.pictures import find_files
+from resnetlab.trained.predict.pictures import find_files
 from tests.data.pictures import picture, write_folder
 
 needs_avif = pytest.mark.skipif(not features.check("avif"), reason="this Pillow has no AVIF")

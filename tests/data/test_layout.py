@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from resnetlab.data.choices import Choices
-from resnetlab.data.folder import open_folder
+from resnetlab.data.folders.folder import open_folder
 from resnetlab.data.open import open_source
+from resnetlab.data.sources.choices import Choices
 from resnetlab.errors import DataError
 from tests.data.pictures import picture, write_folder
 

@@ -12,10 +12,9 @@ import numpy as np
 import pytest
 import torch
 
-from resnetlab.data.encoded import EncodedSplit
-from resnetlab.data.folder import open_folder
-from resnetlab.data.loaded import BadSamples, LoadedBatches, WaitClock, loaded_evaluation_batches
-from resnetlab.data.loader import (
+from resnetlab.base.units import Duration
+from resnetlab.data.batches.loaded import BadSamples, LoadedBatches, WaitClock, loaded_evaluation_batches
+from resnetlab.data.batches.loader import (
     TRAINERS_SIGNALS,
     Bad,
     ForTraining,
@@ -25,14 +24,15 @@ from resnetlab.data.loader import (
     load,
     no_room,
 )
-from resnetlab.data.normalise import Normaliser
-from resnetlab.data.preparation import TrainingPreparation
-from resnetlab.data.preprocessing import Geometry, Preprocessing, fit_preprocessing
-from resnetlab.data.waiting import Patience
+from resnetlab.data.batches.normalise import Normaliser
+from resnetlab.data.batches.preparation import TrainingPreparation
+from resnetlab.data.batches.preprocessing import Geometry, Preprocessing, fit_preprocessing
+from resnetlab.data.batches.waiting import Patience
+from resnetlab.data.folders.folder import open_folder
+from resnetlab.data.sources.encoded import EncodedSplit
 from resnetlab.errors import DataError
 from resnetlab.recipe import Augmentation, Normalisation, Preparation, Recipe, Run
-from resnetlab.timeline import Timeline
-from resnetlab.units import Duration
+from resnetlab.recipe.timeline import Timeline
 from tests.data.pictures import picture, write_folder
 
 CPU = torch.device("cpu")
@@ -200,8 +200,8 @@ def test_shared_memory_that_is_full_is_told_with_what_there_is():
 ENDINGS = """
 import os, signal, sys
 sys.path.insert(0, sys.argv[2])
-from resnetlab.data.folder import open_folder
-from resnetlab.data.loader import load
+from resnetlab.data.folders.folder import open_folder
+from resnetlab.data.batches.loader import load
 from tests.data.test_loader import images, requests
 
 batches = load(images(open_folder(sys.argv[1]).train), requests(900), workers=2, pins=False)
@@ -219,9 +219,9 @@ def test_a_process_that_fails_in_the_midst_ends_with_its_exit_code(source, tmp_p
 ORPHANS = """
 import multiprocessing, sys, time
 import numpy as np
-from resnetlab.data.folder import open_folder
-from resnetlab.data.loader import ForTraining, Images, Request, load
-from resnetlab.data.preparation import TrainingPreparation
+from resnetlab.data.folders.folder import open_folder
+from resnetlab.data.batches.loader import ForTraining, Images, Request, load
+from resnetlab.data.batches.preparation import TrainingPreparation
 from resnetlab.recipe import Preparation
 
 if __name__ == "__main__":
@@ -378,7 +378,7 @@ def test_measuring_names_the_right_file_beside_broken_ones_and_says_if_all_are(s
 
 def test_the_clock_counts_waiting_alone(monkeypatch):
     now = [0.0]
-    monkeypatch.setattr("resnetlab.data.loaded.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr("resnetlab.data.batches.loaded.time.perf_counter", lambda: now[0])
     clock = WaitClock(CPU)
     for waiting, working in ((1.0, 5.0), (0.5, 2.0)):
         clock.start()

@@ -5,15 +5,15 @@ import pytest
 import torch
 from torch import nn
 
-from resnetlab.data import digits
-from resnetlab.data.batches import Batches, ResidentSplit, evaluation_batches
-from resnetlab.data.enlarge import enlarge
-from resnetlab.data.normalise import Normaliser
+from resnetlab.base.units import Duration
+from resnetlab.data.arrays import digits
+from resnetlab.data.arrays.enlarge import enlarge
+from resnetlab.data.batches.batches import Batches, ResidentSplit, evaluation_batches
+from resnetlab.data.batches.normalise import Normaliser
 from resnetlab.data.open import open_source
 from resnetlab.errors import UsageError
 from resnetlab.recipe import Augmentation, Normalisation
-from resnetlab.timeline import Timeline
-from resnetlab.units import Duration
+from resnetlab.recipe.timeline import Timeline
 
 
 @pytest.mark.parametrize(("small", "large"), [(8, 32), (4, 4), (4, 7), (4, 224)])

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from resnetlab.data.encoded import EncodedSplit
-from resnetlab.data.image import EncodedImage
-from resnetlab.data.preprocessing import fit_preprocessing
+from resnetlab.data.batches.preprocessing import fit_preprocessing
+from resnetlab.data.images.image import EncodedImage
+from resnetlab.data.sources.encoded import EncodedSplit
 from resnetlab.recipe import Normalisation, Preparation
 
 

@@ -5,8 +5,8 @@ import pytest
 import scipy.stats
 import torch
 
-from resnetlab.data.mix import beta_weight, cut_box, mix
-from resnetlab.randomness import MIX_BOX_X, MIX_BOX_Y, MIX_PARTNER, key_for
+from resnetlab.base.randomness import MIX_BOX_X, MIX_BOX_Y, MIX_PARTNER, key_for
+from resnetlab.data.batches.mix import beta_weight, cut_box, mix
 from resnetlab.recipe import Augmentation
 
 SEED = 9

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from resnetlab.data.normalise import Normaliser, to_NCHW
+from resnetlab.data.batches.normalise import Normaliser, to_NCHW
 from resnetlab.errors import DataError, UsageError
 from resnetlab.recipe import Normalisation
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from resnetlab.data.order import SampleStream, epoch_order
-from resnetlab.randomness import ORDER, integers, key_for, uniform
+from resnetlab.base.randomness import ORDER, integers, key_for, uniform
+from resnetlab.data.batches.order import SampleStream, epoch_order
 
 SEEDS = (0, 1, 2**31, 2**63 - 1)
 

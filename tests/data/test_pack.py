@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from resnetlab import files
-from resnetlab.data import pack
-from resnetlab.data.decode import decode
-from resnetlab.data.encoded import EncodedSource
-from resnetlab.data.folder import open_folder
-from resnetlab.data.image import EncodedImage
-from resnetlab.data.pack import pack_image, pack_source
-from resnetlab.data.tfrecord import open_tfrecord
-from resnetlab.data.webdataset import open_webdataset
+from resnetlab.base import files
+from resnetlab.data.folders.folder import open_folder
+from resnetlab.data.images.decode import decode
+from resnetlab.data.images.image import EncodedImage
+from resnetlab.data.records.tfrecord import open_tfrecord
+from resnetlab.data.records.webdataset import open_webdataset
+from resnetlab.data.sources.encoded import EncodedSource
+from resnetlab.data.tools import pack
+from resnetlab.data.tools.pack import pack_image, pack_source
 from resnetlab.errors import DataError, UsageError, WriteError
 from tests.data.pictures import picture, write_shards
 

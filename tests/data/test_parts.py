@@ -2,9 +2,9 @@
 
 import pytest
 
-from resnetlab.data.parts import part_in, parts_of, split_name
-from resnetlab.data.shards import shard_parts
-from resnetlab.data.table import open_csv
+from resnetlab.data.folders.table import open_csv
+from resnetlab.data.records.shards import shard_parts
+from resnetlab.data.sources.parts import part_in, parts_of, split_name
 from resnetlab.errors import DataError
 from tests.data.pictures import write_folder
 

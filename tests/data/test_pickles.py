@@ -5,7 +5,7 @@ import random
 import numpy as np
 import pytest
 
-from resnetlab.data.pickles import PickledArray, read_pickle
+from resnetlab.data.archives.pickles import PickledArray, read_pickle
 from resnetlab.errors import DataError
 
 

@@ -5,12 +5,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from resnetlab.data import preprocessing as preprocessing_module
-from resnetlab.data.geometry import random_resized_window
-from resnetlab.data.image import EncodedImage
-from resnetlab.data.normalise import Normaliser
-from resnetlab.data.order import SampleStream
-from resnetlab.data.policies import (
+from resnetlab.base.randomness import AUTO_AUGMENT, CROP_WINDOW, Draws
+from resnetlab.data.batches import preprocessing as preprocessing_module
+from resnetlab.data.batches.normalise import Normaliser
+from resnetlab.data.batches.order import SampleStream
+from resnetlab.data.batches.preparation import TrainingPreparation, side_at
+from resnetlab.data.batches.preprocessing import Geometry, Preprocessing, resizing
+from resnetlab.data.images.geometry import random_resized_window
+from resnetlab.data.images.image import EncodedImage
+from resnetlab.data.images.policies import (
     _INCREASING,
     _OPERATIONS,
     _WIDE,
@@ -19,12 +22,9 @@ from resnetlab.data.policies import (
     rand_augment,
     trivial_augment,
 )
-from resnetlab.data.preparation import TrainingPreparation, side_at
-from resnetlab.data.preprocessing import Geometry, Preprocessing, resizing
 from resnetlab.errors import DataError, UsageError
-from resnetlab.randomness import AUTO_AUGMENT, CROP_WINDOW, Draws
 from resnetlab.recipe import Preparation
-from resnetlab.recipes import named_recipe
+from resnetlab.recipe.named import named_recipe
 from tests.data.pictures import picture
 
 

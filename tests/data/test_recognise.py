@@ -5,10 +5,10 @@ import tarfile
 import numpy as np
 import pytest
 
-from resnetlab.data.encoded import EncodedSource
-from resnetlab.data.folder import open_folder
+from resnetlab.data.folders.folder import open_folder
 from resnetlab.data.open import open_source
-from resnetlab.data.source import Source
+from resnetlab.data.sources.encoded import EncodedSource
+from resnetlab.data.sources.source import Source
 from resnetlab.errors import DataError
 from tests.data.pictures import picture, write_folder, write_shards, write_tar
 
@@ -70,7 +70,7 @@ def test_small_images_of_one_size_are_held_in_memory_pixel_by_pixel(tmp_path):
     assert isinstance(source, Source)
     assert (source.class_names, source.train.images.shape) == (files.class_names, (6, 32, 40, 3))
     assert source.train.labels.tolist() == files.train.labels.tolist()
-    from resnetlab.data.decode import decode
+    from resnetlab.data.images.decode import decode
 
     for index in range(6):
         np.testing.assert_array_equal(decode(files.train.read(index), channels=3), source.train.images[index])

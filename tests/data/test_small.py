@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 
 from resnetlab.cli import main
-from resnetlab.data.encoded import EncodedSource
-from resnetlab.data.folder import open_folder
+from resnetlab.data.folders.folder import open_folder
 from resnetlab.data.open import open_source
 from resnetlab.data.recognise import in_memory
+from resnetlab.data.sources.encoded import EncodedSource
 from resnetlab.training.run import reopen_source
 from tests.data.pictures import picture, write_folder
 

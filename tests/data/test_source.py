@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from resnetlab.data.open import SOURCES, open_source
-from resnetlab.data.source import Source, Split
+from resnetlab.data.sources.source import Source, Split
 from resnetlab.errors import DataError, UsageError
 
 

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from resnetlab.data.source import Split
-from resnetlab.data.split import hold_out
+from resnetlab.base.randomness import SPLIT, key_for
+from resnetlab.data.sources.source import Split
+from resnetlab.data.sources.split import hold_out
 from resnetlab.errors import UsageError
-from resnetlab.randomness import SPLIT, key_for
 
 
 def make_split(counts, seed=0):

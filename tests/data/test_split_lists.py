@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from resnetlab import evaluate, train
-from resnetlab.data.choices import Choices
 from resnetlab.data.open import open_source
+from resnetlab.data.sources.choices import Choices
 from resnetlab.errors import DataError, UsageError
 from resnetlab.training.run import reopen_source
 from tests.data.pictures import picture

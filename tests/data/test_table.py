@@ -3,8 +3,8 @@ import json
 
 import pytest
 
-from resnetlab.data.choices import Choices
-from resnetlab.data.table import open_csv
+from resnetlab.data.folders.table import open_csv
+from resnetlab.data.sources.choices import Choices
 from resnetlab.errors import DataError, UsageError
 from tests.data.pictures import write_folder
 

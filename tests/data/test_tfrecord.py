@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from resnetlab.data import tfrecord
-from resnetlab.data.choices import Choices
-from resnetlab.data.decode import decode
-from resnetlab.data.example_proto import MalformedExample, parse_example
-from resnetlab.data.folder import open_folder
-from resnetlab.data.image import EncodedImage
+from resnetlab.data.folders.folder import open_folder
+from resnetlab.data.images.decode import decode
+from resnetlab.data.images.image import EncodedImage
 from resnetlab.data.open import open_source
-from resnetlab.data.tfrecord import open_tfrecord
+from resnetlab.data.records import tfrecord
+from resnetlab.data.records.example_proto import MalformedExample, parse_example
+from resnetlab.data.records.tfrecord import open_tfrecord
+from resnetlab.data.sources.choices import Choices
 from resnetlab.errors import DataError, UsageError
 from tests.data.handles import held_after_refusal
 from tests.data.pictures import (

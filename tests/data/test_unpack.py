@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from resnetlab.data.digits import open_digits
-from resnetlab.data.encoded import EncodedSource
-from resnetlab.data.folder import open_folder
+from resnetlab.data.arrays.digits import open_digits
+from resnetlab.data.folders.folder import open_folder
 from resnetlab.data.open import open_source
-from resnetlab.data.pack import pack_source
 from resnetlab.data.recognise import in_memory
-from resnetlab.data.source import Source, Split
-from resnetlab.data.unpack import open_unchanged, unpack_source
+from resnetlab.data.sources.encoded import EncodedSource
+from resnetlab.data.sources.source import Source, Split
+from resnetlab.data.tools.pack import pack_source
+from resnetlab.data.tools.unpack import open_unchanged, unpack_source
 from resnetlab.errors import DataError, UsageError
 from tests.data.pictures import framed, imagenet_example, picture, write_folder
 

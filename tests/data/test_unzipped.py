@@ -2,8 +2,8 @@ import gzip
 
 import pytest
 
-from resnetlab.data import unzipped as module
-from resnetlab.data.unzipped import unzipped
+from resnetlab.data.archives import unzipped as module
+from resnetlab.data.archives.unzipped import unzipped
 from resnetlab.errors import DataError
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from resnetlab import evaluate, resume, train
-from resnetlab.data import webdataset
-from resnetlab.data.choices import Choices
-from resnetlab.data.webdataset import open_webdataset
+from resnetlab.data.records import webdataset
+from resnetlab.data.records.webdataset import open_webdataset
+from resnetlab.data.sources.choices import Choices
 from resnetlab.errors import DataError
 from tests.data.handles import held_after_refusal
 from tests.data.pictures import picture, write_tar

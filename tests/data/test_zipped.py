@@ -4,10 +4,10 @@ import zipfile
 
 import pytest
 
-from resnetlab.data.choices import Choices
-from resnetlab.data.folder import open_folder
+from resnetlab.data.folders.folder import open_folder
+from resnetlab.data.folders.zipped import open_zip
 from resnetlab.data.open import open_source
-from resnetlab.data.zipped import open_zip
+from resnetlab.data.sources.choices import Choices
 from resnetlab.errors import DataError, UsageError
 from tests.data.pictures import picture, write_folder, write_tar
 

@@ -9,8 +9,8 @@ import safetensors.torch
 import torch
 
 from resnetlab import create_model
-from resnetlab.download import cache_folder
-from resnetlab.weights.published import sha256_start, url_of
+from resnetlab.base.download import cache_folder
+from resnetlab.weights.facts.published import sha256_start, url_of
 from tests.data.pictures import framed, imagenet_example, picture, write_tar
 from tests.data.test_imagenet_raw import tars
 from tests.training.photographs import write_photographs

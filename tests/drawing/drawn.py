@@ -7,10 +7,10 @@ import torch
 from torch import nn
 
 from resnetlab import create_model
-from resnetlab.catalog import model_spec
-from resnetlab.drawing import Layout, draw
-from resnetlab.drawing.scene import Scene
-from resnetlab.spec import ModelSpec
+from resnetlab.network.catalog import model_spec
+from resnetlab.network.spec import ModelSpec
+from resnetlab.show.drawing.scene import Scene
+from resnetlab.show.picture import Layout, draw
 
 
 @cache

@@ -4,8 +4,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from itertools import pairwise
 
-from resnetlab.drawing.scene import Box, Path, Point, Scene, Text
-from resnetlab.drawing.typeface import text_box
+from resnetlab.show.drawing.scene import Box, Path, Point, Scene, Text
+from resnetlab.show.drawing.typeface import text_box
 
 Rectangle = tuple[float, float, float, float]  # left, top, right, bottom
 _SLACK = 0.01  # px; coordinates are sums of floats

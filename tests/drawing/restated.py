@@ -3,7 +3,7 @@
 Knows nothing of plans and layers.
 """
 
-from resnetlab.spec import ModelSpec
+from resnetlab.network.spec import ModelSpec
 
 
 def stage_name(spec: ModelSpec, stage: int) -> str:

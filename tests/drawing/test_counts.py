@@ -5,9 +5,9 @@ import re
 import pytest
 from torch import nn
 
-from resnetlab.catalog import list_models, model_spec
-from resnetlab.drawing.scene import Box, Scene, Text
-from resnetlab.units import format_count
+from resnetlab.base.units import format_count
+from resnetlab.network.catalog import list_models, model_spec
+from resnetlab.show.drawing.scene import Box, Scene, Text
 from tests.drawing.drawn import folded, shallow, traced
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from resnetlab.catalog import model_spec
 from resnetlab.cli import main
-from resnetlab.drawing import draw
-from resnetlab.drawing.svg import to_svg
+from resnetlab.network.catalog import model_spec
+from resnetlab.show.drawing.svg import to_svg
+from resnetlab.show.picture import draw
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from resnetlab.catalog import families
+from resnetlab.network.catalog import families
 
 
 @pytest.fixture(scope="module")

@@ -7,14 +7,14 @@ import pytest
 import torch
 from torch import nn
 
-from resnetlab.catalog import list_models, model_spec
-from resnetlab.drawing import Layout, draw
-from resnetlab.drawing.labels import name_text, norm_text, padding_text, shape_text
-from resnetlab.drawing.scene import Box, Scene, Text
-from resnetlab.layers import Act, Norm, PadChannels
 from resnetlab.models.layers import GlobalAveragePool, SameConv2d, SamePool2d, Subsample
 from resnetlab.models.layers import PadChannels as PadModule
-from resnetlab.spec import ModelSpec
+from resnetlab.network.catalog import list_models, model_spec
+from resnetlab.network.layers import Act, Norm, PadChannels
+from resnetlab.network.spec import ModelSpec
+from resnetlab.show.drawing.labels import name_text, norm_text, padding_text, shape_text
+from resnetlab.show.drawing.scene import Box, Scene, Text
+from resnetlab.show.picture import Layout, draw
 from tests.drawing.drawn import folded, shallow, traced
 
 Truth = dict[str, tuple[nn.Module, tuple[int, ...]]]

@@ -2,13 +2,13 @@
 
 import pytest
 
-from resnetlab.catalog import model_spec
-from resnetlab.drawing import Style, draw
-from resnetlab.drawing.legend import ADDITION, REPEAT, draw_legend
-from resnetlab.drawing.scene import Text
-from resnetlab.drawing.theme import THEMES
-from resnetlab.drawing.typeface import text_box
-from resnetlab.spec import ModelSpec
+from resnetlab.network.catalog import model_spec
+from resnetlab.network.spec import ModelSpec
+from resnetlab.show.drawing.legend import ADDITION, REPEAT, draw_legend
+from resnetlab.show.drawing.scene import Text
+from resnetlab.show.drawing.theme import THEMES
+from resnetlab.show.drawing.typeface import text_box
+from resnetlab.show.picture import Style, draw
 
 PLAIN = model_spec("plain20")
 OPTION_A = "shortcut without weights: subsampling, zero channels"

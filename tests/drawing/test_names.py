@@ -1,8 +1,8 @@
 """A network that was changed is not drawn as the one it is named after; columns of one name differ."""
 
-from resnetlab.catalog import changed_texts, changes, model_spec
-from resnetlab.drawing import draw
-from resnetlab.drawing.scene import Box, Text
+from resnetlab.network.catalog import changed_texts, changes, model_spec
+from resnetlab.show.drawing.scene import Box, Text
+from resnetlab.show.picture import draw
 from tests.drawing.overlaps import problems
 
 CHANGED = model_spec("resnet20").with_(classes=1001, in_channels=1, width=0.5)

@@ -8,10 +8,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from resnetlab.catalog import model_spec
-from resnetlab.drawing import draw
-from resnetlab.drawing.svg import to_svg
 from resnetlab.errors import UsageError
+from resnetlab.network.catalog import model_spec
+from resnetlab.show.drawing.svg import to_svg
+from resnetlab.show.picture import draw
 
 RESNET20 = model_spec("resnet20")
 
@@ -83,8 +83,8 @@ def test_a_path_that_takes_no_picture_is_told_before_anything_is_drawn(tmp_path:
 
 def test_specifications_do_without_the_drawing_until_one_is_asked_for() -> None:
     code = (
-        "import sys; from resnetlab.catalog import model_spec; model_spec('resnet20').num_parameters;"
-        "sys.exit(any(name.startswith(('resnetlab.drawing', 'matplotlib')) for name in sys.modules))"
+        "import sys; from resnetlab.network.catalog import model_spec; model_spec('resnet20').num_parameters;"
+        "sys.exit(any(name.startswith(('resnetlab.show.picture', 'matplotlib')) for name in sys.modules))"
     )
 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -2,7 +2,7 @@
 
 import pytest
 
-from resnetlab.drawing.scene import Box, Item, Path, Scene, Text
+from resnetlab.show.drawing.scene import Box, Item, Path, Scene, Text
 from tests.drawing.overlaps import problems
 
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from resnetlab.catalog import list_models, model_spec
-from resnetlab.drawing.overview import draw_overview
-from resnetlab.drawing.scene import Box, Path, Scene, Text
-from resnetlab.drawing.theme import THEMES
 from resnetlab.errors import UsageError
-from resnetlab.spec import ModelSpec
+from resnetlab.network.catalog import list_models, model_spec
+from resnetlab.network.spec import ModelSpec
+from resnetlab.show.drawing.comparison.overview import draw_overview
+from resnetlab.show.drawing.scene import Box, Path, Scene, Text
+from resnetlab.show.drawing.theme import THEMES
 
 from .overlaps import problems
 from .restated import conv_texts, map_sizes, shape, shortcut_texts, stage_name

@@ -17,15 +17,15 @@ import pytest
 from matplotlib.ft2font import FT2Font
 from PIL import Image
 
-from resnetlab.catalog import model_spec
-from resnetlab.drawing import draw, save
-from resnetlab.drawing.raster import to_pdf, to_png
-from resnetlab.drawing.scene import Path as Line
-from resnetlab.drawing.scene import Scene, Text, arrowhead, moved
-from resnetlab.drawing.svg import to_svg
-from resnetlab.drawing.theme import THEMES, ThemeName
-from resnetlab.drawing.typeface import _CHARACTERS, text_box, text_width
 from resnetlab.errors import UsageError
+from resnetlab.network.catalog import model_spec
+from resnetlab.show.drawing.raster import to_pdf, to_png
+from resnetlab.show.drawing.scene import Path as Line
+from resnetlab.show.drawing.scene import Scene, Text, arrowhead, moved
+from resnetlab.show.drawing.svg import to_svg
+from resnetlab.show.drawing.theme import THEMES, ThemeName
+from resnetlab.show.drawing.typeface import _CHARACTERS, text_box, text_width
+from resnetlab.show.picture import draw, save
 from tests.drawing.drawn import folded
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -7,11 +7,11 @@ from xml.etree import ElementTree
 
 import pytest
 
-from resnetlab.catalog import list_models, model_spec
-from resnetlab.drawing import draw
-from resnetlab.drawing.scene import Box, Path, Scene, Text
-from resnetlab.drawing.svg import to_svg
 from resnetlab.errors import UsageError
+from resnetlab.network.catalog import list_models, model_spec
+from resnetlab.show.drawing.scene import Box, Path, Scene, Text
+from resnetlab.show.drawing.svg import to_svg
+from resnetlab.show.picture import draw
 from tests.drawing.drawn import folded
 from tests.drawing.overlaps import problems
 

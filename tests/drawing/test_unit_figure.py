@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from resnetlab.catalog import list_models, model_spec
-from resnetlab.drawing.scene import Box, Path, Scene, Text
-from resnetlab.drawing.theme import THEMES
-from resnetlab.drawing.unit_figure import draw_units
 from resnetlab.errors import UsageError
-from resnetlab.spec import ModelSpec
+from resnetlab.network.catalog import list_models, model_spec
+from resnetlab.network.spec import ModelSpec
+from resnetlab.show.drawing.comparison.unit_figure import draw_units
+from resnetlab.show.drawing.scene import Box, Path, Scene, Text
+from resnetlab.show.drawing.theme import THEMES
 
 from .overlaps import problems
 from .restated import (

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from resnetlab.artefact import Artefact
 from resnetlab.errors import CheckpointError, ResnetlabError, UsageError
-from resnetlab.export import export_model
+from resnetlab.trained.artefact import Artefact
+from resnetlab.trained.export import export_model
 from tests.predict.made import normaliser, small_artefact
 
 onnx = pytest.importorskip("onnx", reason="the extra `export` is not installed")
@@ -131,7 +131,7 @@ def damaged(path: Path, how: str) -> None:
     ],
 )
 def test_a_wrong_file_is_refused(tmp_path: Path, how: str, kind: type[ResnetlabError], message: str) -> None:
-    from resnetlab.artefact.onnx_model import load_onnx
+    from resnetlab.trained.artefact.onnx_model import load_onnx
 
     export_model(small_artefact(), "onnx", tmp_path / "net.onnx")
     damaged(tmp_path / "net.onnx", how)

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from resnetlab import files
-from resnetlab.artefact import load_artefact, write_folder
-from resnetlab.artefact.places import default_name, refuse_taken
-from resnetlab.catalog import list_models
+from resnetlab.base import files
 from resnetlab.cli import _typeable, main
 from resnetlab.cli.parser import build_parser
 from resnetlab.errors import UsageError, WriteError
-from resnetlab.export import export_model
+from resnetlab.network.catalog import list_models
+from resnetlab.trained.artefact import load_artefact, write_folder
+from resnetlab.trained.artefact.places import default_name, refuse_taken
+from resnetlab.trained.export import export_model
 from tests.predict.made import small_artefact
 
 LONG = "n" * 300

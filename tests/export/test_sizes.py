@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from resnetlab import Classifier
-from resnetlab.artefact import load_artefact
 from resnetlab.cli import main
 from resnetlab.errors import UsageError
-from resnetlab.export import export_model
+from resnetlab.trained.artefact import load_artefact
+from resnetlab.trained.export import export_model
 from tests.predict.made import normaliser, pixels, small_artefact
 
 pytest.importorskip("onnx", reason="the extra `export` is not installed")

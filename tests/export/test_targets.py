@@ -11,19 +11,19 @@ import safetensors.torch
 import torch
 
 from resnetlab import create_model
-from resnetlab.artefact import Artefact, import_weights
-from resnetlab.catalog import model_spec
-from resnetlab.cli.use_verbs import TARGETS as VERB_TARGETS
-from resnetlab.data.preprocessing import Geometry
+from resnetlab.cli.verbs.use_verbs import TARGETS as VERB_TARGETS
+from resnetlab.data.batches.preprocessing import Geometry
 from resnetlab.errors import ResnetlabError, UsageError
-from resnetlab.export import TARGETS, export_model
-from resnetlab.export.comparing import largest_difference
-from resnetlab.export.fitting import fit
-from resnetlab.export.keras_file import KerasNetwork, keras_bytes
-from resnetlab.export.reading_back import read_foreign
-from resnetlab.export.torch_names import _TIMM, _TORCHVISION, _crop_share, torch_file
-from resnetlab.spec import ModelSpec
-from resnetlab.weights.naming import expected_shapes
+from resnetlab.network.catalog import model_spec
+from resnetlab.network.spec import ModelSpec
+from resnetlab.trained.artefact import Artefact, import_weights
+from resnetlab.trained.export import TARGETS, export_model
+from resnetlab.trained.export.comparing import largest_difference
+from resnetlab.trained.export.fitting import fit
+from resnetlab.trained.export.keras_file import KerasNetwork, keras_bytes
+from resnetlab.trained.export.reading_back import read_foreign
+from resnetlab.trained.export.torch_names import _TIMM, _TORCHVISION, _crop_share, torch_file
+from resnetlab.weights.facts.naming import expected_shapes
 from resnetlab.weights.namings.keras_applications import keras_v1_spec, keras_v2_spec
 from resnetlab.weights.namings.keras_out import keras_layers
 from tests.predict.made import small_artefact

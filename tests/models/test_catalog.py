@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from resnetlab.catalog import families, list_models, model_spec
 from resnetlab.errors import UsageError
+from resnetlab.network.catalog import families, list_models, model_spec
 
 
 def test_listed_names_are_unique_and_mean_themselves() -> None:

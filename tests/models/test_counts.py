@@ -6,7 +6,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from resnetlab import create_model
-from resnetlab.catalog import list_models, model_spec
+from resnetlab.network.catalog import list_models, model_spec
 
 # reference/original_systems.md, section 1e, and issue 2, section 2: trainable parameters.
 EXACT = {

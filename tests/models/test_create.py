@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from resnetlab import create_model
-from resnetlab.catalog import model_spec
 from resnetlab.errors import UsageError
 from resnetlab.models import ResNet
 from resnetlab.models.init import INITIALISERS
-from resnetlab.spec_fields import ConvInit, FcInit
+from resnetlab.network.catalog import model_spec
+from resnetlab.network.fields import ConvInit, FcInit
 
 TINY = {"blocks": (1, 1, 1)}
 

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from resnetlab import create_model
-from resnetlab.catalog import list_models
-from resnetlab.layers import Act, Conv, Norm, Pool
 from resnetlab.models.layers import BiasedBatchNorm2d, SameConv2d, SamePool2d, build
+from resnetlab.network.catalog import list_models
+from resnetlab.network.layers import Act, Conv, Norm, Pool
 
 
 def slow_same(x: Tensor, kernel: int, stride: int, reduce: str, weight: Tensor) -> Tensor:

@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from resnetlab.catalog import list_models, model_spec
 from resnetlab.errors import UsageError
-from resnetlab.spec import KNOBS, ModelSpec, parse_knob
+from resnetlab.network.catalog import list_models, model_spec
+from resnetlab.network.spec import KNOBS, ModelSpec, parse_knob
 
 
 @pytest.mark.parametrize("name", list_models())
@@ -206,7 +206,7 @@ def test_printing_shows_what_counts() -> None:
 
 def test_every_field_has_help() -> None:
     """Each knob but the computed width carries the string that becomes its --help text."""
-    from resnetlab.plaindata import field_docs
+    from resnetlab.base.plaindata import field_docs
 
     assert {field.name for field in dataclasses.fields(ModelSpec)} == set(field_docs(ModelSpec))
 
@@ -214,7 +214,7 @@ def test_every_field_has_help() -> None:
 def test_no_torch_and_quick() -> None:
     """The catalog and its counts come without torch and NumPy."""
     code = (
-        "import sys, resnetlab.catalog as c; c.model_spec('resnet56').num_multiply_adds();"
+        "import sys, resnetlab.network.catalog as c; c.model_spec('resnet56').num_multiply_adds();"
         "print([m for m in ('torch', 'numpy') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 import resnetlab
+from resnetlab.base.plaindata import required_fields
 from resnetlab.cli import main
 from resnetlab.errors import ResnetlabError
-from resnetlab.plaindata import required_fields
+from resnetlab.network.spec import ModelSpec
 from resnetlab.runs.directory import RunDirectory
 from resnetlab.runs.journal import read_rows
-from resnetlab.spec import ModelSpec
 from resnetlab.training.run import resume_run
 from tests.training.test_resume import StopAt
 

@@ -11,12 +11,12 @@ import numpy as np
 import torch
 
 from resnetlab import create_model
-from resnetlab.artefact import Artefact
-from resnetlab.catalog import model_spec
-from resnetlab.data.normalise import Normaliser
-from resnetlab.data.preprocessing import Geometry, Preprocessing
-from resnetlab.export import export_model
-from resnetlab.spec import ModelSpec
+from resnetlab.data.batches.normalise import Normaliser
+from resnetlab.data.batches.preprocessing import Geometry, Preprocessing
+from resnetlab.network.catalog import model_spec
+from resnetlab.network.spec import ModelSpec
+from resnetlab.trained.artefact import Artefact
+from resnetlab.trained.export import export_model
 from resnetlab.weights.namings.keras_applications import keras_v2_spec
 
 SIDE = 97

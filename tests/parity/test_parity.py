@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from resnetlab.artefact import import_weights
 from resnetlab.models import ResNet
+from resnetlab.trained.artefact import import_weights
 from resnetlab.weights import load_weights
 
 FOLDER = Path(os.environ.get("RESNETLAB_PARITY", ""))

@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from resnetlab.artefact import Artefact
-from resnetlab.data.normalise import Normaliser
-from resnetlab.data.preprocessing import Geometry, Preprocessing
+from resnetlab.data.batches.normalise import Normaliser
+from resnetlab.data.batches.preprocessing import Geometry, Preprocessing
+from resnetlab.trained.artefact import Artefact
 from tests.weights.foreign import lively
 
 MEAN, STD = np.array([0.49, 0.47, 0.42]), np.array([0.21, 0.22, 0.25])

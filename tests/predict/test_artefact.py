@@ -9,12 +9,12 @@ import pytest
 import safetensors.torch
 import torch
 
-from resnetlab.artefact import Artefact, import_weights, load_artefact, write_folder
-from resnetlab.artefact.class_names import name_classes
-from resnetlab.data.preprocessing import Geometry, Preprocessing
+from resnetlab.data.batches.preprocessing import Geometry, Preprocessing
 from resnetlab.errors import CheckpointError, ResnetlabError, UsageError
-from resnetlab.export import export_model
 from resnetlab.runs.directory import RunDirectory
+from resnetlab.trained.artefact import Artefact, import_weights, load_artefact, write_folder
+from resnetlab.trained.artefact.class_names import name_classes
+from resnetlab.trained.export import export_model
 
 from .made import normaliser, small_artefact
 
@@ -50,7 +50,7 @@ def test_a_folder_holds_the_description_for_people_and_programs(tmp_path: Path) 
 
 
 def test_the_cards_three_lines_load_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from resnetlab.predict import Prediction
+    from resnetlab.trained.predict import Prediction
 
     write_folder(small_artefact(), tmp_path / "net")
     card = (tmp_path / "net" / "README.md").read_text()
@@ -148,8 +148,8 @@ def test_an_image_of_the_right_size_stays_as_it_is() -> None:
 
     from PIL import Image
 
-    from resnetlab.artefact.model import fit_geometry
-    from resnetlab.data.image import EncodedImage
+    from resnetlab.data.images.image import EncodedImage
+    from resnetlab.trained.artefact.model import fit_geometry
 
     preprocessing = fit_geometry(Preprocessing(normaliser()), (32, 32, 3))
     noise = np.random.default_rng(0).integers(0, 256, (32, 32, 3)).astype(np.uint8)
@@ -221,7 +221,7 @@ def test_what_is_no_network_is_told(
 
 @pytest.mark.parametrize("name", ["net.safetensors", "net.onnx"])
 def test_a_choice_of_weights_where_there_is_none_is_refused(tmp_path: Path, name: str) -> None:
-    from resnetlab.predict import Classifier
+    from resnetlab.trained.predict import Classifier
 
     (tmp_path / name).touch()
     for weights in ("plain", "averaged"):

@@ -8,12 +8,12 @@ import safetensors.torch
 import torch
 
 from resnetlab import Classifier, create_model, evaluate
-from resnetlab.artefact import Artefact, import_weights, load_artefact, write_folder
 from resnetlab.cli import main
 from resnetlab.errors import UsageError
-from resnetlab.export import export_model
-from resnetlab.predict.pictures import encode
-from resnetlab.transfer import open_trained
+from resnetlab.trained.artefact import Artefact, import_weights, load_artefact, write_folder
+from resnetlab.trained.export import export_model
+from resnetlab.trained.predict.pictures import encode
+from resnetlab.trained.transfer import open_trained
 from tests.weights.foreign import lively
 
 from .made import pixels, write_pictures

@@ -9,16 +9,16 @@ import pytest
 import torch
 from PIL import Image
 
-from resnetlab.artefact import Artefact
-from resnetlab.data.folder import open_folder
-from resnetlab.data.loaded import BadSamples
+from resnetlab.data.batches.loaded import BadSamples
+from resnetlab.data.feeding import Reading
+from resnetlab.data.folders.folder import open_folder
 from resnetlab.errors import DataError, UsageError
-from resnetlab.export import export_model
-from resnetlab.predict import Classifier
-from resnetlab.predict.pictures import read_file
-from resnetlab.recipes import named_recipe
+from resnetlab.recipe.named import named_recipe
 from resnetlab.runs.directory import RunDirectory
-from resnetlab.training.reading import Reading
+from resnetlab.trained.artefact import Artefact
+from resnetlab.trained.export import export_model
+from resnetlab.trained.predict import Classifier
+from resnetlab.trained.predict.pictures import read_file
 from tests.training.helpers import CPU, small_source
 
 from .made import pixels, small_artefact, write_pictures
@@ -207,7 +207,7 @@ def test_grad_cam_of_a_preactivated_network_follows_the_gradient(tmp_path: Path)
             handle.remove()
     expected = (torch.tensor(weights)[:, None, None] * maps).sum(0).relu()
 
-    from resnetlab.predict.explaining import explain
+    from resnetlab.trained.predict.explaining import explain
 
     explanation = explain(network, picture, prepared, classifier.class_names, 1, "here")
 

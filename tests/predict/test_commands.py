@@ -14,13 +14,13 @@ import safetensors.torch
 import torch
 from PIL import Image
 
-from resnetlab.artefact import write_folder
-from resnetlab.artefact.folder import to_safetensors
 from resnetlab.cli import main
-from resnetlab.cli.import_ import read_class_names
+from resnetlab.cli.verbs.import_ import read_class_names
 from resnetlab.errors import DataError, UsageError, WriteError
-from resnetlab.evaluator import evaluate
-from resnetlab.predict import Classifier
+from resnetlab.trained.artefact import write_folder
+from resnetlab.trained.artefact.folder import to_safetensors
+from resnetlab.trained.evaluate import evaluate
+from resnetlab.trained.predict import Classifier
 from tests.commands import run
 from tests.weights.foreign import lively
 

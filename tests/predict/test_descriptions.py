@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from resnetlab.artefact.class_names import distinct_names
-from resnetlab.artefact.model import fit_geometry, from_texts
-from resnetlab.data.normalise import Normaliser
-from resnetlab.data.preprocessing import Geometry, Preprocessing
+from resnetlab.data.batches.normalise import Normaliser
+from resnetlab.data.batches.preprocessing import Geometry, Preprocessing
 from resnetlab.errors import CheckpointError, UsageError
-from resnetlab.predict import Classifier
+from resnetlab.trained.artefact.class_names import distinct_names
+from resnetlab.trained.artefact.model import fit_geometry, from_texts
+from resnetlab.trained.predict import Classifier
 from tests.training.helpers import CPU
 
 from .made import pixels, small_artefact

@@ -15,15 +15,15 @@ import safetensors.torch
 from PIL import Image
 
 import resnetlab
-from resnetlab.artefact import load_artefact
 from resnetlab.cli import main
-from resnetlab.data.pack import pack_source
 from resnetlab.data.recognise import open_path
+from resnetlab.data.tools.pack import pack_source
 from resnetlab.errors import DataError, UsageError
-from resnetlab.evaluation import Evaluation, NotKept
-from resnetlab.export import export_model
-from resnetlab.predict import Classifier
-from resnetlab.predict.matching import match_classes
+from resnetlab.evaluation.results import Evaluation, NotKept
+from resnetlab.trained.artefact import load_artefact
+from resnetlab.trained.export import export_model
+from resnetlab.trained.matching import match_classes
+from resnetlab.trained.predict import Classifier
 from tests.weights.foreign import lively
 from tests.weights.test_files import save
 
@@ -137,7 +137,7 @@ def test_images_in_memory_of_another_size_or_colour_are_resized_as_predict_does(
     write(tmp_path / "data", {"train": 2, "test": 1}, (16, 16), classes=tuple("0123456789"))
     resnetlab.train(spec, data=str(tmp_path / "data"), out=tmp_path / "run", **SMALL)
     export_model(load_artefact(tmp_path / "run"), "folder", tmp_path / "net")
-    from resnetlab.data.digits import open_digits
+    from resnetlab.data.arrays.digits import open_digits
 
     found = [resnetlab.evaluate(tmp_path / each, data="digits", workers=0) for each in ("run", "net")]
 

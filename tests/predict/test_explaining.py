@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from resnetlab.models.layers import at
-from resnetlab.predict.explaining import explain
+from resnetlab.trained.predict.explaining import explain
 from tests.weights.foreign import lively
 
 

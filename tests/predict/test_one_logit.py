@@ -8,12 +8,12 @@ import torch
 from safetensors.torch import save_file
 
 from resnetlab import Classifier, evaluate, load_weights
-from resnetlab.artefact import Artefact, import_weights, write_folder
-from resnetlab.artefact.folder import from_safetensors, to_safetensors
-from resnetlab.catalog import model_spec
 from resnetlab.errors import CheckpointError, UsageError
-from resnetlab.export import export_model
-from resnetlab.metrics import Scoring, answer_logits
+from resnetlab.evaluation.metrics import Scoring, answer_logits
+from resnetlab.network.catalog import model_spec
+from resnetlab.trained.artefact import Artefact, import_weights, write_folder
+from resnetlab.trained.artefact.folder import from_safetensors, to_safetensors
+from resnetlab.trained.export import export_model
 from tests.weights.foreign import lively
 
 from .made import pixels, small_artefact, write_pictures
@@ -34,7 +34,7 @@ def logit_of(artefact: Artefact, pictures: list[np.ndarray]) -> np.ndarray:
 
 
 def classifier_pixels(classifier: Classifier, pictures: list[np.ndarray]) -> list[np.ndarray]:
-    from resnetlab.predict.pictures import encode
+    from resnetlab.trained.predict.pictures import encode
 
     return [classifier.pixels(encode(each)) for each in pictures]
 

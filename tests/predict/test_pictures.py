@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from resnetlab.artefact import write_folder
 from resnetlab.cli import main
-from resnetlab.data.decode import decode
-from resnetlab.data.image import EncodedImage
+from resnetlab.data.images.decode import decode
+from resnetlab.data.images.image import EncodedImage
 from resnetlab.errors import DataError, UsageError
-from resnetlab.predict import Classifier
-from resnetlab.predict.pictures import encode, find_files, read_file
+from resnetlab.trained.artefact import write_folder
+from resnetlab.trained.predict import Classifier
+from resnetlab.trained.predict.pictures import encode, find_files, read_file
 from tests.training.helpers import CPU
 
 from .made import pixels, small_artefact, write_pictures

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from resnetlab.catalog import model_spec
-from resnetlab.plaindata import to_plain
-from resnetlab.recipes import named_recipe
-from resnetlab.settings import override
+from resnetlab.base.plaindata import to_plain
+from resnetlab.network.catalog import model_spec
+from resnetlab.recipe.named import named_recipe
+from resnetlab.recipe.settings import override
 
 
 def read(path: Path) -> Any:

@@ -12,13 +12,13 @@ from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 from matplotlib.font_manager import fontManager
 
+from resnetlab.base.lettering import _other_fonts, drawable, font_families, in_a_line, legible, without_font
 from resnetlab.cli.output import Output
-from resnetlab.evaluation import Evaluation, draw_confusion, write_evaluation
-from resnetlab.lettering import _other_fonts, drawable, font_families, in_a_line, legible, without_font
-from resnetlab.metrics import Scores
+from resnetlab.evaluation.metrics import Scores
+from resnetlab.evaluation.results import Evaluation, draw_confusion, write_evaluation
 from resnetlab.reporting.curves import Curve, Line
 from resnetlab.reporting.picture import draw_curves
-from resnetlab.tables.align import markdown_table, table
+from resnetlab.show.tables.align import markdown_table, table
 
 NAMES = (
     "cash$100_to_$200",

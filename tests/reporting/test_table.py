@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 
 import resnetlab
-from resnetlab.catalog import model_spec
+from resnetlab.base.units import Duration
 from resnetlab.cli import main
 from resnetlab.errors import DataError, UsageError
+from resnetlab.network.catalog import model_spec
 from resnetlab.reporting import report
 from resnetlab.reporting.published import PUBLISHED
 from resnetlab.runs.directory import RunDirectory
+from resnetlab.trained.transfer import open_trained
 from resnetlab.training.observer import Silence
 from resnetlab.training.run import read_result, train_plan
-from resnetlab.transfer import open_trained
-from resnetlab.units import Duration
 from tests.reporting.made import as_cifar, copied, edit, read, test_row
 from tests.transfer.tuning import tuned
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from resnetlab import files
+from resnetlab.base import files
 from resnetlab.errors import CheckpointError, DataError, LockedError, UsageError, WriteError
 from resnetlab.runs.checkpoint import list_checkpoints, load_checkpoint, load_newest, retain, save_checkpoint
 from resnetlab.runs.directory import claim_new, open_run
@@ -187,7 +187,7 @@ def test_a_used_directory_is_refused_and_not_touched(tmp_path: Path) -> None:
 
 
 def test_json_that_is_not_a_number_is_refused() -> None:
-    from resnetlab.plaindata import to_json_bytes
+    from resnetlab.base.plaindata import to_json_bytes
 
     with pytest.raises(ValueError, match="not JSON compliant"):
         to_json_bytes({"loss": float("nan")})

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from resnetlab import files, locks
+from resnetlab.base import files, locks
+from resnetlab.base.files import DirectoryLock
 from resnetlab.errors import LockedError, WriteError
-from resnetlab.files import DirectoryLock
 from resnetlab.runs.directory import RunDirectory, claim_new, lock_run
 from resnetlab.training.observer import Silence
 from resnetlab.training.run import train_plan

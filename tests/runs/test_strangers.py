@@ -12,21 +12,21 @@ from pathlib import Path
 import pytest
 import torch
 
-from resnetlab import files
-from resnetlab.catalog import model_spec
+from resnetlab.base import files
+from resnetlab.base.units import Duration
 from resnetlab.data.open import open_source
 from resnetlab.errors import DataError, UsageError, WriteError
-from resnetlab.evaluator import evaluate
-from resnetlab.recipes import named_recipe
+from resnetlab.network.catalog import model_spec
+from resnetlab.recipe.named import named_recipe
+from resnetlab.recipe.settings import override
 from resnetlab.runs.checkpoint import retain, save_checkpoint
 from resnetlab.runs.directory import RunDirectory, claim_new, lock_run
-from resnetlab.settings import override
-from resnetlab.studies import SilentStudy, plan_rows, resume_study, train_study
+from resnetlab.trained.evaluate import evaluate
 from resnetlab.training.observer import Silence
 from resnetlab.training.planning import make_plan
 from resnetlab.training.run import resume_run, train_plan
 from resnetlab.training.session import start
-from resnetlab.units import Duration
+from resnetlab.training.studies import SilentStudy, plan_rows, resume_study, train_study
 from tests.training.helpers import CPU, go_on, small_plan, small_source, train
 
 NEAR = (

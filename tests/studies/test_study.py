@@ -20,19 +20,19 @@ import pytest
 import torch
 
 import resnetlab
-from resnetlab.catalog import model_spec
+from resnetlab.base.units import Duration
 from resnetlab.errors import DataError, DivergedError, Interrupted, LockedError, ResnetlabError, UsageError
-from resnetlab.recipes import named_recipe
+from resnetlab.network.catalog import model_spec
+from resnetlab.recipe.named import named_recipe
+from resnetlab.recipe.settings import override
 from resnetlab.runs.directory import RunDirectory, lock_run
 from resnetlab.runs.journal import read_rows
-from resnetlab.settings import override
-from resnetlab.studies import SilentStudy, plan_rows, resume_study, train_study
-from resnetlab.studies.study import choose_at_once
-from resnetlab.training.device import compiled
 from resnetlab.training.observer import Observer, Silence
 from resnetlab.training.planning import Opened, RunPlan, open_for, plan_run
 from resnetlab.training.run import Result, train_plan
-from resnetlab.units import Duration
+from resnetlab.training.step.device import compiled
+from resnetlab.training.studies import SilentStudy, plan_rows, resume_study, train_study
+from resnetlab.training.studies.study import choose_at_once
 from tests.commands import run
 from tests.processes import Command
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from resnetlab.studies.study import share_workers
+from resnetlab.training.studies.study import share_workers
 from tests.training.helpers import small_plan
 
 

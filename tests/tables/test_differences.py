@@ -8,19 +8,19 @@ from typing import Any, Literal, get_args, get_origin
 
 import pytest
 
-from resnetlab.catalog import list_models, model_spec
-from resnetlab.plaindata import field_types
-from resnetlab.recipes import named_recipe
-from resnetlab.settings import override
-from resnetlab.spec import ModelSpec
-from resnetlab.tables.differences import (
+from resnetlab.base.plaindata import field_types
+from resnetlab.network.catalog import list_models, model_spec
+from resnetlab.network.spec import ModelSpec
+from resnetlab.recipe.named import named_recipe
+from resnetlab.recipe.settings import override
+from resnetlab.show.tables.differences import (
     differing_counts,
     differing_fields,
     differing_leaves,
     model_differences,
     recipe_differences,
 )
-from resnetlab.tables.sentences import sentence
+from resnetlab.show.tables.sentences import sentence
 
 
 def two_values(kind: Any) -> list[tuple[Any, Any]]:

@@ -7,12 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from resnetlab import create_model
-from resnetlab.catalog import model_spec
-from resnetlab.layers import Act, Conv
 from resnetlab.models.layers import SamePool2d, at
 from resnetlab.models.resnet import ResNet
-from resnetlab.plan import Plan, Repeat, Unit
-from resnetlab.tables.receptive_field import receptive_fields
+from resnetlab.network.catalog import model_spec
+from resnetlab.network.layers import Act, Conv
+from resnetlab.network.plan import Plan, Repeat, Unit
+from resnetlab.show.tables.receptive_field import receptive_fields
 
 NETWORKS = [
     ("resnet20", {"blocks": (1, 2, 1)}),

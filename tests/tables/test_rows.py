@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from resnetlab import create_model
-from resnetlab.bench import training_memory
-from resnetlab.catalog import list_models, model_spec
 from resnetlab.errors import UsageError
-from resnetlab.layers import Act, Conv, Layer, Linear, Norm, PadChannels, Pool
-from resnetlab.recipes import named_recipe
-from resnetlab.settings import override
-from resnetlab.tables.rows import layer_rows, operation, row_json
+from resnetlab.network.catalog import list_models, model_spec
+from resnetlab.network.layers import Act, Conv, Layer, Linear, Norm, PadChannels, Pool
+from resnetlab.recipe.named import named_recipe
+from resnetlab.recipe.settings import override
+from resnetlab.show.tables.rows import layer_rows, operation, row_json
+from resnetlab.training.speed import training_memory
 
 
 @pytest.mark.parametrize("name", list_models())

@@ -6,10 +6,10 @@ from itertools import pairwise
 
 import pytest
 
-from resnetlab.catalog import list_models, model_spec
+from resnetlab.base.units import format_bytes, format_count, format_rounded
 from resnetlab.errors import UsageError
-from resnetlab.tables.align import NO_BREAK, markdown_table, table, titled
-from resnetlab.units import format_bytes, format_count, format_rounded
+from resnetlab.network.catalog import list_models, model_spec
+from resnetlab.show.tables.align import NO_BREAK, markdown_table, table, titled
 
 
 def number(cell: str) -> int:
@@ -98,7 +98,7 @@ def test_a_line_of_the_table_says_what_the_issue_asks_for() -> None:
 
 
 def test_layout_and_size_change_shapes_and_counts() -> None:
-    from resnetlab.tables.text import summary
+    from resnetlab.show.tables.text import summary
 
     text = summary(model_spec("resnet18"), height=64, width=96, layout="NHWC")
 

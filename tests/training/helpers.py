@@ -10,19 +10,19 @@ from typing import Any
 
 import torch
 
-from resnetlab.catalog import model_spec
-from resnetlab.data.source import Source, Split
-from resnetlab.data.synthetic import open_synthetic
+from resnetlab.base.units import Duration
+from resnetlab.data.arrays.synthetic import open_synthetic
+from resnetlab.data.sources.source import Source, Split
+from resnetlab.network.catalog import model_spec
+from resnetlab.network.spec import ModelSpec
 from resnetlab.recipe import Recipe
-from resnetlab.recipes import named_recipe
+from resnetlab.recipe.named import named_recipe
+from resnetlab.recipe.settings import override
 from resnetlab.runs.directory import RunDirectory, claim_new
-from resnetlab.settings import override
-from resnetlab.spec import ModelSpec
 from resnetlab.training.observer import Silence
 from resnetlab.training.planning import RunPlan, make_plan, plan_of
 from resnetlab.training.session import resume, start
 from resnetlab.training.trainer import Trainer
-from resnetlab.units import Duration
 
 CPU = torch.device("cpu")
 FILES = ("model.safetensors", "optimizer.safetensors", "ema.safetensors", "slow.safetensors")

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from resnetlab.catalog import model_spec
-from resnetlab.data.encoded import EncodedSource
-from resnetlab.data.folder import open_folder
+from resnetlab.data.folders.folder import open_folder
+from resnetlab.data.sources.encoded import EncodedSource
+from resnetlab.network.catalog import model_spec
 from resnetlab.training.planning import RunPlan, make_plan
 from tests.data.pictures import picture
 from tests.training.helpers import CPU, small_recipe

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from resnetlab.training.recording import Recorder, Work
+from resnetlab.training.recorded.recording import Recorder, Work
 
 Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any], list[Tensor]]
 

@@ -10,14 +10,14 @@ import pytest
 import torch
 
 from resnetlab.cli import main
-from resnetlab.evaluator import evaluate
 from resnetlab.recipe import Execution
-from resnetlab.studies import SilentStudy, plan_rows, train_study
-from resnetlab.training import as_found
-from resnetlab.training.as_found import flushes_denormals, leaving_as_found
-from resnetlab.training.device import apply_switches
+from resnetlab.trained.evaluate import evaluate
 from resnetlab.training.observer import Silence
 from resnetlab.training.run import resume_run, train_plan
+from resnetlab.training.step import as_found
+from resnetlab.training.step.as_found import flushes_denormals, leaving_as_found
+from resnetlab.training.step.device import apply_switches
+from resnetlab.training.studies import SilentStudy, plan_rows, train_study
 from tests.training.helpers import CPU, small_plan
 
 WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"

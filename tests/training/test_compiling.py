@@ -12,8 +12,8 @@ import torch
 from resnetlab.errors import UsageError
 from resnetlab.runs.directory import RunDirectory
 from resnetlab.runs.journal import read_rows
-from resnetlab.training import device as device_module
-from resnetlab.training.device import decide_compile, obstacle_to_compile
+from resnetlab.training.step import device as device_module
+from resnetlab.training.step.device import decide_compile, obstacle_to_compile
 from tests.training.helpers import CPU, final_bytes, small_plan, train_whole
 
 CUDA = torch.device("cuda")

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from resnetlab.training.device import keep_freed_memory
+from resnetlab.training.step.device import keep_freed_memory
 
 
 def test_memory_that_a_step_frees_is_there_for_the_next_without_page_faults() -> None:

@@ -13,19 +13,19 @@ import pytest
 import torch
 from torch import Tensor
 
+from resnetlab.base.units import Duration
 from resnetlab.errors import DivergedError, UsageError
+from resnetlab.recipe.settings import override
 from resnetlab.runs.directory import RunDirectory, claim_new
-from resnetlab.settings import override
-from resnetlab.training import device_steps, trial
-from resnetlab.training.capturing import decide_capture
-from resnetlab.training.device_steps import DeviceSteps, steps_of_a_launch
-from resnetlab.training.ema import WeightAverage
 from resnetlab.training.observer import Silence
-from resnetlab.training.recording import Recorder, Work
+from resnetlab.training.recorded import device_steps, trial
+from resnetlab.training.recorded.capturing import decide_capture
+from resnetlab.training.recorded.device_steps import DeviceSteps, steps_of_a_launch
+from resnetlab.training.recorded.recording import Recorder, Work
 from resnetlab.training.session import start
-from resnetlab.training.steps import keep_mask
+from resnetlab.training.step.ema import WeightAverage
+from resnetlab.training.step.steps import keep_mask
 from resnetlab.training.trainer import Trainer
-from resnetlab.units import Duration
 from tests.training.helpers import CPU, final_bytes, go_on, small_recipe, small_source, train, two_stage_plan
 from tests.training.replaying import Replaying
 from tests.training.test_resume import run_until

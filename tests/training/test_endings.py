@@ -10,21 +10,21 @@ from pathlib import Path
 import pytest
 import torch
 
-from resnetlab.catalog import model_spec
+from resnetlab.base.units import Duration
 from resnetlab.cli import main
 from resnetlab.data.open import open_source
 from resnetlab.errors import OutOfMemory
-from resnetlab.evaluator import evaluate
-from resnetlab.recipes import named_recipe
+from resnetlab.network.catalog import model_spec
+from resnetlab.recipe.named import named_recipe
+from resnetlab.recipe.settings import override
 from resnetlab.runs.directory import RunDirectory, lock_run
 from resnetlab.runs.environment import recorded_threads
 from resnetlab.runs.journal import Journal, read_rows
-from resnetlab.settings import override
+from resnetlab.trained.evaluate import evaluate
 from resnetlab.training.observer import Silence
 from resnetlab.training.planning import make_plan, plan_of
 from resnetlab.training.run import Result, train_plan
 from resnetlab.training.session import resume
-from resnetlab.units import Duration
 from tests.training.helpers import CPU, small_plan, small_source, train_whole
 
 # torch's own words, of a CPU, of a GPU, of cuBLAS, of an Apple GPU

@@ -9,27 +9,27 @@ import numpy as np
 import pytest
 import torch
 
-from resnetlab.catalog import model_spec
-from resnetlab.data.encoded import EncodedSource, EncodedSplit
-from resnetlab.data.image import EncodedImage
-from resnetlab.data.tfrecord import open_tfrecord
+from resnetlab.base.plaindata import to_plain
+from resnetlab.base.units import Duration
+from resnetlab.data.images.image import EncodedImage
+from resnetlab.data.records.tfrecord import open_tfrecord
+from resnetlab.data.sources.encoded import EncodedSource, EncodedSplit
 from resnetlab.errors import DataError, Interrupted
-from resnetlab.evaluator import evaluate
-from resnetlab.plaindata import to_plain
+from resnetlab.network.catalog import model_spec
 from resnetlab.recipe import Optimizer
-from resnetlab.recipes import list_recipes, named_recipe
+from resnetlab.recipe.named import list_recipes, named_recipe
+from resnetlab.recipe.settings import override, recipe_from_json
 from resnetlab.runs.directory import RunDirectory, claim_new
 from resnetlab.runs.journal import read_rows
-from resnetlab.settings import override, recipe_from_json
-from resnetlab.training.losses import binary_loss
+from resnetlab.trained.evaluate import evaluate
 from resnetlab.training.observer import Silence
-from resnetlab.training.optim import build_optimizer, set_rate
 from resnetlab.training.planning import make_plan, open_for, plan_of
-from resnetlab.training.programs import HostSteps
+from resnetlab.training.recorded.programs import HostSteps
 from resnetlab.training.run import read_result, resume_run, train_plan
 from resnetlab.training.session import resume, start
-from resnetlab.training.steps import LabelledBatch
-from resnetlab.units import Duration
+from resnetlab.training.step.losses import binary_loss
+from resnetlab.training.step.optim import build_optimizer, set_rate
+from resnetlab.training.step.steps import LabelledBatch
 from tests.data.pictures import framed, imagenet_example, picture, write_shards
 from tests.training.helpers import CPU, final_bytes, small_plan, train
 from tests.training.photographs import STEPS, open_photographs, photograph_plan, write_photographs

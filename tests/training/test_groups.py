@@ -9,7 +9,7 @@ from torch import nn
 
 from resnetlab.errors import UsageError
 from resnetlab.recipe import Optimizer
-from resnetlab.training.optim import build_optimizer, set_rate
+from resnetlab.training.step.optim import build_optimizer, set_rate
 from tests.training.test_steps import samples, small_model, stepper
 
 

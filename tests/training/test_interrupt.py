@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from resnetlab.data.loader import TRAINERS_SIGNALS
+from resnetlab.data.batches.loader import TRAINERS_SIGNALS
 from resnetlab.training.interrupt import Interrupt
 
 KILLS = [number for number in TRAINERS_SIGNALS if number != signal.SIGINT]

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from resnetlab.catalog import model_spec
 from resnetlab.errors import UsageError
+from resnetlab.network.catalog import model_spec
 from resnetlab.recipe import Optimizer
-from resnetlab.training.muon import orthogonalised
-from resnetlab.training.optim import build_optimizer, set_rate
 from resnetlab.training.planning import make_plan
+from resnetlab.training.step.muon import orthogonalised
+from resnetlab.training.step.optim import build_optimizer, set_rate
 from tests.training.helpers import CPU, small_plan, small_recipe, small_source
 from tests.training.test_steps import small_model
 

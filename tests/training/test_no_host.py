@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 import torch
 
-from resnetlab.bench import training_program
-from resnetlab.catalog import model_spec
-from resnetlab.recipes import named_recipe
-from resnetlab.settings import override
-from resnetlab.training import device_steps
-from resnetlab.training.device_steps import DeviceSteps
-from resnetlab.units import Duration
+from resnetlab.base.units import Duration
+from resnetlab.network.catalog import model_spec
+from resnetlab.recipe.named import named_recipe
+from resnetlab.recipe.settings import override
+from resnetlab.training.recorded import device_steps
+from resnetlab.training.recorded.device_steps import DeviceSteps
+from resnetlab.training.speed import training_program
 
 META = torch.device("meta")
 

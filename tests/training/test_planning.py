@@ -6,19 +6,19 @@ from typing import Any
 import pytest
 
 import resnetlab
+from resnetlab.base.units import Duration
 from resnetlab.cli import main
 from resnetlab.cli.parser import build_parser
 from resnetlab.cli.resolve import read_asked
-from resnetlab.data.source import Source
+from resnetlab.data.sources.source import Source
 from resnetlab.errors import UsageError
-from resnetlab.recipes import named_recipe
+from resnetlab.recipe.named import named_recipe
+from resnetlab.recipe.settings import override
+from resnetlab.recipe.timeline import Timeline
 from resnetlab.runs.directory import RunDirectory
-from resnetlab.settings import override
-from resnetlab.timeline import Timeline
 from resnetlab.training.asking import Asked, plan_training
 from resnetlab.training.planning import fit_to_source, make_plan
 from resnetlab.training.run import resume_run
-from resnetlab.units import Duration
 from tests.predict.made import write_pictures
 from tests.training.helpers import CPU, small_source
 from tests.training.test_resume import StopAt

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 import torch
 
-from resnetlab.catalog import model_spec
 from resnetlab.errors import CheckpointError, DataError, Interrupted, UsageError
+from resnetlab.network.catalog import model_spec
 from resnetlab.runs.checkpoint import load_checkpoint, load_newest, save_checkpoint
 from resnetlab.runs.directory import RunDirectory, claim_new
 from resnetlab.runs.journal import read_rows
 from resnetlab.training.observer import Silence
 from resnetlab.training.planning import make_plan, plan_of
 from resnetlab.training.session import resume, start
-from resnetlab.training.state import TrainState
+from resnetlab.training.step.state import TrainState
 from resnetlab.training.trainer import Trainer
 from tests.training.helpers import (
     CPU,

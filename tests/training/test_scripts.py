@@ -21,9 +21,9 @@ print([name for name in ("torch._dynamo", "sympy", "scipy") if name in sys.modul
 LOADS_IN_THREADS = """
 import threading
 import numpy as np
-from resnetlab.data.folder import open_folder
-from resnetlab.data.loader import ForTraining, Images, Request, load
-from resnetlab.data.preparation import TrainingPreparation
+from resnetlab.data.folders.folder import open_folder
+from resnetlab.data.batches.loader import ForTraining, Images, Request, load
+from resnetlab.data.batches.preparation import TrainingPreparation
 from resnetlab.recipe import Preparation
 
 print("begins", flush=True)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from resnetlab.errors import DivergedError, UsageError
 from resnetlab.recipe import Optimizer
-from resnetlab.training.sharpness import uphill
+from resnetlab.training.step.sharpness import uphill
 from tests.training.helpers import small_recipe
 from tests.training.test_steps import Samples, samples, small_model, stepper
 

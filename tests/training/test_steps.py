@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from resnetlab import create_model
 from resnetlab.errors import DivergedError
 from resnetlab.recipe import Optimizer
-from resnetlab.recipes import named_recipe
-from resnetlab.settings import override
-from resnetlab.training.ema import WeightAverage
-from resnetlab.training.optim import build_optimizer, decaying_names, optimizer_tensors
-from resnetlab.training.steps import TrainStep, cuts, keep_mask
+from resnetlab.recipe.named import named_recipe
+from resnetlab.recipe.settings import override
+from resnetlab.training.step.ema import WeightAverage
+from resnetlab.training.step.optim import build_optimizer, decaying_names, optimizer_tensors
+from resnetlab.training.step.steps import TrainStep, cuts, keep_mask
 
 CPU = torch.device("cpu")
 

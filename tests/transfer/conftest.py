@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from resnetlab.artefact import write_folder
+from resnetlab.trained.artefact import write_folder
 from tests.predict.made import small_artefact
 
 

@@ -8,15 +8,15 @@ import pytest
 import torch
 
 import resnetlab
-from resnetlab.bench import training_memory
-from resnetlab.catalog import model_spec
+from resnetlab.base.units import count_of
 from resnetlab.cli import main
 from resnetlab.errors import CheckpointError, UsageError
+from resnetlab.network.catalog import model_spec
 from resnetlab.recipe import Run
-from resnetlab.recipes import named_recipe
-from resnetlab.settings import override
-from resnetlab.transfer import open_trained, plan_finetuning
-from resnetlab.units import count_of
+from resnetlab.recipe.named import named_recipe
+from resnetlab.recipe.settings import override
+from resnetlab.trained.transfer import open_trained, plan_finetuning
+from resnetlab.training.speed import training_memory
 from tests.predict.made import write_pictures
 from tests.training.helpers import CPU, small_plan, small_source, train_whole
 from tests.transfer.tuning import tuned

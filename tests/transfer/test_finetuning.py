@@ -10,23 +10,23 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from resnetlab import create_model
-from resnetlab.artefact import write_folder
-from resnetlab.catalog import model_spec
+from resnetlab.base.units import Duration
 from resnetlab.cli import main
-from resnetlab.data.normalise import Normaliser
-from resnetlab.data.source import Split
+from resnetlab.data.batches.normalise import Normaliser
+from resnetlab.data.sources.source import Split
 from resnetlab.errors import CheckpointError, UsageError
-from resnetlab.evaluator import evaluate
+from resnetlab.network.catalog import model_spec
 from resnetlab.recipe import Recipe
-from resnetlab.recipes import named_recipe
+from resnetlab.recipe.named import named_recipe
+from resnetlab.recipe.settings import override
 from resnetlab.runs.checkpoint import load_newest
 from resnetlab.runs.directory import RunDirectory
 from resnetlab.runs.journal import read_rows
-from resnetlab.settings import override
+from resnetlab.trained.artefact import write_folder
+from resnetlab.trained.evaluate import evaluate
+from resnetlab.trained.transfer import Trained, open_trained, plan_finetuning
 from resnetlab.training.observer import Silence
 from resnetlab.training.run import resume_run, train_plan
-from resnetlab.transfer import Trained, open_trained, plan_finetuning
-from resnetlab.units import Duration
 from tests.predict.made import small_artefact, write_pictures
 from tests.training.helpers import CPU, small_source, train_whole
 from tests.transfer.tuning import suggested, tuned

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from resnetlab import create_model
-from resnetlab.catalog import model_spec
 from resnetlab.errors import UsageError
+from resnetlab.network.catalog import model_spec
 from resnetlab.recipe import Transfer
 from resnetlab.training.parts import part_finder, plan_parts, rate_shares, still_norms
 

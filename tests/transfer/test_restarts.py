@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 
+from resnetlab.base.units import Duration
 from resnetlab.errors import CheckpointError
-from resnetlab.evaluator import evaluate
 from resnetlab.runs.checkpoint import load_checkpoint, save_checkpoint
 from resnetlab.runs.directory import RunDirectory, claim_new
-from resnetlab.training.beginning import write_beginning
+from resnetlab.trained.evaluate import evaluate
+from resnetlab.trained.transfer import open_trained
+from resnetlab.training.first_weights import write_beginning
 from resnetlab.training.observer import Silence
 from resnetlab.training.planning import RunPlan
 from resnetlab.training.run import resume_run, train_plan
 from resnetlab.training.session import start
-from resnetlab.transfer import open_trained
-from resnetlab.units import Duration
 from tests.predict.made import write_pictures
 from tests.training.helpers import final_bytes, go_on, small_plan, small_source, train_whole
 from tests.transfer.tuning import tuned

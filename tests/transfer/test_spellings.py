@@ -11,13 +11,13 @@ from PIL import Image
 import resnetlab
 from resnetlab.cli.parser import build_parser
 from resnetlab.cli.resolve import read_asked
-from resnetlab.data.source import Split
+from resnetlab.data.sources.source import Split
 from resnetlab.errors import UsageError
 from resnetlab.recipe import Recipe
-from resnetlab.recipes import named_recipe
-from resnetlab.settings import override
+from resnetlab.recipe.named import named_recipe
+from resnetlab.recipe.settings import override
+from resnetlab.trained.transfer import Tuning, open_trained, plan_tuning
 from resnetlab.training.asking import Asked
-from resnetlab.transfer import Tuning, open_trained, plan_tuning
 from tests.predict.made import write_pictures
 from tests.training.helpers import small_source
 from tests.transfer.test_asked_for import photos as photos

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from resnetlab.data.encoded import AnySource
+from resnetlab.data.sources.encoded import AnySource
 from resnetlab.recipe import Recipe
-from resnetlab.recipes import named_recipe
-from resnetlab.settings import Resolution
+from resnetlab.recipe.named import named_recipe
+from resnetlab.recipe.settings import Resolution
+from resnetlab.trained.transfer import Trained, plan_finetuning, suggest
 from resnetlab.training.planning import RunPlan
-from resnetlab.transfer import Trained, plan_finetuning, suggest
 from tests.training.helpers import CPU, small_source
 
 

@@ -9,7 +9,7 @@ import safetensors.torch
 
 from resnetlab import create_model
 from resnetlab.errors import CheckpointError
-from resnetlab.transfer import open_trained
+from resnetlab.trained.transfer import open_trained
 from resnetlab.weights import load_weights
 
 from .foreign import lively

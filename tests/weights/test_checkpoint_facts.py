@@ -11,12 +11,12 @@ import safetensors.torch
 import torch
 
 from resnetlab import create_model
-from resnetlab.artefact import import_weights
 from resnetlab.errors import CheckpointError, UsageError
-from resnetlab.transfer import open_trained
+from resnetlab.trained.artefact import import_weights
+from resnetlab.trained.transfer import open_trained
 from resnetlab.weights import load_weights
-from resnetlab.weights.architecture import heed
-from resnetlab.weights.checkpoint_facts import class_names, mmlab, own_images, plain_facts
+from resnetlab.weights.facts.architecture import heed
+from resnetlab.weights.files.checkpoint_facts import class_names, mmlab, own_images, plain_facts
 from resnetlab.weights.loading import open_weights
 
 from .foreign import lively

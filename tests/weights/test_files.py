@@ -13,9 +13,9 @@ from torch import Tensor
 
 from resnetlab.errors import CheckpointError, UsageError
 from resnetlab.weights import load_weights, read_tensors
-from resnetlab.weights.reading import _is_keras as is_keras
-from resnetlab.weights.unpickle import _main as read_here
-from resnetlab.weights.wrapped import unwrap
+from resnetlab.weights.files.reading import _is_keras as is_keras
+from resnetlab.weights.files.unpickle import _main as read_here
+from resnetlab.weights.files.wrapped import unwrap
 
 from .bundles import block, field, handle, write_bundle
 from .foreign import TENSORFLOW, lively, official_cifar_8_v1, to_tensorflow

@@ -19,13 +19,14 @@ import safetensors.torch
 import torch
 
 from resnetlab import create_model
-from resnetlab.artefact import load_artefact
+from resnetlab.base.download import cache_folder
 from resnetlab.cli import main
-from resnetlab.download import cache_folder
 from resnetlab.errors import CheckpointError, ResnetlabError, UsageError, WriteError
-from resnetlab.weights import load_weights, published
-from resnetlab.weights.download import download
-from resnetlab.weights.hub import locate
+from resnetlab.trained.artefact import load_artefact
+from resnetlab.weights import load_weights
+from resnetlab.weights.facts import published
+from resnetlab.weights.files.download import download
+from resnetlab.weights.files.hub import locate
 
 from .bundles import write_bundle
 from .foreign import lively

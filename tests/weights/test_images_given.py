@@ -9,10 +9,10 @@ import safetensors.torch
 import torch
 
 from resnetlab import Classifier
-from resnetlab.artefact import import_weights, load_artefact, write_folder
 from resnetlab.cli import main
-from resnetlab.data.normalise import Normaliser
+from resnetlab.data.batches.normalise import Normaliser
 from resnetlab.errors import UsageError
+from resnetlab.trained.artefact import import_weights, load_artefact, write_folder
 from tests.predict.made import pixels, small_artefact
 
 from .foreign import lively

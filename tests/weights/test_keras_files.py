@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import torch
 
-from resnetlab.artefact import import_weights
 from resnetlab.errors import CheckpointError, UsageError
-from resnetlab.transfer import open_trained
+from resnetlab.trained.artefact import import_weights
+from resnetlab.trained.transfer import open_trained
 from resnetlab.weights import load_weights, read_tensors
 
 from .foreign import TENSORFLOW, keras_v1, lively, to_tensorflow

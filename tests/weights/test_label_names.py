@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import safetensors.torch
 
-from resnetlab.artefact import import_weights
-from resnetlab.cli.import_ import class_names, read_class_names
-from resnetlab.data.cifar_layouts import CIFAR10_NAMES
+from resnetlab.cli.verbs.import_ import class_names, read_class_names
+from resnetlab.data.arrays.cifar_layouts import CIFAR10_NAMES
 from resnetlab.errors import DataError, UsageError
-from resnetlab.export import export_model
-from resnetlab.transfer import open_trained
+from resnetlab.trained.artefact import import_weights
+from resnetlab.trained.export import export_model
+from resnetlab.trained.transfer import open_trained
 from tests.predict.made import small_artefact
 
 from .foreign import lively

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from resnetlab import create_model
-from resnetlab.catalog import model_spec
 from resnetlab.errors import CheckpointError, UsageError
 from resnetlab.models import ResNet
+from resnetlab.network.catalog import model_spec
 from resnetlab.weights import load_weights, recognise
-from resnetlab.weights.naming import expected_shapes
-from resnetlab.weights.preprocessings import KERAS_CAFFE, PER_IMAGE, UNTOLD, beside
+from resnetlab.weights.facts.naming import expected_shapes
+from resnetlab.weights.facts.preprocessings import KERAS_CAFFE, PER_IMAGE, UNTOLD, beside
 
 from .foreign import TENSORFLOW, keras_v1, lively, to_tensorflow
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from resnetlab.weights.modules import knobs_of, oddities
-from resnetlab.weights.torch_file import read
-from resnetlab.weights.unpickle import _main as read_here
-from resnetlab.weights.wrapped import unwrap
+from resnetlab.weights.files.modules import knobs_of, oddities
+from resnetlab.weights.files.torch_file import read
+from resnetlab.weights.files.unpickle import _main as read_here
+from resnetlab.weights.files.wrapped import unwrap
 
 
 class Unit(nn.Module):

@@ -9,9 +9,9 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from resnetlab.artefact import import_weights
 from resnetlab.errors import CheckpointError
 from resnetlab.models import ResNet
+from resnetlab.trained.artefact import import_weights
 from resnetlab.weights import load_weights, read_tensors
 from resnetlab.weights.namings.keras_applications import keras_v2_spec
 

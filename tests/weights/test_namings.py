@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from resnetlab import create_model
-from resnetlab.catalog import list_models, model_spec
 from resnetlab.models import ResNet
-from resnetlab.spec import ModelSpec
+from resnetlab.network.catalog import list_models, model_spec
+from resnetlab.network.spec import ModelSpec
 from resnetlab.weights import convert, recognise, spec_for
-from resnetlab.weights.naming import expected_shapes
+from resnetlab.weights.facts.naming import expected_shapes
 from resnetlab.weights.namings.keras_applications import keras_v1_spec, keras_v2_spec
 from resnetlab.weights.recognising import shapes_of
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from resnetlab.cli import main
 from resnetlab.errors import CheckpointError, ResnetlabError, UsageError
 from resnetlab.models import ResNet
-from resnetlab.transfer import open_trained
+from resnetlab.trained.transfer import open_trained
 from resnetlab.weights import WeightsReport, load_weights
 from resnetlab.weights.loading import open_weights
 

@@ -18,13 +18,13 @@ import torch
 from torch import Tensor, nn
 
 from resnetlab.errors import CheckpointError, UsageError
-from resnetlab.weights.hub import _file_of as file_of
-from resnetlab.weights.hub import locate
-from resnetlab.weights.inert import Reader, RefusedError
-from resnetlab.weights.reading import read_weight_file
-from resnetlab.weights.torch_file import read
-from resnetlab.weights.unpickle import _main as read_here
-from resnetlab.weights.wrapped import unwrap
+from resnetlab.weights.files.hub import _file_of as file_of
+from resnetlab.weights.files.hub import locate
+from resnetlab.weights.files.inert import Reader, RefusedError
+from resnetlab.weights.files.reading import read_weight_file
+from resnetlab.weights.files.torch_file import read
+from resnetlab.weights.files.unpickle import _main as read_here
+from resnetlab.weights.files.wrapped import unwrap
 
 STATE = OrderedDict(
     [("z.weight", torch.randn(2, 3, 3, 3)), ("a.bias", torch.arange(3.0)), ("m.count", torch.tensor(7))]

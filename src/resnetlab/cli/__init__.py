@@ -7,12 +7,12 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from resnetlab.base.memory import LESS, telling_of_memory
 from resnetlab.cli.output import standard_streams, why_unwritten
 from resnetlab.cli.parser import build_parser
 from resnetlab.cli.stopping import TERMINATED, Terminated, heard_sigterm
 from resnetlab.cli.text import command_name
 from resnetlab.errors import ResnetlabError, WriteError
-from resnetlab.memory import LESS, telling_of_memory
 
 
 def main(arguments: list[str] | None = None) -> int:

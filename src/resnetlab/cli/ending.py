@@ -5,12 +5,12 @@ import dataclasses
 import shlex
 from pathlib import Path
 
+from resnetlab.base.units import format_seconds
 from resnetlab.cli.text import block, command_name, print_json
-from resnetlab.data.loaded import BROKEN_SHOWN
+from resnetlab.data.batches.loaded import BROKEN_SHOWN
 from resnetlab.runs.checkpoint import checkpoint_name
 from resnetlab.runs.directory import RunDirectory
 from resnetlab.training.run import Result
-from resnetlab.units import format_seconds
 
 
 def _best_path(result: Result) -> str:

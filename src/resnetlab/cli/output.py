@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any, TextIO, TypeVar, cast
 
-from resnetlab.lettering import without_commands
+from resnetlab.base.lettering import without_commands
 
 _AS_IT_CAN = "resnetlab.as-it-can"
 _SPELT = {"±": "+-"}

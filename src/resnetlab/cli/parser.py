@@ -3,10 +3,6 @@
 import argparse
 from typing import Any, NoReturn
 
-from resnetlab.cli import examples
-from resnetlab.cli.data_verbs import add_data
-from resnetlab.cli.train_verbs import add_finetune, add_train
-from resnetlab.cli.use_verbs import add_export, add_import, add_predict, add_report
 from resnetlab.cli.verb import (
     add_at_once,
     add_bad_samples,
@@ -17,6 +13,10 @@ from resnetlab.cli.verb import (
     add_workers,
     later,
 )
+from resnetlab.cli.verbs import examples
+from resnetlab.cli.verbs.data_verbs import add_data
+from resnetlab.cli.verbs.train_verbs import add_finetune, add_train
+from resnetlab.cli.verbs.use_verbs import add_export, add_import, add_predict, add_report
 from resnetlab.errors import nearest
 
 

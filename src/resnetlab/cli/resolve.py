@@ -5,15 +5,15 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from resnetlab.catalog import model_spec
-from resnetlab.data.choices import FLAG
-from resnetlab.data.choices import NAMES as CHOICES
+from resnetlab.base.paths import user_path
+from resnetlab.data.sources.choices import FLAG
+from resnetlab.data.sources.choices import NAMES as CHOICES
 from resnetlab.errors import UsageError, nearest
-from resnetlab.paths import user_path
+from resnetlab.network.catalog import model_spec
+from resnetlab.network.spec import KNOBS, ModelSpec, parse_knob
 from resnetlab.recipe import Recipe
+from resnetlab.recipe.settings import LENGTHS, Given, leaves, once, read_texts
 from resnetlab.runs.directory import open_run
-from resnetlab.settings import LENGTHS, Given, leaves, once, read_texts
-from resnetlab.spec import KNOBS, ModelSpec, parse_knob
 
 if TYPE_CHECKING:
     from resnetlab.training.asking import Asked
@@ -66,7 +66,7 @@ def read_asked(options: argparse.Namespace) -> "tuple[Asked, dict[str, object]]"
     Raises:
         UsageError: If a value is none, or is given twice.
     """
-    from resnetlab.data.choices import Choices
+    from resnetlab.data.sources.choices import Choices
     from resnetlab.training.asking import Asked
 
     flags: list[Given] = [

@@ -16,7 +16,7 @@ def later(module: str, function: str) -> Callable[[argparse.Namespace], None]:
     def perform(options: argparse.Namespace) -> None:
         try:
             with _collecting_nothing():
-                code = importlib.import_module(f"resnetlab.cli.{module}")
+                code = importlib.import_module(f"resnetlab.cli.verbs.{module}")
         except ImportError as error:
             if (error.name or "").startswith("resnetlab"):
                 raise

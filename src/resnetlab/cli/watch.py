@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
+from resnetlab.base.lettering import without_commands
+from resnetlab.base.units import format_bytes, format_seconds
 from resnetlab.cli.output import on_the_way
 from resnetlab.cli.text import block
-from resnetlab.lettering import without_commands
-from resnetlab.units import format_bytes, format_seconds
 
 if TYPE_CHECKING:
     from rich.progress import Progress

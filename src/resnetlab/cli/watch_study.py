@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, TextIO
 
+from resnetlab.base.lettering import without_commands
+from resnetlab.base.units import format_seconds
 from resnetlab.cli.output import on_the_way
 from resnetlab.cli.watch import make_progress
 from resnetlab.errors import ResnetlabError
-from resnetlab.lettering import without_commands
 from resnetlab.training.observer import Observer, Silence
 from resnetlab.training.run import Result
-from resnetlab.units import format_seconds
 
 _PAUSE = 0.2
 """Seconds between two movements of a bar: a GPU makes launches faster than a terminal shows them."""

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from resnetlab import download
-from resnetlab.download import RemoteFile
+from resnetlab.base import download
+from resnetlab.base.download import RemoteFile
 from resnetlab.errors import DataError
 
 

@@ -5,18 +5,18 @@ import os
 from pathlib import Path
 from typing import NoReturn
 
-from resnetlab.data.choices import LEFT_OPEN, Choices
-from resnetlab.data.cifar_layouts import LAYOUTS
-from resnetlab.data.digits import open_digits
-from resnetlab.data.encoded import AnySource
+from resnetlab.base.download import cache_folder
+from resnetlab.base.paths import user_path
+from resnetlab.data.arrays.cifar_layouts import LAYOUTS
+from resnetlab.data.arrays.digits import open_digits
+from resnetlab.data.arrays.synthetic import open_synthetic
 from resnetlab.data.fetch import Download, fetch
 from resnetlab.data.names import SOURCES
 from resnetlab.data.recognise import CIFAR, open_chosen, open_path
-from resnetlab.data.shards import is_pattern
-from resnetlab.data.synthetic import open_synthetic
-from resnetlab.download import cache_folder
+from resnetlab.data.records.shards import is_pattern
+from resnetlab.data.sources.choices import LEFT_OPEN, Choices
+from resnetlab.data.sources.encoded import AnySource
 from resnetlab.errors import DataError, UsageError, nearest
-from resnetlab.paths import user_path
 
 _SITE = "https://www.cs.toronto.edu/~kriz"
 DOWNLOADS = {  # the first is downloaded (it needs no pickle), the others are used if they are there

@@ -9,33 +9,33 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-from resnetlab.data.arrays import CHOICES as ARRAY_CHOICES
-from resnetlab.data.arrays import holds_arrays, is_array_file, open_arrays
-from resnetlab.data.choices import LEFT_OPEN, Choices
-from resnetlab.data.cifar import read_cifar
-from resnetlab.data.cifar_layouts import LAYOUTS
-from resnetlab.data.encoded import AnySource, AnySplit, EncodedSource
-from resnetlab.data.folder import CHOICES as FOLDER_CHOICES
-from resnetlab.data.folder import open_folder
-from resnetlab.data.hf_dataset import CHOICES as HF_CHOICES
-from resnetlab.data.hf_dataset import has_table_files, open_hf_dataset
-from resnetlab.data.imagenet_devkit import TRAIN_TAR
-from resnetlab.data.kinds import image_suffixes
-from resnetlab.data.layout import Tree
-from resnetlab.data.leftovers import is_hidden
-from resnetlab.data.parts import part_in
-from resnetlab.data.shards import is_pattern
-from resnetlab.data.small import hold_small, in_memory
-from resnetlab.data.table import CHOICES as CSV_CHOICES
-from resnetlab.data.table import SUFFIXES as TABLE_SUFFIXES
-from resnetlab.data.table import open_csv
-from resnetlab.data.tfrecord import CHOICES as TFRECORD_CHOICES
-from resnetlab.data.tfrecord import SHARD_NAME, holds_tfds, open_tfrecord
-from resnetlab.data.webdataset import open_webdataset
-from resnetlab.data.zipped import open_zip
+from resnetlab.base.paths import refuse_endless
+from resnetlab.base.units import first_of
+from resnetlab.data.arrays.cifar import read_cifar
+from resnetlab.data.arrays.cifar_layouts import LAYOUTS
+from resnetlab.data.arrays.collections import CHOICES as ARRAY_CHOICES
+from resnetlab.data.arrays.collections import holds_arrays, is_array_file, open_arrays
+from resnetlab.data.arrays.small import hold_small, in_memory
+from resnetlab.data.folders.folder import CHOICES as FOLDER_CHOICES
+from resnetlab.data.folders.folder import open_folder
+from resnetlab.data.folders.imagenet_devkit import TRAIN_TAR
+from resnetlab.data.folders.layout import Tree
+from resnetlab.data.folders.table import CHOICES as CSV_CHOICES
+from resnetlab.data.folders.table import SUFFIXES as TABLE_SUFFIXES
+from resnetlab.data.folders.table import open_csv
+from resnetlab.data.folders.zipped import open_zip
+from resnetlab.data.images.kinds import image_suffixes
+from resnetlab.data.records.hf_dataset import CHOICES as HF_CHOICES
+from resnetlab.data.records.hf_dataset import has_table_files, open_hf_dataset
+from resnetlab.data.records.shards import is_pattern
+from resnetlab.data.records.tfrecord import CHOICES as TFRECORD_CHOICES
+from resnetlab.data.records.tfrecord import SHARD_NAME, holds_tfds, open_tfrecord
+from resnetlab.data.records.webdataset import open_webdataset
+from resnetlab.data.sources.choices import LEFT_OPEN, Choices
+from resnetlab.data.sources.encoded import AnySource, AnySplit, EncodedSource
+from resnetlab.data.sources.leftovers import is_hidden
+from resnetlab.data.sources.parts import part_in
 from resnetlab.errors import DataError
-from resnetlab.paths import refuse_endless
-from resnetlab.units import first_of
 
 _CIFAR_FILES = {name for layout in LAYOUTS for name in (*layout.files, layout.meta)}
 _CIFAR_FOLDERS = {layout.folder for layout in LAYOUTS}

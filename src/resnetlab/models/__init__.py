@@ -2,10 +2,10 @@
 
 import torch
 
+from resnetlab.base.randomness import INIT, key_for
 from resnetlab.models.init import initialise
 from resnetlab.models.resnet import ResNet
-from resnetlab.randomness import INIT, key_for
-from resnetlab.spec import ModelSpec
+from resnetlab.network.spec import ModelSpec
 
 __all__ = ["ResNet", "build"]
 

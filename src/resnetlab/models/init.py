@@ -8,7 +8,7 @@ from torch import Generator, nn
 
 from resnetlab.models.layers import at
 from resnetlab.models.resnet import ResNet
-from resnetlab.plan import Unit
+from resnetlab.network.plan import Unit
 
 Initialiser = Callable[[nn.Conv2d | nn.Linear, Generator | None], None]
 

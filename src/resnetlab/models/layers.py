@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from resnetlab import layers as plan
-from resnetlab.layers import same_padding
+from resnetlab.network import layers as plan
+from resnetlab.network.layers import same_padding
 
 
 class SameConv2d(nn.Conv2d):

@@ -14,8 +14,8 @@ from torch.utils.checkpoint import checkpoint
 
 from resnetlab.errors import UsageError
 from resnetlab.models.layers import at, build_chain, place, run_chain
-from resnetlab.plan import Unit
-from resnetlab.spec import ModelSpec
+from resnetlab.network.plan import Unit
+from resnetlab.network.spec import ModelSpec
 
 
 class ResidualUnit(nn.Module):

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from resnetlab.base.units import Duration
 from resnetlab.recipe.checks import Floats, refuse
-from resnetlab.units import Duration
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from resnetlab import files
-from resnetlab.drawing.saving import check_target, write_picture
-from resnetlab.drawing.theme import ThemeName
-from resnetlab.lettering import without_font
-from resnetlab.paths import user_path
+from resnetlab.base import files
+from resnetlab.base.lettering import without_font
+from resnetlab.base.paths import user_path
 from resnetlab.reporting.groups import Group, group_runs
 from resnetlab.reporting.reading import RecordedRun, read_runs
 from resnetlab.reporting.table import group_json, report_csv, report_markdown, report_text
+from resnetlab.show.drawing.saving import check_target, write_picture
+from resnetlab.show.drawing.theme import ThemeName
 
 __all__ = ["Group", "RecordedRun", "Report", "report"]
 

@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from resnetlab.base.paths import user_path
 from resnetlab.errors import ResnetlabError, UsageError
-from resnetlab.paths import user_path
 
 
 def find_runs(paths: Sequence[str | Path]) -> tuple[list[Path], list[ResnetlabError]]:

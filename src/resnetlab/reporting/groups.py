@@ -8,13 +8,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from resnetlab.catalog import changed_texts, list_models
-from resnetlab.plaindata import to_plain
-from resnetlab.recipes import list_recipes
+from resnetlab.base.plaindata import to_plain
+from resnetlab.network.catalog import changed_texts, list_models
+from resnetlab.recipe.named import list_recipes
+from resnetlab.recipe.settings import leaves
 from resnetlab.reporting.published import PUBLISHED, TEST_IMAGES, Published
 from resnetlab.reporting.reading import RecordedRun
-from resnetlab.settings import leaves
-from resnetlab.tables.differences import decided_for_us, deviations, differing_fields
+from resnetlab.show.tables.differences import decided_for_us, deviations, differing_fields
 
 
 @dataclass(frozen=True, kw_only=True)

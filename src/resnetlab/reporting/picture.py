@@ -16,11 +16,11 @@ from matplotlib.patches import Patch
 from matplotlib.textpath import TextPath
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from resnetlab.drawing.raster import font, our_settings
-from resnetlab.drawing.theme import THEMES, Theme, ThemeName
-from resnetlab.lettering import boxes_in_silence, drawable, font_families, legible, literal
+from resnetlab.base.lettering import boxes_in_silence, drawable, font_families, legible, literal
 from resnetlab.reporting.curves import Curve, Points, top_error
 from resnetlab.reporting.labels import Label, spread
+from resnetlab.show.drawing.raster import font, our_settings
+from resnetlab.show.drawing.theme import THEMES, Theme, ThemeName
 
 _INCH = 72  # points
 _HEIGHT = 230.0  # of a panel, in points

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from resnetlab.errors import DataError, ResnetlabError, UsageError
+from resnetlab.network.spec import ModelSpec
 from resnetlab.recipe import Recipe
+from resnetlab.recipe.settings import recipe_from_json
 from resnetlab.reporting.finding import find_runs
 from resnetlab.runs.directory import CONTINUES, RunDirectory
 from resnetlab.runs.journal import read_rows
-from resnetlab.settings import recipe_from_json
-from resnetlab.spec import ModelSpec
 
 Row = Mapping[str, Any]
 

@@ -5,11 +5,11 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
+from resnetlab.base.units import format_seconds
 from resnetlab.reporting.groups import Group
 from resnetlab.reporting.notes import caveats, notes
 from resnetlab.reporting.reading import RecordedRun
-from resnetlab.tables.align import markdown_table, table, titled
-from resnetlab.units import format_seconds
+from resnetlab.show.tables.align import markdown_table, table, titled
 
 _LONGEST_CELL = 30
 """Letters of a recipe with its deviations that still stand in the table."""

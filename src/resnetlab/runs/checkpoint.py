@@ -17,9 +17,9 @@ from typing import Any
 import safetensors.torch
 from torch import Tensor
 
-from resnetlab import files
+from resnetlab.base import files
+from resnetlab.base.plaindata import to_json_bytes
 from resnetlab.errors import CheckpointError, WriteError
-from resnetlab.plaindata import to_json_bytes
 from resnetlab.runs.manifest import NAME, make_manifest, read_manifest, read_verified
 from resnetlab.runs.plain_reading import parse_json
 

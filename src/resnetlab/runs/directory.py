@@ -20,9 +20,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from resnetlab import files
+from resnetlab.base import files
+from resnetlab.base.plaindata import to_json_bytes
 from resnetlab.errors import DataError, UsageError
-from resnetlab.plaindata import to_json_bytes
 from resnetlab.runs.journal import read_rows
 from resnetlab.runs.plain_reading import read_json
 

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from resnetlab import files
+from resnetlab.base import files
 from resnetlab.errors import CheckpointError, DataError
 from resnetlab.runs.plain_reading import parse_json, read_plain
 

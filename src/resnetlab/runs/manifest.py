@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from resnetlab.base.plaindata import to_json_bytes
 from resnetlab.errors import CheckpointError
-from resnetlab.plaindata import to_json_bytes
 from resnetlab.runs.plain_reading import read_json, read_plain
 
 FORMAT = 1

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from resnetlab import files
+from resnetlab.base import files
 
 
 class EventFile:

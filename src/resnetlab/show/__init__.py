@@ -4,10 +4,10 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from resnetlab.spec import ModelSpec
+from resnetlab.network.spec import ModelSpec
 
 if TYPE_CHECKING:
-    from resnetlab.drawing.picture import Picture
+    from resnetlab.show.picture_value import Picture
 
 
 def summary(spec: ModelSpec, **options: Any) -> str:
@@ -17,7 +17,7 @@ def summary(spec: ModelSpec, **options: Any) -> str:
         UsageError: If batch or size are no whole numbers from 1 on, there is no such layout, or
             the strides do not allow the size.
     """
-    from resnetlab.tables import text
+    from resnetlab.show.tables import text
 
     return text.summary(spec, **options)
 
@@ -31,9 +31,9 @@ def draw(
 ) -> "Picture | list[Path]":
     """Return the network's drawing, which a notebook shows, or save it and return the files.
 
-    The options, and what may be wrong with them, are those of `resnetlab.drawing.draw`.
+    The options, and what may be wrong with them, are those of `resnetlab.show.picture.draw`.
     """
-    from resnetlab.drawing.picture import draw_picture
+    from resnetlab.show.picture_value import draw_picture
 
     picture = draw_picture(spec, path, options)
     return picture if path is None else picture.save(path)
@@ -44,7 +44,7 @@ def _as_svg(spec: ModelSpec) -> str | None:
 
 
 def _heading(spec: ModelSpec) -> str:
-    from resnetlab.tables.text import heading
+    from resnetlab.show.tables.text import heading
 
     return heading(spec, spec.input_size, spec.input_size)
 

@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from resnetlab.data.choices import LEFT_OPEN, Choices
-from resnetlab.paths import user_path
+from resnetlab.base.paths import user_path
+from resnetlab.data.sources.choices import LEFT_OPEN, Choices
+from resnetlab.network.spec import ModelSpec
 from resnetlab.recipe import Recipe
-from resnetlab.recipes import default_recipe, list_recipes, named_recipe
-from resnetlab.settings import Resolution, leaves, read_settings_file
-from resnetlab.spec import ModelSpec
-from resnetlab.training.device import pick_device
+from resnetlab.recipe.named import default_recipe, list_recipes, named_recipe
+from resnetlab.recipe.settings import Resolution, leaves, read_settings_file
 from resnetlab.training.planning import Opened, RunPlan, open_for, plan_run
+from resnetlab.training.step.device import pick_device
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from resnetlab.base.units import Duration
 from resnetlab.recipe import Run
-from resnetlab.timeline import Timeline
-from resnetlab.units import Duration
+from resnetlab.recipe.timeline import Timeline
 
 
 @dataclass(frozen=True)

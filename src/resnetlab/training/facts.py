@@ -5,18 +5,18 @@ from collections.abc import Sequence
 
 import torch
 
-from resnetlab.data.loader import SHARED_MEMORY, count_workers, shared_bytes, shared_memory
-from resnetlab.data.preprocessing import Geometry
-from resnetlab.lettering import in_a_line
+from resnetlab.base.lettering import in_a_line
+from resnetlab.base.units import first_of, format_bytes, format_count, format_rounded
+from resnetlab.data.batches.loader import SHARED_MEMORY, count_workers, shared_bytes, shared_memory
+from resnetlab.data.batches.preprocessing import Geometry
+from resnetlab.data.feeding import evaluation_batch
+from resnetlab.network.spec import ModelSpec
+from resnetlab.recipe.schedule import LearningRate
 from resnetlab.runs.environment import cpu_name, version
-from resnetlab.schedule import LearningRate
-from resnetlab.spec import ModelSpec
-from resnetlab.tables.differences import decided_for_us, deviations
-from resnetlab.training.device import describe_device
+from resnetlab.show.tables.differences import decided_for_us, deviations
 from resnetlab.training.parts import plan_parts
 from resnetlab.training.planning import RunPlan
-from resnetlab.training.reading import evaluation_batch
-from resnetlab.units import first_of, format_bytes, format_count, format_rounded
+from resnetlab.training.step.device import describe_device
 
 
 def describe_plan(plan: RunPlan) -> dict[str, str]:

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from resnetlab.data.encoded import AnySource
+from resnetlab.data.sources.encoded import AnySource
 from resnetlab.errors import UsageError
-from resnetlab.layers import Norm
+from resnetlab.network.layers import Norm
+from resnetlab.network.spec import ModelSpec
 from resnetlab.recipe import Optimizer, Recipe
-from resnetlab.spec import ModelSpec
-from resnetlab.timeline import Timeline
+from resnetlab.recipe.timeline import Timeline
 from resnetlab.training.parts import part_finder, plan_parts
 
 Size = tuple[int, int]

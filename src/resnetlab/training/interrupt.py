@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
-from resnetlab.data.loader import TRAINERS_SIGNALS
+from resnetlab.data.batches.loader import TRAINERS_SIGNALS
 
 _Handler = Callable[[int, FrameType | None], Any] | int | signal.Handlers | None
 _HANG_UP = getattr(signal, "SIGHUP", 0)  # Windows has none

@@ -15,10 +15,13 @@ from typing import Any
 
 import torch
 
-from resnetlab import files
-from resnetlab.data.encoded import AnySource
+from resnetlab.base import files
+from resnetlab.base.plaindata import to_plain
+from resnetlab.base.units import Duration
+from resnetlab.data.sources.encoded import AnySource
 from resnetlab.errors import CheckpointError, UsageError
-from resnetlab.plaindata import to_plain
+from resnetlab.recipe.schedule import LearningRate
+from resnetlab.recipe.settings import override, recipe_from_json
 from resnetlab.runs.checkpoint import (
     Checkpoint,
     checkpoint_name,
@@ -29,12 +32,9 @@ from resnetlab.runs.checkpoint import (
 from resnetlab.runs.directory import CONTINUES, RunDirectory
 from resnetlab.runs.environment import describe_environment
 from resnetlab.runs.journal import refuse_changed
-from resnetlab.schedule import LearningRate
-from resnetlab.settings import override, recipe_from_json
-from resnetlab.training.beginning import write_beginning
-from resnetlab.training.device import describe_device
+from resnetlab.training.first_weights import write_beginning
 from resnetlab.training.planning import RunPlan, absolute_source, plan_from_records, refuse_impossible
-from resnetlab.units import Duration
+from resnetlab.training.step.device import describe_device
 
 _ANEW = {"reached": False, "evaluations_since_best": 0}
 """What would end the new run at once: it was to go on."""

@@ -8,10 +8,10 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from resnetlab.errors import UsageError
-from resnetlab.layers import Linear
 from resnetlab.models import ResNet
+from resnetlab.network.layers import Linear
+from resnetlab.network.spec import ModelSpec
 from resnetlab.recipe import Transfer
-from resnetlab.spec import ModelSpec
 
 
 @dataclass(frozen=True)

@@ -10,29 +10,29 @@ from typing import Any
 
 import torch
 
-from resnetlab.data.choices import LEFT_OPEN, Choices
-from resnetlab.data.encoded import AnySource
+from resnetlab.base.paths import user_path
+from resnetlab.data.batches.preparation import side_at
 from resnetlab.data.names import SOURCES
 from resnetlab.data.open import open_source
-from resnetlab.data.preparation import side_at
-from resnetlab.data.shards import is_pattern
-from resnetlab.data.source import broken_image
+from resnetlab.data.records.shards import is_pattern
+from resnetlab.data.sources.choices import LEFT_OPEN, Choices
+from resnetlab.data.sources.encoded import AnySource
+from resnetlab.data.sources.source import broken_image
 from resnetlab.errors import DataError, UsageError
-from resnetlab.paths import user_path
+from resnetlab.network.spec import KNOBS, ModelSpec
 from resnetlab.recipe import Recipe
+from resnetlab.recipe.settings import override, recipe_from_json
+from resnetlab.recipe.timeline import Timeline
 from resnetlab.runs.directory import CONTINUES, RunDirectory
-from resnetlab.settings import override, recipe_from_json
-from resnetlab.spec import KNOBS, ModelSpec
-from resnetlab.timeline import Timeline
-from resnetlab.training.beginning import Beginning
-from resnetlab.training.capturing import decide_capture, obstacle_to_capture, step_operations
-from resnetlab.training.device import decide_compile, obstacle_to_compile
+from resnetlab.training.first_weights import Beginning
 from resnetlab.training.fitting import (
     refuse_misfits,
     refuse_no_meeting,
     refuse_single_samples,
     refuse_unlike_sides,
 )
+from resnetlab.training.recorded.capturing import decide_capture, obstacle_to_capture, step_operations
+from resnetlab.training.step.device import decide_compile, obstacle_to_compile
 
 
 @dataclass(frozen=True)

@@ -8,27 +8,27 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from resnetlab import files
-from resnetlab.data.choices import LEFT_OPEN, Choices
-from resnetlab.data.encoded import AnySource
-from resnetlab.data.leftovers import refuse_within
+from resnetlab.base import files
+from resnetlab.base.memory import telling_of_memory
+from resnetlab.base.units import Duration
 from resnetlab.data.open import open_source
+from resnetlab.data.sources.choices import LEFT_OPEN, Choices
+from resnetlab.data.sources.encoded import AnySource
+from resnetlab.data.sources.leftovers import refuse_within
 from resnetlab.errors import DataError, ResnetlabError
-from resnetlab.memory import telling_of_memory
-from resnetlab.metrics import wilson_interval
+from resnetlab.evaluation.metrics import wilson_interval
+from resnetlab.recipe.settings import recipe_from_json
 from resnetlab.runs.directory import RunDirectory, broken_images, claim_new, lock_run, open_run
 from resnetlab.runs.journal import read_rows
-from resnetlab.settings import recipe_from_json
-from resnetlab.training.as_found import leaving_as_found
-from resnetlab.training.device import pick_device
 from resnetlab.training.facts import describe_plan
 from resnetlab.training.interrupt import Interrupt
 from resnetlab.training.longer import longer_out, plan_longer, write_longer
 from resnetlab.training.observer import Observer
 from resnetlab.training.planning import RunPlan, plan_of
 from resnetlab.training.session import resume, start
+from resnetlab.training.step.as_found import leaving_as_found
+from resnetlab.training.step.device import pick_device
 from resnetlab.training.trainer import Trainer
-from resnetlab.units import Duration
 
 _LESS_MEMORY = (
     "A new run needs less with --set accumulate=2 (the batch in two parts), "

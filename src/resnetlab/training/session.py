@@ -10,40 +10,40 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from resnetlab import files
-from resnetlab.data.batches import Batches
-from resnetlab.data.encoded import AnySource, AnySplit
-from resnetlab.data.loaded import BadSamples, LoadedBatches
-from resnetlab.data.preprocessing import Preprocessing
-from resnetlab.data.source import broken_image
-from resnetlab.data.split import hold_out
-from resnetlab.data.waiting import Patience
+from resnetlab.base import files
+from resnetlab.base.plaindata import to_plain
+from resnetlab.data.batches.batches import Batches
+from resnetlab.data.batches.loaded import BadSamples, LoadedBatches
+from resnetlab.data.batches.preprocessing import Preprocessing
+from resnetlab.data.batches.waiting import Patience
+from resnetlab.data.feeding import Reading, fit
+from resnetlab.data.sources.encoded import AnySource, AnySplit
+from resnetlab.data.sources.source import broken_image
+from resnetlab.data.sources.split import hold_out
 from resnetlab.errors import CheckpointError, DataError
-from resnetlab.metrics import Tally
+from resnetlab.evaluation.metrics import Tally
+from resnetlab.evaluation.scoring import EvaluationSet
 from resnetlab.models import build
-from resnetlab.plaindata import to_plain
+from resnetlab.network.spec import ModelSpec
 from resnetlab.recipe import Recipe
+from resnetlab.recipe.schedule import LearningRate
+from resnetlab.recipe.settings import recipe_from_json
 from resnetlab.runs.checkpoint import Checkpoint, is_own, list_checkpoints, load_newest, set_aside
 from resnetlab.runs.directory import BAD_SAMPLE, CONTINUES, RunDirectory, broken_images
 from resnetlab.runs.environment import binding_differences, describe_environment, recorded_threads
 from resnetlab.runs.journal import Journal, refuse_changed
 from resnetlab.runs.tensorboard import open_events
-from resnetlab.schedule import LearningRate
-from resnetlab.settings import recipe_from_json
-from resnetlab.spec import ModelSpec
-from resnetlab.training.beginning import read_beginning, write_beginning
-from resnetlab.training.device import apply_switches, describe_device
-from resnetlab.training.ema import WeightAverage
-from resnetlab.training.lookahead import Lookahead
+from resnetlab.training.first_weights import read_beginning, write_beginning
 from resnetlab.training.observer import Observer
-from resnetlab.training.optim import build_optimizer
 from resnetlab.training.parts import rate_shares, still_norms
 from resnetlab.training.planning import RunPlan, source_record
-from resnetlab.training.programs import step_program
-from resnetlab.training.reading import Reading, fit
-from resnetlab.training.scoring import EvaluationSet
-from resnetlab.training.state import TrainState
-from resnetlab.training.steps import TrainStep
+from resnetlab.training.recorded.programs import step_program
+from resnetlab.training.step.device import apply_switches, describe_device
+from resnetlab.training.step.ema import WeightAverage
+from resnetlab.training.step.lookahead import Lookahead
+from resnetlab.training.step.optim import build_optimizer
+from resnetlab.training.step.state import TrainState
+from resnetlab.training.step.steps import TrainStep
 from resnetlab.training.trainer import Trainer
 
 

@@ -12,26 +12,26 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor, nn
 
+from resnetlab.base.files import make_directory
+from resnetlab.base.machine import peak_memory, synchronise
+from resnetlab.base.units import format_seconds
 from resnetlab.errors import DataError, Interrupted
-from resnetlab.files import make_directory
-from resnetlab.machine import peak_memory, synchronise
-from resnetlab.metrics import Scores
+from resnetlab.evaluation.metrics import Scores
+from resnetlab.evaluation.scoring import EvaluationSet, score
 from resnetlab.recipe import Recipe
+from resnetlab.recipe.schedule import LearningRate
+from resnetlab.recipe.timeline import Timeline
 from resnetlab.runs.checkpoint import checkpoint_name, load_checkpoint, retain, save_checkpoint
 from resnetlab.runs.directory import RunDirectory
 from resnetlab.runs.journal import Journal
 from resnetlab.runs.tensorboard import EventFile
-from resnetlab.schedule import LearningRate
-from resnetlab.timeline import Timeline
 from resnetlab.training.due import Due
-from resnetlab.training.guard import diverged, first_non_finite
 from resnetlab.training.interrupt import Interrupt
 from resnetlab.training.observer import Observer
-from resnetlab.training.programs import BatchSource, StepProgram
-from resnetlab.training.scoring import EvaluationSet, score
-from resnetlab.training.state import TrainState
-from resnetlab.training.steps import TrainStep
-from resnetlab.units import format_seconds
+from resnetlab.training.recorded.programs import BatchSource, StepProgram
+from resnetlab.training.step.guard import diverged, first_non_finite
+from resnetlab.training.step.state import TrainState
+from resnetlab.training.step.steps import TrainStep
 
 
 @dataclass

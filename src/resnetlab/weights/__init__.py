@@ -2,9 +2,9 @@
 
 from resnetlab.weights.converting import Converted, convert
 from resnetlab.weights.creating import create_model
+from resnetlab.weights.facts.naming import InputFacts, Naming
+from resnetlab.weights.files.reading import read_tensors
 from resnetlab.weights.loading import load_weights
-from resnetlab.weights.naming import InputFacts, Naming
-from resnetlab.weights.reading import read_tensors
 from resnetlab.weights.recognising import recognise, spec_for
 from resnetlab.weights.report import WeightsReport
 

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from resnetlab.errors import UsageError
-from resnetlab.spec import ModelSpec
+from resnetlab.network.spec import ModelSpec
 from resnetlab.weights.converting import Converted
-from resnetlab.weights.naming import Naming, is_head
+from resnetlab.weights.facts.naming import Naming, is_head
 
 Head = Literal["strict", "reset", "keep-shared"]
 

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from resnetlab.errors import CheckpointError
-from resnetlab.spec import ModelSpec
-from resnetlab.weights.naming import Layout, Naming, expected_shapes, is_head
+from resnetlab.network.spec import ModelSpec
+from resnetlab.weights.facts.naming import Layout, Naming, expected_shapes, is_head
 from resnetlab.weights.recognising import describe_spec, followed_by_norm
 
 COUNTERS = "0: the file does not count batches"

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import torch
 
-from resnetlab.catalog import model_spec
 from resnetlab.models import ResNet, build
-from resnetlab.spec import ModelSpec
+from resnetlab.network.catalog import model_spec
+from resnetlab.network.spec import ModelSpec
 from resnetlab.weights.loading import load_weights
 
 
@@ -33,7 +33,7 @@ def create_model(
             URL. They must fit whole. `resnetlab.load_weights` reports every tensor of them and can
             leave out the classifier.
         knobs: Changes to the specification: classes=100, shortcut="B", width=0.5,
-            stem="small", ...; resnetlab.spec.KNOBS lists them.
+            stem="small", ...; resnetlab.network.spec.KNOBS lists them.
 
     Raises:
         UsageError: If the name or a knob is unknown, or the network cannot be.

@@ -8,20 +8,20 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from resnetlab.base.plaindata import to_plain
 from resnetlab.errors import CheckpointError, ResnetlabError, UsageError
 from resnetlab.models import ResNet, build
-from resnetlab.plaindata import to_plain
-from resnetlab.spec import ModelSpec
+from resnetlab.network.spec import ModelSpec
 from resnetlab.weights.adapting import Head, fit_channels, fit_head
-from resnetlab.weights.architecture import CONFIG, heed
 from resnetlab.weights.converting import convert
-from resnetlab.weights.hub import locate
-from resnetlab.weights.label_names import names_beside
-from resnetlab.weights.naming import COMPUTES, NEARLY, InputFacts, Naming
-from resnetlab.weights.normalisers import heed_own
-from resnetlab.weights.preprocessings import beside
-from resnetlab.weights.published import told_by_name
-from resnetlab.weights.reading import WeightFile, read_weight_file, shard_hint
+from resnetlab.weights.facts.architecture import CONFIG, heed
+from resnetlab.weights.facts.label_names import names_beside
+from resnetlab.weights.facts.naming import COMPUTES, NEARLY, InputFacts, Naming
+from resnetlab.weights.facts.normalisers import heed_own
+from resnetlab.weights.facts.preprocessings import beside
+from resnetlab.weights.facts.published import told_by_name
+from resnetlab.weights.files.hub import locate
+from resnetlab.weights.files.reading import WeightFile, read_weight_file, shard_hint
 from resnetlab.weights.recognising import describe_spec, recognise, shapes_of
 from resnetlab.weights.report import WeightsReport
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from resnetlab.errors import UsageError
-from resnetlab.weights.naming import Dialect, Shapes
+from resnetlab.weights.facts.naming import Dialect, Shapes
 
 # What torch puts into names at any depth when it compiles, shards or recomputes a part.
 _WRAPPERS = re.compile(r"(?:^|(?<=\.))(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")

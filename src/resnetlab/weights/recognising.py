@@ -9,16 +9,16 @@ from math import prod
 
 from torch import Tensor
 
-from resnetlab.catalog import model_spec
+from resnetlab.base.plaindata import to_plain
 from resnetlab.errors import CheckpointError, UsageError
-from resnetlab.layers import Conv, Layer, Norm
-from resnetlab.plaindata import to_plain
-from resnetlab.spec import ModelSpec
+from resnetlab.network.catalog import model_spec
+from resnetlab.network.layers import Conv, Layer, Norm
+from resnetlab.network.spec import ModelSpec
+from resnetlab.weights.facts.measure import to_torch_shapes
+from resnetlab.weights.facts.naming import Dialect, Match, Naming, Shape, Shapes, expected_shapes, is_head
+from resnetlab.weights.facts.normalisers import find_normalisers
 from resnetlab.weights.heads import Head, find_head
-from resnetlab.weights.measure import to_torch_shapes
-from resnetlab.weights.naming import Dialect, Match, Naming, Shape, Shapes, expected_shapes, is_head
 from resnetlab.weights.namings import DIALECTS
-from resnetlab.weights.normalisers import find_normalisers
 from resnetlab.weights.places import Place, around, choose, find_places, under, unwrapped
 from resnetlab.weights.strangers import describe, dilated, unread
 

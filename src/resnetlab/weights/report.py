@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from resnetlab.spec import ModelSpec
+from resnetlab.network.spec import ModelSpec
 from resnetlab.weights.converting import COUNTERS
-from resnetlab.weights.naming import InputFacts, Naming
+from resnetlab.weights.facts.naming import InputFacts, Naming
 from resnetlab.weights.recognising import describe_spec
 
 _MOST = 4

@@ -2,7 +2,7 @@
 
 import re
 
-from resnetlab.weights.naming import Shapes
+from resnetlab.weights.facts.naming import Shapes
 
 # Patterns of names, the particular before the general, each with what has such names.
 _SIGNS = (

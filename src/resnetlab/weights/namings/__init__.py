@@ -1,6 +1,6 @@
 """All foreign namings that are read, one file each."""
 
-from resnetlab.weights.naming import Dialect
+from resnetlab.weights.facts.naming import Dialect
 from resnetlab.weights.namings.akamaster import AKAMASTER_NAMES
 from resnetlab.weights.namings.chaoji import CHAOJI_TF1, CHAOJI_TF2
 from resnetlab.weights.namings.keras_applications import KERAS_OLD, KERAS_V1, KERAS_V2

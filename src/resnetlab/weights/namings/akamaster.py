@@ -2,8 +2,9 @@
 
 import re
 
-from resnetlab.weights.measure import measure, to_torch_shapes
-from resnetlab.weights.naming import Dialect, Match, Shapes
+from resnetlab.weights.facts.measure import measure, to_torch_shapes
+from resnetlab.weights.facts.naming import Dialect, Match, Shapes
+from resnetlab.weights.facts.preprocessings import AKAMASTER, KUANGLIU, UNTOLD
 from resnetlab.weights.namings.torch_names import (
     BODY,
     OPEN,
@@ -12,7 +13,6 @@ from resnetlab.weights.namings.torch_names import (
     base_network,
     has_shortcut_names,
 )
-from resnetlab.weights.preprocessings import AKAMASTER, KUANGLIU, UNTOLD
 
 
 def _match(shapes: Shapes) -> Match | None:

@@ -6,12 +6,12 @@ A plain network's names are those of the residual one: the file does not tell th
 import re
 from collections.abc import Callable
 
-from resnetlab.catalog import model_spec
-from resnetlab.weights.measure import measure, to_torch_shapes
-from resnetlab.weights.naming import Dialect, Match, Shapes
+from resnetlab.network.catalog import model_spec
+from resnetlab.weights.facts.measure import measure, to_torch_shapes
+from resnetlab.weights.facts.naming import Dialect, Match, Shapes
+from resnetlab.weights.facts.preprocessings import CHAOJI
 from resnetlab.weights.namings.leaves import rename_leaf
 from resnetlab.weights.namings.official import IGNORED
-from resnetlab.weights.preprocessings import CHAOJI
 
 _UNIT_TF1 = re.compile(r"block(\d)/unit_(\d{1,6})/unit_fn_v2/(.+)")
 _PARTS_TF1 = {"preact": "norm1", "conv1": "conv1", "conv1/BatchNorm": "norm2", "conv2": "conv2"}

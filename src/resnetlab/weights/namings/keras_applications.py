@@ -7,12 +7,12 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from resnetlab.catalog import imagenet, model_spec
-from resnetlab.spec import ModelSpec
-from resnetlab.weights.measure import Measured, measure, to_torch_shapes
-from resnetlab.weights.naming import Dialect, InputFacts, Match, Shapes
+from resnetlab.network.catalog import imagenet, model_spec
+from resnetlab.network.spec import ModelSpec
+from resnetlab.weights.facts.measure import Measured, measure, to_torch_shapes
+from resnetlab.weights.facts.naming import Dialect, InputFacts, Match, Shapes
+from resnetlab.weights.facts.preprocessings import KERAS_CAFFE, KERAS_TF
 from resnetlab.weights.namings.leaves import rename_leaf
-from resnetlab.weights.preprocessings import KERAS_CAFFE, KERAS_TF
 
 SOURCE = "Keras Applications, keras/src/applications/resnet.py"
 EPS = 1.001e-5

@@ -8,13 +8,13 @@ projection, which has no BN; every convolution has a bias. Source: keras-team/ke
 import re
 from collections.abc import Iterator
 
-from resnetlab.catalog import model_spec
 from resnetlab.errors import CheckpointError
-from resnetlab.layers import Conv, Layer, Linear, Norm
-from resnetlab.plan import Plan
-from resnetlab.weights.naming import Dialect, Match, Shapes
+from resnetlab.network.catalog import model_spec
+from resnetlab.network.layers import Conv, Layer, Linear, Norm
+from resnetlab.network.plan import Plan
+from resnetlab.weights.facts.naming import Dialect, Match, Shapes
+from resnetlab.weights.facts.preprocessings import KERAS_EXAMPLE
 from resnetlab.weights.namings.leaves import rename_leaf
-from resnetlab.weights.preprocessings import KERAS_EXAMPLE
 
 _LAYER = re.compile(r"(conv2d|batch_normalization)(?:_(\d{1,9}))?/(kernel|gamma)")
 

@@ -5,7 +5,7 @@ Keras' .h5 files are read by the order of their layers and not by name, so that 
 
 from collections.abc import Iterator
 
-from resnetlab.spec import ModelSpec
+from resnetlab.network.spec import ModelSpec
 
 Pairs = Iterator[tuple[str, str]]
 

@@ -6,14 +6,14 @@ In a unit the projection comes before the branch, and before it, in version 2, t
 import re
 from collections.abc import Iterator
 
-from resnetlab.catalog import imagenet, model_spec
 from resnetlab.errors import CheckpointError
-from resnetlab.layers import Conv, Layer, Norm
-from resnetlab.plan import Plan
-from resnetlab.spec import ModelSpec
-from resnetlab.weights.naming import Dialect, InputFacts, Match, Shapes
+from resnetlab.network.catalog import imagenet, model_spec
+from resnetlab.network.layers import Conv, Layer, Norm
+from resnetlab.network.plan import Plan
+from resnetlab.network.spec import ModelSpec
+from resnetlab.weights.facts.naming import Dialect, InputFacts, Match, Shapes
+from resnetlab.weights.facts.preprocessings import OFFICIAL_IMAGENET, PER_IMAGE
 from resnetlab.weights.namings.leaves import rename_leaf
-from resnetlab.weights.preprocessings import OFFICIAL_IMAGENET, PER_IMAGE
 
 IGNORED = {
     r"(.*/)?global_step": "the step counter",

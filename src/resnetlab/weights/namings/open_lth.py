@@ -5,10 +5,10 @@ Source: models/cifar_resnet.py and datasets/cifar10.py there.
 
 import re
 
-from resnetlab.weights.measure import measure, to_torch_shapes
-from resnetlab.weights.naming import Dialect, Match, Shapes
+from resnetlab.weights.facts.measure import measure, to_torch_shapes
+from resnetlab.weights.facts.naming import Dialect, Match, Shapes
+from resnetlab.weights.facts.preprocessings import KUANGLIU
 from resnetlab.weights.namings.torch_names import OPEN, assumptions, base_network
-from resnetlab.weights.preprocessings import KUANGLIU
 
 _UNIT = re.compile(r"blocks\.(\d{1,6})\.((?:conv|bn)[1-3]|shortcut\.[01])\.(\w+)")
 _STEM = re.compile(r"(conv|bn)\.(\w+)")

@@ -5,10 +5,10 @@ Lightly, fastai and many more cut a backbone so: 0 is conv1, 1 bn1, 4 to 7 the s
 
 import re
 
-from resnetlab.weights.measure import measure, to_torch_shapes
-from resnetlab.weights.naming import Dialect, Match, Shapes
+from resnetlab.weights.facts.measure import measure, to_torch_shapes
+from resnetlab.weights.facts.naming import Dialect, Match, Shapes
+from resnetlab.weights.facts.preprocessings import TORCHVISION, UNTOLD
 from resnetlab.weights.namings.torch_names import OPEN, assumptions, base_network
-from resnetlab.weights.preprocessings import TORCHVISION, UNTOLD
 
 _PARTS = {"0": "conv1", "1": "bn1", "4": "layer1", "5": "layer2", "6": "layer3", "7": "layer4"}
 _NAME = re.compile(r"([014567])\.(.+)")

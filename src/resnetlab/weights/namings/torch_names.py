@@ -2,12 +2,12 @@
 
 import re
 
-from resnetlab.catalog import imagenet, model_spec
 from resnetlab.errors import CheckpointError, UsageError
-from resnetlab.spec import ModelSpec
-from resnetlab.weights.measure import Measured, measure, to_torch_shapes
-from resnetlab.weights.naming import COMPUTES, NEARLY, Dialect, Match, Shapes
-from resnetlab.weights.preprocessings import TIMM_RESNETV2, TORCHVISION, UNTOLD
+from resnetlab.network.catalog import imagenet, model_spec
+from resnetlab.network.spec import ModelSpec
+from resnetlab.weights.facts.measure import Measured, measure, to_torch_shapes
+from resnetlab.weights.facts.naming import COMPUTES, NEARLY, Dialect, Match, Shapes
+from resnetlab.weights.facts.preprocessings import TIMM_RESNETV2, TORCHVISION, UNTOLD
 
 # Names and shapes are the same whatever these are.
 OPEN = frozenset((*COMPUTES, *NEARLY))

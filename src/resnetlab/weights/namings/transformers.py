@@ -6,10 +6,10 @@ part by part; config.json tells where a bottleneck strides (`architecture.heed`)
 
 import re
 
-from resnetlab.weights.measure import measure, to_torch_shapes
-from resnetlab.weights.naming import Dialect, Match, Shapes
+from resnetlab.weights.facts.measure import measure, to_torch_shapes
+from resnetlab.weights.facts.naming import Dialect, Match, Shapes
+from resnetlab.weights.facts.preprocessings import TORCHVISION
 from resnetlab.weights.namings.torch_names import OPEN, assumptions, base_network
-from resnetlab.weights.preprocessings import TORCHVISION
 
 _UNIT = re.compile(r"encoder\.stages\.(\d{1,6})\.layers\.(\d{1,6})\.(?:layer\.([0-2])|(shortcut))\.(.+)")
 _STEM = re.compile(r"embedder\.embedder\.(convolution|normalization)\.(.+)")

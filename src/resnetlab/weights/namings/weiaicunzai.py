@@ -5,10 +5,10 @@ Source: models/resnet.py and conf/global_settings.py there.
 
 import re
 
-from resnetlab.weights.measure import measure, to_torch_shapes
-from resnetlab.weights.naming import Dialect, Match, Shapes
+from resnetlab.weights.facts.measure import measure, to_torch_shapes
+from resnetlab.weights.facts.naming import Dialect, Match, Shapes
+from resnetlab.weights.facts.preprocessings import CIFAR100
 from resnetlab.weights.namings.torch_names import OPEN, assumptions, base_network
-from resnetlab.weights.preprocessings import CIFAR100
 
 _UNIT = re.compile(r"conv([2-5])_x\.(\d{1,6})\.(?:residual_function\.([013467])|shortcut\.([01]))\.(\w+)")
 _STEM = re.compile(r"conv1\.([01])\.(\w+)")

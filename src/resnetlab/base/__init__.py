@@ -1,0 +1,1 @@
+"""What every other room stands on: files and locks, plain data, random numbers, units, the machine."""

@@ -1,0 +1,195 @@
+"""A file from a URL: whole and checked, or not there under its name. Resumable if a hash is known."""
+
+import hashlib
+import os
+import sys
+import urllib.request
+from dataclasses import dataclass
+from http.client import HTTPException, HTTPMessage, HTTPResponse
+from pathlib import Path
+from typing import IO
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
+
+from resnetlab.base import files
+from resnetlab.base.doing import doing, remark
+from resnetlab.base.units import format_bytes
+from resnetlab.errors import ResnetlabError
+
+MOST_BYTES = 2**31
+TIMEOUT_SECONDS = 30
+CHUNK_BYTES = 2**18
+
+
+def is_offline() -> bool:
+    """Return whether RESNETLAB_OFFLINE forbids to ask any server."""
+    return os.environ.get("RESNETLAB_OFFLINE", "0") not in ("", "0")
+
+
+def cache_folder() -> Path:
+    """Return RESNETLAB_CACHE, else XDG_CACHE_HOME/resnetlab, else ~/.cache/resnetlab."""
+    if own := os.environ.get("RESNETLAB_CACHE"):
+        return Path(own).expanduser()
+    shared = os.environ.get("XDG_CACHE_HOME")
+    return (Path(shared) if shared else Path.home() / ".cache") / "resnetlab"
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file to be had from a URL, and what is said if it cannot be had."""
+
+    url: str
+    digest: str
+    """The first hexadecimal digits of its hash; empty if none is known: the length alone is checked."""
+    algorithm: str
+    """Of the hash, as hashlib names it."""
+    by_hand: str
+    """What to do without the download: the last sentence of every hint."""
+    absent: type[ResnetlabError]
+    """Raised if the server has no such file."""
+    failed: type[ResnetlabError]
+    """Raised for everything else that keeps it from coming."""
+
+
+def fetch(remote: RemoteFile, target: Path) -> Path:
+    """Return `target`, downloading it first if it is not there.
+
+    What an interrupted download has brought stays as NAME.part, and if a hash is known the next
+    call goes on there. If another process is downloading into the folder, it is waited for, which is said.
+
+    Raises:
+        ResnetlabError: `remote.absent` or `remote.failed`: there is no network (or
+            RESNETLAB_OFFLINE=1), the server refuses, the connection ends early, or the hash is
+            wrong (nothing is kept then).
+        WriteError: If the folder cannot be written.
+    """
+    if target.exists():
+        return target
+    if is_offline():
+        raise remote.failed(
+            f"{target.name} is not in {target.parent}, and RESNETLAB_OFFLINE forbids to download it",
+            hint=f"Unset RESNETLAB_OFFLINE to download {remote.url}. {remote.by_hand}",
+        )
+    again = "Mend that, or name another folder in RESNETLAB_CACHE; then run the same command again."
+    with doing(f"downloading {remote.url}", f"{again} {remote.by_hand}"):
+        files.make_directory(target.parent)
+        holder = f"a download of {target.name} by process {os.getpid()}"
+        with files.wait_for_lock(target.parent, holder, remark):
+            if target.exists():  # brought by the one that was waited for
+                return target
+            part = target.with_name(f"{target.name}.part")
+            _receive_all(remote, part)
+            _check(remote, part)
+            files.rename_file(part, target)
+    return target
+
+
+def _receive_all(remote: RemoteFile, part: Path) -> None:
+    files.refuse_foreign(part)
+    if not remote.digest:  # what there is may be of another content
+        files.remove_file(part)
+    try:
+        _receive(remote, part)
+    except HTTPError as error:
+        kind = remote.absent if error.code in (404, 410) else remote.failed
+        raise kind(
+            f"{remote.url}: the server says {error.code} {error.reason}", hint=remote.by_hand
+        ) from error
+    except (OSError, HTTPException, ValueError) as error:
+        have = format_bytes(part.stat().st_size if part.exists() else 0)
+        from_there = " to go on from there" if remote.digest else ""
+        raise remote.failed(
+            f"{remote.url}: the download broke off after {have}: {error or type(error).__name__}",
+            hint=f"Run the same command again{from_there}. {remote.by_hand}",
+        ) from error
+
+
+def _receive(remote: RemoteFile, part: Path) -> None:
+    """Append to `part` what the server has beyond it."""
+    start = part.stat().st_size if part.exists() else 0
+    request = urllib.request.Request(remote.url, headers={"User-Agent": "resnetlab"})
+    if start:
+        request.add_header("Range", f"bytes={start}-")
+    opener = urllib.request.build_opener(_SameSchemeOnly(urlsplit(remote.url).scheme))
+    try:
+        response: HTTPResponse = opener.open(request, timeout=TIMEOUT_SECONDS)
+    except HTTPError as error:
+        if error.code == 416 and start:  # nothing beyond what we have: the hash will tell
+            return
+        raise
+    with response:
+        if response.headers.get_content_type() == "text/html":
+            raise remote.failed(
+                f"{remote.url}: the server sends a web page, not the file", hint=remote.by_hand
+            )
+        if not remote.digest and response.length is None and not response.chunked:
+            raise HTTPException("the server does not say how long the file is")
+        if response.status != 206:
+            files.cut_file(part, 0)
+        elif not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
+            raise HTTPException(f"asked for byte {start}, got {response.headers['Content-Range']}")
+        appender = files.Appender(part)
+        try:
+            _append(remote, response, appender)
+        finally:
+            appender.flush()
+            appender.close()
+
+
+def _append(remote: RemoteFile, response: HTTPResponse, appender: files.Appender) -> None:
+    from rich.console import Console
+    from rich.progress import DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+
+    total = None if response.length is None else appender.length + response.length
+    progress = Progress(
+        *Progress.get_default_columns()[:2],
+        DownloadColumn(binary_units=True),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        disable=not sys.stderr.isatty(),
+    )
+    with progress:
+        bar = progress.add_task(appender.path.stem, total=total, completed=appender.length)
+        while chunk := response.read1(CHUNK_BYTES):
+            progress.advance(bar, appender.write(chunk))
+            if appender.length > MOST_BYTES:
+                told = f"{response.url}: sends more than {format_bytes(MOST_BYTES)}"
+                raise remote.failed(told, hint=remote.by_hand)
+    if total is not None and appender.length < total:
+        raise HTTPException(f"the server said {total:,} bytes")
+
+
+def _check(remote: RemoteFile, part: Path) -> None:
+    if not remote.digest:
+        return
+    with part.open("rb") as stream:
+        new_hash = hashlib.new(remote.algorithm, usedforsecurity=False)
+        found = hashlib.file_digest(stream, lambda: new_hash).hexdigest()
+    if not found.startswith(remote.digest):
+        files.remove_file(part)
+        expected = remote.digest + "..." * (len(remote.digest) < len(found))
+        raise remote.failed(
+            f"{remote.url}: the file has the {remote.algorithm} {found}, expected {expected}; removed it",
+            hint=f"Run the same command again to download it anew. {remote.by_hand}",
+        )
+
+
+class _SameSchemeOnly(urllib.request.HTTPRedirectHandler):
+    """Follow redirects to https or to the scheme that was asked for, and to nothing else."""
+
+    def __init__(self, scheme: str) -> None:
+        self._scheme = scheme
+
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: HTTPMessage,
+        newurl: str,
+    ) -> urllib.request.Request | None:
+        if urlsplit(newurl).scheme not in ("https", self._scheme):
+            raise HTTPError(newurl, code, f"redirected to {newurl}, refused", headers, fp)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)

@@ -1,0 +1,60 @@
+"""`resnetlab bench`."""
+
+import argparse
+
+import torch
+
+from resnetlab.base.units import format_bytes
+from resnetlab.cli.resolve import resolve_model, split_settings
+from resnetlab.cli.text import block, print_json
+from resnetlab.errors import UsageError
+from resnetlab.recipe.named import named_recipe
+from resnetlab.recipe.settings import Resolution, override
+from resnetlab.training.recorded.capturing import decide_capture, step_operations
+from resnetlab.training.speed import measure_speed
+from resnetlab.training.step.as_found import leaving_as_found
+from resnetlab.training.step.device import decide_compile, obstacle_to_compile, pick_device
+
+
+@leaving_as_found()
+def bench(options: argparse.Namespace) -> None:
+    """Measure training or evaluation speed."""
+    if options.threads < 0:
+        raise UsageError(f"--threads {options.threads}: too small")
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    flags = [] if options.batch is None else [(f"--batch {options.batch}", "batch", options.batch)]
+    texts, knobs = split_settings(options.set, flags)
+    spec = resolve_model(options.model, knobs)
+    resolution = Resolution(named_recipe("quick", spec.depth))
+    device = pick_device(options.device)
+    can_compile = device.type != "mps" and not obstacle_to_compile(device)
+    compiled = {"compile": "on" if can_compile else "off"}
+    resolution.suggest(compiled, "this machine")
+    resolution.set_texts(texts, "flag")
+    decide_compile(resolution.recipe.execution.compile, operations=0, device=device)
+    operations = step_operations(spec, spec.input_size, spec.input_size, resolution["batch"])
+    is_captured, _ = decide_capture(resolution.recipe, device, reads_files=False, operations=operations)
+    recipe = override(resolution.recipe, {"capture": "on" if is_captured else "off"})
+    speed = measure_speed(options.what, spec, recipe, device, steps=options.steps, warmup=options.warmup)
+    if options.json:
+        print_json(speed.to_json())
+        return
+    how = "compiled" if speed.compiled else "not compiled"
+    how += ", captured" if is_captured and options.what == "train" else ""
+    print(
+        block(
+            {
+                options.what: f"{speed.model}, batch {speed.batch}, {speed.precision}, {how}",
+                "device": f"{speed.device}, {speed.threads} threads",
+                "images/s": f"{speed.images_per_second:,.1f}",
+                "step": f"{speed.step_milliseconds:.1f} ms (median of {speed.steps}; "
+                f"fastest {speed.fastest_milliseconds:.1f} ms; first {speed.first_step_seconds:.1f} s)",
+                "GFLOP/s": f"{speed.gflops_per_second:.1f} = {100 * speed.share_of_matmul_peak:.0f} % of the "
+                f"{speed.matmul_gflops_per_second:.0f} of a matrix product here",
+                "data": f"{100 * speed.augmentation_share:.1f} % of the step",
+                "memory": f"{format_bytes(speed.peak_memory_bytes)} at its peak",
+            },
+            indent="",
+        )
+    )

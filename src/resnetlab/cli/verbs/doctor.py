@@ -1,0 +1,154 @@
+"""`resnetlab doctor`: what this machine has, measured, and what is wrong with it."""
+
+import argparse
+import importlib
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from resnetlab.base.download import cache_folder
+from resnetlab.base.files import existing_parent
+from resnetlab.base.units import format_bytes
+from resnetlab.cli.text import block, print_json
+from resnetlab.runs.environment import cpu_name, version
+
+_PACKAGES = (
+    "resnetlab",
+    "torch",
+    "numpy",
+    "pillow",
+    "safetensors",
+    "scikit-learn",
+    "matplotlib",
+    "rich",
+    "tensorboard",
+)
+_NEEDED = {
+    "torch": "torch",
+    "numpy": "numpy",
+    "PIL": "pillow",
+    "safetensors": "safetensors",
+    "sklearn": "scikit-learn",
+    "matplotlib": "matplotlib",
+    "rich": "rich",
+}
+"""What every run needs: the module, and what its package is called."""
+
+_WITHOUT = (
+    "networks can be listed, shown, drawn and reported, nothing can be trained, evaluated or predicted",
+    "not everything works",
+)
+_LOW_MEMORY = 2 * 2**30
+_LOW_DISK = 2**30
+_SLOW_MATMUL_PER_THREAD = 10e9
+"""Below this many FLOP/s per thread a processor of the last ten years is being kept from working."""
+
+
+def doctor(options: argparse.Namespace) -> None:
+    """Print versions, devices, measured rates, free memory and disk, caches, and their problems."""
+    facts, problems = examine()
+    if options.json:
+        print_json({"facts": facts, "problems": problems})
+        return
+    print(block({title: str(text) for title, text in facts.items()}, indent=""))
+    print()
+    print("\n".join(f"! {problem}" for problem in problems) or "Nothing is wrong.")
+
+
+def examine() -> tuple[dict[str, str], list[str]]:
+    """Return what there is, by its title, and a sentence for everything that is wrong."""
+    problems = [problem for name in _NEEDED if (problem := import_problem(name))]
+    facts = {name: version(name) or "not installed" for name in _PACKAGES}
+    facts["processor"] = f"{cpu_name()}, {os.cpu_count()} cores, {len(_usable_cores())} usable"
+    if not version("tensorboard"):
+        problems.append("tensorboard is not installed: runs write no event files. pip install tensorboard")
+    if not import_problem("torch"):
+        facts |= _computing(problems)
+    facts |= _places(problems)
+    return facts, problems
+
+
+def import_problem(module: str) -> str:
+    """Return a sentence if what every run needs cannot be imported, whatever the reason; else ""."""
+    try:
+        importlib.import_module(module)
+    except Exception as error:  # a library of the system's may lack, a build be for another processor
+        name, cause = _NEEDED[module], f"{type(error).__name__}: {error}".splitlines()[0]
+        if not version(name):
+            return f"{name} is not installed: {_WITHOUT[module != 'torch']}. pip install {name}"
+        return f"{name} {version(name)} cannot be imported ({cause}): {_WITHOUT[module != 'torch']}."
+    return ""
+
+
+def _computing(problems: list[str]) -> dict[str, str]:
+    """Return what torch makes of this machine."""
+    import torch
+
+    from resnetlab.training.step.device import COMPILERS
+
+    threads = torch.get_num_threads()
+    compiler = next((name for name in COMPILERS if shutil.which(name)), "")
+    if not compiler:
+        problems.append("No C++ compiler: long runs on the CPU are not compiled. Install g++ or clang++.")
+    problems += thread_problems(threads, len(_usable_cores()))
+    return {"threads": str(threads), "C++ compiler": compiler or "none"} | _rates(problems)
+
+
+def thread_problems(threads: int, cores: int) -> list[str]:
+    """Return a sentence if torch uses more threads than there are cores for this process."""
+    if threads <= cores:
+        return []
+    return [f"torch uses {threads} threads on {cores} usable cores: set OMP_NUM_THREADS={cores}."]
+
+
+def _usable_cores() -> set[int]:
+    count = os.cpu_count() or 1
+    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(count))
+
+
+def _rates(problems: list[str]) -> dict[str, str]:
+    import torch
+
+    from resnetlab.base.machine import copy_rate, free_memory, matmul_rate
+    from resnetlab.training.step.device import describe_device, pick_device
+
+    facts: dict[str, str] = {}
+    devices = [torch.device("cpu")]
+    if (best := pick_device("auto")).type != "cpu":
+        devices.append(best)
+    for device in devices:
+        rate = matmul_rate(device, seconds=0.5)
+        facts[f"{device.type} matrix product"] = f"{rate / 1e9:,.0f} GFLOP/s in fp32"
+        facts[f"{device.type} copy"] = f"{copy_rate(device, seconds=0.3) / 1e9:,.1f} GB/s read and written"
+        facts[f"{device.type} memory"] = f"{format_bytes(free_memory(device))} free"
+        if device.type == "cpu" and rate < _SLOW_MATMUL_PER_THREAD * torch.get_num_threads():
+            problems.append(
+                f"The matrix product is slow ({rate / 1e9:.0f} GFLOP/s): something else is using the "
+                "processor, or torch's build does not know it."
+            )
+        if 0 < free_memory(device) < _LOW_MEMORY:
+            problems.append(f"Little memory is free on {device.type}.")
+    if len(devices) == 1:
+        why = "this build of torch has no CUDA" if not torch.version.cuda else "torch sees no GPU"
+        facts["accelerator"] = f"none ({why})"
+    else:
+        facts["accelerator"] = describe_device(best)
+    return facts
+
+
+def _places(problems: list[str]) -> dict[str, str]:
+    facts: dict[str, str] = {}
+    places = {"working directory": Path.cwd(), "data cache": cache_folder()}
+    for title, place in places.items():
+        there = existing_parent(place)
+        free = shutil.disk_usage(there).free
+        held: Any = (
+            sorted(path.name for path in place.iterdir()) if title == "data cache" and place.is_dir() else []
+        )
+        facts[title] = f"{place}, {format_bytes(free)} free" + (f", holds {', '.join(held)}" if held else "")
+        if not os.access(there, os.W_OK):
+            problems.append(f"The {title} {place} cannot be written to.")
+        if free < _LOW_DISK:
+            problems.append(f"Only {format_bytes(free)} are free at the {title} {place}.")
+    return facts

@@ -1,0 +1,50 @@
+"""`resnetlab list`. Imports no torch."""
+
+import argparse
+
+from resnetlab.base.units import format_count, format_rounded
+from resnetlab.cli.text import block, print_json
+from resnetlab.data.names import SOURCES
+from resnetlab.network.catalog import families, list_models, model_spec
+from resnetlab.recipe.named import list_recipes, recipe_doc
+from resnetlab.show.tables.align import table
+
+
+def list_names(options: argparse.Namespace) -> None:
+    """Print the names of models, recipes and datasets."""
+    parts = {"models": _list_models, "recipes": _list_recipes, "data": _list_data}
+    wanted = [options.what] if options.what else list(parts)
+    if options.json:
+        names = {"models": list_models(), "recipes": list_recipes(), "data": list(SOURCES)}
+        print_json({name: names[name] for name in wanted})
+        return
+    print("\n\n".join(parts[name]() for name in wanted))
+
+
+def _list_models() -> str:
+    sections = []
+    for family, names in families().items():
+        rows = []
+        for spec in map(model_spec, names):
+            published = spec.published_parameters
+            rows.append(
+                (
+                    f"  {spec.name}",
+                    f"{spec.num_parameters:,}",
+                    format_rounded(published) if published else "",
+                    format_count(spec.num_multiply_adds()),
+                    f"{spec.input_size}x{spec.input_size}",
+                )
+            )
+        sections.append(table((family, "parameters", "published", "multiply-adds", "images"), rows))
+    others = "Other depths are accepted too (resnet26, preresnet29_bottleneck, ...)."
+    return "\n\n".join([*sections, others])
+
+
+def _list_recipes() -> str:
+    first_lines = {name: recipe_doc(name).splitlines()[0] for name in list_recipes()}
+    return "recipes\n" + block(first_lines)
+
+
+def _list_data() -> str:
+    return "data\n" + block(dict(SOURCES) | {"PATH": "CIFAR-10 or -100, binary or python, folder or .tar.gz"})

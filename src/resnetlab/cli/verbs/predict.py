@@ -1,0 +1,212 @@
+"""`resnetlab predict`."""
+
+import argparse
+import csv
+import io
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from resnetlab.base import files
+from resnetlab.base.paths import user_path
+from resnetlab.cli.text import print_json
+from resnetlab.data.images.geometry import Pixels
+from resnetlab.data.sources.leftovers import refuse_within
+from resnetlab.errors import DataError, UsageError
+from resnetlab.recipe import Execution
+from resnetlab.runs.directory import RunDirectory
+from resnetlab.show.tables.align import table
+from resnetlab.trained.artefact.places import looking_at
+from resnetlab.trained.predict import Classifier, Prediction
+from resnetlab.trained.predict.pictures import find_files, read_file
+from resnetlab.training.step.as_found import leaving_as_found
+from resnetlab.training.step.device import apply_switches
+
+
+@dataclass
+class _Found:
+    """What came of the images, in their order."""
+
+    predictions: list[Prediction] = field(default_factory=list)
+    features: list[npt.NDArray[np.float32]] = field(default_factory=list)
+    overlays: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+@leaving_as_found()
+def predict(options: argparse.Namespace) -> None:
+    """Say what is in the images; broken ones are named, and the others go on."""
+    if options.top < 1 or options.batch < 1:
+        raise UsageError(f"--top and --batch must be at least 1, got {options.top} and {options.batch}")
+    _check_outputs(options)
+    if options.explain:
+        given = [name for name in options.images if os.path.isdir(name)]
+        refuse_within([*given, *_data_of(options.model)], options.explain, "--explain")
+    paths = find_files(options.images)
+    classifier = Classifier.load(options.model, device=options.device, weights=options.weights)
+    apply_switches(classifier.device, Execution())  # as evaluation does
+    for note in classifier.notes:
+        print(note, file=sys.stderr)
+    if not options.features or options.explain or options.csv:
+        classifier.refuse_backbone()
+    show = _print_line if options.jsonl else None
+    found = _predict_all(classifier, paths, options, show)
+    _write(found, options)
+    if found.problems:
+        raise DataError(f"{len(found.problems)} of {len(paths)} images could not be read, see above")
+
+
+def _data_of(model: str) -> list[str]:
+    """Return the folder of images that a run, or the run of a checkpoint, was trained on."""
+    path = Path(model).expanduser()
+    run = next((each for each in (path, *path.parents[:2]) if (each / "recipe.json").is_file()), None)
+    if run is None:
+        return []
+    source = str(RunDirectory(run).read("data").get("source", ""))
+    return [source] if os.path.isdir(source) else []
+
+
+def _check_outputs(options: argparse.Namespace) -> None:
+    """Raise if what is asked for cannot all be written; images may take hours before it would show."""
+    printed = {"--json": options.json, "--jsonl": options.jsonl, "--csv -": options.csv == "-"}
+    if len(asked := [flag for flag, is_given in printed.items() if is_given]) > 1:
+        raise UsageError(f"{' and '.join(asked)} both print: give one, and --csv FILE beside it if you like")
+    if options.features and Path(options.features).suffix not in (".npz", ".csv"):
+        raise UsageError(f"--features {options.features}: a file of features ends in .npz or .csv")
+    for name in (options.csv, options.features):
+        if name and name != "-":
+            _try_writing(user_path(name))
+
+
+def _try_writing(path: Path) -> None:
+    """Raise if no file can be written at `path`, leaving what is there as it is."""
+    with looking_at(path):
+        if path.is_dir():
+            raise UsageError(f"{path} is a directory, and this is one file")
+    files.make_directory(path.absolute().parent)
+    files.try_writing(path)
+
+
+def _predict_all(
+    classifier: Classifier,
+    paths: list[str],
+    options: argparse.Namespace,
+    show: Callable[[Prediction], None] | None,
+) -> _Found:
+    found = _Found()
+    folder = user_path(options.explain) if options.explain else None
+    for places, pixels in _batches(classifier, paths, options.batch, found.problems):
+        if options.features:
+            logits_NK, features_NF = classifier.logits_and_features(pixels)
+            found.features.append(features_NF.cpu().numpy())
+        else:
+            logits_NK = classifier.logits(pixels)
+        predictions = classifier.answers(logits_NK, places, options.top)
+        found.predictions += predictions
+        for prediction in predictions:
+            if folder is not None:
+                found.overlays.append(_explain(classifier, prediction, folder, len(found.overlays)))
+            if show:
+                show(prediction)
+    return found
+
+
+def _batches(
+    classifier: Classifier, paths: list[str], size: int, problems: list[str]
+) -> Iterator[tuple[list[str], list[Pixels]]]:
+    """Give the readable images in batches; tell of the others at once."""
+    for start in range(0, len(paths), size):
+        places, pixels = [], []
+        for path, image in classifier.read_all(paths[start : start + size]):
+            if isinstance(image, DataError):
+                problems.append(str(image))
+                print(f"resnetlab: {image}", file=sys.stderr)
+            else:
+                places.append(path)
+                pixels.append(image)
+        if pixels:
+            yield places, pixels
+
+
+def _explain(classifier: Classifier, prediction: Prediction, folder: Path, number: int) -> str:
+    """Write the overlay for the most probable class; return its path."""
+    files.make_directory(folder)
+    out = folder / f"{number:05d}-{Path(prediction.place).stem}.png"
+    image = read_file(Path(prediction.place))
+    explanation = classifier.explain(image.data, prediction.class_name)
+    files.write_file(out, explanation.png())
+    return str(out)
+
+
+def _print_line(prediction: Prediction) -> None:
+    print(json.dumps(prediction.to_json()), flush=True)
+
+
+def _write(found: _Found, options: argparse.Namespace) -> None:
+    if options.features:
+        _write_features(found, user_path(options.features))
+    text = _csv(found, options.top)
+    if options.csv and options.csv != "-":
+        files.write_file(user_path(options.csv), _as_named(text))
+    if options.json:
+        images = [prediction.to_json() for prediction in found.predictions]
+        print_json({"images": images, "overlays": found.overlays, "problems": found.problems})
+    elif options.csv == "-":
+        print(text, end="")
+    elif not options.jsonl and not options.csv and any(each.answers for each in found.predictions):
+        print(_table(found))
+
+
+def _write_features(found: _Found, path: Path) -> None:
+    names = [prediction.place for prediction in found.predictions]
+    features_NF = np.concatenate(found.features) if found.features else np.zeros((0, 0), np.float32)
+    if path.suffix == ".npz":
+        stream = io.BytesIO()
+        classes = [each.class_name if each.answers else "" for each in found.predictions]
+        np.savez_compressed(stream, images=np.array(names), features=features_NF, answers=np.array(classes))
+        files.write_file(path, stream.getvalue())
+        return
+    header = ["image", *(f"f{index}" for index in range(features_NF.shape[1]))]
+    rows = [[name, *map(repr, map(float, row))] for name, row in zip(names, features_NF, strict=True)]
+    files.write_file(path, _as_named(_rows([header, *rows])))
+
+
+def _as_named(text: str) -> bytes:
+    """Return the text in UTF-8; names of files that are no UTF-8 in the bytes that they have."""
+    return text.encode(errors="surrogateescape")
+
+
+def _csv(found: _Found, top: int) -> str:
+    """Return a row for each image: class and probability, the most probable first."""
+    most = min(top, max((len(p.answers) for p in found.predictions), default=top))
+    header = ["image", *(f"{word}{n}" for n in range(1, most + 1) for word in ("class", "probability"))]
+    rows = [
+        [p.place, *(x for each in p.answers for x in (each.class_name, f"{each.probability:.6f}"))]
+        for p in found.predictions
+    ]
+    return _rows([header, *rows])
+
+
+def _rows(rows: list[list[str]]) -> str:
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="\n").writerows(rows)
+    return stream.getvalue()
+
+
+def _table(found: _Found) -> str:
+    rows = [
+        (
+            prediction.place if number == 0 else "",
+            answer.class_name,
+            f"{100 * answer.probability:.2f} %",
+        )
+        for prediction in found.predictions
+        for number, answer in enumerate(prediction.answers)
+    ]
+    return table(("image", "class", "probability"), rows, left=2)

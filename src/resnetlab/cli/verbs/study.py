@@ -1,0 +1,116 @@
+"""`resnetlab train` of several networks or seeds, and `resnetlab resume` of such a study."""
+
+import argparse
+import contextlib
+import dataclasses
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from resnetlab.base.paths import user_path
+from resnetlab.cli.text import block, command_name, print_json
+from resnetlab.cli.watch_study import PlainStudyWatcher, make_study_watcher
+from resnetlab.data.sources.choices import Choices
+from resnetlab.errors import Interrupted, ResnetlabError, UsageError
+from resnetlab.recipe.settings import Resolution
+from resnetlab.reporting import report
+from resnetlab.training.facts import describe_plan
+from resnetlab.training.planning import RunPlan
+from resnetlab.training.run import Result
+from resnetlab.training.studies import choose_at_once, default_study_out, plan_rows, resume_study, train_study
+
+Planner = Callable[[str], tuple[RunPlan, Resolution]]
+
+
+def train_several(options: argparse.Namespace, planned: Planner) -> None:
+    """Train every network with every seed, or with --dry-run say how."""
+    seeds = 1 if options.seeds is None else options.seeds
+    if seeds < 1:
+        raise UsageError(f"--seeds must be at least 1, got {seeds}")
+    plans = [planned(model)[0] for model in options.models]
+    first = plans[0].recipe.run.seed
+    rows = plan_rows(plans, range(first, first + seeds))
+    out = user_path(options.out) if options.out else default_study_out(plans)
+    if options.dry_run:
+        _print_plans(options, plans, rows, out)
+        return
+    with make_study_watcher(sys.stderr if options.json else sys.stdout) as watcher:
+        for plan in plans:
+            watcher.note(block(_shared_facts(plan), indent="") + "\n")
+        with _telling_the_finished(options, out, watcher):
+            results = train_study(rows, out, watcher, at_once=options.at_once)
+    _print_end(options, out, results)
+
+
+def resume_several(options: argparse.Namespace) -> None:
+    """Make what is left of a study."""
+    out = user_path(options.run)
+    watching = make_study_watcher(sys.stderr if options.json else sys.stdout)
+    with watching as watcher, _telling_the_finished(options, out, watcher):
+        results = resume_study(
+            out,
+            watcher,
+            data=options.data,
+            device=options.device,
+            workers=options.workers,
+            at_once=options.at_once,
+            choices=Choices.parse(options.data_set),
+        )
+    _print_end(options, out, results)
+
+
+@contextlib.contextmanager
+def _telling_the_finished(
+    options: argparse.Namespace, out: Path, watcher: PlainStudyWatcher
+) -> Iterator[None]:
+    """Print the table of the runs that did end, if others failed."""
+    try:
+        yield
+    except Interrupted:
+        raise
+    except ResnetlabError:
+        if watcher.has_begun and not options.json and any(out.glob("*/RESULT.json")):
+            with contextlib.suppress(ResnetlabError):  # the first error counts
+                print(f"\n{report(out)}\n")
+        raise
+
+
+def _shared_facts(plan: RunPlan) -> dict[str, str]:
+    return {title: text for title, text in describe_plan(plan).items() if title != "resnetlab"}
+
+
+def _print_plans(
+    options: argparse.Namespace, plans: list[RunPlan], rows: Mapping[str, RunPlan], out: Path
+) -> None:
+    from resnetlab.training.speed import estimate
+
+    at_once = min(len(rows), choose_at_once(rows.values(), options.at_once))
+    each = [describe_plan(plan) | estimate(plan) for plan in plans]
+    if options.json:
+        print_json({"study": f"{out} (not made)", "runs": list(rows), "at_once": at_once, "models": each})
+        return
+    for facts in each:
+        print(block(facts, indent=""), end="\n\n")
+    print(
+        f"{len(rows)} runs in {out} (not made), {at_once} at a time: {', '.join(rows)}. "
+        "Time and memory above are of one run each."
+    )
+
+
+def _print_end(options: argparse.Namespace, out: Path, results: Mapping[str, Result]) -> None:
+    """Print the table of the study, and what to type next."""
+    if options.json:
+        print_json({"study": str(out), "runs": {n: dataclasses.asdict(r) for n, r in results.items()}})
+        return
+    print(f"\n{report(out)}")
+    command, place = command_name(), shlex.quote(str(out))
+    print("\nWhat to type next:")
+    print(
+        block(
+            {
+                f"{command} report {place} -o curves.svg": "this table, and the curves",
+                f"{command} eval {place}/{next(iter(results))}": "per class, confusion matrix of one run",
+            }
+        )
+    )

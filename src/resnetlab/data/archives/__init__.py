@@ -1,0 +1,1 @@
+"""Files within files, read where they lie: tars, gzip, pickles, arrays."""

@@ -1,0 +1,109 @@
+"""Files that hold arrays, read without running anything that is in them."""
+
+import gzip
+import importlib
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from resnetlab.base.units import format_bytes
+from resnetlab.errors import DataError
+
+Array = npt.NDArray[Any]
+
+_MOST_BYTES = 16 * 2**30
+_IDX_BYTES, _STL_SIDE = 0x08, 96
+
+
+def read_npz(path: Path) -> Mapping[str, Array]:
+    """Return the arrays of an .npz by name, or of an .npy under an empty name.
+
+    Raises:
+        DataError: If it is damaged, or holds Python objects, which are not loaded.
+    """
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return {"": loaded}
+        with loaded:
+            return {name: loaded[name] for name in loaded.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, MemoryError) as error:
+        hint = "Python objects in it are never loaded." if "pickle" in str(error) else ""
+        raise DataError(f"{path}: cannot be read: {error}", hint=hint) from error
+
+
+def read_idx(path: Path) -> Array:
+    """Return the bytes of an idx file, unpacked if it is compressed with gzip, in its own shape.
+
+    Source: http://yann.lecun.com/exdb/mnist: two zeros, the type, the number of dimensions, the sizes
+    (u32, big-endian), the numbers.
+
+    Raises:
+        DataError: If it is damaged, or holds no bytes.
+    """
+    content = _content(path)
+    if len(content) < 4 or content[:2] != b"\0\0" or content[2] != _IDX_BYTES:
+        raise DataError(f"{path}: no idx file of bytes; it begins with {content[:4].hex(' ')}")
+    dimensions = content[3]
+    start = 4 + 4 * dimensions
+    shape = tuple(int(size) for size in np.frombuffer(content[4:start], ">u4"))
+    expected = int(np.prod(shape, dtype=np.int64))
+    if len(shape) != dimensions or len(content) - start != expected:
+        raise DataError(f"{path}: {len(content) - start:,} bytes for the shape {shape}: it is damaged")
+    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+
+
+def read_stl(images: Path, labels: Path) -> tuple[Array, Array]:
+    """Return STL-10's images, shape (N, 96, 96, 3), and labels from 1.
+
+    Source: https://cs.stanford.edu/~acoates/stl10: red, green and blue plane, each column by column.
+
+    Raises:
+        DataError: If a file has a size that cannot be.
+    """
+    content, size = _content(images), 3 * _STL_SIDE**2
+    if not content or len(content) % size:
+        raise DataError(f"{images}: {len(content):,} bytes are no whole number of images of {size:,} bytes")
+    planes = np.frombuffer(content, np.uint8).reshape(-1, 3, _STL_SIDE, _STL_SIDE)
+    return planes.transpose(0, 3, 2, 1), np.frombuffer(_content(labels), np.uint8)
+
+
+def read_mat(path: Path) -> tuple[Array, Array]:
+    """Return the images, the last axis of X, and the labels y of a .mat as SVHN has them.
+
+    Raises:
+        DataError: If it cannot be read, or has no such arrays.
+    """
+    library = importlib.import_module("scipy.io")  # it comes with scikit-learn, and has no types
+    try:
+        found = library.loadmat(str(path), variable_names=["X", "y"])
+    except NotImplementedError as error:
+        raise DataError(
+            f"{path}: a .mat of MATLAB 7.3, which is not read", hint="Save it with -v7."
+        ) from error
+    except Exception as error:  # whatever the library says of a damaged file
+        raise DataError(f"{path}: not a readable .mat: {error}") from error
+    if "X" not in found or "y" not in found or found["X"].ndim != 4:
+        raise DataError(
+            f"{path}: no images X (H, W, C, N) with labels y", hint="SVHN's cropped digits are read."
+        )
+    return np.ascontiguousarray(found["X"].transpose(3, 0, 1, 2)), found["y"].reshape(-1)
+
+
+def _content(path: Path) -> bytes:
+    """Return a file's bytes, unpacked if it is compressed with gzip."""
+    try:
+        with path.open("rb") as stream:
+            is_gzip = stream.read(2) == b"\x1f\x8b"
+        with gzip.open(path) if is_gzip else path.open("rb") as unpacked:
+            content = unpacked.read(_MOST_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path}: cannot be read: {error}") from error
+    if len(content) > _MOST_BYTES:
+        raise DataError(f"{path}: more than {format_bytes(_MOST_BYTES)}")
+    return content

@@ -1,0 +1,1 @@
+"""From a split to what a step sees: order, augmentation, mixing, normalisation, loading."""

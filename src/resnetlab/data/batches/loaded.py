@@ -1,0 +1,238 @@
+"""Training and evaluation batches of images that are read from files as they are needed."""
+
+import shlex
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from resnetlab.data.batches.augment import Augmenter
+from resnetlab.data.batches.batches import Batch, mixed_batch
+from resnetlab.data.batches.loader import Bad, ForEvaluation, ForTraining, Images, Loaded, Request, load
+from resnetlab.data.batches.mix import mix
+from resnetlab.data.batches.normalise import to_NCHW
+from resnetlab.data.batches.order import SampleStream
+from resnetlab.data.batches.preparation import TrainingPreparation, side_at
+from resnetlab.data.batches.preprocessing import Preprocessing
+from resnetlab.data.batches.waiting import Patience
+from resnetlab.data.images.geometry import Size
+from resnetlab.data.sources.encoded import EncodedSplit
+from resnetlab.errors import DataError
+from resnetlab.recipe import Recipe
+from resnetlab.recipe.timeline import Timeline
+
+BROKEN_SHOWN = 10
+"""How many broken images are told one by one; all stand in the files."""
+
+
+@dataclass
+class BadSamples:
+    """The broken images that a run came upon, held against the share that may be."""
+
+    share: float
+    found: dict[tuple[str, int], str] = field(default_factory=dict)
+    """The problem, which names the place, by part ("train") and sample."""
+
+    tell: Callable[[str, int, str], None] = lambda part, sample, problem: None
+    """Told of each when it is first met."""
+
+    origin: str = ""
+    """Where the data lies, for errors."""
+
+    def add(self, part: str, size: int, bad: list[Bad]) -> None:
+        """Take note of broken images of a part of `size` images.
+
+        Raises:
+            DataError: If more of them are broken than may be.
+        """
+        for sample, problem in bad:
+            if (part, sample) not in self.found:
+                self.found[part, sample] = problem
+                self.tell(part, sample, problem)
+        if self.count(part) > self.share * size:
+            where = f"{self.origin}: " if self.origin else ""
+            which = "" if part == "all" else f"{part} "
+            check = shlex.join(["resnetlab", "data", "check", *filter(None, [self.origin])])
+            raise DataError(
+                f"{where}{self.count(part)} of {size:,} {which}images are broken, more than "
+                f"{100 * self.share:g} %; the last: {bad[-1].problem}",
+                hint=f"`{check}` lists them all; --bad-samples allows a larger share.",
+            )
+
+    def count(self, part: str) -> int:
+        """Return how many images of a part were broken so far."""
+        return sum(each == part for each, _ in self.found)
+
+
+class WaitClock:
+    """Seconds for which the device had nothing to do because the next batch was not there.
+
+    On CUDA the device itself takes the times: the process may wait while there is still work queued.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._is_cuda = device.type == "cuda"
+        self._seconds, self._started = 0.0, 0.0
+        self._gaps: list[tuple[torch.cuda.Event, torch.cuda.Event]] = []
+
+    def start(self) -> None:
+        """All earlier work is queued."""
+        self._started = time.perf_counter()
+        if self._is_cuda:
+            begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
+            begin.record()
+            self._gaps.append((begin, end))
+
+    def stop(self) -> None:
+        """The batch is there, its copy to the device queued."""
+        if self._is_cuda:
+            self._gaps[-1][1].record()
+        else:
+            self._seconds += time.perf_counter() - self._started
+
+    @property
+    def seconds(self) -> float:
+        """The sum so far; waits for the device."""
+        for begin, end in self._gaps:
+            end.synchronize()
+            self._seconds += begin.elapsed_time(end) / 1e3
+        self._gaps.clear()
+        return self._seconds
+
+
+class LoadedBatches:
+    """The training batches of a run, by step, loaded ahead by worker processes."""
+
+    def __init__(
+        self,
+        split: EncodedSplit,
+        *,
+        timeline: Timeline,
+        recipe: Recipe,
+        preprocessing: Preprocessing,
+        size: Size,
+        device: torch.device,
+        workers: int,
+        bad: BadSamples,
+        patience: Patience | None = None,
+    ) -> None:
+        self.timeline, self.recipe, self.device, self.workers = timeline, recipe, device, workers
+        self.clock, self._patience = WaitClock(device), patience
+        self._size, self._split, self._bad, self._preprocessing = size, split, bad, preprocessing
+        seed = recipe.run.seed
+        preparation = TrainingPreparation(recipe.preparation, seed, preprocessing.channels)
+        skips = recipe.preparation.bad_samples > 0
+        self._images = Images(split, ForTraining(preparation, size), skips, replaces=True, share=bad.share)
+        self._stream = SampleStream(seed, len(split), repeats=recipe.preparation.repeats)
+        self._augmenters: dict[tuple[int, ...], Augmenter] = {}
+        self._coming: Iterator[Loaded] | None = None
+        self._next = 0
+
+    def at(self, step: int) -> Batch:
+        """Return the batch of the update after `step` updates.
+
+        Steps in turn come from the workers, which begin with the first that is asked for; any other
+        is read here, the same to the last bit.
+
+        Raises:
+            UsageError: If the step is outside the run.
+            DataError: If an image cannot be read.
+        """
+        if self._coming is None:
+            self._next = step
+            self._coming = load(
+                self._images,
+                map(self._request, range(step, self.timeline.num_steps)),
+                workers=self.workers,
+                pins=self.device.type == "cuda",
+                patience=self._patience,
+            )
+        if step != self._next:
+            again = next(load(self._images, [self._request(step)], workers=0, pins=False))
+            self._note(again.bad)
+            return self._on_device(again, step)
+        self.clock.start()
+        loaded = next(self._coming)
+        self._next = step + 1
+        self._note(loaded.bad)
+        return self._on_device(loaded, step, arrived=self.clock.stop)
+
+    def _note(self, bad: list[Bad]) -> None:
+        if bad:
+            self._bad.add("train", len(self._split), bad)
+
+    def seconds_waited(self) -> float:
+        """Return how long training waited for batches so far."""
+        return self.clock.seconds
+
+    def close(self) -> None:
+        """End the workers."""
+        self._coming = None
+
+    def _request(self, step: int) -> Request:
+        samples, epochs = self._stream.samples_at(self.timeline.positions(step))
+        side = side_at(self.recipe.preparation, step / self.timeline.num_steps)
+        return Request(samples.numpy(), epochs.numpy(), side)
+
+    def _on_device(self, loaded: Loaded, step: int, arrived: Callable[[], None] = lambda: None) -> Batch:
+        labels = torch.from_numpy(self._split.labels)[loaded.samples]
+        pixels, samples, epochs, labels = (
+            each.to(self.device, non_blocking=True)
+            for each in (loaded.images, loaded.samples, loaded.epochs, labels)
+        )
+        arrived()
+        recipe = self.recipe
+        images = self._augmenter(pixels.shape[1:3])(pixels, samples, epochs)
+        until = self.timeline.start_of_last(recipe.augmentation.mix_tail)
+        mixed = mix(images, labels, recipe.augmentation, seed=recipe.run.seed, step=step, until=until)
+        return mixed_batch(mixed, labels, samples, channels_last=recipe.execution.channels_last)
+
+    def _augmenter(self, size: torch.Size) -> Augmenter:
+        if size not in self._augmenters:
+            self._augmenters[size] = Augmenter(
+                self.recipe.augmentation,
+                self._preprocessing.normaliser,
+                seed=self.recipe.run.seed,
+                size=(size[0], size[1]),
+                device=self.device,
+            )
+        return self._augmenters[size]
+
+
+def loaded_evaluation_batches(
+    split: EncodedSplit,
+    preprocessing: Preprocessing,
+    *,
+    part: str,
+    size: Size,
+    device: torch.device,
+    batch: int,
+    channels_last: bool,
+    workers: int,
+    bad: BadSamples,
+    patience: Patience | None = None,
+) -> Iterator[Batch]:
+    """Yield every sample exactly once, in order; broken ones, if some may be, are left out and noted.
+
+    Raises:
+        DataError: If an image cannot be read, or more than may be are broken.
+    """
+    images = Images(split, ForEvaluation(preprocessing, size), bad.share > 0, share=bad.share)
+    every = np.arange(len(split))
+    starts = range(0, len(split), batch)
+    side = preprocessing.geometry.side
+    requests = (Request(every[s : s + batch], np.zeros_like(every[s : s + batch]), side) for s in starts)
+    workers = min(workers, len(starts))
+    for loaded in load(images, requests, workers=workers, pins=device.type == "cuda", patience=patience):
+        if loaded.bad:
+            bad.add(part, len(split), loaded.bad)
+        if not len(loaded.samples):
+            continue
+        pixels = loaded.images.to(device, non_blocking=True)
+        yield Batch(
+            images=to_NCHW(preprocessing.normaliser(pixels), channels_last=channels_last),
+            labels=torch.from_numpy(split.labels)[loaded.samples].to(device),
+            samples=loaded.samples.to(device),
+        )

@@ -1,0 +1,112 @@
+"""Batches of either kind of source: pixels in memory, or image files read as they are needed."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+
+from resnetlab.data.batches.batches import Batch, Batches, ResidentSplit, evaluation_batches
+from resnetlab.data.batches.loaded import BadSamples, LoadedBatches, loaded_evaluation_batches
+from resnetlab.data.batches.loader import count_workers
+from resnetlab.data.batches.normalise import Normaliser
+from resnetlab.data.batches.preprocessing import Preprocessing, fit_preprocessing
+from resnetlab.data.batches.waiting import Patience
+from resnetlab.data.sources.encoded import AnySplit, EncodedSplit
+from resnetlab.data.sources.source import Split
+from resnetlab.evaluation.scoring import EvaluationSet
+from resnetlab.recipe import Recipe
+from resnetlab.recipe.timeline import Timeline
+
+EVALUATION_BATCH = 500
+"""Images per batch of an evaluation; the result does not depend on it beyond rounding."""
+
+_LARGEST_BATCH_BYTES = 2**27
+"""Evaluation batches of large images are smaller, so that their floats take 128 MiB at most."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the images of a run become batches, of its training and of its evaluations."""
+
+    preprocessing: Preprocessing
+    recipe: Recipe
+    device: torch.device
+    size: tuple[int, int]
+    """Height and width of the network's input."""
+    workers: int
+    bad: BadSamples
+    patience: Patience = field(default_factory=Patience)
+    """With the workers."""
+
+    def training_batches(self, split: AnySplit, timeline: Timeline) -> Batches | LoadedBatches:
+        """Return the training batches, by step."""
+        recipe = self.recipe
+        if isinstance(split, EncodedSplit):
+            return LoadedBatches(
+                split,
+                timeline=timeline,
+                recipe=recipe,
+                preprocessing=self.preprocessing,
+                size=self.size,
+                device=self.device,
+                workers=count_workers(self.workers, self.device),
+                bad=self.bad,
+                patience=self.patience,
+            )
+        return Batches(
+            split,
+            timeline=timeline,
+            seed=recipe.run.seed,
+            augmentation=recipe.augmentation,
+            normaliser=self.preprocessing.normaliser,
+            device=self.device,
+            channels_last=recipe.execution.channels_last,
+            repeats=recipe.preparation.repeats,
+        )
+
+    def evaluation_set(self, part: str, split: AnySplit) -> EvaluationSet:
+        """Return a split as a set that the network can be scored on."""
+        readable = ResidentSplit(split, self.device) if isinstance(split, Split) else split
+        return EvaluationSet(
+            part,
+            len(split),
+            lambda: self._evaluation_batches(part, readable),
+            left_out=lambda: self.bad.count(part),
+        )
+
+    def _evaluation_batches(self, part: str, split: ResidentSplit | EncodedSplit) -> Iterator[Batch]:
+        if isinstance(split, ResidentSplit):
+            return evaluation_batches(
+                split,
+                self.preprocessing.normaliser,
+                batch=EVALUATION_BATCH,
+                channels_last=self.recipe.execution.channels_last,
+            )
+        height, width = self.size
+        return loaded_evaluation_batches(
+            split,
+            self.preprocessing,
+            part=part,
+            size=self.size,
+            device=self.device,
+            batch=evaluation_batch(height, width, self.preprocessing.channels),
+            channels_last=self.recipe.execution.channels_last,
+            workers=count_workers(self.workers, self.device),
+            bad=self.bad,
+            patience=self.patience,
+        )
+
+
+def evaluation_batch(height: int, width: int, channels: int) -> int:
+    """Return how many image files are scored at once."""
+    image_bytes = 4 * height * width * channels
+    return max(1, min(EVALUATION_BATCH, _LARGEST_BATCH_BYTES // image_bytes))
+
+
+def fit(split: AnySplit, recipe: Recipe, channels: int) -> Preprocessing:
+    """Return the preprocessing of a run that is about to begin, measured on its training images."""
+    read_as: Literal[1, 3] = 1 if channels == 1 else 3
+    if isinstance(split, EncodedSplit):
+        return fit_preprocessing(recipe.preparation, recipe.normalisation, split, read_as)
+    return Preprocessing(Normaliser.fit(recipe.normalisation, split.images), channels=read_as)

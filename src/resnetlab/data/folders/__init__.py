@@ -1,0 +1,1 @@
+"""Sources of image files in folders, in archives of folders and in tables."""

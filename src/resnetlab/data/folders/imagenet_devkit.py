@@ -1,0 +1,80 @@
+"""ImageNet's devkit: which class each of the validation images has."""
+
+import importlib
+import io
+import re
+import tarfile
+import zlib
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import IO, cast
+
+from resnetlab.base.units import first_of
+from resnetlab.data.archives.tars import AGAIN, slashed_name
+from resnetlab.errors import DataError
+
+TRAIN_TAR, VAL_TAR = "ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar"
+DEVKIT = "ILSVRC2012_devkit_t12"
+TRUTH, _META = "ILSVRC2012_validation_ground_truth.txt", "meta.mat"
+_MOST_DEVKIT_BYTES = 2**26  # the original has 2.5 MB
+WNID = re.compile(r"n[0-9]{8}")
+VAL_IMAGE = re.compile(r"ILSVRC2012_val_(\d{8})\.JPEG")
+
+
+def validation_classes(folder: Path, names: Sequence[str]) -> dict[str, str]:
+    """Return the wnid of ImageNet's validation images by name, if they are these and the devkit is there."""
+    numbers = {name: int(match[1]) for name in names if (match := VAL_IMAGE.fullmatch(name))}
+    if not names or len(numbers) < len(names):
+        return {}
+    try:
+        class_of = read_truth(folder)
+    except DataError:
+        return {}
+    return {name: class_of[number - 1] for name, number in numbers.items() if 0 < number <= len(class_of)}
+
+
+def read_truth(tars: Path) -> list[str]:
+    """Return the wnid of every validation image, in their order."""
+    contents = _devkit_files(tars)
+    try:
+        ids = [int(line) for line in contents[TRUTH].split()]
+        synsets = importlib.import_module("scipy.io").loadmat(io.BytesIO(contents[_META]), squeeze_me=True)
+        rows = synsets["synsets"]
+        wnids = {int(row["ILSVRC2012_ID"]): str(row["WNID"]) for row in rows}
+        class_of = [wnids[each] for each in ids]
+    except Exception as error:  # SciPy raises whatever a damaged file leads it to
+        raise DataError(f"{tars}: the devkit's {TRUTH} and {_META} do not fit together: {error!r}") from error
+    if strange := sorted(each for each in set(class_of) if not WNID.fullmatch(each)):  # they become folders
+        raise DataError(f"{tars}: {_META} names classes that are no wnids: {first_of(strange)}")
+    return class_of
+
+
+def _devkit_files(tars: Path) -> dict[str, bytes]:
+    folders = (tars / DEVKIT / "data", tars / "data", tars)
+    contents = {}
+    for name in (TRUTH, _META):
+        for path in (folder / name for folder in folders):
+            if path.is_file() and name not in contents:
+                contents[name] = path.read_bytes()
+    archive = tars / f"{DEVKIT}.tar.gz"
+    if len(contents) < 2 and archive.is_file():
+        contents = _from_archive(archive)
+    if len(contents) < 2:
+        raise DataError(
+            f"{tars}: the devkit is not there",
+            hint=f"Put {DEVKIT}.tar.gz, or {TRUTH} and {_META} out of it, beside the tars.",
+        )
+    return contents
+
+
+def _from_archive(path: Path) -> dict[str, bytes]:
+    contents = {}
+    try:
+        with tarfile.open(path, "r|gz") as archive:
+            for member in archive:
+                name = PurePosixPath(slashed_name(member)).name
+                if name in (TRUTH, _META) and member.isreg() and member.size < _MOST_DEVKIT_BYTES:
+                    contents[name] = cast(IO[bytes], archive.extractfile(member)).read()
+    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path}: cannot be read: {error}", hint=AGAIN) from error
+    return contents

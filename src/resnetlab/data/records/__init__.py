@@ -1,0 +1,1 @@
+"""Sources in records: TFRecord, WebDataset, Hugging Face datasets."""

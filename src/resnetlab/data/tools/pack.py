@@ -1,0 +1,221 @@
+"""A smaller copy of an image collection, in a format that others read too.
+
+WebDataset shards are plain tar files of JPEGs with a JSON beside each: the webdataset library, Hugging
+Face's datasets and `tar` read them, a million images are a few hundred files instead of a million, and
+`webdataset.py` here reads any image of them at once.
+"""
+
+import io
+import json
+import os
+import tarfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from resnetlab.base import files
+from resnetlab.base.doing import doing
+from resnetlab.base.lettering import drawable, is_unicode
+from resnetlab.base.units import first_of
+from resnetlab.data.batches.preprocessing import resizing
+from resnetlab.data.images.decode import OpenedImage
+from resnetlab.data.images.geometry import resample, shorter_side_to, to_picture
+from resnetlab.data.images.image import EncodedImage
+from resnetlab.data.records.webdataset import CLASSES
+from resnetlab.data.sources.encoded import AnySource, EncodedSource, EncodedSplit
+from resnetlab.errors import DataError, UsageError
+
+_SHARD_BYTES = 2**27
+_CHUNK = 256  # images that are in memory at a time
+_LONGEST_JPEG = 65_500  # pixels of a side; libjpeg's JPEG_MAX_DIMENSION
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What was written."""
+
+    images: int
+    shards: int
+    bytes_before: int
+    bytes_after: int
+
+    notes: tuple[str, ...] = ()
+    """What its user should know."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return asdict(self)
+
+
+def pack_source(
+    source: EncodedSource,
+    out: Path,
+    *,
+    side: int = 256,
+    quality: int = 90,
+    progress: Callable[[int, int], None] | None = None,
+) -> Packed:
+    """Write OUT/{train,val,test}-000000.tar, ... and OUT/classes.json, whole or not at all.
+
+    It grows under a temporary name beside OUT and gets its own at the end: half a copy would open as a
+    smaller dataset. Images whose shorter side is above `side` are brought to it, by averaging;
+    smaller ones keep their size. All become upright JPEGs, RGB or grey as they are. Boxes around objects
+    are not copied, which the notes say.
+
+    Args:
+        source: What to copy.
+        out: A new or empty folder, not within the source.
+        side: Largest shorter side in pixels.
+        quality: Of the JPEGs, 1 to 95.
+        progress: Is told how many images are done, of how many.
+
+    Raises:
+        UsageError: If `out` holds anything or cannot be, or a number cannot be.
+        DataError: If an image is broken, or too long for a JPEG.
+        WriteError: If the disk is full, say.
+    """
+    if side < 1 or not 1 <= quality <= 95:
+        raise UsageError(f"--size {side} --quality {quality}: a side from 1, a quality from 1 to 95")
+    _refuse_names(source)
+    refuse_place(source, out)
+    tally = _Tally(sum(map(len, source.parts.values())), progress)
+    told = doing(f"packing {tally.total:,} images into {out}", "Mend that, and pack again.")
+    with told, files.growing_directory(out.resolve()) as growing:
+        for name, content in _shards(source, side, quality, tally.add):
+            files.write_part(growing / name, content)
+            tally.shards, tally.after = tally.shards + 1, tally.after + len(content)
+        files.write_part(growing / CLASSES, json.dumps(source.class_names, indent=1) + "\n")
+    return Packed(tally.images, tally.shards, tally.before, tally.after, tuple(tally.notes()))
+
+
+@dataclass
+class _Tally:
+    """What was read and written so far."""
+
+    total: int
+    progress: Callable[[int, int], None] | None
+    images: int = 0
+    boxed: int = 0
+    shards: int = 0
+    before: int = 0
+    after: int = 0
+
+    def add(self, image: EncodedImage) -> None:
+        """Count an image that went into a shard."""
+        self.images, self.before = self.images + 1, self.before + len(image.data)
+        self.boxed += bool(image.boxes)
+        if self.progress is not None:
+            self.progress(self.images, self.total)
+
+    def notes(self) -> Iterator[str]:
+        """Yield what is worse than in the source."""
+        if self.boxed:
+            yield (
+                f"the boxes around objects of {self.boxed:,} images are not in the copy: there"
+                " train_crop=distorted-bbox takes each whole picture for its object"
+            )
+        if self.after > self.before:
+            yield "the copy is larger than the source: its images are small, or compressed more already"
+
+
+def _refuse_names(source: AnySource) -> None:
+    """Raise a DataError if a class' name is no Unicode: nobody could read it from the copy."""
+    if bad := [name for name in source.class_names if not is_unicode(name)]:
+        raise DataError(
+            f"{source.name}: class names that are no UTF-8: {first_of([drawable(name) for name in bad])}",
+            hint="Rename their folders, e.g. `convmv -r --notest -f latin1 -t utf8 FOLDER` (or -f cp932).",
+        )
+
+
+def refuse_place(source: AnySource, out: Path) -> None:
+    """Raise a UsageError if `out` holds anything, would be a part of the source, or cannot be renamed to."""
+    if out.is_file() or (out.is_dir() and any(out.iterdir())):
+        raise UsageError(f"{out} is not empty", hint="Choose a new folder.")
+    real = out.resolve()
+    if source.origin and Path(source.origin).is_dir() and real.is_relative_to(Path(source.origin).resolve()):
+        raise UsageError(
+            f"{out} lies in {source.origin}, of which it would become a part",
+            hint="Choose a folder beside it.",
+        )
+    if real.is_mount():
+        raise UsageError(f"{out} is where a disk is mounted", hint="Name a new folder in it.")
+
+
+def _shards(
+    source: EncodedSource, side: int, quality: int, tell: Callable[[EncodedImage], None]
+) -> Iterator[tuple[str, bytes]]:
+    """Yield each shard's name and content; every image that went into one is told."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for part, split in source.parts.items():
+            shard, written = _Shard(), 0
+            for index, image, packed in _packed(split, side, quality, pool):
+                label = int(split.labels[index])
+                shard.add(f"{index:08}", packed, source.class_names[label], label, image.place)
+                tell(image)
+                if shard.length > _SHARD_BYTES or index == len(split) - 1:
+                    yield f"{part}-{written:06}.tar", shard.content()
+                    shard, written = _Shard(), written + 1
+
+
+def _packed(
+    split: EncodedSplit, side: int, quality: int, pool: ThreadPoolExecutor
+) -> Iterator[tuple[int, EncodedImage, bytes]]:
+    """Yield each image's number, content and packed content, in order."""
+
+    def one(index: int) -> tuple[int, EncodedImage, bytes]:
+        image = split.read(index)
+        return index, image, pack_image(image, side, quality)
+
+    for start in range(0, len(split), _CHUNK):
+        yield from pool.map(one, range(start, min(start + _CHUNK, len(split))))
+
+
+def pack_image(image: EncodedImage, side: int, quality: int) -> bytes:
+    """Return an image as an upright JPEG whose shorter side is at most `side`.
+
+    Raises:
+        DataError: If it is damaged, no image, or too long for a JPEG.
+    """
+    opened = OpenedImage(image)
+    size = opened.size()
+    enough = shorter_side_to(size, side, "bilinear") if min(size) > side else None
+    if max(enough or size) > _LONGEST_JPEG:
+        high, wide = enough or size
+        raise DataError(
+            f"{image.place}: {wide:,}x{high:,} pixels; a side of a JPEG has {_LONGEST_JPEG:,} at most"
+        )
+    picture = opened.picture(channels=1 if opened.is_grey else 3, at_least=enough)
+    with resizing(image):
+        if enough is not None:
+            picture = to_picture(resample(picture, enough, "bilinear"))
+        stream = io.BytesIO()
+        picture.save(stream, "JPEG", quality=quality)
+        return stream.getvalue()
+
+
+class _Shard:
+    """A tar file in the making. The same images give the same bytes."""
+
+    def __init__(self) -> None:
+        self._stream = io.BytesIO()
+        self._archive = tarfile.TarFile(fileobj=self._stream, mode="w", format=tarfile.USTAR_FORMAT)
+
+    @property
+    def length(self) -> int:
+        """Bytes so far."""
+        return self._stream.tell()
+
+    def add(self, name: str, jpeg: bytes, class_name: str, label: int, place: str) -> None:
+        """Add an image and what is known of it."""
+        facts = json.dumps({"label": class_name, "index": label, "place": place}).encode()
+        for suffix, content in ((".jpg", jpeg), (".json", facts)):
+            member = tarfile.TarInfo(name + suffix)
+            member.size = len(content)
+            self._archive.addfile(member, io.BytesIO(content))
+
+    def content(self) -> bytes:
+        """Return the whole tar file."""
+        self._archive.close()
+        return self._stream.getvalue()

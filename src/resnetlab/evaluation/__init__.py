@@ -1,0 +1,1 @@
+"""Scores: exact counts, a network on every sample once, what is kept of it."""

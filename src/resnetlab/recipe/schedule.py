@@ -1,0 +1,66 @@
+"""The learning rate as a pure function of the step: no scheduler, no state."""
+
+import math
+from dataclasses import dataclass
+
+from resnetlab.base.units import Duration
+from resnetlab.recipe import Schedule
+from resnetlab.recipe.timeline import Timeline
+
+
+@dataclass(frozen=True)
+class LearningRate:
+    """The learning rate of each step of a run."""
+
+    schedule: Schedule
+    timeline: Timeline
+
+    @property
+    def peak(self) -> float:
+        """The peak rate for this run's batch."""
+        scale = self.timeline.batch / self.schedule.lr_batch if self.schedule.lr_batch else 1.0
+        return self.schedule.lr * scale
+
+    def at(self, step: int) -> float:
+        """Return the rate of the update that follows `step` updates (0 is the first update)."""
+        warmup = self.timeline.boundary(self.schedule.warmup)
+        if step < warmup:
+            start = self.schedule.warmup_from
+            passed = step / warmup if self.schedule.warmup_form == "linear" else 0.0
+            return self.peak * (start + (1 - start) * passed)
+        return self.peak * self._share_after_warmup(step, warmup)
+
+    def _share_after_warmup(self, step: int, warmup: int) -> float:
+        kind, end = self.schedule.schedule, self.schedule.lr_end
+        if kind == "constant":
+            return 1.0
+        if kind == "pieces":
+            share = 1.0
+            for milestone, factor in zip(self.schedule.milestones, self.schedule.factors, strict=True):
+                if step >= self._start(milestone):
+                    share = factor
+            return share
+        passed = (step - warmup) / max(self.timeline.num_steps - warmup, 1)
+        falling = 1 - passed if kind == "linear" else (1 + math.cos(math.pi * passed)) / 2
+        return end + (1 - end) * falling
+
+    def _start(self, milestone: Duration) -> int:
+        if self.schedule.whole_epochs:
+            return self.timeline.steps_in(milestone)
+        return self.timeline.boundary(milestone)
+
+    def describe(self) -> str:
+        """Return the schedule in words."""
+        schedule, peak = self.schedule, f"{self.peak:g}"
+        warmup = ""
+        if schedule.warmup.count:
+            start = f"{self.peak * schedule.warmup_from:g}"
+            how = f"at {start}" if schedule.warmup_form == "constant" else f"from {start}"
+            warmup = f"{schedule.warmup} warm-up {how}, then "
+        if schedule.schedule == "constant" or not (schedule.milestones or schedule.schedule != "pieces"):
+            return f"{warmup}{peak} throughout"
+        if schedule.schedule == "pieces":
+            pairs = zip(schedule.milestones, schedule.factors, strict=True)
+            later = ", ".join(f"{self.peak * factor:g} from {at}" for at, factor in pairs)
+            return f"{warmup}{peak}, {later}"
+        return f"{warmup}{peak}, {schedule.schedule} to {self.peak * schedule.lr_end:g}"

@@ -1,0 +1,1 @@
+"""How a network is drawn: scenes, colours, words, files. No torch."""

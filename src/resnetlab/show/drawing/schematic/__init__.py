@@ -1,0 +1,1 @@
+"""The full schematic: every operation of a network."""

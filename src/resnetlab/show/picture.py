@@ -1,0 +1,78 @@
+"""Pictures of networks: the full schematic, the overview and the unit, as SVG, PNG and PDF. No torch."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from resnetlab.base.plaindata import convert
+from resnetlab.errors import UsageError
+from resnetlab.network.layers import image_size
+from resnetlab.network.spec import ModelSpec
+from resnetlab.show.drawing.labels import Layout
+from resnetlab.show.drawing.saving import check_target, save
+from resnetlab.show.drawing.scene import Scene
+from resnetlab.show.drawing.theme import THEMES, ThemeName
+
+__all__ = ["OPTIONS", "Layout", "Style", "ThemeName", "check_target", "draw", "save"]
+
+Style = Literal["full", "overview", "unit"]
+
+OPTIONS: dict[str, object] = {
+    "style": Style, "theme": ThemeName, "layout": Layout, "height": int | None, "width": int | None,
+    "unfold": bool, "columns": int | None,
+}  # fmt: skip
+"""What `draw` lets one choose, with the types."""
+
+
+def draw(
+    specs: Sequence[ModelSpec], *, style: Style = "full", theme: ThemeName = "light",
+    layout: Layout = "NHWC", height: int | None = None, width: int | None = None, unfold: bool = False,
+    columns: int | None = None, names: Sequence[str] | None = None,
+) -> tuple[Scene, ...]:  # fmt: skip
+    """Return the pages of a drawing of one network, or of several side by side.
+
+    Args:
+        specs: One network; for "overview" up to three, for "unit" up to six.
+        style: "full": every operation; "overview": the layers with weights, as He et al., 2015,
+            Fig. 3; "unit": one residual unit large, as He et al., 2016, Fig. 4.
+        theme: The colours: "light", "dark" or "print".
+        layout: The order of a map's axes in the sizes.
+        height: Of the images in px; the default is the network's nominal size.
+        width: The same.
+        unfold: Draw equal units one by one ("full" only), on as many pages as it takes.
+        columns: How many stand side by side ("full" only); None takes what makes a comfortable page.
+        names: What the networks side by side are called; None takes their own names.
+
+    Raises:
+        UsageError: If an option has no such value, the style cannot show so many networks or has no
+            such choice, or the strides do not allow the size.
+    """
+    _check(style, theme, layout, height, width, unfold, columns)
+    if style != "full" and (unfold or columns is not None):
+        choice = "unfold" if unfold else "columns"
+        raise UsageError(f"{choice} goes with the style full, not with {style}")
+    colors = THEMES[theme]
+    if style == "overview":
+        from resnetlab.show.drawing.comparison.overview import draw_overview
+
+        return (draw_overview(specs, colors, layout, height, width, names),)
+    if style == "unit":
+        from resnetlab.show.drawing.comparison.unit_figure import draw_units
+
+        return (draw_units(specs, colors, layout, height, width, names),)
+    from resnetlab.show.drawing.schematic.full import draw_schematic
+
+    if len(specs) != 1:
+        raise UsageError(
+            f"the style full draws one network, got {len(specs)}",
+            hint="The styles overview and unit draw several side by side.",
+        )
+    high, wide = image_size(specs[0].input_size, height, width)
+    return draw_schematic(specs[0], colors, layout, height=high, width=wide, unfold=unfold, columns=columns)
+
+
+def _check(*values: object) -> None:
+    """See that these are values of the `OPTIONS`, in their order."""
+    for (name, kind), value in zip(OPTIONS.items(), values, strict=True):
+        convert(kind, value, name)
+        if name in ("height", "width", "columns") and isinstance(value, int) and value < 1:
+            raise UsageError(f"{name} must be at least 1, got {value}")

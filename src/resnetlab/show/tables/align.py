@@ -1,0 +1,59 @@
+"""Texts in lines that fit: tables in aligned columns or in Markdown, and paragraphs behind a title."""
+
+import textwrap
+from collections.abc import Sequence
+
+from resnetlab.base.lettering import in_a_line
+
+WIDTH = 100
+"""Columns of a terminal that everything here about a named network fits."""
+
+NO_BREAK = "\N{NO-BREAK SPACE}"
+"""Stands in a text of `titled` for a space at which no line ends."""
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
+    """Return rows in aligned columns; the first `left` columns to the left, the others right.
+
+    A text among the left columns may reach over empty ones behind it.
+    """
+    lines = [[in_a_line(cell) for cell in line] for line in (header, *rows)]
+    assert len({len(line) for line in lines}) == 1, "rows of different lengths"
+    left_widths = _left_widths(lines, left)
+    heads = [_left_part(line[:left], left_widths) for line in lines]
+    head_width = max(map(len, heads))
+    widths = [max(map(len, column)) for column in list(zip(*lines, strict=True))[left:]]
+    return "\n".join(
+        "  ".join(
+            [f"{head:<{head_width}}", *(f"{c:>{w}}" for c, w in zip(line[left:], widths, strict=True))]
+        ).rstrip()
+        for head, line in zip(heads, lines, strict=True)
+    )
+
+
+def _left_widths(lines: Sequence[Sequence[str]], left: int) -> list[int]:
+    """Return the left columns' widths; who has room behind him does not widen his column."""
+    return [
+        max(len(line[index]) for line in lines if index + 1 == left or line[index + 1])
+        for index in range(left)
+    ]
+
+
+def _left_part(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip()
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
+    """Return rows as a table in GitHub's Markdown; the first `left` columns to the left, the others right."""
+    rule = [":--"] * left + ["--:"] * (len(header) - left)
+    lines = [[in_a_line(cell).replace("|", r"\|") for cell in line] for line in (header, rule, *rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def titled(title: str, text: str) -> str:
+    """Return the text behind its title, in as many lines of `WIDTH` as it takes."""
+    first, *others = textwrap.wrap(
+        text, max(WIDTH - len(title), WIDTH // 3), break_long_words=False, break_on_hyphens=False
+    ) or [""]
+    lines = [title + first, *(" " * len(title) + line for line in others)]
+    return "\n".join(line.replace(NO_BREAK, " ") for line in lines)

@@ -1,0 +1,166 @@
+"""The rows of a network's layer table, as data."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from resnetlab.base.plaindata import convert
+from resnetlab.errors import UsageError
+from resnetlab.network.layers import (
+    Act,
+    Conv,
+    Layer,
+    Linear,
+    Norm,
+    PadChannels,
+    Padding,
+    Pool,
+    Shape,
+    image_size,
+    kept_numbers,
+    multiply_adds,
+    num_parameters,
+)
+from resnetlab.network.layers import Layout as Layout
+from resnetlab.network.plan import Place
+from resnetlab.network.spec import ModelSpec
+from resnetlab.show.tables.receptive_field import receptive_fields
+
+BYTES_PER_NUMBER = 4
+"""Of an activation in the table: 32-bit floats."""
+
+_POOLS = {"max": "max", "average": "mean"}
+
+
+@dataclass(frozen=True, slots=True)
+class LayerRow:
+    """One layer, or `count` equal ones of equal units; all numbers are one layer's, for one image.
+
+    `stage` counts from 1, and is 0 in the stem and behind the last stage. `receptive_field` is in
+    pixels, of the last of equal layers, None for the whole image.
+    """
+
+    path: str
+    place: Place
+    stage: int
+    unit: str
+    count: int
+    operation: str
+    output: Shape
+    parameters: int
+    multiply_adds: int
+    receptive_field: int | None
+    kept_numbers: int
+
+    @property
+    def name(self) -> str:
+        """The layer's path within its unit."""
+        return self.path.removeprefix(f"{self.unit}.")
+
+    def kept_bytes(self, batch: int) -> int:
+        """Return the memory of what one such layer keeps for the gradient of a batch."""
+        return self.kept_numbers * BYTES_PER_NUMBER * batch
+
+
+def layer_rows(
+    spec: ModelSpec, *, full: bool = False, height: int | None = None, width: int | None = None
+) -> tuple[LayerRow, ...]:
+    """Return the network's layers in the order in which an image meets them.
+
+    Equal units in a row are given once, unless `full`. The size defaults to the nominal one.
+
+    Raises:
+        UsageError: If the size is no whole numbers from 1 on, or the strides do not allow it.
+    """
+    height, width = image_size(spec.input_size, height, width)
+    plan = spec.plan()
+    stage_of = {
+        unit.name: number
+        for number, stage in enumerate(plan.stages, 1)
+        for repeat in stage
+        for unit in (repeat.units if full else (repeat.unit,))
+    }
+    trace = plan.trace(height, width, folded=not full)
+    return tuple(
+        LayerRow(
+            path=row.path,
+            place=row.place,
+            stage=stage_of.get(row.unit, 0),
+            unit=row.unit,
+            count=row.count,
+            operation=operation(row.layer),
+            output=row.output,
+            parameters=num_parameters(row.layer),
+            multiply_adds=multiply_adds(row.layer, row.output),
+            receptive_field=field,
+            kept_numbers=kept_numbers(row.layer, row.output),
+        )
+        for row, field in zip(trace, receptive_fields(plan, folded=not full), strict=True)
+    )
+
+
+def check_batch(batch: int) -> None:
+    """Raise for a batch of no images.
+
+    Raises:
+        UsageError: If it is no whole number, or below 1.
+    """
+    if convert(int, batch, "batch") < 1:
+        raise UsageError(
+            f"batch must be at least 1, got {batch}", hint="Memory is given for that many images."
+        )
+
+
+def row_json(row: LayerRow, *, batch: int, layout: Layout) -> dict[str, Any]:
+    """Return the row as plain JSON types; memory for `batch` images."""
+    return {
+        "path": row.path,
+        "place": row.place,
+        "stage": row.stage,
+        "unit": row.unit,
+        "count": row.count,
+        "operation": row.operation,
+        "output": list(arranged(row.output, layout)),
+        "parameters": row.parameters,
+        "multiply_adds": row.multiply_adds,
+        "receptive_field": row.receptive_field,
+        "kept_bytes": row.kept_bytes(batch),
+    }
+
+
+def arranged(shape: Shape, layout: Layout) -> Shape:
+    """Return the shape as the layout orders it, without the batch."""
+    channels, height, width = shape
+    return shape if layout == "NCHW" else (height, width, channels)
+
+
+def operation(layer: Layer) -> str:
+    """Return what the layer does: "conv 3x3/2 pad 1", "BN", "subsample /2", "pad channels 8+8"."""
+    match layer:
+        case Conv():
+            return f"conv {_window(layer)}{_padding(layer.padding)}{' +bias' if layer.bias else ''}"
+        case Norm():
+            return "BN" if layer.gamma else "BN, beta only"
+        case Act():
+            return f"leaky ReLU {layer.slope:g}" if layer.slope else "ReLU"
+        case Pool(kind="global"):
+            return "mean"
+        case Pool(kind="subsample"):
+            return f"subsample /{layer.stride}"
+        case Pool(zeros=True):
+            return f"max {_window(layer)} zeros {layer.padding}"
+        case Pool():
+            return f"{_POOLS[layer.kind]} {_window(layer)}{_padding(layer.padding)}"
+        case PadChannels():
+            return f"pad channels {layer.before}+{layer.after}"
+        case Linear():
+            return "linear"
+
+
+def _window(layer: Conv | Pool) -> str:
+    return f"{layer.kernel}x{layer.kernel}" + (f"/{layer.stride}" if layer.stride != 1 else "")
+
+
+def _padding(padding: Padding) -> str:
+    if padding == "same":
+        return " SAME"
+    return f" pad {padding}" if padding else ""

@@ -1,0 +1,1 @@
+"""A trained network in use: evaluated, predicting, exported, trained on."""

@@ -1,0 +1,86 @@
+"""The README.md of a model folder: what the network is, how good, how to load it."""
+
+from resnetlab.data.batches.preprocessing import Preprocessing
+from resnetlab.trained.artefact.model import Artefact
+
+
+def card(artefact: Artefact, name: str, usage: str = "") -> str:
+    """Return the text, in Markdown; `name` is the folder's, `usage` how to load it if not with us."""
+    spec, facts = artefact.spec, artefact.facts
+    parameters = spec.num_parameters
+    if not artefact.has_classifier:
+        parameters -= spec.classes * (spec.out_channels[-1] + 1)
+    height, width, channels = artefact.image_shape
+    rows = {
+        "network": f"{spec.name}, {parameters:,} parameters ({spec.source})",
+        "input": f"{height}x{width} px, {'grey' if channels == 1 else 'RGB'}",
+        "preprocessing": describe_preprocessing(artefact.preprocessing),
+        "classes": f"{len(artefact.class_names):,}: {_shortened(artefact.class_names)}"
+        if artefact.has_classifier
+        else f"none: a backbone, which gives {spec.out_channels[-1]:,} features",
+        "origin": artefact.origin,
+    }
+    rows |= {word: str(facts[word]) for word in ("data", "recipe", "step", "weights") if word in facts}
+    if choices := facts.get("choices"):
+        rows["data read with"] = ", ".join(f"{name}={text}" for name, text in choices.items())
+    if "accuracy" in facts:
+        correct, seen = facts["correct"], facts["seen"]
+        rows["accuracy"] = f"{100 * facts['accuracy']:.2f} % of the test set ({correct:,} of {seen:,})"
+    table = "\n".join(f"| {title} | {text} |" for title, text in rows.items())
+    loading = _USAGE if artefact.has_classifier else _USAGE_OF_BACKBONE
+    return f"# {name}\n\n| | |\n|:--|:--|\n{table}\n\n" + (usage or loading.replace("NAME", name))
+
+
+_USAGE = """Load it in three lines:
+
+```python
+from resnetlab import Classifier
+
+classifier = Classifier.load("NAME")
+print(classifier.predict("photo.jpg"))
+```
+
+Or `resnetlab predict NAME photo.jpg`. The weights are plain safetensors: `model.safetensors` holds
+the state dict, with this description in its header. `classes.json` lists the classes in the order of the
+logits; `preprocessing.json` says how an image becomes the network's input.
+"""
+
+
+_USAGE_OF_BACKBONE = """It has no classifier. Its features in three lines:
+
+```python
+from resnetlab import Classifier
+
+backbone = Classifier.load("NAME")
+print(backbone.features("photo.jpg"))
+```
+
+Or `resnetlab predict NAME photos/ --features features.npz`. A classifier is put on by `resnetlab finetune
+--weights NAME --data photos/`.
+"""
+
+
+def describe_preprocessing(preprocessing: Preprocessing) -> str:
+    """Return the way from a picture to the input, in words."""
+    geometry, normaliser = preprocessing.geometry, preprocessing.normaliser
+    parts = ["pixels as they are"]
+    if geometry.side:
+        parts = [
+            f"shorter side to {geometry.resize} px ({geometry.interpolation})",
+            f"the {geometry.side} px square in the middle",
+        ]
+    parts.append(f"values 0 to {normaliser.pixel_range}")
+    if normaliser.kind == "per-image":
+        parts.append("each image standardised")
+    elif normaliser.kind == "per-pixel-mean":
+        parts.append("less the mean image")
+    elif normaliser.kind == "channel":
+        for word, values in (("less", normaliser.mean), ("divided by", normaliser.std)):
+            if values is not None:
+                parts.append(f"{word} {', '.join(f'{x:.6g}' for x in values.ravel())}")
+    return ", ".join(parts)
+
+
+def _shortened(names: tuple[str, ...], most: int = 10) -> str:
+    more = f", ... and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

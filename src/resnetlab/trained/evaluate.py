@@ -1,0 +1,208 @@
+"""Evaluating a trained network on labelled images: one way, whatever holds the network.
+
+A run's network is scored as it is predicted with and as it is exported: the same preprocessing, in
+fp32. What only a run has is data of its own, with a test split and perhaps validation samples.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from resnetlab.data.batches.loaded import BROKEN_SHOWN, BadSamples
+from resnetlab.data.feeding import Reading
+from resnetlab.data.sources.choices import Choices
+from resnetlab.data.sources.encoded import AnySplit
+from resnetlab.data.sources.leftovers import refuse_within
+from resnetlab.errors import WriteError, one_of
+from resnetlab.evaluation.metrics import Scores
+from resnetlab.evaluation.results import Evaluation, NotKept, write_evaluation
+from resnetlab.evaluation.scoring import score
+from resnetlab.recipe.settings import Resolution
+from resnetlab.trained.matching import match_classes
+from resnetlab.trained.scored_data import MEANT, SPLITS, ScoredData, choose_split, fit_images, open_data
+from resnetlab.trained.scored_network import ScoredNetwork, load_network
+from resnetlab.training.step.as_found import leaving_as_found
+from resnetlab.training.step.device import apply_switches
+
+
+def evaluate(
+    run: str | Path,
+    *,
+    data: str | Path | None = None,
+    data_set: Mapping[str, str] | None = None,
+    split: str = "auto",
+    weights: str = "auto",
+    device: str = "auto",
+    workers: int = -1,
+    out: str | Path | None = None,
+    by_order: bool = False,
+    bad_samples: float | str | None = None,
+) -> Evaluation:
+    """Score a trained network on labelled images, and write the result.
+
+    Args:
+        run: A run (its newest checkpoint is taken), a checkpoint, a model folder, a .safetensors or
+            .onnx file of ours, or weights of another program, which are read as `import` reads them.
+        data: A dataset's name or path; None is the run's own. What the network was trained on is known
+            by its fingerprint wherever it lies, and keeps its own splits.
+        data_set: What the data leaves open, see `Choices`; where it is silent, what the run chose.
+        split: "test", "val", "train" or "all". "auto" is the test split of the run's own data; of other
+            data its test split, its val split if it has no test split, or all of it if it is one.
+        weights: Of a run: "plain", "averaged", or "auto": averaged if there are any.
+        device: auto, cpu, cuda, cuda:1 or mps.
+        workers: Processes that read image files, -1 for as many as suit the machine.
+        out: The directory of scores.json, per_class.csv, confusion.csv and confusion.png; None is
+            RUN/eval/NAME, or NAME-eval/ beside what is no run, or in the working directory if nothing
+            can be written there.
+        by_order: Take the data's classes for the network's by their order, not by their names.
+        bad_samples: The share of broken images that are left out, as 0.01 or "1%"; None is what the network
+            was trained with. What is left out stands in the evaluation's `bad_samples`.
+
+    Raises:
+        UsageError: If an argument cannot be, or the data has no such split.
+        CheckpointError: If the network is damaged, or its loss on these images no finite number.
+        DataError: If the data is damaged or has classes that the network does not know.
+        NotKept: If the scores could not be written; it holds them.
+    """
+    return keep(
+        score_network(
+            run,
+            data=data,
+            data_set=data_set,
+            split=split,
+            weights=weights,
+            device=device,
+            workers=workers,
+            out=out,
+            by_order=by_order,
+            bad_samples=bad_samples,
+        )
+    )
+
+
+@leaving_as_found()
+def score_network(
+    run: str | Path,
+    *,
+    data: str | Path | None = None,
+    data_set: Mapping[str, str] | None = None,
+    split: str = "auto",
+    weights: str = "auto",
+    device: str = "auto",
+    workers: int = -1,
+    out: str | Path | None = None,
+    by_order: bool = False,
+    bad_samples: float | str | None = None,
+) -> Evaluation:
+    """Do what `evaluate` does, but write nothing: `keep` does that."""
+    one_of("split", split, SPLITS, MEANT)
+    trained = _leaving_out(load_network(str(run), weights, device), bad_samples)
+    trained.classifier.refuse_backbone()
+    opened = open_data(trained, None if data is None else str(data), Choices.of(data_set))
+    chosen, label, said = choose_split(trained, opened, split)
+    source = opened.source
+    if out is not None:
+        refuse_within(source.folders, Path(out).expanduser())
+    match = match_classes(
+        source.name, source.class_names, chosen.labels, trained.classifier.class_names, by_order=by_order
+    )
+    relabelled = replace(chosen, labels=match.logits[chosen.labels])
+    fitted, resized = fit_images(trained, relabelled, source.name)
+    scores, broken = _score(trained, fitted, label, workers, source.origin)
+    folder = _folder(trained, opened, label)
+    return Evaluation(
+        checkpoint=trained.place,
+        step=int(trained.classifier.description.facts.get("step", 0)),
+        data=source.name,
+        fingerprint=source.fingerprint,
+        split=label,
+        weights=str(trained.classifier.description.facts.get("weights", "weights")),
+        scores=scores,
+        class_names=tuple(source.class_names[index] for index in match.scored),
+        logits=tuple(int(match.logits[index]) for index in match.scored),
+        answers=trained.classifier.class_names,
+        out=str(Path(out).expanduser() if out else trained.home / folder),
+        otherwise="" if out else str(trained.elsewhere / folder),
+        notes=(
+            *trained.classifier.notes,
+            *source.notes,
+            *opened.said,
+            *said,
+            *match.notes,
+            *resized,
+            *_told(broken),
+        ),
+        bad_samples=broken,
+    )
+
+
+def keep(evaluation: Evaluation) -> Evaluation:
+    """Write an evaluation, in the working directory if its own place cannot be written to.
+
+    Scoring can have taken hours, and what many use is often for reading only.
+
+    Raises:
+        NotKept: If it can be written nowhere.
+    """
+    try:
+        return write_evaluation(evaluation)
+    except WriteError as error:
+        if not evaluation.otherwise:
+            raise NotKept(evaluation, error) from error
+        note = f"the result lies in the working directory: {error.args[0]}"
+    evaluation = replace(evaluation, out=evaluation.otherwise, notes=(*evaluation.notes, note))
+    try:
+        return write_evaluation(evaluation)
+    except WriteError as error:
+        raise NotKept(evaluation, error) from error
+
+
+def _leaving_out(trained: ScoredNetwork, share: float | str | None) -> ScoredNetwork:
+    """Return the network with the share of broken images that are left out, if one is given."""
+    if share is None:
+        return trained
+    resolution = Resolution(trained.recipe)
+    resolution.set_texts({"bad_samples": str(share)}, "flag")
+    return replace(trained, recipe=resolution.recipe)
+
+
+def _told(broken: Sequence[str]) -> Iterator[str]:
+    """Yield what to say of images that were left out: the first few, and how many more."""
+    yield from (f"Left out, a broken image: {problem}" for problem in broken[:BROKEN_SHOWN])
+    if (more := len(broken) - BROKEN_SHOWN) > 0:
+        yield f"Left out are {more:,} more broken images: bad_samples in scores.json"
+
+
+def _score(
+    trained: ScoredNetwork, split: AnySplit, label: str, workers: int, origin: str
+) -> tuple[Scores, tuple[str, ...]]:
+    """Return the scores, and which images are broken and were left out, with their places."""
+    classifier, recipe = trained.classifier, trained.recipe
+    reading = Reading(
+        preprocessing=classifier.preprocessing,
+        recipe=recipe,
+        device=classifier.device,
+        size=trained.shape[:2],
+        workers=workers,
+        bad=BadSamples(recipe.preparation.bad_samples, origin=origin),
+    )
+    apply_switches(classifier.device, recipe.execution)
+    scores = score(
+        classifier.model,
+        reading.evaluation_set(label, split).batches(),
+        num_classes=len(classifier.class_names),
+        device=classifier.device,
+    )
+    assert scores is not None
+    classifier.refuse_non_finite(scores.loss)
+    broken = tuple(reading.bad.found.values())
+    assert scores.seen + len(broken) == len(split), "every sample counts exactly once"
+    return scores, broken
+
+
+def _folder(trained: ScoredNetwork, opened: ScoredData, label: str) -> str:
+    """Return a name that no evaluation of other weights, data or split has."""
+    parts = [trained.checkpoint, label, "plain" * trained.is_plain]
+    if trained.record is None or not opened.is_own:
+        parts.append(opened.source.fingerprint[:8])
+    return "-".join(filter(None, parts))

@@ -1,0 +1,202 @@
+"""export_model: one network to one target, compared with PyTorch first."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from resnetlab.base import files
+from resnetlab.base.paths import user_path
+from resnetlab.errors import UsageError, nearest
+from resnetlab.trained.artefact.class_names import logit_note
+from resnetlab.trained.artefact.folder import commit_new, folder_contents, from_safetensors, to_safetensors
+from resnetlab.trained.artefact.model import Artefact
+from resnetlab.trained.artefact.onnx_model import OnnxModel
+from resnetlab.trained.artefact.places import default_name, refuse_file, refuse_taken
+from resnetlab.trained.export.comparing import Function, largest_difference, network_of
+from resnetlab.trained.export.keras_file import for_keras, keras_bytes
+from resnetlab.trained.export.onnx_graph import onnx_bytes
+from resnetlab.trained.export.reading_back import read_foreign
+from resnetlab.trained.export.sizes import WITH_SIZE, any_size, resized
+from resnetlab.trained.export.torch_names import for_timm, for_torchvision, torch_file
+from resnetlab.trained.export.torch_program import program_bytes, run_program
+
+_WITH_PIXELS = ("onnx", "torch-export")
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written, and how far its answers are from PyTorch's."""
+
+    path: str
+    target: str
+    difference: float
+    """Largest difference of a logit, as a share of the largest; with takes_pixels, of a probability's
+    logarithm."""
+    notes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as plain data."""
+        return {
+            "path": self.path,
+            "target": self.target,
+            "difference": self.difference,
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True)
+class _Made:
+    """Bytes of a file, or files of a folder; the function that they are; what to say."""
+
+    contents: bytes | Mapping[str, bytes]
+    function: Function
+    notes: tuple[str, ...] = ()
+
+
+def export_model(
+    artefact: Artefact,
+    target: str,
+    path: Path | str | None = None,
+    *,
+    takes_pixels: bool = False,
+    replaces: bool = False,
+    size: int | Literal["any"] | None = None,
+) -> Exported:
+    """Write a network for another program, compared with PyTorch at batches of 1, 2 and 5 before.
+
+    Args:
+        artefact: The network.
+        target: One of TARGETS.
+        path: The file or folder, which is new; None makes a name here.
+        takes_pixels: onnx and torch-export: from uint8 images (N, H, W, C) to probabilities.
+        replaces: Whether a file that is there may be replaced, whole or not at all; folders never are.
+        size: Side of the images in pixels, None is the network's own; the resizing before the cut keeps
+            its proportion. "any", of onnx: height and width are open, and the description's are its own.
+
+    Raises:
+        UsageError: If the target does not have such a network, saying why; an extra is missing; or
+            the path does not suit or is taken.
+        ResnetlabError: If it answers otherwise than PyTorch; nothing is written then.
+        WriteError: If it cannot be written.
+    """
+    if target not in TARGETS:
+        raise UsageError(
+            f"no target {target!r}", hint=f"{nearest(target, TARGETS)} There are {', '.join(TARGETS)}."
+        )
+    if takes_pixels and target not in _WITH_PIXELS:
+        raise UsageError(f"only {' and '.join(_WITH_PIXELS)} hold more than the network: not with {target}")
+    if not artefact.has_classifier and target not in ("folder", "safetensors"):
+        raise UsageError(
+            f"{artefact.origin}: the network has no classifier, and so no logits for {target}",
+            hint="--to folder and --to safetensors keep a backbone; finetune puts a classifier on.",
+        )
+    suffixes, make = TARGETS[target]
+    default = default_name(artefact.spec.name) + (suffixes[0] or f"-{target}")
+    out = user_path(path or default)
+    _check_path(out, suffixes, target, replaces=replaces)
+    artefact, sizes, said = _for_size(artefact, target, size)
+    artefact.spec.shapes(*artefact.image_shape[:2])  # a size that the strides allow
+    made = _onnx(artefact, out, takes_pixels, True) if size == "any" else make(artefact, out, takes_pixels)
+    difference = max(
+        largest_difference(artefact, made.function, takes_pixels=takes_pixels, size=each) for each in sizes
+    )
+    if isinstance(made.contents, bytes):
+        files.make_directory(out.absolute().parent)
+        files.remove_leftovers(out.absolute().parent, of=out.name)
+        files.write_file(out, made.contents)
+    else:
+        commit_new(out, made.contents)
+    notes = () if takes_pixels else logit_note(artefact.class_names, artefact.spec.classes)
+    return Exported(str(out), target, difference, (*made.notes, *said, *notes))
+
+
+def _for_size(
+    artefact: Artefact, target: str, size: int | Literal["any"] | None
+) -> tuple[Artefact, list[tuple[int, int]], tuple[str, ...]]:
+    """Return the network for images of a size, the sizes to compare it at, and what to say.
+
+    Raises:
+        UsageError: If the target holds no size, or the network does not take it.
+    """
+    own = artefact.image_shape[:2]
+    if size is None:
+        return artefact, [own], ()
+    if size == "any":
+        if target != "onnx":
+            raise UsageError(f"only onnx takes images of any size, not {target}", hint="Give --size N.")
+        sizes = any_size(artefact)
+        told = ", ".join(f"{width}x{height}" for height, width in sizes)
+        return artefact, sizes, (f"height and width are open; compared at {told} px",)
+    if target not in WITH_SIZE:
+        raise UsageError(f"{target} does not hold the images' size: it takes every one as it is")
+    artefact, note = resized(artefact, size)
+    return artefact, [(size, size)], (note,)
+
+
+def _check_path(out: Path, suffixes: tuple[str, ...], target: str, *, replaces: bool) -> None:
+    if suffixes == ("",):
+        refuse_taken(out)
+        return
+    refuse_file(out, replaces=replaces)
+    if out.suffix not in suffixes or out.name.endswith(".weights.h5"):
+        raise UsageError(f"{out.name}: a file for {target} ends in {' or '.join(suffixes)}")
+
+
+def _safetensors(artefact: Artefact, out: Path, _: bool) -> _Made:
+    content = to_safetensors(artefact.tensors, artefact)
+    return _Made(content, from_safetensors(content, str(out)).model())
+
+
+def _folder(artefact: Artefact, out: Path, _: bool) -> _Made:
+    contents = folder_contents(artefact, out.name)
+    return _Made(contents, from_safetensors(contents["model.safetensors"], str(out)).model())
+
+
+def _onnx(artefact: Artefact, out: Path, takes_pixels: bool, is_open: bool = False) -> _Made:
+    content = onnx_bytes(artefact, takes_pixels=takes_pixels, any_size=is_open)
+    model = OnnxModel(content, str(out))
+    return _Made(content, model.run)
+
+
+def _torch_export(artefact: Artefact, out: Path, takes_pixels: bool) -> _Made:
+    content = program_bytes(artefact, takes_pixels=takes_pixels)
+    return _Made(content, run_program(content))
+
+
+def _torchvision(artefact: Artefact, out: Path, _: bool) -> _Made:
+    name, spec, tensors = for_torchvision(artefact)
+    content = to_safetensors(tensors, artefact) if out.suffix == ".safetensors" else torch_file(tensors)
+    note = f"torchvision.models.{name}(num_classes={spec.classes}).load_state_dict(...) takes it"
+    return _Made(content, network_of(spec, read_foreign(content, out.suffix, spec)), (note,))
+
+
+def _hf(artefact: Artefact, out: Path, _: bool) -> _Made:
+    name, spec, contents = for_timm(artefact, out.name)
+    function = network_of(spec, read_foreign(contents["model.safetensors"], ".safetensors", spec))
+    load = f'timm.create_model("local-dir:{out.name}", pretrained=True)'
+    notes = [f"timm's {name}, in the layout of the Hugging Face hub: {load}"]
+    if artefact.preprocessing.geometry.interpolation == "tf-bilinear":
+        notes.append("timm cannot resize as TensorFlow 1 does: its predictions will differ a little")
+    return _Made(contents, function, tuple(notes))
+
+
+def _keras(artefact: Artefact, out: Path, _: bool) -> _Made:
+    network = for_keras(artefact)
+    content = keras_bytes(artefact, network)
+    notes = (f"{network.call.format(repr(out.name))} takes it", *network.notes)
+    return _Made(content, network_of(network.spec, read_foreign(content, ".h5", network.spec)), notes)
+
+
+_Maker = Callable[[Artefact, Path, bool], _Made]
+
+TARGETS: Mapping[str, tuple[tuple[str, ...], _Maker]] = {
+    "onnx": ((".onnx",), _onnx),
+    "torch-export": ((".pt2",), _torch_export),
+    "safetensors": ((".safetensors",), _safetensors),
+    "folder": (("",), _folder),
+    "torchvision": ((".pth", ".pt", ".safetensors"), _torchvision),
+    "hf": (("",), _hf),
+    "keras": ((".h5",), _keras),
+}
+"""Each target with the suffixes of its file ("" for a folder), and what makes it."""

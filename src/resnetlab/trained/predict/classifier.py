@@ -1,0 +1,292 @@
+"""Classifier: a trained network and its preprocessing, in three lines.
+
+Axes: N images, C channels, H height, W width, K classes, F features.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar, overload
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from resnetlab.data.batches.normalise import to_NCHW
+from resnetlab.data.batches.preprocessing import Preprocessing
+from resnetlab.data.images.geometry import Pixels
+from resnetlab.data.images.image import EncodedImage
+from resnetlab.errors import CheckpointError, DataError, UsageError, nearest
+from resnetlab.evaluation.metrics import answer_logits
+from resnetlab.models import ResNet
+from resnetlab.models.layers import at
+from resnetlab.trained.artefact.class_names import logit_note
+from resnetlab.trained.artefact.loading import refuse_choice
+from resnetlab.trained.artefact.model import Artefact, Description
+from resnetlab.trained.artefact.onnx_model import load_onnx
+from resnetlab.trained.artefact.opening import open_artefact
+from resnetlab.trained.predict.explaining import Explanation, explain
+from resnetlab.trained.predict.pictures import Picture, encode, read_file
+from resnetlab.trained.predict.prediction import Answer, Prediction
+from resnetlab.training.step.device import pick_device
+
+BATCH = 32
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
+
+
+class Classifier:
+    """A network in evaluation mode that takes pictures.
+
+    Attributes:
+        model: The network, a ResNet, or the graph of an ONNX file.
+        description: Its classes, its preprocessing, where it comes from.
+        device: Where it computes.
+        notes: What its user should know.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        description: Description,
+        preprocessing: Preprocessing,
+        device: torch.device,
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        self.device = device
+        self.model = model.to(device).eval()
+        self.description, self.preprocessing, self.notes = description, preprocessing, notes
+
+    @classmethod
+    def load(cls, path: Path | str, *, device: str = "auto", weights: str = "auto") -> "Classifier":
+        """Return the classifier at `path`.
+
+        Args:
+            path: A run, a checkpoint, a model folder, a .safetensors or .onnx file of ours, or weights of
+                another program, which are read as `import_weights` reads them; the notes say how.
+            device: auto, cpu, cuda, cuda:1 or mps; ONNX files run on the CPU.
+            weights: Of a run: "plain", "averaged", or "auto": averaged if there are any.
+
+        Raises:
+            UsageError: If there is no such thing.
+            CheckpointError: If it is damaged.
+        """
+        if Path(path).suffix == ".onnx":
+            refuse_choice(Path(path), weights)
+            if device not in ("auto", "cpu"):
+                raise UsageError(f"{path}: an ONNX file runs on the CPU here, not on {device}")
+            graph = load_onnx(path)
+            notes = logit_note(graph.description.class_names, graph.description.spec.classes)
+            return cls(graph, graph.description, graph.preprocessing, torch.device("cpu"), notes)
+        return cls.of(open_artefact(path, weights=weights), device=device)
+
+    @classmethod
+    def of(cls, artefact: Artefact, *, device: str = "auto", channels_last: bool = True) -> "Classifier":
+        """Return the classifier that an artefact is.
+
+        Args:
+            artefact: The network.
+            device: auto, cpu, cuda, cuda:1 or mps.
+            channels_last: Whether its numbers lie in memory so, which is faster.
+
+        Raises:
+            UsageError: If there is no such device.
+            CheckpointError: If its tensors are not its network's.
+        """
+        order = torch.channels_last if channels_last else torch.contiguous_format
+        model = artefact.model().to(memory_format=order)  # type: ignore[call-overload]
+        said = (*artefact.notes, *logit_note(artefact.class_names, artefact.spec.classes))
+        notes = tuple(dict.fromkeys(said))
+        return cls(model, artefact, artefact.preprocessing, pick_device(device), notes)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes in the order of the logits."""
+        return self.description.class_names
+
+    @overload  # a str is a sequence of str, but the first that fits counts
+    def predict(  # type: ignore[overload-overlap]
+        self, pictures: Picture, *, top_k: int = 5, batch: int = BATCH
+    ) -> Prediction: ...
+    @overload
+    def predict(
+        self, pictures: Sequence[Picture], *, top_k: int = 5, batch: int = BATCH
+    ) -> list[Prediction]: ...
+    def predict(
+        self, pictures: Picture | Sequence[Picture], *, top_k: int = 5, batch: int = BATCH
+    ) -> Prediction | list[Prediction]:
+        """Return the most probable classes of a picture, or of each of a list.
+
+        Args:
+            pictures: Each a path, the content of a file, an array uint8 (H, W, C) or (H, W), or a
+                picture of Pillow.
+            top_k: Classes told of each; all, if there are fewer.
+            batch: Pictures computed at once.
+
+        Raises:
+            DataError: If a picture is damaged or no image.
+            UsageError: If it is none of these.
+        """
+        self.refuse_backbone()
+        if top_k < 1 or batch < 1:
+            raise UsageError(f"top_k and batch must be at least 1, got {top_k} and {batch}")
+        many = [pictures] if isinstance(pictures, _ONE) else pictures
+        found = []
+        for start in range(0, len(many), batch):
+            part = many[start : start + batch]
+            images = [encode(each, f"image {index}") for index, each in enumerate(part, start)]
+            logits_NK = self.logits(_each(self.pixels, images))
+            found += self.answers(logits_NK, [image.place for image in images], top_k)
+        return found[0] if isinstance(pictures, _ONE) else found
+
+    def features(self, pictures: Picture | Sequence[Picture], *, batch: int = BATCH) -> np.ndarray:
+        """Return what the classifier reads, the pooled features of the last stage.
+
+        Returns:
+            float32 (F,) for one picture, (N, F) for a list.
+
+        Raises:
+            DataError, UsageError: As `predict`; an ONNX file gives no features.
+        """
+        many = [pictures] if isinstance(pictures, _ONE) else pictures
+        parts = []
+        for start in range(0, len(many), batch):
+            part = many[start : start + batch]
+            images = [encode(each, f"image {index}") for index, each in enumerate(part, start)]
+            parts.append(self.logits_and_features(_each(self.pixels, images))[1].cpu().numpy())
+        width = self.description.spec.out_channels[-1]
+        found = np.concatenate(parts) if parts else np.zeros((0, width), np.float32)
+        return np.asarray(found[0] if isinstance(pictures, _ONE) else found)
+
+    def explain(self, picture: Picture, class_name: str | None = None) -> Explanation:
+        """Return which places of the picture speak for a class: Grad-CAM on the last stage's output.
+
+        Args:
+            picture: As `predict` takes it.
+            class_name: The class; None is the most probable one.
+
+        Raises:
+            UsageError: If there is no such class, or the network is an ONNX file.
+            DataError: As `predict`.
+        """
+        self.refuse_backbone()
+        names = self.class_names
+        if class_name is not None and class_name not in names:
+            raise UsageError(f"no class {class_name!r}", hint=nearest(class_name, names))
+        image = encode(picture)
+        pixels = self.pixels(image)
+        index = None if class_name is None else names.index(class_name)
+        explanation = explain(self._network(), pixels, self.prepare([pixels]), names, index, image.place)
+        self.refuse_non_finite(explanation.probability)
+        return explanation
+
+    def pixels(self, image: EncodedImage) -> Pixels:
+        """Return an image as evaluation sees it, uint8 (H, W, C).
+
+        Raises:
+            DataError: If it is damaged, no image, or of another size than the network's.
+        """
+        pixels = self.preprocessing.pixels(image)
+        (height, width), (wanted_height, wanted_width) = pixels.shape[:2], self.description.image_shape[:2]
+        if (height, width) != (wanted_height, wanted_width):
+            raise DataError(
+                f"{image.place}: {width}x{height} pixels; the network takes {wanted_width}x{wanted_height}"
+            )
+        return pixels
+
+    def read_all(self, paths: Sequence[str]) -> list[tuple[str, Pixels | DataError]]:
+        """Return each file's image as `pixels` does, or what is wrong with it; several at a time."""
+
+        def read(path: str) -> Pixels | DataError:
+            try:
+                return self.pixels(read_file(Path(path)))
+            except DataError as error:
+                return error
+
+        return list(zip(paths, _each(read, paths), strict=True))
+
+    def prepare(self, pixels: Sequence[Pixels]) -> Tensor:
+        """Return the network's input, float32 (N, C, H, W), on its device."""
+        images_NHWC = torch.from_numpy(np.stack(pixels)).to(self.device)
+        return to_NCHW(self.preprocessing.normaliser(images_NHWC), channels_last=True)
+
+    def refuse_backbone(self) -> None:
+        """Raise UsageError if the network has no classifier."""
+        if not self.description.has_classifier:
+            raise UsageError(
+                f"{self.description.origin}: the network has no classifier, and answers nothing",
+                hint="`predict --features FILE` gives its features; `finetune --weights` adds a classifier.",
+            )
+
+    @torch.inference_mode()
+    def logits(self, pixels: Sequence[Pixels]) -> Tensor:
+        """Return the logits (N, K) of prepared images.
+
+        Raises:
+            UsageError: If the network has no classifier.
+            CheckpointError: If one is no finite number.
+        """
+        self.refuse_backbone()
+        logits_NK: Tensor = self.model(self.prepare(pixels))
+        self.refuse_non_finite(logits_NK)
+        return logits_NK
+
+    @torch.inference_mode()
+    def logits_and_features(self, pixels: Sequence[Pixels]) -> tuple[Tensor, Tensor]:
+        """Return the logits (N, K) and what the classifier read for them (N, F); K is 0 without one.
+
+        Raises:
+            UsageError: If the network is an ONNX file.
+            CheckpointError: If a logit is no finite number.
+        """
+        model, kept = self._network(), []
+        head = at(model, model.tail_chain[-1])
+        handle = head.register_forward_pre_hook(lambda _, inputs: kept.append(inputs[0]))
+        try:
+            logits_NK = model(self.prepare(pixels))
+        finally:
+            handle.remove()
+        features_NF = kept[0].flatten(1)
+        if not self.description.has_classifier:
+            logits_NK = logits_NK[:, :0]
+        self.refuse_non_finite(logits_NK)
+        self.refuse_non_finite(features_NF)
+        return logits_NK, features_NF
+
+    def refuse_non_finite(self, answers: Tensor | float) -> None:
+        """Raise CheckpointError if one of the network's answers is no finite number."""
+        if not torch.as_tensor(answers).isfinite().all():
+            raise CheckpointError(
+                f"{self.description.origin}: answers with infinite numbers or NaN",
+                hint="Its weights are damaged, or they diverged in training: take an earlier checkpoint.",
+            )
+
+    def answers(self, logits_NK: Tensor, places: Sequence[str], top_k: int) -> list[Prediction]:
+        """Return the most probable classes by the logits of images from these places."""
+        top = answer_logits(logits_NK.float()).softmax(1).topk(min(top_k, len(self.class_names)), dim=1)
+        return [
+            Prediction(
+                place,
+                tuple(Answer(self.class_names[k], p, k) for p, k in zip(values, indices, strict=True)),
+            )
+            for place, values, indices in zip(places, top.values.tolist(), top.indices.tolist(), strict=True)
+        ]
+
+    def _network(self) -> ResNet:
+        if not isinstance(self.model, ResNet):
+            raise UsageError(
+                "an ONNX file gives answers only, no features and no explanations",
+                hint="Take the run or the model folder that it was exported from.",
+            )
+        return self.model
+
+
+def _each(function: Callable[[_In], _Out], values: Sequence[_In]) -> list[_Out]:
+    """Return the function of each value; Pillow decodes on several cores at once."""
+    with ThreadPoolExecutor(max(1, min(len(values), os.cpu_count() or 1))) as pool:
+        return list(pool.map(function, values))
+
+
+_ONE = (str, Path, bytes, np.ndarray, Image.Image)

@@ -1,0 +1,208 @@
+"""Labelled images that a network is to be scored on: the data, the split, and their form."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from resnetlab.data.batches.preprocessing import Preprocessing
+from resnetlab.data.names import SOURCES
+from resnetlab.data.open import open_source
+from resnetlab.data.sources.choices import FILE, FLAG, Choices
+from resnetlab.data.sources.encoded import AnySource, AnySplit
+from resnetlab.data.sources.parts import VAL_SERVES, as_trained_on
+from resnetlab.data.sources.source import Split
+from resnetlab.data.sources.split import Indices, hold_out
+from resnetlab.data.sources.whole import as_files, join_splits
+from resnetlab.errors import DataError, UsageError
+from resnetlab.trained.scored_network import ScoredNetwork
+from resnetlab.training.run import reopen_source
+
+SPLITS = ("auto", "test", "val", "train", "all")
+MEANT = {"validation": "val", "valid": "val", "dev": "val", "training": "train", "testing": "test"}
+MEANT |= {"whole": "all", "everything": "all"}
+_WORDS = {"test": "test", "train": "train", "val": "validation"}
+
+
+@dataclass(frozen=True)
+class ScoredData:
+    """Labelled images that are to be scored."""
+
+    source: AnySource
+
+    is_own: bool
+    """Whether the network was trained on them; then the source has the splits that it was trained with."""
+
+    said: tuple[str, ...] = ()
+
+
+def open_data(trained: ScoredNetwork, data: str | None, choices: Choices) -> ScoredData:
+    """Open the data, or find the run's own again."""
+    if data is None and trained.record is None:
+        raise UsageError(f"{trained.place} does not know where its data lies", hint="Name it with --data.")
+    source, own = _open_as_trained(trained, data, choices)
+    if data is None:
+        return ScoredData(own or source, own is not None, () if own else (_is_changed(trained, source),))
+    as_own = _read_as_own(source, choices)
+    if own is None:
+        return ScoredData(source, is_own=False, said=as_own)
+    said = f"{source.name} is what the network was trained on, by its fingerprint: its own splits are taken"
+    return ScoredData(own, is_own=True, said=(*as_own, said))
+
+
+def _read_as_own(source: AnySource, choices: Choices) -> tuple[str, ...]:
+    """Return what to say of choices that nobody made here, but those who trained the network."""
+    chosen = {name: text for name, text in source.choices.items() if not getattr(choices, name)}
+    told = [f"{name}={Path(text).name if name == FILE else text}" for name, text in chosen.items()]
+    return (f"read as the network's own data was: {FLAG} {f' {FLAG} '.join(told)}",) if told else ()
+
+
+def _is_changed(trained: ScoredNetwork, source: AnySource) -> str:
+    now, then = source.fingerprint[:12], trained.fingerprint[:12]
+    return (
+        f"{source.name} is not what the network was trained on any more (its fingerprint is {now}, it was"
+        f" {then}): it is scored as other data is, and may hold training images"
+    )
+
+
+def _open_as_trained(
+    trained: ScoredNetwork, data: str | None, choices: Choices
+) -> tuple[AnySource, AnySource | None]:
+    """Return the data as it is, and as it was trained on if it is the network's own."""
+    if data is None or trained.record is not None:
+        assert trained.record is not None
+        source = reopen_source(trained.record, data, choices, for_scoring=True)
+        own = _own(trained, source)
+        if own is None and _is_of_another_form(trained, source):
+            source = reopen_source({**trained.record, "reads_files": True}, data, choices, for_scoring=True)
+        return source, own
+    choices = choices.over(trained.choices, elsewhere=True)
+    is_small = _leaves_as_is(trained.classifier.preprocessing)
+    source = _open_for(trained, data, choices, holds_small=is_small)
+    own = _own(trained, source)
+    if own is None and trained.fingerprint and not source.reads_files and data not in SOURCES:
+        own = _own(
+            trained, _open_for(trained, data, choices, holds_small=False)
+        )  # it may have been read as files
+    if own is None and _is_of_another_form(trained, source):
+        source = _open_for(trained, data, choices, holds_small=False)
+    return source, own
+
+
+def _is_of_another_form(trained: ScoredNetwork, source: AnySource) -> bool:
+    """Return whether images are in memory at another size or in other colours than the network takes.
+
+    Where they are files, they are then read as the network takes them: in memory a colour can be lost.
+    """
+    return not source.reads_files and source.train.image_shape != trained.shape
+
+
+def _open_for(trained: ScoredNetwork, data: str, choices: Choices, *, holds_small: bool) -> AnySource:
+    height, _, channels = trained.shape
+    return open_source(
+        data,
+        classes=len(trained.classifier.class_names),
+        image_size=height,
+        channels=channels,
+        holds_small=holds_small,
+        for_scoring=True,
+        choices=choices,
+        as_channels=channels,
+    )
+
+
+def _leaves_as_is(preprocessing: Preprocessing) -> bool:
+    """Return whether images of the network's size come to it as they are."""
+    geometry = preprocessing.geometry
+    return geometry.side == geometry.resize and not geometry.uses_draft
+
+
+def _own(trained: ScoredNetwork, source: AnySource) -> AnySource | None:
+    """Return the source with the splits that the network was trained with, if it is the network's own."""
+    if not trained.fingerprint or (divided := as_trained_on(source)) is None:
+        return None
+    return divided if divided.has_fingerprint(trained.fingerprint) else None
+
+
+class Chosen(NamedTuple):
+    """The images that are scored."""
+
+    images: AnySplit
+    label: str
+    """What they are called: a split, or "all"."""
+    said: tuple[str, ...] = ()
+
+
+def choose_split(trained: ScoredNetwork, opened: ScoredData, split: str) -> Chosen:
+    """Return the images to be scored, what they are called, and what is to be said of the choice."""
+    source, parts = opened.source, opened.source.parts
+    if split == "all":
+        return Chosen(
+            join_splits([*parts.values()]), "all", (f"scored are all {_count(parts.values())} images",)
+        )
+    if opened.is_own:
+        return _choose_own(trained, source, "test" if split == "auto" else split)
+    if split == "auto" and source.found is not None and len(parts) == 1:
+        ((part, images),) = parts.items()
+        what = "is not divided" if part == "train" else f"has a {part} split only"
+        said = f"{source.name} {what}: all its {len(images):,} images are scored"
+        return Chosen(images, "all" if part == "train" else part, (said,))
+    wanted = "test" if split == "auto" else split
+    if wanted in parts:
+        is_all = source.found is not None and len(parts) == 1 and wanted == "train"
+        said = f"{source.name} is one split: all its {len(parts[wanted]):,} images are scored"
+        return Chosen(parts[wanted], wanted, (said,) * is_all)
+    if wanted == "test" and "val" in parts:
+        return Chosen(parts["val"], "val", (f"{source.name} has no test split: its val split serves as one",))
+    raise UsageError(
+        f"{source.name} has no {_WORDS[wanted]} split, only {' and '.join(parts)}",
+        hint="--split all scores all of it.",
+    )
+
+
+def _choose_own(trained: ScoredNetwork, source: AnySource, split: str) -> Chosen:
+    held_out = _held_out(trained, source)
+    if split == "train" and len(held_out):
+        return Chosen(source.train.take(np.setdiff1d(np.arange(len(source.train)), held_out)), split)
+    if split == "val" and len(held_out):
+        return Chosen(source.train.take(held_out), split)
+    if split in source.parts:
+        return Chosen(source.parts[split], split)
+    if VAL_SERVES in source.notes:
+        return Chosen(source.test, split)
+    if trained.record is None:
+        raise UsageError(f"{source.name} has no validation split")
+    raise UsageError("the run held no validation samples out (it was trained without --val)")
+
+
+def _held_out(trained: ScoredNetwork, source: AnySource) -> Indices:
+    """Return which training images were held out for validation."""
+    if trained.record is not None:
+        return np.asarray(trained.record["val_indices"], np.int64)
+    facts = trained.classifier.description.facts
+    return hold_out(source.train, int(facts.get("val", 0)), int(facts.get("seed", 0)))[1]
+
+
+def _count(splits: Iterable[AnySplit]) -> str:
+    return f"{sum(map(len, splits)):,}"
+
+
+def fit_images(trained: ScoredNetwork, split: AnySplit, name: str) -> tuple[AnySplit, tuple[str, ...]]:
+    """Return the images as the network can be given them: those in memory as they are, or resized."""
+    if not isinstance(split, Split):
+        return split, ()
+    (height, width, channels), wanted = split.images.shape[1:], trained.shape
+    if (height, width, channels) == wanted and _leaves_as_is(trained.classifier.preprocessing):
+        return split, ()
+    if not trained.classifier.preprocessing.geometry.side and (height, width) != wanted[:2]:
+        raise DataError(
+            f"{name} has images of {width}x{height} pixels; the network takes {wanted[1]}x{wanted[0]}"
+        )
+    colours = {1: "grey", 3: "RGB"}
+    said = (
+        f"the images of {width}x{height} pixels ({colours.get(channels, channels)}) are brought to"
+        f" {wanted[1]}x{wanted[0]} ({colours[wanted[2]]}), as `predict` does"
+    )
+    return as_files(split), (said,)

@@ -1,0 +1,74 @@
+"""The weights that a run begins with, if not the seed's: kept in the run, which needs no other file then."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import safetensors.torch
+from torch import Tensor
+
+from resnetlab.base import files
+from resnetlab.data.batches.normalise import Normaliser
+from resnetlab.errors import CheckpointError
+from resnetlab.runs.directory import RunDirectory
+
+_FILE = "initial.safetensors"
+
+
+@dataclass(frozen=True, eq=False)
+class Beginning:
+    """Weights to begin with, on the CPU, and where they come from."""
+
+    tensors: Mapping[str, Tensor]
+    """The whole state dict of the network that is trained."""
+
+    text: str
+    """Where they come from and what of them is kept, in a line."""
+
+    report: Mapping[str, Any]
+    """What became of every tensor, as plain JSON data."""
+
+    normaliser: Normaliser | None = None
+    """What the images of the weights' training were normalised by; none: the recipe says it."""
+
+    origin_sha256: str = ""
+    """Of the trained weights, before the seed's took the place of what begins anew."""
+
+
+def write_beginning(run: RunDirectory, beginning: Beginning | None) -> None:
+    """Write initial.safetensors and weights.json into a run that is about to begin; remove others' ones."""
+    if beginning is None:
+        for name in (_FILE, "weights.json"):  # of a process that was killed while it began a run here
+            if (run.path / name).exists():
+                files.remove_file(run.path / name)
+        return
+    content = safetensors.torch.save({name: t.contiguous() for name, t in beginning.tensors.items()})
+    files.write_file(run.path / _FILE, content)
+    record = {
+        "from": beginning.text,
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "origin_sha256": beginning.origin_sha256,
+        "report": dict(beginning.report),
+    }
+    run.write("weights", record)
+
+
+def read_beginning(run: RunDirectory) -> Beginning | None:
+    """Return what `write_beginning` wrote, or None for a run that began with the seed's weights.
+
+    Raises:
+        CheckpointError: If it is damaged.
+    """
+    if not run.begins_trained:
+        if run.read("data").get("begins_trained"):
+            raise CheckpointError(f"{run.path} began with trained weights, and its weights.json is gone")
+        return None
+    recorded, path = run.read("weights"), run.path / _FILE
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from error
+    if hashlib.sha256(content).hexdigest() != recorded.get("sha256"):
+        raise CheckpointError(f"{path} is damaged: its SHA-256 is not the one in weights.json")
+    return Beginning(safetensors.torch.load(content), recorded["from"], recorded["report"])

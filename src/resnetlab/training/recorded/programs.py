@@ -1,0 +1,84 @@
+"""Who decides each step: the host, one step at a time, or the device, many at once."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from resnetlab.data.batches.batches import Batches
+from resnetlab.data.batches.loaded import LoadedBatches
+from resnetlab.network.spec import ModelSpec
+from resnetlab.recipe.schedule import LearningRate
+from resnetlab.training.recorded.capturing import step_operations
+from resnetlab.training.recorded.device_steps import DeviceSteps, steps_of_a_launch
+from resnetlab.training.step.state import TrainState
+from resnetlab.training.step.steps import LabelledBatch, TrainStep
+
+
+class BatchSource(Protocol):
+    """The training batches, by step."""
+
+    def at(self, step: int) -> LabelledBatch:
+        """Return the batch of the update after `step` updates."""
+
+    def close(self) -> None:
+        """End whatever prepares batches."""
+
+
+class StepProgram(Protocol):
+    """Makes the next updates of a run: batch, update, averaged weights, sums of loss and right answers."""
+
+    @property
+    def longest(self) -> int:
+        """The most updates worth asking for at once; a signal is heard between two requests."""
+
+    def run(self, count: int) -> None:
+        """Make `count` updates after those of the state.
+
+        Raises:
+            DivergedError: As `TrainStep` does.
+        """
+
+
+class HostSteps:
+    """Every step's batch, rate and update are started from the host."""
+
+    longest = 1
+
+    def __init__(
+        self, state: TrainState, batches: BatchSource, rate: LearningRate, step_function: TrainStep
+    ) -> None:
+        self._state, self._batches, self._rate, self._step_function = state, batches, rate, step_function
+
+    def run(self, count: int) -> None:
+        """Make `count` updates."""
+        state = self._state
+        for step in range(state.step, state.step + count):
+            batch = self._batches.at(step)
+            loss, correct = self._step_function(batch, step=step, lr=self._rate.at(step))
+            state.step += 1
+            for tally in (state.interval, state.epoch):
+                tally.add(loss, correct, len(batch.labels))
+            if state.average:
+                state.average.update(state.model, state.step)
+            if state.lookahead:
+                share = state.lookahead.share_after(state.step, self._rate.timeline.num_steps)
+                if share is not None:
+                    state.lookahead.update(state.model, state.optimizer, share)
+
+
+def step_program(
+    spec: ModelSpec,
+    batches: Batches | LoadedBatches,
+    rate: LearningRate,
+    state: TrainState,
+    step_function: TrainStep,
+    note: Callable[[str], None] | None = None,
+) -> StepProgram:
+    """Return who makes the steps of a state, which is complete: its tensors are known by their place.
+
+    `note` is told what the device cannot do; without it, that is an error.
+    """
+    if step_function.recipe.execution.capture != "on" or isinstance(batches, LoadedBatches):
+        return HostSteps(state, batches, rate, step_function)
+    height, width = batches.images.shape[1:3]
+    launch = steps_of_a_launch(step_operations(spec, height, width, batches.timeline.batch))
+    return DeviceSteps(state, batches, rate, step_function, launch=launch, note=note)

@@ -1,0 +1,262 @@
+"""Images per second of training and evaluation, against what the machine can do."""
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from resnetlab.base.machine import free_memory, matmul_rate, peak_memory, synchronise
+from resnetlab.base.units import Duration, format_bytes, format_seconds
+from resnetlab.data.batches.batches import Batches, ResidentSplit, evaluation_batches
+from resnetlab.data.batches.normalise import Normaliser
+from resnetlab.data.sources.source import Split
+from resnetlab.errors import DivergedError, UsageError
+from resnetlab.network.layers import kept_numbers
+from resnetlab.network.spec import ModelSpec
+from resnetlab.recipe import Recipe
+from resnetlab.recipe.schedule import LearningRate
+from resnetlab.recipe.settings import override
+from resnetlab.recipe.timeline import Timeline
+from resnetlab.training.planning import RunPlan
+from resnetlab.training.recorded.programs import StepProgram, step_program
+from resnetlab.training.session import build_state
+from resnetlab.training.step.as_found import leaving_as_found
+from resnetlab.training.step.device import apply_switches, describe_device
+from resnetlab.training.step.steps import autocast
+
+_SMALL_BATCH = 32
+_TRIAL_STEPS = 3
+_TRIAL_OPERATIONS = 2e10  # of a trial step on the CPU: about a second of one core
+_TELLING_SECONDS = 0.5  # for a step so long, what the first one does besides does not matter
+_PROCESS_BYTES = 350e6  # Python, torch and their buffers, measured
+_STATES = {"sgd": 3, "adam": 4, "adamw": 4, "lamb": 4, "muon": 8}
+"""Numbers kept for each weight: itself, gradient, optimizer state; muon's working copies too."""
+_MATMUL_TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Speed:
+    """One measurement. Rates are of the median step."""
+
+    what: str
+    model: str
+    device: str
+    threads: int
+    precision: str
+    compiled: bool
+    batch: int
+    steps: int
+    images_per_second: float
+    step_milliseconds: float
+    fastest_milliseconds: float
+    gflops_per_second: float
+    """2 per multiply-add; training counts three times the forward pass."""
+    matmul_gflops_per_second: float
+    share_of_matmul_peak: float
+    augmentation_share: float
+    """Share of the step spent on cutting, augmenting and normalising the batch."""
+    first_step_seconds: float
+    peak_memory_bytes: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all of it as plain JSON data."""
+        return asdict(self)
+
+
+@leaving_as_found()
+def measure_speed(
+    what: str, spec: ModelSpec, recipe: Recipe, device: torch.device, *, steps: int = 30, warmup: int = 5
+) -> Speed:
+    """Time whole steps of training (augmentation, forward, backward, update) or of evaluation.
+
+    Args:
+        what: "train" or "eval".
+        spec: The network.
+        recipe: Batch, optimizer, augmentation, precision and compilation. compile "auto" is off.
+        device: Where to run.
+        steps: Steps that are timed.
+        warmup: Steps before those; the first compiles, where that is asked for.
+    """
+    if steps < 1 or warmup < 1:
+        raise UsageError(f"steps and warmup must be at least 1, got {steps} and {warmup}")
+    recipe = override(recipe, {"length": Duration(steps + warmup, "st"), "val": 0})
+    step, prepare = (training_step if what == "train" else _evaluation_step)(spec, recipe, device)
+    started = time.perf_counter()
+    step(0)
+    synchronise(device)
+    first = time.perf_counter() - started
+    for index in range(1, warmup):
+        step(index)
+    times = [_timed(step, index, device) for index in range(warmup, warmup + steps)]
+    median = statistics.median(times)
+    share = statistics.median(_timed(prepare, i, device) for i in range(warmup, warmup + steps)) / median
+    operations = 2.0 * spec.num_multiply_adds() * recipe.run.batch * (3 if what == "train" else 1)
+    peak = matmul_rate(device, _MATMUL_TYPES[recipe.execution.precision])
+    return Speed(
+        what=what,
+        model=spec.name,
+        device=describe_device(device),
+        threads=torch.get_num_threads(),
+        precision=recipe.execution.precision,
+        compiled=recipe.execution.compile == "on",
+        batch=recipe.run.batch,
+        steps=steps,
+        images_per_second=recipe.run.batch / median,
+        step_milliseconds=1e3 * median,
+        fastest_milliseconds=1e3 * min(times),
+        gflops_per_second=operations / median / 1e9,
+        matmul_gflops_per_second=peak / 1e9,
+        share_of_matmul_peak=operations / median / peak,
+        augmentation_share=share,
+        first_step_seconds=first,
+        peak_memory_bytes=peak_memory(device),
+    )
+
+
+Step = Callable[[int], object]
+
+
+def training_step(spec: ModelSpec, recipe: Recipe, device: torch.device) -> tuple[Step, Step]:
+    """Return a function that makes the next training step, and one that only prepares a step's batch."""
+    program, batches = training_program(spec, recipe, device)
+    return lambda step: program.run(1), batches.at
+
+
+def training_program(
+    spec: ModelSpec, recipe: Recipe, device: torch.device, *, num_samples: int = 0, keeps_rate: bool = False
+) -> tuple[StepProgram, Batches]:
+    """Return what makes training steps on random images, and its batches.
+
+    Args:
+        spec: The network.
+        recipe: The recipe.
+        device: Where.
+        num_samples: Images in memory; 0 makes that two batches.
+        keeps_rate: Take the recipe's learning rates instead of one small one for all steps.
+    """
+    if not keeps_rate:
+        recipe = override(
+            recipe, {"schedule": "constant", "lr": 1e-3, "lr_batch": 0, "warmup": Duration(0, "st")}
+        )
+    apply_switches(device, recipe.execution)
+    split = _random_split(spec, num_samples or 2 * recipe.run.batch)
+    normaliser = Normaliser.fit(recipe.normalisation, split.images)
+    timeline = Timeline(num_samples=len(split), batch=recipe.run.batch, length=recipe.run.length)
+    batches = Batches(
+        split,
+        timeline=timeline,
+        seed=0,
+        augmentation=recipe.augmentation,
+        normaliser=normaliser,
+        device=device,
+        channels_last=recipe.execution.channels_last,
+    )
+    state, step_function = build_state(spec, recipe, device)
+    rate = LearningRate(recipe.schedule, timeline)
+    return step_program(spec, batches, rate, state, step_function), batches
+
+
+def _evaluation_step(spec: ModelSpec, recipe: Recipe, device: torch.device) -> tuple[Step, Step]:
+    apply_switches(device, recipe.execution)
+    split = _random_split(spec, recipe.run.batch)
+    normaliser = Normaliser.fit(recipe.normalisation, split.images)
+    state, _ = build_state(spec, override(recipe, {"compile": "off"}), device)
+    model: Any = state.model.eval()
+    if recipe.execution.compile == "on":
+        model = torch.compile(model, dynamic=False)
+
+    resident = ResidentSplit(split, device)
+
+    def prepare(step: int) -> Any:
+        batch, channels_last = recipe.run.batch, recipe.execution.channels_last
+        return next(evaluation_batches(resident, normaliser, batch=batch, channels_last=channels_last))
+
+    @torch.inference_mode()
+    def step(index: int) -> Any:
+        with autocast(device, recipe.execution.precision):
+            return model(prepare(index).images)
+
+    return step, prepare
+
+
+def _random_split(spec: ModelSpec, count: int) -> Split:
+    side, channels = spec.input_size, spec.in_channels
+    noise = np.random.default_rng(0)
+    images = noise.integers(0, 256, (count, side, side, channels), dtype=np.uint8)
+    return Split(images=images, labels=noise.integers(0, spec.classes, count))
+
+
+def _timed(step: Step, index: int, device: torch.device) -> float:
+    started = time.perf_counter()
+    step(index)
+    synchronise(device)
+    return time.perf_counter() - started
+
+
+@leaving_as_found()
+def estimate(plan: RunPlan) -> dict[str, str]:
+    """Return the time and memory that a planned run will take.
+
+    The time comes from a few small steps that are not compiled, the memory from arithmetic.
+    """
+    height, width = plan.training_size
+    spec = plan.spec.with_(input_size=max(height, width))
+    batch = min(plan.recipe.run.batch, _trial_batch(spec, plan.device))
+    recipe = override(plan.recipe, {"compile": "off", "batch": batch, "accumulate": 1})
+    samples = plan.timeline.samples_seen(plan.timeline.num_steps)
+    faster = " (compiled steps are faster)" if plan.recipe.execution.compile == "on" else ""
+    try:
+        rate = batch / _trial_seconds(spec, recipe, plan.device)
+        time_needed = f"{format_seconds(samples / rate)} at {_rounded_rate(rate)} images/s{faster}"
+    except DivergedError as error:  # on random images and with new weights, which says nothing of the run
+        time_needed = f"not known: of its trial steps, {error.args[0]}"
+    needed, free = training_memory(plan.spec, plan.recipe, height, width), free_memory(plan.device)
+    return {
+        "estimate": time_needed,
+        "memory": f"about {format_bytes(needed)}; {format_bytes(free) if free else 'unknown'} free",
+    }
+
+
+def _trial_batch(spec: ModelSpec, device: torch.device) -> int:
+    """Return the images of a trial step; of a large network on the CPU a few tell, and take no minute."""
+    if device.type != "cpu":
+        return _SMALL_BATCH
+    affordable = int(_TRIAL_OPERATIONS / (6.0 * spec.num_multiply_adds()))
+    return max(2, min(_SMALL_BATCH, affordable))
+
+
+def _trial_seconds(spec: ModelSpec, recipe: Recipe, device: torch.device) -> float:
+    """Return how long a training step takes: after a first one, unless that took long enough to tell."""
+    recipe = override(recipe, {"length": Duration(_TRIAL_STEPS, "st"), "val": 0})
+    step, _ = training_step(spec, recipe, device)
+    took = _timed(step, 0, device)
+    if device.type == "cpu" and took > _TELLING_SECONDS:
+        return took
+    return statistics.median(_timed(step, index, device) for index in range(1, _TRIAL_STEPS))
+
+
+def _rounded_rate(rate: float) -> str:
+    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
+
+
+def training_memory(spec: ModelSpec, recipe: Recipe, height: int, width: int) -> float:
+    """Return about the bytes that a training step holds: kept activations, weights, optimizer.
+
+    Kept is what `layers.kept_numbers` says; with checkpointing the units' inputs and the
+    activations of one unit, and as much again for the gaps that these leave between them in the
+    heap (measured: 6.0 GiB for ResNet-1202 at batch 128, 3.0 of them alive).
+    """
+    kept = [size for row in spec.shapes(height, width) if (size := kept_numbers(row.layer, row.output))]
+    numbers = float(sum(kept))
+    if recipe.execution.checkpoint_activations:
+        numbers = numbers / len(kept) * (sum(spec.blocks) + 6) * 2
+    per_number = 4 if recipe.execution.precision == "fp32" else 2
+    microbatch = -(-recipe.run.batch // recipe.execution.accumulate)
+    optimizer = recipe.optimizer
+    states = _STATES[optimizer.optimizer] + (optimizer.ema_decay > 0) + 2 * (optimizer.sam > 0)
+    states += 4 * (optimizer.lookahead > 0)
+    return numbers * per_number * microbatch + 4.0 * spec.num_parameters * states + _PROCESS_BYTES

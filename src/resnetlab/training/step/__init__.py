@@ -1,0 +1,1 @@
+"""The mathematics of one update, and the state and the device that it works on."""

@@ -1,0 +1,163 @@
+"""All, and only, what must survive a restart, as named tensors and JSON scalars.
+
+The sample order, the augmentations and the learning rate are functions of the step, so they have
+no state here. A test holds this list against the attributes of what trains.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from resnetlab.errors import CheckpointError
+from resnetlab.evaluation.metrics import Tally
+from resnetlab.recipe import Optimizer
+from resnetlab.training.step.ema import WeightAverage
+from resnetlab.training.step.lookahead import Lookahead
+from resnetlab.training.step.optim import check_tensors, load_optimizer_tensors, optimizer_tensors
+
+_SCALARS = (
+    "step", "evaluated", "best_step", "best_accuracy", "evaluations_since_best", "reached",
+    "metrics_length", "metrics_digest", "seconds",
+)  # fmt: skip
+
+_SUMS = ("loss", "correct", "seen")
+
+_LATER: dict[str, Any] = {"evaluations_since_best": 0, "metrics_digest": ""}
+"""Scalars that runs of earlier versions did not save, and what they were then."""
+
+
+@dataclass
+class TrainState:
+    """What a run is made of after some step."""
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    config: Optimizer
+    average: WeightAverage | None
+    lookahead: Lookahead | None
+    scaler: torch.amp.GradScaler | None
+    interval: Tally
+    """Sums since the last row of training loss."""
+
+    epoch: Tally
+    """Sums since the last evaluation."""
+
+    step: int = 0
+    """Updates made."""
+
+    evaluated: int = 0
+    """Step of the last evaluation."""
+
+    best_step: int = 0
+    """Step of the best validation accuracy; 0 before the first."""
+
+    best_accuracy: float = 0.0
+    """Best validation accuracy so far."""
+
+    evaluations_since_best: int = 0
+    """Evaluations on validation samples since the best one."""
+
+    reached: bool = False
+    """Whether an evaluation reached the accuracy to stop at."""
+
+    metrics_length: int = 0
+    """Bytes of metrics.jsonl when this state was saved."""
+
+    metrics_digest: str = ""
+    """SHA-256 of these bytes."""
+
+    seconds: float = 0.0
+    """Time spent on updates, over all restarts; evaluations and saves not counted."""
+
+    def tensors(self) -> dict[str, dict[str, Tensor]]:
+        """Return all tensors by group and name."""
+        groups = {
+            "model": dict(self.model.state_dict()),
+            "optimizer": optimizer_tensors(self.model, self.optimizer, self.config),
+        }
+        if self.average:
+            groups["ema"] = self.average.tensors
+        if self.lookahead:
+            groups["slow"] = self.lookahead.tensors
+        return groups
+
+    def scalars(self) -> dict[str, Any]:
+        """Return everything else, as plain JSON data."""
+        data: dict[str, Any] = {name: getattr(self, name) for name in _SCALARS}
+        data["interval"], data["epoch"] = self.interval.to_json(), self.epoch.to_json()
+        data["scaler"] = self.scaler.state_dict() if self.scaler else None
+        return data
+
+    def load(self, tensors: dict[str, dict[str, Tensor]], scalars: dict[str, Any]) -> None:
+        """Become the state that was saved.
+
+        Raises:
+            CheckpointError: If a tensor or scalar is missing, unknown or of another shape.
+        """
+        scalars = _LATER | scalars
+        self._check_names(tensors, scalars)
+        self._check_scalars(scalars)
+        _copy_tensors("model", self.model.state_dict(), tensors["model"])
+        has_moved = scalars["step"] > 0 and self.scaler is None  # with one, every step may have been skipped
+        load_optimizer_tensors(
+            self.model, self.optimizer, self.config, tensors["optimizer"], has_moved=has_moved
+        )
+        if self.average:
+            _copy_tensors("ema", self.average.tensors, tensors["ema"])
+        if self.lookahead:
+            _copy_tensors("slow", self.lookahead.tensors, tensors["slow"])
+        if self.scaler:
+            self.scaler.load_state_dict(scalars["scaler"])
+        self.interval.load(scalars["interval"])
+        self.epoch.load(scalars["epoch"])
+        for name in _SCALARS:
+            setattr(self, name, scalars[name])
+
+    def _check_names(self, tensors: dict[str, dict[str, Tensor]], scalars: dict[str, Any]) -> None:
+        names = {*_SCALARS, "interval", "epoch", "scaler"}
+        problems = [
+            f"{kind} {relation}: {', '.join(sorted(difference))}"
+            for kind, expected, found in (
+                ("tensor groups", set(self.tensors()), set(tensors)),
+                ("scalars", names, set(scalars)),
+            )
+            for relation, difference in (("missing", expected - found), ("unknown", found - expected))
+            if difference
+        ]
+        if problems:
+            raise CheckpointError("the checkpoint does not fit this run: " + "; ".join(problems))
+
+    def _check_scalars(self, scalars: dict[str, Any]) -> None:
+        """Raise unless every number is of its kind: a text in its place would fail much later."""
+        sums = {f"{name}.{key}": (scalars[name], key) for name in ("interval", "epoch") for key in _SUMS}
+        found: dict[str, tuple[Any, type]] = {
+            name: (scalars[name], type(getattr(self, name))) for name in _SCALARS
+        }
+        for name, (holder, key) in sums.items():
+            value = holder.get(key) if isinstance(holder, dict) else None
+            found[name] = (value, float if key == "loss" else int)
+        wrong = [f"{name} is {value!r}" for name, (value, kind) in found.items() if not _is_a(value, kind)]
+        if wrong:
+            raise CheckpointError("state.json is damaged: " + "; ".join(wrong))
+
+
+def _is_a(value: object, kind: type) -> bool:
+    if kind is str:
+        return isinstance(value, str)
+    if kind is bool or isinstance(value, bool):
+        return kind is bool and isinstance(value, bool)
+    is_count = isinstance(value, int) and 0 <= value < 2**63
+    return is_count or (kind is float and isinstance(value, float) and math.isfinite(value))
+
+
+def _copy_tensors(group: str, into: dict[str, Tensor], tensors: dict[str, Tensor]) -> None:
+    check_tensors(group, tensors, {name: tensor.shape for name, tensor in into.items()})
+    for name, tensor in into.items():
+        if tensors[name].dtype != tensor.dtype:
+            raise CheckpointError(f"{group} {name} is {tensors[name].dtype}, expected {tensor.dtype}")
+    with torch.no_grad():
+        for name, tensor in into.items():
+            tensor.copy_(tensors[name])

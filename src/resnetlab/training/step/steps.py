@@ -1,0 +1,303 @@
+"""The mathematics of one update, free of files and flags.
+
+Axes: N batch, C channels, H height, W width, K classes, U residual units.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from resnetlab.base import randomness
+from resnetlab.errors import DivergedError
+from resnetlab.models.layers import BatchNorm2d
+from resnetlab.recipe import Recipe
+from resnetlab.training.step.device import Compiler
+from resnetlab.training.step.guard import FiniteGuard, diverged
+from resnetlab.training.step.losses import binary_loss, mixed_cross_entropy
+from resnetlab.training.step.optim import set_rate
+from resnetlab.training.step.sharpness import uphill
+
+_SMALLEST_SCALE = 2.0**-14
+"""Loss scale that no finite gradient needs: fp16 holds numbers up to 65,504."""
+
+_AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class LabelledBatch(Protocol):
+    """What a step needs of a batch: float images (N, C, H, W) and int64 labels (N,)."""
+
+    @property
+    def images(self) -> Tensor:
+        """Float32 (N, C, H, W)."""
+
+    @property
+    def labels(self) -> Tensor:
+        """Int64 (N,)."""
+
+    @property
+    def labels_other(self) -> Tensor | None:
+        """Int64 (N,): second labels of mixed images."""
+
+    @property
+    def weight(self) -> float | Tensor:
+        """Share of the first labels in the loss."""
+
+
+def keep_mask(seed: int, step: int | Tensor, probabilities_U: Tensor, num_samples: int) -> Tensor:
+    """Return the factor of each unit's branch for each sample: 0, or 1 / its keep probability.
+
+    Args:
+        seed: The run's seed.
+        step: Updates made so far; an int, or an int64 scalar on the device.
+        probabilities_U: Probability of keeping each unit, float (U,).
+        num_samples: Samples in the batch.
+
+    Returns:
+        Float tensor (U, N) on the device of `probabilities_U`.
+
+    Source: Huang et al., 2016, "Deep networks with stochastic depth" (arXiv:1603.09382), scaled
+    in training as in inverted dropout.
+    """
+    device = probabilities_U.device
+    key = randomness.key_for(seed, randomness.STOCHASTIC_DEPTH, step)
+    units = torch.arange(len(probabilities_U), device=device)[:, None]
+    positions = torch.arange(num_samples, device=device)[None, :]
+    chance = randomness.uniform(randomness.fold(randomness.fold(key, units), positions))
+    kept: Tensor = chance < probabilities_U[:, None]
+    return kept / probabilities_U[:, None]
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """Return the context in which convolutions run in "bf16" or "fp16"; "fp32" changes nothing."""
+    return torch.autocast(device.type, _AUTOCAST.get(precision), enabled=precision in _AUTOCAST)
+
+
+def cuts(count: int, parts: int) -> list[slice]:
+    """Return slices of `count` samples for so many microbatches, or for as many as there are samples."""
+    parts = min(parts, count)
+    return [slice(count * part // parts, count * (part + 1) // parts) for part in range(parts)]
+
+
+class TrainStep:
+    """Makes one update of a model. The gradient's arithmetic may be compiled."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        recipe: Recipe,
+        device: torch.device,
+        keep_probabilities: tuple[float, ...] = (),
+        *,
+        still: Sequence[nn.Module] = (),
+        class_weights_K: Tensor | None = None,
+    ) -> None:
+        """Prepare the step.
+
+        Args:
+            model: The network, on `device`.
+            optimizer: Of its parameters that learn.
+            recipe: What a step is.
+            device: Where.
+            keep_probabilities: Of each unit's branch, with stochastic depth.
+            still: Modules that stay in evaluation mode.
+            class_weights_K: What a sample of each class counts in the loss; left out, each counts 1.
+        """
+        self._still, self._class_weights_K = still, class_weights_K
+        self.model, self.optimizer, self.recipe, self.device = model, optimizer, recipe, device
+        execution = recipe.execution
+        self.compiler = Compiler() if execution.compile == "on" else None
+        self._kinds_done: set[torch.Size] = set()  # of batches
+        self._guard = FiniteGuard(
+            optimizer, device, compiler=self.compiler if execution.capture == "on" else None
+        )
+        self._looks_at_once = device.type == "cpu"
+        self.scaler = (
+            torch.amp.GradScaler(device.type)
+            if execution.precision == "fp16" and not execution.loss_scale
+            else None
+        )
+        self._fixed_scale = execution.loss_scale or 1.0 if execution.precision == "fp16" else 1.0
+        self._whole = torch.ones((), device=device)
+        self._counters = count_batches_of(model, still)
+        self._keep_U = torch.tensor(keep_probabilities, device=device) if keep_probabilities else None
+        self._forward: Callable[..., tuple[Tensor, Tensor]] = self._loss_and_correct
+        if self.compiler:
+            self._forward = self.compiler.compiled(self._loss_and_correct)
+
+    def __call__(
+        self, batch: LabelledBatch, *, step: int | Tensor, lr: float | Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Make the update after `step` updates.
+
+        With `step`, `lr` and the batch's weight as scalars on the device, the host decides nothing,
+        so that what was recorded of one step makes any other (see `device_steps`).
+
+        Returns:
+            The batch's mean loss (float32 scalar, nats) and its number of correct top-1 answers.
+
+        Raises:
+            DivergedError: On the CPU at once, before the update, if loss or gradient is not finite;
+                on other devices `refuse_bad_steps` does it when it is called.
+        """
+        self._enter_training()
+        keep_UN = self._mask(step, len(batch.labels))
+        loss, correct = self._compute_gradient(batch, keep_UN)
+        self._update(loss, step, lr)
+        self.optimizer.zero_grad(set_to_none=True)
+        return loss, correct
+
+    def _enter_training(self) -> None:
+        self.model.train()
+        for module in self._still:
+            module.eval()
+
+    def _mask(self, step: int | Tensor, num_samples: int) -> Tensor | None:
+        if self._keep_U is None:
+            return None
+        return keep_mask(self.recipe.run.seed, step, self._keep_U, num_samples)
+
+    def _compute_gradient(self, batch: LabelledBatch, keep_UN: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Compute the gradient that the update takes; return loss and right answers where the weights are."""
+        kind = batch.images.shape
+        if self.compiler is None or kind in self._kinds_done:
+            return self._gradient_of(batch, keep_UN)
+        self._kinds_done.add(kind)
+
+        def work() -> tuple[Tensor, Tensor]:
+            self.optimizer.zero_grad(set_to_none=True)
+            return self._gradient_of(batch, keep_UN)
+
+        found: tuple[Tensor, Tensor] = self.compiler.first(work, self.model.buffers())
+        return found
+
+    def _gradient_of(self, batch: LabelledBatch, keep_UN: Tensor | None) -> tuple[Tensor, Tensor]:
+        loss, correct = self._accumulate_gradient(batch, keep_UN)
+        if self.recipe.optimizer.sam:
+            with uphill(self.model, self.recipe.optimizer):
+                self._accumulate_gradient(batch, keep_UN)
+        return loss, correct
+
+    def _accumulate_gradient(self, batch: LabelledBatch, keep_UN: Tensor | None) -> tuple[Tensor, Tensor]:
+        num_samples = len(batch.labels)
+        parts = cuts(num_samples, self.recipe.execution.accumulate)
+        if self._counters:
+            torch._foreach_add_(self._counters, len(parts))
+        # A tensor: the compiler would make a new kernel for every new float.
+        weight = self._whole if batch.labels_other is None else batch.weight
+        if not isinstance(weight, Tensor):
+            weight = torch.full((), weight, device=self.device)
+        if len(parts) == 1:
+            loss, correct = self._forward(batch.images, batch.labels, batch.labels_other, weight, keep_UN)
+            self._scaled(loss).backward()  # type: ignore[no-untyped-call]
+            return loss.detach(), correct
+        total = torch.zeros((), device=self.device)
+        right = torch.zeros((), dtype=torch.int64, device=self.device)
+        for cut in parts:
+            loss, correct = self._forward(
+                batch.images[cut],
+                batch.labels[cut],
+                None if batch.labels_other is None else batch.labels_other[cut],
+                weight,
+                None if keep_UN is None else keep_UN[:, cut],
+            )
+            loss = loss * ((cut.stop - cut.start) / num_samples)
+            self._scaled(loss).backward()  # type: ignore[no-untyped-call]
+            total, right = total + loss.detach(), right + correct
+        return total, right
+
+    def _loss_and_correct(
+        self,
+        images: Tensor,
+        labels: Tensor,
+        labels_other: Tensor | None,
+        weight: Tensor,
+        keep_UN: Tensor | None,
+    ) -> tuple[Tensor, Tensor]:
+        with autocast(self.device, self.recipe.execution.precision):
+            logits_NK = self.model(images, keep_UN)
+        logits_NK, smoothing = logits_NK.float(), self.recipe.run.label_smoothing
+        if self.recipe.run.loss == "binary":
+            loss = binary_loss(logits_NK, labels, labels_other, smoothing)
+        else:
+            loss = mixed_cross_entropy(
+                logits_NK, labels, labels_other, weight, smoothing, self._class_weights_K
+            )
+        return loss, (logits_NK.detach().argmax(1) == labels).sum()
+
+    def _scaled(self, loss: Tensor) -> Tensor:
+        if self.scaler:
+            return self.scaler.scale(loss)
+        return loss if self._fixed_scale == 1 else loss * self._fixed_scale
+
+    def _update(self, loss: Tensor, step: int | Tensor, lr: float | Tensor) -> None:
+        config = self.recipe.optimizer
+        if self.scaler:
+            self.scaler.unscale_(self.optimizer)
+        elif self._fixed_scale != 1:
+            torch._foreach_div_(self._gradients(), self._fixed_scale)
+        if not self.scaler:  # which leaves out overflowing steps itself
+            self._guard.watch(loss, self._gradients(), step)
+            if self._looks_at_once and self._guard.first_bad_step is not None:
+                raise self._diverged(loss, int(step))
+        if config.clip_norm:
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
+        set_rate(self.optimizer, config, lr)
+        if self.scaler:
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
+        else:
+            self.optimizer.step()
+
+    def _gradients(self) -> list[Tensor]:
+        return [p.grad for p in self.model.parameters() if p.grad is not None]
+
+    @property
+    def bad_step(self) -> Tensor:
+        """The first step that was not finite, on the device: int64 scalar, -1 for none."""
+        return self._guard.on_device
+
+    def refuse_bad_steps(self, batch_at: Callable[[int], LabelledBatch]) -> None:
+        """Repeat the first step that was not finite, if there was one, and say what was not.
+
+        An adapted loss scale leaves such steps out and halves itself; it only must not do so for ever.
+
+        Raises:
+            DivergedError: If there was one.
+        """
+        if self.scaler and self.scaler.get_scale() < _SMALLEST_SCALE:
+            raise DivergedError(
+                f"diverged: the gradients overflow fp16 at every loss scale, down to {_SMALLEST_SCALE:g}",
+                hint="A smaller learning rate (--lr) or precision=bf16 usually helps.",
+            )
+        step = self._guard.first_bad_step
+        if step is None:
+            return
+        batch = batch_at(step)
+        self._enter_training()
+        loss, _ = self._compute_gradient(batch, self._mask(step, len(batch.labels)))
+        raise self._diverged(loss, step)
+
+    def _diverged(self, loss: Tensor, step: int) -> DivergedError:
+        """Return the error for this step; its gradients are there."""
+        if not torch.isfinite(loss):
+            return diverged("the loss", step, self.model)
+        if self._fixed_scale != 1:
+            what = f"the gradient, times the loss_scale {self._fixed_scale:g},"
+            return diverged(
+                what, step, self.model, hint="A smaller loss_scale or precision=bf16 usually helps."
+            )
+        gradients = ((f"the gradient of {n}", p.grad) for n, p in self.model.named_parameters())
+        bad = (name for name, g in gradients if g is not None and not torch.isfinite(g).all())
+        return diverged(next(bad, "the gradients' norm"), step, self.model)
+
+
+def count_batches_of(model: nn.Module, still: Sequence[nn.Module]) -> list[Tensor]:
+    """Have the BNs that see batches leave the counting of these to their caller; return their counters."""
+    others = set(still)
+    norms = [m for m in model.modules() if isinstance(m, BatchNorm2d) and m not in others]
+    for norm in norms:
+        norm.counts_itself = False
+    return [norm.num_batches_tracked for norm in norms if norm.num_batches_tracked is not None]

@@ -1,0 +1,147 @@
+"""What a study is made of, planned and written down before its first run begins.
+
+study/  study.json         every run: its name, spec, recipe and data, resolved
+        lock               who is working on it
+        resnet20-seed0/    an ordinary run directory, and so on
+"""
+
+import re
+import shlex
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from resnetlab.base import files
+from resnetlab.base.plaindata import to_plain
+from resnetlab.base.units import first_of
+from resnetlab.data.sources.encoded import AnySource
+from resnetlab.errors import DataError, UsageError
+from resnetlab.recipe.settings import override
+from resnetlab.runs.directory import RunDirectory, claim_new, refuse_file
+from resnetlab.training.planning import RunPlan, source_record
+from resnetlab.training.run import default_out
+
+_RECORD = "study"
+_NOT_IN_NAMES = re.compile(r"[/\\:\x00]")
+
+
+@dataclass(frozen=True)
+class RowRecord:
+    """A run of a study, as study.json has it."""
+
+    name: str
+    spec: Mapping[str, Any]
+    recipe: Mapping[str, Any]
+    data: Mapping[str, Any]
+
+
+def plan_rows(plans: Iterable[RunPlan], seeds: Iterable[int]) -> dict[str, RunPlan]:
+    """Return each plan once for each seed, by the name of its run's directory, e.g. "resnet20-seed0".
+
+    Raises:
+        UsageError: If two of them have the same name, or one's can be no folder's.
+    """
+    rows: dict[str, RunPlan] = {}
+    seeds = list(seeds)
+    for plan in plans:
+        for seed in seeds:
+            name = f"{plan.spec.name}-seed{seed}"
+            if not _is_plain(name):
+                raise UsageError(f"{name!r} can be no folder's name", hint="Give the network another name.")
+            if name in rows:
+                raise UsageError(f"{plan.spec.name} with seed {seed} is in the study twice")
+            rows[name] = replace(plan, recipe=override(plan.recipe, {"seed": seed}))
+    return rows
+
+
+def default_study_out(plans: Sequence[RunPlan]) -> Path:
+    """Return a name that is not taken: as a single run's, of the first and the last network."""
+    names = dict.fromkeys((plans[0].spec.name, plans[-1].spec.name))
+    spec = replace(plans[0].spec, name="-to-".join(names))
+    return default_out(replace(plans[0], spec=spec))
+
+
+def is_study(path: Path) -> bool:
+    """Whether there is a study at `path`."""
+    return (path / f"{_RECORD}.json").exists()
+
+
+def claim_study(path: Path, rows: Mapping[str, RunPlan]) -> files.DirectoryLock:
+    """Write down a new study at `path` and return its lock.
+
+    Raises:
+        UsageError: If `path` holds anything already.
+        LockedError: If another process is using it.
+    """
+    lock = claim_new(path, _refuse_used)
+    try:
+        record = [
+            {
+                "name": name,
+                "spec": plan.spec.to_json(),
+                "recipe": to_plain(plan.recipe),
+                "data": source_record(plan),
+            }
+            for name, plan in rows.items()
+        ]
+        RunDirectory(path, lock).write(_RECORD, {"runs": record})
+    except BaseException:
+        lock.release()
+        raise
+    return lock
+
+
+def _refuse_used(path: Path) -> None:
+    refuse_file(path)
+    if is_study(path):
+        command = f"resnetlab resume {shlex.quote(str(path))}"
+        raise UsageError(
+            f"{path} already holds a study",
+            hint=f"`{command}` goes on with it; --out takes another directory.",
+        )
+    if path.is_dir() and any(each.name != "lock" and each.name[0] != "." for each in path.iterdir()):
+        raise UsageError(f"{path} is not empty", hint="Choose another directory with --out.")
+
+
+def read_rows_of(path: Path) -> list[RowRecord]:
+    """Return the runs of the study at `path`.
+
+    Raises:
+        DataError: If its record is missing or damaged.
+    """
+    content = RunDirectory(path).read(_RECORD)
+    try:
+        rows = [RowRecord(**row) for row in content["runs"]]
+    except (KeyError, TypeError) as error:
+        raise DataError(f"{path / _RECORD}.json is damaged: {error}") from error
+    names = [row.name for row in rows]
+    if strange := [name for name in names if not _is_plain(name)]:
+        told = first_of([*map(repr, strange)])
+        raise DataError(
+            f"{path / _RECORD}.json names runs that would not lie in the study: {told}",
+            hint="A run's name is that of a folder in the study, as train wrote it.",
+        )
+    if len(set(names)) < len(names):
+        raise DataError(f"{path / _RECORD}.json has a run twice")
+    return rows
+
+
+def _is_plain(name: object) -> bool:
+    """Whether it is the name of something in a directory, on any system."""
+    return isinstance(name, str) and name.strip(". ") != "" and not _NOT_IN_NAMES.search(name)
+
+
+class Sources:
+    """Opens each of the sources that a study's runs name once."""
+
+    def __init__(self, reopen: Callable[[Mapping[str, Any]], AnySource]) -> None:
+        self._reopen = reopen
+        self._open: dict[str, AnySource] = {}
+
+    def of(self, data: Mapping[str, Any]) -> AnySource:
+        """Return the source of this record of a run's data."""
+        key = f"{data['source']}, {data['fingerprint']}"
+        if key not in self._open:
+            self._open[key] = self._reopen(data)
+        return self._open[key]

@@ -1,6 +1,0 @@
-"""Fine-tuning: what is known of trained weights, the recipe that suits them and the data, and the run."""
-
-from resnetlab.transfer.planning import Tuning, plan_finetuning, plan_tuning, suggest
-from resnetlab.transfer.trained import Trained, open_trained
-
-__all__ = ["Trained", "Tuning", "open_trained", "plan_finetuning", "plan_tuning", "suggest"]

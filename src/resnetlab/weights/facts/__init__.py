@@ -1,0 +1,1 @@
+"""What is known of foreign weights beside their tensors: names, measures, preprocessing, architecture."""

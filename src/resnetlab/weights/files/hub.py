@@ -1,0 +1,211 @@
+"""Published weights by name, as local files: the Hugging Face hub's, torchvision's, those of a URL."""
+
+import importlib
+import importlib.util
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from resnetlab.base.download import is_offline
+from resnetlab.errors import CheckpointError, UsageError
+from resnetlab.weights.facts.published import names, sha256_start, url_of
+from resnetlab.weights.files.download import BY_HAND, download
+
+SUFFIXES = (
+    ".safetensors", ".pth", ".pt", ".th", ".bin", ".tar", ".ckpt", ".h5", ".hdf5", ".keras", ".pkl",
+    ".pickle", ".npz", ".pt2", ".model", ".weights", ".pyth", ".t7",
+)  # fmt: skip
+"""What the addresses of weight files end in; what a file is, its content tells."""
+# A name that ends so is a file's here, missing or not: no repository's.
+_ENDINGS = (*SUFFIXES, ".onnx", ".index")
+_FILES = ("model.safetensors", "pytorch_model.bin")
+_CONFIG = "config.json"
+_PROCESSOR = "preprocessor_config.json"  # transformers' of the images
+_FORMS = "hf:OWNER/NAME (as hf:timm/resnet50.a1_in1k), torchvision:resnet50, or https://...pth"
+_REPOSITORY = re.compile(r"hf:([\w.-]+/[\w.-]+)(?:@(\S+))?")
+_URL = re.compile(r"https?:/")
+# What names a network somewhere and, unlike a missing file, has nothing of a path in it.
+_BARE = re.compile(r"(?:[A-Za-z][\w-]*/)?[A-Za-z][\w-]*(?:\.[\w-]+)*")
+
+
+def locate(name: str | Path) -> Path:
+    """Return the local file or folder of weights, downloading what is published under a name.
+
+    Args:
+        name: A path, returned as it is with the home directory put in; hf:OWNER/NAME[@REVISION] of
+            the Hugging Face hub; torchvision:NETWORK[.IMAGENET1K_V1 or V2]; or an https URL of a
+            weight file.
+
+    Raises:
+        UsageError: If nothing is published under the name, it is in no form that is known, or an
+            extra is missing.
+        CheckpointError: If the server cannot be asked or refuses and the cache has no copy, or what
+            it sends is damaged.
+        WriteError: If the cache cannot be written.
+    """
+    text = name.as_posix() if isinstance(name, Path) else name
+    if text.startswith("hf:"):
+        return _hub_folder(text)
+    if text.startswith("torchvision:"):
+        return _from_url(url_of(text.removeprefix("torchvision:")))
+    if _URL.match(text):
+        return _from_url(re.sub(r":/+", "://", text, count=1))  # a Path has made one slash of two
+    try:
+        path = Path(name).expanduser()
+    except RuntimeError as error:
+        raise UsageError(f"{name}: {error}") from error
+    if _BARE.fullmatch(text) and not text.lower().endswith(_ENDINGS) and not _is_there(path):
+        raise UsageError(
+            f"there is no file {text}",
+            hint=f"If published weights are meant: {_guess(text)}. Their forms: {_FORMS}.",
+        )
+    return path
+
+
+def _is_there(path: Path) -> bool:
+    """Return whether it is a file, a folder, or the prefix of a TensorFlow checkpoint."""
+    return os.path.exists(path) or os.path.exists(f"{path}.index")  # False too for what can be no path
+
+
+def _guess(text: str) -> str:
+    if "/" in text:
+        return f"hf:{text}"
+    return f"torchvision:{text}" if text in names() else f"hf:timm/{text}"
+
+
+def _from_url(url: str) -> Path:
+    try:
+        file = urlsplit(url).path.rpartition("/")[2]
+    except ValueError as error:
+        raise UsageError(f"{url}: {error}") from error
+    if not file.lower().endswith(SUFFIXES):
+        place = next((words for sign, words in _PAGES if re.match(sign, url)), "")
+        ends = f"Its path ends in {', '.join(SUFFIXES)}."
+        raise UsageError(f"{url} is no address of a weight file", hint=f"{place} {ends}".strip())
+    return download(_file_of(url), sha256=sha256_start(file))
+
+
+_BY_BROWSER = "download it in a browser and give the file."
+# Addresses of pages about files, with what to do.
+_PAGES = (
+    (r"https://(drive|docs)\.google\.com/", f"It is a page of Google Drive: {_BY_BROWSER}"),
+    (r"https://(1drv\.ms|onedrive\.live\.com|pan\.baidu\.com|mega\.nz)/", f"It is a page: {_BY_BROWSER}"),
+    (r"https://huggingface\.co/[^/]+/[^/]+/?(tree/.*)?$", "A repository is named hf:OWNER/NAME."),
+)
+# Pages that show a file, and where the file itself is.
+_SHOWN = (
+    (r"(https://(?:huggingface\.co|hf\.co)/[^/]+/[^/]+)/blob/", r"\1/resolve/"),
+    (r"(https://github\.com/[^/]+/[^/]+)/blob/", r"\1/raw/"),
+    (r"(https://www\.dropbox\.com/.*[?&])dl=0", r"\1dl=1"),
+)
+
+
+def _file_of(url: str) -> str:
+    """Return the address of the file itself, where it is that of a page which shows the file."""
+    for page, file in _SHOWN:
+        url = re.sub(page, file, url)
+    return url
+
+
+def _hub_folder(text: str) -> Path:
+    """Return the folder in the hub's cache that holds the repository's weights and configuration."""
+    match = _REPOSITORY.fullmatch(text)
+    if match is None:
+        raise UsageError(
+            f"{text!r} names no repository of the Hugging Face hub",
+            hint="Its form is hf:OWNER/NAME or hf:OWNER/NAME@REVISION, as hf:timm/resnet50.a1_in1k.",
+        )
+    repository = _Repository(text, match[1], match[2])
+    for name in _FILES:
+        if (weights := repository.get(name, match[2])) is not None:
+            config = repository.get(_CONFIG, weights.parent.name)  # of the same commit
+            if config is not None and not _has_preprocessing(config):
+                repository.get(_PROCESSOR, weights.parent.name)
+            return weights.parent
+    raise UsageError(f"{text} holds neither {' nor '.join(_FILES)}", hint=BY_HAND)
+
+
+def _has_preprocessing(config: Path) -> bool:
+    """Return whether the configuration holds the preprocessing, as timm's does and transformers' does not."""
+    try:
+        return "pretrained_cfg" in json.loads(config.read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError, RecursionError):
+        return True
+
+
+@dataclass(frozen=True)
+class _Repository:
+    """A repository of the hub, whose files come one at a time."""
+
+    text: str
+    """As the user named it."""
+    name: str
+    revision: str | None
+
+    def get(self, file: str, revision: str | None) -> Path | None:
+        """Return the file in the hub's cache, or None if the repository does not have it."""
+        hub, errors = self._library("huggingface_hub"), self._library("huggingface_hub.errors")
+        where = self._library("huggingface_hub.constants").ENDPOINT
+        try:
+            path = hub.hf_hub_download(
+                self.name, file, revision=revision, library_name="resnetlab", local_files_only=is_offline()
+            )
+        except errors.LocalEntryNotFoundError as error:
+            known = hub.try_to_load_from_cache(self.name, file, revision=revision)
+            if known is hub._CACHED_NO_EXIST:
+                return None
+            raise self._unreachable(file, error) from error
+        except errors.EntryNotFoundError:
+            return None
+        except errors.RevisionNotFoundError as error:
+            told = f"{self.name} at {where} has no revision {self.revision}"
+            raise UsageError(told, hint="Its page lists branches and tags; without @ it is main.") from error
+        except errors.GatedRepoError as error:
+            raise CheckpointError(
+                f"{self.text}: its owner gives {where}/{self.name} only to users who accepted its terms",
+                hint=f"Accept them on its page and set HF_TOKEN to a token of yours. {BY_HAND}",
+            ) from error
+        except errors.RepositoryNotFoundError as error:
+            raise UsageError(
+                f"there is no repository {self.name} at {where}, or it is private",
+                hint=f"For a private one set HF_TOKEN to a token that may read it. {BY_HAND}",
+            ) from error
+        except errors.HFValidationError as error:
+            raise UsageError(f"{self.text}: {_first_line(error)}") from error
+        except Exception as error:  # of the library's HTTP client, another one in each major version
+            raise CheckpointError(
+                f"{self.text}: {file} could not be downloaded from {where}: {_first_line(error)}",
+                hint=BY_HAND,
+            ) from error
+        return Path(path)
+
+    def _library(self, module: str) -> Any:
+        if importlib.util.find_spec("huggingface_hub") is None:
+            raise UsageError(
+                f"{self.text} needs the package huggingface_hub, which is not installed",
+                hint=f'Install it: pip install "resnetlab[hub]". {BY_HAND}',
+            )
+        return importlib.import_module(module)
+
+    def _unreachable(self, file: str, error: Exception) -> CheckpointError:
+        constants = self._library("huggingface_hub.constants")
+        where = constants.ENDPOINT
+        if is_offline() or constants.HF_HUB_OFFLINE:
+            switch = "RESNETLAB_OFFLINE" if is_offline() else "HF_HUB_OFFLINE"
+            return CheckpointError(
+                f"{self.text}: {file} is not in the hub's cache, and {switch} forbids to download it",
+                hint=f"Unset {switch} to download it from {where}. {BY_HAND}",
+            )
+        return CheckpointError(
+            f"{self.text}: {where} gives no {file}, and the hub's cache has none:"
+            f" {_first_line(error.__cause__ or error)}",
+            hint=f"Run the same command again when it is to be reached. {BY_HAND}",
+        )
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

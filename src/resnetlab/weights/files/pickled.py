@@ -1,0 +1,77 @@
+"""Torch's pickled weights, read by a process of its own that can do nothing but read tensors."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import safetensors.torch
+from torch import Tensor
+
+from resnetlab.errors import CheckpointError
+from resnetlab.weights.facts.normalisers import OwnImages
+
+TIMEOUT_SECONDS = 600
+_CHILD = "resnetlab.weights.files.unpickle"
+
+
+@dataclass(frozen=True)
+class Pickled:
+    """What the reading process made of a file."""
+
+    tensors: dict[str, Tensor]
+    """In the file's order."""
+    notes: tuple[str, ...]
+    """How they were wrapped, and what was left out."""
+    kind: str
+    """Of the file, in words."""
+    told: Mapping[str, str]
+    """The texts and numbers that stand beside the weights."""
+    knobs: Mapping[str, object]
+    """What a whole module or a configuration says of its network beyond names and shapes."""
+    images: OwnImages | None = None
+    """What a configuration says becomes of pixels before the first convolution."""
+    class_names: tuple[tuple[str, ...], ...] = ()
+    """Every list of names of classes in it."""
+
+
+def read_pickled(path: Path, prefix: str = "") -> Pickled:
+    """Return the tensors of a .pth, .pt, .th, .bin or .pkl file, and how they were wrapped.
+
+    Args:
+        path: The file.
+        prefix: What the user wants before the tensors' names; see `wrapped.unwrap`.
+
+    Raises:
+        CheckpointError: If the file is damaged, holds no tensors, or asks for what no weights need.
+            Nothing in it is run.
+    """
+    with tempfile.TemporaryDirectory(prefix="resnetlab-") as folder:
+        target = Path(folder) / "weights.safetensors"
+        command = [sys.executable, "-P", "-m", _CHILD, str(path.absolute()), str(target), prefix]
+        try:
+            result = subprocess.run(
+                command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False
+            )
+            answer = json.loads(result.stdout)
+        except subprocess.TimeoutExpired as error:
+            raise CheckpointError(f"{path}: not read within {TIMEOUT_SECONDS} seconds") from error
+        except ValueError as error:
+            last = (result.stderr.strip().splitlines() or [f"exit code {result.returncode}"])[-1]
+            raise CheckpointError(f"{path}: the process that read it died ({last})") from error
+        if "problem" in answer:
+            raise CheckpointError(f"{path}: {answer['problem']}", hint=answer["hint"])
+        found = safetensors.torch.load(target.read_bytes())
+        tensors = {name: found[name] for name in answer["order"]}
+        return Pickled(
+            tensors,
+            tuple(answer["notes"]),
+            answer["kind"],
+            answer["told"],
+            answer["knobs"],
+            OwnImages.from_json(answer["images"]),
+            tuple(map(tuple, answer["class_names"])),
+        )
