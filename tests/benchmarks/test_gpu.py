@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from resnetlab.training.step.as_found import leaving_as_found
+from resnetlab.training.step.device import leaving_as_found
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.benchmarks

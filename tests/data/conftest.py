@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from resnetlab.data.arrays.cifar_layouts import COARSE_NAMES, LAYOUTS, Layout
+from resnetlab.data.arrays.cifar import COARSE_NAMES, LAYOUTS, Layout
 from resnetlab.data.sources.source import Split
 
 

@@ -10,7 +10,7 @@ import pytest
 from resnetlab import evaluate, train
 from resnetlab.base.plaindata import field_docs
 from resnetlab.cli import main
-from resnetlab.data.arrays.cifar_layouts import COARSE_NAMES
+from resnetlab.data.arrays.cifar import COARSE_NAMES
 from resnetlab.data.open import open_source
 from resnetlab.data.sources.choices import NAMES, Choices
 from resnetlab.errors import DataError, UsageError

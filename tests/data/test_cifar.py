@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from resnetlab.data.arrays.cifar import read_cifar
-from resnetlab.data.arrays.cifar_layouts import CIFAR10_NAMES, CIFAR100_NAMES, OFFICIAL_SAMPLES
+from resnetlab.data.arrays.cifar import CIFAR10_NAMES, CIFAR100_NAMES, OFFICIAL_SAMPLES, read_cifar
 from resnetlab.data.open import open_source
 from resnetlab.errors import DataError
 

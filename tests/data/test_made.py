@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from resnetlab.base.units import Duration
-from resnetlab.data.arrays import digits
-from resnetlab.data.arrays.enlarge import enlarge
+from resnetlab.data.arrays import made
+from resnetlab.data.arrays.made import enlarge
 from resnetlab.data.batches.batches import Batches, ResidentSplit, evaluation_batches
 from resnetlab.data.batches.normalise import Normaliser
 from resnetlab.data.open import open_source
@@ -48,7 +48,7 @@ def test_digits_are_found_by_scikit_learn_itself_where_its_file_lies_elsewhere(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from_the_file = digits.open_digits()
-    monkeypatch.setattr(digits, "find_spec", lambda name: None)
+    monkeypatch.setattr(made, "find_spec", lambda name: None)
 
     found = digits.open_digits()
 

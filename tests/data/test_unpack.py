@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from resnetlab.data.arrays.digits import open_digits
+from resnetlab.data.arrays.made import open_digits
 from resnetlab.data.folders.folder import open_folder
 from resnetlab.data.open import open_source
 from resnetlab.data.recognise import in_memory

@@ -19,13 +19,12 @@ from resnetlab.network.spec import ModelSpec
 from resnetlab.trained.artefact import Artefact, import_weights
 from resnetlab.trained.export import TARGETS, export_model
 from resnetlab.trained.export.comparing import largest_difference
+from resnetlab.trained.export.exporting import read_foreign
 from resnetlab.trained.export.fitting import fit
 from resnetlab.trained.export.keras_file import KerasNetwork, keras_bytes
-from resnetlab.trained.export.reading_back import read_foreign
 from resnetlab.trained.export.torch_names import _TIMM, _TORCHVISION, _crop_share, torch_file
 from resnetlab.weights.facts.naming import expected_shapes
-from resnetlab.weights.namings.keras_applications import keras_v1_spec, keras_v2_spec
-from resnetlab.weights.namings.keras_out import keras_layers
+from resnetlab.weights.namings.keras_applications import keras_layers, keras_v1_spec, keras_v2_spec
 from tests.predict.made import small_artefact
 from tests.weights.foreign import keras_v1, keras_v2
 

@@ -137,7 +137,7 @@ def test_images_in_memory_of_another_size_or_colour_are_resized_as_predict_does(
     write(tmp_path / "data", {"train": 2, "test": 1}, (16, 16), classes=tuple("0123456789"))
     resnetlab.train(spec, data=str(tmp_path / "data"), out=tmp_path / "run", **SMALL)
     export_model(load_artefact(tmp_path / "run"), "folder", tmp_path / "net")
-    from resnetlab.data.arrays.digits import open_digits
+    from resnetlab.data.arrays.made import open_digits
 
     found = [resnetlab.evaluate(tmp_path / each, data="digits", workers=0) for each in ("run", "net")]
 

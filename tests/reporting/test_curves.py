@@ -18,8 +18,7 @@ from resnetlab.cli import main
 from resnetlab.errors import UsageError
 from resnetlab.reporting import report
 from resnetlab.reporting.curves import Curve, Line, Points, curves_of, top_error
-from resnetlab.reporting.labels import Label, spread
-from resnetlab.reporting.picture import _Style, draw_curves
+from resnetlab.reporting.picture import Label, _Style, draw_curves, spread
 from resnetlab.runs.journal import read_rows
 from resnetlab.show.drawing.theme import THEMES
 from tests.drawing.test_pictures import SEEN, lab

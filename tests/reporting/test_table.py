@@ -15,7 +15,7 @@ from resnetlab.cli import main
 from resnetlab.errors import DataError, UsageError
 from resnetlab.network.catalog import model_spec
 from resnetlab.reporting import report
-from resnetlab.reporting.published import PUBLISHED
+from resnetlab.reporting.groups import PUBLISHED
 from resnetlab.runs.directory import RunDirectory
 from resnetlab.trained.transfer import open_trained
 from resnetlab.training.observer import Silence

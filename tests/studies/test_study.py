@@ -196,7 +196,7 @@ def test_a_mistake_in_a_thread_reaches_the_caller(tmp_path: Path) -> None:
 
 
 def test_an_interrupt_of_one_run_is_heard_by_a_thread_and_the_handlers_come_back() -> None:
-    from resnetlab.training.interrupt import Interrupt
+    from resnetlab.training.observer import Interrupt
 
     before = signal.getsignal(signal.SIGTERM)
     shared, seen = Interrupt(), []

@@ -12,7 +12,7 @@ from resnetlab.models.resnet import ResNet
 from resnetlab.network.catalog import model_spec
 from resnetlab.network.layers import Act, Conv
 from resnetlab.network.plan import Plan, Repeat, Unit
-from resnetlab.show.tables.receptive_field import receptive_fields
+from resnetlab.show.tables.rows import receptive_fields
 
 NETWORKS = [
     ("resnet20", {"blocks": (1, 2, 1)}),

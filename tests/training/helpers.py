@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from resnetlab.base.units import Duration
-from resnetlab.data.arrays.synthetic import open_synthetic
+from resnetlab.data.arrays.made import open_synthetic
 from resnetlab.data.sources.source import Source, Split
 from resnetlab.network.catalog import model_spec
 from resnetlab.network.spec import ModelSpec

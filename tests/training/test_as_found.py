@@ -14,9 +14,8 @@ from resnetlab.recipe import Execution
 from resnetlab.trained.evaluate import evaluate
 from resnetlab.training.observer import Silence
 from resnetlab.training.run import resume_run, train_plan
-from resnetlab.training.step import as_found
-from resnetlab.training.step.as_found import flushes_denormals, leaving_as_found
-from resnetlab.training.step.device import apply_switches
+from resnetlab.training.step import device
+from resnetlab.training.step.device import apply_switches, flushes_denormals, leaving_as_found
 from resnetlab.training.studies import SilentStudy, plan_rows, train_study
 from tests.training.helpers import CPU, small_plan
 
@@ -65,7 +64,7 @@ FOUND: dict[str, Callable[[], object]] = {
 
 @pytest.fixture(autouse=True)
 def as_they_were() -> Iterator[None]:
-    kept = [note() for note in as_found.PROCESS_WIDE + as_found.OF_A_THREAD]
+    kept = [note() for note in device.PROCESS_WIDE + device.OF_A_THREAD]
     yield
     for put_back in kept:
         put_back()

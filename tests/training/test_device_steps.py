@@ -23,7 +23,7 @@ from resnetlab.training.recorded.capturing import decide_capture
 from resnetlab.training.recorded.device_steps import DeviceSteps, steps_of_a_launch
 from resnetlab.training.recorded.recording import Recorder, Work
 from resnetlab.training.session import start
-from resnetlab.training.step.ema import WeightAverage
+from resnetlab.training.step.averages import WeightAverage
 from resnetlab.training.step.steps import keep_mask
 from resnetlab.training.trainer import Trainer
 from tests.training.helpers import CPU, final_bytes, go_on, small_recipe, small_source, train, two_stage_plan

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from resnetlab.data.batches.loader import TRAINERS_SIGNALS
-from resnetlab.training.interrupt import Interrupt
+from resnetlab.training.observer import Interrupt
 
 KILLS = [number for number in TRAINERS_SIGNALS if number != signal.SIGINT]
 

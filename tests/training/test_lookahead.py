@@ -12,7 +12,7 @@ from resnetlab.recipe import Optimizer
 from resnetlab.runs.directory import RunDirectory, claim_new
 from resnetlab.training.observer import Silence
 from resnetlab.training.session import start
-from resnetlab.training.step.lookahead import Lookahead
+from resnetlab.training.step.averages import Lookahead
 from resnetlab.training.trainer import Trainer
 from tests.training.helpers import small_plan
 

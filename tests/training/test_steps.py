@@ -14,7 +14,7 @@ from resnetlab.errors import DivergedError
 from resnetlab.recipe import Optimizer
 from resnetlab.recipe.named import named_recipe
 from resnetlab.recipe.settings import override
-from resnetlab.training.step.ema import WeightAverage
+from resnetlab.training.step.averages import WeightAverage
 from resnetlab.training.step.optim import build_optimizer, decaying_names, optimizer_tensors
 from resnetlab.training.step.steps import TrainStep, cuts, keep_mask
 

@@ -25,8 +25,7 @@ from resnetlab.errors import CheckpointError, ResnetlabError, UsageError, WriteE
 from resnetlab.trained.artefact import load_artefact
 from resnetlab.weights import load_weights
 from resnetlab.weights.facts import published
-from resnetlab.weights.files.download import download
-from resnetlab.weights.files.hub import locate
+from resnetlab.weights.files.hub import download, locate
 
 from .bundles import write_bundle
 from .foreign import lively

@@ -8,7 +8,7 @@ import pytest
 import safetensors.torch
 
 from resnetlab.cli.verbs.import_ import class_names, read_class_names
-from resnetlab.data.arrays.cifar_layouts import CIFAR10_NAMES
+from resnetlab.data.arrays.cifar import CIFAR10_NAMES
 from resnetlab.errors import DataError, UsageError
 from resnetlab.trained.artefact import import_weights
 from resnetlab.trained.export import export_model

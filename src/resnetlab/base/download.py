@@ -12,7 +12,7 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
 from resnetlab.base import files
-from resnetlab.base.doing import doing, remark
+from resnetlab.base.files import doing, remark
 from resnetlab.base.units import format_bytes
 from resnetlab.errors import ResnetlabError
 

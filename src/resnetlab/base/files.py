@@ -402,3 +402,24 @@ class Appender:
     def close(self) -> None:
         """Close the file."""
         self._stream.close()
+
+
+@contextlib.contextmanager
+def doing(action: str, hint: str) -> Iterator[None]:
+    """Begin the WriteErrors of what is done inside with the action, and give them its hint.
+
+    Args:
+        action: What is done, e.g. "packing into copy".
+        hint: What to do once there is room, or the right to write.
+    """
+    try:
+        yield
+    except WriteError as error:
+        raise WriteError(f"{action}: {error.args[0]}", hint=hint) from error
+
+
+def remark(text: str) -> None:
+    """Say on standard error why nothing goes on."""
+    from rich.console import Console
+
+    Console(stderr=True).print(f"resnetlab: {text}", markup=False, highlight=False, soft_wrap=True)

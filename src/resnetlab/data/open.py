@@ -7,11 +7,10 @@ from typing import NoReturn
 
 from resnetlab.base.download import cache_folder
 from resnetlab.base.paths import user_path
-from resnetlab.data.arrays.cifar_layouts import LAYOUTS
-from resnetlab.data.arrays.digits import open_digits
-from resnetlab.data.arrays.synthetic import open_synthetic
+from resnetlab.data import SOURCES
+from resnetlab.data.arrays.cifar import LAYOUTS
+from resnetlab.data.arrays.made import open_digits, open_synthetic
 from resnetlab.data.fetch import Download, fetch
-from resnetlab.data.names import SOURCES
 from resnetlab.data.recognise import CIFAR, open_chosen, open_path
 from resnetlab.data.records.shards import is_pattern
 from resnetlab.data.sources.choices import LEFT_OPEN, Choices

@@ -11,8 +11,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from resnetlab.base.paths import refuse_endless
 from resnetlab.base.units import first_of
-from resnetlab.data.arrays.cifar import read_cifar
-from resnetlab.data.arrays.cifar_layouts import LAYOUTS
+from resnetlab.data.arrays.cifar import LAYOUTS, read_cifar
 from resnetlab.data.arrays.collections import CHOICES as ARRAY_CHOICES
 from resnetlab.data.arrays.collections import holds_arrays, is_array_file, open_arrays
 from resnetlab.data.arrays.small import hold_small, in_memory

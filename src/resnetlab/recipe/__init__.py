@@ -11,8 +11,7 @@ from resnetlab.errors import UsageError
 from resnetlab.recipe.checks import Floats, refuse
 from resnetlab.recipe.images import Augmentation, Normalisation, Preparation
 from resnetlab.recipe.optimisation import Optimizer, Schedule
-from resnetlab.recipe.running import Execution, Run
-from resnetlab.recipe.transfer import Transfer
+from resnetlab.recipe.running import Execution, Run, Transfer
 
 __all__ = [
     "Augmentation",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, overload
 from resnetlab.network.spec import ModelSpec
 
 if TYPE_CHECKING:
-    from resnetlab.show.picture_value import Picture
+    from resnetlab.show.picture import Picture
 
 
 def summary(spec: ModelSpec, **options: Any) -> str:
@@ -33,7 +33,7 @@ def draw(
 
     The options, and what may be wrong with them, are those of `resnetlab.show.picture.draw`.
     """
-    from resnetlab.show.picture_value import draw_picture
+    from resnetlab.show.picture import draw_picture
 
     picture = draw_picture(spec, path, options)
     return picture if path is None else picture.save(path)

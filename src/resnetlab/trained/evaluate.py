@@ -21,8 +21,7 @@ from resnetlab.recipe.settings import Resolution
 from resnetlab.trained.matching import match_classes
 from resnetlab.trained.scored_data import MEANT, SPLITS, ScoredData, choose_split, fit_images, open_data
 from resnetlab.trained.scored_network import ScoredNetwork, load_network
-from resnetlab.training.step.as_found import leaving_as_found
-from resnetlab.training.step.device import apply_switches
+from resnetlab.training.step.device import apply_switches, leaving_as_found
 
 
 def evaluate(

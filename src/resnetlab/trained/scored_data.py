@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from resnetlab.data import SOURCES
 from resnetlab.data.batches.preprocessing import Preprocessing
-from resnetlab.data.names import SOURCES
 from resnetlab.data.open import open_source
 from resnetlab.data.sources.choices import FILE, FLAG, Choices
 from resnetlab.data.sources.encoded import AnySource, AnySplit

@@ -1,7 +1,12 @@
-"""What training tells whoever watches; the command line draws it, Python may ignore it."""
+"""What training tells whoever watches, and what it is told: signals become one flag that every loop polls."""
 
-from collections.abc import Mapping
+import signal
+import threading
+from collections.abc import Callable, Mapping
+from types import FrameType, TracebackType
 from typing import Any, Protocol
+
+from resnetlab.data.batches.loader import TRAINERS_SIGNALS
 
 
 class Observer(Protocol):
@@ -40,3 +45,67 @@ class Silence:
 
     def note(self, text: str) -> None:
         """Show nothing."""
+
+
+_Handler = Callable[[int, FrameType | None], Any] | int | signal.Handlers | None
+_HANG_UP = getattr(signal, "SIGHUP", 0)  # Windows has none
+
+
+class Interrupt:
+    """While it is entered, the first signal sets a flag; the second acts as it did before.
+
+    So a first Ctrl-C finishes the step and saves, and a second one leaves at once. A terminal that
+    closes is no second one: its signal comes from the kernel and again from the shell; and under nohup
+    it does not count. Several runs may share one: it may be entered anew while it is, and outside the
+    main thread, where Python delivers no signals, entering it changes nothing. A handler from outside
+    Python, which could not be put back, stays.
+    """
+
+    def __init__(self) -> None:
+        self.signal_name = ""
+        self._before: dict[int, _Handler] = {}
+        self._depth = 0
+
+    @property
+    def is_requested(self) -> bool:
+        """Whether a signal has come."""
+        return bool(self.signal_name)
+
+    def __enter__(self) -> "Interrupt":
+        if _is_main():
+            if self._depth == 0:
+                self._before = {number: signal.signal(number, self._note) for number in _ours()}
+            self._depth += 1
+        return self
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.signal_name = signal.Signals(number).name
+        self._restore(but=_HANG_UP)
+
+    def _restore(self, but: int | None = None) -> None:
+        for number, handler in self._before.items():
+            if number != but:
+                signal.signal(number, handler)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if _is_main():
+            self._depth -= 1
+            if self._depth == 0:
+                self._restore()
+
+
+def _ours() -> list[int]:
+    """Return the signals that may be taken over."""
+    before = {number: signal.getsignal(number) for number in TRAINERS_SIGNALS}
+    is_nohup = before.get(_HANG_UP) is signal.SIG_IGN
+    return [
+        number
+        for number, handler in before.items()
+        if handler is not None and not (number == _HANG_UP and is_nohup)
+    ]
+
+
+def _is_main() -> bool:
+    return threading.current_thread() is threading.main_thread()

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 
 from resnetlab.base.paths import user_path
+from resnetlab.data import SOURCES
 from resnetlab.data.batches.preparation import side_at
-from resnetlab.data.names import SOURCES
 from resnetlab.data.open import open_source
 from resnetlab.data.records.shards import is_pattern
 from resnetlab.data.sources.choices import LEFT_OPEN, Choices

@@ -21,13 +21,11 @@ from resnetlab.recipe.settings import recipe_from_json
 from resnetlab.runs.directory import RunDirectory, broken_images, claim_new, lock_run, open_run
 from resnetlab.runs.journal import read_rows
 from resnetlab.training.facts import describe_plan
-from resnetlab.training.interrupt import Interrupt
 from resnetlab.training.longer import longer_out, plan_longer, write_longer
-from resnetlab.training.observer import Observer
+from resnetlab.training.observer import Interrupt, Observer
 from resnetlab.training.planning import RunPlan, plan_of
 from resnetlab.training.session import resume, start
-from resnetlab.training.step.as_found import leaving_as_found
-from resnetlab.training.step.device import pick_device
+from resnetlab.training.step.device import leaving_as_found, pick_device
 from resnetlab.training.trainer import Trainer
 
 _LESS_MEMORY = (

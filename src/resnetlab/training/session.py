@@ -38,9 +38,8 @@ from resnetlab.training.observer import Observer
 from resnetlab.training.parts import rate_shares, still_norms
 from resnetlab.training.planning import RunPlan, source_record
 from resnetlab.training.recorded.programs import step_program
+from resnetlab.training.step.averages import Lookahead, WeightAverage
 from resnetlab.training.step.device import apply_switches, describe_device
-from resnetlab.training.step.ema import WeightAverage
-from resnetlab.training.step.lookahead import Lookahead
 from resnetlab.training.step.optim import build_optimizer
 from resnetlab.training.step.state import TrainState
 from resnetlab.training.step.steps import TrainStep

@@ -24,8 +24,7 @@ from resnetlab.recipe.timeline import Timeline
 from resnetlab.training.planning import RunPlan
 from resnetlab.training.recorded.programs import StepProgram, step_program
 from resnetlab.training.session import build_state
-from resnetlab.training.step.as_found import leaving_as_found
-from resnetlab.training.step.device import apply_switches, describe_device
+from resnetlab.training.step.device import apply_switches, describe_device, leaving_as_found
 from resnetlab.training.step.steps import autocast
 
 _SMALL_BATCH = 32

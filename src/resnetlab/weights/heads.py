@@ -5,8 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import prod
 
-from resnetlab.weights.facts.naming import Layout, Shape, Shapes
-from resnetlab.weights.namings.leaves import split_leaf
+from resnetlab.weights.facts.naming import Layout, Shape, Shapes, split_leaf
 
 # Words in the names of classifiers, and in those of what looks like one and is none.
 _HEADS = frozenset(

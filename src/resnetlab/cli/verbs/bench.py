@@ -12,8 +12,7 @@ from resnetlab.recipe.named import named_recipe
 from resnetlab.recipe.settings import Resolution, override
 from resnetlab.training.recorded.capturing import decide_capture, step_operations
 from resnetlab.training.speed import measure_speed
-from resnetlab.training.step.as_found import leaving_as_found
-from resnetlab.training.step.device import decide_compile, obstacle_to_compile, pick_device
+from resnetlab.training.step.device import decide_compile, leaving_as_found, obstacle_to_compile, pick_device
 
 
 @leaving_as_found()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from resnetlab.cli.text import command_name, print_json
-from resnetlab.data.arrays.cifar_layouts import CIFAR10_NAMES, CIFAR100_NAMES
+from resnetlab.data.arrays.cifar import CIFAR10_NAMES, CIFAR100_NAMES
 from resnetlab.data.batches.preprocessing import is_whole
 from resnetlab.errors import DataError, UsageError
 from resnetlab.network.catalog import model_spec

@@ -4,7 +4,7 @@ import argparse
 
 from resnetlab.base.units import format_count, format_rounded
 from resnetlab.cli.text import block, print_json
-from resnetlab.data.names import SOURCES
+from resnetlab.data import SOURCES
 from resnetlab.network.catalog import families, list_models, model_spec
 from resnetlab.recipe.named import list_recipes, recipe_doc
 from resnetlab.show.tables.align import table

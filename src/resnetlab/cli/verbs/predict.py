@@ -25,8 +25,7 @@ from resnetlab.show.tables.align import table
 from resnetlab.trained.artefact.places import looking_at
 from resnetlab.trained.predict import Classifier, Prediction
 from resnetlab.trained.predict.pictures import find_files, read_file
-from resnetlab.training.step.as_found import leaving_as_found
-from resnetlab.training.step.device import apply_switches
+from resnetlab.training.step.device import apply_switches, leaving_as_found
 
 
 @dataclass

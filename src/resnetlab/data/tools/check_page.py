@@ -5,7 +5,7 @@ from html import escape
 from pathlib import Path
 
 from resnetlab.base import files
-from resnetlab.base.doing import doing
+from resnetlab.base.files import doing
 from resnetlab.data.tools.check import UNBALANCED, CheckReport
 from resnetlab.data.tools.check_findings import ERRORS, Finding, Kind
 

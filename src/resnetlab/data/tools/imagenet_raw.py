@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
 from resnetlab.base import files
-from resnetlab.base.doing import doing, remark
+from resnetlab.base.files import doing, remark
 from resnetlab.data.archives.tars import AGAIN, inner, opened, read_member, regular_members
 from resnetlab.data.folders.imagenet_devkit import TRAIN_TAR, TRUTH, VAL_IMAGE, VAL_TAR, WNID, read_truth
 from resnetlab.errors import DataError

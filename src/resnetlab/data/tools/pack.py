@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from resnetlab.base import files
-from resnetlab.base.doing import doing
+from resnetlab.base.files import doing
 from resnetlab.base.lettering import drawable, is_unicode
 from resnetlab.base.units import first_of
 from resnetlab.data.batches.preprocessing import resizing

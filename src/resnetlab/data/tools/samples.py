@@ -9,7 +9,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from resnetlab.base import files
-from resnetlab.base.doing import doing
+from resnetlab.base.files import doing
 from resnetlab.base.units import Duration
 from resnetlab.data.batches.loaded import BadSamples
 from resnetlab.data.feeding import Reading, fit

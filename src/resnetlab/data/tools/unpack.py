@@ -14,11 +14,11 @@ import numpy as np
 from PIL import Image
 
 from resnetlab.base import files
-from resnetlab.base.doing import doing
+from resnetlab.base.files import doing
+from resnetlab.data import SOURCES
 from resnetlab.data.folders.folder import open_folder
 from resnetlab.data.images.decode import image_facts
 from resnetlab.data.images.kinds import image_suffixes
-from resnetlab.data.names import SOURCES
 from resnetlab.data.open import open_source
 from resnetlab.data.recognise import open_path
 from resnetlab.data.sources.choices import LEFT_OPEN, Choices

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from resnetlab.data.arrays.cifar_layouts import CIFAR10_NAMES
+from resnetlab.data.arrays.cifar import CIFAR10_NAMES
 from resnetlab.errors import UsageError
 from resnetlab.weights.facts.naming import Naming
 from resnetlab.weights.loading import OpenedWeights

@@ -1,25 +1,38 @@
 """export_model: one network to one target, compared with PyTorch first."""
 
-from collections.abc import Callable, Mapping
+import contextlib
+import io
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import torch
+from torch import Tensor, nn
+
 from resnetlab.base import files
 from resnetlab.base.paths import user_path
 from resnetlab.errors import UsageError, nearest
+from resnetlab.network.spec import ModelSpec
 from resnetlab.trained.artefact.class_names import logit_note
 from resnetlab.trained.artefact.folder import commit_new, folder_contents, from_safetensors, to_safetensors
 from resnetlab.trained.artefact.model import Artefact
 from resnetlab.trained.artefact.onnx_model import OnnxModel
 from resnetlab.trained.artefact.places import default_name, refuse_file, refuse_taken
-from resnetlab.trained.export.comparing import Function, largest_difference, network_of
+from resnetlab.trained.export.comparing import (
+    Function,
+    PixelsToProbabilities,
+    example,
+    largest_difference,
+    network_of,
+)
 from resnetlab.trained.export.keras_file import for_keras, keras_bytes
 from resnetlab.trained.export.onnx_graph import onnx_bytes
-from resnetlab.trained.export.reading_back import read_foreign
 from resnetlab.trained.export.sizes import WITH_SIZE, any_size, resized
 from resnetlab.trained.export.torch_names import for_timm, for_torchvision, torch_file
-from resnetlab.trained.export.torch_program import program_bytes, run_program
+from resnetlab.weights import load_weights
 
 _WITH_PIXELS = ("onnx", "torch-export")
 
@@ -200,3 +213,50 @@ TARGETS: Mapping[str, tuple[tuple[str, ...], _Maker]] = {
     "keras": ((".h5",), _keras),
 }
 """Each target with the suffixes of its file ("" for a folder), and what makes it."""
+
+
+def read_foreign(content: bytes, suffix: str, spec: ModelSpec) -> dict[str, Tensor]:
+    """Return the tensors that `load_weights` finds in a file of another program, for the network there.
+
+    Args:
+        content: The file's.
+        suffix: The file's.
+        spec: The network as that program has it.
+
+    Raises:
+        CheckpointError: If they are not the network's.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"weights{suffix}"
+        files.write_file(path, content)
+        tensors, _ = load_weights(spec, path)
+    return tensors
+
+
+def program_bytes(artefact: Artefact, *, takes_pixels: bool) -> bytes:
+    """Return the .pt2 file, for any batch; the description lies in its extra files."""
+    model: nn.Module = artefact.model()
+    if takes_pixels:
+        model = PixelsToProbabilities(model, artefact.preprocessing.normaliser)
+    images = example(artefact, 2, takes_pixels=takes_pixels)
+    stream = io.BytesIO()
+    with _quiet(), torch.no_grad():
+        if takes_pixels:
+            model(images)  # the normaliser's constants are made before they are traced
+        program = torch.export.export(model, (images,), dynamic_shapes=({0: torch.export.Dim("batch")},))
+        torch.export.save(program, stream, extra_files=artefact.to_texts())
+    return stream.getvalue()
+
+
+def run_program(content: bytes) -> Function:
+    """Return the function in a .pt2 file."""
+    with _quiet():
+        module: Function = torch.export.load(io.BytesIO(content)).module()
+    return module
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

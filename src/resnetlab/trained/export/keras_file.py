@@ -19,9 +19,8 @@ from resnetlab.network.spec import ModelSpec
 from resnetlab.trained.artefact.card import describe_preprocessing
 from resnetlab.trained.artefact.model import Artefact
 from resnetlab.trained.export.fitting import fit
-from resnetlab.weights.namings.keras_applications import keras_v1_spec, keras_v2_spec
+from resnetlab.weights.namings.keras_applications import keras_layers, keras_v1_spec, keras_v2_spec
 from resnetlab.weights.namings.keras_example import keras_example_names
-from resnetlab.weights.namings.keras_out import keras_layers
 from resnetlab.weights.recognising import followed_by_norm
 
 _DEPTHS = (50, 101, 152)

@@ -14,8 +14,7 @@ from torch import Tensor, nn
 from resnetlab.errors import CheckpointError
 from resnetlab.evaluation.metrics import Tally
 from resnetlab.recipe import Optimizer
-from resnetlab.training.step.ema import WeightAverage
-from resnetlab.training.step.lookahead import Lookahead
+from resnetlab.training.step.averages import Lookahead, WeightAverage
 from resnetlab.training.step.optim import check_tensors, load_optimizer_tensors, optimizer_tensors
 
 _SCALARS = (

@@ -12,13 +12,11 @@ from resnetlab.data.sources.encoded import AnySource
 from resnetlab.data.sources.leftovers import refuse_within
 from resnetlab.errors import DataError, Interrupted, UsageError
 from resnetlab.runs.directory import RunDirectory, lock_run
-from resnetlab.training.interrupt import Interrupt
-from resnetlab.training.observer import Observer
+from resnetlab.training.observer import Interrupt, Observer
 from resnetlab.training.planning import RunPlan, plan_from_records, plan_of
 from resnetlab.training.recorded.capturing import is_small_step
 from resnetlab.training.run import Result, read_result, reopen_source, resume_plan, train_plan
-from resnetlab.training.step.as_found import leaving_as_found
-from resnetlab.training.step.device import pick_device
+from resnetlab.training.step.device import leaving_as_found, pick_device
 from resnetlab.training.studies.observer import StudyObserver
 from resnetlab.training.studies.rows import RowRecord, Sources, claim_study, is_study, read_rows_of
 from resnetlab.training.studies.together import Crew, Work

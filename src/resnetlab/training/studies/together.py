@@ -11,8 +11,7 @@ import torch
 from resnetlab.base.memory import in_words as out_of_memory
 from resnetlab.base.memory import is_out_of_memory
 from resnetlab.errors import Interrupted, OutOfMemory, ResnetlabError
-from resnetlab.training.interrupt import Interrupt
-from resnetlab.training.observer import Observer
+from resnetlab.training.observer import Interrupt, Observer
 from resnetlab.training.recorded.recording import release_memory, still_works
 from resnetlab.training.run import Result
 from resnetlab.training.studies.observer import StudyObserver

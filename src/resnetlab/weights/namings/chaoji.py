@@ -8,9 +8,8 @@ from collections.abc import Callable
 
 from resnetlab.network.catalog import model_spec
 from resnetlab.weights.facts.measure import measure, to_torch_shapes
-from resnetlab.weights.facts.naming import Dialect, Match, Shapes
+from resnetlab.weights.facts.naming import Dialect, Match, Shapes, rename_leaf
 from resnetlab.weights.facts.preprocessings import CHAOJI
-from resnetlab.weights.namings.leaves import rename_leaf
 from resnetlab.weights.namings.official import IGNORED
 
 _UNIT_TF1 = re.compile(r"block(\d)/unit_(\d{1,6})/unit_fn_v2/(.+)")

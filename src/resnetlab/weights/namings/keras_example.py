@@ -12,9 +12,8 @@ from resnetlab.errors import CheckpointError
 from resnetlab.network.catalog import model_spec
 from resnetlab.network.layers import Conv, Layer, Linear, Norm
 from resnetlab.network.plan import Plan
-from resnetlab.weights.facts.naming import Dialect, Match, Shapes
+from resnetlab.weights.facts.naming import Dialect, Match, Shapes, rename_leaf
 from resnetlab.weights.facts.preprocessings import KERAS_EXAMPLE
-from resnetlab.weights.namings.leaves import rename_leaf
 
 _LAYER = re.compile(r"(conv2d|batch_normalization)(?:_(\d{1,9}))?/(kernel|gamma)")
 

@@ -12,12 +12,16 @@ from resnetlab.network.catalog import model_spec
 from resnetlab.network.layers import Conv
 from resnetlab.network.spec import ModelSpec
 from resnetlab.weights.facts.measure import measure, to_torch_shapes
-from resnetlab.weights.facts.naming import Dialect, InputFacts, Match, Shapes
+from resnetlab.weights.facts.naming import Dialect, InputFacts, Match, Shapes, rename_leaf
 from resnetlab.weights.facts.preprocessings import KERAS_CAFFE, KERAS_EXAMPLE, KERAS_TF
-from resnetlab.weights.namings.keras_applications import depth_of, keras_v1_spec, keras_v2_spec
+from resnetlab.weights.namings.keras_applications import (
+    depth_of,
+    keras_v1_spec,
+    keras_v2_spec,
+    v1_layers,
+    v2_layers,
+)
 from resnetlab.weights.namings.keras_example import WITHOUT_MEAN_IMAGE, keras_example_layers
-from resnetlab.weights.namings.keras_out import v1_layers, v2_layers
-from resnetlab.weights.namings.leaves import rename_leaf
 
 _VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
 # Keras 2 counts the layers with weights, Keras 3 all.

@@ -11,9 +11,8 @@ from resnetlab.network.catalog import imagenet, model_spec
 from resnetlab.network.layers import Conv, Layer, Norm
 from resnetlab.network.plan import Plan
 from resnetlab.network.spec import ModelSpec
-from resnetlab.weights.facts.naming import Dialect, InputFacts, Match, Shapes
+from resnetlab.weights.facts.naming import Dialect, InputFacts, Match, Shapes, rename_leaf
 from resnetlab.weights.facts.preprocessings import OFFICIAL_IMAGENET, PER_IMAGE
-from resnetlab.weights.namings.leaves import rename_leaf
 
 IGNORED = {
     r"(.*/)?global_step": "the step counter",

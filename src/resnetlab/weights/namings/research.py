@@ -4,9 +4,8 @@ import re
 
 from resnetlab.network.catalog import model_spec
 from resnetlab.weights.facts.measure import measure, to_torch_shapes
-from resnetlab.weights.facts.naming import Dialect, Match, Shapes
+from resnetlab.weights.facts.naming import Dialect, Match, Shapes, rename_leaf
 from resnetlab.weights.facts.preprocessings import PER_IMAGE
-from resnetlab.weights.namings.leaves import rename_leaf
 from resnetlab.weights.namings.official import IGNORED
 
 _UNIT = re.compile(r"unit_([1-3])_(\d{1,6})/(.+)")
