@@ -14,7 +14,7 @@ import resnetlab
 from resnetlab.cli import main
 from resnetlab.cli.verbs.doctor import thread_problems
 from resnetlab.runs.journal import read_rows
-from tests.commands import run
+from tests.kit.commands import run
 
 SMALL = ("--set", "width=0.5", "--batch", "32", "--set", "compile=off")
 

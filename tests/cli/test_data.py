@@ -12,8 +12,8 @@ from resnetlab.cli import main
 from resnetlab.data.folders.folder import open_folder
 from resnetlab.data.tools.check import check_source
 from tests.cli.test_commands import run
-from tests.data.test_imagenet_raw import tars
-from tests.training.photographs import write_photographs
+from tests.data.tools.test_imagenet_raw import tars
+from tests.kit.photographs import write_photographs
 
 __all__ = ["tars"]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from resnetlab.cli import main
-from tests.data.pictures import write_folder
+from tests.kit.pictures import write_folder
 
 SHORT = ("--steps", "2", "--batch", "4", "--set", "width=0.25", "--device", "cpu")
 CLASSES = {"": {"cat": 5, "dog": 5}}

@@ -8,8 +8,8 @@ import threading
 import time
 from pathlib import Path
 
-from tests.commands import run
-from tests.data.pictures import write_folder
+from tests.kit.commands import run
+from tests.kit.pictures import write_folder
 
 
 def test_sigterm_leaves_nothing_half_written(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from resnetlab.base.download import _SameSchemeOnly, cache_folder
 from resnetlab.data.fetch import Download, fetch
 from resnetlab.data.open import DOWNLOADS, open_source
 from resnetlab.errors import DataError, WriteError
-from tests.weights.hub_server import Answer, Site, running
+from tests.kit.hub_server import Answer, Site, running
 
 CONTENT = bytes(range(256)) * 4000  # 1 MB: more than one chunk
 MD5 = hashlib.md5(CONTENT).hexdigest()

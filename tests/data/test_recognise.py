@@ -10,7 +10,7 @@ from resnetlab.data.open import open_source
 from resnetlab.data.sources.encoded import EncodedSource
 from resnetlab.data.sources.source import Source
 from resnetlab.errors import DataError
-from tests.data.pictures import picture, write_folder, write_shards, write_tar
+from tests.kit.pictures import picture, write_folder, write_shards, write_tar
 
 COUNTS = {"train": {"a": 3, "b": 3}, "val": {"a": 1, "b": 1}}
 LARGE = {"size": (90, 70)}

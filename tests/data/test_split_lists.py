@@ -12,7 +12,7 @@ from resnetlab.data.open import open_source
 from resnetlab.data.sources.choices import Choices
 from resnetlab.errors import DataError, UsageError
 from resnetlab.training.run import reopen_source
-from tests.data.pictures import picture
+from tests.kit.pictures import picture
 
 KINDS = ("apple_pie", "001.Black footed", "éclair")
 TRAIN, TEST = (0, 2, 3, 5), (1, 4)

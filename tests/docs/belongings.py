@@ -11,10 +11,10 @@ import torch
 from resnetlab import create_model
 from resnetlab.base.download import cache_folder
 from resnetlab.weights.facts.published import sha256_start, url_of
-from tests.data.pictures import framed, imagenet_example, picture, write_tar
-from tests.data.test_imagenet_raw import tars
-from tests.training.photographs import write_photographs
-from tests.weights.hub_server import Site
+from tests.data.tools.test_imagenet_raw import tars
+from tests.kit.hub_server import Site
+from tests.kit.photographs import write_photographs
+from tests.kit.pictures import framed, imagenet_example, picture, write_tar
 from tests.weights.test_hub import hub, site
 
 __all__ = ["archives_and_shards", "hub", "photographs_and_weights", "site", "tars"]

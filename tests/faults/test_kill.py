@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import run as run_here
+from tests.kit.commands import run as run_here
 from tests.processes import Command
 
 FILES = ("model.safetensors", "optimizer.safetensors", "ema.safetensors")

@@ -9,8 +9,7 @@ import torch
 
 from resnetlab import create_model
 from resnetlab.models import ResNet
-
-from .restated import (
+from tests.kit.restated_networks import (
     Family,
     Net,
     ablation,

@@ -6,7 +6,7 @@ import pytest
 
 from resnetlab.training.observer import Silence
 from resnetlab.training.run import train_plan
-from tests.training.helpers import small_plan
+from tests.kit.small_runs import small_plan
 
 SEEDS = (0, 1, 2)
 

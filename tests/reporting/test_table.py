@@ -20,8 +20,8 @@ from resnetlab.runs.directory import RunDirectory
 from resnetlab.trained.transfer import open_trained
 from resnetlab.training.observer import Silence
 from resnetlab.training.run import read_result, train_plan
-from tests.reporting.made import as_cifar, copied, edit, read, test_row
-from tests.transfer.tuning import tuned
+from tests.kit.reported_runs import as_cifar, copied, edit, read, test_row
+from tests.kit.tuning import tuned
 
 
 def test_three_seeds_are_one_row_with_mean_and_sample_deviation(real_runs: Path) -> None:

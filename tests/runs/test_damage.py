@@ -16,7 +16,7 @@ from resnetlab.runs.manifest import make_manifest, read_manifest
 from resnetlab.training.observer import Silence
 from resnetlab.training.planning import plan_of
 from resnetlab.training.session import resume
-from tests.training.helpers import CPU, go_on, small_plan, small_source, train, train_whole
+from tests.kit.small_runs import CPU, go_on, small_plan, small_source, train, train_whole
 
 DEEP = "[" * 100_000
 

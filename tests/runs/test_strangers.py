@@ -27,7 +27,7 @@ from resnetlab.training.planning import make_plan
 from resnetlab.training.run import resume_run, train_plan
 from resnetlab.training.session import start
 from resnetlab.training.studies import SilentStudy, plan_rows, resume_study, train_study
-from tests.training.helpers import CPU, go_on, small_plan, small_source, train
+from tests.kit.small_runs import CPU, go_on, small_plan, small_source, train
 
 NEAR = (
     ".resnetlab", ".resnetlab-", ".resnetlab-12", ".resnetlab-12-notes", ".resnetlab-x-01234567-a",

@@ -25,7 +25,7 @@ from resnetlab.training.observer import Silence
 from resnetlab.training.planning import make_plan, plan_of
 from resnetlab.training.run import Result, train_plan
 from resnetlab.training.session import resume
-from tests.training.helpers import CPU, small_plan, small_source, train_whole
+from tests.kit.small_runs import CPU, small_plan, small_source, train_whole
 
 # torch's own words, of a CPU, of a GPU, of cuBLAS, of an Apple GPU
 TORCHS = (

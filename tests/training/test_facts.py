@@ -9,8 +9,8 @@ from resnetlab.cli import main
 from resnetlab.training.facts import describe_plan
 from resnetlab.training.observer import Silence
 from resnetlab.training.run import resume_run, train_plan
-from tests.data.pictures import write_folder
-from tests.training.helpers import small_plan
+from tests.kit.pictures import write_folder
+from tests.kit.small_runs import small_plan
 
 SHORT = ("--steps", "2", "--batch", "4", "--set", "width=0.25", "--device", "cpu")
 

@@ -14,8 +14,8 @@ from resnetlab.reporting import report
 from resnetlab.runs.checkpoint import load_checkpoint
 from resnetlab.runs.directory import RunDirectory
 from resnetlab.runs.journal import read_rows
-from tests.predict.made import write_pictures
-from tests.training.helpers import FILES
+from tests.kit.artefacts import write_pictures
+from tests.kit.small_runs import FILES
 from tests.training.test_resume import StopAt
 
 

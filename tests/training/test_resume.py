@@ -20,7 +20,7 @@ from resnetlab.training.planning import make_plan, plan_of
 from resnetlab.training.session import resume, start
 from resnetlab.training.step.state import TrainState
 from resnetlab.training.trainer import Trainer
-from tests.training.helpers import (
+from tests.kit.small_runs import (
     CPU,
     final_bytes,
     go_on,

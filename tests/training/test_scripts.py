@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.training.photographs import write_photographs
+from tests.kit.photographs import write_photographs
 
 TRAINS = """
 import sys

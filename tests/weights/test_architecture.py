@@ -11,8 +11,7 @@ from resnetlab import create_model
 from resnetlab.errors import CheckpointError
 from resnetlab.trained.transfer import open_trained
 from resnetlab.weights import load_weights
-
-from .foreign import lively
+from tests.kit.foreign_weights import lively
 
 TINY: dict[str, object] = {"blocks": (1, 1, 1, 1), "width": 0.125, "classes": 4}
 TIMM = {"input_size": [3, 64, 64], "mean": [0.5] * 3, "std": [0.5] * 3, "crop_pct": 1.0}

@@ -18,8 +18,7 @@ from resnetlab.weights import load_weights
 from resnetlab.weights.facts.architecture import heed
 from resnetlab.weights.files.checkpoint_facts import class_names, mmlab, own_images, plain_facts
 from resnetlab.weights.loading import open_weights
-
-from .foreign import lively
+from tests.kit.foreign_weights import lively
 
 NAMES = ["bee", "cat", "ant"]
 TINY: dict[str, object] = {"blocks": (1, 1, 1, 1), "width": 0.125, "classes": 3}

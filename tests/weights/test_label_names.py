@@ -13,9 +13,8 @@ from resnetlab.errors import DataError, UsageError
 from resnetlab.trained.artefact import import_weights
 from resnetlab.trained.export import export_model
 from resnetlab.trained.transfer import open_trained
-from tests.predict.made import small_artefact
-
-from .foreign import lively
+from tests.kit.artefacts import small_artefact
+from tests.kit.foreign_weights import lively
 
 NAMES = ("ant", "bee", "cat")
 SMALL: dict[str, object] = {"width": 0.125}

@@ -15,8 +15,7 @@ from resnetlab.network.catalog import model_spec
 from resnetlab.weights import load_weights, recognise
 from resnetlab.weights.facts.naming import expected_shapes
 from resnetlab.weights.facts.preprocessings import KERAS_CAFFE, PER_IMAGE, UNTOLD, beside
-
-from .foreign import TENSORFLOW, keras_v1, lively, to_tensorflow
+from tests.kit.foreign_weights import TENSORFLOW, keras_v1, lively, to_tensorflow
 
 TINY: dict[str, object] = {"blocks": (1, 1, 1, 1), "width": 0.125}
 

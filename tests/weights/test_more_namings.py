@@ -14,9 +14,8 @@ from resnetlab.models import ResNet
 from resnetlab.trained.artefact import import_weights
 from resnetlab.weights import load_weights, read_tensors
 from resnetlab.weights.namings.keras_applications import keras_v2_spec
-
-from .bundles import write_bundle
-from .foreign import (
+from tests.kit.bundles import write_bundle
+from tests.kit.foreign_weights import (
     TENSORFLOW,
     by_number,
     keras_example,

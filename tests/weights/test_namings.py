@@ -14,8 +14,7 @@ from resnetlab.weights import convert, recognise, spec_for
 from resnetlab.weights.facts.naming import expected_shapes
 from resnetlab.weights.namings.keras_applications import keras_v1_spec, keras_v2_spec
 from resnetlab.weights.recognising import shapes_of
-
-from .foreign import (
+from tests.kit.foreign_weights import (
     BLOCKS,
     RESEARCH,
     SLIM,

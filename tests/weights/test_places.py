@@ -14,8 +14,7 @@ from resnetlab.models import ResNet
 from resnetlab.trained.transfer import open_trained
 from resnetlab.weights import WeightsReport, load_weights
 from resnetlab.weights.loading import open_weights
-
-from .foreign import lively
+from tests.kit.foreign_weights import lively
 
 TINY: dict[str, object] = {"blocks": (1, 1, 1, 1), "width": 0.125, "classes": 4}
 State = dict[str, Tensor]

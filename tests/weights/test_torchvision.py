@@ -8,9 +8,8 @@ import torch
 
 from resnetlab.models import ResNet
 from resnetlab.weights import load_weights
-from tests.models.restated import Family, Net, post
-
-from .foreign import lively
+from tests.kit.foreign_weights import lively
+from tests.kit.restated_networks import Family, Net, post
 
 V15 = post(imagenet=True, bottleneck=True, v15=True)
 BASIC = post(imagenet=True)

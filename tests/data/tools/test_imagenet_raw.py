@@ -1,0 +1,281 @@
+import io
+import tarfile
+import threading
+
+import numpy as np
+import pytest
+
+from resnetlab.base import files
+from resnetlab.data.folders.folder import open_folder
+from resnetlab.data.folders.imagenet_devkit import DEVKIT, TRAIN_TAR, VAL_TAR
+from resnetlab.data.tools import imagenet_raw
+from resnetlab.data.tools.imagenet_raw import prepare_imagenet
+from resnetlab.errors import DataError, WriteError
+from tests.kit.pictures import picture, write_tar
+
+WNIDS = ("n01440764", "n01443537", "n02979186")
+TRUTH = (2, 3, 1, 1, 3)
+
+
+def tar_bytes(members):
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return stream.getvalue()
+
+
+def meta_mat(wnids=WNIDS):
+    """A meta.mat of the devkit's form: a struct array in which inner synsets come after the leaves."""
+    from scipy.io import savemat
+
+    rows = [(index, wnid, "words", 0) for index, wnid in enumerate((*wnids, "n00001740"), start=1)]
+    kind = [("ILSVRC2012_ID", "O"), ("WNID", "O"), ("words", "O"), ("num_children", "O")]
+    stream = io.BytesIO()
+    savemat(stream, {"synsets": np.array(rows, dtype=kind)})
+    return stream.getvalue()
+
+
+def devkit():
+    return {
+        f"{DEVKIT}/data/ILSVRC2012_validation_ground_truth.txt": "".join(
+            f"{each}\n" for each in TRUTH
+        ).encode(),
+        f"{DEVKIT}/data/meta.mat": meta_mat(),
+    }
+
+
+@pytest.fixture
+def tars(tmp_path):
+    folder = tmp_path / "tars"
+    classes = {
+        f"{wnid}.tar": tar_bytes({f"{wnid}_{n}.JPEG": picture(10 * k + n) for n in range(k + 2)} | {"x": b""})
+        for k, wnid in enumerate(WNIDS)
+    }
+    write_tar(folder / TRAIN_TAR, classes)
+    val = {f"ILSVRC2012_val_{n:08}.JPEG": picture(100 + n) for n in (3, 1, 5, 2, 4)}
+    write_tar(folder / VAL_TAR, val)
+    with tarfile.open(folder / f"{DEVKIT}.tar.gz", "w:gz") as archive:
+        for name, content in devkit().items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return folder
+
+
+def prepare(tars, out="out", **options):
+    return prepare_imagenet(tars, tars.parent / out, is_subset=True, **options)
+
+
+def test_every_image_lands_in_its_class(tars):
+    told = []
+    prepared = prepare(tars, progress=lambda *step: told.append(step))
+
+    out = tars.parent / "out"
+    assert (prepared.images, prepared.written) == ({"train": 9, "val": 5}, 14)
+    for k, wnid in enumerate(WNIDS):
+        assert sorted(path.name for path in (out / "train" / wnid).iterdir()) == [
+            f"{wnid}_{n}.JPEG" for n in range(k + 2)
+        ]
+    for n, label in enumerate(TRUTH, start=1):
+        path = out / "val" / WNIDS[label - 1] / f"ILSVRC2012_val_{n:08}.JPEG"
+        assert path.read_bytes() == picture(100 + n)
+    assert told == [(part, done, 3) for part in ("train", "val") for done in (1, 2, 3)]
+    source = open_folder(out)
+    assert (source.class_names, len(source.train), len(source.test)) == (WNIDS, 9, 5)
+
+
+def test_an_unpacked_devkit_will_do(tars):
+    (tars / f"{DEVKIT}.tar.gz").unlink()
+    for name, content in devkit().items():
+        (tars / name).parent.mkdir(parents=True, exist_ok=True)
+        (tars / name).write_bytes(content)
+
+    assert prepare(tars).images["val"] == 5
+
+
+def test_an_interrupted_preparation_goes_on_with_whole_classes(tars, monkeypatch):
+    grow, grown = files.growing_directory, []
+
+    def killed_at_the_second(path):
+        if len(grown) == 1:
+            for name in (f".{path.name}.999", f".resnetlab-999-0123abcd-{path.name}"):  # 0.1.0's, and ours
+                (path.parent / name).mkdir()
+                (path.parent / name / f"{path.name}_0.JPEG").touch()
+            raise KeyboardInterrupt
+        grown.append(path.name)
+        return grow(path)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(files, "growing_directory", killed_at_the_second)
+        prepare(tars)
+    out = tars.parent / "out"
+    first = out / "train" / WNIDS[0] / f"{WNIDS[0]}_0.JPEG"
+    before = first.stat().st_mtime_ns
+
+    prepared = prepare(tars)
+
+    assert (prepared.images, prepared.written) == ({"train": 9, "val": 5}, 12)
+    assert first.stat().st_mtime_ns == before
+    assert sorted(path.name for path in (out / "train").iterdir()) == [*WNIDS]
+    assert prepare(tars).written == 0
+
+
+def test_what_lies_in_the_folder_and_is_none_of_ours_stays(tars):
+    out = tars.parent / "out"
+    for part in ("train", "val"):
+        with_images = out / part / f".{WNIDS[0]}.77"
+        for folder in (out / part / ".git", with_images, out / part / f".{WNIDS[0]}"):
+            folder.mkdir(parents=True)
+            (folder / "config").write_text("mine")
+        (with_images / f"{WNIDS[0]}_0.JPEG").touch()
+        (out / part / ".env").write_text("mine")
+        (out / part / f".{WNIDS[1]}.99").symlink_to(out / part / ".git")
+    before = {path: path.is_dir() or path.read_bytes() for path in out.rglob("*")}
+
+    prepare(tars)
+
+    assert {path: path.is_dir() or path.read_bytes() for path in before} == before
+    assert prepare(tars).images == {"train": 9, "val": 5}
+
+
+def test_a_class_folder_of_other_files_is_not_trusted(tars):
+    prepare(tars)
+    (tars.parent / "out/train" / WNIDS[1] / f"{WNIDS[1]}_1.JPEG").unlink()
+
+    with pytest.raises(DataError, match=r"n01443537: holds 2 files, which are not the archive's 3 images"):
+        prepare(tars)
+
+
+def test_other_numbers_than_the_official_ones_are_refused_unless_a_subset(tars):
+    message = "the archives have 9 train, 5 val images, expected 1,281,167 train, 50,000 val"
+    with pytest.raises(DataError, match=message):
+        prepare_imagenet(tars, tars.parent / "out")
+
+
+@pytest.mark.parametrize("name", [TRAIN_TAR, VAL_TAR])
+def test_a_missing_archive_is_named(tars, name):
+    (tars / name).unlink()
+
+    with pytest.raises(DataError, match=f"{name} not there"):
+        prepare(tars)
+
+
+def test_a_missing_or_damaged_devkit_is_named(tars):
+    path = tars / f"{DEVKIT}.tar.gz"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match=r"devkit_t12\.tar\.gz: cannot be read"):
+        prepare(tars)
+    path.unlink()
+    with pytest.raises(DataError, match="the devkit is not there\nPut ILSVRC2012_devkit"):
+        prepare(tars)
+    (tars / "meta.mat").write_bytes(b"junk")
+    (tars / "ILSVRC2012_validation_ground_truth.txt").write_bytes(b"1\n2\n")
+    with pytest.raises(DataError, match="do not fit together"):
+        prepare(tars)
+
+
+@pytest.mark.parametrize("name", [TRAIN_TAR, VAL_TAR])
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9, 1])
+def test_an_archive_that_was_cut_short_is_an_error(tars, name, share):
+    path = tars / name
+    content = path.read_bytes().rstrip(b"\0")
+    path.write_bytes(content[: int(len(content) * share) // 512 * 512])
+
+    with pytest.raises(DataError, match=r"cut short"):
+        prepare(tars)
+
+
+def test_a_validation_image_beyond_the_ground_truth_is_an_error(tars):
+    write_tar(tars / VAL_TAR, {"ILSVRC2012_val_00000006.JPEG": picture(1)})
+
+    with pytest.raises(DataError, match=r"val_00000006\.JPEG, but .*has 5 lines"):
+        prepare(tars)
+
+
+def test_a_class_without_images_is_an_error(tars):
+    write_tar(tars / TRAIN_TAR, {f"{WNIDS[0]}.tar": tar_bytes({"README": b"none"})})
+
+    with pytest.raises(DataError, match="n01440764: the archive has no image of this class"):
+        prepare(tars)
+
+
+def test_members_that_climb_out_are_not_written(tars):
+    inner = {f"../../{WNIDS[0]}_7.JPEG": b"evil", "/etc/passwd": b"evil"}
+    write_tar(tars / TRAIN_TAR, {f"{WNIDS[0]}.tar": tar_bytes(inner), "../n00000000.tar": b"evil"})
+
+    prepare(tars)
+
+    out = tars.parent / "out"
+    assert [path.name for path in (out / "train").iterdir()] == [WNIDS[0]]
+    assert not list(tars.parent.glob("*.JPEG"))
+
+
+def test_another_preparation_is_waited_for(tars, capsys):
+    out = tars.parent / "out"
+    files.make_directory(out)
+    held = files.DirectoryLock(out, "a preparation of ImageNet by process 17")
+    threading.Timer(0.3, held.release).start()
+
+    prepare(tars)
+
+    assert "in use by a preparation of ImageNet by process 17: waiting until" in capsys.readouterr().err
+    assert (out / "train").is_dir()
+    assert imagenet_raw.OFFICIAL_IMAGES == {"train": 1_281_167, "val": 50_000}
+
+
+@pytest.mark.parametrize("wnid", ["../../escaped", "n1", "n01440764/x"])
+def test_a_devkit_whose_classes_are_no_wnids_writes_nothing(tars, wnid):
+    (tars / f"{DEVKIT}.tar.gz").unlink()
+    (tars / "ILSVRC2012_validation_ground_truth.txt").write_text("1\n2\n1\n1\n2\n")
+    (tars / "meta.mat").write_bytes(meta_mat((wnid, *WNIDS[1:])))
+
+    with pytest.raises(DataError, match=rf"meta\.mat names classes that are no wnids: {wnid}"):
+        prepare(tars)
+    assert not list(tars.parent.rglob("*.JPEG"))
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ([f"{WNIDS[1]}_1.JPEG"], "n01443537_1.JPEG is of another class"),
+        ([f"a/{WNIDS[0]}_1.JPEG", f"b/{WNIDS[0]}_1.JPEG"], "has n01440764_1.JPEG twice"),
+    ],
+)
+def test_images_of_another_class_and_two_of_a_name_are_errors(tars, names, message):
+    write_tar(tars / TRAIN_TAR, {f"{WNIDS[0]}.tar": tar_bytes(dict.fromkeys(names, picture(1)))})
+
+    with pytest.raises(DataError, match=f"n01440764.tar: {message}"):
+        prepare(tars)
+
+
+def test_a_validation_image_that_is_there_twice_is_an_error(tars):
+    image = "ILSVRC2012_val_00000003.JPEG"
+    write_tar(tars / VAL_TAR, {f"a/{image}": picture(1), f"b/{image}": picture(2)})
+
+    with pytest.raises(DataError, match=f"has {image} twice"):
+        prepare(tars)
+
+
+def test_archives_that_windows_made_are_read(tars):
+    val = {f"val\\ILSVRC2012_val_{n:08}.JPEG": picture(100 + n) for n in (3, 1, 5, 2, 4)}
+    write_tar(tars / VAL_TAR, val)
+    with tarfile.open(tars / f"{DEVKIT}.tar.gz", "w:gz") as archive:
+        for name, content in devkit().items():
+            info = tarfile.TarInfo(name.replace("/", "\\"))
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+
+    assert prepare(tars).images["val"] == 5
+
+
+def test_a_folder_that_cannot_be_written_says_how_to_go_on(tars):
+    (tars.parent / "file").write_bytes(b"1")
+
+    with pytest.raises(WriteError, match=r"^unpacking ImageNet into .*/file/out: could not make") as raised:
+        prepare(tars, "file/out")
+
+    assert "the same command again" in raised.value.hint

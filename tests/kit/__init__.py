@@ -1,0 +1,1 @@
+"""What tests of several rooms make or ask: pictures, small runs, artefacts, foreign weights, commands."""
