@@ -1,7 +1,7 @@
 # make train    installs everything, then trains ResNet-20 on handwritten digits (about a minute)
 # make test     installs everything, then runs the whole test suite
 # make install  makes .venv with the command .venv/bin/resnetlab
-# make check    formatter, linter, types, import rule, whether the gallery is up to date
+# make check    formatter, linter, types, who imports whom, the house's promises, whether the gallery is up to date
 # make gallery  draws docs/gallery.md and its pictures anew where they have changed
 # make faults   the fault tests at full length: real processes killed at random moments, a stop after every step
 # make test-benchmarks  the scripts in benchmarks/ run through at a toy's size
@@ -42,7 +42,8 @@ check: install
 	$(RUN)/ruff format --check .
 	$(RUN)/ruff check .
 	$(RUN)/mypy
-	$(RUN)/python -m pytest -q tests/promises/test_imports.py
+	$(RUN)/lint-imports --no-cache
+	$(RUN)/python -m pytest -q tests/promises
 	$(RUN)/python docs/make_gallery.py --check
 
 gallery: install

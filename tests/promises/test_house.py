@@ -1,0 +1,97 @@
+"""What the house promises: who does without torch, who writes, how large rooms, files and functions may be.
+
+Who may import whom is said in pyproject.toml and checked by import-linter (`make check`).
+"""
+
+import ast
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[2] / "src" / "resnetlab"
+LISTS = {Path("cli/verbs")}
+"""Rooms that are lists of equal things, as many as there are."""
+
+WITHOUT_TORCH = (
+    "resnetlab", "resnetlab.network.catalog", "resnetlab.recipe.named", "resnetlab.recipe.settings",
+    "resnetlab.recipe.schedule",
+    "resnetlab.runs.directory", "resnetlab.runs.journal", "resnetlab.runs.manifest", "resnetlab.cli.parser",
+    "resnetlab.cli.verbs.show", "resnetlab.show.tables.text", "resnetlab.show.tables.differences",
+    "resnetlab.show.picture", "resnetlab.data.open", "resnetlab.reporting", "resnetlab.reporting.picture",
+    "resnetlab.cli.verbs.report", "resnetlab.cli.verbs.doctor",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("module", WITHOUT_TORCH)
+def test_it_imports_without_torch(module: str) -> None:
+    code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_only_files_py_opens_a_path_for_writing() -> None:
+    writers = {
+        "write_text",
+        "write_bytes",
+        "mkdir",
+        "unlink",
+        "rename",
+        "replace",
+        "rmtree",
+        "savez",
+        "rmdir",
+    }
+    allowed = {"base/files.py"}
+    found = []
+    for path in SOURCE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.Call):
+                continue
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            modes = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+            writes = name == "open" and any(set(m) & set("wax+") and len(m) <= 3 for m in modes)
+            is_ours = name in writers - {"replace"} or writes
+            if is_ours and str(path.relative_to(SOURCE)) not in allowed:
+                found.append(f"{path.relative_to(SOURCE)}:{node.lineno} {name}")
+
+    assert found == []
+
+
+def test_no_room_is_crowded() -> None:
+    modules = Counter(
+        path.parent.relative_to(SOURCE) for path in SOURCE.rglob("*.py") if path.stem[:2] != "__"
+    )
+    crowded = {str(room): count for room, count in modules.items() if count > 12 and room not in LISTS}
+
+    assert crowded == {}
+
+
+def test_every_room_says_what_it_is() -> None:
+    rooms = [path for path in SOURCE.rglob("*") if path.is_dir() and any(path.glob("*.py"))]
+
+    assert [
+        room for room in rooms if not ast.get_docstring(ast.parse((room / "__init__.py").read_text()))
+    ] == []
+
+
+def test_files_and_functions_stay_small() -> None:
+    sizes = {str(path.relative_to(SOURCE)): path.read_text().count("\n") for path in SOURCE.rglob("*.py")}
+    lengths = {
+        f"{path.relative_to(SOURCE)}:{node.name}": node.end_lineno - node.lineno
+        for path in SOURCE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef) and node.end_lineno
+    }
+
+    assert {name for name, lines in sizes.items() if lines > 450} == set()
+    assert {name for name, lines in lengths.items() if lines > 60} == set()
+
+
+def test_no_public_name_is_hidden_by_a_module_of_the_same_name() -> None:
+    import resnetlab
+
+    modules = {path.stem for path in SOURCE.glob("*.py")} | {path.name for path in SOURCE.iterdir()}
+    assert not modules & set(resnetlab.__all__)
