@@ -20,7 +20,7 @@ from resnetlab.network.spec import ModelSpec
 from resnetlab.recipe import Recipe
 from resnetlab.recipe.named import named_recipe
 from resnetlab.recipe.settings import override
-from resnetlab.training.observer import Silence
+from resnetlab.training.observer import Observer
 from resnetlab.training.recorded.device_steps import DeviceSteps
 from resnetlab.training.recorded.recording import Recorder
 from resnetlab.training.speed import training_program
@@ -84,7 +84,7 @@ def _differing(device: torch.device, way: str) -> list[str]:
     return [name for name, tensor in states[0].items() if not torch.equal(tensor, states[1][name])]
 
 
-class _StopAfter(Silence):
+class _StopAfter(Observer):
     """Sends the signal to save and stop after some steps."""
 
     def __init__(self, step: int) -> None:

@@ -23,7 +23,7 @@ from resnetlab.recipe.named import named_recipe
 from resnetlab.recipe.settings import override
 from resnetlab.runs.directory import RunDirectory, claim_new
 from resnetlab.show.tables.align import table
-from resnetlab.training.observer import Silence
+from resnetlab.training.observer import Observer
 from resnetlab.training.planning import plan_run
 from resnetlab.training.recorded.device_steps import DeviceSteps
 from resnetlab.training.session import start
@@ -105,7 +105,7 @@ def main() -> None:
     rows = []
     with tempfile.TemporaryDirectory() as work, claim_new(Path(work) / "run"):
         plan = plan_run(spec, options.data, recipe, torch.device("cpu"), ())
-        trainer = start(plan, RunDirectory(Path(work) / "run"), Silence())
+        trainer = start(plan, RunDirectory(Path(work) / "run"), Observer())
         program = trainer.program
         assert isinstance(program, DeviceSteps)
         trainer.step_function._looks_at_once = False

@@ -16,10 +16,10 @@ from resnetlab.trained.evaluate import evaluate
 from resnetlab.trained.transfer import plan_tuning
 from resnetlab.training import studies
 from resnetlab.training.asking import Asked, plan_training
-from resnetlab.training.observer import Observer, Silence
+from resnetlab.training.observer import Observer
 from resnetlab.training.planning import Opened
 from resnetlab.training.run import Result, default_out, resume_run, train_longer, train_plan
-from resnetlab.training.studies import SilentStudy, StudyObserver, default_study_out, plan_rows, train_study
+from resnetlab.training.studies import StudyObserver, default_study_out, plan_rows, train_study
 
 __all__ = ["evaluate", "finetune", "resume", "resume_study", "study", "train"]
 
@@ -64,7 +64,7 @@ def train(
     """
     asked = _asked(data, data_set, recipe, device, workers, epochs, steps, values, model)
     plan, _ = plan_training(_network(model), asked)
-    return train_plan(plan, user_path(out) if out else default_out(plan), observer or Silence())
+    return train_plan(plan, user_path(out) if out else default_out(plan), observer or Observer())
 
 
 def study(
@@ -116,7 +116,7 @@ def study(
     first = plans[0].recipe.run.seed
     rows = plan_rows(plans, range(first, first + seeds) if isinstance(seeds, int) else seeds)
     place = user_path(out) if out else default_study_out(plans)
-    return train_study(rows, place, observer or SilentStudy(), at_once=at_once)
+    return train_study(rows, place, observer or StudyObserver(), at_once=at_once)
 
 
 def _network(model: str | ModelSpec) -> ModelSpec:
@@ -199,7 +199,7 @@ def finetune(
         DataError: If the data is missing or damaged.
         Interrupted, DivergedError, WriteError, LockedError: As training ends before its end.
     """
-    observer = observer or Silence()
+    observer = observer or Observer()
     asked = _asked(data, data_set, recipe, device, workers, epochs, steps, values, model=None)
     network = None if model is None else lambda own: _network(model)
     tuning = plan_tuning(weights, asked, network, prefix=prefix, ignore=ignore)
@@ -226,7 +226,7 @@ def resume(
     `out`; see `train_longer`.
     """
     path, choices, length = user_path(run), Choices.of(data_set), length_of(epochs, steps)
-    observer = observer or Silence()
+    observer = observer or Observer()
     if length is None and out is not None:
         raise UsageError("out is of a run that trains for longer", hint="Give its epochs or steps too.")
     if length is None:
@@ -250,7 +250,7 @@ def resume_study(
     """Make what is left of a study; see `studies.resume_study`."""
     return studies.resume_study(
         user_path(path),
-        observer or SilentStudy(),
+        observer or StudyObserver(),
         data=data,
         device=device,
         workers=workers,

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from resnetlab.base.crc32c import masked_crc32c
+from resnetlab.base.wire import masked_crc32c
 
 
 def varint(value: int) -> bytes:

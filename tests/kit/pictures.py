@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from resnetlab.base.crc32c import masked_crc32c
+from resnetlab.base.wire import masked_crc32c
 
 
 def picture(seed=0, *, size=(40, 32), mode="RGB", form="JPEG", smooth=True, **options):

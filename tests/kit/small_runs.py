@@ -19,7 +19,7 @@ from resnetlab.recipe import Recipe
 from resnetlab.recipe.named import named_recipe
 from resnetlab.recipe.settings import override
 from resnetlab.runs.directory import RunDirectory, claim_new
-from resnetlab.training.observer import Silence
+from resnetlab.training.observer import Observer
 from resnetlab.training.planning import RunPlan, make_plan, plan_of
 from resnetlab.training.session import resume, start
 from resnetlab.training.trainer import Trainer
@@ -89,7 +89,7 @@ def train(trainer: Trainer) -> None:
 def train_whole(out: Path, plan: RunPlan) -> RunDirectory:
     """Train a plan from beginning to end without an interruption."""
     with claim_new(out):
-        trainer = start(plan, RunDirectory(out), Silence())
+        trainer = start(plan, RunDirectory(out), Observer())
         train(trainer)
         trainer.close()
     return RunDirectory(out)
@@ -97,7 +97,7 @@ def train_whole(out: Path, plan: RunPlan) -> RunDirectory:
 
 def go_on(run: RunDirectory, source: Source) -> Trainer:
     """Return a trainer for the rest of a run, as `resnetlab resume` makes it."""
-    return resume(run, plan_of(run, source, CPU), Silence())
+    return resume(run, plan_of(run, source, CPU), Observer())
 
 
 def final_bytes(run: RunDirectory, step: int = 40) -> dict[str, bytes]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from resnetlab.training.observer import Silence
+from resnetlab.training.observer import Observer
 from resnetlab.training.run import train_plan
 from tests.kit.small_runs import small_plan
 
@@ -16,5 +16,5 @@ def real_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the finished runs seed0, seed1 and seed2."""
     folder = tmp_path_factory.mktemp("real") / "runs"
     for seed in SEEDS:
-        train_plan(small_plan(seed=seed), folder / f"seed{seed}", Silence())
+        train_plan(small_plan(seed=seed), folder / f"seed{seed}", Observer())
     return folder

@@ -18,7 +18,7 @@ from resnetlab.reporting import report
 from resnetlab.reporting.groups import PUBLISHED
 from resnetlab.runs.directory import RunDirectory
 from resnetlab.trained.transfer import open_trained
-from resnetlab.training.observer import Silence
+from resnetlab.training.observer import Observer
 from resnetlab.training.run import read_result, train_plan
 from tests.kit.reported_runs import as_cifar, copied, edit, read, test_row
 from tests.kit.tuning import tuned
@@ -231,8 +231,8 @@ def test_seeds_of_a_fine_tuning_are_one_row_though_their_classifiers_differ(
 ) -> None:
     trained = open_trained(real_runs / "seed0")
     for seed in (0, 1):
-        train_plan(tuned(trained, seed=seed), tmp_path / f"seed{seed}", Silence())
-    train_plan(tuned(open_trained(real_runs / "seed1"), seed=2), tmp_path / "of-another", Silence())
+        train_plan(tuned(trained, seed=seed), tmp_path / f"seed{seed}", Observer())
+    train_plan(tuned(open_trained(real_runs / "seed1"), seed=2), tmp_path / "of-another", Observer())
     hashes = {read(tmp_path / name / "weights.json")["sha256"] for name in ("seed0", "seed1")}
     assert len(hashes) == 2
 

@@ -13,7 +13,7 @@ from resnetlab.runs.checkpoint import load_checkpoint, load_newest
 from resnetlab.runs.directory import RunDirectory
 from resnetlab.runs.journal import read_rows
 from resnetlab.runs.manifest import make_manifest, read_manifest
-from resnetlab.training.observer import Silence
+from resnetlab.training.observer import Observer
 from resnetlab.training.planning import plan_of
 from resnetlab.training.session import resume
 from tests.kit.small_runs import CPU, go_on, small_plan, small_source, train, train_whole
@@ -21,7 +21,7 @@ from tests.kit.small_runs import CPU, go_on, small_plan, small_source, train, tr
 DEEP = "[" * 100_000
 
 
-class Notes(Silence):
+class Notes(Observer):
     """Keeps what it is told."""
 
     text = ""

@@ -13,7 +13,7 @@ from resnetlab.base import files, locks
 from resnetlab.base.files import DirectoryLock
 from resnetlab.errors import LockedError, WriteError
 from resnetlab.runs.directory import RunDirectory, claim_new, lock_run
-from resnetlab.training.observer import Silence
+from resnetlab.training.observer import Observer
 from resnetlab.training.run import train_plan
 from tests.kit.small_runs import small_plan
 from tests.processes import Command
@@ -116,7 +116,7 @@ def test_a_directory_that_is_moved_or_removed_is_noticed(what: str, tmp_path: Pa
             held.check()
 
 
-class AtStep(Silence):
+class AtStep(Observer):
     """Does something to the run's directory when a step is reached."""
 
     def __init__(self, step: int, act: object) -> None:

@@ -22,11 +22,11 @@ from resnetlab.recipe.settings import override
 from resnetlab.runs.checkpoint import retain, save_checkpoint
 from resnetlab.runs.directory import RunDirectory, claim_new, lock_run
 from resnetlab.trained.evaluate import evaluate
-from resnetlab.training.observer import Silence
+from resnetlab.training.observer import Observer
 from resnetlab.training.planning import make_plan
 from resnetlab.training.run import resume_run, train_plan
 from resnetlab.training.session import start
-from resnetlab.training.studies import SilentStudy, plan_rows, resume_study, train_study
+from resnetlab.training.studies import StudyObserver, plan_rows, resume_study, train_study
 from tests.kit.small_runs import CPU, go_on, small_plan, small_source, train
 
 NEAR = (
@@ -100,7 +100,7 @@ def staying(*directories: Path) -> Iterator[None]:
 def begun(run: Path, steps: int = 2) -> RunDirectory:
     """A run of four steps that was left after `steps`."""
     with claim_new(run):
-        trainer = start(small_plan(length="4st", checkpoint_every=1), RunDirectory(run), Silence())
+        trainer = start(small_plan(length="4st", checkpoint_every=1), RunDirectory(run), Observer())
         trainer.program.run(steps)
         trainer.save()
         trainer.close()
@@ -207,7 +207,7 @@ def test_training_goes_on_when_an_old_checkpoint_stays(
 
     notes: list[str] = []
 
-    class Listen(Silence):
+    class Listen(Observer):
         def note(self, text: str) -> None:
             notes.append(text)
 
@@ -268,7 +268,7 @@ def linked(name: Path, tmp_path: Path, kind: str) -> Path:
 def test_a_file_of_ours_that_is_a_link_is_refused_and_what_it_leads_to_stays(
     name: str, kind: str, tmp_path: Path
 ) -> None:
-    train_plan(small_plan(length="1st"), tmp_path / "run", Silence())
+    train_plan(small_plan(length="1st"), tmp_path / "run", Observer())
     (tmp_path / "run" / "RESULT.json").unlink()
     precious = linked(tmp_path / "run" / name, tmp_path, kind)
 
@@ -314,7 +314,7 @@ def digits_run(out: Path) -> Path:
     """A run of one step on a dataset that can be opened by its name."""
     spec = model_spec("resnet8").with_(classes=10, width=0.25)
     recipe = override(named_recipe("digits"), {"length": Duration(1, "st"), "compile": "off"})
-    train_plan(make_plan(spec, open_source("digits"), "digits", recipe, CPU), out, Silence())
+    train_plan(make_plan(spec, open_source("digits"), "digits", recipe, CPU), out, Observer())
     return out
 
 
@@ -379,7 +379,7 @@ def test_a_study_whose_runs_would_lie_elsewhere_is_refused(name: object, tmp_pat
     )
 
     with pytest.raises(DataError, match="names runs that would not lie in the study"):
-        resume_study(study, SilentStudy())
+        resume_study(study, StudyObserver())
 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["study"]
 
@@ -387,9 +387,9 @@ def test_a_study_whose_runs_would_lie_elsewhere_is_refused(name: object, tmp_pat
 def test_a_study_keeps_what_lies_beside_its_runs(tmp_path: Path) -> None:
     rows = plan_rows([small_plan(length="1st")], [0])
     study = tmp_path / "study"
-    train_study(rows, study, SilentStudy())
+    train_study(rows, study, StudyObserver())
     with staying(study):
-        resume_study(study, SilentStudy())
+        resume_study(study, StudyObserver())
     plan = small_plan()
     with pytest.raises(UsageError, match="can be no folder's name"):
         plan_rows([replace(plan, spec=replace(plan.spec, name="../resnet8"))], [0])
@@ -441,6 +441,6 @@ def test_a_name_as_long_as_a_name_may_be_can_be_written(tmp_path: Path) -> None:
 
 
 def test_a_finished_run_is_read_without_touching_anything(tmp_path: Path) -> None:
-    train_plan(small_plan(length="1st"), tmp_path / "run", Silence())
+    train_plan(small_plan(length="1st"), tmp_path / "run", Observer())
     with staying(tmp_path / "run"):
-        assert resume_run(tmp_path / "run", Silence()).step == 1
+        assert resume_run(tmp_path / "run", Observer()).step == 1

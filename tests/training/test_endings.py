@@ -21,7 +21,7 @@ from resnetlab.runs.directory import RunDirectory, lock_run
 from resnetlab.runs.environment import recorded_threads
 from resnetlab.runs.journal import Journal, read_rows
 from resnetlab.trained.evaluate import evaluate
-from resnetlab.training.observer import Silence
+from resnetlab.training.observer import Observer
 from resnetlab.training.planning import make_plan, plan_of
 from resnetlab.training.run import Result, train_plan
 from resnetlab.training.session import resume
@@ -39,7 +39,7 @@ TORCHS = (
 )  # fmt: skip
 
 
-class Fails(Silence):
+class Fails(Observer):
     """Raises when a step is reached."""
 
     def __init__(self, error: BaseException) -> None:
@@ -113,7 +113,7 @@ def digits(out: Path, **changes: object) -> Result:
         named_recipe("digits"),
         {"length": Duration(6, "st"), "compile": "off", "eval_every": Duration(1, "st"), **changes},
     )
-    return train_plan(make_plan(spec, open_source("digits"), "digits", recipe, CPU), out, Silence())
+    return train_plan(make_plan(spec, open_source("digits"), "digits", recipe, CPU), out, Observer())
 
 
 @pytest.mark.parametrize(("val", "is_selected"), [(100, False), (0, True)])
@@ -156,7 +156,7 @@ def threads() -> Iterator[int]:
     torch.set_num_threads(number)
 
 
-class Listen(Silence):
+class Listen(Observer):
     def __init__(self) -> None:
         self.notes: list[str] = []
 

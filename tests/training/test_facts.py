@@ -7,7 +7,7 @@ import pytest
 
 from resnetlab.cli import main
 from resnetlab.training.facts import describe_plan
-from resnetlab.training.observer import Silence
+from resnetlab.training.observer import Observer
 from resnetlab.training.run import resume_run, train_plan
 from tests.kit.pictures import write_folder
 from tests.kit.small_runs import small_plan
@@ -15,7 +15,7 @@ from tests.kit.small_runs import small_plan
 SHORT = ("--steps", "2", "--batch", "4", "--set", "width=0.25", "--device", "cpu")
 
 
-class Listener(Silence):
+class Listener(Observer):
     def begin(self, facts, *, step, num_steps):
         self.facts = dict(facts)
 

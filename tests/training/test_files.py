@@ -22,7 +22,7 @@ from resnetlab.recipe.settings import override, recipe_from_json
 from resnetlab.runs.directory import RunDirectory, claim_new
 from resnetlab.runs.journal import read_rows
 from resnetlab.trained.evaluate import evaluate
-from resnetlab.training.observer import Silence
+from resnetlab.training.observer import Observer
 from resnetlab.training.planning import make_plan, open_for, plan_of
 from resnetlab.training.recorded.programs import HostSteps
 from resnetlab.training.run import read_result, resume_run, train_plan
@@ -277,7 +277,7 @@ def test_a_signal_to_all_processes_that_ended_the_readers_first_saves_and_leaves
     """Slurm and others signal the whole group: what reads images may be gone before the flag is seen."""
     run = RunDirectory(tmp_path / "run")
     with claim_new(run.path):
-        trainer = start(small_plan(), run, Silence())
+        trainer = start(small_plan(), run, Observer())
         batches = trainer.batches
 
         class Ended:

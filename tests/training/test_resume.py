@@ -15,7 +15,7 @@ from resnetlab.network.catalog import model_spec
 from resnetlab.runs.checkpoint import load_checkpoint, load_newest, save_checkpoint
 from resnetlab.runs.directory import RunDirectory, claim_new
 from resnetlab.runs.journal import read_rows
-from resnetlab.training.observer import Silence
+from resnetlab.training.observer import Observer
 from resnetlab.training.planning import make_plan, plan_of
 from resnetlab.training.session import resume, start
 from resnetlab.training.step.state import TrainState
@@ -32,7 +32,7 @@ from tests.kit.small_runs import (
 )
 
 
-class StopAt(Silence):
+class StopAt(Observer):
     """Sends the signal a user would send, in the middle of the run, after a given step."""
 
     def __init__(self, step: int) -> None:
@@ -144,7 +144,7 @@ def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(
     path.write_bytes(content)
     notes: list[str] = []
 
-    class Listen(Silence):
+    class Listen(Observer):
         def note(self, text: str) -> None:
             notes.append(text)
 
@@ -206,7 +206,7 @@ def test_a_run_goes_on_where_what_it_began_with_cannot_be(
     assert here.capture_reason == "as the run began"
     notes: list[str] = []
 
-    class Notes(Silence):
+    class Notes(Observer):
         def note(self, text: str) -> None:
             notes.append(text)
 
@@ -236,7 +236,7 @@ def test_the_best_on_validation_survives_resume_and_retention(tmp_path: Path) ->
 def trained_state(tmp_path: Path, **changes: Any) -> tuple[TrainState, Any]:
     out = tmp_path / f"state{len(list(tmp_path.iterdir()))}"
     with claim_new(out):
-        trainer = start(two_stage_plan(**changes), RunDirectory(out), Silence())
+        trainer = start(two_stage_plan(**changes), RunDirectory(out), Observer())
         for step in range(2):
             batch = trainer.batches.at(step)
             loss, correct = trainer.step_function(batch, step=step, lr=0.1)

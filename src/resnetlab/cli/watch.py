@@ -8,6 +8,7 @@ from resnetlab.base.lettering import without_commands
 from resnetlab.base.units import format_bytes, format_seconds
 from resnetlab.cli.output import on_the_way
 from resnetlab.cli.text import block
+from resnetlab.training.observer import Observer
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 _HEADER = " epoch    step        lr  train loss  train acc   loss    acc  images/s   memory  elapsed     left"
 
 
-class PlainWatcher:
+class PlainWatcher(Observer):
     """Prints the start block and one line per evaluation."""
 
     def __init__(self, stream: TextIO) -> None:

@@ -11,14 +11,15 @@ from resnetlab.base.units import format_seconds
 from resnetlab.cli.output import on_the_way
 from resnetlab.cli.watch import make_progress
 from resnetlab.errors import ResnetlabError
-from resnetlab.training.observer import Observer, Silence
+from resnetlab.training.observer import Observer
 from resnetlab.training.run import Result
+from resnetlab.training.studies.observer import StudyObserver
 
 _PAUSE = 0.2
 """Seconds between two movements of a bar: a GPU makes launches faster than a terminal shows them."""
 
 
-class PlainStudyWatcher:
+class PlainStudyWatcher(StudyObserver):
     """Prints a line when the study begins and one when a run ends."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -119,7 +120,7 @@ class LiveStudyWatcher(PlainStudyWatcher):
         self._progress.console.print(without_commands(text), highlight=False, markup=False, soft_wrap=True)
 
 
-class _RunWatcher(Silence):
+class _RunWatcher(Observer):
     """Tells the study's watcher how far one run is."""
 
     def __init__(self, study: PlainStudyWatcher, name: str) -> None:

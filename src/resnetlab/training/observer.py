@@ -4,13 +4,13 @@ import signal
 import threading
 from collections.abc import Callable, Mapping
 from types import FrameType, TracebackType
-from typing import Any, Protocol
+from typing import Any
 
 from resnetlab.data.batches.loader import TRAINERS_SIGNALS
 
 
-class Observer(Protocol):
-    """Told of everything that a person may want to see, in the order it happens."""
+class Observer:
+    """Told of everything that a person may want to see, in the order it happens; this one shows nothing."""
 
     def begin(self, facts: Mapping[str, str], *, step: int, num_steps: int) -> None:
         """Training starts, or goes on after `step` updates; `facts` are what to show of the run."""
@@ -26,25 +26,6 @@ class Observer(Protocol):
 
     def note(self, text: str) -> None:
         """Something happened that is worth a line."""
-
-
-class Silence:
-    """An observer that shows nothing."""
-
-    def begin(self, facts: Mapping[str, str], *, step: int, num_steps: int) -> None:
-        """Show nothing."""
-
-    def progress(self, step: int, *, samples: int, seconds: float) -> None:
-        """Show nothing."""
-
-    def evaluating(self, done: int, total: int) -> None:
-        """Show nothing."""
-
-    def row(self, row: Mapping[str, Any]) -> None:
-        """Show nothing."""
-
-    def note(self, text: str) -> None:
-        """Show nothing."""
 
 
 _Handler = Callable[[int, FrameType | None], Any] | int | signal.Handlers | None

@@ -47,10 +47,10 @@ def test_digits_are_all_of_scikit_learns_digits_once():
 def test_digits_are_found_by_scikit_learn_itself_where_its_file_lies_elsewhere(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from_the_file = digits.open_digits()
+    from_the_file = made.open_digits()
     monkeypatch.setattr(made, "find_spec", lambda name: None)
 
-    found = digits.open_digits()
+    found = made.open_digits()
 
     for one, other in ((found.train, from_the_file.train), (found.test, from_the_file.test)):
         np.testing.assert_array_equal(one.images, other.images)

@@ -11,7 +11,7 @@ from PIL import Image
 import resnetlab
 from resnetlab.cli import main
 from resnetlab.errors import Interrupted
-from resnetlab.training.observer import Silence
+from resnetlab.training.observer import Observer
 
 
 def write_photos(folder: Path) -> None:
@@ -27,7 +27,7 @@ def write_photos(folder: Path) -> None:
                 Image.fromarray(pixels).save(folder / part / name / f"{number}.png", optimize=True)
 
 
-class StopAfter(Silence):
+class StopAfter(Observer):
     """Sends Ctrl-C after so many steps."""
 
     def __init__(self, step: int) -> None:

@@ -28,7 +28,7 @@ from resnetlab.runs.journal import read_rows
 from resnetlab.trained.artefact import write_folder
 from resnetlab.trained.evaluate import evaluate
 from resnetlab.trained.transfer import Trained, open_trained, plan_finetuning
-from resnetlab.training.observer import Silence
+from resnetlab.training.observer import Observer
 from resnetlab.training.run import resume_run, train_plan
 
 
@@ -160,7 +160,7 @@ def test_patience_ends_the_run_and_the_best_weights_are_kept_apart(folder: Path,
         eval_every=Duration(2, "st"), checkpoint_every=2,
     )  # fmt: skip
 
-    result = train_plan(plan, tmp_path / "run", Silence())
+    result = train_plan(plan, tmp_path / "run", Observer())
 
     assert (result.stopped_early, result.best_val_step, result.step) == (True, 2, 6)
     kept = {path.name for path in (tmp_path / "run" / "checkpoints").iterdir()}
@@ -244,7 +244,7 @@ def test_the_command_on_a_folder_of_files(
     recorded = RunDirectory(run).read("data")
     assert recorded["image_shape"] == [32, 32, 3] and len(recorded["val_indices"]) == 2
     assert evaluate(run).scores.seen == 6
-    assert resume_run(run, Silence()).step == 3
+    assert resume_run(run, Observer()).step == 3
 
 
 def test_a_recipe_of_another_name_keeps_all_but_its_normalisation(folder: Path) -> None:

@@ -17,7 +17,7 @@ from resnetlab.runs.directory import RunDirectory, claim_new
 from resnetlab.trained.evaluate import evaluate
 from resnetlab.trained.transfer import open_trained
 from resnetlab.training.first_weights import write_beginning
-from resnetlab.training.observer import Silence
+from resnetlab.training.observer import Observer
 from resnetlab.training.planning import RunPlan
 from resnetlab.training.run import resume_run, train_plan
 from resnetlab.training.session import start
@@ -26,7 +26,7 @@ from resnetlab.training.session import start
 def begun(run: RunDirectory, plan: RunPlan) -> RunDirectory:
     """A run that was stopped before its first step."""
     with claim_new(run.path):
-        start(plan, run, Silence()).close()
+        start(plan, run, Observer()).close()
     return run
 
 
@@ -133,9 +133,9 @@ def test_small_files_are_reopened_as_the_run_read_them(folder: Path, tmp_path: P
     source = trained.open_data(str(tmp_path / "photos"), trained.spec)
     plan = tuned(trained, source, steps=2, image_size=40, resize=50, text=str(tmp_path / "photos"))
 
-    result = train_plan(plan, tmp_path / "run", Silence())
+    result = train_plan(plan, tmp_path / "run", Observer())
 
     assert plan.reads_files
     assert evaluate(tmp_path / "run").scores.loss == pytest.approx(result.loss, rel=1e-6)
     (tmp_path / "run" / "RESULT.json").unlink()
-    assert resume_run(tmp_path / "run", Silence()).loss == result.loss
+    assert resume_run(tmp_path / "run", Observer()).loss == result.loss

@@ -17,7 +17,7 @@ from resnetlab.base.units import Duration
 from resnetlab.errors import DivergedError, UsageError
 from resnetlab.recipe.settings import override
 from resnetlab.runs.directory import RunDirectory, claim_new
-from resnetlab.training.observer import Silence
+from resnetlab.training.observer import Observer
 from resnetlab.training.recorded import device_steps, trial
 from resnetlab.training.recorded.capturing import decide_capture
 from resnetlab.training.recorded.device_steps import DeviceSteps, steps_of_a_launch
@@ -87,7 +87,7 @@ def what_is_left(trainer: Trainer) -> dict[str, bytes]:
 def trained(out: Path, **changes: Any) -> Trainer:
     """A finished run, with its trainer."""
     with claim_new(out):
-        trainer = start(two_stage_plan(**changes), RunDirectory(out), Silence())
+        trainer = start(two_stage_plan(**changes), RunDirectory(out), Observer())
         train(trainer)
         trainer.close()
     return trainer
@@ -130,7 +130,7 @@ def replayed(
     """A finished run whose steps were recorded, with its trainer, and what was noted."""
     notes: list[str] = []
     with claim_new(out):
-        trainer = start(two_stage_plan(capture="on", **changes), RunDirectory(out), Silence())
+        trainer = start(two_stage_plan(capture="on", **changes), RunDirectory(out), Observer())
         assert isinstance(trainer.program, DeviceSteps)
         trainer.program.recorder, trainer.program._note = Replaying(), notes.append
         trainer.step_function._looks_at_once = False  # as on a GPU
@@ -213,7 +213,7 @@ def test_a_bad_step_is_named_before_histograms_are_drawn(tmp_path: Path) -> None
     with claim_new(tmp_path / "run"):
         changes = {"histogram_every": Duration(8, "st"), "log_every": 50, "eval_every": NEVER, "mixup": 0.0}
         plan = two_stage_plan(capture="on", checkpoint_every=0, **changes)
-        trainer = start(plan, RunDirectory(tmp_path / "run"), Silence())
+        trainer = start(plan, RunDirectory(tmp_path / "run"), Observer())
     trainer.step_function._looks_at_once = False
     trainer.program.run(5)
     with torch.no_grad():
@@ -241,7 +241,7 @@ def test_no_launch_runs_past_what_is_to_be_written_down(tmp_path: Path) -> None:
     """Rows every 7 steps, a checkpoint every 12, an evaluation after each epoch: 7.5 steps of 8 of 60."""
     seen: list[int] = []
 
-    class Watch(Silence):
+    class Watch(Observer):
         def progress(self, step: int, *, samples: int, seconds: float) -> None:
             seen.append(step)
 
@@ -262,7 +262,7 @@ def test_a_step_that_cannot_be_recorded_is_made_all_the_same_and_said(host: Trut
     notes: list[str] = []
     with claim_new(tmp_path / "run"):
         trainer = start(
-            two_stage_plan(capture="on", length="15st"), RunDirectory(tmp_path / "run"), Silence()
+            two_stage_plan(capture="on", length="15st"), RunDirectory(tmp_path / "run"), Observer()
         )
         assert isinstance(trainer.program, DeviceSteps)
         trainer.program.recorder, trainer.program._note = Refusing(CPU), notes.append
@@ -345,7 +345,7 @@ def test_a_recording_that_does_something_else_is_found_out_and_not_used(
     truth = host(**changes)
     notes: list[str] = []
     with claim_new(tmp_path / "run"):
-        trainer = start(two_stage_plan(capture="on", **changes), RunDirectory(tmp_path / "run"), Silence())
+        trainer = start(two_stage_plan(capture="on", **changes), RunDirectory(tmp_path / "run"), Observer())
         assert isinstance(trainer.program, DeviceSteps)
         recorder = Deceiving(does)
         recorder.trainer = trainer
@@ -412,7 +412,7 @@ def test_a_bad_step_within_a_launch_is_named_and_changes_no_weight(
     with claim_new(tmp_path / "run"):
         changes = {"capture": "on", "log_every": 20, "checkpoint_every": 0, "eval_every": NEVER, "mixup": 0.0}
         changes |= {"lookahead": lookahead, "ema_decay": 0.0}
-        trainer = start(two_stage_plan(**changes), RunDirectory(tmp_path / "run"), Silence())
+        trainer = start(two_stage_plan(**changes), RunDirectory(tmp_path / "run"), Observer())
     trainer.step_function._looks_at_once = looks_at_once
     trainer.program.run(5)
     before = trainer.state.model.get_parameter("fc.weight").detach().clone()

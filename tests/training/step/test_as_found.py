@@ -12,11 +12,11 @@ import torch
 from resnetlab.cli import main
 from resnetlab.recipe import Execution
 from resnetlab.trained.evaluate import evaluate
-from resnetlab.training.observer import Silence
+from resnetlab.training.observer import Observer
 from resnetlab.training.run import resume_run, train_plan
 from resnetlab.training.step import device
 from resnetlab.training.step.device import apply_switches, flushes_denormals, leaving_as_found
-from resnetlab.training.studies import SilentStudy, plan_rows, train_study
+from resnetlab.training.studies import StudyObserver, plan_rows, train_study
 from tests.kit.small_runs import CPU, small_plan
 
 WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
@@ -92,11 +92,11 @@ BENCH = [
     "--set", "compile=off",
 ]  # fmt: skip
 CALLS: dict[str, Callable[[Path], object]] = {
-    "train": lambda out: train_plan(small_plan(length="2st", deterministic=True), out / "new", Silence()),
-    "resume": lambda out: resume_run(out / "run", Silence(), data=None),
+    "train": lambda out: train_plan(small_plan(length="2st", deterministic=True), out / "new", Observer()),
+    "resume": lambda out: resume_run(out / "run", Observer(), data=None),
     "evaluate": lambda out: evaluate(out / "run"),
     "study": lambda out: train_study(
-        plan_rows([small_plan(length="2st")], [0, 1]), out / "study", SilentStudy(), at_once=2
+        plan_rows([small_plan(length="2st")], [0, 1]), out / "study", StudyObserver(), at_once=2
     ),
     "resnetlab eval": lambda out: main(["eval", str(out / "run")]),
     "resnetlab bench": lambda out: main(BENCH),

@@ -10,7 +10,7 @@ import torch
 from resnetlab.errors import CheckpointError, UsageError
 from resnetlab.recipe import Optimizer
 from resnetlab.runs.directory import RunDirectory, claim_new
-from resnetlab.training.observer import Silence
+from resnetlab.training.observer import Observer
 from resnetlab.training.session import start
 from resnetlab.training.step.averages import Lookahead
 from resnetlab.training.trainer import Trainer
@@ -22,7 +22,7 @@ EVERY, DECAY = 3, 0.9
 def begun(out: Path, **changes: Any) -> Trainer:
     with claim_new(out):
         values = {"ema_decay": 0.0, "lookahead": EVERY, "lookahead_decay": DECAY, "mixup": 0.0}
-        trainer = start(small_plan(**(values | changes)), RunDirectory(out), Silence())
+        trainer = start(small_plan(**(values | changes)), RunDirectory(out), Observer())
     trainer.close()
     return trainer
 

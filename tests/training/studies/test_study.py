@@ -27,11 +27,11 @@ from resnetlab.recipe.named import named_recipe
 from resnetlab.recipe.settings import override
 from resnetlab.runs.directory import RunDirectory, lock_run
 from resnetlab.runs.journal import read_rows
-from resnetlab.training.observer import Observer, Silence
+from resnetlab.training.observer import Observer
 from resnetlab.training.planning import Opened, RunPlan, open_for, plan_run
 from resnetlab.training.run import Result, train_plan
 from resnetlab.training.step.device import compiled
-from resnetlab.training.studies import SilentStudy, plan_rows, resume_study, train_study
+from resnetlab.training.studies import StudyObserver, plan_rows, resume_study, train_study
 from resnetlab.training.studies.study import choose_at_once
 from tests.kit.commands import run
 from tests.processes import Command
@@ -65,7 +65,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, bytes
     """The truth: every run by itself."""
     folder = tmp_path_factory.mktemp("alone")
     for name, one in rows().items():
-        train_plan(one, folder / name, Silence())
+        train_plan(one, folder / name, Observer())
     return {name: what_remains(folder / name) for name in rows()}
 
 
@@ -77,7 +77,7 @@ def remains(study: Path) -> dict[str, dict[str, bytes]]:
 def test_every_run_of_a_study_is_byte_for_byte_the_run_alone(
     at_once: int, tmp_path: Path, alone: dict[str, dict[str, bytes]]
 ) -> None:
-    results = train_study(rows(), tmp_path / "study", SilentStudy(), at_once=at_once)
+    results = train_study(rows(), tmp_path / "study", StudyObserver(), at_once=at_once)
 
     assert list(results) == ["resnet8-seed0", "resnet8-seed7", "plain8-seed0", "plain8-seed7"]
     assert remains(tmp_path / "study") == alone
@@ -85,7 +85,7 @@ def test_every_run_of_a_study_is_byte_for_byte_the_run_alone(
     assert all(Path(result.run).name == name for name, result in results.items())
 
 
-class StopOne(SilentStudy):
+class StopOne(StudyObserver):
     """Sends a signal in the middle of one run."""
 
     def __init__(self, name: str, step: int) -> None:
@@ -94,10 +94,10 @@ class StopOne(SilentStudy):
 
     def of(self, name: str) -> Observer:
         if name != self.name:
-            return Silence()
+            return Observer()
         outer = self
 
-        class Stop(Silence):
+        class Stop(Observer):
             def progress(self, step: int, *, samples: int, seconds: float) -> None:
                 if step == outer.step:
                     os.kill(os.getpid(), signal.SIGTERM)
@@ -136,7 +136,7 @@ def test_a_run_that_diverges_leaves_the_others_to_their_ends(tmp_path: Path) -> 
     assert bad.spec == one["resnet8-seed7"].spec
 
     with pytest.raises(DivergedError, match=r"1 of 4 runs failed:\n  resnet8-seed7: diverged at step"):
-        train_study(one, tmp_path / "study", SilentStudy(), at_once=2)
+        train_study(one, tmp_path / "study", StudyObserver(), at_once=2)
 
     finished = [name for name in one if RunDirectory(tmp_path / "study" / name).is_finished]
     assert finished == ["resnet8-seed0", "plain8-seed0", "plain8-seed7"]
@@ -144,16 +144,16 @@ def test_a_run_that_diverges_leaves_the_others_to_their_ends(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("at_once", [1, 2])
 def test_a_run_that_torch_ends_leaves_the_others_to_their_ends(at_once: int, tmp_path: Path) -> None:
-    class Full(SilentStudy):
+    class Full(StudyObserver):
         def __init__(self) -> None:
             self.told: list[str] = []
 
         def of(self, name: str) -> Observer:
-            class Fails(Silence):
+            class Fails(Observer):
                 def progress(self, step: int, *, samples: int, seconds: float) -> None:
                     raise torch.OutOfMemoryError("CUDA out of memory")
 
-            return Fails() if name == "resnet8-seed0" else Silence()
+            return Fails() if name == "resnet8-seed0" else Observer()
 
         def failed(self, name: str, error: ResnetlabError) -> None:
             self.told.append(f"{name}: {error.args[0]}")
@@ -187,7 +187,7 @@ def test_a_signal_after_which_nothing_is_left_to_do_interrupts_nothing(tmp_path:
 
 
 def test_a_mistake_in_a_thread_reaches_the_caller(tmp_path: Path) -> None:
-    class Broken(SilentStudy):
+    class Broken(StudyObserver):
         def of(self, name: str) -> Observer:
             raise ZeroDivisionError(name)
 
@@ -224,17 +224,17 @@ def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
     study.mkdir()
     (study / "thesis.tex").write_text("all of it")
     with pytest.raises(UsageError, match="is not empty"):
-        train_study(rows(), study, SilentStudy())
+        train_study(rows(), study, StudyObserver())
     assert [path.name for path in study.iterdir()] == ["thesis.tex"]
     (study / "thesis.tex").unlink()
     (study / "study.json").write_text("{}")
     with lock_run(study), pytest.raises(LockedError):
-        train_study(rows(), study, SilentStudy())
+        train_study(rows(), study, StudyObserver())
     with pytest.raises(UsageError, match="already holds a study") as refused:
-        train_study(rows(), study, SilentStudy())
+        train_study(rows(), study, StudyObserver())
     assert f"resnetlab resume {study}" in refused.value.hint
     with pytest.raises(resnetlab.errors.DataError, match=r"study\.json is damaged"):
-        resume_study(study, SilentStudy())
+        resume_study(study, StudyObserver())
     with pytest.raises(UsageError, match="resnet8 with seed 3 is in the study twice"):
         plan_rows([plan("resnet8"), plan("resnet8")], [3])
     with pytest.raises(UsageError, match="at least one run"):
@@ -411,7 +411,7 @@ def test_a_damaged_run_of_a_study_is_named_with_the_way_on(tmp_path: Path) -> No
     (study / "plain8-seed0" / "data.json").write_text("{")
 
     with pytest.raises(DataError, match=r"plain8-seed0/data\.json is damaged") as refused:
-        resume_study(study, SilentStudy())
+        resume_study(study, StudyObserver())
     assert refused.value.hint == f"Move {study / 'plain8-seed0'} away to have that run made anew."
     (study / "plain8-seed0").rename(tmp_path / "away")
-    assert list(resume_study(study, SilentStudy())) == list(rows())
+    assert list(resume_study(study, StudyObserver())) == list(rows())

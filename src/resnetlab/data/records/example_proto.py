@@ -13,7 +13,8 @@ with other numbers are skipped, as the format asks.
 import struct
 from collections.abc import Collection, Iterator
 
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+from resnetlab.base.wire import MalformedMessage, fields, varint
+
 _BYTES_LIST, _FLOAT_LIST, _INT64_LIST = 1, 2, 3
 
 Values = list[memoryview] | list[float] | list[int]
@@ -36,7 +37,7 @@ def parse_example(data: memoryview, wanted: Collection[str]) -> tuple[dict[str, 
     try:
         for entry in _sub_messages(data, depth=2):
             name, feature = "", data[:0]
-            for number, value in _fields(entry):
+            for number, _, value in fields(entry):
                 if number == 1:
                     name = bytes(_as_bytes(value)).decode()
                 elif number == 2:
@@ -44,14 +45,14 @@ def parse_example(data: memoryview, wanted: Collection[str]) -> tuple[dict[str, 
             names.append(name)
             if name in wanted:
                 features[name] = _values(feature)
-    except (IndexError, struct.error, UnicodeDecodeError) as error:
+    except (MalformedMessage, struct.error, UnicodeDecodeError) as error:
         raise MalformedExample(f"no tf.train.Example ({error})") from error
     return features, names
 
 
 def _sub_messages(data: memoryview, depth: int) -> Iterator[memoryview]:
     """Yield every message in field 1 of every message in field 1 ... of `data`, `depth` times."""
-    for number, value in _fields(data):
+    for number, _, value in fields(data):
         if number == 1:
             inner = _as_bytes(value)
             if depth == 1:
@@ -62,10 +63,10 @@ def _sub_messages(data: memoryview, depth: int) -> Iterator[memoryview]:
 
 def _values(feature: memoryview) -> Values:
     values: Values = []
-    for kind, content in _fields(feature):
+    for kind, _, content in fields(feature):
         if kind not in (_BYTES_LIST, _FLOAT_LIST, _INT64_LIST):
             continue
-        items = [value for number, value in _fields(_as_bytes(content)) if number == 1]
+        items = [value for number, _, value in fields(_as_bytes(content)) if number == 1]
         if kind == _BYTES_LIST:
             values = [_as_bytes(item) for item in items]
         elif kind == _FLOAT_LIST:
@@ -87,7 +88,7 @@ def _integers(item: memoryview | int) -> Iterator[int]:
         return
     position = 0
     while position < len(item):
-        value, position = _varint(item, position)
+        value, position = varint(item, position)
         yield value
 
 
@@ -98,42 +99,5 @@ def _signed(value: int) -> int:
 
 def _as_bytes(value: memoryview | int) -> memoryview:
     if isinstance(value, int):
-        raise MalformedExample("no tf.train.Example (a number where bytes belong)")
+        raise MalformedMessage("a number where bytes belong")
     return value
-
-
-def _fields(data: memoryview) -> Iterator[tuple[int, memoryview | int]]:
-    """Yield the number and content of every field: an int for varints, else a view of its bytes."""
-    position, end = 0, len(data)
-    while position < end:
-        tag, position = _varint(data, position)
-        kind = tag & 7
-        if kind == _VARINT:
-            value, position = _varint(data, position)
-            yield tag >> 3, value
-            continue
-        if kind == _BYTES:
-            length, position = _varint(data, position)
-        elif kind in (_FIXED32, _FIXED64):
-            length = 4 if kind == _FIXED32 else 8
-        else:
-            raise MalformedExample(f"no tf.train.Example (wire type {kind})")
-        if position + length > end:
-            raise MalformedExample(f"no tf.train.Example (a field of {length:,} bytes goes beyond its end)")
-        yield tag >> 3, data[position : position + length]
-        position += length
-
-
-def _varint(data: memoryview, position: int) -> tuple[int, int]:
-    """Return the number at a position and the position after it."""
-    value = data[position]
-    if value < 0x80:  # nearly all of them
-        return value, position + 1
-    value &= 0x7F
-    for shift in range(7, 70, 7):
-        position += 1
-        byte = data[position]
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, position + 1
-    raise MalformedExample("no tf.train.Example (a number without end)")

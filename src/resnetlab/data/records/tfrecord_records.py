@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from resnetlab.base.crc32c import masked_crc32c
+from resnetlab.base.wire import masked_crc32c
 from resnetlab.data.images.image import EncodedImage
 from resnetlab.data.records.example_proto import MalformedExample, Values, parse_example
 from resnetlab.data.records.record_index import Records, ShardIndex

@@ -1,11 +1,10 @@
 """Studies: several runs that are planned together, e.g. the networks of a table, each with several seeds."""
 
-from resnetlab.training.studies.observer import SilentStudy, StudyObserver
+from resnetlab.training.studies.observer import StudyObserver
 from resnetlab.training.studies.rows import default_study_out, is_study, plan_rows
 from resnetlab.training.studies.study import choose_at_once, resume_study, train_study
 
 __all__ = [
-    "SilentStudy",
     "StudyObserver",
     "choose_at_once",
     "default_study_out",

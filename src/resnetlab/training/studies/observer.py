@@ -1,41 +1,24 @@
 """What a study tells whoever watches it."""
 
 from collections.abc import Mapping
-from typing import Protocol
 
 from resnetlab.errors import ResnetlabError
-from resnetlab.training.observer import Observer, Silence
+from resnetlab.training.observer import Observer
 from resnetlab.training.run import Result
 
 
-class StudyObserver(Protocol):
-    """Told of the runs of a study. With several runs at once it is called from their threads."""
+class StudyObserver:
+    """Told of the runs of a study, with several at once from their threads; this one shows nothing."""
 
     def begin(self, lengths: Mapping[str, int], *, at_once: int) -> None:
         """The runs of these names and numbers of steps are about to be made, so many at once."""
 
     def of(self, name: str) -> Observer:
         """Return who watches this run, which is about to begin or to go on."""
+        return Observer()
 
     def ended(self, name: str, result: Result) -> None:
         """The run came to its end, now or before this process began."""
 
     def failed(self, name: str, error: ResnetlabError) -> None:
         """The run stopped before its end."""
-
-
-class SilentStudy:
-    """An observer that shows nothing."""
-
-    def begin(self, lengths: Mapping[str, int], *, at_once: int) -> None:
-        """Show nothing."""
-
-    def of(self, name: str) -> Observer:
-        """Return a silent observer."""
-        return Silence()
-
-    def ended(self, name: str, result: Result) -> None:
-        """Show nothing."""
-
-    def failed(self, name: str, error: ResnetlabError) -> None:
-        """Show nothing."""

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from resnetlab.base.crc32c import masked_crc32c
+from resnetlab.base.wire import BYTES, fields, masked_crc32c, varint
 from resnetlab.errors import CheckpointError
 
 _MAGIC = 0xDB4775248B80FB57
@@ -115,8 +115,8 @@ def _table(content: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 def _handle(content: bytes, place: int) -> tuple[tuple[int, int], int]:
     """Return ((offset, size) of a block, the place after them)."""
-    offset, place = _varint(content, place)
-    size, place = _varint(content, place)
+    offset, place = varint(content, place)
+    size, place = varint(content, place)
     return (offset, size), place
 
 
@@ -131,62 +131,37 @@ def _block(content: bytes, start: int, size: int) -> Iterator[tuple[bytes, bytes
     (restarts,) = struct.unpack("<I", block[-4:])
     end, place, key = len(block) - 4 - 4 * restarts, 0, b""
     while place < end:
-        shared, place = _varint(block, place)
-        own, place = _varint(block, place)
-        length, place = _varint(block, place)
+        shared, place = varint(block, place)
+        own, place = varint(block, place)
+        length, place = varint(block, place)
         key = key[:shared] + block[place : place + own]
         yield key, block[place + own : place + own + length]
         place += own + length
 
 
-def _varint(content: bytes, place: int) -> tuple[int, int]:
-    """Return a number of 7 bits a byte, the lowest first, and the place after it."""
-    value = shift = 0
-    while True:
-        byte = content[place]
-        value |= (byte & 127) << shift
-        place, shift = place + 1, shift + 7
-        if byte < 128:
-            return value, place
-        if shift > 63:
-            raise ValueError("a number without end")
-
-
 def _fields(message: int | bytes) -> Fields:
-    """Return a protocol buffer's fields by number."""
+    """Return a message's fields by number; those of a fixed length are numbers."""
     if isinstance(message, int):
         raise ValueError("a number where a message is due")
-    fields: Fields = {}
-    place = 0
-    while place < len(message):
-        tag, place = _varint(message, place)
-        kind, value = tag & 7, b""
-        if kind == 0:
-            number, place = _varint(message, place)
-            fields.setdefault(tag >> 3, []).append(number)
-            continue
-        if kind == 2:
-            size, place = _varint(message, place)
-        elif kind in (1, 5):
-            size = 8 if kind == 1 else 4
+    found: Fields = {}
+    for number, kind, content in fields(memoryview(message)):
+        values = found.setdefault(number, [])
+        if isinstance(content, int):
+            values.append(content)
         else:
-            raise ValueError(f"a field of the unknown kind {kind}")
-        value, place = message[place : place + size], place + size
-        if len(value) != size:
-            raise ValueError("a field is cut short")
-        fields.setdefault(tag >> 3, []).append(value if kind == 2 else int.from_bytes(value, "little"))
-    return fields
+            values.append(bytes(content) if kind == BYTES else int.from_bytes(content, "little"))
+    return found
 
 
-def _number(fields: Fields, field: int) -> int:
-    value = fields.get(field, [0])[-1]
+def _number(message: Fields, field: int) -> int:
+    value = message.get(field, [0])[-1]
     if isinstance(value, bytes):
         raise ValueError("a message where a number is due")
     return value
 
 
-def _bytes(fields: Fields, field: int) -> bytes:
-    value = fields.get(field, [b""])[-1]
+def _bytes(message: Fields, field: int) -> bytes:
+    value = message.get(field, [b""])[-1]
     if isinstance(value, int):
         raise ValueError("a number where a message is due")
     return value

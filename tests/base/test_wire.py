@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from resnetlab.base.crc32c import crc32c, masked_crc32c
+from resnetlab.base.wire import crc32c, masked_crc32c
 
 
 def bit_by_bit(data):

@@ -1,12 +1,7 @@
-"""CRC-32C (Castagnoli), the checksum of TensorFlow's files, vectorised with NumPy.
-
-A CRC is linear over XOR: a 32-bit word followed by n zero bytes has the CRC register S(word), where
-S is one linear map, told by two tables of 65,536 entries. So a message is cut into rows of words,
-every row is moved along by S and added to the next, and the one row left is halved until a few words
-are left, which go byte by byte. The polynomial is that of RFC 3720, appendix B.4.
-"""
+"""The bytes of TensorFlow's files: the checksum CRC-32C, vectorised with NumPy, and Protocol Buffers."""
 
 import functools
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -97,3 +92,60 @@ def _bit_images(num_words: int) -> Words:
     are_set = (half[:, None] >> np.arange(32, dtype=np.uint32)) & 1 == 1
     images: Words = np.bitwise_xor.reduce(np.where(are_set, half, np.uint32(0)), axis=1)
     return images
+
+
+VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
+"""The kinds of a field; no other is in use."""
+
+
+class MalformedMessage(ValueError):
+    """Bytes that are no Protocol Buffers message."""
+
+
+def fields(message: memoryview) -> Iterator[tuple[int, int, memoryview | int]]:
+    """Yield the number, kind and content of every field: an int for VARINT, else a view of its bytes.
+
+    Raises:
+        MalformedMessage: If a field is of no known kind, or goes beyond the message's end.
+    """
+    place, end = 0, len(message)
+    while place < end:
+        tag, place = varint(message, place)
+        kind = tag & 7
+        if kind == VARINT:
+            value, place = varint(message, place)
+            yield tag >> 3, kind, value
+            continue
+        if kind == BYTES:
+            length, place = varint(message, place)
+        elif kind in (FIXED32, FIXED64):
+            length = 4 if kind == FIXED32 else 8
+        else:
+            raise MalformedMessage(f"wire type {kind}")
+        if place + length > end:
+            raise MalformedMessage(f"a field of {length:,} bytes goes beyond its end")
+        yield tag >> 3, kind, message[place : place + length]
+        place += length
+
+
+def varint(data: memoryview | bytes, place: int) -> tuple[int, int]:
+    """Return the number that begins at a place, 7 bits a byte and the lowest first, and the place after it.
+
+    Raises:
+        MalformedMessage: If the number, or what it stands in, ends within it or has no end.
+    """
+    try:
+        value = data[place]
+        place += 1
+        if value < 0x80:  # nearly all of them
+            return value, place
+        value &= 0x7F
+        for shift in range(7, 70, 7):
+            byte = data[place]
+            place += 1
+            value |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                return value, place
+    except IndexError as error:
+        raise MalformedMessage("cut short within a number") from error
+    raise MalformedMessage("a number without end")
