@@ -1,4 +1,4 @@
-"""One short run for all tests of this folder."""
+"""One short run for all tests of this room."""
 
 import pytest
 from tests.kit.small_runs import small_plan, train_whole

@@ -12,7 +12,7 @@ from resnetlab.network.catalog import families
 
 @pytest.fixture(scope="module")
 def maker() -> ModuleType:
-    path = Path(__file__).parents[3] / "docs" / "make_gallery.py"
+    path = Path(__file__).parents[2] / "docs" / "make_gallery.py"
     spec = importlib.util.spec_from_file_location("make_gallery", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
