@@ -1,9 +1,9 @@
 """One short run for all tests of this room."""
 
 import pytest
-from tests.kit.small_runs import small_plan, train_whole
 
 from resnetlab.runs.directory import RunDirectory
+from tests.kit.small_runs import small_plan, train_whole
 
 
 @pytest.fixture(scope="session")

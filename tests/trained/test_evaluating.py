@@ -13,8 +13,6 @@ import numpy.typing as npt
 import pytest
 import safetensors.torch
 from PIL import Image
-from tests.kit.foreign_weights import lively
-from tests.weights.test_files import save
 
 import resnetlab
 from resnetlab.cli import main
@@ -26,6 +24,8 @@ from resnetlab.trained.artefact import load_artefact
 from resnetlab.trained.export import export_model
 from resnetlab.trained.matching import match_classes
 from resnetlab.trained.predict import Classifier
+from tests.kit.foreign_weights import lively
+from tests.weights.test_files import save
 
 CLASSES = ("ant", "bee", "cat")
 SMALL: dict[str, Any] = {

@@ -5,7 +5,6 @@ from collections import Counter, defaultdict
 
 import pytest
 import torch
-from tests.kit.drawn import folded, shallow, traced
 from torch import nn
 
 from resnetlab.models.layers import GlobalAveragePool, SameConv2d, SamePool2d, Subsample
@@ -16,6 +15,7 @@ from resnetlab.network.spec import ModelSpec
 from resnetlab.show.drawing.labels import name_text, norm_text, padding_text, shape_text
 from resnetlab.show.drawing.scene import Box, Scene, Text
 from resnetlab.show.picture import Layout, draw
+from tests.kit.drawn import folded, shallow, traced
 
 Truth = dict[str, tuple[nn.Module, tuple[int, ...]]]
 

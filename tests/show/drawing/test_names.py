@@ -1,10 +1,9 @@
 """A network that was changed is not drawn as the one it is named after; columns of one name differ."""
 
-from tests.kit.overlaps import problems
-
 from resnetlab.network.catalog import changed_texts, changes, model_spec
 from resnetlab.show.drawing.scene import Box, Text
 from resnetlab.show.picture import draw
+from tests.kit.overlaps import problems
 
 CHANGED = model_spec("resnet20").with_(classes=1001, in_channels=1, width=0.5)
 

@@ -1,9 +1,9 @@
 """The finder of overlaps finds each kind of them."""
 
 import pytest
-from tests.kit.overlaps import problems
 
 from resnetlab.show.drawing.scene import Box, Item, Path, Scene, Text
+from tests.kit.overlaps import problems
 
 
 def text(x: float, y: float, words: str = "words") -> Text:

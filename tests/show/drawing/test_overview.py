@@ -5,8 +5,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 import pytest
-from tests.kit.overlaps import problems
-from tests.kit.restated_drawings import conv_texts, map_sizes, shape, shortcut_texts, stage_name
 
 from resnetlab.errors import UsageError
 from resnetlab.network.catalog import list_models, model_spec
@@ -14,6 +12,8 @@ from resnetlab.network.spec import ModelSpec
 from resnetlab.show.drawing.comparison.overview import draw_overview
 from resnetlab.show.drawing.scene import Box, Path, Scene, Text
 from resnetlab.show.drawing.theme import THEMES
+from tests.kit.overlaps import problems
+from tests.kit.restated_drawings import conv_texts, map_sizes, shape, shortcut_texts, stage_name
 
 LIGHT = THEMES["light"]
 GROUPS = (

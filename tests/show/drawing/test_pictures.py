@@ -16,7 +16,6 @@ import matplotlib
 import pytest
 from matplotlib.ft2font import FT2Font
 from PIL import Image
-from tests.kit.drawn import folded
 
 from resnetlab.errors import UsageError
 from resnetlab.network.catalog import model_spec
@@ -27,6 +26,7 @@ from resnetlab.show.drawing.svg import to_svg
 from resnetlab.show.drawing.theme import THEMES, ThemeName
 from resnetlab.show.drawing.typeface import _CHARACTERS, text_box, text_width
 from resnetlab.show.picture import draw, save
+from tests.kit.drawn import folded
 
 SVG = "{http://www.w3.org/2000/svg}"
 

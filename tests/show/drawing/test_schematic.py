@@ -6,14 +6,14 @@ from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
-from tests.kit.drawn import folded
-from tests.kit.overlaps import problems
 
 from resnetlab.errors import UsageError
 from resnetlab.network.catalog import list_models, model_spec
 from resnetlab.show.drawing.scene import Box, Path, Scene, Text
 from resnetlab.show.drawing.svg import to_svg
 from resnetlab.show.picture import draw
+from tests.kit.drawn import folded
+from tests.kit.overlaps import problems
 
 
 def texts_of(scene: Scene, role: str = "") -> list[Text]:

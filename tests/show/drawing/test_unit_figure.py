@@ -3,6 +3,13 @@
 from dataclasses import replace
 
 import pytest
+
+from resnetlab.errors import UsageError
+from resnetlab.network.catalog import list_models, model_spec
+from resnetlab.network.spec import ModelSpec
+from resnetlab.show.drawing.comparison.unit_figure import draw_units
+from resnetlab.show.drawing.scene import Box, Path, Scene, Text
+from resnetlab.show.drawing.theme import THEMES
 from tests.kit.overlaps import problems
 from tests.kit.restated_drawings import (
     conv_texts,
@@ -14,13 +21,6 @@ from tests.kit.restated_drawings import (
     stage_name,
     strided_index,
 )
-
-from resnetlab.errors import UsageError
-from resnetlab.network.catalog import list_models, model_spec
-from resnetlab.network.spec import ModelSpec
-from resnetlab.show.drawing.comparison.unit_figure import draw_units
-from resnetlab.show.drawing.scene import Box, Path, Scene, Text
-from resnetlab.show.drawing.theme import THEMES
 
 LIGHT = THEMES["light"]
 ABLATIONS = (

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from tests.kit.artefacts import normaliser, small_artefact
 
 from resnetlab.data.batches.preprocessing import Geometry, Preprocessing
 from resnetlab.errors import CheckpointError, ResnetlabError, UsageError
@@ -16,6 +15,7 @@ from resnetlab.runs.directory import RunDirectory
 from resnetlab.trained.artefact import Artefact, import_weights, load_artefact, write_folder
 from resnetlab.trained.artefact.class_names import name_classes
 from resnetlab.trained.export import export_model
+from tests.kit.artefacts import normaliser, small_artefact
 
 
 def assert_same(found: Artefact, expected: Artefact) -> None:
@@ -69,6 +69,7 @@ def _jpeg() -> bytes:
     import io
 
     from PIL import Image
+
     from tests.kit.artefacts import pixels
 
     stream = io.BytesIO()

@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from tests.kit.artefacts import pixels, write_pictures
-from tests.kit.foreign_weights import lively
 
 from resnetlab import Classifier, create_model, evaluate
 from resnetlab.cli import main
@@ -16,6 +14,8 @@ from resnetlab.trained.artefact import Artefact, import_weights, load_artefact, 
 from resnetlab.trained.export import export_model
 from resnetlab.trained.predict.pictures import encode
 from resnetlab.trained.transfer import open_trained
+from tests.kit.artefacts import pixels, write_pictures
+from tests.kit.foreign_weights import lively
 
 
 @pytest.fixture(scope="module")

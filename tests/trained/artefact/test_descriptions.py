@@ -6,8 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tests.kit.artefacts import pixels, small_artefact
-from tests.kit.small_runs import CPU
 
 from resnetlab.data.batches.normalise import Normaliser
 from resnetlab.data.batches.preprocessing import Geometry, Preprocessing
@@ -15,6 +13,8 @@ from resnetlab.errors import CheckpointError, UsageError
 from resnetlab.trained.artefact.class_names import distinct_names
 from resnetlab.trained.artefact.model import fit_geometry, from_texts
 from resnetlab.trained.predict import Classifier
+from tests.kit.artefacts import pixels, small_artefact
+from tests.kit.small_runs import CPU
 
 TEXTS = small_artefact().to_texts()
 PREPROCESSING = json.loads(TEXTS["preprocessing"])

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.kit.artefacts import small_artefact
 
 from resnetlab.base import files
 from resnetlab.cli import _typeable, main
@@ -16,6 +15,7 @@ from resnetlab.network.catalog import list_models
 from resnetlab.trained.artefact import load_artefact, write_folder
 from resnetlab.trained.artefact.places import default_name, refuse_taken
 from resnetlab.trained.export import export_model
+from tests.kit.artefacts import small_artefact
 
 LONG = "n" * 300
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.kit.artefacts import normaliser, small_artefact
 
 from resnetlab.errors import CheckpointError, ResnetlabError, UsageError
 from resnetlab.trained.artefact import Artefact
 from resnetlab.trained.export import export_model
+from tests.kit.artefacts import normaliser, small_artefact
 
 onnx = pytest.importorskip("onnx", reason="the extra `export` is not installed")
 pytest.importorskip("onnxruntime", reason="the extra `export` is not installed")

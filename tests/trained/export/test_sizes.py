@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.kit.artefacts import normaliser, pixels, small_artefact
 
 from resnetlab import Classifier
 from resnetlab.cli import main
 from resnetlab.errors import UsageError
 from resnetlab.trained.artefact import load_artefact
 from resnetlab.trained.export import export_model
+from tests.kit.artefacts import normaliser, pixels, small_artefact
 
 pytest.importorskip("onnx", reason="the extra `export` is not installed")
 onnxruntime = pytest.importorskip("onnxruntime", reason="the extra `export` is not installed")

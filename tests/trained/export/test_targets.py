@@ -9,8 +9,6 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from tests.kit.artefacts import small_artefact
-from tests.kit.foreign_weights import keras_v1, keras_v2
 
 from resnetlab import create_model
 from resnetlab.cli.verbs.use_verbs import TARGETS as VERB_TARGETS
@@ -27,6 +25,8 @@ from resnetlab.trained.export.keras_file import KerasNetwork, keras_bytes
 from resnetlab.trained.export.torch_names import _TIMM, _TORCHVISION, _crop_share, torch_file
 from resnetlab.weights.facts.naming import expected_shapes
 from resnetlab.weights.namings.keras_applications import keras_layers, keras_v1_spec, keras_v2_spec
+from tests.kit.artefacts import small_artefact
+from tests.kit.foreign_weights import keras_v1, keras_v2
 
 
 def logits(model: torch.nn.Module, artefact: Artefact) -> torch.Tensor:

@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tests.kit.artefacts import pixels, small_artefact, write_pictures
-from tests.kit.small_runs import CPU, small_source
 
 from resnetlab.data.batches.loaded import BadSamples
 from resnetlab.data.feeding import Reading
@@ -21,6 +19,8 @@ from resnetlab.trained.artefact import Artefact
 from resnetlab.trained.export import export_model
 from resnetlab.trained.predict import Classifier
 from resnetlab.trained.predict.pictures import read_file
+from tests.kit.artefacts import pixels, small_artefact, write_pictures
+from tests.kit.small_runs import CPU, small_source
 
 
 def classifier_of(artefact: Artefact) -> Classifier:

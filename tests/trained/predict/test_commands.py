@@ -13,9 +13,6 @@ import pytest
 import safetensors.torch
 import torch
 from PIL import Image
-from tests.kit.artefacts import pixels, small_artefact, write_pictures
-from tests.kit.commands import run
-from tests.kit.foreign_weights import lively
 
 from resnetlab.cli import main
 from resnetlab.cli.verbs.import_ import read_class_names
@@ -24,6 +21,9 @@ from resnetlab.trained.artefact import write_folder
 from resnetlab.trained.artefact.folder import to_safetensors
 from resnetlab.trained.evaluate import evaluate
 from resnetlab.trained.predict import Classifier
+from tests.kit.artefacts import pixels, small_artefact, write_pictures
+from tests.kit.commands import run
+from tests.kit.foreign_weights import lively
 
 
 @pytest.fixture(scope="module")

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from tests.kit.foreign_weights import lively
 
 from resnetlab.models.layers import at
 from resnetlab.trained.predict.explaining import explain
+from tests.kit.foreign_weights import lively
 
 
 @pytest.mark.parametrize("name", ["resnet8", "resnet18", "resnet50_v2"])

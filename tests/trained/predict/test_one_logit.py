@@ -6,9 +6,6 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
-from tests.kit.artefacts import pixels, small_artefact, write_pictures
-from tests.kit.foreign_weights import lively
-from tests.trained.predict.test_classifier import classifier_of
 
 from resnetlab import Classifier, evaluate, load_weights
 from resnetlab.errors import CheckpointError, UsageError
@@ -17,6 +14,9 @@ from resnetlab.network.catalog import model_spec
 from resnetlab.trained.artefact import Artefact, import_weights, write_folder
 from resnetlab.trained.artefact.folder import from_safetensors, to_safetensors
 from resnetlab.trained.export import export_model
+from tests.kit.artefacts import pixels, small_artefact, write_pictures
+from tests.kit.foreign_weights import lively
+from tests.trained.predict.test_classifier import classifier_of
 
 
 def one_logit(names: tuple[str, ...] = ("cat", "dog")) -> Artefact:

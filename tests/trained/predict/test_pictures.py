@@ -8,8 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.kit.artefacts import pixels, small_artefact, write_pictures
-from tests.kit.small_runs import CPU
 
 from resnetlab.cli import main
 from resnetlab.data.images.decode import decode
@@ -18,6 +16,8 @@ from resnetlab.errors import DataError, UsageError
 from resnetlab.trained.artefact import write_folder
 from resnetlab.trained.predict import Classifier
 from resnetlab.trained.predict.pictures import encode, find_files, read_file
+from tests.kit.artefacts import pixels, small_artefact, write_pictures
+from tests.kit.small_runs import CPU
 
 
 def content(picture: Image.Image, form: str) -> bytes:

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from tests.kit.artefacts import small_artefact
 
 from resnetlab.trained.artefact import write_folder
+from tests.kit.artefacts import small_artefact
 
 
 @pytest.fixture(scope="session")

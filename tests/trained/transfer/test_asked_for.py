@@ -6,9 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.kit.artefacts import write_pictures
-from tests.kit.small_runs import CPU, small_plan, small_source, train_whole
-from tests.kit.tuning import tuned
 
 import resnetlab
 from resnetlab.base.units import count_of
@@ -20,6 +17,9 @@ from resnetlab.recipe.named import named_recipe
 from resnetlab.recipe.settings import override
 from resnetlab.trained.transfer import open_trained, plan_finetuning
 from resnetlab.training.speed import training_memory
+from tests.kit.artefacts import write_pictures
+from tests.kit.small_runs import CPU, small_plan, small_source, train_whole
+from tests.kit.tuning import tuned
 
 
 @pytest.fixture

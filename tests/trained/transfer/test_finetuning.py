@@ -7,9 +7,6 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from tests.kit.artefacts import small_artefact, write_pictures
-from tests.kit.small_runs import CPU, small_source, train_whole
-from tests.kit.tuning import suggested, tuned
 from torch import Tensor
 
 from resnetlab import create_model
@@ -30,6 +27,9 @@ from resnetlab.trained.evaluate import evaluate
 from resnetlab.trained.transfer import Trained, open_trained, plan_finetuning
 from resnetlab.training.observer import Observer
 from resnetlab.training.run import resume_run, train_plan
+from tests.kit.artefacts import small_artefact, write_pictures
+from tests.kit.small_runs import CPU, small_source, train_whole
+from tests.kit.tuning import suggested, tuned
 
 
 def newest(run: RunDirectory) -> dict[str, Tensor]:

@@ -6,9 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.kit.artefacts import write_pictures
-from tests.kit.small_runs import final_bytes, go_on, small_plan, small_source, train_whole
-from tests.kit.tuning import tuned
 
 from resnetlab.base.units import Duration
 from resnetlab.errors import CheckpointError
@@ -21,6 +18,9 @@ from resnetlab.training.observer import Observer
 from resnetlab.training.planning import RunPlan
 from resnetlab.training.run import resume_run, train_plan
 from resnetlab.training.session import start
+from tests.kit.artefacts import write_pictures
+from tests.kit.small_runs import final_bytes, go_on, small_plan, small_source, train_whole
+from tests.kit.tuning import tuned
 
 
 def begun(run: RunDirectory, plan: RunPlan) -> RunDirectory:

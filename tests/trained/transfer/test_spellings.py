@@ -7,10 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from tests.kit.artefacts import write_pictures
-from tests.kit.small_runs import small_source
-from tests.kit.tuning import suggested
-from tests.trained.transfer.test_asked_for import photos as photos
 
 import resnetlab
 from resnetlab.cli.parser import build_parser
@@ -22,6 +18,10 @@ from resnetlab.recipe.named import named_recipe
 from resnetlab.recipe.settings import override
 from resnetlab.trained.transfer import Tuning, open_trained, plan_tuning
 from resnetlab.training.asking import Asked
+from tests.kit.artefacts import write_pictures
+from tests.kit.small_runs import small_source
+from tests.kit.tuning import suggested
+from tests.trained.transfer.test_asked_for import photos as photos
 
 SPELLINGS = ("set", "group", "file", "recipe", "python")
 
