@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.processes import CAN_FORK, run_forked
+from tests.kit.processes import CAN_FORK, run_forked
 
 
 @pytest.fixture(autouse=CAN_FORK)

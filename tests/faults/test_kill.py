@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.kit.commands import run as run_here
-from tests.processes import Command
+from tests.kit.processes import Command
 
 FILES = ("model.safetensors", "optimizer.safetensors", "ema.safetensors")
 STEPS = 40

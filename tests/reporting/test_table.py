@@ -21,7 +21,7 @@ from resnetlab.trained.transfer import open_trained
 from resnetlab.training.observer import Observer
 from resnetlab.training.run import read_result, train_plan
 from tests.kit.reported_runs import as_cifar, copied, edit, read, test_row
-from tests.kit.tuning import tuned
+from tests.kit.small_finetunings import tuned
 
 
 def test_three_seeds_are_one_row_with_mean_and_sample_deviation(real_runs: Path) -> None:

@@ -15,8 +15,8 @@ from resnetlab.errors import LockedError, WriteError
 from resnetlab.runs.directory import RunDirectory, claim_new, lock_run
 from resnetlab.training.observer import Observer
 from resnetlab.training.run import train_plan
+from tests.kit.processes import Command
 from tests.kit.small_runs import small_plan
-from tests.processes import Command
 
 HOLDER = "process 4711 on here"
 

@@ -16,8 +16,8 @@ from resnetlab.weights import load_weights, read_tensors
 from resnetlab.weights.files.reading import _is_keras as is_keras
 from resnetlab.weights.files.unpickle import _main as read_here
 from resnetlab.weights.files.wrapped import unwrap
-from tests.kit.bundles import block, field, handle, write_bundle
 from tests.kit.foreign_weights import TENSORFLOW, lively, official_cifar_8_v1, to_tensorflow
+from tests.kit.tensorflow_checkpoints import block, field, handle, write_bundle
 
 TENSORS = {
     "b/kernel": torch.arange(24.0).reshape(2, 3, 4),

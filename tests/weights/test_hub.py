@@ -26,9 +26,9 @@ from resnetlab.trained.artefact import load_artefact
 from resnetlab.weights import load_weights
 from resnetlab.weights.facts import published
 from resnetlab.weights.files.hub import download, locate
-from tests.kit.bundles import write_bundle
 from tests.kit.foreign_weights import lively
 from tests.kit.hub_server import COMMIT, Answer, Site, running
+from tests.kit.tensorflow_checkpoints import write_bundle
 
 HAS_HUB = importlib.util.find_spec("huggingface_hub") is not None
 needs_hub = pytest.mark.skipif(not HAS_HUB, reason="the extra hub (huggingface_hub) is not installed")

@@ -14,7 +14,6 @@ from resnetlab.models import ResNet
 from resnetlab.trained.artefact import import_weights
 from resnetlab.weights import load_weights, read_tensors
 from resnetlab.weights.namings.keras_applications import keras_v2_spec
-from tests.kit.bundles import write_bundle
 from tests.kit.foreign_weights import (
     TENSORFLOW,
     by_number,
@@ -29,6 +28,7 @@ from tests.kit.foreign_weights import (
     transformers,
     weiaicunzai,
 )
+from tests.kit.tensorflow_checkpoints import write_bundle
 
 VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
 SMALL: dict[str, object] = {"blocks": (2, 1, 3, 1), "width": 0.125, "classes": 5}

@@ -19,7 +19,7 @@ from resnetlab.data.records.example_proto import MalformedExample, parse_example
 from resnetlab.data.records.tfrecord import open_tfrecord
 from resnetlab.data.sources.choices import Choices
 from resnetlab.errors import DataError, UsageError
-from tests.kit.handles import held_after_refusal
+from tests.kit.open_files import held_after_refusal
 from tests.kit.pictures import (
     example,
     field,

@@ -13,7 +13,7 @@ from resnetlab.data.records import webdataset
 from resnetlab.data.records.webdataset import open_webdataset
 from resnetlab.data.sources.choices import Choices
 from resnetlab.errors import DataError
-from tests.kit.handles import held_after_refusal
+from tests.kit.open_files import held_after_refusal
 from tests.kit.pictures import picture, write_tar
 
 

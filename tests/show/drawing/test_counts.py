@@ -8,7 +8,7 @@ from torch import nn
 from resnetlab.base.units import format_count
 from resnetlab.network.catalog import list_models, model_spec
 from resnetlab.show.drawing.scene import Box, Scene, Text
-from tests.kit.drawn import folded, shallow, traced
+from tests.kit.drawings import folded, shallow, traced
 
 
 def counts(module: nn.Module, shape: tuple[int, ...]) -> tuple[int, int]:

@@ -26,7 +26,7 @@ from resnetlab.show.drawing.svg import to_svg
 from resnetlab.show.drawing.theme import THEMES, ThemeName
 from resnetlab.show.drawing.typeface import _CHARACTERS, text_box, text_width
 from resnetlab.show.picture import draw, save
-from tests.kit.drawn import folded
+from tests.kit.drawings import folded
 
 SVG = "{http://www.w3.org/2000/svg}"
 

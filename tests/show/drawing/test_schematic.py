@@ -12,7 +12,7 @@ from resnetlab.network.catalog import list_models, model_spec
 from resnetlab.show.drawing.scene import Box, Path, Scene, Text
 from resnetlab.show.drawing.svg import to_svg
 from resnetlab.show.picture import draw
-from tests.kit.drawn import folded
+from tests.kit.drawings import folded
 from tests.kit.overlaps import problems
 
 

@@ -18,8 +18,8 @@ from resnetlab.recipe.settings import override
 from resnetlab.trained.transfer import open_trained, plan_finetuning
 from resnetlab.training.speed import training_memory
 from tests.kit.artefacts import write_pictures
+from tests.kit.small_finetunings import tuned
 from tests.kit.small_runs import CPU, small_plan, small_source, train_whole
-from tests.kit.tuning import tuned
 
 
 @pytest.fixture

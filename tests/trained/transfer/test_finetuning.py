@@ -28,8 +28,8 @@ from resnetlab.trained.transfer import Trained, open_trained, plan_finetuning
 from resnetlab.training.observer import Observer
 from resnetlab.training.run import resume_run, train_plan
 from tests.kit.artefacts import small_artefact, write_pictures
+from tests.kit.small_finetunings import suggested, tuned
 from tests.kit.small_runs import CPU, small_source, train_whole
-from tests.kit.tuning import suggested, tuned
 
 
 def newest(run: RunDirectory) -> dict[str, Tensor]:

@@ -19,8 +19,8 @@ from resnetlab.recipe.settings import override
 from resnetlab.trained.transfer import Tuning, open_trained, plan_tuning
 from resnetlab.training.asking import Asked
 from tests.kit.artefacts import write_pictures
+from tests.kit.small_finetunings import suggested
 from tests.kit.small_runs import small_source
-from tests.kit.tuning import suggested
 from tests.trained.transfer.test_asked_for import photos as photos
 
 SPELLINGS = ("set", "group", "file", "recipe", "python")

@@ -34,7 +34,7 @@ from resnetlab.training.step.device import compiled
 from resnetlab.training.studies import StudyObserver, plan_rows, resume_study, train_study
 from resnetlab.training.studies.study import choose_at_once
 from tests.kit.commands import run
-from tests.processes import Command
+from tests.kit.processes import Command
 
 CPU = torch.device("cpu")
 STEPS = 12

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import Command
+from tests.kit.processes import Command
 
 TRAIN = (
     "train",
