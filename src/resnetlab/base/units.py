@@ -110,7 +110,7 @@ def format_rounded(count: float) -> str:
     return format_count(count).replace(".0 ", " ")
 
 
-def first_of(items: Sequence[object], most: int = 5) -> str:
+def first_of(items: Sequence[object], most: int = 5, *, between: str = ", ") -> str:
     """Return "a, b, c, d, e and 3 more"."""
-    more = f" and {len(items) - most} more" if len(items) > most else ""
-    return ", ".join(map(str, items[:most])) + more
+    more = f"{between.rstrip(' ,')} and {len(items) - most:,} more" if len(items) > most else ""
+    return between.join(map(str, items[:most])) + more

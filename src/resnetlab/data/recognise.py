@@ -244,13 +244,12 @@ def _has_images_in_tar(path: Path) -> bool:
 
 def _refuse_unknown(path: Path) -> NoReturn:
     names = sorted(each.name + "/" * each.is_dir() for each in path.iterdir())
-    found = ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")
     hint = f"Expected one of: {_KNOWN}."
     if packed := [name for name in names if name.lower().endswith((".zip", ".tgz", ".tar.gz"))]:
         packed.sort(key=lambda name: part_in(name) != "train")
         several = ", or unpack them all into this folder" if len(packed) > 1 else ""
         hint = f"An archive is read if it is given: --data {shlex.quote(str(path / packed[0]))}{several}."
-    raise DataError(f"{path}: no data that is known; found {found or 'nothing'}", hint=hint)
+    raise DataError(f"{path}: no data that is known; found {first_of(names) or 'nothing'}", hint=hint)
 
 
 __all__ = ["AnySource", "AnySplit", "Format", "in_memory", "open_chosen", "open_path"]

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from resnetlab.base import files
 from resnetlab.base.plaindata import to_json_bytes
+from resnetlab.base.units import first_of
 from resnetlab.errors import CheckpointError, WriteError
 from resnetlab.runs.manifest import NAME, make_manifest, read_manifest, read_verified
 from resnetlab.runs.plain_reading import parse_json
@@ -195,7 +196,7 @@ def retain(parent: Path, *, keep: int, identity: str, spare: Collection[int] = (
         if step in spare:
             continue
         if others := sorted(each.name for each in path.iterdir() if not _FILE.fullmatch(each.name)):
-            problems.append(f"{path} is superseded and stays: it holds {', '.join(others[:3])}")
+            problems.append(f"{path} is superseded and stays: it holds {first_of(others, 3)}")
             continue
         try:
             files.remove_directory(path)

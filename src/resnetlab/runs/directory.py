@@ -22,6 +22,7 @@ from typing import Any
 
 from resnetlab.base import files
 from resnetlab.base.plaindata import to_json_bytes
+from resnetlab.base.units import first_of
 from resnetlab.errors import DataError, UsageError
 from resnetlab.runs.journal import read_rows
 from resnetlab.runs.plain_reading import read_json
@@ -237,7 +238,7 @@ def open_run(path: Path) -> RunDirectory:
         raise UsageError(f"no run at {path}: there is no such directory")
     if not (path / "recipe.json").exists():
         inside = sorted(each.parent.name for each in path.glob("*/recipe.json"))
-        found = f"Runs are in it: {', '.join(inside[:5])}{', ...' * (len(inside) > 5)}."
+        found = f"Runs are in it: {first_of(inside)}."
         raise UsageError(
             f"{path} is no run: it holds no recipe.json",
             hint=found if inside else "`resnetlab train` makes one with --out.",

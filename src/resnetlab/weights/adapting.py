@@ -6,6 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from resnetlab.base.units import first_of
 from resnetlab.errors import UsageError
 from resnetlab.network.spec import ModelSpec
 from resnetlab.weights.converting import Converted
@@ -56,7 +57,7 @@ def fit_head(
         )
     if file_class_names and class_names and head == "strict" and [*file_class_names] != [*class_names]:
         raise UsageError(
-            f"the classifier is for {_few(file_class_names)}, the data has {_few(class_names)}: head=reset",
+            f"the classifier is for {first_of(file_class_names)}, the data has {first_of(class_names)}",
             hint="head=reset begins with a new classifier; head=keep-shared keeps the rows of the"
             " class names that both have, in the data's order.",
         )
@@ -83,10 +84,6 @@ def _split_logit(converted: Converted, keys: Sequence[str]) -> None:
     converted.ledger.notes.append("the file's one logit became two, which give its sigmoid: no and yes")
 
 
-def _few(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-
-
 def _keep_shared(
     converted: Converted,
     keys: Sequence[str],
@@ -108,7 +105,7 @@ def _keep_shared(
     pairs = [(row, rows[name]) for row, name in enumerate(class_names) if name in rows]
     if not pairs:
         raise UsageError(
-            f"head=keep-shared: the file has {_few(file_class_names)}, the data {_few(class_names)},"
+            f"head=keep-shared: the file has {first_of(file_class_names)}, the data {first_of(class_names)},"
             " and no name is in both",
             hint="head=reset begins with a new classifier.",
         )
@@ -121,7 +118,7 @@ def _keep_shared(
         source = ledger.matched.pop(key, ledger.derived.get(key))
         ledger.derived[key] = f"{len(pairs)} row{'s' * (len(pairs) > 1)} of {source}, by class name"
         if fresh:
-            ledger.reset[key] = f"the rows of {len(fresh)} new classes: {', '.join(fresh[:5])}"
+            ledger.reset[key] = f"the rows of {len(fresh)} new classes: {first_of(fresh)}"
 
 
 def fit_channels(converted: Converted, naming: Naming, spec: ModelSpec, *, can_adapt: bool) -> None:

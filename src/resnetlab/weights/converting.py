@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from resnetlab.base.units import first_of
 from resnetlab.errors import CheckpointError
 from resnetlab.network.spec import ModelSpec
 from resnetlab.weights.facts.naming import Layout, Naming, expected_shapes, is_head
@@ -94,7 +95,7 @@ def _refuse_not_finite(found: Mapping[str, Tensor], ledger: Ledger, eps: float) 
     wrong = [ledger.matched[key] for key, tensor in found.items() if not torch.isfinite(tensor).all()]
     if wrong:
         raise CheckpointError(
-            f"{len(wrong)} tensors hold infinite numbers or NaN: {', '.join(wrong[:5])}",
+            f"{len(wrong)} tensors hold infinite numbers or NaN: {first_of(wrong)}",
             hint="The training that made the file had diverged, or the file is damaged.",
         )
     below = [
@@ -104,7 +105,7 @@ def _refuse_not_finite(found: Mapping[str, Tensor], ledger: Ledger, eps: float) 
     ]
     if below:
         raise CheckpointError(
-            f"{len(below)} tensors of running variances hold some below zero: {', '.join(below[:5])}",
+            f"{len(below)} tensors of running variances hold some below zero: {first_of(below)}",
             hint="No network has such: the file is damaged, or its tensors have each other's names.",
         )
 
@@ -162,9 +163,7 @@ def _check(found: dict[str, Tensor], naming: Naming, spec: ModelSpec, first: str
         if key in own and own[key] != shape and not is_head(key) and key != first
     ]
     if problems:
-        more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
         raise CheckpointError(
             f"holds {describe_spec(naming.spec)}, which does not fit {describe_spec(spec)}: "
-            + "; ".join(problems[:5])
-            + more
+            f"{first_of(problems, between='; ')}"
         )

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from resnetlab.base.plaindata import to_plain
+from resnetlab.base.units import first_of
 from resnetlab.errors import CheckpointError, ResnetlabError, UsageError
 from resnetlab.models import ResNet, build
 from resnetlab.network.spec import ModelSpec
@@ -225,7 +226,8 @@ def _refuse_more(naming: Naming) -> None:
     """
     if naming.own_head:
         raise CheckpointError(
-            f"its classifier is not one linear layer that reads the features: {_few(naming.own_head)}",
+            "its classifier is not one linear layer that reads the features: "
+            f"{first_of(naming.own_head, _MOST)}",
             hint="`finetune` puts a new classifier on its body (head=reset in Python). What of these the"
             " network does without: --ignore 'NAME.*', ignore=['NAME.*'] in Python.",
         )
@@ -236,7 +238,7 @@ def _refuse_more(naming: Naming) -> None:
         told = [f"{group} ({count} tensor{'s' * (count > 1)})" for group, count in groups.items()]
         flags = " ".join(f"--ignore '{group}'" for group in [*groups][:_MOST])
         raise CheckpointError(
-            f"besides the whole network it holds {_few(told)}",
+            f"besides the whole network it holds {first_of(told, _MOST)}",
             hint=f"If the network's answers do without: {flags} (in Python ignore=[...]). `finetune` leaves"
             " them out by itself.",
         )
@@ -247,7 +249,7 @@ def _left_out(opened: OpenedWeights, head: Head) -> tuple[str, ...]:
     if head == "strict" or not opened.otherwise:
         return ()
     return (
-        f"the file's network computes otherwise, which the body alone does not: {_few(opened.otherwise)}",
+        f"the file's network computes otherwise, which the body alone does not: {first_of(opened.otherwise)}",
     )
 
 
@@ -259,17 +261,12 @@ def _refuse_otherwise(otherwise: Sequence[str]) -> None:
     """
     if otherwise:
         raise CheckpointError(
-            f"says of itself that it computes otherwise than a network of ours: {_few(otherwise)}",
+            f"says of itself that it computes otherwise than a network of ours: {first_of(otherwise)}",
             hint="`finetune --weights FILE` takes its body and begins a new classifier.",
         )
 
 
 _MOST = 4
-
-
-def _few(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
-    return ", ".join(names[:_MOST]) + more
 
 
 def _group(name: str) -> str:

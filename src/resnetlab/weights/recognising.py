@@ -10,6 +10,7 @@ from math import prod
 from torch import Tensor
 
 from resnetlab.base.plaindata import to_plain
+from resnetlab.base.units import first_of
 from resnetlab.errors import CheckpointError, UsageError
 from resnetlab.network.catalog import model_spec
 from resnetlab.network.layers import Conv, Layer, Norm
@@ -326,8 +327,7 @@ def _problems(spec: ModelSpec, found: Mapping[str, Shape], unknown: Sequence[str
     unknown = [*strange, *unknown]
     for title, names in (("missing", missing), ("unknown", unknown), ("shapes", reshaped)):
         if names:
-            more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
-            yield f"{title}: {', '.join(names[:_MOST])}{more}"
+            yield f"{title}: {first_of(names, _MOST)}"
 
 
 def _refusal(

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from resnetlab.base.units import first_of
 from resnetlab.network.spec import ModelSpec
 from resnetlab.weights.converting import COUNTERS
 from resnetlab.weights.facts.naming import InputFacts, Naming
@@ -84,9 +85,8 @@ def _grouped(entries: Mapping[str, str]) -> str:
         groups.setdefault("made of two" if " - " in reason else reason, []).append(name)
     texts = []
     for reason, names in groups.items():
-        more = f", and {len(names) - _MOST} more" if len(names) > _MOST else ""
         why = "running mean less the convolution's bias" if reason == "made of two" else reason
-        texts.append(f"{', '.join(names[:_MOST])}{more} ({why})")
+        texts.append(f"{first_of(names, _MOST)} ({why})")
     return f"{len(entries)} tensors: " + "; ".join(texts)
 
 

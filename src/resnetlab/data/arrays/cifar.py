@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from resnetlab.base.units import first_of
 from resnetlab.data.archives.container import read_files
 from resnetlab.data.archives.pickles import PickledArray, read_pickle
 from resnetlab.data.sources.choices import FLAG, LEFT_OPEN, Choices
@@ -307,10 +308,9 @@ def _recognise(path: Path, contents: dict[str, bytes], seen: list[str], *, for_s
     layout = max(LAYOUTS, key=lambda each: sum(name in contents for name in each.files) / len(each.files))
     missing = [name for name in layout.files if name not in contents]
     if len(missing) == len(layout.files):
-        found = ", ".join(seen[:6]) + (", ..." if len(seen) > 6 else "")
         expected = "; ".join(", ".join((each.files[0], "...", each.test)) for each in LAYOUTS)
         raise DataError(
-            f"{path}: no CIFAR layout; found {found or 'nothing'}",
+            f"{path}: no CIFAR layout; found {first_of(seen) or 'nothing'}",
             hint=f"Expected the files of one of: {expected}.",
         )
     if missing and not (for_scoring and layout.test in contents):

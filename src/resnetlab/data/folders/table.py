@@ -274,6 +274,5 @@ def _group(problems: Iterable[tuple[str, int]]) -> list[str]:
 
 
 def _lines(numbers: Sequence[int]) -> str:
-    shown = ", ".join(f"{number:,}" for number in numbers[:_MOST_LINES_SHOWN])
-    more = f" and {len(numbers) - _MOST_LINES_SHOWN:,} more" if len(numbers) > _MOST_LINES_SHOWN else ""
-    return f"line{'s' * (len(numbers) > 1)} {shown}{more}"
+    shown = first_of([f"{number:,}" for number in numbers], _MOST_LINES_SHOWN)
+    return f"line{'s' * (len(numbers) > 1)} {shown}"

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from resnetlab.base.units import first_of
 from resnetlab.data.folders.by_folder import by_folder
 from resnetlab.data.folders.lists import MOST_BYTES, Archived
 from resnetlab.data.images.image import EncodedImage
@@ -99,7 +100,7 @@ def open_zip(path: Path, *, for_scoring: bool = False, choices: Choices = LEFT_O
     except (OSError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: not a readable .zip: {error}", hint="Download it again.") from error
     if not members:
-        found = ", ".join(member.filename for member in others[:5]) or "nothing"
+        found = first_of([member.filename for member in others]) or "nothing"
         raise DataError(f"{path}: holds no images, but {found}", hint=_UNPACK)
     refuse(str(path), [*_count(left_out).problems(len(members)), *_problems(members)], hint=_UNPACK)
     members.sort(key=lambda member: member.filename)

@@ -1,5 +1,6 @@
 """The README.md of a model folder: what the network is, how good, how to load it."""
 
+from resnetlab.base.units import first_of
 from resnetlab.data.batches.preprocessing import Preprocessing
 from resnetlab.trained.artefact.model import Artefact
 
@@ -15,7 +16,7 @@ def card(artefact: Artefact, name: str, usage: str = "") -> str:
         "network": f"{spec.name}, {parameters:,} parameters ({spec.source})",
         "input": f"{height}x{width} px, {'grey' if channels == 1 else 'RGB'}",
         "preprocessing": describe_preprocessing(artefact.preprocessing),
-        "classes": f"{len(artefact.class_names):,}: {_shortened(artefact.class_names)}"
+        "classes": f"{len(artefact.class_names):,}: {first_of(artefact.class_names, 10)}"
         if artefact.has_classifier
         else f"none: a backbone, which gives {spec.out_channels[-1]:,} features",
         "origin": artefact.origin,
@@ -79,8 +80,3 @@ def describe_preprocessing(preprocessing: Preprocessing) -> str:
             if values is not None:
                 parts.append(f"{word} {', '.join(f'{x:.6g}' for x in values.ravel())}")
     return ", ".join(parts)
-
-
-def _shortened(names: tuple[str, ...], most: int = 10) -> str:
-    more = f", ... and {len(names) - most:,} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more

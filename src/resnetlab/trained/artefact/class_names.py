@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+from resnetlab.base.units import first_of
 from resnetlab.data.arrays.cifar import CIFAR10_NAMES
 from resnetlab.errors import UsageError
 from resnetlab.weights.facts.naming import Naming
@@ -31,7 +32,7 @@ def name_classes(names: Sequence[str], logits: int) -> tuple[str, ...]:
     if logits == 1 and len(names) == 1 and not _NUMBERED.fullmatch(names[0]):
         return f"not {names[0]}", names[0]
     if twice := repeated(names):
-        raise UsageError(f"class names occur twice: {', '.join(twice[:5])}")
+        raise UsageError(f"class names occur twice: {first_of(twice)}")
     return (*names, *(f"class {index}" for index in range(len(names), count)))
 
 

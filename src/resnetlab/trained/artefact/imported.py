@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from torch import Tensor
 
+from resnetlab.base.units import first_of
 from resnetlab.data.batches.normalise import Normaliser
 from resnetlab.data.batches.preprocessing import Geometry, Preprocessing
 from resnetlab.errors import UsageError
@@ -156,7 +157,7 @@ def _named(given: Sequence[str], logits: int) -> tuple[tuple[str, ...], list[str
     notes = []
     distinct, twice = distinct_names(given)
     if twice:
-        notes.append(f"class names that occur twice got their number behind them: {', '.join(twice[:5])}")
+        notes.append(f"class names that occur twice got their number behind them: {first_of(twice)}")
     if not given:
         notes.append("no class names given: the classes are numbered (--classes FILE or A,B,... names them)")
     names = name_classes(distinct, logits)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from torch import Tensor
 
+from resnetlab.base.units import first_of
 from resnetlab.data.batches.normalise import Floats, Normaliser
 from resnetlab.data.batches.preprocessing import Geometry, Preprocessing, is_whole
 from resnetlab.errors import CheckpointError, ResnetlabError, UsageError
@@ -158,7 +159,7 @@ def description_problems(given: Description) -> Iterator[str]:
     if not all(isinstance(name, str) and name for name in names):
         yield "a class name is no text or empty"
     elif twice := repeated(names):
-        yield f"class names occur twice: {', '.join(twice[:5])}"
+        yield f"class names occur twice: {first_of(twice)}"
     expected = class_count(spec.classes) if given.has_classifier else 0
     if len(names) != expected:
         yield f"{len(names)} class names, but the network has {expected} classes"

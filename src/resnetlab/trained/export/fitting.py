@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from torch import Tensor
 
 from resnetlab.base.plaindata import to_plain
+from resnetlab.base.units import first_of
 from resnetlab.errors import UsageError
 from resnetlab.network.catalog import model_spec
 from resnetlab.network.spec import KNOBS, ModelSpec
@@ -90,8 +91,7 @@ def _distance(knobs: Sequence[str]) -> tuple[int, int]:
 
 
 def _told_all(knobs: Sequence[str], spec: ModelSpec, theirs: ModelSpec) -> str:
-    more = f"; and {len(knobs) - _MOST} more" if len(knobs) > _MOST else ""
-    return "; ".join(_told(knob, spec, theirs) for knob in knobs[:_MOST]) + more
+    return first_of([_told(knob, spec, theirs) for knob in knobs], _MOST, between="; ")
 
 
 def _told(knob: str, spec: ModelSpec, theirs: ModelSpec) -> str:

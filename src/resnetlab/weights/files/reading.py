@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from resnetlab.base.paths import refuse_endless
+from resnetlab.base.units import first_of
 from resnetlab.errors import CheckpointError, UsageError
 from resnetlab.weights.facts.normalisers import OwnImages
 from resnetlab.weights.files.bundle import is_first_format, read_bundle
@@ -169,9 +170,8 @@ def _read_folder(path: Path, prefix: str) -> WeightFile:
         file = read_weight_file(path / whole[0], prefix)
         return replace(file, notes=(*file.notes, f"taken is the folder's only file of weights, {whole[0]}"))
     if found:
-        more = ", ..." if len(found) > 5 else ""
         raise UsageError(
-            f"{path} holds several files of weights: {', '.join(found[:5])}{more}", hint="Give one of them."
+            f"{path} holds several files of weights: {first_of(found)}", hint="Give one of them."
         )
     raise UsageError(f"{path} holds no model.safetensors, and no other file of weights", hint=_HINT)
 
@@ -192,10 +192,10 @@ def _read_sharded(index: Path, prefix: str) -> WeightFile:
     tensors: dict[str, Tensor] = {}
     for name, file in zip(names, files, strict=True):
         if twice := sorted(set(tensors) & set(file.tensors)):
-            raise CheckpointError(f"{index.parent / name} holds {', '.join(twice[:5])} once more")
+            raise CheckpointError(f"{index.parent / name} holds {first_of(twice)} once more")
         tensors |= file.tensors
     if missing := sorted(set(places) - set(tensors)):
-        raise CheckpointError(f"{index} names tensors that its files lack: {', '.join(missing[:5])}")
+        raise CheckpointError(f"{index} names tensors that its files lack: {first_of(missing)}")
     kinds = ", ".join(dict.fromkeys(file.kind for file in files))
     notes = tuple(dict.fromkeys(note for file in files for note in file.notes))
     told = {key: text for file in reversed(files) for key, text in file.told.items()}
@@ -252,7 +252,7 @@ def _of_archive(path: Path) -> tuple[str, list[str]]:
         return "npz", names
     if any(name.endswith(("models/model.json", "serialized_exported_program.json")) for name in names):
         return "is a program of torch.export, a finished graph", names
-    return f"is a zip archive of {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}", names
+    return f"is a zip archive of {first_of(names, 3)}", names
 
 
 def archive_hint(kind: str, names: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 import safetensors.torch
 
 from resnetlab.base import files
+from resnetlab.base.units import first_of
 from resnetlab.weights.files.checkpoint_facts import class_names, mmlab, own_images, plain_facts
 from resnetlab.weights.files.inert import RefusedError
 from resnetlab.weights.files.modules import knobs_of, oddities
@@ -44,16 +45,13 @@ def _main(path: str, target: str, prefix: str = "") -> dict[str, object]:
             "hint": "Looked for is a state dict, as torch.save(model.state_dict(), FILE) writes it.",
         }
     if found.module is not None and (odd := oddities(found.module)):
-        more = f" and {len(odd) - 3} more" if len(odd) > 3 else ""
         return {
-            "problem": f"is a whole module with {', '.join(odd[:3])}{more}: no network of ours",
+            "problem": f"is a whole module with {first_of(odd, 3)}: no network of ours",
             "hint": "Read are ResNets as torchvision and timm have them.",
         }
     if found.unread:
-        more = f" and {len(found.unread) - 3} more" if len(found.unread) > 3 else ""
         return {
-            "problem": "holds tensors whose numbers are not there one by one: "
-            + f"{', '.join(found.unread[:3])}{more}",
+            "problem": f"holds tensors whose numbers are not there one by one: {first_of(found.unread, 3)}",
             "hint": "Save them as plain ones, as by tensor.to_dense() or tensor.dequantize().",
         }
     copies = {name: tensor.clone().contiguous() for name, tensor in found.tensors.items()}
@@ -87,8 +85,7 @@ def _of_others(named: tuple[str, ...]) -> list[str]:
     """Return what to say of globals that are no tensors'."""
     if not named:
         return []
-    more = f" and {len(named) - _MOST_NAMED} more" if len(named) > _MOST_NAMED else ""
-    return [f"it holds more than tensors, which was not made or run: {', '.join(named[:_MOST_NAMED])}{more}"]
+    return [f"it holds more than tensors, which was not made or run: {first_of(named, _MOST_NAMED)}"]
 
 
 if __name__ == "__main__":
