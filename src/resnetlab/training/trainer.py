@@ -14,11 +14,12 @@ from torch import Tensor, nn
 
 from resnetlab.base.files import make_directory
 from resnetlab.base.machine import peak_memory, synchronise
-from resnetlab.base.units import Duration, format_seconds
+from resnetlab.base.units import format_seconds
 from resnetlab.errors import DataError, Interrupted
 from resnetlab.evaluation.metrics import Scores
 from resnetlab.evaluation.scoring import EvaluationSet, score
-from resnetlab.recipe import Recipe, Run
+from resnetlab.recipe import Recipe
+from resnetlab.recipe.due import Due
 from resnetlab.recipe.schedule import LearningRate
 from resnetlab.recipe.timeline import Timeline
 from resnetlab.runs.checkpoint import checkpoint_name, load_checkpoint, retain, save_checkpoint
@@ -30,47 +31,6 @@ from resnetlab.training.recorded.programs import BatchSource, StepProgram
 from resnetlab.training.step.guard import diverged, first_non_finite
 from resnetlab.training.step.state import TrainState
 from resnetlab.training.step.steps import TrainStep
-
-
-@dataclass(frozen=True)
-class Due:
-    """Says of a number of updates what they call for. All of it is a function of the recipe."""
-
-    run: Run
-    timeline: Timeline
-
-    def row(self, step: int) -> bool:
-        """Whether a row of training loss is due after `step` updates."""
-        return step % self.run.log_every == 0 or step == self.timeline.num_steps
-
-    def save(self, step: int) -> bool:
-        """Whether a checkpoint is due; the one at the end is made anyway."""
-        return self.run.checkpoint_every > 0 and step % self.run.checkpoint_every == 0
-
-    def evaluation(self, step: int) -> bool:
-        """Whether an evaluation is due."""
-        return step == self.timeline.num_steps or self._ends(self.run.eval_every, step)
-
-    def histograms(self, step: int) -> bool:
-        """Whether histograms are due."""
-        return self._ends(self.run.histogram_every, step)
-
-    def anything(self, step: int) -> bool:
-        """Whether any of these is due."""
-        return self.row(step) or self.save(step) or self.evaluation(step) or self.histograms(step)
-
-    def steps_to_next(self, step: int, most: int) -> int:
-        """Return how many updates after the first `step` there are until something is due, up to `most`."""
-        return next((n for n in range(1, most) if self.anything(step + n)), most)
-
-    def _ends(self, every: Duration, step: int) -> bool:
-        """Whether a multiple of `every` ends with the last of `step` updates."""
-        if every.count == 0 or step == 0:
-            return False
-        if every.unit == "st":
-            return step % every.count == 0
-        ended, before = self.timeline.epochs_ended(step), self.timeline.epochs_ended(step - 1)
-        return ended // every.count > before // every.count
 
 
 @dataclass
