@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from resnetlab.recipe.named import list_recipes, named_recipe
     from resnetlab.reporting import report
     from resnetlab.trained.artefact import import_weights, load_artefact
-    from resnetlab.trained.export import export_model
+    from resnetlab.trained.export.exporting import export_model
     from resnetlab.trained.predict import Classifier
     from resnetlab.weights import create_model, load_weights
 
@@ -26,7 +26,7 @@ _HOMES = {
     "Recipe": "resnetlab.recipe",
     "create_model": "resnetlab.weights",
     "evaluate": "resnetlab.api",
-    "export_model": "resnetlab.trained.export",
+    "export_model": "resnetlab.trained.export.exporting",
     "finetune": "resnetlab.api",
     "import_weights": "resnetlab.trained.artefact",
     "list_models": "resnetlab.network.catalog",

@@ -16,7 +16,7 @@ from resnetlab.data.batches.preprocessing import Geometry, Preprocessing
 from resnetlab.network.catalog import model_spec
 from resnetlab.network.spec import ModelSpec
 from resnetlab.trained.artefact import Artefact
-from resnetlab.trained.export import export_model
+from resnetlab.trained.export.exporting import export_model
 from resnetlab.weights.namings.keras_applications import keras_v2_spec
 
 SIDE = 97

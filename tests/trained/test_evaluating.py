@@ -21,7 +21,7 @@ from resnetlab.data.tools.pack import pack_source
 from resnetlab.errors import DataError, UsageError
 from resnetlab.evaluation.results import Evaluation, NotKept
 from resnetlab.trained.artefact import load_artefact
-from resnetlab.trained.export import export_model
+from resnetlab.trained.export.exporting import export_model
 from resnetlab.trained.matching import match_classes
 from resnetlab.trained.predict import Classifier
 from tests.kit.foreign_weights import lively

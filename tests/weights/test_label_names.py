@@ -11,7 +11,7 @@ from resnetlab.cli.verbs.import_ import class_names, read_class_names
 from resnetlab.data.arrays.cifar import CIFAR10_NAMES
 from resnetlab.errors import DataError, UsageError
 from resnetlab.trained.artefact import import_weights
-from resnetlab.trained.export import export_model
+from resnetlab.trained.export.exporting import export_model
 from resnetlab.trained.transfer import open_trained
 from tests.kit.artefacts import small_artefact
 from tests.kit.foreign_weights import lively

@@ -5,13 +5,15 @@ Everything else in a field is our own mistake.
 """
 
 import ast
+import csv
 import dataclasses
 import functools
 import inspect
+import io
 import json
 import types
 import typing
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from itertools import pairwise
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
@@ -162,6 +164,13 @@ def _field_docs(kind: Hashable) -> dict[str, str]:
 def to_json_bytes(data: Any) -> bytes:
     """Return `data` as JSON text with sorted keys; numbers that are not finite are refused."""
     return (json.dumps(data, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
+
+
+def csv_text(rows: Iterable[Iterable[object]]) -> str:
+    """Return the rows as CSV, each a line."""
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="\n").writerows(rows)
+    return stream.getvalue()
 
 
 def as_text(value: object) -> str:

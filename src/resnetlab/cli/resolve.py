@@ -13,7 +13,7 @@ from resnetlab.network.catalog import model_spec
 from resnetlab.network.spec import KNOBS, ModelSpec, parse_knob
 from resnetlab.recipe import Recipe
 from resnetlab.recipe.settings import LENGTHS, Given, leaves, once, read_texts
-from resnetlab.runs.directory import open_run
+from resnetlab.runs.directory import is_run, open_run
 
 if TYPE_CHECKING:
     from resnetlab.training.asking import Asked
@@ -93,14 +93,9 @@ def resolve_model(name: str, knobs: dict[str, object]) -> ModelSpec:
     return spec.with_(**knobs) if knobs else spec
 
 
-def is_run(name: str) -> bool:
-    """Return whether the name is the directory of a run."""
-    return (user_path(name) / "recipe.json").exists()
-
-
 def resolve_network(name: str, knobs: dict[str, object]) -> ModelSpec:
     """Return the network of that name, or of the run in that directory, with knobs turned."""
-    if not is_run(name):
+    if not is_run(user_path(name)):
         return resolve_model(name, knobs)
     spec = ModelSpec.from_json(open_run(user_path(name)).read("spec"))
     return spec.with_(**knobs) if knobs else spec

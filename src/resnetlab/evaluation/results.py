@@ -1,6 +1,5 @@
 """What an evaluation found: exact counts, per class, as JSON, CSV and a picture."""
 
-import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +10,7 @@ import numpy as np
 
 from resnetlab.base import files
 from resnetlab.base.lettering import boxes_in_silence, drawable, font_families, without_font
-from resnetlab.base.plaindata import to_json_bytes
+from resnetlab.base.plaindata import csv_text, to_json_bytes
 from resnetlab.errors import WriteError
 from resnetlab.evaluation.metrics import Scores, wilson_interval
 
@@ -142,12 +141,12 @@ def write_evaluation(evaluation: Evaluation) -> Evaluation:
     if note:
         evaluation = replace(evaluation, notes=(*evaluation.notes, note))
     rows = evaluation.per_class()
-    files.write_file(out / "per_class.csv", _csv([[*rows[0]], *([*row.values()] for row in rows)]))
+    files.write_file(out / "per_class.csv", csv_text([[*rows[0]], *([*row.values()] for row in rows)]))
     table: list[list[Any]] = [
         ["true \\ answered", *answers],
         *([n, *map(int, c)] for n, c in zip(names, confusion, strict=True)),
     ]
-    files.write_file(out / "confusion.csv", _csv(table))
+    files.write_file(out / "confusion.csv", csv_text(table))
     if picture is not None:
         files.write_file(out / "confusion.png", picture)
     files.write_file(out / "scores.json", to_json_bytes(evaluation.to_json()))
@@ -183,13 +182,6 @@ def _confusion(evaluation: Evaluation) -> tuple[np.ndarray, tuple[str, ...]]:
         return confusion[:, rows], names
     word = "(another class)" if evaluation.answers else "(nameless)"
     return np.column_stack([confusion[:, rows], others]), (*names, word)
-
-
-def _csv(rows: Sequence[Sequence[Any]]) -> bytes:
-    """Return the rows in UTF-8; names that are no UTF-8, as those of files may be, in their own bytes."""
-    stream = io.StringIO()
-    csv.writer(stream, lineterminator="\n").writerows(rows)
-    return stream.getvalue().encode(errors="surrogateescape")
 
 
 def draw_confusion(

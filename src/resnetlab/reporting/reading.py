@@ -14,7 +14,7 @@ from resnetlab.errors import DataError, ResnetlabError, UsageError
 from resnetlab.network.spec import ModelSpec
 from resnetlab.recipe import Recipe
 from resnetlab.recipe.settings import recipe_from_json
-from resnetlab.runs.directory import CONTINUES, RunDirectory
+from resnetlab.runs.directory import CONTINUES, RunDirectory, is_run
 from resnetlab.runs.journal import read_rows
 
 
@@ -39,7 +39,7 @@ def find_runs(paths: Sequence[str | Path]) -> tuple[list[Path], list[ResnetlabEr
 
 
 def _search(path: Path) -> Iterator[Path]:
-    if _is_run(path):
+    if is_run(path):
         yield path
         return
     if not os.path.isdir(path):
@@ -49,12 +49,8 @@ def _search(path: Path) -> Iterator[Path]:
         folder = path / entry.name
         if not entry.is_symlink():
             yield from _search(folder)
-        elif _is_run(folder):  # a link to a folder of runs could lead in a circle
+        elif is_run(folder):  # a link to a folder of runs could lead in a circle
             yield folder
-
-
-def _is_run(path: Path) -> bool:
-    return os.path.isfile(path / "recipe.json")
 
 
 def _by_number(name: str) -> tuple[str | int, ...]:

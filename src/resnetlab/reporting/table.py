@@ -1,10 +1,9 @@
 """The table of a report with its notes: in columns, in Markdown, as CSV and as plain data."""
 
-import csv
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from resnetlab.base.plaindata import csv_text
 from resnetlab.base.units import format_seconds
 from resnetlab.reporting.groups import Group
 from resnetlab.reporting.reading import RecordedRun
@@ -194,7 +193,6 @@ def _run_json(run: RecordedRun) -> dict[str, Any]:
 
 def report_csv(groups: Sequence[Group]) -> str:
     """Return a line for each row of the table; errors in %, times in seconds, lists joined by semicolons."""
-    stream = io.StringIO()
     rows = []
     for group in groups:
         row = group_json(group)
@@ -203,7 +201,4 @@ def report_csv(groups: Sequence[Group]) -> str:
         row["seeds"] = [run["seed"] for run in runs if run["is_finished"]]
         row["errors"] = [run["error"] for run in runs if run["is_finished"]]
         rows.append({k: "; ".join(map(str, v)) if isinstance(v, list) else v for k, v in row.items()})
-    writer = csv.DictWriter(stream, fieldnames=[*rows[0]], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return stream.getvalue()
+    return csv_text([rows[0], *(row.values() for row in rows)])

@@ -218,7 +218,7 @@ def _refuse_used(path: Path) -> None:
     names = {entry.name for entry in path.iterdir() if not entry.name.startswith(".")}
     if not names or ("lock" in names and names <= set(_BEFORE_THE_RECIPE)):
         return
-    if not (path / "recipe.json").exists():
+    if not is_run(path):
         raise UsageError(f"{path} is not empty and no run", hint="Choose another directory with --out.")
     is_finished, command = RunDirectory(path).is_finished, f"resnetlab resume {shlex.quote(str(path))}"
     way = f"`{command} --epochs N` trains on from it" if is_finished else f"`{command}` goes on with it"
@@ -226,6 +226,16 @@ def _refuse_used(path: Path) -> None:
         f"{path} already holds {'a finished' if is_finished else 'an unfinished'} run",
         hint=f"{way}; --out takes another directory.",
     )
+
+
+def is_run(path: str | Path) -> bool:
+    """Return whether the directory at `path` is a run."""
+    return os.path.isfile(os.path.join(path, "recipe.json"))
+
+
+def runs_in(path: Path) -> list[str]:
+    """Return the names of the runs that lie in a directory."""
+    return sorted(each.parent.name for each in path.glob("*/recipe.json") if is_run(each.parent))
 
 
 def open_run(path: Path) -> RunDirectory:
@@ -236,8 +246,8 @@ def open_run(path: Path) -> RunDirectory:
     """
     if not path.is_dir():
         raise UsageError(f"no run at {path}: there is no such directory")
-    if not (path / "recipe.json").exists():
-        inside = sorted(each.parent.name for each in path.glob("*/recipe.json"))
+    if not is_run(path):
+        inside = runs_in(path)
         found = f"Runs are in it: {first_of(inside)}."
         raise UsageError(
             f"{path} is no run: it holds no recipe.json",

@@ -9,7 +9,19 @@ import sys
 from pathlib import Path
 from typing import Any
 
-_PACKAGES = ("resnetlab", "torch", "numpy", "safetensors", "scikit-learn", "tensorboard")
+NEEDED = {
+    "torch": "torch",
+    "numpy": "numpy",
+    "PIL": "pillow",
+    "safetensors": "safetensors",
+    "sklearn": "scikit-learn",
+    "matplotlib": "matplotlib",
+    "rich": "rich",
+}
+"""What every run needs: the module, and what its package is called."""
+
+PACKAGES = ("resnetlab", *NEEDED.values(), "tensorboard")
+"""Whose versions are recorded and told."""
 
 _MOST_THREADS = 1024
 """More than any processor of today has cores; torch dies of a million."""
@@ -50,7 +62,7 @@ def describe_environment(*, device: str, threads: int) -> dict[str, Any]:
         "command": sys.argv,
         "revision": _git_revision(),
         "torch": version("torch"),
-        "packages": {name: version(name) for name in _PACKAGES},
+        "packages": {name: version(name) for name in PACKAGES},
     }
 
 

@@ -15,7 +15,7 @@ from resnetlab.data.open import open_source
 from resnetlab.data.sources.choices import NAMES, Choices
 from resnetlab.errors import DataError, UsageError
 from resnetlab.trained.artefact import load_artefact
-from resnetlab.trained.export import export_model
+from resnetlab.trained.export.exporting import export_model
 from tests.kit.artefacts import small_artefact
 from tests.kit.pictures import write_folder
 

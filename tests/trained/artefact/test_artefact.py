@@ -14,7 +14,7 @@ from resnetlab.errors import CheckpointError, ResnetlabError, UsageError
 from resnetlab.runs.directory import RunDirectory
 from resnetlab.trained.artefact import Artefact, import_weights, load_artefact, write_folder
 from resnetlab.trained.artefact.class_names import name_classes
-from resnetlab.trained.export import export_model
+from resnetlab.trained.export.exporting import export_model
 from tests.kit.artefacts import normaliser, small_artefact
 
 

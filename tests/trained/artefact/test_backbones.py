@@ -11,7 +11,7 @@ from resnetlab import Classifier, create_model, evaluate
 from resnetlab.cli import main
 from resnetlab.errors import UsageError
 from resnetlab.trained.artefact import Artefact, import_weights, load_artefact, write_folder
-from resnetlab.trained.export import export_model
+from resnetlab.trained.export.exporting import export_model
 from resnetlab.trained.predict.pictures import encode
 from resnetlab.trained.transfer import open_trained
 from tests.kit.artefacts import pixels, write_pictures

@@ -14,7 +14,7 @@ from resnetlab.errors import UsageError, WriteError
 from resnetlab.network.catalog import list_models
 from resnetlab.trained.artefact import load_artefact, write_folder
 from resnetlab.trained.artefact.places import default_name, refuse_taken
-from resnetlab.trained.export import export_model
+from resnetlab.trained.export.exporting import export_model
 from tests.kit.artefacts import small_artefact
 
 LONG = "n" * 300

@@ -10,7 +10,7 @@ import torch
 
 from resnetlab.errors import CheckpointError, ResnetlabError, UsageError
 from resnetlab.trained.artefact import Artefact
-from resnetlab.trained.export import export_model
+from resnetlab.trained.export.exporting import export_model
 from tests.kit.artefacts import normaliser, small_artefact
 
 onnx = pytest.importorskip("onnx", reason="the extra `export` is not installed")

@@ -11,7 +11,7 @@ from resnetlab import Classifier
 from resnetlab.cli import main
 from resnetlab.errors import UsageError
 from resnetlab.trained.artefact import load_artefact
-from resnetlab.trained.export import export_model
+from resnetlab.trained.export.exporting import export_model
 from tests.kit.artefacts import normaliser, pixels, small_artefact
 
 pytest.importorskip("onnx", reason="the extra `export` is not installed")

@@ -11,17 +11,16 @@ import safetensors.torch
 import torch
 
 from resnetlab import create_model
-from resnetlab.cli.verbs.use_verbs import TARGETS as VERB_TARGETS
 from resnetlab.data.batches.preprocessing import Geometry
 from resnetlab.errors import ResnetlabError, UsageError
 from resnetlab.network.catalog import model_spec
 from resnetlab.network.spec import ModelSpec
 from resnetlab.trained.artefact import Artefact, import_weights
-from resnetlab.trained.export import TARGETS, export_model
 from resnetlab.trained.export.comparing import largest_difference
-from resnetlab.trained.export.exporting import read_foreign
+from resnetlab.trained.export.exporting import export_model, read_foreign
 from resnetlab.trained.export.fitting import fit
 from resnetlab.trained.export.keras_file import KerasNetwork, keras_bytes
+from resnetlab.trained.export.targets import TARGETS
 from resnetlab.trained.export.torch_names import _TIMM, _TORCHVISION, _crop_share, torch_file
 from resnetlab.weights.facts.naming import expected_shapes
 from resnetlab.weights.namings.keras_applications import keras_layers, keras_v1_spec, keras_v2_spec
@@ -34,10 +33,6 @@ def logits(model: torch.nn.Module, artefact: Artefact) -> torch.Tensor:
     images = torch.randn(2, channels, height, width, generator=torch.Generator().manual_seed(6))
     with torch.no_grad():
         return model.eval()(images)
-
-
-def test_the_verb_offers_all_targets() -> None:
-    assert set(VERB_TARGETS) == set(TARGETS)
 
 
 def test_torchvision_takes_the_state_dict_with_another_bn_constant_made_up_for(tmp_path: Path) -> None:
@@ -185,7 +180,7 @@ def test_a_network_that_the_target_does_not_have_is_refused_with_the_reason(
     tmp_path: Path, target: str, artefact: dict[str, object], reasons: list[str]
 ) -> None:
     artefact = dict(artefact)
-    path = tmp_path / f"net{TARGETS[target][0][0]}"
+    path = tmp_path / f"net{TARGETS[target][0]}"
     channels = artefact.pop("in_channels", 3)
     spec = model_spec(str(artefact.pop("name"))).with_(in_channels=channels, classes=3)
     other = small_artefact(**artefact, in_channels=channels)  # type: ignore[arg-type]

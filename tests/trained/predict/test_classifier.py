@@ -16,7 +16,7 @@ from resnetlab.errors import DataError, UsageError
 from resnetlab.recipe.named import named_recipe
 from resnetlab.runs.directory import RunDirectory
 from resnetlab.trained.artefact import Artefact
-from resnetlab.trained.export import export_model
+from resnetlab.trained.export.exporting import export_model
 from resnetlab.trained.predict import Classifier
 from resnetlab.trained.predict.pictures import read_file
 from tests.kit.artefacts import pixels, small_artefact, write_pictures

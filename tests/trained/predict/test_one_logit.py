@@ -13,7 +13,7 @@ from resnetlab.evaluation.metrics import Scoring, answer_logits
 from resnetlab.network.catalog import model_spec
 from resnetlab.trained.artefact import Artefact, import_weights, write_folder
 from resnetlab.trained.artefact.folder import from_safetensors, to_safetensors
-from resnetlab.trained.export import export_model
+from resnetlab.trained.export.exporting import export_model
 from tests.kit.artefacts import pixels, small_artefact, write_pictures
 from tests.kit.foreign_weights import lively
 from tests.trained.predict.test_classifier import classifier_of

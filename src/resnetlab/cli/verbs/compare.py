@@ -5,7 +5,7 @@ from typing import Any
 
 from resnetlab.base.paths import user_path
 from resnetlab.base.plaindata import to_plain
-from resnetlab.cli.resolve import is_run, resolve_network
+from resnetlab.cli.resolve import resolve_network
 from resnetlab.cli.text import print_json
 from resnetlab.cli.verbs.show_model import named_model, refuse_table_flags
 from resnetlab.cli.verbs.show_recipe import named_resolution
@@ -14,7 +14,7 @@ from resnetlab.network.spec import ModelSpec
 from resnetlab.recipe import Recipe
 from resnetlab.recipe.named import list_recipes
 from resnetlab.recipe.settings import recipe_from_json
-from resnetlab.runs.directory import open_run
+from resnetlab.runs.directory import is_run, open_run
 from resnetlab.show.tables.differences import (
     differing_counts,
     differing_fields,
@@ -58,16 +58,16 @@ def compare(options: argparse.Namespace, first: str, second: str) -> None:
 
 
 def _kind(name: str) -> str:
-    if is_run(name):
+    if is_run(user_path(name)):
         return "run"
     return "recipe" if name in list_recipes() else "model"
 
 
 def _network(options: argparse.Namespace, name: str) -> ModelSpec:
-    return resolve_network(name, {}) if is_run(name) else named_model(options, name)
+    return resolve_network(name, {}) if is_run(user_path(name)) else named_model(options, name)
 
 
 def _recipe(options: argparse.Namespace, name: str) -> Recipe:
-    if is_run(name):
+    if is_run(user_path(name)):
         return recipe_from_json(open_run(user_path(name)).read("recipe"))
     return named_resolution(options, name).recipe

@@ -11,29 +11,7 @@ from resnetlab.base.download import cache_folder
 from resnetlab.base.files import existing_parent
 from resnetlab.base.units import format_bytes
 from resnetlab.cli.text import block, print_json
-from resnetlab.runs.environment import cpu_name, version
-
-_PACKAGES = (
-    "resnetlab",
-    "torch",
-    "numpy",
-    "pillow",
-    "safetensors",
-    "scikit-learn",
-    "matplotlib",
-    "rich",
-    "tensorboard",
-)
-_NEEDED = {
-    "torch": "torch",
-    "numpy": "numpy",
-    "PIL": "pillow",
-    "safetensors": "safetensors",
-    "sklearn": "scikit-learn",
-    "matplotlib": "matplotlib",
-    "rich": "rich",
-}
-"""What every run needs: the module, and what its package is called."""
+from resnetlab.runs.environment import NEEDED, PACKAGES, cpu_name, version
 
 _WITHOUT = (
     "networks can be listed, shown, drawn and reported, nothing can be trained, evaluated or predicted",
@@ -58,8 +36,8 @@ def doctor(options: argparse.Namespace) -> None:
 
 def examine() -> tuple[dict[str, str], list[str]]:
     """Return what there is, by its title, and a sentence for everything that is wrong."""
-    problems = [problem for name in _NEEDED if (problem := import_problem(name))]
-    facts = {name: version(name) or "not installed" for name in _PACKAGES}
+    problems = [problem for name in NEEDED if (problem := import_problem(name))]
+    facts = {name: version(name) or "not installed" for name in PACKAGES}
     facts["processor"] = f"{cpu_name()}, {os.cpu_count()} cores, {len(_usable_cores())} usable"
     if not version("tensorboard"):
         problems.append("tensorboard is not installed: runs write no event files. pip install tensorboard")
@@ -74,7 +52,7 @@ def import_problem(module: str) -> str:
     try:
         importlib.import_module(module)
     except Exception as error:  # a library of the system's may lack, a build be for another processor
-        name, cause = _NEEDED[module], f"{type(error).__name__}: {error}".splitlines()[0]
+        name, cause = NEEDED[module], f"{type(error).__name__}: {error}".splitlines()[0]
         if not version(name):
             return f"{name} is not installed: {_WITHOUT[module != 'torch']}. pip install {name}"
         return f"{name} {version(name)} cannot be imported ({cause}): {_WITHOUT[module != 'torch']}."

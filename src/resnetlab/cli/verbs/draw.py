@@ -3,9 +3,10 @@
 import argparse
 
 from resnetlab.base.paths import user_path
-from resnetlab.cli.resolve import is_run, parse_size, resolve_network, split_settings
+from resnetlab.cli.resolve import parse_size, resolve_network, split_settings
 from resnetlab.cli.text import print_json
 from resnetlab.errors import UsageError
+from resnetlab.runs.directory import is_run
 from resnetlab.show.picture import check_target, draw, save
 
 
@@ -16,7 +17,7 @@ def draw_models(options: argparse.Namespace) -> None:
         raise UsageError(f"{', '.join(recipe_texts)}: of a recipe; a drawing shows the model alone")
     specs = [resolve_network(name, knobs) for name in options.models]
     names = [
-        user_path(name).resolve().name if is_run(name) else spec.name
+        user_path(name).resolve().name if is_run(user_path(name)) else spec.name
         for name, spec in zip(options.models, specs, strict=True)
     ]
     path = user_path(options.out or f"{'-'.join(spec.name for spec in specs)}.svg")

@@ -8,7 +8,7 @@ from typing import Literal
 from resnetlab.cli.text import print_json
 from resnetlab.errors import UsageError
 from resnetlab.trained.artefact.opening import open_artefact
-from resnetlab.trained.export import export_model
+from resnetlab.trained.export.exporting import export_model
 
 
 def read_size(text: str | None) -> int | Literal["any"] | None:

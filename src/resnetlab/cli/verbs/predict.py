@@ -1,7 +1,6 @@
 """`resnetlab predict`."""
 
 import argparse
-import csv
 import io
 import json
 import os
@@ -15,12 +14,13 @@ import numpy.typing as npt
 
 from resnetlab.base import files
 from resnetlab.base.paths import user_path
+from resnetlab.base.plaindata import csv_text
 from resnetlab.cli.text import print_json
 from resnetlab.data.images.geometry import Pixels
 from resnetlab.data.sources.leftovers import refuse_within
 from resnetlab.errors import DataError, UsageError
 from resnetlab.recipe import Execution
-from resnetlab.runs.directory import RunDirectory
+from resnetlab.runs.directory import RunDirectory, is_run
 from resnetlab.show.tables.align import table
 from resnetlab.trained.artefact.places import looking_at
 from resnetlab.trained.predict import Classifier, Prediction
@@ -64,7 +64,7 @@ def predict(options: argparse.Namespace) -> None:
 def _data_of(model: str) -> list[str]:
     """Return the folder of images that a run, or the run of a checkpoint, was trained on."""
     path = Path(model).expanduser()
-    run = next((each for each in (path, *path.parents[:2]) if (each / "recipe.json").is_file()), None)
+    run = next((each for each in (path, *path.parents[:2]) if is_run(each)), None)
     if run is None:
         return []
     source = str(RunDirectory(run).read("data").get("source", ""))
@@ -152,7 +152,7 @@ def _write(found: _Found, options: argparse.Namespace) -> None:
         _write_features(found, user_path(options.features))
     text = _csv(found, options.top)
     if options.csv and options.csv != "-":
-        files.write_file(user_path(options.csv), _as_named(text))
+        files.write_file(user_path(options.csv), text)
     if options.json:
         images = [prediction.to_json() for prediction in found.predictions]
         print_json({"images": images, "overlays": found.overlays, "problems": found.problems})
@@ -173,12 +173,7 @@ def _write_features(found: _Found, path: Path) -> None:
         return
     header = ["image", *(f"f{index}" for index in range(features_NF.shape[1]))]
     rows = [[name, *map(repr, map(float, row))] for name, row in zip(names, features_NF, strict=True)]
-    files.write_file(path, _as_named(_rows([header, *rows])))
-
-
-def _as_named(text: str) -> bytes:
-    """Return the text in UTF-8; names of files that are no UTF-8 in the bytes that they have."""
-    return text.encode(errors="surrogateescape")
+    files.write_file(path, csv_text([header, *rows]))
 
 
 def _csv(found: _Found, top: int) -> str:
@@ -189,13 +184,7 @@ def _csv(found: _Found, top: int) -> str:
         [p.place, *(x for each in p.answers for x in (each.class_name, f"{each.probability:.6f}"))]
         for p in found.predictions
     ]
-    return _rows([header, *rows])
-
-
-def _rows(rows: list[list[str]]) -> str:
-    stream = io.StringIO()
-    csv.writer(stream, lineterminator="\n").writerows(rows)
-    return stream.getvalue()
+    return csv_text([header, *rows])
 
 
 def _table(found: _Found) -> str:

@@ -4,7 +4,7 @@ import argparse
 import shlex
 
 from resnetlab.base.paths import user_path
-from resnetlab.cli.resolve import is_run, resolve_network
+from resnetlab.cli.resolve import resolve_network
 from resnetlab.cli.text import print_json
 from resnetlab.cli.verbs.compare import compare
 from resnetlab.cli.verbs.show_model import given_table_flags, named_model, print_model, refuse_table_flags
@@ -12,7 +12,7 @@ from resnetlab.cli.verbs.show_recipe import print_recipe, recipe_json, recipe_te
 from resnetlab.errors import UsageError
 from resnetlab.recipe.named import list_recipes, named_recipe
 from resnetlab.recipe.settings import leaves, recipe_from_json
-from resnetlab.runs.directory import CONTINUES, RunDirectory, open_run
+from resnetlab.runs.directory import CONTINUES, RunDirectory, is_run, open_run, runs_in
 from resnetlab.runs.journal import read_rows
 
 
@@ -26,12 +26,12 @@ def show(options: argparse.Namespace) -> None:
         )
     if len(names) == 2:
         compare(options, *names)
-    elif is_run(names[0]):
+    elif is_run(user_path(names[0])):
         _show_run(options, open_run(user_path(names[0])))
     elif names[0] in list_recipes():
         refuse_table_flags(options, f"{names[0]} is a recipe")
         print_recipe(options, names[0])
-    elif any(user_path(names[0]).glob("*/recipe.json")):
+    elif runs_in(user_path(names[0])):
         command = f"resnetlab report {shlex.quote(names[0])}"
         raise UsageError(f"{names[0]} is no run, it holds some", hint=f"`{command}` tells of all of them.")
     else:

@@ -3,9 +3,7 @@
 from typing import Any
 
 from resnetlab.cli.verb import add_device, add_place, add_set, add_verb, later
-
-# export.TARGETS' names; a test keeps them equal (that module imports torch).
-TARGETS = ("onnx", "torch-export", "safetensors", "folder", "torchvision", "hf", "keras")
+from resnetlab.trained.export.targets import TARGETS
 
 _REPORT_EXAMPLES = """examples:
   resnetlab report runs/RUN                         one run, with the published error beside it

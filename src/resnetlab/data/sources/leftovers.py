@@ -7,6 +7,7 @@ from pathlib import Path
 
 from resnetlab.data.images.kinds import has_image_suffix
 from resnetlab.errors import UsageError
+from resnetlab.runs.directory import is_run
 
 _NAMES = frozenset(
     {
@@ -28,7 +29,7 @@ _PAPERS = frozenset({
     ".docx", ".xlsx", ".html", ".py", ".ipynb", ".log", ".mat",
 })  # fmt: skip
 """Suffixes of lists, annotations and documents."""
-_OF_A_RUN, _OF_A_STUDY = ("recipe.json", "spec.json"), "study.json"
+_OF_A_STUDY = "study.json"
 
 
 def is_hidden(name: str) -> bool:
@@ -48,14 +49,14 @@ def holds_runs(folder: str | Path) -> bool:
     Raises:
         OSError: If it cannot be read.
     """
-    if _is_run(folder):
+    if _is_ours(folder):
         return True
     found = False
     with os.scandir(folder) as entries:
         for entry in entries:
             if is_hidden(entry.name):
                 continue
-            if has_image_suffix(entry.name) or (entry.is_dir() and not _is_run(entry.path)):
+            if has_image_suffix(entry.name) or (entry.is_dir() and not _is_ours(entry.path)):
                 return False
             found = found or entry.is_dir()
     return found
@@ -72,8 +73,8 @@ def holds_papers(folder: str | Path) -> bool:
     return bool(suffixes) and suffixes <= _PAPERS
 
 
-def _is_run(folder: str | Path) -> bool:
-    return all(os.path.isfile(os.path.join(folder, name)) for name in _OF_A_RUN) or _is_study(folder)
+def _is_ours(folder: str | Path) -> bool:
+    return (is_run(folder) and os.path.isfile(os.path.join(folder, "spec.json"))) or _is_study(folder)
 
 
 def _is_study(folder: str | Path) -> bool:

@@ -10,7 +10,7 @@ from resnetlab.data.sources.choices import FILE
 from resnetlab.errors import CheckpointError, DataError, UsageError, one_of
 from resnetlab.network.spec import ModelSpec
 from resnetlab.runs.checkpoint import Checkpoint, load_checkpoint, load_newest
-from resnetlab.runs.directory import RunDirectory, open_run
+from resnetlab.runs.directory import RunDirectory, is_run, open_run
 from resnetlab.runs.manifest import NAME
 from resnetlab.trained.artefact.class_names import name_classes
 from resnetlab.trained.artefact.folder import from_safetensors, is_described, is_folder, read_folder
@@ -39,8 +39,8 @@ def load_artefact(path: Path | str, *, weights: str = "auto") -> Artefact:
     with looking_at(path):
         if not path.exists():
             raise UsageError(f"there is no run, model folder or file at {path}")
-        is_run = path.is_dir() and not is_folder(path)
-    if is_run:
+        has_checkpoints = path.is_dir() and not is_folder(path)
+    if has_checkpoints:
         return _from_run(path, weights)
     refuse_choice(path, weights)
     if path.is_dir():
@@ -69,7 +69,7 @@ def is_artefact(path: Path) -> bool:
     """Return whether `load_artefact` takes what lies at `path`: something of ours, not of another program."""
     with looking_at(path):
         if path.is_dir():
-            return is_folder(path) or (path / NAME).exists() or (path / "recipe.json").exists()
+            return is_folder(path) or (path / NAME).exists() or is_run(path)
         return path.is_file() and path.suffix == ".safetensors" and is_described(path)
 
 

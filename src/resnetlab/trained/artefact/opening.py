@@ -6,6 +6,7 @@ from typing import Literal
 
 from resnetlab.base.paths import user_path
 from resnetlab.errors import UsageError
+from resnetlab.runs.directory import is_run
 from resnetlab.runs.manifest import NAME
 from resnetlab.trained.artefact.folder import is_folder
 from resnetlab.trained.artefact.imported import import_weights
@@ -34,7 +35,7 @@ def kind_of(name: str) -> Kind:
     path = user_path(name)
     with looking_at(path):
         if path.is_dir():
-            if (path / "recipe.json").exists() or (not is_folder(path) and (path / NAME).exists()):
+            if is_run(path) or (not is_folder(path) and (path / NAME).exists()):
                 return "run"
             if is_folder(path):
                 return "ours"

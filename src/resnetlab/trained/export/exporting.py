@@ -31,6 +31,7 @@ from resnetlab.trained.export.comparing import (
 from resnetlab.trained.export.keras_file import for_keras, keras_bytes
 from resnetlab.trained.export.onnx_graph import onnx_bytes
 from resnetlab.trained.export.sizes import WITH_SIZE, any_size, resized
+from resnetlab.trained.export.targets import TARGETS
 from resnetlab.trained.export.torch_names import for_timm, for_torchvision, torch_file
 from resnetlab.weights import load_weights
 
@@ -104,7 +105,7 @@ def export_model(
             f"{artefact.origin}: the network has no classifier, and so no logits for {target}",
             hint="--to folder and --to safetensors keep a backbone; finetune puts a classifier on.",
         )
-    suffixes, make = TARGETS[target]
+    suffixes, make = TARGETS[target], _MAKERS[target]
     default = default_name(artefact.spec.name) + (suffixes[0] or f"-{target}")
     out = user_path(path or default)
     _check_path(out, suffixes, target, replaces=replaces)
@@ -203,16 +204,15 @@ def _keras(artefact: Artefact, out: Path, _: bool) -> _Made:
 
 _Maker = Callable[[Artefact, Path, bool], _Made]
 
-TARGETS: Mapping[str, tuple[tuple[str, ...], _Maker]] = {
-    "onnx": ((".onnx",), _onnx),
-    "torch-export": ((".pt2",), _torch_export),
-    "safetensors": ((".safetensors",), _safetensors),
-    "folder": (("",), _folder),
-    "torchvision": ((".pth", ".pt", ".safetensors"), _torchvision),
-    "hf": (("",), _hf),
-    "keras": ((".h5",), _keras),
+_MAKERS: Mapping[str, _Maker] = {
+    "onnx": _onnx,
+    "torch-export": _torch_export,
+    "safetensors": _safetensors,
+    "folder": _folder,
+    "torchvision": _torchvision,
+    "hf": _hf,
+    "keras": _keras,
 }
-"""Each target with the suffixes of its file ("" for a folder), and what makes it."""
 
 
 def read_foreign(content: bytes, suffix: str, spec: ModelSpec) -> dict[str, Tensor]:

@@ -11,7 +11,7 @@ from resnetlab.data.sources.choices import LEFT_OPEN, Choices
 from resnetlab.data.sources.encoded import AnySource
 from resnetlab.data.sources.leftovers import refuse_within
 from resnetlab.errors import DataError, Interrupted, UsageError
-from resnetlab.runs.directory import RunDirectory, lock_run
+from resnetlab.runs.directory import RunDirectory, is_run, lock_run
 from resnetlab.training.observer import Interrupt, Observer
 from resnetlab.training.planning import RunPlan, plan_from_records, plan_of
 from resnetlab.training.recorded.capturing import is_small_step
@@ -107,7 +107,7 @@ def resume_study(
 def _plan_again(
     record: RowRecord, run: RunDirectory, source: AnySource, device: str, workers: int
 ) -> RunPlan:
-    if (run.path / "recipe.json").exists():
+    if is_run(run.path):
         try:
             return plan_of(run, source, pick_device(device), workers)
         except DataError as error:
@@ -122,7 +122,7 @@ def _begin(plan: RunPlan, out: Path, observer: Observer, interrupt: Interrupt) -
 
 
 def _go_on(plan: RunPlan, run: RunDirectory, observer: Observer, interrupt: Interrupt) -> Result:
-    if not (run.path / "recipe.json").exists():
+    if not is_run(run.path):
         return _begin(plan, run.path, observer, interrupt)
     with lock_run(run.path) as lock:
         return resume_plan(plan, replace(run, lock=lock), observer, interrupt=interrupt)

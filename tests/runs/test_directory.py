@@ -1,0 +1,23 @@
+"""What a run's directory is taken for, and what it records of the machine."""
+
+from pathlib import Path
+
+from resnetlab.runs.directory import is_run, runs_in
+from resnetlab.runs.environment import NEEDED, describe_environment
+
+
+def test_a_run_is_a_directory_that_holds_a_recipe(tmp_path: Path) -> None:
+    for name in ("b/recipe.json", "a/recipe.json", "photos/cat.png", "odd/recipe.json/cat.png"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).touch()
+
+    assert is_run(tmp_path / "a")
+    assert not any(is_run(tmp_path / name) for name in ("photos", "odd", "nothing", "a/recipe.json"))
+    assert not is_run(tmp_path / ("x" * 5000))  # a name that no file system takes
+    assert runs_in(tmp_path) == ["a", "b"]
+
+
+def test_the_versions_of_all_that_every_run_needs_are_recorded() -> None:
+    packages = describe_environment(device="cpu", threads=1)["packages"]
+
+    assert all(packages[name] for name in NEEDED.values())
