@@ -18,7 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from resnetlab.data.tools.unpack import open_unchanged, unpack_source
+from resnetlab.data.open import open_source
+from resnetlab.data.tools.unpack import unpack_source
 
 KNOWN = ("airplane", "automobile", "bird", "cat", "deer", "dog")
 NEW = ("frog", "horse", "ship", "truck")
@@ -67,7 +68,7 @@ def main() -> None:
     is_tree = (Path(options.cifar) / "train" / KNOWN[0]).is_dir()
     files = Path(options.cifar) if is_tree else work / "files"
     if not is_tree:
-        unpack_source(open_unchanged(options.cifar), files)
+        unpack_source(open_source(options.cifar, holds_small=False), files)
     trained = options.trained or str(work / "trained")
     if not options.trained:
         six = copy_classes(files, work / "six", KNOWN)

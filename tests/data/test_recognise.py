@@ -54,9 +54,7 @@ def test_each_format_is_known_by_its_content(tmp_path):
 def test_a_network_of_1001_classes_gets_the_background_class_of_records(tmp_path):
     write_shards(tmp_path, "train", list(range(1, 1001)), num_shards=1)
     write_shards(tmp_path, "validation", [1, 2], num_shards=1)
-    from resnetlab.data.recognise import open_path
-
-    shifted, kept = (open_path(tmp_path, classes=n, holds_small=False) for n in (None, 1001))
+    shifted, kept = (open_source(str(tmp_path), classes=n, holds_small=False) for n in (None, 1001))
 
     assert (len(shifted.class_names), shifted.test.labels.tolist()) == (1000, [0, 1])
     assert (kept.class_names[0], kept.test.labels.tolist()) == ("background", [1, 2])

@@ -16,7 +16,7 @@ from PIL import Image
 
 import resnetlab
 from resnetlab.cli import main
-from resnetlab.data.recognise import open_path
+from resnetlab.data.open import open_source
 from resnetlab.data.tools.pack import pack_source
 from resnetlab.errors import DataError, UsageError
 from resnetlab.evaluation.results import Evaluation, NotKept
@@ -485,7 +485,7 @@ def test_names_that_are_no_utf8_can_be_scored_and_are_not_packed(
     scores_any_names(names, tmp_path, capsysbinary)
 
     with pytest.raises(DataError, match=r"no UTF-8: caf\\xe9, .*\nRename their folders, e.g. `convmv"):
-        pack_source(open_path(tmp_path / "data", holds_small=False), tmp_path / "packed")
+        pack_source(open_source(str(tmp_path / "data"), holds_small=False), tmp_path / "packed")
     assert not (tmp_path / "packed").exists()
 
 

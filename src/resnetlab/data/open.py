@@ -1,9 +1,10 @@
 """Sources by name or path: the one way from what a user writes after --data to a source."""
 
-import dataclasses
 import os
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from resnetlab.base.download import cache_folder
 from resnetlab.base.paths import user_path
@@ -15,7 +16,8 @@ from resnetlab.data.recognise import CIFAR, open_chosen, open_path
 from resnetlab.data.records.shards import is_pattern
 from resnetlab.data.sources.choices import LEFT_OPEN, Choices
 from resnetlab.data.sources.encoded import AnySource
-from resnetlab.errors import DataError, UsageError, nearest
+from resnetlab.data.sources.wanted import Wanted
+from resnetlab.errors import DataError, ResnetlabError, UsageError, nearest
 
 _SITE = "https://www.cs.toronto.edu/~kriz"
 DOWNLOADS = {  # the first is downloaded (it needs no pickle), the others are used if they are there
@@ -48,49 +50,57 @@ def open_source(
         name_or_path: One of SOURCES, or the path of a CIFAR, an image folder, a CSV, TFRecord or
             WebDataset shards (a folder or a pattern) or a Hugging Face dataset. A folder with the
             name of a source is reached as "./digits".
-        classes: Of the synthetic sources (None is 10); for TFRecords as `open_tfrecord` takes it; the
-            others have their own.
+        classes: This and the others: see `Wanted`.
         image_size: Side in pixels, of the synthetic sources.
         channels: Of the synthetic sources.
         download: Whether a dataset that is not in the cache may be downloaded.
         holds_small: Whether small images of one size are decoded into memory at once.
-        for_scoring: Whether a path is to be scored: its splits are taken as they are found, nothing is
-            divided, and any of them is enough (`Source.found`).
-        choices: What the data leaves open, e.g. `Choices.of({"label_column": "breed"})`.
-        as_channels: How small images held in memory are read: 3 for RGB, 1 for grey, None as they are,
-            which is grey if all of them are.
+        for_scoring: Whether it is to be scored.
+        choices: What the data leaves open.
+        as_channels: How small images held in memory are read.
 
     Raises:
         UsageError: If there is neither such a name nor such a path, or a choice does not go with the data.
         DataError: If what is there is damaged or nothing that is known, or cannot be downloaded.
     """
-    name_or_path = str(name_or_path)
-    if not name_or_path.strip():  # a shell's variable that is not set; as a path it would be the folder here
-        raise UsageError("the data's name is empty", hint="A dataset's name or the path of your images.")
-    if name_or_path in SOURCES and name_or_path not in DOWNLOADS:
-        choices.known_to(name_or_path, ())
-    if name_or_path == "digits":
-        return open_digits()
-    if name_or_path in ("synthetic", "synthetic-random"):
-        return open_synthetic(
-            classes=10 if classes is None else classes,
-            image_size=image_size,
-            channels=channels,
-            learnable=name_or_path == "synthetic",
-        )
-    if name_or_path in DOWNLOADS:
-        return _open_published(name_or_path, download, choices)
-    path = user_path(name_or_path)
-    if not (path.exists() or is_pattern(path)):
-        _refuse_unknown(name_or_path)
-    return open_path(
-        path,
+    wanted = Wanted(
         classes=classes,
+        image_size=image_size,
+        channels=channels,
+        download=download,
         holds_small=holds_small,
         for_scoring=for_scoring,
         choices=choices,
         as_channels=as_channels,
     )
+    return open_data(name_or_path, wanted)
+
+
+def open_data(name_or_path: str, wanted: Wanted) -> AnySource:
+    """Do what `open_source` does, which is its public form, as everything else here opens data.
+
+    Raises:
+        UsageError, DataError: As `open_source`.
+    """
+    name = str(name_or_path)
+    if not name.strip():  # a shell's variable that is not set; as a path it would be the folder here
+        raise UsageError("the data's name is empty", hint="A dataset's name or the path of your images.")
+    if name in DOWNLOADS:
+        return _open_published(name, wanted)
+    if name in SOURCES:
+        wanted.choices.known_to(name, ())
+        if name == "digits":
+            return open_digits()
+        return open_synthetic(
+            classes=10 if wanted.classes is None else wanted.classes,
+            image_size=wanted.fits[0] if wanted.fits else wanted.image_size,
+            channels=wanted.channels,
+            learnable=name == "synthetic",
+        )
+    path = user_path(name)
+    if not (path.exists() or is_pattern(path)):
+        _refuse_unknown(name)
+    return open_path(path, wanted)
 
 
 def _refuse_unknown(name_or_path: str) -> NoReturn:
@@ -104,50 +114,64 @@ def _refuse_unknown(name_or_path: str) -> NoReturn:
     )
 
 
-def open_to_fit(
-    name_or_path: str,
-    size: tuple[int, int],
-    *,
-    classes: int | None = None,
-    channels: int = 3,
-    choices: Choices = LEFT_OPEN,
-) -> AnySource:
-    """Open a source for a network that takes images of this size, as `open_source` does.
+_OF_0_1_0 = {"split_list": "none"}
+"""How data was read when there was nothing to choose: lists beside a folder were not looked for."""
 
-    Small images in memory have their own size. If that is another one, their files are read as they
-    are needed instead, so that each can be resized.
+
+def reopen_source(
+    recorded: Mapping[str, Any],
+    data: str | None = None,
+    choices: Choices = LEFT_OPEN,
+    *,
+    for_scoring: bool = False,
+) -> AnySource:
+    """Return the source that a run's data.json records, from where it was or from where it lies now.
 
     Args:
-        name_or_path: See `open_source`.
-        size: Height and width of the network's input, in pixels.
-        classes: See `open_source`.
-        channels: See `open_source`.
-        choices: See `open_source`.
+        recorded: What data.json holds.
+        data: Where it lies now; None is where it was.
+        choices: Win over those that the run recorded. Of these, data elsewhere passes over what its
+            format does not know.
+        for_scoring: See `Wanted`.
 
     Raises:
-        UsageError, DataError: As `open_source`.
+        DataError, UsageError: If it cannot be opened.
     """
-    source = open_source(
-        name_or_path, classes=classes, image_size=size[0], channels=channels, choices=choices
+    reads_files = (
+        recorded["reads_files"]
+        if "reads_files" in recorded
+        else "image_size" in recorded["preprocessing"]  # runs of earlier versions
     )
-    path = user_path(name_or_path)
-    if source.reads_files or source.train.image_shape[:2] == size:
-        return source
-    if name_or_path in SOURCES or not path.exists():
-        return source
-    return open_path(path, classes=classes, holds_small=False, choices=choices)
+    is_of_0_1_0 = "choices" not in recorded
+    earlier = Choices.of(_OF_0_1_0 if is_of_0_1_0 else recorded["choices"])
+    if earlier.class_names and not Path(earlier.class_names).is_file():
+        earlier = replace(earlier, listed=tuple(recorded["class_names"]))
+    wanted = replace(
+        Wanted.of_network(recorded["image_shape"], len(recorded["class_names"])),
+        choices=choices.over(earlier, elsewhere=is_of_0_1_0 or data is not None),
+        holds_small=not reads_files,
+        for_scoring=for_scoring,
+    )
+    try:
+        return open_data(recorded["source"] if data is None else data, wanted)
+    except ResnetlabError as error:
+        if data is not None:
+            raise
+        raise DataError(
+            f"cannot open the run's data: {error}", hint="Say where it lies now with --data."
+        ) from error
 
 
-def _open_published(dataset: str, download: bool, choices: Choices) -> AnySource:
+def _open_published(dataset: str, wanted: Wanted) -> AnySource:
     """Return the published dataset, with a word on a folder of its name that lies here."""
     here = f"The folder {dataset} that lies here is reached as ./{dataset}." * Path(dataset).is_dir()
     try:
-        folder = _find_or_fetch(dataset, cache_folder(), download)
-        source = open_chosen(CIFAR, folder, choices, dataset=dataset)
+        folder = _find_or_fetch(dataset, cache_folder(), wanted.download)
+        source = open_chosen(CIFAR, folder, wanted.choices, dataset=dataset)
     except DataError as error:
         error.hint = f"{here}\n{error.hint}".strip()
         raise
-    return dataclasses.replace(source, notes=(*source.notes, here)) if here else source
+    return replace(source, notes=(*source.notes, here)) if here else source
 
 
 def _find_or_fetch(dataset: str, folder: Path, download: bool) -> Path:

@@ -14,7 +14,7 @@ from resnetlab.base.units import first_of
 from resnetlab.data.arrays.cifar import LAYOUTS, read_cifar
 from resnetlab.data.arrays.collections import CHOICES as ARRAY_CHOICES
 from resnetlab.data.arrays.collections import holds_arrays, is_array_file, open_arrays
-from resnetlab.data.arrays.small import hold_small, in_memory
+from resnetlab.data.arrays.small import hold_small
 from resnetlab.data.folders.folder import CHOICES as FOLDER_CHOICES
 from resnetlab.data.folders.folder import open_folder
 from resnetlab.data.folders.imagenet_devkit import TRAIN_TAR
@@ -30,10 +30,11 @@ from resnetlab.data.records.shards import is_pattern
 from resnetlab.data.records.tfrecord import CHOICES as TFRECORD_CHOICES
 from resnetlab.data.records.tfrecord import SHARD_NAME, holds_tfds, open_tfrecord
 from resnetlab.data.records.webdataset import open_webdataset
-from resnetlab.data.sources.choices import LEFT_OPEN, Choices
-from resnetlab.data.sources.encoded import AnySource, AnySplit, EncodedSource
+from resnetlab.data.sources.choices import Choices
+from resnetlab.data.sources.encoded import AnySource, EncodedSource
 from resnetlab.data.sources.leftovers import is_hidden
 from resnetlab.data.sources.parts import part_in
+from resnetlab.data.sources.wanted import Wanted
 from resnetlab.errors import DataError
 
 _CIFAR_FILES = {name for layout in LAYOUTS for name in (*layout.files, layout.meta)}
@@ -80,41 +81,21 @@ HUGGING_FACE = Format("a Hugging Face dataset", open_hf_dataset, HF_CHOICES)
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".rar", ".7z", ".tar.bz2", ".tar.xz")
 
 
-def open_path(
-    path: Path,
-    *,
-    classes: int | None = None,
-    holds_small: bool = True,
-    for_scoring: bool = False,
-    choices: Choices = LEFT_OPEN,
-    as_channels: int | None = None,
-) -> AnySource:
+def open_path(path: Path, wanted: Wanted) -> AnySource:
     """Open whatever lies at a path, or matches it as a pattern of shards.
-
-    Small images of one size are decoded into memory at once; see `hold_small`.
-
-    Args:
-        path: A folder, a file or a pattern.
-        classes: How many there are, where the data leaves it open (a TFRecord's background class).
-        holds_small: Whether small images of one size are decoded into memory.
-        for_scoring: Whether it is to be scored: nothing is divided then, and any split is enough.
-        choices: What the data leaves open.
-        as_channels: How images held in memory are read, 1 or 3; None asks them.
 
     Raises:
         UsageError: If its format knows no such choice.
         DataError: If it is nothing that is known, or damaged.
     """
     found = _format_at(path)
-    more: dict[str, Any] = {"for_scoring": for_scoring}
+    more: dict[str, Any] = {"for_scoring": wanted.for_scoring}
     if found is TFRECORD:
-        more["classes"] = classes
-    source = open_chosen(found, path, choices, **more)
+        more["classes"] = wanted.classes
+    source = open_chosen(found, path, wanted.choices, **more)
     if found is FOLDER and (beside := _archives_beside(path)):
         source = dataclasses.replace(source, notes=(*source.notes, beside))
-    if isinstance(source, EncodedSource) and holds_small:
-        return hold_small(source, as_channels)
-    return source
+    return hold_small(source, wanted) if isinstance(source, EncodedSource) else source
 
 
 def open_chosen(found: Format, path: Path, choices: Choices, **more: Any) -> AnySource:
@@ -250,6 +231,3 @@ def _refuse_unknown(path: Path) -> NoReturn:
         several = ", or unpack them all into this folder" if len(packed) > 1 else ""
         hint = f"An archive is read if it is given: --data {shlex.quote(str(path / packed[0]))}{several}."
     raise DataError(f"{path}: no data that is known; found {first_of(names) or 'nothing'}", hint=hint)
-
-
-__all__ = ["AnySource", "AnySplit", "Format", "in_memory", "open_chosen", "open_path"]

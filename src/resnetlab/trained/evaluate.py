@@ -19,7 +19,7 @@ from resnetlab.evaluation.results import Evaluation, NotKept, write_evaluation
 from resnetlab.evaluation.scoring import score
 from resnetlab.recipe.settings import Resolution
 from resnetlab.trained.matching import match_classes
-from resnetlab.trained.scored_data import MEANT, SPLITS, ScoredData, choose_split, fit_images, open_data
+from resnetlab.trained.scored_data import MEANT, SPLITS, ScoredData, choose_split, fit_images, open_scored
 from resnetlab.trained.scored_network import ScoredNetwork, load_network
 from resnetlab.training.step.device import apply_switches, leaving_as_found
 
@@ -97,7 +97,7 @@ def score_network(
     one_of("split", split, SPLITS, MEANT)
     trained = _leaving_out(load_network(str(run), weights, device), bad_samples)
     trained.classifier.refuse_backbone()
-    opened = open_data(trained, None if data is None else str(data), Choices.of(data_set))
+    opened = open_scored(trained, None if data is None else str(data), Choices.of(data_set))
     chosen, label, said = choose_split(trained, opened, split)
     source = opened.source
     if out is not None:

@@ -1,7 +1,7 @@
 """Labelled images that a network is to be scored on: the data, the split, and their form."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,16 +9,16 @@ import numpy as np
 
 from resnetlab.data import SOURCES
 from resnetlab.data.batches.preprocessing import Preprocessing
-from resnetlab.data.open import open_source
+from resnetlab.data.open import open_data, reopen_source
 from resnetlab.data.sources.choices import FILE, FLAG, Choices
 from resnetlab.data.sources.encoded import AnySource, AnySplit
 from resnetlab.data.sources.parts import VAL_SERVES, as_trained_on
 from resnetlab.data.sources.source import Split
 from resnetlab.data.sources.split import Indices, hold_out
+from resnetlab.data.sources.wanted import Wanted
 from resnetlab.data.sources.whole import as_files, join_splits
 from resnetlab.errors import DataError, UsageError
 from resnetlab.trained.scored_network import ScoredNetwork
-from resnetlab.training.run import reopen_source
 
 SPLITS = ("auto", "test", "val", "train", "all")
 MEANT = {"validation": "val", "valid": "val", "dev": "val", "training": "train", "testing": "test"}
@@ -38,7 +38,7 @@ class ScoredData:
     said: tuple[str, ...] = ()
 
 
-def open_data(trained: ScoredNetwork, data: str | None, choices: Choices) -> ScoredData:
+def open_scored(trained: ScoredNetwork, data: str | None, choices: Choices) -> ScoredData:
     """Open the data, or find the run's own again."""
     if data is None and trained.record is None:
         raise UsageError(f"{trained.place} does not know where its data lies", hint="Name it with --data.")
@@ -71,46 +71,21 @@ def _open_as_trained(
     trained: ScoredNetwork, data: str | None, choices: Choices
 ) -> tuple[AnySource, AnySource | None]:
     """Return the data as it is, and as it was trained on if it is the network's own."""
-    if data is None or trained.record is not None:
-        assert trained.record is not None
+    if trained.record is not None:
         source = reopen_source(trained.record, data, choices, for_scoring=True)
-        own = _own(trained, source)
-        if own is None and _is_of_another_form(trained, source):
-            source = reopen_source({**trained.record, "reads_files": True}, data, choices, for_scoring=True)
-        return source, own
-    choices = choices.over(trained.choices, elsewhere=True)
-    is_small = _leaves_as_is(trained.classifier.preprocessing)
-    source = _open_for(trained, data, choices, holds_small=is_small)
+        return source, _own(trained, source)
+    assert data is not None
+    wanted = replace(
+        Wanted.of_network(trained.shape, len(trained.classifier.class_names)),
+        choices=choices.over(trained.choices, elsewhere=True),
+        holds_small=_leaves_as_is(trained.classifier.preprocessing),
+        for_scoring=True,
+    )
+    source = open_data(data, wanted)
     own = _own(trained, source)
     if own is None and trained.fingerprint and not source.reads_files and data not in SOURCES:
-        own = _own(
-            trained, _open_for(trained, data, choices, holds_small=False)
-        )  # it may have been read as files
-    if own is None and _is_of_another_form(trained, source):
-        source = _open_for(trained, data, choices, holds_small=False)
+        own = _own(trained, open_data(data, replace(wanted, holds_small=False)))  # it may have been files
     return source, own
-
-
-def _is_of_another_form(trained: ScoredNetwork, source: AnySource) -> bool:
-    """Return whether images are in memory at another size or in other colours than the network takes.
-
-    Where they are files, they are then read as the network takes them: in memory a colour can be lost.
-    """
-    return not source.reads_files and source.train.image_shape != trained.shape
-
-
-def _open_for(trained: ScoredNetwork, data: str, choices: Choices, *, holds_small: bool) -> AnySource:
-    height, _, channels = trained.shape
-    return open_source(
-        data,
-        classes=len(trained.classifier.class_names),
-        image_size=height,
-        channels=channels,
-        holds_small=holds_small,
-        for_scoring=True,
-        choices=choices,
-        as_channels=channels,
-    )
 
 
 def _leaves_as_is(preprocessing: Preprocessing) -> bool:

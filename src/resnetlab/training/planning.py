@@ -13,11 +13,12 @@ import torch
 from resnetlab.base.paths import user_path
 from resnetlab.data import SOURCES
 from resnetlab.data.batches.preparation import side_at
-from resnetlab.data.open import open_source
+from resnetlab.data.open import open_data
 from resnetlab.data.records.shards import is_pattern
 from resnetlab.data.sources.choices import LEFT_OPEN, Choices
 from resnetlab.data.sources.encoded import AnySource
 from resnetlab.data.sources.source import broken_image
+from resnetlab.data.sources.wanted import Wanted
 from resnetlab.errors import DataError, UsageError
 from resnetlab.network.spec import KNOBS, ModelSpec
 from resnetlab.recipe import Recipe
@@ -140,9 +141,8 @@ _WITH_BACKGROUND = 1001
 """Classes of the networks that keep ImageNet's class 0, which no image has."""
 
 
-Opened = dict[tuple[str, Choices, int | None, int, int, int | None], AnySource]
-"""Sources that are open, by what was asked for: text, choices, classes, size and channels of made images, and
-how small images are read."""
+Opened = dict[tuple[str, Wanted], AnySource]
+"""Sources that are open, by what was asked for."""
 
 
 def open_for(
@@ -168,19 +168,17 @@ def open_for(
     decides = data in SOURCES or "classes" in fixed or spec.classes == _WITH_BACKGROUND
     classes = spec.classes if decides else None
     opened = {} if opened is None else opened
-    as_channels = spec.in_channels if "in_channels" in fixed else None
-    asked = (data, choices, classes, spec.input_size, spec.in_channels, as_channels)
+    wanted = Wanted(
+        classes=classes,
+        image_size=spec.input_size,
+        channels=spec.in_channels,
+        choices=choices,
+        as_channels=spec.in_channels if "in_channels" in fixed else None,
+    )
     try:
-        if asked not in opened:
-            opened[asked] = open_source(
-                data,
-                classes=classes,
-                image_size=spec.input_size,
-                channels=spec.in_channels,
-                choices=choices,
-                as_channels=as_channels,
-            )
-        return opened[asked]
+        if (data, wanted) not in opened:
+            opened[data, wanted] = open_data(data, wanted)
+        return opened[data, wanted]
     except DataError as error:
         if classes is None or data in SOURCES or error.hint:
             raise

@@ -3,7 +3,6 @@
 import contextlib
 import shlex
 import time
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,8 @@ from typing import Any
 from resnetlab.base import files
 from resnetlab.base.memory import telling_of_memory
 from resnetlab.base.units import Duration
-from resnetlab.data.open import open_source
+from resnetlab.data.open import reopen_source
 from resnetlab.data.sources.choices import LEFT_OPEN, Choices
-from resnetlab.data.sources.encoded import AnySource
 from resnetlab.data.sources.leftovers import refuse_within
 from resnetlab.errors import DataError, ResnetlabError
 from resnetlab.evaluation.metrics import wilson_interval
@@ -181,61 +179,6 @@ def resume_plan(
     with telling_of_memory(_LESS_MEMORY):
         trainer = resume(run, plan, observer)
     return _train_to_the_end(trainer, plan, interrupt)
-
-
-_OF_0_1_0 = {"split_list": "none"}
-"""How data was read when there was nothing to choose: lists beside a folder were not looked for."""
-
-
-def reopen_source(
-    recorded: Mapping[str, Any],
-    data: str | None = None,
-    choices: Choices = LEFT_OPEN,
-    *,
-    for_scoring: bool = False,
-) -> AnySource:
-    """Return the source that a run's data.json records, from where it was or from where it lies now.
-
-    Args:
-        recorded: What data.json holds.
-        data: Where it lies now; None is where it was.
-        choices: Win over those that the run recorded. Of these, data elsewhere passes over what its
-            format does not know.
-        for_scoring: See `open_source`.
-
-    Raises:
-        DataError, UsageError: If it cannot be opened.
-    """
-    height, _, channels = recorded["image_shape"]
-    reads_files = (
-        recorded["reads_files"]
-        if "reads_files" in recorded
-        else "image_size" in recorded["preprocessing"]  # runs of earlier versions
-    )
-    text = recorded["source"] if data is None else data
-    is_of_0_1_0 = "choices" not in recorded
-    earlier = Choices.of(_OF_0_1_0 if is_of_0_1_0 else recorded["choices"])
-    if earlier.class_names and not Path(earlier.class_names).is_file():
-        earlier = replace(earlier, listed=tuple(recorded["class_names"]))
-    chosen = choices.over(earlier, elsewhere=is_of_0_1_0 or data is not None)
-    try:
-        classes = len(recorded["class_names"])
-        return open_source(
-            text,
-            classes=classes,
-            image_size=height,
-            channels=channels,
-            holds_small=not reads_files,
-            choices=chosen,
-            for_scoring=for_scoring,
-            as_channels=channels,
-        )
-    except ResnetlabError as error:
-        if data is not None:
-            raise
-        raise DataError(
-            f"cannot open the run's data: {error}", hint="Say where it lies now with --data."
-        ) from error
 
 
 def _train_to_the_end(trainer: Trainer, plan: RunPlan, interrupt: Interrupt | None) -> Result:

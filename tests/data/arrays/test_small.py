@@ -7,11 +7,9 @@ import pytest
 from PIL import Image
 
 from resnetlab.cli import main
-from resnetlab.data.folders.folder import open_folder
-from resnetlab.data.open import open_source
-from resnetlab.data.recognise import in_memory
+from resnetlab.data.open import open_data, open_source, reopen_source
 from resnetlab.data.sources.encoded import EncodedSource
-from resnetlab.training.run import reopen_source
+from resnetlab.data.sources.wanted import Wanted
 from tests.kit.pictures import picture, write_folder
 
 COUNTS = {"train": {"a": 4, "b": 4}, "test": {"a": 2, "b": 2}}
@@ -115,7 +113,17 @@ def test_where_one_is_broken_all_stay_files_and_it_is_said(broken):
     assert len(source.train) + len(source.test) == 40
     assert "the images stay files, small as they are, because one is broken: " in source.notes[-1]
     assert source.broken in source.notes[-1]
-    assert in_memory(open_folder(write_folder(broken.parent / "whole", {"": {"a": 5, "b": 5}})))
+    whole = write_folder(broken.parent / "whole", {"": {"a": 5, "b": 5}})
+    assert not open_source(str(whole)).reads_files
+
+
+def test_a_network_of_their_size_gets_small_images_from_memory_any_other_from_files(tmp_path):
+    root = str(write_folder(tmp_path, {"train": {"a": 4, "b": 4}, "test": {"a": 2, "b": 2}}))
+    shape = open_data(root, Wanted()).train.image_shape
+
+    assert not open_data(root, Wanted(fits=shape[:2])).reads_files
+    assert open_data(root, Wanted(fits=(24, 24))).reads_files
+    assert open_data("synthetic", Wanted(fits=(24, 24))).train.image_shape == (24, 24, 3)
 
 
 def test_bad_samples_leaves_out_broken_small_images_however_it_is_said(broken, tmp_path, capsys):

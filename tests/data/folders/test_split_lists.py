@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from resnetlab import evaluate, train
-from resnetlab.data.open import open_source
+from resnetlab.data.open import open_source, reopen_source
 from resnetlab.data.sources.choices import Choices
 from resnetlab.errors import DataError, UsageError
-from resnetlab.training.run import reopen_source
 from tests.kit.pictures import picture
 
 KINDS = ("apple_pie", "001.Black footed", "éclair")

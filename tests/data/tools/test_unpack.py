@@ -8,11 +8,10 @@ import pytest
 from resnetlab.data.arrays.made import open_digits
 from resnetlab.data.folders.folder import open_folder
 from resnetlab.data.open import open_source
-from resnetlab.data.recognise import in_memory
 from resnetlab.data.sources.encoded import EncodedSource
 from resnetlab.data.sources.source import Source, Split
 from resnetlab.data.tools.pack import pack_source
-from resnetlab.data.tools.unpack import open_unchanged, unpack_source
+from resnetlab.data.tools.unpack import unpack_source
 from resnetlab.errors import DataError, UsageError
 from tests.kit.pictures import framed, imagenet_example, picture, write_folder
 
@@ -38,9 +37,9 @@ def test_pixels_in_memory_come_back_equal_with_labels_and_class_names(tmp_path: 
     source = some(open_digits(), 60, channels)
 
     told = unpack_source(source, tmp_path / "files")
-    again = in_memory(open_folder(tmp_path / "files"))
+    again = open_source(str(tmp_path / "files"), as_channels=channels)
 
-    assert again is not None and again.class_names == source.class_names
+    assert again.class_names == source.class_names
     for part in source.parts:
         for found, expected in zip(
             in_order_of_classes(again, part), in_order_of_classes(source, part), strict=True
@@ -59,7 +58,7 @@ def test_image_files_keep_their_bytes_and_suffixes(tmp_path: Path) -> None:
     write_folder(tmp_path / "photos", counts, suffix=".JPEG")
     (tmp_path / "photos" / "train" / "cat" / "z.png").write_bytes(picture(9, form="PNG"))
 
-    source = open_unchanged(str(tmp_path / "photos"))
+    source = open_source(str(tmp_path / "photos"), holds_small=False)
     told = unpack_source(source, tmp_path / "files")
 
     assert isinstance(source, EncodedSource)  # small images of one size, which training holds in memory
@@ -86,7 +85,7 @@ def test_images_without_names_of_their_own_get_the_suffix_of_their_content(tmp_p
         ]
         (shards / f"{part}-00000-of-00001").write_bytes(b"".join(map(framed, examples)))
 
-    told = unpack_source(open_unchanged(str(shards)), tmp_path / "files")
+    told = unpack_source(open_source(str(shards), holds_small=False), tmp_path / "files")
 
     assert told.suffixes == {".jpg": 2, ".png": 2, ".webp": 2}
     assert (tmp_path / "files" / "train" / "name 2" / "2.webp").read_bytes() == picture(
@@ -99,7 +98,8 @@ def test_shards_keep_the_bytes_of_their_images_and_another_order_of_classes_is_s
     turned = EncodedSource("turned", ("b", "a"), source.train, source.test)
     pack_source(turned, tmp_path / "packed")
 
-    told = unpack_source(shards := open_unchanged(str(tmp_path / "packed")), tmp_path / "files")
+    shards = open_source(str(tmp_path / "packed"), holds_small=False)
+    told = unpack_source(shards, tmp_path / "files")
 
     assert told.is_reordered
     images = open_folder(tmp_path / "files")
@@ -166,7 +166,7 @@ def test_used_folders_and_those_in_the_source_are_refused_and_a_gone_file_leaves
     tmp_path: Path,
 ) -> None:
     write_folder(tmp_path / "photos", {"train": {"cat": 3, "dog": 3}, "test": {"cat": 1}})
-    source = open_unchanged(str(tmp_path / "photos"))
+    source = open_source(str(tmp_path / "photos"), holds_small=False)
     with pytest.raises(UsageError, match="photos is not empty"):
         unpack_source(source, tmp_path / "photos")
     with pytest.raises(UsageError, match="of which it would become a part"):
@@ -185,5 +185,5 @@ def test_a_dataset_of_a_name_is_not_the_folder_of_that_name(
     write_folder(tmp_path / "digits", {"train": {"a": 2, "b": 2}, "test": {"a": 1}})
     monkeypatch.chdir(tmp_path)
 
-    assert open_unchanged("digits").class_names == open_source("digits").class_names
-    assert open_unchanged("./digits").class_names == ("a", "b")
+    assert open_source("digits", holds_small=False).class_names == open_source("digits").class_names
+    assert open_source("./digits", holds_small=False).class_names == ("a", "b")

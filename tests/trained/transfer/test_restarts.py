@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from resnetlab.base.units import Duration
+from resnetlab.data.open import open_data
+from resnetlab.data.sources.wanted import Wanted
 from resnetlab.errors import CheckpointError
 from resnetlab.runs.checkpoint import load_checkpoint, save_checkpoint
 from resnetlab.runs.directory import RunDirectory, claim_new
@@ -130,7 +132,7 @@ def test_small_files_are_reopened_as_the_run_read_them(folder: Path, tmp_path: P
         write_pictures(tmp_path / "photos" / "train" / name, 6, (40, 40))
         write_pictures(tmp_path / "photos" / "test" / name, 3, (40, 40))
     trained = open_trained(folder)
-    source = trained.open_data(str(tmp_path / "photos"), trained.spec)
+    source = open_data(str(tmp_path / "photos"), Wanted(fits=trained.size))
     plan = tuned(trained, source, steps=2, image_size=40, resize=50, text=str(tmp_path / "photos"))
 
     result = train_plan(plan, tmp_path / "run", Observer())

@@ -2,16 +2,17 @@
 
 import argparse
 import sys
+from dataclasses import replace
 from typing import Any
 
 from resnetlab.base.paths import user_path
 from resnetlab.base.units import format_bytes
 from resnetlab.cli.resolve import split_settings
 from resnetlab.cli.text import block, print_json
-from resnetlab.data.open import open_source
-from resnetlab.data.recognise import open_path
+from resnetlab.data.open import open_data
 from resnetlab.data.sources.choices import Choices
-from resnetlab.data.sources.encoded import EncodedSource
+from resnetlab.data.sources.encoded import AnySource, EncodedSource
+from resnetlab.data.sources.wanted import Wanted
 from resnetlab.errors import DataError, UsageError
 from resnetlab.show.tables.align import table
 
@@ -30,7 +31,7 @@ def describe(options: argparse.Namespace) -> None:
 
 
 def _describe(options: argparse.Namespace, *, download: bool) -> None:
-    facts = open_source(options.source, download=download, choices=Choices.parse(options.data_set)).describe()
+    facts = _open(options, Wanted(download=download)).describe()
     if options.json:
         print_json(facts)
     else:
@@ -57,11 +58,14 @@ def _text(facts: dict[str, Any]) -> str:
     return block(lines, indent="") + "\n\n" + table(("class", *counts), rows)
 
 
+def _open(options: argparse.Namespace, wanted: Wanted) -> AnySource:
+    return open_data(options.source, replace(wanted, choices=Choices.parse(options.data_set)))
+
+
 def _open_files(options: argparse.Namespace) -> EncodedSource:
-    path, choices = options.source, Choices.parse(options.data_set)
-    source = open_path(user_path(path), holds_small=False, choices=choices)
+    source = _open(options, Wanted(holds_small=False, download=False))
     if not isinstance(source, EncodedSource):
-        raise UsageError(f"{path} holds {source.name}, which is no collection of image files")
+        raise UsageError(f"{options.source} holds {source.name}, which is no collection of image files")
     return source
 
 
@@ -105,12 +109,11 @@ def check(options: argparse.Namespace) -> None:
 
 def show(options: argparse.Namespace) -> None:
     """Draw training images as the network gets them."""
-    from resnetlab.data.sources.encoded import AnySource
     from resnetlab.data.tools.samples import draw_samples
     from resnetlab.recipe.named import default_recipe, named_recipe
     from resnetlab.recipe.settings import Resolution
 
-    source: AnySource = open_source(options.source, choices=Choices.parse(options.data_set))
+    source = _open(options, Wanted())
     default = default_recipe(options.source, reads_files=source.reads_files)
     texts, knobs = split_settings(options.set)
     if knobs:
@@ -127,9 +130,9 @@ def show(options: argparse.Namespace) -> None:
 
 def unpack(options: argparse.Namespace) -> None:
     """Write any dataset as a folder of image files."""
-    from resnetlab.data.tools.unpack import open_unchanged, unpack_source
+    from resnetlab.data.tools.unpack import unpack_source
 
-    source = open_unchanged(options.source, Choices.parse(options.data_set))
+    source = _open(options, Wanted(holds_small=False))
     unpacked = unpack_source(source, user_path(options.out), progress=_progress("unpacked"))
     if options.json:
         print_json({"out": options.out, **unpacked.to_json()})

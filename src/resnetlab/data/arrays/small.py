@@ -7,6 +7,7 @@ import numpy as np
 
 from resnetlab.data.sources.encoded import AnySource, EncodedSource, EncodedSplit
 from resnetlab.data.sources.source import Source, Split
+from resnetlab.data.sources.wanted import Wanted
 from resnetlab.errors import DataError
 
 SMALL_SIDE = 64
@@ -16,40 +17,36 @@ SMALL_BYTES = 512 * 2**20
 _LOOKED_AT = 100
 
 
-def hold_small(source: EncodedSource, channels: int | None = None) -> AnySource:
-    """Return the source with its pixels in memory, if its images are small and all of one size.
+def hold_small(source: EncodedSource, wanted: Wanted) -> AnySource:
+    """Return the source with its pixels in memory, if its images are small, all of one size, and so wanted.
 
     They are grey if every one of them is, else RGB. Where one of them is broken, all stay files, of which
     `--bad-samples` can leave some out; the source says so.
-
-    Args:
-        source: The source.
-        channels: 3 for RGB, 1 for grey, whatever the images are; None asks them.
     """
     try:
-        return in_memory(source, channels) or source
+        return (_in_memory(source, wanted) if wanted.holds_small else None) or source
     except DataError as error:
         note = f"the images stay files, small as they are, because one is broken: {error.args[0]}"
         return replace(source, notes=(*source.notes, note), broken=str(error.args[0]))
 
 
-def in_memory(source: EncodedSource, channels: int | None = None) -> Source[Split] | None:
-    """Do what `hold_small` does, and return None if the images are not small or of several sizes.
+def _in_memory(source: EncodedSource, wanted: Wanted) -> Source[Split] | None:
+    """Return what `hold_small` does; None if the images are not small, of several sizes or of another one.
 
     Raises:
         DataError: If the first whole image is small and another one is broken.
     """
     splits = source.parts
     first = _first(next(iter(splits.values())) if source.found else source.train)
-    if first is None:
+    if first is None or wanted.fits not in (None, first[0]):
         return None
     size, is_grey = first
-    wanted = channels if channels in (1, 3) else None
-    for read_as in [wanted] if wanted else [1, 3] if is_grey else [3]:
+    asked = wanted.as_channels if wanted.as_channels in (1, 3) else None
+    for read_as in [asked] if asked else [1, 3] if is_grey else [3]:
         total = sum(map(len, splits.values())) * size[0] * size[1] * read_as
         if max(size) > SMALL_SIDE or total > SMALL_BYTES:
             return None
-        decoding = _Decoding(size, read_as, stops_at_colour=wanted is None)
+        decoding = _Decoding(size, read_as, stops_at_colour=asked is None)
         decoded = {part: decoding.decoded(split) for part, split in splits.items()}
         if decoding.found_colour:
             continue

@@ -15,13 +15,9 @@ from PIL import Image
 
 from resnetlab.base import files
 from resnetlab.base.files import doing
-from resnetlab.data import SOURCES
 from resnetlab.data.folders.folder import open_folder
 from resnetlab.data.images.decode import image_facts
 from resnetlab.data.images.kinds import image_suffixes
-from resnetlab.data.open import open_source
-from resnetlab.data.recognise import open_path
-from resnetlab.data.sources.choices import LEFT_OPEN, Choices
 from resnetlab.data.sources.encoded import AnySource, AnySplit, EncodedSplit
 from resnetlab.data.sources.labelling import refuse
 from resnetlab.data.sources.leftovers import is_hidden
@@ -53,18 +49,6 @@ class Unpacked:
     def to_json(self) -> dict[str, Any]:
         """Return it as plain data."""
         return asdict(self)
-
-
-def open_unchanged(name_or_path: str, choices: Choices = LEFT_OPEN) -> AnySource:
-    """Open a source as `open_source` does; image files stay files, however small they are.
-
-    Raises:
-        UsageError, DataError: As `open_source`.
-    """
-    source = open_source(name_or_path, choices=choices)
-    if source.reads_files or name_or_path in SOURCES:
-        return source
-    return open_path(Path(name_or_path).expanduser(), holds_small=False, choices=choices)
 
 
 def unpack_source(

@@ -10,7 +10,9 @@ import torch
 
 from resnetlab.base.units import Duration
 from resnetlab.data.batches.normalise import Normaliser
+from resnetlab.data.open import open_data
 from resnetlab.data.sources.encoded import AnySource
+from resnetlab.data.sources.wanted import Wanted
 from resnetlab.models import build
 from resnetlab.network.spec import ModelSpec
 from resnetlab.recipe import Normalisation, Recipe
@@ -79,7 +81,8 @@ def plan_tuning(
     spec = model(trained.spec) if model else trained.spec
     resolution = asked.resolve(spec.depth, "finetune")
     side = resolution["image_size"] if resolution.is_given("image_size") else 0
-    source = trained.open_data(asked.data, spec, side, choices=asked.choices)
+    size = (side, side) if side else trained.size
+    source = open_data(asked.data, Wanted(fits=size, channels=spec.in_channels, choices=asked.choices))
     resolution.hold_out(len(source.train))
     suggest(resolution, trained, source, channels=fit_to_source(spec, source, asked.fixed).in_channels)
     plan, report, notes = plan_finetuning(

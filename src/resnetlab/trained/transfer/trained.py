@@ -12,9 +12,6 @@ from torch import Tensor
 
 from resnetlab.base.paths import user_path
 from resnetlab.data.batches.preprocessing import Preprocessing
-from resnetlab.data.open import open_to_fit
-from resnetlab.data.sources.choices import LEFT_OPEN, Choices
-from resnetlab.data.sources.encoded import AnySource
 from resnetlab.models import ResNet
 from resnetlab.network.spec import ModelSpec
 from resnetlab.runs.manifest import NAME
@@ -67,23 +64,6 @@ class Trained:
             digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype} ".encode())
             digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy().data)
         return digest.hexdigest()
-
-    def open_data(
-        self, name_or_path: str, spec: ModelSpec, side: int = 0, *, choices: Choices = LEFT_OPEN
-    ) -> AnySource:
-        """Return the new data, its images of the weights' size or in files that can be resized.
-
-        Args:
-            name_or_path: See `open_source`.
-            spec: The network as it was trained.
-            side: Of the images, in pixels, if another one than the weights' is asked for.
-            choices: What the data leaves open.
-
-        Raises:
-            UsageError, DataError: As `open_source`.
-        """
-        size = (side, side) if side else self.size
-        return open_to_fit(name_or_path, size, channels=spec.in_channels, choices=choices)
 
     def fit(
         self, model: ResNet, class_names: tuple[str, ...], head: Literal["reset", "keep-shared", "strict"]

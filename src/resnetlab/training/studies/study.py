@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from resnetlab.data.batches.loader import count_workers
+from resnetlab.data.open import reopen_source
 from resnetlab.data.sources.choices import LEFT_OPEN, Choices
 from resnetlab.data.sources.encoded import AnySource
 from resnetlab.data.sources.leftovers import refuse_within
@@ -15,7 +16,7 @@ from resnetlab.runs.directory import RunDirectory, is_run, lock_run
 from resnetlab.training.observer import Interrupt, Observer
 from resnetlab.training.planning import RunPlan, plan_from_records, plan_of
 from resnetlab.training.recorded.capturing import is_small_step
-from resnetlab.training.run import Result, read_result, reopen_source, resume_plan, train_plan
+from resnetlab.training.run import Result, read_result, resume_plan, train_plan
 from resnetlab.training.step.device import leaving_as_found, pick_device
 from resnetlab.training.studies.observer import StudyObserver
 from resnetlab.training.studies.rows import RowRecord, Sources, claim_study, is_study, read_rows_of
