@@ -1,9 +1,11 @@
 """resnetlab: the toolkit for residual networks."""
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 import resnetlab.show  # noqa: F401  gives ModelSpec its table and its drawing
+from resnetlab.former import FormerNames
 
 if TYPE_CHECKING:
     from resnetlab.api import evaluate, finetune, resume, resume_study, study, train
@@ -65,6 +67,9 @@ __all__ = [
     "study",
     "train",
 ]
+
+
+sys.meta_path.insert(0, FormerNames())
 
 
 def __getattr__(name: str) -> Any:
