@@ -1,4 +1,4 @@
-"""Modules under their names of 0.1.0, which had no rooms yet: found, with a warning that says where they lie."""
+"""Modules under their names of 0.1.0, which had no rooms yet: found, with a warning that says where."""
 
 import importlib
 import sys
