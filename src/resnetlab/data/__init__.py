@@ -1,8 +1,11 @@
 """Labelled images: where they come from, how they become the batches of a run.
 
-    open_source (open.py) ──► Source ──► hold_out ──► Batches.at(step) ──► Batch
+    open ──► recognise ──► a reader (arrays, folders, records) ──► Source: train and test, class names, notes
+    hold_out takes validation samples from train ──► feeding ──► Batches.at(step) ──► Batch
 
-Sources need NumPy alone; order, augment, mix, normalise and batches also need torch.
+A split is either in memory (`Split`: uint8 (N, H, W, C)), and its batches are made on the device, or it is read as it is
+needed (`EncodedSplit`), and the loader's processes decode it; `feeding` alone knows which. Sources need NumPy
+alone; batches also need torch.
 """
 
 SOURCES = {
