@@ -1,4 +1,4 @@
-"""docs/reading.md: ten files, from which the whole is understood, are no more than one can read in an evening."""
+"""docs/reading.md: ten files, from which the whole is understood, may be read in an evening."""
 
 import re
 from pathlib import Path

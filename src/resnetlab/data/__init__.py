@@ -3,9 +3,9 @@
     open ──► recognise ──► a reader (arrays, folders, records) ──► Source: train and test, class names, notes
     hold_out takes validation samples from train ──► feeding ──► Batches.at(step) ──► Batch
 
-A split is either in memory (`Split`: uint8 (N, H, W, C)), and its batches are made on the device, or it is read as it is
-needed (`EncodedSplit`), and the loader's processes decode it; `feeding` alone knows which. Sources need NumPy
-alone; batches also need torch.
+A split is either in memory (`Split`: uint8 (N, H, W, C)), and its batches are made on the device, or it is
+read as it is needed (`EncodedSplit`), and the loader's processes decode it; `feeding` alone knows which.
+Sources need NumPy alone; batches also need torch.
 """
 
 SOURCES = {
