@@ -1,9 +1,15 @@
-"""What holds for all tests: the process that reads pickles is forked, which saves 1.4 s for each file."""
+"""What holds for all tests, and what tests of several rooms are given.
 
+The process that reads pickles is forked, which saves 1.4 s for each file.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from tests.kit.hub_server import Site, point_hub_to, running
 from tests.kit.processes import CAN_FORK, run_forked
 
 
@@ -17,3 +23,31 @@ def forked_reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
 
         forking = SimpleNamespace(run=run_forked, TimeoutExpired=subprocess.TimeoutExpired)
         monkeypatch.setattr(pickled, "subprocess", forking)
+
+
+@pytest.fixture
+def imagenet_tars(tmp_path: Path) -> Path:
+    """A folder with ImageNet's archives, of 3 classes and 14 pictures."""
+    from tests.kit.imagenet_downloads import write_imagenet_tars
+
+    return write_imagenet_tars(tmp_path / "tars")
+
+
+@pytest.fixture
+def site(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Site]:
+    """A web server on this machine that serves nothing yet, and an empty cache."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1,localhost")
+    monkeypatch.setenv("RESNETLAB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("RESNETLAB_OFFLINE", raising=False)
+    with running() as served:
+        yield served
+
+
+@pytest.fixture
+def hub(site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Site:
+    """The site as the hub of this process: what HF_ENDPOINT and HF_HOME do before the import."""
+    constants = pytest.importorskip("huggingface_hub.constants")
+    point_hub_to(site.url, monkeypatch)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    return site

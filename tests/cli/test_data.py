@@ -11,11 +11,8 @@ from PIL import Image
 from resnetlab.cli import main
 from resnetlab.data.folders.folder import open_folder
 from resnetlab.data.tools.check import check_source
-from tests.cli.test_commands import run
-from tests.data.tools.test_imagenet_raw import tars
+from tests.kit.commands import run
 from tests.kit.photographs import write_photographs
-
-__all__ = ["tars"]
 
 
 @pytest.fixture(scope="module")
@@ -121,11 +118,11 @@ def test_broken_images_end_training_with_code_3_or_are_left_out_and_listed(
 
 
 def test_prepare_unpacks_imagenets_archives(
-    tars: Path,
+    imagenet_tars: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    arguments = ["data", "prepare", "imagenet", str(tars), str(tmp_path / "out")]
+    arguments = ["data", "prepare", "imagenet", str(imagenet_tars), str(tmp_path / "out")]
 
     assert main(arguments) == 3  # not the official numbers
     assert "official" not in capsys.readouterr().out

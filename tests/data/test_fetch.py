@@ -3,7 +3,6 @@
 import hashlib
 import time
 import urllib.request
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPMessage
 from pathlib import Path
@@ -16,20 +15,17 @@ from resnetlab.base.download import _SameSchemeOnly, cache_folder
 from resnetlab.data.fetch import Download, fetch
 from resnetlab.data.open import DOWNLOADS, open_source
 from resnetlab.errors import DataError, WriteError
-from tests.kit.hub_server import Answer, Site, running
+from tests.kit.hub_server import Answer, Site
 
 CONTENT = bytes(range(256)) * 4000  # 1 MB: more than one chunk
 MD5 = hashlib.md5(CONTENT).hexdigest()
 
 
 @pytest.fixture
-def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    """A real HTTP server on this machine, with the content as its one file."""
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.delenv("RESNETLAB_OFFLINE", raising=False)
-    with running() as served:
-        served.answers["/data.tar.gz"] = Answer(CONTENT)
-        yield served
+def site(site: Site) -> Site:
+    """The server on this machine, with the content as its one file."""
+    site.answers["/data.tar.gz"] = Answer(CONTENT)
+    return site
 
 
 @pytest.fixture

@@ -10,7 +10,9 @@ from resnetlab.data.open import open_source
 from resnetlab.data.sources.encoded import EncodedSource
 from resnetlab.data.sources.source import Source
 from resnetlab.errors import DataError
-from tests.kit.pictures import picture, write_folder, write_shards, write_tar
+from tests.kit.pictures import picture, write_folder
+from tests.kit.tars import write_tar
+from tests.kit.tfrecords import write_shards
 
 COUNTS = {"train": {"a": 3, "b": 3}, "val": {"a": 1, "b": 1}}
 LARGE = {"size": (90, 70)}

@@ -7,10 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.docs.belongings import archives_and_shards, hub, photographs_and_weights, site, tars
 from tests.docs.pages import NOT_RUN, blocks_of, first_missing, run_page
-
-__all__ = ["archives_and_shards", "hub", "photographs_and_weights", "site", "tars"]
 
 DOCS = Path(__file__).parents[2] / "docs"
 TUTORIAL = sorted((DOCS / "tutorial").glob("[0-9]-*.md"))

@@ -1,15 +1,14 @@
-"""Small trained-looking networks, and pictures as files."""
-
-from pathlib import Path
+"""Small trained-looking networks with their descriptions."""
 
 import numpy as np
-import numpy.typing as npt
-from PIL import Image
+import torch
 
 from resnetlab.data.batches.normalise import Normaliser
 from resnetlab.data.batches.preprocessing import Geometry, Preprocessing
 from resnetlab.trained.artefact import Artefact
+from resnetlab.trained.predict import Classifier
 from tests.kit.foreign_weights import lively
+from tests.kit.small_runs import CPU
 
 MEAN, STD = np.array([0.49, 0.47, 0.42]), np.array([0.21, 0.22, 0.25])
 
@@ -45,15 +44,6 @@ def small_artefact(
     )
 
 
-def pixels(seed: int, size: tuple[int, int] = (40, 48)) -> npt.NDArray[np.uint8]:
-    """A smooth coloured picture, (height, width, 3)."""
-    cells = np.random.default_rng(seed).integers(0, 256, (3, 3, 3)).astype(np.uint8)
-    return np.array(Image.fromarray(cells).resize(size[::-1], Image.Resampling.BICUBIC))
-
-
-def write_pictures(folder: Path, count: int, size: tuple[int, int] = (40, 48)) -> list[Path]:
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{index}.png" for index in range(count)]
-    for index, path in enumerate(paths):
-        Image.fromarray(pixels(index, size)).save(path)
-    return paths
+def classifier_of(artefact: Artefact) -> Classifier:
+    model = artefact.model().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return Classifier(model, artefact, artefact.preprocessing, CPU)

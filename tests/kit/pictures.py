@@ -1,14 +1,11 @@
-"""Small image files and shards, made here."""
+"""Small pictures: as pixels, as bytes of a file, and in folders."""
 
 import io
-import struct
-import tarfile
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
-
-from resnetlab.base.wire import masked_crc32c
 
 
 def picture(seed=0, *, size=(40, 32), mode="RGB", form="JPEG", smooth=True, **options):
@@ -36,78 +33,15 @@ def write_folder(root: Path, counts, *, suffix=".jpg"):
     return root
 
 
-def varint(value):
-    value &= 2**64 - 1
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*out, value])
+def pixels(seed: int, size: tuple[int, int] = (40, 48)) -> npt.NDArray[np.uint8]:
+    """A smooth coloured picture, (height, width, 3)."""
+    cells = np.random.default_rng(seed).integers(0, 256, (3, 3, 3)).astype(np.uint8)
+    return np.array(Image.fromarray(cells).resize(size[::-1], Image.Resampling.BICUBIC))
 
 
-def field(number, content):
-    """Return a length-delimited field."""
-    return varint(number << 3 | 2) + varint(len(content)) + content
-
-
-def feature(value):
-    """Return a tf.train.Feature of bytes, ints or floats; numbers packed, as TensorFlow writes them."""
-    if isinstance(value, bytes):
-        return field(1, field(1, value))
-    if all(isinstance(each, int) for each in value):
-        return field(3, field(1, b"".join(map(varint, value))))
-    return field(2, field(1, struct.pack(f"<{len(value)}f", *value)))
-
-
-def example(**features):
-    """Return a tf.train.Example; "__" in a name stands for "/"."""
-    entries = [
-        field(1, field(1, name.replace("__", "/").encode()) + field(2, feature(value)))
-        for name, value in features.items()
-    ]
-    return field(1, b"".join(entries))
-
-
-def imagenet_example(label, seed=0, **more):
-    """Return an Example as build_imagenet_data.py writes it, with a small picture."""
-    whole = {
-        "image__height": [32],
-        "image__colorspace": b"RGB",
-        "image__class__label": [label],
-        "image__class__text": f"name {label}".encode(),
-        "image__object__bbox__xmin": [0.25, 0.5],
-        "image__object__bbox__xmax": [0.75, 1.5],
-        "image__object__bbox__ymin": [0.125, 0.0],
-        "image__object__bbox__ymax": [0.5, 1.0],
-        "image__format": b"JPEG",
-        "image__encoded": picture(seed),
-    }
-    return example(**(whole | more))
-
-
-def framed(payload):
-    """Return a TFRecord."""
-    length = struct.pack("<Q", len(payload))
-    checksums = [struct.pack("<I", masked_crc32c(part)) for part in (length, payload)]
-    return length + checksums[0] + payload + checksums[1]
-
-
-def write_shards(folder: Path, part, labels, num_shards=2):
-    """Write imagenet examples with these labels in turns into PART-00000-of-0000N."""
+def write_pictures(folder: Path, count: int, size: tuple[int, int] = (40, 48)) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
-    shards = [b""] * num_shards
-    for seed, label in enumerate(labels):
-        shards[seed % num_shards] += framed(imagenet_example(label, seed + 1000 * len(part)))
-    for number, content in enumerate(shards):
-        (folder / f"{part}-{number:05}-of-{num_shards:05}").write_bytes(content)
-
-
-def write_tar(path: Path, members):
-    """Write a tar of {name: bytes}."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(path, "w") as archive:
-        for name, content in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-    return path
+    paths = [folder / f"{index}.png" for index in range(count)]
+    for index, path in enumerate(paths):
+        Image.fromarray(pixels(index, size)).save(path)
+    return paths

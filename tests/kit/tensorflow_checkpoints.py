@@ -11,20 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from resnetlab.base.wire import masked_crc32c
-
-
-def varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 127:
-        out.append(value & 127 | 128)
-        value >>= 7
-    return bytes([*out, value])
-
-
-def field(number: int, content: int | bytes) -> bytes:
-    if isinstance(content, int):
-        return varint(number << 3) + varint(content)
-    return varint(number << 3 | 2) + varint(len(content)) + content
+from tests.kit.protobuf import field, varint
 
 
 def block(entries: list[tuple[bytes, bytes]]) -> bytes:

@@ -16,7 +16,7 @@ from resnetlab.network.spec import ModelSpec
 from resnetlab.runs.directory import RunDirectory
 from resnetlab.runs.journal import read_rows
 from resnetlab.training.run import resume_run
-from tests.training.test_resume import StopAt
+from tests.kit.interrupted_runs import StopAt
 
 WRITTEN = Path(__file__).parent / "0.1.0"
 MODELS = ("folder", "net.safetensors", "net.onnx")

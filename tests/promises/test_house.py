@@ -1,5 +1,7 @@
 """What the house promises: who does without torch, who writes, how large rooms, files and functions may be.
 
+And where tests lie, and that none is built on another.
+
 Who may import whom is said in pyproject.toml and checked by import-linter (`make check`).
 """
 
@@ -12,6 +14,9 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[2] / "src" / "resnetlab"
+TESTS = Path(__file__).parents[1]
+OF_NO_ROOM = {"benchmarks", "docs", "faults", "kit", "old_files", "parity", "promises"}
+"""Folders of tests that belong to no room of the source: `kit` is what the others are made with."""
 LISTS = {Path("cli/verbs")}
 """Rooms that are lists of equal things, as many as there are."""
 
@@ -95,3 +100,32 @@ def test_no_public_name_is_hidden_by_a_module_of_the_same_name() -> None:
 
     modules = {path.stem for path in SOURCE.glob("*.py")} | {path.name for path in SOURCE.iterdir()}
     assert not modules & set(resnetlab.__all__)
+
+
+def test_tests_lie_in_the_rooms_that_they_test() -> None:
+    folders = {path.parent.relative_to(TESTS) for path in TESTS.rglob("test_*.py")}
+
+    assert [
+        str(folder)
+        for folder in sorted(folders)
+        if not {*folder.parts[:1]} & OF_NO_ROOM
+        and not (folder.parts and (SOURCE / folder / "__init__.py").exists())
+    ] == []
+
+
+def test_no_test_imports_from_another_test() -> None:
+    """What several of them use lies in the kit, or is a fixture of a conftest."""
+    tests = {
+        ".".join(path.relative_to(TESTS.parent).with_suffix("").parts) for path in TESTS.rglob("test_*.py")
+    }
+    found = []
+    for path in sorted(TESTS.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = (
+                [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
+            )
+            if isinstance(node, ast.ImportFrom):
+                names = [str(node.module), *(f"{node.module}.{name}" for name in names)]
+            found += [f"{path.relative_to(TESTS)}:{node.lineno} {name}" for name in names if name in tests]
+
+    assert found == []

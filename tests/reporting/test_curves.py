@@ -21,8 +21,8 @@ from resnetlab.reporting.curves import Curve, Line, Points, curves_of, top_error
 from resnetlab.reporting.picture import Label, _Style, draw_curves, spread
 from resnetlab.runs.journal import read_rows
 from resnetlab.show.drawing.theme import THEMES
+from tests.kit.color_vision import SEEN, lab
 from tests.kit.reported_runs import as_cifar, copied, test_row
-from tests.show.drawing.test_pictures import SEEN, lab
 
 
 def test_the_test_error_is_the_mean_over_seeds_with_a_band_from_lowest_to_highest(real_runs: Path) -> None:

@@ -25,7 +25,7 @@ from resnetlab.trained.export.exporting import export_model
 from resnetlab.trained.matching import match_classes
 from resnetlab.trained.predict import Classifier
 from tests.kit.foreign_weights import lively
-from tests.weights.test_files import save
+from tests.kit.torch_files import save
 
 CLASSES = ("ant", "bee", "cat")
 SMALL: dict[str, Any] = {

@@ -30,10 +30,11 @@ from resnetlab.training.session import resume, start
 from resnetlab.training.step.losses import binary_loss
 from resnetlab.training.step.optim import build_optimizer, set_rate
 from resnetlab.training.step.steps import LabelledBatch
+from tests.kit.interrupted_runs import StopAt, interrupt
 from tests.kit.photographs import STEPS, open_photographs, photograph_plan, write_photographs
-from tests.kit.pictures import framed, imagenet_example, picture, write_shards
+from tests.kit.pictures import picture
 from tests.kit.small_runs import CPU, final_bytes, small_plan, train
-from tests.training.test_resume import StopAt, interrupt
+from tests.kit.tfrecords import framed, imagenet_example, write_shards
 
 
 @pytest.fixture(scope="module")

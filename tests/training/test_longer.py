@@ -14,9 +14,9 @@ from resnetlab.reporting import report
 from resnetlab.runs.checkpoint import load_checkpoint
 from resnetlab.runs.directory import RunDirectory
 from resnetlab.runs.journal import read_rows
-from tests.kit.artefacts import write_pictures
+from tests.kit.interrupted_runs import StopAt
+from tests.kit.pictures import write_pictures
 from tests.kit.small_runs import FILES
-from tests.training.test_resume import StopAt
 
 
 def train(out: Path, length: str, **changes: Any) -> RunDirectory:

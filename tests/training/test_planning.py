@@ -19,9 +19,9 @@ from resnetlab.runs.directory import RunDirectory
 from resnetlab.training.asking import Asked, plan_training
 from resnetlab.training.planning import fit_to_source, make_plan
 from resnetlab.training.run import resume_run
-from tests.kit.artefacts import write_pictures
+from tests.kit.interrupted_runs import StopAt
+from tests.kit.pictures import write_pictures
 from tests.kit.small_runs import CPU, small_source
-from tests.training.test_resume import StopAt
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from resnetlab.errors import CheckpointError, DataError, Interrupted, UsageError
+from resnetlab.errors import CheckpointError, DataError, UsageError
 from resnetlab.network.catalog import model_spec
 from resnetlab.runs.checkpoint import load_checkpoint, load_newest, save_checkpoint
 from resnetlab.runs.directory import RunDirectory, claim_new
@@ -19,7 +19,7 @@ from resnetlab.training.observer import Observer
 from resnetlab.training.planning import make_plan, plan_of
 from resnetlab.training.session import resume, start
 from resnetlab.training.step.state import TrainState
-from resnetlab.training.trainer import Trainer
+from tests.kit.interrupted_runs import StopAt, interrupt, run_until
 from tests.kit.small_runs import (
     CPU,
     final_bytes,
@@ -32,38 +32,10 @@ from tests.kit.small_runs import (
 )
 
 
-class StopAt(Observer):
-    """Sends the signal a user would send, in the middle of the run, after a given step."""
-
-    def __init__(self, step: int) -> None:
-        self.step, self.fired = step, False
-
-    def progress(self, step: int, *, samples: int, seconds: float) -> None:
-        if step == self.step:
-            self.fired = True
-            signal.raise_signal(signal.SIGTERM)
-
-
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """The truth: 40 steps in one go."""
     return final_bytes(train_whole(tmp_path_factory.mktemp("whole") / "run", two_stage_plan()))
-
-
-def run_until(out: Path, stop: "int | StopAt", **changes: Any) -> RunDirectory:
-    observer = StopAt(stop) if isinstance(stop, int) else stop
-    with claim_new(out):
-        interrupt(start(two_stage_plan(**changes), RunDirectory(out), observer), observer)
-    return RunDirectory(out)
-
-
-def interrupt(trainer: Trainer, observer: StopAt) -> None:
-    """Train until the observer sends its signal."""
-    trainer.observer = observer
-    with pytest.raises(Interrupted):
-        train(trainer)
-    trainer.close()
-    assert observer.fired
 
 
 def finish(run: RunDirectory) -> None:

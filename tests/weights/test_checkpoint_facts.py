@@ -19,15 +19,15 @@ from resnetlab.weights.facts.architecture import heed
 from resnetlab.weights.files.checkpoint_facts import class_names, mmlab, own_images, plain_facts
 from resnetlab.weights.loading import open_weights
 from tests.kit.foreign_weights import lively
+from tests.kit.torch_files import save
 
 NAMES = ["bee", "cat", "ant"]
 TINY: dict[str, object] = {"blocks": (1, 1, 1, 1), "width": 0.125, "classes": 3}
 
 
 def checkpoint(folder: Path, network: str = "resnet18", **more: Any) -> Path:
-    path = folder / "checkpoint.pth"
-    torch.save({"state_dict": dict(lively(network, **TINY).state_dict())} | more, path)  # noqa: TID251
-    return path
+    state = dict(lively(network, **TINY).state_dict())
+    return save({"state_dict": state} | more, folder / "checkpoint.pth")
 
 
 BESIDE: dict[str, dict[str, Any]] = {

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 import torch
-from torch import Tensor
 
 from resnetlab.errors import CheckpointError, UsageError
 from resnetlab.weights import load_weights, read_tensors
@@ -17,7 +16,9 @@ from resnetlab.weights.files.reading import _is_keras as is_keras
 from resnetlab.weights.files.unpickle import _main as read_here
 from resnetlab.weights.files.wrapped import unwrap
 from tests.kit.foreign_weights import TENSORFLOW, lively, official_cifar_8_v1, to_tensorflow
-from tests.kit.tensorflow_checkpoints import block, field, handle, write_bundle
+from tests.kit.protobuf import field
+from tests.kit.tensorflow_checkpoints import block, handle, write_bundle
+from tests.kit.torch_files import equal, save
 
 TENSORS = {
     "b/kernel": torch.arange(24.0).reshape(2, 3, 4),
@@ -25,14 +26,6 @@ TENSORS = {
     "a": torch.tensor(3.0),
     "step": torch.tensor(7),
 }
-
-
-def equal(found: dict[str, Tensor], expected: dict[str, Tensor]) -> bool:
-    return set(found) == set(expected) and all(torch.equal(found[name], expected[name]) for name in found)
-
-
-def save(content: object, path: Path) -> None:
-    torch.save(content, path)  # noqa: TID251 - what others' programs write
 
 
 # TensorFlow checkpoints --------------------------------------------------------------------------

@@ -27,8 +27,9 @@ from resnetlab.weights import load_weights
 from resnetlab.weights.facts import published
 from resnetlab.weights.files.hub import download, locate
 from tests.kit.foreign_weights import lively
-from tests.kit.hub_server import COMMIT, Answer, Site, running
+from tests.kit.hub_server import COMMIT, Answer, Site, point_hub_to
 from tests.kit.tensorflow_checkpoints import write_bundle
+from tests.kit.torch_files import equal
 
 HAS_HUB = importlib.util.find_spec("huggingface_hub") is not None
 needs_hub = pytest.mark.skipif(not HAS_HUB, reason="the extra hub (huggingface_hub) is not installed")
@@ -51,41 +52,11 @@ CONFIG = {
 FILES = {"model.safetensors": WEIGHTS, "config.json": json.dumps(CONFIG).encode()}
 
 
-@pytest.fixture
-def site(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Site]:
-    monkeypatch.setenv("no_proxy", "127.0.0.1,localhost")
-    monkeypatch.setenv("RESNETLAB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("RESNETLAB_OFFLINE", raising=False)
-    with running() as served:
-        yield served
-
-
-@pytest.fixture
-def hub(site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Site:
-    """The site as the hub of this process: what HF_ENDPOINT and HF_HOME do before the import."""
-    constants = pytest.importorskip("huggingface_hub.constants")
-    point_hub_to(site.url, monkeypatch)
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    return site
-
-
-def point_hub_to(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    constants = pytest.importorskip("huggingface_hub.constants")
-    template = constants.HUGGINGFACE_CO_URL_TEMPLATE.removeprefix(constants.ENDPOINT)
-    monkeypatch.setattr(constants, "ENDPOINT", url)
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", url + template)
-
-
 def do_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the library ask a server that is not there six times at once, and say nothing of it."""
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
     monkeypatch.setattr(logging.getLogger("huggingface_hub"), "disabled", True)
     monkeypatch.setattr(logging.getLogger("huggingface_hub.utils._http"), "disabled", True)
-
-
-def equal(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> bool:
-    return found.keys() == expected.keys() and all(torch.equal(found[key], expected[key]) for key in found)
 
 
 # The hub ------------------------------------------------------------------------------------------

@@ -13,8 +13,9 @@ from resnetlab.cli import main
 from resnetlab.data.batches.normalise import Normaliser
 from resnetlab.errors import UsageError
 from resnetlab.trained.artefact import import_weights, load_artefact, write_folder
-from tests.kit.artefacts import pixels, small_artefact
+from tests.kit.artefacts import small_artefact
 from tests.kit.foreign_weights import lively
+from tests.kit.pictures import pixels
 
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)
 

@@ -15,7 +15,7 @@ from resnetlab.trained.artefact import import_weights
 from resnetlab.trained.transfer import open_trained
 from resnetlab.weights import load_weights, read_tensors
 from tests.kit.foreign_weights import TENSORFLOW, keras_v1, lively, to_tensorflow
-from tests.weights.test_files import equal
+from tests.kit.torch_files import equal
 
 
 def test_without_h5py_the_error_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from resnetlab.weights.files.modules import knobs_of, oddities
 from resnetlab.weights.files.torch_file import read
 from resnetlab.weights.files.unpickle import _main as read_here
 from resnetlab.weights.files.wrapped import unwrap
+from tests.kit.torch_files import save
 
 
 class Unit(nn.Module):
@@ -45,8 +46,7 @@ class BlurPool2d(nn.Module):
 
 
 def module_of(net: object, path: Path):  # type: ignore[no-untyped-def]
-    torch.save(net, path)  # noqa: TID251 - what others' programs write
-    return unwrap(read(path).value).module
+    return unwrap(read(save(net, path)).value).module
 
 
 @pytest.mark.parametrize("wrap", [lambda net: net, lambda net: {"model": net}, nn.DataParallel])
@@ -79,7 +79,7 @@ def test_constants_and_slopes_are_read(tmp_path: Path) -> None:
 )
 def test_a_module_of_another_network_is_refused(tmp_path: Path, net, said: str) -> None:  # type: ignore[no-untyped-def]
     path = tmp_path / "x.pth"
-    torch.save(net(), path)  # noqa: TID251 - what others' programs write
+    save(net(), path)
 
     problem = str(read_here(str(path), str(tmp_path / "target"))["problem"])
 

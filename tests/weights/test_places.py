@@ -15,6 +15,7 @@ from resnetlab.trained.transfer import open_trained
 from resnetlab.weights import WeightsReport, load_weights
 from resnetlab.weights.loading import open_weights
 from tests.kit.foreign_weights import lively
+from tests.kit.torch_files import save
 
 TINY: dict[str, object] = {"blocks": (1, 1, 1, 1), "width": 0.125, "classes": 4}
 State = dict[str, Tensor]
@@ -382,7 +383,7 @@ def test_a_tensor_without_plain_numbers_is_refused_by_name_and_not_left_out(tmp_
     """A sparse classifier made a backbone of a network."""
     state = whole()
     state["fc.weight"] = state["fc.weight"].to_sparse()
-    torch.save({"state_dict": state}, tmp_path / "x.pth")  # noqa: TID251
+    save({"state_dict": state}, tmp_path / "x.pth")
 
     with pytest.raises(CheckpointError, match=r"numbers are not there one by one: fc\.weight \(sparse\)"):
         load_weights(None, tmp_path / "x.pth", head="reset")

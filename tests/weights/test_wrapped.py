@@ -25,6 +25,7 @@ from resnetlab.weights.files.reading import read_weight_file
 from resnetlab.weights.files.torch_file import read
 from resnetlab.weights.files.unpickle import _main as read_here
 from resnetlab.weights.files.wrapped import unwrap
+from tests.kit.torch_files import save
 
 STATE = OrderedDict(
     [("z.weight", torch.randn(2, 3, 3, 3)), ("a.bias", torch.arange(3.0)), ("m.count", torch.tensor(7))]
@@ -36,11 +37,6 @@ class Config:
 
     def __init__(self, **values: object) -> None:
         self.__dict__.update(values)
-
-
-def save(content: object, path: Path, **how: Any) -> Path:
-    torch.save(content, path, **how)  # noqa: TID251 - what others' programs write
-    return path
 
 
 def tensors_of(content: object, tmp_path: Path, **how: Any) -> dict[str, Tensor]:

@@ -7,7 +7,7 @@ from resnetlab.base.units import Duration
 from resnetlab.data.batches.device_batches import DeviceBatches
 from resnetlab.data.batches.step_table import StepTable
 from resnetlab.recipe import Augmentation
-from tests.data.batches.test_batches import make_batches
+from tests.kit.small_batches import make_batches
 
 MIXING = Augmentation(mixup=0.3, cutmix=0.7, flip="alternating", crop_fill="reflect", crop_padding=2)
 KINDS = [

@@ -17,7 +17,6 @@ from resnetlab.data.batches.loaded import BadSamples, LoadedBatches, WaitClock, 
 from resnetlab.data.batches.loader import (
     TRAINERS_SIGNALS,
     Bad,
-    ForTraining,
     Images,
     Request,
     count_workers,
@@ -33,11 +32,10 @@ from resnetlab.data.sources.encoded import EncodedSplit
 from resnetlab.errors import DataError
 from resnetlab.recipe import Augmentation, Normalisation, Preparation, Recipe, Run
 from resnetlab.recipe.timeline import Timeline
+from tests.kit.loading import CONFIG, SIDE, images, requests
 from tests.kit.pictures import picture, write_folder
 
 CPU = torch.device("cpu")
-CONFIG = Preparation(image_size=24, train_crop="random-resized")
-SIDE = 24
 
 
 @pytest.fixture
@@ -52,16 +50,6 @@ def spoil(source, part, *numbers):
         path = os.path.join(split.reader.root, split.place(number))
         with open(path, "rb+") as stream:
             stream.truncate(200)
-
-
-def images(split, *, skips=False):
-    return Images(split, ForTraining(TrainingPreparation(CONFIG, 0), (SIDE, SIDE)), skips, replaces=True)
-
-
-def requests(count, size=4, total=11):
-    return [
-        Request(np.arange(n, n + size) % total, np.full(size, n), SIDE) for n in range(0, count * size, size)
-    ]
 
 
 def test_a_batch_is_each_image_prepared_alone(source):
@@ -202,7 +190,7 @@ import os, signal, sys
 sys.path.insert(0, sys.argv[2])
 from resnetlab.data.folders.folder import open_folder
 from resnetlab.data.batches.loader import load
-from tests.data.batches.test_loader import images, requests
+from tests.kit.loading import images, requests
 
 batches = load(images(open_folder(sys.argv[1]).train), requests(900), workers=2, pins=False)
 next(batches)

@@ -47,7 +47,7 @@ def test_evaluation_is_torchvisions_resize_and_centre_crop_pixel_by_pixel():
 
 
 def test_the_officials_evaluation_is_tensorflows():
-    from tests.data.images.test_geometry import restated_tf_bilinear
+    from tests.kit.restated_resizing import restated_tf_bilinear
 
     encoded = image(size=(45, 30))
     config = named_recipe("tfofficial-imagenet").preparation

@@ -9,7 +9,8 @@ from resnetlab.data.folders.zipped import open_zip
 from resnetlab.data.open import open_source
 from resnetlab.data.sources.choices import Choices
 from resnetlab.errors import DataError, UsageError
-from tests.kit.pictures import picture, write_folder, write_tar
+from tests.kit.pictures import picture, write_folder
+from tests.kit.tars import write_tar
 
 
 @pytest.fixture

@@ -20,16 +20,9 @@ from resnetlab.data.records.tfrecord import open_tfrecord
 from resnetlab.data.sources.choices import Choices
 from resnetlab.errors import DataError, UsageError
 from tests.kit.open_files import held_after_refusal
-from tests.kit.pictures import (
-    example,
-    field,
-    framed,
-    imagenet_example,
-    picture,
-    varint,
-    write_folder,
-    write_shards,
-)
+from tests.kit.pictures import picture, write_folder
+from tests.kit.protobuf import field, varint
+from tests.kit.tfrecords import example, framed, imagenet_example, write_shards
 
 TRAIN = [3, 1, 2, 1, 2, 3, 1]
 VALIDATION = [1, 2, 3]

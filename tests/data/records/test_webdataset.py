@@ -14,7 +14,8 @@ from resnetlab.data.records.webdataset import open_webdataset
 from resnetlab.data.sources.choices import Choices
 from resnetlab.errors import DataError
 from tests.kit.open_files import held_after_refusal
-from tests.kit.pictures import picture, write_tar
+from tests.kit.pictures import picture
+from tests.kit.tars import write_tar
 
 
 @pytest.fixture(autouse=True)

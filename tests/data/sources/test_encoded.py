@@ -17,7 +17,8 @@ from resnetlab.data.sources import encoded
 from resnetlab.data.sources.encoded import EncodedSource, EncodedSplit, FileReader, Names
 from resnetlab.data.sources.split import hold_out
 from resnetlab.errors import DataError
-from tests.kit.pictures import write_folder, write_shards
+from tests.kit.pictures import write_folder
+from tests.kit.tfrecords import write_shards
 
 LABELS = np.array([0, 1, 2, 0, 1, 2])
 

@@ -5,7 +5,8 @@ import pytest
 from resnetlab.data.folders.table import open_csv
 from resnetlab.data.open import open_source
 from resnetlab.errors import DataError
-from tests.kit.pictures import picture, write_folder, write_tar
+from tests.kit.pictures import picture, write_folder
+from tests.kit.tars import write_tar
 
 CLASSES = {"ant": 3, "bee": 2}
 

@@ -11,7 +11,8 @@ from resnetlab.data.tools import check_findings
 from resnetlab.data.tools.check import check_source
 from resnetlab.data.tools.check_page import write_check_page
 from resnetlab.errors import WriteError
-from tests.kit.pictures import picture, write_folder, write_shards
+from tests.kit.pictures import picture, write_folder
+from tests.kit.tfrecords import write_shards
 
 
 @pytest.fixture

@@ -1,8 +1,5 @@
-import io
-import tarfile
 import threading
 
-import numpy as np
 import pytest
 
 from resnetlab.base import files
@@ -11,69 +8,20 @@ from resnetlab.data.folders.imagenet_devkit import DEVKIT, TRAIN_TAR, VAL_TAR
 from resnetlab.data.tools import imagenet_raw
 from resnetlab.data.tools.imagenet_raw import prepare_imagenet
 from resnetlab.errors import DataError, WriteError
-from tests.kit.pictures import picture, write_tar
-
-WNIDS = ("n01440764", "n01443537", "n02979186")
-TRUTH = (2, 3, 1, 1, 3)
-
-
-def tar_bytes(members):
-    stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w") as archive:
-        for name, content in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-    return stream.getvalue()
+from tests.kit.imagenet_downloads import TRUTH, WNIDS, devkit, meta_mat
+from tests.kit.pictures import picture
+from tests.kit.tars import tar_bytes, write_tar
 
 
-def meta_mat(wnids=WNIDS):
-    """A meta.mat of the devkit's form: a struct array in which inner synsets come after the leaves."""
-    from scipy.io import savemat
-
-    rows = [(index, wnid, "words", 0) for index, wnid in enumerate((*wnids, "n00001740"), start=1)]
-    kind = [("ILSVRC2012_ID", "O"), ("WNID", "O"), ("words", "O"), ("num_children", "O")]
-    stream = io.BytesIO()
-    savemat(stream, {"synsets": np.array(rows, dtype=kind)})
-    return stream.getvalue()
+def prepare(imagenet_tars, out="out", **options):
+    return prepare_imagenet(imagenet_tars, imagenet_tars.parent / out, is_subset=True, **options)
 
 
-def devkit():
-    return {
-        f"{DEVKIT}/data/ILSVRC2012_validation_ground_truth.txt": "".join(
-            f"{each}\n" for each in TRUTH
-        ).encode(),
-        f"{DEVKIT}/data/meta.mat": meta_mat(),
-    }
-
-
-@pytest.fixture
-def tars(tmp_path):
-    folder = tmp_path / "tars"
-    classes = {
-        f"{wnid}.tar": tar_bytes({f"{wnid}_{n}.JPEG": picture(10 * k + n) for n in range(k + 2)} | {"x": b""})
-        for k, wnid in enumerate(WNIDS)
-    }
-    write_tar(folder / TRAIN_TAR, classes)
-    val = {f"ILSVRC2012_val_{n:08}.JPEG": picture(100 + n) for n in (3, 1, 5, 2, 4)}
-    write_tar(folder / VAL_TAR, val)
-    with tarfile.open(folder / f"{DEVKIT}.tar.gz", "w:gz") as archive:
-        for name, content in devkit().items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-    return folder
-
-
-def prepare(tars, out="out", **options):
-    return prepare_imagenet(tars, tars.parent / out, is_subset=True, **options)
-
-
-def test_every_image_lands_in_its_class(tars):
+def test_every_image_lands_in_its_class(imagenet_tars):
     told = []
-    prepared = prepare(tars, progress=lambda *step: told.append(step))
+    prepared = prepare(imagenet_tars, progress=lambda *step: told.append(step))
 
-    out = tars.parent / "out"
+    out = imagenet_tars.parent / "out"
     assert (prepared.images, prepared.written) == ({"train": 9, "val": 5}, 14)
     for k, wnid in enumerate(WNIDS):
         assert sorted(path.name for path in (out / "train" / wnid).iterdir()) == [
@@ -87,16 +35,16 @@ def test_every_image_lands_in_its_class(tars):
     assert (source.class_names, len(source.train), len(source.test)) == (WNIDS, 9, 5)
 
 
-def test_an_unpacked_devkit_will_do(tars):
-    (tars / f"{DEVKIT}.tar.gz").unlink()
+def test_an_unpacked_devkit_will_do(imagenet_tars):
+    (imagenet_tars / f"{DEVKIT}.tar.gz").unlink()
     for name, content in devkit().items():
-        (tars / name).parent.mkdir(parents=True, exist_ok=True)
-        (tars / name).write_bytes(content)
+        (imagenet_tars / name).parent.mkdir(parents=True, exist_ok=True)
+        (imagenet_tars / name).write_bytes(content)
 
-    assert prepare(tars).images["val"] == 5
+    assert prepare(imagenet_tars).images["val"] == 5
 
 
-def test_an_interrupted_preparation_goes_on_with_whole_classes(tars, monkeypatch):
+def test_an_interrupted_preparation_goes_on_with_whole_classes(imagenet_tars, monkeypatch):
     grow, grown = files.growing_directory, []
 
     def killed_at_the_second(path):
@@ -110,21 +58,21 @@ def test_an_interrupted_preparation_goes_on_with_whole_classes(tars, monkeypatch
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(files, "growing_directory", killed_at_the_second)
-        prepare(tars)
-    out = tars.parent / "out"
+        prepare(imagenet_tars)
+    out = imagenet_tars.parent / "out"
     first = out / "train" / WNIDS[0] / f"{WNIDS[0]}_0.JPEG"
     before = first.stat().st_mtime_ns
 
-    prepared = prepare(tars)
+    prepared = prepare(imagenet_tars)
 
     assert (prepared.images, prepared.written) == ({"train": 9, "val": 5}, 12)
     assert first.stat().st_mtime_ns == before
     assert sorted(path.name for path in (out / "train").iterdir()) == [*WNIDS]
-    assert prepare(tars).written == 0
+    assert prepare(imagenet_tars).written == 0
 
 
-def test_what_lies_in_the_folder_and_is_none_of_ours_stays(tars):
-    out = tars.parent / "out"
+def test_what_lies_in_the_folder_and_is_none_of_ours_stays(imagenet_tars):
+    out = imagenet_tars.parent / "out"
     for part in ("train", "val"):
         with_images = out / part / f".{WNIDS[0]}.77"
         for folder in (out / part / ".git", with_images, out / part / f".{WNIDS[0]}"):
@@ -135,92 +83,92 @@ def test_what_lies_in_the_folder_and_is_none_of_ours_stays(tars):
         (out / part / f".{WNIDS[1]}.99").symlink_to(out / part / ".git")
     before = {path: path.is_dir() or path.read_bytes() for path in out.rglob("*")}
 
-    prepare(tars)
+    prepare(imagenet_tars)
 
     assert {path: path.is_dir() or path.read_bytes() for path in before} == before
-    assert prepare(tars).images == {"train": 9, "val": 5}
+    assert prepare(imagenet_tars).images == {"train": 9, "val": 5}
 
 
-def test_a_class_folder_of_other_files_is_not_trusted(tars):
-    prepare(tars)
-    (tars.parent / "out/train" / WNIDS[1] / f"{WNIDS[1]}_1.JPEG").unlink()
+def test_a_class_folder_of_other_files_is_not_trusted(imagenet_tars):
+    prepare(imagenet_tars)
+    (imagenet_tars.parent / "out/train" / WNIDS[1] / f"{WNIDS[1]}_1.JPEG").unlink()
 
     with pytest.raises(DataError, match=r"n01443537: holds 2 files, which are not the archive's 3 images"):
-        prepare(tars)
+        prepare(imagenet_tars)
 
 
-def test_other_numbers_than_the_official_ones_are_refused_unless_a_subset(tars):
+def test_other_numbers_than_the_official_ones_are_refused_unless_a_subset(imagenet_tars):
     message = "the archives have 9 train, 5 val images, expected 1,281,167 train, 50,000 val"
     with pytest.raises(DataError, match=message):
-        prepare_imagenet(tars, tars.parent / "out")
+        prepare_imagenet(imagenet_tars, imagenet_tars.parent / "out")
 
 
 @pytest.mark.parametrize("name", [TRAIN_TAR, VAL_TAR])
-def test_a_missing_archive_is_named(tars, name):
-    (tars / name).unlink()
+def test_a_missing_archive_is_named(imagenet_tars, name):
+    (imagenet_tars / name).unlink()
 
     with pytest.raises(DataError, match=f"{name} not there"):
-        prepare(tars)
+        prepare(imagenet_tars)
 
 
-def test_a_missing_or_damaged_devkit_is_named(tars):
-    path = tars / f"{DEVKIT}.tar.gz"
+def test_a_missing_or_damaged_devkit_is_named(imagenet_tars):
+    path = imagenet_tars / f"{DEVKIT}.tar.gz"
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(DataError, match=r"devkit_t12\.tar\.gz: cannot be read"):
-        prepare(tars)
+        prepare(imagenet_tars)
     path.unlink()
     with pytest.raises(DataError, match="the devkit is not there\nPut ILSVRC2012_devkit"):
-        prepare(tars)
-    (tars / "meta.mat").write_bytes(b"junk")
-    (tars / "ILSVRC2012_validation_ground_truth.txt").write_bytes(b"1\n2\n")
+        prepare(imagenet_tars)
+    (imagenet_tars / "meta.mat").write_bytes(b"junk")
+    (imagenet_tars / "ILSVRC2012_validation_ground_truth.txt").write_bytes(b"1\n2\n")
     with pytest.raises(DataError, match="do not fit together"):
-        prepare(tars)
+        prepare(imagenet_tars)
 
 
 @pytest.mark.parametrize("name", [TRAIN_TAR, VAL_TAR])
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.9, 1])
-def test_an_archive_that_was_cut_short_is_an_error(tars, name, share):
-    path = tars / name
+def test_an_archive_that_was_cut_short_is_an_error(imagenet_tars, name, share):
+    path = imagenet_tars / name
     content = path.read_bytes().rstrip(b"\0")
     path.write_bytes(content[: int(len(content) * share) // 512 * 512])
 
     with pytest.raises(DataError, match=r"cut short"):
-        prepare(tars)
+        prepare(imagenet_tars)
 
 
-def test_a_validation_image_beyond_the_ground_truth_is_an_error(tars):
-    write_tar(tars / VAL_TAR, {"ILSVRC2012_val_00000006.JPEG": picture(1)})
+def test_a_validation_image_beyond_the_ground_truth_is_an_error(imagenet_tars):
+    write_tar(imagenet_tars / VAL_TAR, {"ILSVRC2012_val_00000006.JPEG": picture(1)})
 
     with pytest.raises(DataError, match=r"val_00000006\.JPEG, but .*has 5 lines"):
-        prepare(tars)
+        prepare(imagenet_tars)
 
 
-def test_a_class_without_images_is_an_error(tars):
-    write_tar(tars / TRAIN_TAR, {f"{WNIDS[0]}.tar": tar_bytes({"README": b"none"})})
+def test_a_class_without_images_is_an_error(imagenet_tars):
+    write_tar(imagenet_tars / TRAIN_TAR, {f"{WNIDS[0]}.tar": tar_bytes({"README": b"none"})})
 
     with pytest.raises(DataError, match="n01440764: the archive has no image of this class"):
-        prepare(tars)
+        prepare(imagenet_tars)
 
 
-def test_members_that_climb_out_are_not_written(tars):
+def test_members_that_climb_out_are_not_written(imagenet_tars):
     inner = {f"../../{WNIDS[0]}_7.JPEG": b"evil", "/etc/passwd": b"evil"}
-    write_tar(tars / TRAIN_TAR, {f"{WNIDS[0]}.tar": tar_bytes(inner), "../n00000000.tar": b"evil"})
+    write_tar(imagenet_tars / TRAIN_TAR, {f"{WNIDS[0]}.tar": tar_bytes(inner), "../n00000000.tar": b"evil"})
 
-    prepare(tars)
+    prepare(imagenet_tars)
 
-    out = tars.parent / "out"
+    out = imagenet_tars.parent / "out"
     assert [path.name for path in (out / "train").iterdir()] == [WNIDS[0]]
-    assert not list(tars.parent.glob("*.JPEG"))
+    assert not list(imagenet_tars.parent.glob("*.JPEG"))
 
 
-def test_another_preparation_is_waited_for(tars, capsys):
-    out = tars.parent / "out"
+def test_another_preparation_is_waited_for(imagenet_tars, capsys):
+    out = imagenet_tars.parent / "out"
     files.make_directory(out)
     held = files.DirectoryLock(out, "a preparation of ImageNet by process 17")
     threading.Timer(0.3, held.release).start()
 
-    prepare(tars)
+    prepare(imagenet_tars)
 
     assert "in use by a preparation of ImageNet by process 17: waiting until" in capsys.readouterr().err
     assert (out / "train").is_dir()
@@ -228,14 +176,14 @@ def test_another_preparation_is_waited_for(tars, capsys):
 
 
 @pytest.mark.parametrize("wnid", ["../../escaped", "n1", "n01440764/x"])
-def test_a_devkit_whose_classes_are_no_wnids_writes_nothing(tars, wnid):
-    (tars / f"{DEVKIT}.tar.gz").unlink()
-    (tars / "ILSVRC2012_validation_ground_truth.txt").write_text("1\n2\n1\n1\n2\n")
-    (tars / "meta.mat").write_bytes(meta_mat((wnid, *WNIDS[1:])))
+def test_a_devkit_whose_classes_are_no_wnids_writes_nothing(imagenet_tars, wnid):
+    (imagenet_tars / f"{DEVKIT}.tar.gz").unlink()
+    (imagenet_tars / "ILSVRC2012_validation_ground_truth.txt").write_text("1\n2\n1\n1\n2\n")
+    (imagenet_tars / "meta.mat").write_bytes(meta_mat((wnid, *WNIDS[1:])))
 
     with pytest.raises(DataError, match=rf"meta\.mat names classes that are no wnids: {wnid}"):
-        prepare(tars)
-    assert not list(tars.parent.rglob("*.JPEG"))
+        prepare(imagenet_tars)
+    assert not list(imagenet_tars.parent.rglob("*.JPEG"))
 
 
 @pytest.mark.parametrize(
@@ -245,37 +193,34 @@ def test_a_devkit_whose_classes_are_no_wnids_writes_nothing(tars, wnid):
         ([f"a/{WNIDS[0]}_1.JPEG", f"b/{WNIDS[0]}_1.JPEG"], "has n01440764_1.JPEG twice"),
     ],
 )
-def test_images_of_another_class_and_two_of_a_name_are_errors(tars, names, message):
-    write_tar(tars / TRAIN_TAR, {f"{WNIDS[0]}.tar": tar_bytes(dict.fromkeys(names, picture(1)))})
+def test_images_of_another_class_and_two_of_a_name_are_errors(imagenet_tars, names, message):
+    write_tar(imagenet_tars / TRAIN_TAR, {f"{WNIDS[0]}.tar": tar_bytes(dict.fromkeys(names, picture(1)))})
 
     with pytest.raises(DataError, match=f"n01440764.tar: {message}"):
-        prepare(tars)
+        prepare(imagenet_tars)
 
 
-def test_a_validation_image_that_is_there_twice_is_an_error(tars):
+def test_a_validation_image_that_is_there_twice_is_an_error(imagenet_tars):
     image = "ILSVRC2012_val_00000003.JPEG"
-    write_tar(tars / VAL_TAR, {f"a/{image}": picture(1), f"b/{image}": picture(2)})
+    write_tar(imagenet_tars / VAL_TAR, {f"a/{image}": picture(1), f"b/{image}": picture(2)})
 
     with pytest.raises(DataError, match=f"has {image} twice"):
-        prepare(tars)
+        prepare(imagenet_tars)
 
 
-def test_archives_that_windows_made_are_read(tars):
+def test_archives_that_windows_made_are_read(imagenet_tars):
     val = {f"val\\ILSVRC2012_val_{n:08}.JPEG": picture(100 + n) for n in (3, 1, 5, 2, 4)}
-    write_tar(tars / VAL_TAR, val)
-    with tarfile.open(tars / f"{DEVKIT}.tar.gz", "w:gz") as archive:
-        for name, content in devkit().items():
-            info = tarfile.TarInfo(name.replace("/", "\\"))
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
+    write_tar(imagenet_tars / VAL_TAR, val)
+    kit = {name.replace("/", "\\"): content for name, content in devkit().items()}
+    write_tar(imagenet_tars / f"{DEVKIT}.tar.gz", kit, "w:gz")
 
-    assert prepare(tars).images["val"] == 5
+    assert prepare(imagenet_tars).images["val"] == 5
 
 
-def test_a_folder_that_cannot_be_written_says_how_to_go_on(tars):
-    (tars.parent / "file").write_bytes(b"1")
+def test_a_folder_that_cannot_be_written_says_how_to_go_on(imagenet_tars):
+    (imagenet_tars.parent / "file").write_bytes(b"1")
 
     with pytest.raises(WriteError, match=r"^unpacking ImageNet into .*/file/out: could not make") as raised:
-        prepare(tars, "file/out")
+        prepare(imagenet_tars, "file/out")
 
     assert "the same command again" in raised.value.hint

@@ -17,7 +17,8 @@ from resnetlab.data.sources.encoded import EncodedSource
 from resnetlab.data.tools import pack
 from resnetlab.data.tools.pack import pack_image, pack_source
 from resnetlab.errors import DataError, UsageError, WriteError
-from tests.kit.pictures import picture, write_shards
+from tests.kit.pictures import picture
+from tests.kit.tfrecords import write_shards
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from resnetlab.data.sources.source import Source, Split
 from resnetlab.data.tools.pack import pack_source
 from resnetlab.data.tools.unpack import unpack_source
 from resnetlab.errors import DataError, UsageError
-from tests.kit.pictures import framed, imagenet_example, picture, write_folder
+from tests.kit.pictures import picture, write_folder
+from tests.kit.tfrecords import framed, imagenet_example
 
 
 def in_order_of_classes(source: Source[Split], part: str) -> tuple[np.ndarray, np.ndarray]:

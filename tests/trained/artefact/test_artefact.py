@@ -70,7 +70,7 @@ def _jpeg() -> bytes:
 
     from PIL import Image
 
-    from tests.kit.artefacts import pixels
+    from tests.kit.pictures import pixels
 
     stream = io.BytesIO()
     Image.fromarray(pixels(0)).save(stream, "JPEG")

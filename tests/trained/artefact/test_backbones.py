@@ -14,8 +14,8 @@ from resnetlab.trained.artefact import Artefact, import_weights, load_artefact, 
 from resnetlab.trained.export.exporting import export_model
 from resnetlab.trained.predict.pictures import encode
 from resnetlab.trained.transfer import open_trained
-from tests.kit.artefacts import pixels, write_pictures
 from tests.kit.foreign_weights import lively
+from tests.kit.pictures import pixels, write_pictures
 
 
 @pytest.fixture(scope="module")

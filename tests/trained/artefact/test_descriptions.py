@@ -13,7 +13,8 @@ from resnetlab.errors import CheckpointError, UsageError
 from resnetlab.trained.artefact.class_names import distinct_names
 from resnetlab.trained.artefact.model import fit_geometry, from_texts
 from resnetlab.trained.predict import Classifier
-from tests.kit.artefacts import pixels, small_artefact
+from tests.kit.artefacts import small_artefact
+from tests.kit.pictures import pixels
 from tests.kit.small_runs import CPU
 
 TEXTS = small_artefact().to_texts()

@@ -12,7 +12,8 @@ from resnetlab.cli import main
 from resnetlab.errors import UsageError
 from resnetlab.trained.artefact import load_artefact
 from resnetlab.trained.export.exporting import export_model
-from tests.kit.artefacts import normaliser, pixels, small_artefact
+from tests.kit.artefacts import normaliser, small_artefact
+from tests.kit.pictures import pixels
 
 pytest.importorskip("onnx", reason="the extra `export` is not installed")
 onnxruntime = pytest.importorskip("onnxruntime", reason="the extra `export` is not installed")

@@ -15,17 +15,12 @@ from resnetlab.data.folders.folder import open_folder
 from resnetlab.errors import DataError, UsageError
 from resnetlab.recipe.named import named_recipe
 from resnetlab.runs.directory import RunDirectory
-from resnetlab.trained.artefact import Artefact
 from resnetlab.trained.export.exporting import export_model
 from resnetlab.trained.predict import Classifier
 from resnetlab.trained.predict.pictures import read_file
-from tests.kit.artefacts import pixels, small_artefact, write_pictures
+from tests.kit.artefacts import classifier_of, small_artefact
+from tests.kit.pictures import pixels, write_pictures
 from tests.kit.small_runs import CPU, small_source
-
-
-def classifier_of(artefact: Artefact) -> Classifier:
-    model = artefact.model().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Classifier(model, artefact, artefact.preprocessing, CPU)
 
 
 def reading_of(classifier: Classifier) -> Reading:

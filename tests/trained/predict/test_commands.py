@@ -21,9 +21,10 @@ from resnetlab.trained.artefact import write_folder
 from resnetlab.trained.artefact.folder import to_safetensors
 from resnetlab.trained.evaluate import evaluate
 from resnetlab.trained.predict import Classifier
-from tests.kit.artefacts import pixels, small_artefact, write_pictures
+from tests.kit.artefacts import small_artefact
 from tests.kit.commands import run
 from tests.kit.foreign_weights import lively
+from tests.kit.pictures import pixels, write_pictures
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,9 @@ from resnetlab.network.catalog import model_spec
 from resnetlab.trained.artefact import Artefact, import_weights, write_folder
 from resnetlab.trained.artefact.folder import from_safetensors, to_safetensors
 from resnetlab.trained.export.exporting import export_model
-from tests.kit.artefacts import pixels, small_artefact, write_pictures
+from tests.kit.artefacts import classifier_of, small_artefact
 from tests.kit.foreign_weights import lively
-from tests.trained.predict.test_classifier import classifier_of
+from tests.kit.pictures import pixels, write_pictures
 
 
 def one_logit(names: tuple[str, ...] = ("cat", "dog")) -> Artefact:

@@ -16,7 +16,8 @@ from resnetlab.errors import DataError, UsageError
 from resnetlab.trained.artefact import write_folder
 from resnetlab.trained.predict import Classifier
 from resnetlab.trained.predict.pictures import encode, find_files, read_file
-from tests.kit.artefacts import pixels, small_artefact, write_pictures
+from tests.kit.artefacts import small_artefact
+from tests.kit.pictures import pixels, write_pictures
 from tests.kit.small_runs import CPU
 
 

@@ -17,18 +17,8 @@ from resnetlab.recipe.named import named_recipe
 from resnetlab.recipe.settings import override
 from resnetlab.trained.transfer import open_trained, plan_finetuning
 from resnetlab.training.speed import training_memory
-from tests.kit.artefacts import write_pictures
 from tests.kit.small_finetunings import tuned
 from tests.kit.small_runs import CPU, small_plan, small_source, train_whole
-
-
-@pytest.fixture
-def photos(tmp_path: Path) -> Path:
-    """12 training and 6 test images of 70x60 px: files, not held in memory."""
-    for name in ("fox", "owl"):
-        write_pictures(tmp_path / "photos" / "train" / name, 6, (70, 60))
-        write_pictures(tmp_path / "photos" / "test" / name, 3, (70, 60))
-    return tmp_path / "photos"
 
 
 def planned(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, str]:

@@ -27,7 +27,8 @@ from resnetlab.trained.evaluate import evaluate
 from resnetlab.trained.transfer import Trained, open_trained, plan_finetuning
 from resnetlab.training.observer import Observer
 from resnetlab.training.run import resume_run, train_plan
-from tests.kit.artefacts import small_artefact, write_pictures
+from tests.kit.artefacts import small_artefact
+from tests.kit.pictures import write_pictures
 from tests.kit.small_finetunings import suggested, tuned
 from tests.kit.small_runs import CPU, small_source, train_whole
 

@@ -20,7 +20,7 @@ from resnetlab.training.observer import Observer
 from resnetlab.training.planning import RunPlan
 from resnetlab.training.run import resume_run, train_plan
 from resnetlab.training.session import start
-from tests.kit.artefacts import write_pictures
+from tests.kit.pictures import write_pictures
 from tests.kit.small_finetunings import tuned
 from tests.kit.small_runs import final_bytes, go_on, small_plan, small_source, train_whole
 

@@ -18,10 +18,9 @@ from resnetlab.recipe.named import named_recipe
 from resnetlab.recipe.settings import override
 from resnetlab.trained.transfer import Tuning, open_trained, plan_tuning
 from resnetlab.training.asking import Asked
-from tests.kit.artefacts import write_pictures
+from tests.kit.pictures import write_pictures
 from tests.kit.small_finetunings import suggested
 from tests.kit.small_runs import small_source
-from tests.trained.transfer.test_asked_for import photos as photos
 
 SPELLINGS = ("set", "group", "file", "recipe", "python")
 

@@ -26,9 +26,9 @@ from resnetlab.training.session import start
 from resnetlab.training.step.averages import WeightAverage
 from resnetlab.training.step.steps import keep_mask
 from resnetlab.training.trainer import Trainer
+from tests.kit.interrupted_runs import run_until
 from tests.kit.replaying import Replaying
 from tests.kit.small_runs import CPU, final_bytes, go_on, small_recipe, small_source, train, two_stage_plan
-from tests.training.test_resume import run_until
 
 # One unit's worth of everything: both kinds of mixing, which end before the run does, erasing, repeats,
 # stochastic depth (two_stage_plan), averaged weights, a batch that runs across epochs, rows that do not fall

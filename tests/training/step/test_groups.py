@@ -10,7 +10,7 @@ from torch import nn
 from resnetlab.errors import UsageError
 from resnetlab.recipe import Optimizer
 from resnetlab.training.step.optim import build_optimizer, set_rate
-from tests.training.step.test_steps import samples, small_model, stepper
+from tests.kit.single_steps import samples, small_model, stepper
 
 
 def is_beta(model: nn.Module, name: str) -> bool:

@@ -12,8 +12,8 @@ from resnetlab.recipe import Optimizer
 from resnetlab.training.planning import make_plan
 from resnetlab.training.step.muon import orthogonalised
 from resnetlab.training.step.optim import build_optimizer, set_rate
+from tests.kit.single_steps import small_model
 from tests.kit.small_runs import CPU, small_plan, small_recipe, small_source
-from tests.training.step.test_steps import small_model
 
 A, B, C = 3.4445, -4.7750, 2.0315
 

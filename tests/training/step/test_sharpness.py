@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from resnetlab.errors import DivergedError, UsageError
 from resnetlab.recipe import Optimizer
 from resnetlab.training.step.sharpness import uphill
+from tests.kit.single_steps import Samples, samples, small_model, stepper
 from tests.kit.small_runs import small_recipe
-from tests.training.step.test_steps import Samples, samples, small_model, stepper
 
 PLAIN: dict[str, Any] = {"momentum": 0.0, "nesterov": False, "weight_decay": 0.0}
 RHO = 0.5

@@ -1,7 +1,6 @@
 """The update's arithmetic against plain restatements of it."""
 
 import copy
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -17,35 +16,9 @@ from resnetlab.recipe.settings import override
 from resnetlab.training.step.averages import WeightAverage
 from resnetlab.training.step.optim import build_optimizer, decaying_names, optimizer_tensors
 from resnetlab.training.step.steps import TrainStep, cuts, keep_mask
+from tests.kit.single_steps import Samples, samples, small_model, stepper
 
 CPU = torch.device("cpu")
-
-
-@dataclass
-class Samples:
-    """A batch as TrainStep takes it."""
-
-    images: Tensor
-    labels: Tensor
-    labels_other: Tensor | None = None
-    weight: float = 1.0
-
-
-def samples(count: int = 12, seed: int = 0) -> Samples:
-    generator = torch.Generator().manual_seed(seed)
-    images = torch.randn(count, 3, 16, 16, generator=generator)
-    return Samples(images, torch.randint(0, 10, (count,), generator=generator))
-
-
-def stepper(model: nn.Module, **changes: Any) -> TrainStep:
-    recipe = override(named_recipe("quick"), {"compile": "off"} | changes)
-    execution = recipe.execution
-    can_skip = execution.precision == "fp16" and not execution.loss_scale
-    return TrainStep(model, build_optimizer(model, recipe.optimizer, can_skip=can_skip), recipe, CPU)
-
-
-def small_model() -> nn.Module:
-    return create_model("resnet8", seed=3, width=0.5)
 
 
 def restated_sgd(

@@ -6,18 +6,16 @@ from pathlib import Path
 
 import pytest
 import safetensors.torch
-import torch
 
 from resnetlab import create_model
 from resnetlab.base.download import cache_folder
 from resnetlab.weights.facts.published import sha256_start, url_of
-from tests.data.tools.test_imagenet_raw import tars
 from tests.kit.hub_server import Site
 from tests.kit.photographs import write_photographs
-from tests.kit.pictures import framed, imagenet_example, picture, write_tar
-from tests.weights.test_hub import hub, site
-
-__all__ = ["archives_and_shards", "hub", "photographs_and_weights", "site", "tars"]
+from tests.kit.pictures import picture
+from tests.kit.tars import write_tar
+from tests.kit.tfrecords import framed, imagenet_example
+from tests.kit.torch_files import save
 
 # What timm publishes beside its resnet18.a1_in1k, shortened.
 TIMM = {
@@ -48,11 +46,11 @@ def photographs_and_weights(empty_folder: Path, hub: Site, monkeypatch: pytest.M
     file = url_of("resnet18").rpartition("/")[2]
     downloaded = cache_folder() / "weights" / sha256_start(file) / file
     downloaded.parent.mkdir(parents=True)
-    torch.save(state, downloaded)  # noqa: TID251  # as torchvision's are
+    save(state, downloaded)  # as torchvision's are
 
 
 @pytest.fixture
-def archives_and_shards(empty_folder: Path, tars: Path) -> None:
+def archives_and_shards(empty_folder: Path, imagenet_tars: Path) -> None:
     """imagenet-tfrecords/ with a picture of each of 1,000 classes, imagenet-shards/, and downloads/."""
     pictures = [picture(seed, size=(48 + 7 * seed, 90 - 5 * seed)) for seed in range(8)]
     write_tfrecords(empty_folder / "imagenet-tfrecords", pictures)
@@ -62,7 +60,7 @@ def archives_and_shards(empty_folder: Path, tars: Path) -> None:
             members[f"{index:06}.jpg"] = pictures[index % len(pictures)]
             members[f"{index:06}.cls"] = str(index % 3).encode()
         write_tar(empty_folder / f"imagenet-shards/imagenet-{part}-000000.tar", members)
-    shutil.move(tars, empty_folder / "downloads")
+    shutil.move(imagenet_tars, empty_folder / "downloads")
 
 
 def write_tfrecords(folder: Path, pictures: list[bytes]) -> None:
