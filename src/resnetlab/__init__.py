@@ -5,6 +5,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import resnetlab.show  # noqa: F401  gives ModelSpec its table and its drawing
+from resnetlab import register
 from resnetlab.former import FormerNames
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ __all__ = [
     "model_spec",
     "named_recipe",
     "open_source",
+    "register",
     "report",
     "resume",
     "resume_study",

@@ -4,16 +4,19 @@ import dataclasses
 import shlex
 import tarfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, cast
+
+import numpy as np
 
 from resnetlab.base.paths import refuse_endless
+from resnetlab.base.registry import Registry
 from resnetlab.base.units import first_of
 from resnetlab.data.arrays.cifar import LAYOUTS, read_cifar
 from resnetlab.data.arrays.collections import CHOICES as ARRAY_CHOICES
-from resnetlab.data.arrays.collections import holds_arrays, is_array_file, open_arrays
+from resnetlab.data.arrays.collections import holds_arrays, is_array_file, open_arrays, source_of_arrays
 from resnetlab.data.arrays.small import hold_small
 from resnetlab.data.folders.folder import CHOICES as FOLDER_CHOICES
 from resnetlab.data.folders.folder import open_folder
@@ -34,8 +37,9 @@ from resnetlab.data.sources.choices import Choices
 from resnetlab.data.sources.encoded import AnySource, EncodedSource
 from resnetlab.data.sources.leftovers import is_hidden
 from resnetlab.data.sources.parts import part_in
+from resnetlab.data.sources.source import Source
 from resnetlab.data.sources.wanted import Wanted
-from resnetlab.errors import DataError
+from resnetlab.errors import DataError, UsageError
 
 _CIFAR_FILES = {name for layout in LAYOUTS for name in (*layout.files, layout.meta)}
 _CIFAR_FOLDERS = {layout.folder for layout in LAYOUTS}
@@ -65,6 +69,9 @@ class Format(NamedTuple):
     knows: tuple[str, ...] = ()
     """The names of the choices that it leaves open."""
 
+    recognises: Callable[[Path], bool] | None = None
+    """Whether data is of it; of ours `_format_at` says so, as they must be told from each other."""
+
 
 FOLDER = Format("an image folder", open_folder, FOLDER_CHOICES)
 CIFAR = Format("CIFAR", read_cifar, ("label_column",))
@@ -76,6 +83,49 @@ WEBDATASET = Format(
 ARRAYS = Format("a collection of arrays", open_arrays, ARRAY_CHOICES)
 ZIP = Format("a .zip", open_zip, FOLDER_CHOICES)
 HUGGING_FACE = Format("a Hugging Face dataset", open_hf_dataset, HF_CHOICES)
+
+CONTAINERS = Registry(
+    "container",
+    {
+        "folder": FOLDER,
+        "cifar": CIFAR,
+        "csv": CSV,
+        "tfrecord": TFRECORD,
+        "webdataset": WEBDATASET,
+        "arrays": ARRAYS,
+        "zip": ZIP,
+        "hugging-face": HUGGING_FACE,
+    },
+)
+"""Those of other packages are asked first whether data is theirs."""
+
+
+def format_of(
+    name: str, recognises: Callable[[Path], bool], read: Callable[[Path], Mapping[str, Any] | AnySource]
+) -> Format:
+    """Return the format of another package.
+
+    Args:
+        name: The container's.
+        recognises: Whether a file or folder is of it.
+        read: Returns a source, or images and labels by split as `source_of_arrays` takes them.
+    """
+
+    def open_it(path: Path, *, for_scoring: bool) -> AnySource:
+        content = read(path)
+        if isinstance(content, Source):
+            return dataclasses.replace(content, found=content.parts) if for_scoring else content
+        if not isinstance(content, Mapping) or not all(len(pair) == 2 for pair in content.values()):
+            raise UsageError(
+                f"the container {name!r} read {path} as {type(content).__name__}",
+                hint="Due is {SPLIT: (images, labels)}, or a Source.",
+            )
+        pairs = {
+            split: (np.asarray(images), np.asarray(labels)) for split, (images, labels) in content.items()
+        }
+        return cast(AnySource, source_of_arrays(path, pairs, for_scoring=for_scoring))
+
+    return Format(f"a {name} container", open_it, recognises=recognises)
 
 
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".rar", ".7z", ".tar.bz2", ".tar.xz")
@@ -113,6 +163,9 @@ def open_chosen(found: Format, path: Path, choices: Choices, **more: Any) -> Any
 def _format_at(path: Path) -> Format:
     if is_pattern(path):
         return WEBDATASET if ".tar" in path.name else TFRECORD
+    for other in CONTAINERS.others():
+        if other.recognises and other.recognises(path):
+            return other
     if not path.is_dir():
         return _file_format(path)
     found = _folder_format(path)

@@ -9,7 +9,7 @@ from resnetlab.base.paths import user_path
 from resnetlab.data.sources.choices import LEFT_OPEN, Choices
 from resnetlab.network.spec import ModelSpec
 from resnetlab.recipe import Recipe
-from resnetlab.recipe.named import default_recipe, list_recipes, named_recipe
+from resnetlab.recipe.named import RECIPES, default_recipe, named_recipe
 from resnetlab.recipe.settings import Resolution, leaves, read_settings_file
 from resnetlab.training.planning import Opened, RunPlan, open_for, plan_run
 from resnetlab.training.step.device import pick_device
@@ -58,7 +58,7 @@ class Asked:
             resolution = _of_recipe(chosen, depth)
         elif (path := user_path(chosen)).suffix in (".json", ".toml"):
             named = str(read_settings_file(path).get("name", default))
-            resolution = Resolution(named_recipe(named if named in list_recipes() else default, depth))
+            resolution = Resolution(named_recipe(named if named in RECIPES else default, depth))
             resolution.set_file(path)
         else:
             resolution = Resolution(named_recipe(str(chosen), depth))
@@ -67,7 +67,7 @@ class Asked:
 
 
 def _of_recipe(recipe: Recipe, depth: int) -> Resolution:
-    is_known = recipe.name in list_recipes()
+    is_known = recipe.name in RECIPES
     base = named_recipe(recipe.name, depth) if is_known else recipe
     own, resolution = leaves(base), Resolution(base)
     changed = {

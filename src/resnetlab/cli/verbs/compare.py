@@ -12,7 +12,7 @@ from resnetlab.cli.verbs.show_recipe import named_resolution
 from resnetlab.errors import UsageError
 from resnetlab.network.spec import ModelSpec
 from resnetlab.recipe import Recipe
-from resnetlab.recipe.named import list_recipes
+from resnetlab.recipe.named import RECIPES
 from resnetlab.recipe.settings import recipe_from_json
 from resnetlab.runs.directory import is_run, open_run
 from resnetlab.show.tables.differences import (
@@ -60,7 +60,7 @@ def compare(options: argparse.Namespace, first: str, second: str) -> None:
 def _kind(name: str) -> str:
     if is_run(user_path(name)):
         return "run"
-    return "recipe" if name in list_recipes() else "model"
+    return "recipe" if name in RECIPES else "model"
 
 
 def _network(options: argparse.Namespace, name: str) -> ModelSpec:

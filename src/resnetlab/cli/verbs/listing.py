@@ -42,7 +42,7 @@ def _list_models() -> str:
 
 
 def _list_recipes() -> str:
-    first_lines = {name: recipe_doc(name).splitlines()[0] for name in list_recipes()}
+    first_lines = {name: recipe_doc(name).partition("\n")[0] for name in list_recipes()}
     return "recipes\n" + block(first_lines)
 
 

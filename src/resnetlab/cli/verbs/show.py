@@ -10,7 +10,7 @@ from resnetlab.cli.verbs.compare import compare
 from resnetlab.cli.verbs.show_model import given_table_flags, named_model, print_model, refuse_table_flags
 from resnetlab.cli.verbs.show_recipe import print_recipe, recipe_json, recipe_text
 from resnetlab.errors import UsageError
-from resnetlab.recipe.named import list_recipes, named_recipe
+from resnetlab.recipe.named import RECIPES, named_recipe
 from resnetlab.recipe.settings import leaves, recipe_from_json
 from resnetlab.runs.directory import CONTINUES, RunDirectory, is_run, open_run, runs_in
 from resnetlab.runs.journal import read_rows
@@ -28,7 +28,7 @@ def show(options: argparse.Namespace) -> None:
         compare(options, *names)
     elif is_run(user_path(names[0])):
         _show_run(options, open_run(user_path(names[0])))
-    elif names[0] in list_recipes():
+    elif names[0] in RECIPES:
         refuse_table_flags(options, f"{names[0]} is a recipe")
         print_recipe(options, names[0])
     elif runs_in(user_path(names[0])):
@@ -47,7 +47,7 @@ def _show_run(options: argparse.Namespace, run: RunDirectory) -> None:
         print_model(options, spec)
         return
     recipe = recipe_from_json(run.read("recipe"))
-    named = leaves(named_recipe(recipe.name, spec.depth)) if recipe.name in list_recipes() else {}
+    named = leaves(named_recipe(recipe.name, spec.depth)) if recipe.name in RECIPES else {}
     origins = {
         name: f"recipe {recipe.name}" if name in named and named[name].value == leaf.value else "this run"
         for name, leaf in leaves(recipe).items()

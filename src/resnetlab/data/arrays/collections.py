@@ -62,9 +62,31 @@ def open_arrays(path: Path, *, for_scoring: bool = False, choices: Choices = LEF
         DataError: If an array is damaged, or not what it should be.
     """
     path = Path(path)
-    notes: list[str] = []
-    pairs, more = _pairs(path, choices)
-    notes += more
+    pairs, notes = _pairs(path, choices)
+    return source_of_arrays(path, pairs, notes, for_scoring=for_scoring, choices=choices)
+
+
+def source_of_arrays(
+    path: Path,
+    pairs: Mapping[str, tuple[Array, Array]],
+    notes: Sequence[str] = (),
+    *,
+    for_scoring: bool = False,
+    choices: Choices = LEFT_OPEN,
+) -> Source[Split]:
+    """Return the source whose images and labels these are, by the data's own names of its splits.
+
+    Args:
+        path: Where they were read from.
+        pairs: Images and labels as `open_arrays` takes them; under an empty name if there are no splits.
+        notes: What is unusual about them.
+        for_scoring: See `source_from_parts`.
+        choices: What is chosen of the splits and the classes' names.
+
+    Raises:
+        DataError: If an array is not what it should be.
+    """
+    notes = [*notes]
     splits = named_splits(str(path), [*pairs], choices) if [*pairs] != [""] else None
     parts_by_name: Mapping[str, str] = splits.parts if splits else {"": "train"}
     notes += splits.notes if splits else []
@@ -72,8 +94,8 @@ def open_arrays(path: Path, *, for_scoring: bool = False, choices: Choices = LEF
     images: dict[str, npt.NDArray[np.uint8]] = {}
     for name in parts_by_name:
         where = f"{path}: {name or 'the images'}"
-        images[name], said = _as_pixels(pairs[name].images, where)
-        written[name] = _as_labels(pairs[name].labels, len(images[name]), where)
+        images[name], said = _as_pixels(pairs[name][0], where)
+        written[name] = _as_labels(pairs[name][1], len(images[name]), where)
         notes += said
     class_names, labels = number_classes([label for own in written.values() for label in own])
     if naming := choices.naming if choices.class_names else _names_beside(path):

@@ -188,3 +188,15 @@ def ffcv_88(depth: int) -> Recipe:
     Weight decay 1e-4. Published top-1 of 50 layers: 78.4 %, with the differences of ffcv-16.
     """
     return _ffcv(88)
+
+
+RECIPES = {
+    "torchvision-v1": torchvision_v1,
+    "torchvision-v2": torchvision_v2,
+    "rsb-a1": rsb_a1,
+    "rsb-a2": rsb_a2,
+    "rsb-a3": rsb_a3,
+    "ffcv-16": ffcv_16,
+    "ffcv-32": ffcv_32,
+    "ffcv-88": ffcv_88,
+}

@@ -184,3 +184,13 @@ def tfresearch(depth: int) -> Recipe:
         augmentation=Augmentation(crop_padding=2, pad_when="before"),
         normalisation=Normalisation(normalise="per-image", pixel_range=255),
     )
+
+
+RECIPES = {
+    "chaoji": chaoji,
+    "chaoji-tf2": chaoji_tf2,
+    "keras": keras,
+    "tfofficial-cifar": tfofficial_cifar,
+    "tfofficial-imagenet": tfofficial_imagenet,
+    "tfresearch": tfresearch,
+}

@@ -112,3 +112,12 @@ def finetune(depth: int) -> Recipe:
         normalisation=IMAGENET,
         transfer=Transfer(body_rate=0.3),
     )
+
+
+RECIPES = {
+    "quick": quick,
+    "quick-muon": quick_muon,
+    "digits": digits,
+    "photos": photos,
+    "finetune": finetune,
+}

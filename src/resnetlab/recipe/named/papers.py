@@ -44,3 +44,9 @@ def he2016(depth: int) -> Recipe:
     Published error on CIFAR-10: pre-activation 110 6.37 %, 164 5.46 %, 1001 4.92 %.
     """
     return he2015(max(depth, 110)).renamed("he2016")
+
+
+RECIPES = {
+    "he2015": he2015,
+    "he2016": he2016,
+}

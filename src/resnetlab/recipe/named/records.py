@@ -75,3 +75,10 @@ def maximum(depth: int) -> Recipe:
         schedule=replace(base.schedule, lr=0.4),
         augmentation=replace(base.augmentation, cutmix=0.3),
     )
+
+
+RECIPES = {
+    "paper-fast": paper_fast,
+    "standard": standard,
+    "max": maximum,
+}

@@ -9,7 +9,7 @@ from resnetlab.base.units import format_count
 from resnetlab.errors import UsageError
 from resnetlab.network.spec import ModelSpec
 from resnetlab.recipe import Normalisation, Recipe
-from resnetlab.recipe.named import list_recipes, named_recipe
+from resnetlab.recipe.named import RECIPES, named_recipe
 from resnetlab.recipe.settings import Leaf, leaf_help, leaves
 from resnetlab.show.tables.align import titled
 from resnetlab.show.tables.sentences import lone_sentence, sentence
@@ -121,7 +121,7 @@ def deviations(recipe: Recipe, depth: int, silent: Collection[str] = ()) -> tupl
 
     `silent` values are not told. A recipe whose name is none of ours deviates from nothing.
     """
-    if recipe.name not in list_recipes():
+    if recipe.name not in RECIPES:
         return ()
     return tuple(
         f"{name}={leaf.text or 'none'} ({named.text or 'none'})"
