@@ -1,0 +1,164 @@
+"""What other packages add: the examples of docs/extending.md, each installed and used by name."""
+
+import contextlib
+import importlib
+import re
+import shlex
+import sqlite3
+import sys
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import resnetlab
+from resnetlab.base.registry import Registry
+from resnetlab.data.recognise import CONTAINERS
+from resnetlab.errors import UsageError
+from resnetlab.recipe.named import RECIPES
+from tests.kit.commands import run
+
+PAGE = Path(__file__).parents[2] / "docs" / "extending.md"
+REGISTRIES: tuple[Registry[object], ...] = (RECIPES, CONTAINERS)  # type: ignore[assignment]
+
+Install = Callable[[str, str], None]
+
+
+def blocks(title: str) -> dict[str, str]:
+    """Return the blocks of a section of the page by their kind: toml, python, sh."""
+    section = PAGE.read_text(encoding="utf-8").partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    return dict(re.findall(r"```(\w+)\n(.*?)```", section, re.DOTALL))
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
+    """Install packages into a folder on Python's path, for one test; the current folder is another."""
+    site, before = tmp_path / "site", set(sys.modules)
+    site.mkdir()
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.syspath_prepend(site)
+    for registry in REGISTRIES:  # what is added here is added for this test
+        for table in ("_things", "_owners"):
+            monkeypatch.setattr(registry, table, dict(getattr(registry, table)))
+    yield lambda toml, code: write_package(site, toml, code)
+    for name in set(sys.modules) - before:
+        if name.startswith("resnetlab_"):
+            del sys.modules[name]
+
+
+def write_package(site: Path, toml: str, code: str) -> None:
+    """Write what an installer makes of a package of one module: the module, and a dist-info."""
+    ((group, names),) = tomllib.loads(toml)["project"]["entry-points"].items()
+    module = next(iter(names.values()))
+    (site / f"{module}.py").write_text(code)
+    info = site / f"{module}-1.2.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module.replace('_', '-')}\nVersion: 1.2\n")
+    lines = [f"{name} = {value}" for name, value in names.items()]
+    (info / "entry_points.txt").write_text("\n".join([f"[{group}]", *lines, ""]))
+    importlib.invalidate_caches()
+
+
+def run_lines(text: str) -> list[str]:
+    """Run a page's commands, and return what they print."""
+    return [run(*shlex.split(line)[1:]).stdout for line in text.splitlines()]
+
+
+def test_a_recipe_of_another_package_is_listed_shown_and_trained_with(install: Install) -> None:
+    page = blocks("A recipe")
+    install(page["toml"], page["python"])
+
+    listed, shown, _ = run_lines(page["sh"])
+
+    assert re.search(r"brief +Two epochs along a cosine, to see that a network learns.", listed)
+    assert "Two epochs" in shown and "recipe brief" in shown
+    assert resnetlab.named_recipe("brief", 101).schedule.lr == 0.02
+    assert resnetlab.train("resnet8", data="digits", recipe="brief", steps=2, device="cpu").step == 2
+    assert '"name": "brief"' in Path("briefly/recipe.json").read_text()
+
+
+def write_shapes(path: Path) -> None:
+    """Write 48 dark and bright images into a database, 8 of them of the test split."""
+    noise = np.random.default_rng(3)
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE images (split, label, pixels)")
+        for index in range(48):
+            pixels = noise.integers(0, 99, (16, 16, 3), dtype=np.uint8) + (index % 2) * 150
+            row = ("test" if index < 8 else "train", ("dark", "bright")[index % 2], pixels.astype(np.uint8))
+            database.execute("INSERT INTO images VALUES (?, ?, ?)", (*row[:2], row[2].tobytes()))
+        database.commit()
+
+
+def test_a_container_of_another_package_is_trained_on_and_evaluated(install: Install) -> None:
+    page = blocks("A container")
+    install(page["toml"], page["python"])
+    write_shapes(Path("shapes.sqlite"))
+
+    shown, _, scored = run_lines(page["sh"])
+    source = resnetlab.open_source("shapes.sqlite")
+
+    assert "32 training images" in shown and " of 8" in scored, scored
+    assert (len(source.train), len(source.test), source.class_names) == (40, 8, ("bright", "dark"))
+
+
+RECIPE = """
+from resnetlab import Recipe, register
+@register.recipe("{name}")
+def made(depth): return {value}
+"""
+TOML = '[project.entry-points."resnetlab.recipes"]\n{name} = "resnetlab_wrong"'
+
+
+ADD = "from resnetlab import register\n"
+OF = "the recipe 'mine' of resnetlab-wrong 1.2"
+WRONG = {
+    "1 / 0": f"{OF} cannot be imported: ZeroDivisionError: division",
+    "def mine(:": f"{OF} cannot be imported: SyntaxError",
+    "import no_such_module": f"{OF} cannot be imported: ModuleNotFoundError",
+    "": f"{OF}: its module resnetlab_wrong adds no recipe of this name",
+    RECIPE.format(name="mine", value="{}"): "the recipe 'mine' is a dict, and no resnetlab.Recipe",
+    RECIPE.format(
+        name="quick", value="0"
+    ): "resnetlab_wrong.made adds the recipe 'quick', which resnetlab has",
+    ADD + "register.recipe('mine')(3)": f"{OF}: the recipe 'mine' is no function: 3",
+    ADD + "@register.recipe\ndef mine(depth): ...": "a name of letters",
+}
+"""What a package's module may be, and what is said of it."""
+
+
+@pytest.mark.parametrize(("code", "said"), WRONG.items())
+def test_what_is_wrong_with_a_package_is_said_with_its_name(install: Install, code: str, said: str) -> None:
+    install(TOML.format(name="mine"), code)
+
+    done = run("train", "resnet8", "--data", "digits", "--recipe", "mine", "--dry-run", code=2)
+
+    assert said in done.stderr
+    assert run("show", "quick").returncode == 0  # all else works
+
+
+def test_a_name_that_two_packages_offer_is_refused(install: Install) -> None:
+    for number in (1, 2):
+        toml = TOML.format(name="mine").replace("wrong", f"wrong{number}")
+        install(toml, RECIPE.format(name="mine", value="Recipe()"))
+
+    with pytest.raises(
+        UsageError, match=r"'mine' is offered by resnetlab-wrong[12] 1.2 and by resnetlab-wrong[12]"
+    ):
+        resnetlab.named_recipe("mine")
+
+
+def test_a_program_adds_without_a_package_and_may_run_its_cell_twice(install: Install) -> None:
+    def add() -> None:
+        @resnetlab.register.recipe("cell")
+        def cell(depth: int) -> resnetlab.Recipe:
+            return resnetlab.Recipe()
+
+    add()
+    add()
+
+    assert resnetlab.named_recipe("cell").name == "cell"
+    with pytest.raises(UsageError, match=r"which tests.*cell has already"):
+        resnetlab.register.recipe("cell")(lambda depth: resnetlab.Recipe())
