@@ -11,9 +11,8 @@ from urllib.error import HTTPError
 import pytest
 
 from resnetlab.base import files
-from resnetlab.base.download import _SameSchemeOnly, cache_folder
-from resnetlab.data.fetch import Download, fetch
-from resnetlab.data.open import DOWNLOADS, open_source
+from resnetlab.base.download import RemoteFile, _SameSchemeOnly, cache_folder, fetch
+from resnetlab.data.open import DOWNLOADS, archive_at, open_source
 from resnetlab.errors import DataError, WriteError
 from tests.kit.hub_server import Answer, Site
 
@@ -29,11 +28,13 @@ def site(site: Site) -> Site:
 
 
 @pytest.fixture
-def download(site: Site) -> Download:
-    return Download(f"{site.url}/data.tar.gz", MD5)
+def download(site: Site) -> RemoteFile:
+    return archive_at(f"{site.url}/data.tar.gz", MD5)
 
 
-def test_a_download_is_whole_checked_and_not_repeated(site: Site, download: Download, tmp_path: Path) -> None:
+def test_a_download_is_whole_checked_and_not_repeated(
+    site: Site, download: RemoteFile, tmp_path: Path
+) -> None:
     first, second = fetch(download, tmp_path / "new"), fetch(download, tmp_path / "new")
 
     assert first == second == tmp_path / "new" / "data.tar.gz"
@@ -43,7 +44,7 @@ def test_a_download_is_whole_checked_and_not_repeated(site: Site, download: Down
 
 
 def test_a_broken_off_download_goes_on_where_it_stopped(
-    site: Site, download: Download, tmp_path: Path
+    site: Site, download: RemoteFile, tmp_path: Path
 ) -> None:
     site.answers["/data.tar.gz"].cut_at = 300_000
 
@@ -60,7 +61,7 @@ def test_a_broken_off_download_goes_on_where_it_stopped(
 
 
 def test_a_server_without_ranges_is_read_from_the_start(
-    site: Site, download: Download, tmp_path: Path
+    site: Site, download: RemoteFile, tmp_path: Path
 ) -> None:
     site.answers["/data.tar.gz"].knows_ranges = False
     (tmp_path / "data.tar.gz.part").write_bytes(b"x" * 1000)
@@ -69,7 +70,7 @@ def test_a_server_without_ranges_is_read_from_the_start(
 
 
 def test_a_server_that_answers_another_range_is_refused(
-    site: Site, download: Download, tmp_path: Path
+    site: Site, download: RemoteFile, tmp_path: Path
 ) -> None:
     site.answers["/data.tar.gz"].range_start = 1001
     (tmp_path / "data.tar.gz.part").write_bytes(CONTENT[:1000])
@@ -79,26 +80,26 @@ def test_a_server_that_answers_another_range_is_refused(
     assert (tmp_path / "data.tar.gz.part").read_bytes() == CONTENT[:1000]
 
 
-def test_a_part_that_was_complete_already_is_checked_and_taken(download: Download, tmp_path: Path) -> None:
+def test_a_part_that_was_complete_already_is_checked_and_taken(download: RemoteFile, tmp_path: Path) -> None:
     (tmp_path / "data.tar.gz.part").write_bytes(CONTENT)
 
     assert fetch(download, tmp_path).read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize("part", [b"", b"wrong start", CONTENT + b"too long"])
-def test_a_wrong_checksum_removes_the_file(download: Download, part: bytes, tmp_path: Path) -> None:
+def test_a_wrong_checksum_removes_the_file(download: RemoteFile, part: bytes, tmp_path: Path) -> None:
     if part:
         (tmp_path / "data.tar.gz.part").write_bytes(part)
     expected = MD5 if part else "0" * 32
 
     with pytest.raises(DataError, match=rf"has the md5 [0-9a-f]{{32}}, expected {expected}; removed it"):
-        fetch(Download(download.url, expected), tmp_path)
+        fetch(archive_at(download.url, expected), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["lock"]
 
 
 @pytest.mark.parametrize("status", [403, 404, 500])
 def test_a_refusal_of_the_server_says_where_to_put_the_file(
-    site: Site, download: Download, status: int, tmp_path: Path
+    site: Site, download: RemoteFile, status: int, tmp_path: Path
 ) -> None:
     site.answers["/data.tar.gz"] = Answer(status=status)
 
@@ -106,7 +107,7 @@ def test_a_refusal_of_the_server_says_where_to_put_the_file(
         fetch(download, tmp_path)
 
 
-def test_a_redirect_to_http_is_followed(site: Site, download: Download, tmp_path: Path) -> None:
+def test_a_redirect_to_http_is_followed(site: Site, download: RemoteFile, tmp_path: Path) -> None:
     site.answers["/moved"] = site.answers["/data.tar.gz"]
     site.answers["/data.tar.gz"] = Answer(status=302, headers={"Location": f"{site.url}/moved"})
 
@@ -116,7 +117,7 @@ def test_a_redirect_to_http_is_followed(site: Site, download: Download, tmp_path
 
 @pytest.mark.parametrize("scheme", ["file", "ftp", "data"])
 def test_a_redirect_to_anything_else_is_refused(
-    site: Site, download: Download, scheme: str, tmp_path: Path
+    site: Site, download: RemoteFile, scheme: str, tmp_path: Path
 ) -> None:
     secret = tmp_path / "secret"
     secret.write_bytes(CONTENT)  # would pass the checksum
@@ -137,7 +138,7 @@ def test_a_redirect_from_https_to_http_is_refused() -> None:
 
 
 def test_a_server_that_sends_too_much_is_stopped(
-    download: Download, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    download: RemoteFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("resnetlab.base.download.MOST_BYTES", 500_000)
 
@@ -149,11 +150,11 @@ def test_no_server_is_an_error_with_the_way_out(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("no_proxy", "127.0.0.1")
 
     with pytest.raises(DataError, match=r"broke off after 0 B: .*Connection refused.*\n.*Or put"):
-        fetch(Download("http://127.0.0.1:9/data.tar.gz", MD5), tmp_path)
+        fetch(archive_at("http://127.0.0.1:9/data.tar.gz", MD5), tmp_path)
 
 
 def test_offline_asks_nobody_and_says_where_to_put_the_file(
-    site: Site, download: Download, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    site: Site, download: RemoteFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RESNETLAB_OFFLINE", "1")
 
@@ -166,7 +167,7 @@ def test_offline_asks_nobody_and_says_where_to_put_the_file(
 
 
 def test_a_download_by_another_is_waited_for_and_used(
-    site: Site, download: Download, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    site: Site, download: RemoteFile, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     held = files.DirectoryLock(tmp_path, "a download of data.tar.gz by process 17")
     with ThreadPoolExecutor(1) as pool:
@@ -181,7 +182,7 @@ def test_a_download_by_another_is_waited_for_and_used(
     assert capsys.readouterr().err.count(told) == 1
 
 
-def test_the_lock_of_a_dead_download_keeps_nobody_waiting(download: Download, tmp_path: Path) -> None:
+def test_the_lock_of_a_dead_download_keeps_nobody_waiting(download: RemoteFile, tmp_path: Path) -> None:
     (tmp_path / "lock").write_text("a download of data.tar.gz by process 17")  # the kernel has freed it
 
     assert fetch(download, tmp_path).read_bytes() == CONTENT
@@ -204,7 +205,7 @@ def test_a_named_dataset_is_downloaded_into_the_cache(
     """The server's file is no archive: that it is opened and refused shows that it was fetched."""
     monkeypatch.setenv("RESNETLAB_CACHE", str(tmp_path))
     site.answers["/cifar-10-binary.tar.gz"] = site.answers["/data.tar.gz"]
-    monkeypatch.setitem(DOWNLOADS, "cifar10", (Download(f"{site.url}/cifar-10-binary.tar.gz", MD5),))
+    monkeypatch.setitem(DOWNLOADS, "cifar10", (archive_at(f"{site.url}/cifar-10-binary.tar.gz", MD5),))
 
     with pytest.raises(DataError, match=r"cifar-10-binary\.tar\.gz: not a readable tar archive"):
         open_source("cifar10")
@@ -223,7 +224,7 @@ def test_a_cache_that_cannot_be_written_is_said_to_be_settable(tmp_path: Path) -
     (tmp_path / "file").write_bytes(b"1")
 
     with pytest.raises(WriteError, match=r"^downloading http://localhost/a: could not make") as raised:
-        fetch(Download("http://localhost/a", MD5), tmp_path / "file" / "cache")
+        fetch(archive_at("http://localhost/a", MD5), tmp_path / "file" / "cache")
 
     assert "RESNETLAB_CACHE" in raised.value.hint
 
@@ -242,13 +243,13 @@ def test_nothing_is_written_through_a_link_that_lies_where_a_download_grows(
         part.symlink_to(precious if kind == "symbolic" else tmp_path / "nowhere")
 
     with pytest.raises(WriteError, match=r"data\.tar\.gz\.part is a (hard )?link"):
-        fetch(Download(f"{site.url}/data.tar.gz", digest), part.parent)
+        fetch(archive_at(f"{site.url}/data.tar.gz", digest), part.parent)
 
     assert precious.read_text() == "mine"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "precious.txt"]
 
 
-def test_what_lies_beside_a_download_stays(download: Download, tmp_path: Path) -> None:
+def test_what_lies_beside_a_download_stays(download: RemoteFile, tmp_path: Path) -> None:
     for name in (".git", ".resnetlab-7-00000000-data.tar.gz", ".data.tar.gz.77"):
         (tmp_path / name).mkdir()
     (tmp_path / "other.part").write_text("mine")

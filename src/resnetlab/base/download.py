@@ -4,7 +4,7 @@ import hashlib
 import os
 import sys
 import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.client import HTTPException, HTTPMessage, HTTPResponse
 from pathlib import Path
 from typing import IO
@@ -44,15 +44,20 @@ class RemoteFile:
     algorithm: str
     """Of the hash, as hashlib names it."""
     by_hand: str
-    """What to do without the download: the last sentence of every hint."""
+    """What to do without the download: the last sentence of every hint. {folder} is where the file goes."""
     absent: type[ResnetlabError]
     """Raised if the server has no such file."""
     failed: type[ResnetlabError]
     """Raised for everything else that keeps it from coming."""
 
+    @property
+    def name(self) -> str:
+        """The last part of its address, which it has here too."""
+        return urlsplit(self.url).path.rpartition("/")[2]
 
-def fetch(remote: RemoteFile, target: Path) -> Path:
-    """Return `target`, downloading it first if it is not there.
+
+def fetch(remote: RemoteFile, folder: Path) -> Path:
+    """Return the file in `folder`, downloading it first if it is not there.
 
     What an interrupted download has brought stays as NAME.part, and if a hash is known the next
     call goes on there. If another process is downloading into the folder, it is waited for, which is said.
@@ -63,18 +68,20 @@ def fetch(remote: RemoteFile, target: Path) -> Path:
             wrong (nothing is kept then).
         WriteError: If the folder cannot be written.
     """
+    target = folder / remote.name
     if target.exists():
         return target
+    remote = replace(remote, by_hand=remote.by_hand.replace("{folder}", str(folder)))
     if is_offline():
         raise remote.failed(
-            f"{target.name} is not in {target.parent}, and RESNETLAB_OFFLINE forbids to download it",
+            f"{target.name} is not in {folder}, and RESNETLAB_OFFLINE forbids to download it",
             hint=f"Unset RESNETLAB_OFFLINE to download {remote.url}. {remote.by_hand}",
         )
     again = "Mend that, or name another folder in RESNETLAB_CACHE; then run the same command again."
     with doing(f"downloading {remote.url}", f"{again} {remote.by_hand}"):
-        files.make_directory(target.parent)
+        files.make_directory(folder)
         holder = f"a download of {target.name} by process {os.getpid()}"
-        with files.wait_for_lock(target.parent, holder, remark):
+        with files.wait_for_lock(folder, holder, remark):
             if target.exists():  # brought by the one that was waited for
                 return target
             part = target.with_name(f"{target.name}.part")

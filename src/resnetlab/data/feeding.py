@@ -1,6 +1,7 @@
 """Batches of either kind of source: pixels in memory, or image files read as they are needed."""
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -34,10 +35,18 @@ class Reading:
     device: torch.device
     size: tuple[int, int]
     """Height and width of the network's input."""
-    workers: int
-    bad: BadSamples
+    workers: int = 0
+    origin: str = ""
+    """Where the images lie, for errors."""
+    known: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    """The broken images that are known already, see `BadSamples.found`."""
     patience: Patience = field(default_factory=Patience)
     """With the workers."""
+
+    @functools.cached_property
+    def bad(self) -> BadSamples:
+        """The broken images that are come upon, held against the share that the recipe allows."""
+        return BadSamples(self.recipe.preparation.bad_samples, dict(self.known), origin=self.origin)
 
     def training_batches(self, split: AnySplit, timeline: Timeline) -> Batches | LoadedBatches:
         """Return the training batches, by step."""

@@ -6,12 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from resnetlab.base.download import cache_folder
+from resnetlab.base.download import RemoteFile, cache_folder, fetch
 from resnetlab.base.paths import user_path
 from resnetlab.data import SOURCES
 from resnetlab.data.arrays.cifar import LAYOUTS
 from resnetlab.data.arrays.made import open_digits, open_synthetic
-from resnetlab.data.fetch import Download, fetch
 from resnetlab.data.recognise import CIFAR, open_chosen, open_path
 from resnetlab.data.records.shards import is_pattern
 from resnetlab.data.sources.choices import LEFT_OPEN, Choices
@@ -19,15 +18,23 @@ from resnetlab.data.sources.encoded import AnySource
 from resnetlab.data.sources.wanted import Wanted
 from resnetlab.errors import DataError, ResnetlabError, UsageError, nearest
 
+
+def archive_at(url: str, md5: str) -> RemoteFile:
+    """Return a dataset's file, to be had from a URL or put into the cache by hand."""
+    name = url.rpartition("/")[2]
+    by_hand = f"Or put {name} (md5 {md5}) into {{folder}} yourself."
+    return RemoteFile(url, digest=md5, algorithm="md5", by_hand=by_hand, absent=DataError, failed=DataError)
+
+
 _SITE = "https://www.cs.toronto.edu/~kriz"
 DOWNLOADS = {  # the first is downloaded (it needs no pickle), the others are used if they are there
     "cifar10": (
-        Download(f"{_SITE}/cifar-10-binary.tar.gz", "c32a1d4ab5d03f1284b67883e8d87530"),
-        Download(f"{_SITE}/cifar-10-python.tar.gz", "c58f30108f718f92721af3b95e74349a"),
+        archive_at(f"{_SITE}/cifar-10-binary.tar.gz", "c32a1d4ab5d03f1284b67883e8d87530"),
+        archive_at(f"{_SITE}/cifar-10-python.tar.gz", "c58f30108f718f92721af3b95e74349a"),
     ),
     "cifar100": (
-        Download(f"{_SITE}/cifar-100-binary.tar.gz", "03b5dce01913d631647c71ecec9e9cb8"),
-        Download(f"{_SITE}/cifar-100-python.tar.gz", "eb9058c3a382ffc7106e4002c42a8d85"),
+        archive_at(f"{_SITE}/cifar-100-binary.tar.gz", "03b5dce01913d631647c71ecec9e9cb8"),
+        archive_at(f"{_SITE}/cifar-100-python.tar.gz", "eb9058c3a382ffc7106e4002c42a8d85"),
     ),
 }
 
@@ -177,7 +184,7 @@ def _open_published(dataset: str, wanted: Wanted) -> AnySource:
 def _find_or_fetch(dataset: str, folder: Path, download: bool) -> Path:
     """Return what the cache has of the dataset, a folder or an archive; download it if nothing."""
     candidates = [folder / layout.folder for layout in LAYOUTS if layout.dataset == dataset]
-    candidates += [folder / download.name for download in DOWNLOADS[dataset]]
+    candidates += [folder / remote.name for remote in DOWNLOADS[dataset]]
     present = next((path for path in candidates if path.exists()), None)
     if present is None and not download:
         raise DataError(

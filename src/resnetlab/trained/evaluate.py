@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from resnetlab.data.batches.loaded import BROKEN_SHOWN, BadSamples
+from resnetlab.data.batches.loaded import BROKEN_SHOWN
 from resnetlab.data.feeding import Reading
 from resnetlab.data.sources.choices import Choices
 from resnetlab.data.sources.encoded import AnySplit
@@ -183,7 +183,7 @@ def _score(
         device=classifier.device,
         size=trained.shape[:2],
         workers=workers,
-        bad=BadSamples(recipe.preparation.bad_samples, origin=origin),
+        origin=origin,
     )
     apply_switches(classifier.device, recipe.execution)
     scores = score(

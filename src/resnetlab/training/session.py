@@ -197,7 +197,8 @@ def _reading(run: RunDirectory, plan: RunPlan, data: dict[str, Any]) -> Reading:
         device=plan.device,
         size=plan.image_shape[:2],
         workers=plan.workers,
-        bad=BadSamples(plan.recipe.preparation.bad_samples, broken_images(run), origin=plan.source.origin),
+        origin=plan.source.origin,
+        known=broken_images(run),
     )
 
 

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, PngImagePlugin
 
 from resnetlab.data.images.decode import decode, image_facts, image_size
 from resnetlab.data.images.image import EncodedImage
-from resnetlab.data.images.kinds import looks_like
+from resnetlab.data.images.kinds import kind_of
 from resnetlab.errors import DataError
 from tests.kit.pictures import picture
 
@@ -255,7 +255,7 @@ def test_a_gif_named_jpg_is_read_by_its_content():
 
     assert image.place.endswith(".jpg")
     assert pixels_of(image).shape == (20, 30, 3)
-    assert looks_like(image.data) == "a GIF"
+    assert kind_of(image.data).words == "a GIF"
 
 
 def test_random_damage_is_a_data_error_or_an_image():

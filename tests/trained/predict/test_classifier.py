@@ -9,7 +9,6 @@ import pytest
 import torch
 from PIL import Image
 
-from resnetlab.data.batches.loaded import BadSamples
 from resnetlab.data.feeding import Reading
 from resnetlab.data.folders.folder import open_folder
 from resnetlab.errors import DataError, UsageError
@@ -29,8 +28,6 @@ def reading_of(classifier: Classifier) -> Reading:
         recipe=named_recipe("quick"),
         device=CPU,
         size=classifier.description.image_shape[:2],
-        workers=0,
-        bad=BadSamples(0.0),
     )
 
 

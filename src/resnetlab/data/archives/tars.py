@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from resnetlab.data.images.kinds import kind_of
 from resnetlab.errors import DataError
 
 AGAIN = "Copy, download or make that archive again."
@@ -90,6 +91,7 @@ def read_member(archive: tarfile.TarFile, member: tarfile.TarInfo, where: str) -
 
 
 def _compression(start: bytes) -> str:
-    kinds = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
-    kind = next((name for magic, name in kinds.items() if start.startswith(magic)), "")
-    return f"compressed with {kind}, so that members cannot be read one by one; unpack it" if kind else ""
+    kind = kind_of(start).name
+    if kind not in ("gzip", "bzip2", "xz", "zstd"):
+        return ""
+    return f"compressed with {kind}, so that members cannot be read one by one; unpack it"

@@ -14,7 +14,7 @@ from resnetlab.data.folders.lists import Shelf
 from resnetlab.data.folders.split_lists import CHOICE as SPLIT_LIST
 from resnetlab.data.folders.split_lists import listed_splits
 from resnetlab.data.folders.unsorted import pictures_below, read_list, refuse_unsorted
-from resnetlab.data.images.kinds import IMAGE_SUFFIXES, LeftOut, has_image_suffix, kind_of_file
+from resnetlab.data.images.kinds import FORMAT_BY_SUFFIX, LeftOut, has_image_suffix, kind_of_file
 from resnetlab.data.sources.choices import LEFT_OPEN, Choices
 from resnetlab.data.sources.encoded import EncodedSource, FileReader, Names
 from resnetlab.data.sources.labelling import class_name_problems, plainly_spelt, refuse
@@ -24,7 +24,7 @@ from resnetlab.errors import DataError, nearest
 
 _LAYOUT_HINT = (
     "Expected train/CLASS/IMAGE and val/CLASS/IMAGE, or CLASS/IMAGE, "
-    f"with images as {', '.join(sorted(IMAGE_SUFFIXES))}."
+    f"with images as {', '.join(sorted(FORMAT_BY_SUFFIX))}."
 )
 
 _PARTS_OF_COLLECTIONS = frozenset({

@@ -15,13 +15,13 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from resnetlab.data.images.image import EncodedImage
-from resnetlab.data.images.kinds import HEIF_HINT, kind_of, reads_avif, reads_heif
+from resnetlab.data.images.kinds import FORMAT_BY_SUFFIX, HEIF_HINT, kind_of, reads_avif, reads_heif
 from resnetlab.errors import DataError
 
 Pixels = npt.NDArray[np.uint8]
 
 MOST_PIXELS = 178_956_970  # where Pillow sees a decompression bomb: 0.5 GiB of RGB
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", *(("AVIF",) if reads_avif() else ()))
+FORMATS = (*dict.fromkeys(FORMAT_BY_SUFFIX.values()), *(("AVIF",) if reads_avif() else ()))
 """What is read everywhere; JPEG includes MPO. HEIC is read besides, where pillow-heif is installed."""
 
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # Pillow's, from half of it on

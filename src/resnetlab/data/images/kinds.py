@@ -11,11 +11,12 @@ from typing import Literal, NamedTuple
 
 from resnetlab.base.units import first_of
 
-IMAGE_SUFFIXES = frozenset({
-    ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm",
-    ".pgm", ".pbm", ".pnm",
-})  # fmt: skip
-"""Of the files that are read everywhere. See `image_suffixes`."""
+FORMAT_BY_SUFFIX = {
+    ".jpg": "JPEG", ".jpeg": "JPEG", ".jpe": "JPEG", ".jfif": "JPEG", ".mpo": "JPEG", ".png": "PNG",
+    ".webp": "WEBP", ".bmp": "BMP", ".gif": "GIF", ".tif": "TIFF", ".tiff": "TIFF", ".ppm": "PPM",
+    ".pgm": "PPM", ".pbm": "PPM", ".pnm": "PPM",
+}  # fmt: skip
+"""Of the files that are read everywhere, by their suffixes. See `image_suffixes`."""
 
 _AVIF_SUFFIXES = frozenset({".avif", ".avifs"})
 _HEIF_SUFFIXES = frozenset({".heic", ".heif", ".heics", ".heifs", ".hif"})
@@ -23,14 +24,18 @@ _RAW_SUFFIXES = frozenset({
     ".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".iiq", ".kdc", ".mos", ".mrw",
     ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".srf", ".sr2", ".srw", ".x3f",
 })  # fmt: skip  # of cameras; many of them are TIFFs by their first bytes
-_NO_PICTURES = frozenset({
-    ".txt", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".html", ".htm", ".md", ".rst", ".log", ".ini",
-    ".cfg", ".yaml", ".yml", ".toml", ".py", ".ipynb", ".m", ".sh", ".bat", ".zip", ".tar", ".gz",
-    ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst", ".npy", ".npz", ".mat", ".pkl", ".h5", ".hdf5", ".pt",
-    ".pth", ".parquet", ".arrow", ".tfrecord", ".db", ".sqlite", ".xls", ".xlsx", ".doc", ".docx",
-    ".ppt", ".pptx", ".pdf", ".mp4", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".mp3",
-    ".wav", ".flac", ".ogg", ".aae", ".xmp", ".thm", ".url", ".lnk", ".bak",
+PAPERS = frozenset({
+    ".txt", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".yaml", ".yml", ".md", ".rst", ".pdf", ".doc",
+    ".docx", ".xlsx", ".html", ".py", ".ipynb", ".log", ".mat",
 })  # fmt: skip
+"""Lists, annotations and documents."""
+_NO_PICTURES = PAPERS | {
+    ".htm", ".ini", ".cfg", ".toml", ".m", ".sh", ".bat", ".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz",
+    ".7z", ".rar", ".zst", ".npy", ".npz", ".pkl", ".h5", ".hdf5", ".pt", ".pth", ".parquet", ".arrow",
+    ".tfrecord", ".db", ".sqlite", ".xls", ".ppt", ".pptx", ".mp4", ".mov", ".avi", ".mkv", ".webm",
+    ".mpg", ".mpeg", ".wmv", ".mp3", ".wav", ".flac", ".ogg", ".aae", ".xmp", ".thm", ".url", ".lnk",
+    ".bak",
+}  # fmt: skip
 """Not looked into: there can be one beside every picture."""
 
 HEIF_HINT = "pillow-heif, which reads HEIC, is not installed: `pip install resnetlab[heif]`."
@@ -101,7 +106,7 @@ def reads_heif() -> bool:
 def image_suffixes() -> frozenset[str]:
     """Return the suffixes, in lower case, of the files that are read here."""
     more = ((_AVIF_SUFFIXES, reads_avif()), (_HEIF_SUFFIXES, reads_heif()))
-    return IMAGE_SUFFIXES.union(*(suffixes for suffixes, is_read in more if is_read))
+    return frozenset(FORMAT_BY_SUFFIX).union(*(suffixes for suffixes, is_read in more if is_read))
 
 
 def has_image_suffix(name: str) -> bool:
@@ -160,11 +165,6 @@ def kind_of(data: bytes) -> Kind:
     return Kind("unknown", "no image format that is read", "other")
 
 
-def looks_like(data: bytes) -> str:
-    """Return what the bytes seem to be, e.g. "an HTML page", for an error."""
-    return kind_of(data).words
-
-
 _HEIF_BRANDS = frozenset(
     {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"mif2", b"msf1"}
 )
@@ -217,5 +217,8 @@ _MAGIC = _magic(
     (rb"%PDF", "PDF", "a PDF document", "other"),
     (rb"PK\x03\x04", "ZIP", "a ZIP archive", "other"),
     (rb"\x1f\x8b", "gzip", "a gzip file", "other"),
+    (rb"BZh", "bzip2", "a bzip2 file", "other"),
+    (rb"\xfd7zXZ\0", "xz", "an xz file", "other"),
+    (rb"\x28\xb5\x2f\xfd", "zstd", "a zstd file", "other"),
     (rb"Rar!", "RAR", "a RAR archive", "other"),
 )

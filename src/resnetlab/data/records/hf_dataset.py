@@ -17,7 +17,7 @@ from resnetlab.base.download import cache_folder
 from resnetlab.base.units import first_of
 from resnetlab.data.images.image import EncodedImage
 from resnetlab.data.sources.choices import FLAG, LEFT_OPEN, Choices
-from resnetlab.data.sources.encoded import EncodedSource, Reader, joined_splits
+from resnetlab.data.sources.encoded import EncodedSource, EncodedSplit, join_encoded
 from resnetlab.data.sources.labelling import (
     LABEL_TITLES,
     Labels,
@@ -138,14 +138,15 @@ def open_hf_dataset(
     label = _label_column(path, features, asked_label)
     _refuse_different(path, label, features, tables)
     class_names, labels, notes = _labels(path, tables, label, choices)
-    found: dict[str, list[tuple[Reader, Labels]]] = {}
+    found: dict[str, list[EncodedSplit]] = {}
     for name, own in labels.items():
-        found.setdefault(parts_by_name[name], []).append((readers[name](image, len(tables[name])), own))
+        split = EncodedSplit.of(readers[name](image, len(tables[name])), own)
+        found.setdefault(parts_by_name[name], []).append(split)
     return source_from_parts(
         name=path.resolve().name.removesuffix(".parquet"),
         origin=str(path),
         class_names=class_names,
-        parts={part: joined_splits(each) for part, each in found.items()},
+        parts={part: join_encoded(each) for part, each in found.items()},
         notes=[*(splits.notes if splits else ()), *notes],
         for_scoring=for_scoring,
     )

@@ -55,6 +55,11 @@ class EncodedSplit(Samples):
     reads_files = True
     image_shape = ()
 
+    @classmethod
+    def of(cls, reader: Reader, labels: Labels) -> "EncodedSplit":
+        """Return all of a reader's images, with the label of each."""
+        return cls(reader, np.arange(len(reader), dtype=np.int64), labels)
+
     def take(self, indices: Indices) -> "EncodedSplit":
         """Return the split of the chosen images, in the order of `indices`; the reader is shared."""
         return EncodedSplit(self.reader, self.indices[indices], self.labels[indices])
@@ -155,13 +160,15 @@ class _JoinedReader:
         return reader.size(own)
 
 
-def joined_splits(parts: Sequence[tuple[Reader, Labels]]) -> EncodedSplit:
-    """Return one split of all the images of several readers, with their labels."""
-    readers = tuple(reader for reader, _ in parts)
+def join_encoded(splits: Sequence[EncodedSplit]) -> EncodedSplit:
+    """Return one split of all the images, in the order given."""
+    if len(splits) == 1:
+        return splits[0]
+    readers = tuple(split.reader for split in splits)
     ends = tuple(accumulate(map(len, readers)))
-    labels = np.concatenate([labels for _, labels in parts])
-    reader = readers[0] if len(readers) == 1 else _JoinedReader(readers, ends)
-    return EncodedSplit(reader, np.arange(ends[-1], dtype=np.int64), labels)
+    indices = [split.indices + start for split, start in zip(splits, (0, *ends), strict=False)]
+    labels = np.concatenate([split.labels for split in splits])
+    return EncodedSplit(_JoinedReader(readers, ends), np.concatenate(indices), labels)
 
 
 class EncodedSource(Source[EncodedSplit]):

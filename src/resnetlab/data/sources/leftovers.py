@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from resnetlab.data.images.kinds import has_image_suffix
+from resnetlab.data.images.kinds import PAPERS, has_image_suffix
 from resnetlab.errors import UsageError
 from resnetlab.runs.directory import is_run
 
@@ -24,11 +24,6 @@ _NAMES = frozenset(
     }
 )  # fmt: skip
 _PATTERNS = re.compile(r"\..*|found\.\d{3}|@gmt-\d.*|@syno.*|~\$.*", re.DOTALL)
-_PAPERS = frozenset({
-    ".txt", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".yaml", ".yml", ".md", ".rst", ".pdf", ".doc",
-    ".docx", ".xlsx", ".html", ".py", ".ipynb", ".log", ".mat",
-})  # fmt: skip
-"""Suffixes of lists, annotations and documents."""
 _OF_A_STUDY = "study.json"
 
 
@@ -70,7 +65,7 @@ def holds_papers(folder: str | Path) -> bool:
         for name in names
         if not is_hidden(name)
     }
-    return bool(suffixes) and suffixes <= _PAPERS
+    return bool(suffixes) and suffixes <= PAPERS
 
 
 def _is_ours(folder: str | Path) -> bool:

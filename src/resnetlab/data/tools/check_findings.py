@@ -13,16 +13,13 @@ from typing import Literal
 from PIL import Image
 
 from resnetlab.data.images.decode import decode, image_facts
+from resnetlab.data.images.kinds import FORMAT_BY_SUFFIX
 from resnetlab.data.sources.encoded import EncodedSplit
 from resnetlab.errors import DataError
 
 SMALL_SIDE = 32  # pixels: CIFAR's size, the smallest that the named networks are made for
 MOST_THUMBNAILS = 24  # of each kind, and no report becomes large
 _THUMBNAIL_SIDE = 96
-_SUFFIXES = {
-    ".jpg": "JPEG", ".jpeg": "JPEG", ".jpe": "JPEG", ".jfif": "JPEG", ".png": "PNG", ".webp": "WEBP",
-    ".bmp": "BMP", ".gif": "GIF", ".tif": "TIFF", ".tiff": "TIFF", ".ppm": "PPM", ".pgm": "PPM",
-}  # fmt: skip
 
 Kind = Literal["corrupt", "leak", "contradiction", "duplicate", "small", "suffix"]
 ERRORS: tuple[Kind, ...] = ("corrupt", "leak", "contradiction")
@@ -114,7 +111,7 @@ def _find(images: Sequence[Looked]) -> Iterator[tuple[Finding, Looked]]:
         height, width = image.shape
         if min(height, width) < SMALL_SIDE:
             yield _about("small", [image], f"{width} x {height} pixels"), image
-        expected = _SUFFIXES.get(PurePosixPath(image.place).suffix.lower())
+        expected = FORMAT_BY_SUFFIX.get(PurePosixPath(image.place).suffix.lower())
         found = "JPEG" if image.format == "MPO" else image.format
         if expected not in (None, found):
             yield _about("suffix", [image], f"it is {found}"), image

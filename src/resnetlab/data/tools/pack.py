@@ -9,10 +9,12 @@ import io
 import json
 import os
 import tarfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from resnetlab.base import files
@@ -80,44 +82,48 @@ def pack_source(
         raise UsageError(f"--size {side} --quality {quality}: a side from 1, a quality from 1 to 95")
     _refuse_names(source)
     refuse_place(source, out)
-    tally = _Tally(sum(map(len, source.parts.values())), progress)
+    tally = Tally(sum(map(len, source.parts.values())), progress)
+    shards = bytes_after = 0
     told = doing(f"packing {tally.total:,} images into {out}", "Mend that, and pack again.")
     with told, files.growing_directory(out.resolve()) as growing:
-        for name, content in _shards(source, side, quality, tally.add):
+        for name, content in _shards(source, side, quality, tally):
             files.write_part(growing / name, content)
-            tally.shards, tally.after = tally.shards + 1, tally.after + len(content)
+            shards, bytes_after = shards + 1, bytes_after + len(content)
         files.write_part(growing / CLASSES, json.dumps(source.class_names, indent=1) + "\n")
-    return Packed(tally.images, tally.shards, tally.before, tally.after, tuple(tally.notes()))
+    notes = _notes(tally.kinds["boxed"], is_larger=bytes_after > tally.length)
+    return Packed(tally.images, shards, tally.length, bytes_after, tuple(notes))
+
+
+def _notes(boxed: int, *, is_larger: bool) -> Iterator[str]:
+    """Yield what is worse than in the source."""
+    if boxed:
+        yield (
+            f"the boxes around objects of {boxed:,} images are not in the copy: there"
+            " train_crop=distorted-bbox takes each whole picture for its object"
+        )
+    if is_larger:
+        yield "the copy is larger than the source: its images are small, or compressed more already"
 
 
 @dataclass
-class _Tally:
-    """What was read and written so far."""
+class Tally:
+    """Counts the images that are done, of several threads."""
 
     total: int
     progress: Callable[[int, int], None] | None
     images: int = 0
-    boxed: int = 0
-    shards: int = 0
-    before: int = 0
-    after: int = 0
+    length: int = 0
+    """Bytes of these."""
+    kinds: Counter[str] = field(default_factory=Counter)
+    _lock: Lock = field(default_factory=Lock)
 
-    def add(self, image: EncodedImage) -> None:
-        """Count an image that went into a shard."""
-        self.images, self.before = self.images + 1, self.before + len(image.data)
-        self.boxed += bool(image.boxes)
-        if self.progress is not None:
-            self.progress(self.images, self.total)
-
-    def notes(self) -> Iterator[str]:
-        """Yield what is worse than in the source."""
-        if self.boxed:
-            yield (
-                f"the boxes around objects of {self.boxed:,} images are not in the copy: there"
-                " train_crop=distorted-bbox takes each whole picture for its object"
-            )
-        if self.after > self.before:
-            yield "the copy is larger than the source: its images are small, or compressed more already"
+    def add(self, content: bytes, kind: str) -> None:
+        """Count an image."""
+        with self._lock:
+            self.kinds[kind] += 1
+            self.images, self.length = self.images + 1, self.length + len(content)
+            if self.progress is not None:
+                self.progress(self.images, self.total)
 
 
 def _refuse_names(source: AnySource) -> None:
@@ -143,17 +149,15 @@ def refuse_place(source: AnySource, out: Path) -> None:
         raise UsageError(f"{out} is where a disk is mounted", hint="Name a new folder in it.")
 
 
-def _shards(
-    source: EncodedSource, side: int, quality: int, tell: Callable[[EncodedImage], None]
-) -> Iterator[tuple[str, bytes]]:
-    """Yield each shard's name and content; every image that went into one is told."""
+def _shards(source: EncodedSource, side: int, quality: int, tally: Tally) -> Iterator[tuple[str, bytes]]:
+    """Yield each shard's name and content; every image that went into one is counted."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for part, split in source.parts.items():
             shard, written = _Shard(), 0
             for index, image, packed in _packed(split, side, quality, pool):
                 label = int(split.labels[index])
                 shard.add(f"{index:08}", packed, source.class_names[label], label, image.place)
-                tell(image)
+                tally.add(image.data, "boxed" if image.boxes else "plain")
                 if shard.length > _SHARD_BYTES or index == len(split) - 1:
                     yield f"{part}-{written:06}.tar", shard.content()
                     shard, written = _Shard(), written + 1

@@ -11,8 +11,8 @@ from PIL import Image, ImageDraw
 from resnetlab.base import files
 from resnetlab.base.files import doing
 from resnetlab.base.units import Duration
-from resnetlab.data.batches.loaded import BadSamples
 from resnetlab.data.feeding import Reading, fit
+from resnetlab.data.images.geometry import to_picture
 from resnetlab.data.sources.encoded import AnySource
 from resnetlab.data.sources.leftovers import refuse_within
 from resnetlab.errors import UsageError
@@ -50,8 +50,7 @@ def draw_samples(source: AnySource, recipe: Recipe, path: Path, *, number: int) 
     )
     side = recipe.preparation.image_size
     height, width, channels = source.train.input_shape((side, side) if side else None)
-    bad = BadSamples(recipe.preparation.bad_samples)
-    reading = Reading(fit(source.train, recipe, channels), recipe, _CPU, (height, width), 0, bad)
+    reading = Reading(fit(source.train, recipe, channels), recipe, _CPU, (height, width))
     timeline = Timeline(num_samples=len(source.train), batch=number, length=recipe.run.length)
     batch = reading.training_batches(source.train, timeline).at(0)
     images = batch.images.permute(0, 2, 3, 1).round().clamp(0, 255).to(torch.uint8).numpy()
@@ -67,7 +66,7 @@ def _grid(images: np.ndarray, names: list[str]) -> bytes:
     """Return a PNG of the images (N, H, W, C) in rows, each with its name below."""
     times = max(1, _SMALLEST_TILE // images.shape[1])
     images = images.repeat(times, axis=1).repeat(times, axis=2)
-    _, height, width, channels = images.shape
+    _, height, width, _ = images.shape
     columns = min(_COLUMNS, len(images))
     rows = -(-len(images) // columns)
     across, down = width + _GAP, height + _LINE + _GAP
@@ -75,8 +74,7 @@ def _grid(images: np.ndarray, names: list[str]) -> bytes:
     pen = ImageDraw.Draw(page)
     for index, (pixels, name) in enumerate(zip(images, names, strict=True)):
         x, y = _GAP + index % columns * across, _GAP + index // columns * down
-        picture = Image.fromarray(pixels[..., 0] if channels == 1 else pixels)
-        page.paste(picture.convert("RGB"), (x, y))
+        page.paste(to_picture(pixels).convert("RGB"), (x, y))
         while name and pen.textlength(name) > width:
             name = name[:-1]
         pen.text((x, y + height + 1), name, fill="black")

@@ -2,26 +2,24 @@
 
 import io
 import re
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
-from threading import Lock
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from resnetlab.base import files
 from resnetlab.base.files import doing
 from resnetlab.data.folders.folder import open_folder
 from resnetlab.data.images.decode import image_facts
+from resnetlab.data.images.geometry import to_picture
 from resnetlab.data.images.kinds import image_suffixes
 from resnetlab.data.sources.encoded import AnySource, AnySplit, EncodedSplit
 from resnetlab.data.sources.labelling import refuse
 from resnetlab.data.sources.leftovers import is_hidden
-from resnetlab.data.tools.pack import refuse_place
+from resnetlab.data.tools.pack import Tally, refuse_place
 from resnetlab.errors import WriteError
 
 _SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "TIFF": ".tif"}  # where it is not the format's own name
@@ -73,14 +71,16 @@ def unpack_source(
     """
     refuse_place(source, out)
     refuse(source.origin or source.name, _problems(source))
-    tally = _Tally(sum(map(len, source.parts.values())), progress)
+    tally = Tally(sum(map(len, source.parts.values())), progress)
 
     def write(folder: tuple[str, AnySplit, int]) -> None:
         part, split, label = folder
-        if len(chosen := np.flatnonzero(split.labels == label)):
-            contents = _Files(split, chosen.tolist(), tally.add)
-            for name, content in contents.items():
-                files.write_part(growing / part / source.class_names[label] / name, content)
+        digits = len(str(len(split) - 1))
+        for index in np.flatnonzero(split.labels == label).tolist():
+            suffix, content = _suffix(split, index), _content(split, index)
+            tally.add(content, suffix)
+            name = f"{index:0{digits}}{suffix}"
+            files.write_part(growing / part / source.class_names[label] / name, content)
 
     with (
         doing(f"unpacking into {out}", "Mend that, and unpack again."),
@@ -96,47 +96,7 @@ def unpack_source(
         _compare(source, growing)
     images = {part: len(split) for part, split in source.parts.items()}
     is_reordered = [*source.class_names] != sorted(source.class_names)
-    return Unpacked(images, tally.bytes, dict(tally.suffixes), is_reordered)
-
-
-class _Tally:
-    """Counts what several threads write."""
-
-    def __init__(self, total: int, progress: Callable[[int, int], None] | None) -> None:
-        self._total, self._progress, self._lock = total, progress, Lock()
-        self.images = self.bytes = 0
-        self.suffixes = Counter[str]()
-
-    def add(self, name: str, content: bytes) -> None:
-        """Count a file."""
-        with self._lock:
-            self.images, self.bytes = self.images + 1, self.bytes + len(content)
-            self.suffixes[PurePosixPath(name).suffix] += 1
-            if self._progress is not None:
-                self._progress(self.images, self._total)
-
-
-class _Files(Mapping[str, bytes]):
-    """Some images of a split as files, each made when it is asked for: a class may be larger than memory."""
-
-    def __init__(self, split: AnySplit, indices: Sequence[int], tell: Callable[[str, bytes], None]) -> None:
-        self._split, self._tell = split, tell
-        self._digits = len(str(len(split) - 1))
-        self._indices = {self._name(index): index for index in indices}
-
-    def _name(self, index: int) -> str:
-        return f"{index:0{self._digits}}{_suffix(self._split, index)}"
-
-    def __len__(self) -> int:
-        return len(self._indices)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._indices)
-
-    def __getitem__(self, name: str) -> bytes:
-        content = _content(self._split, self._indices[name])
-        self._tell(name, content)
-        return content
+    return Unpacked(images, tally.length, dict(tally.kinds), is_reordered)
 
 
 def _suffix(split: AnySplit, index: int) -> str:
@@ -153,9 +113,8 @@ def _suffix(split: AnySplit, index: int) -> str:
 def _content(split: AnySplit, index: int) -> bytes:
     if isinstance(split, EncodedSplit):
         return split.read(index).data
-    pixels = split.images[index]
     stream = io.BytesIO()
-    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(stream, "PNG")
+    to_picture(split.images[index]).save(stream, "PNG")
     return stream.getvalue()
 
 

@@ -43,13 +43,8 @@ def download(url: str, *, sha256: str = "") -> Path:
     remote = RemoteFile(
         url, digest=sha256, algorithm="sha256", by_hand=BY_HAND, absent=UsageError, failed=CheckpointError
     )
-    return fetch(remote, _place(url, sha256))
-
-
-def _place(url: str, sha256: str) -> Path:
-    """Return the file's path in the cache; without a hash, each URL has a folder of its own."""
-    own = sha256 or hashlib.sha256(url.encode()).hexdigest()[:16]
-    return cache_folder() / "weights" / own / urlsplit(url).path.rpartition("/")[2]
+    own = sha256 or hashlib.sha256(url.encode()).hexdigest()[:16]  # without a hash, each URL has its own
+    return fetch(remote, cache_folder() / "weights" / own)
 
 
 SUFFIXES = (
