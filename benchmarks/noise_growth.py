@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from resnetlab.base.units import Duration
 from resnetlab.network.catalog import model_spec
@@ -25,19 +25,19 @@ from resnetlab.runs.directory import RunDirectory, claim_new
 from resnetlab.show.tables.align import table
 from resnetlab.training.observer import Observer
 from resnetlab.training.planning import plan_run
-from resnetlab.training.recorded.device_steps import DeviceSteps
 from resnetlab.training.session import start
+from resnetlab.training.trainer import Trainer
 
 GROUPS = ("model", "optimizer")
 
 
 @contextlib.contextmanager
-def noisy(program: DeviceSteps, noise: float) -> Iterator[None]:
+def noisy(model: nn.Module, noise: float) -> Iterator[None]:
     """Have every gradient disturbed until the end of the block."""
     generator = torch.Generator().manual_seed(1)
     hooks = [
-        parameter.register_hook(lambda g: g * (1 + noise * torch.randn(g.shape, generator=generator)))
-        for parameter in program.state.model.parameters()
+        parameter.register_hook(lambda g: g * (1 + noise * torch.randn(g.shape, generator=generator)))  # type: ignore[no-untyped-call]
+        for parameter in model.parameters()
     ]
     try:
         yield
@@ -46,9 +46,9 @@ def noisy(program: DeviceSteps, noise: float) -> Iterator[None]:
             hook.remove()
 
 
-def tensors_of(program: DeviceSteps) -> dict[str, Tensor]:
+def tensors_of(trainer: Trainer) -> dict[str, Tensor]:
     """Return weights, statistics and optimizer state by "group/name"."""
-    found = program.state.tensors()
+    found = trainer.state.tensors()
     return {f"{group}/{name}": t for group in GROUPS for name, t in found[group].items()}
 
 
@@ -57,10 +57,10 @@ def copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.detach().clone() for name, tensor in tensors.items()}
 
 
-def put_back(program: DeviceSteps, values: Mapping[str, Tensor]) -> None:
+def put_back(trainer: Trainer, values: Mapping[str, Tensor]) -> None:
     """Put copies back."""
     with torch.no_grad():
-        for name, tensor in tensors_of(program).items():
+        for name, tensor in tensors_of(trainer).items():
             tensor.copy_(values[name])
 
 
@@ -70,21 +70,17 @@ def distance(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor], group: st
     return float(sum((ours[name].double() - theirs[name].double()).square().sum() for name in names) ** 0.5)
 
 
-def growth(program: DeviceSteps, count: int, noise: float, *, at_zero: bool) -> list[float]:
+def growth(trainer: Trainer, count: int, noise: float, *, at_zero: bool) -> list[float]:
     """Return the shares of the groups after `count` steps; the state is left as it was."""
-    first = program.state.step
-    program._prepare(range(first, first + count))
-    results, before = [], copied(tensors_of(program))
-    with program._rates.zeroed() if at_zero else contextlib.nullcontext():
-        for disturbance in (contextlib.nullcontext(), noisy(program, noise)):
-            put_back(program, before)
-            program._step.fill_(first)
-            with disturbance:
-                for _ in range(count):
-                    program._make_full()
-            results.append(copied(tensors_of(program)))
-    put_back(program, before)
-    program._step.fill_(first)
+    first = trainer.state.step
+    results, before = [], copied(tensors_of(trainer))
+    for disturbance in (contextlib.nullcontext(), noisy(trainer.state.model, noise)):
+        with disturbance:
+            for step in range(first, first + count):
+                lr = 0.0 if at_zero else trainer.rate.at(step)
+                trainer.step_function(trainer.batches.at(step), step=step, lr=lr)
+        results.append(copied(tensors_of(trainer)))
+        put_back(trainer, before)
     expected, disturbed = results
     return [
         distance(expected, disturbed, group) / (distance(before, expected, group) or 1.0) for group in GROUPS
@@ -100,24 +96,21 @@ def main() -> None:
     parser.add_argument("--noise", type=float, nargs="+", default=[1e-3, 1e-5])
     options = parser.parse_args()
     spec = model_spec(options.model)
-    changes = {"compile": "off", "capture": "on", "precision": "fp32", "length": Duration(1000, "st")}
+    changes = {"compile": "off", "precision": "fp32", "length": Duration(1000, "st")}
     recipe = override(named_recipe(options.recipe, spec.depth), changes)
     rows = []
     with tempfile.TemporaryDirectory() as work, claim_new(Path(work) / "run"):
         plan = plan_run(spec, options.data, recipe, torch.device("cpu"), ())
         trainer = start(plan, RunDirectory(Path(work) / "run"), Observer())
-        program = trainer.program
-        assert isinstance(program, DeviceSteps)
-        trainer.step_function._looks_at_once = False
         for done in (3, 50):
-            program.run(done)
+            trainer.program.run(done)
             for noise in options.noise:
                 for count, at_zero in ((1, False), (10, False), (10, True)):
-                    shares = growth(program, count, noise, at_zero=at_zero)
+                    shares = growth(trainer, count, noise, at_zero=at_zero)
                     rate = "0" if at_zero else "the recipe's"
                     rows.append(
                         (
-                            str(program.state.step),
+                            str(trainer.state.step),
                             f"{noise:g}",
                             str(count),
                             rate,
