@@ -224,19 +224,6 @@ def test_a_bad_step_is_named_before_histograms_are_drawn(tmp_path: Path) -> None
     trainer.close()
 
 
-def test_the_program_keeps_nothing_that_a_resumed_run_would_not_have(tmp_path: Path) -> None:
-    """An attribute that a later change adds must follow from the state's step, or be put into the state."""
-    program = trained(tmp_path / "run", capture="on", length="5st").program
-
-    assert set(vars(program)) == {
-        "state", "longest", "recorder", "_step_function", "_note", "_count",  # given
-        "_timeline", "_batches", "_rates", "_shares",  # functions of the recipe and the step
-        "_step", "_counted",  # the state's step
-        "_rate",  # written before it is read
-        "_recordings", "_warm_up", "_tried", "_is_tried",  # of this process: no step depends on them
-    }  # fmt: skip
-
-
 def test_no_launch_runs_past_what_is_to_be_written_down(tmp_path: Path) -> None:
     """Rows every 7 steps, a checkpoint every 12, an evaluation after each epoch: 7.5 steps of 8 of 60."""
     seen: list[int] = []
