@@ -85,7 +85,11 @@ class Session:
         """Find out whether this device keeps the promises of docs/gpu.md."""
         for name, check in checks(self.device).items():
             started, differing = time.monotonic(), list[str]()
-            problem = problem_of(lambda check=check, found=differing: found.extend(check()))
+
+            def find(check: Callable[[], list[str]] = check, found: list[str] = differing) -> None:
+                found.extend(check())
+
+            problem = problem_of(find)
             self.checked[name] = {
                 "holds": not (differing or problem), "differing": differing, "problem": problem,
                 "seconds": time.monotonic() - started,

@@ -48,7 +48,7 @@ def ours_together(
         return list(pool.map(work, range(seeds)))
 
     def make(index: int) -> tuple[StepProgram, Any]:
-        stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+        stream = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
         seeded = override(recipe, {"seed": index})
         with torch.cuda.stream(stream):
             program, _ = training_program(spec, seeded, device, num_samples=num_samples)
@@ -99,7 +99,7 @@ def resident_loop(
             images = images.to(memory_format=torch.channels_last)
             with autocast(device, "bf16"):
                 logits = forward(images)
-            F.cross_entropy(logits.float(), labels[chosen]).backward()
+            F.cross_entropy(logits.float(), labels[chosen]).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
 

@@ -1,5 +1,7 @@
 """Small trained-looking networks with their descriptions."""
 
+from typing import Any
+
 import numpy as np
 import torch
 
@@ -27,7 +29,7 @@ def small_artefact(
     side: int = 32,
     kind: str = "channel",
     names: tuple[str, ...] = ("ant", "bee", "cat"),
-    **knobs: object,
+    **knobs: Any,
 ) -> Artefact:
     """A network of 3 classes; images are made 36 px at the shorter side, cut to 32."""
     model = lively(name, classes=len(names), **knobs)

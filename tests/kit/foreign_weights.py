@@ -4,6 +4,7 @@ Knows nothing of resnetlab.weights: each table is pairs of their layer and ours.
 """
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -281,7 +282,7 @@ def by_number(pairs: Pairs) -> Pairs:
     yield from ((f"layer_with_weights-{number}", ours) for number, (_, ours) in enumerate(pairs))
 
 
-def lively(name: str, **knobs: object) -> ResNet:
+def lively(name: str, **knobs: Any) -> ResNet:
     """A network in evaluation mode, all of whose numbers show."""
     model = create_model(name, seed=3, **knobs).eval()
     generator = torch.Generator().manual_seed(4)

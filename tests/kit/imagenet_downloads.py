@@ -1,6 +1,7 @@
 """ImageNet's archives as they are downloaded, of 3 classes, with 9 training and 5 validation pictures."""
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,11 @@ from tests.kit.pictures import picture
 from tests.kit.tars import tar_bytes, write_tar
 
 WNIDS = ("n01440764", "n01443537", "n02979186")
-
-
 TRUTH = (2, 3, 1, 1, 3)
+"""Of the five validation pictures: the ID of the class."""
 
 
-def meta_mat(wnids=WNIDS):
+def meta_mat(wnids: Sequence[str] = WNIDS) -> bytes:
     """A meta.mat of the devkit's form: a struct array in which inner synsets come after the leaves."""
     from scipy.io import savemat
 
@@ -26,7 +26,8 @@ def meta_mat(wnids=WNIDS):
     return stream.getvalue()
 
 
-def devkit():
+def devkit() -> dict[str, bytes]:
+    """The development kit's files of which something is read."""
     return {
         f"{DEVKIT}/data/ILSVRC2012_validation_ground_truth.txt": "".join(
             f"{each}\n" for each in TRUTH

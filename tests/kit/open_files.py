@@ -1,6 +1,7 @@
 """Which files this process still has open or mapped."""
 
 import gc
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from resnetlab.errors import DataError
 
 
-def held_after_refusal(open_it, folder: Path):
+def held_after_refusal(open_it: Callable[[], object], folder: Path) -> list[str]:
     """Return the files of the folder that are held once the DataError of `open_it` is gone.
 
     The garbage collector is off meanwhile: what only it frees is held.

@@ -1,14 +1,24 @@
 """Small pictures: as pixels, as bytes of a file, and in folders."""
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 
-def picture(seed=0, *, size=(40, 32), mode="RGB", form="JPEG", smooth=True, **options):
+def picture(
+    seed: int = 0,
+    *,
+    size: tuple[int, int] = (40, 32),
+    mode: str = "RGB",
+    form: str = "JPEG",
+    smooth: bool = True,
+    **options: Any,
+) -> bytes:
     """Return the bytes of an image of (width, height) that depends on the seed."""
     rng = np.random.default_rng(seed)
     cells = rng.integers(0, 256, (2, 3, 3)).astype(np.uint8)
@@ -20,7 +30,7 @@ def picture(seed=0, *, size=(40, 32), mode="RGB", form="JPEG", smooth=True, **op
     return stream.getvalue()
 
 
-def write_folder(root: Path, counts, *, suffix=".jpg"):
+def write_folder(root: Path, counts: Mapping[str, Mapping[str, int]], *, suffix: str = ".jpg") -> Path:
     """Write root/PART/CLASS/NUMBER.jpg; counts is {part: {class: number}}, a part may be ""."""
     seed = 0
     for part, classes in counts.items():

@@ -43,11 +43,11 @@ class Replaying(Recorder):
         return replay
 
 
-class _Tape(TorchDispatchMode):
+class _Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Notes every operation on tensors, those of the backward pass too."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._calls: list[Call] = []
         self._before: dict[int, tuple[torch.UntypedStorage, torch.UntypedStorage]] = {}
         self._made: dict[int, torch.UntypedStorage] = {}
@@ -60,7 +60,7 @@ class _Tape(TorchDispatchMode):
             raise RuntimeError("operation not permitted when stream is capturing: a number is read")
         for storage in map(_storage, _tensors(args, kwargs)):
             if storage.data_ptr() not in self._made and storage.data_ptr() not in self._before:
-                self._before[storage.data_ptr()] = (storage, storage.clone())
+                self._before[storage.data_ptr()] = (storage, storage.clone())  # type: ignore[no-untyped-call]
         result = func(*args, **kwargs)
         known = {_storage(tensor).data_ptr() for tensor in _tensors(args, kwargs)}
         new = [tensor for tensor in _tensors(result) if _storage(tensor).data_ptr() not in known]

@@ -6,11 +6,12 @@ Knows nothing of specifications and plans: weights are read by name, everything 
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
 from resnetlab.models import ResNet
 
-Array = np.ndarray
+Array = npt.NDArray[np.float64]
 
 
 def same(size: int, kernel: int, stride: int) -> tuple[int, int]:
@@ -26,7 +27,8 @@ def windows(x: Array, kernel: int, stride: int, pads: list[tuple[int, int]], fil
 
 def pool_3_2(x: Array, is_same: bool) -> Array:
     pads = [same(size, 3, 2) if is_same else (1, 1) for size in x.shape[2:]]
-    return windows(x, 3, 2, pads, -np.inf).max((4, 5))
+    found: Array = windows(x, 3, 2, pads, -np.inf).max((4, 5))
+    return found
 
 
 def subsample_and_pad(x: Array, stride: int, channels: int) -> Array:
@@ -69,7 +71,7 @@ class Net:
         if self.is_same:
             pads = [same(size, kernel, stride) for size in x.shape[2:]]
         patches = windows(x, kernel, stride, pads, 0.0)
-        y = np.einsum("nchwij,ocij->nohw", patches, weight, optimize=True)
+        y: Array = np.einsum("nchwij,ocij->nohw", patches, weight, optimize=True)
         bias = self.state.get(f"{path}.bias")
         return y if bias is None else y + bias[:, None, None]
 
@@ -85,7 +87,8 @@ class Net:
         gamma = self.state.get(f"{path}.weight", np.ones_like(mean))
         scale = gamma / np.sqrt(var + self.eps)
         shift = self.state[f"{path}.bias"] - mean * scale
-        return x * scale[:, None, None] + shift[:, None, None]
+        found: Array = x * scale[:, None, None] + shift[:, None, None]
+        return found
 
     def act(self, x: Array) -> Array:
         return np.where(x > 0, x, self.slope * x)
@@ -95,7 +98,8 @@ class Net:
 
     def head(self, path: str, x: Array) -> Array:
         weight, bias = self.state[f"{path}.weight"], self.state[f"{path}.bias"]
-        return x.mean((2, 3)) @ weight.T + bias
+        found: Array = x.mean((2, 3)) @ weight.T + bias
+        return found
 
 
 Family = Callable[[Net, Array], Array]

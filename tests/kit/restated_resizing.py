@@ -1,9 +1,10 @@
 """TensorFlow's bilinear resizing, restated."""
 
 import numpy as np
+import numpy.typing as npt
 
 
-def restated_tf_bilinear(pixels, size):
+def restated_tf_bilinear(pixels: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.float32]:
     """One pixel at a time, as the kernel's loops have it, in float32."""
     height, width, channels = pixels.shape
     out = np.zeros((*size, channels), np.float32)

@@ -26,7 +26,7 @@ def tuned(
 ) -> RunPlan:
     """The plan of a short fine-tuning: 60 images of 16 px, batches of 8, saved every 3 steps."""
     source = source or small_source()
-    given = {
+    given: dict[str, Any] = {
         "batch": 8, "checkpoint_every": 3, "keep_checkpoints": 100, "compile": "off", "log_every": 3,
         "length": f"{steps}st", "eval_every": "0ep", "bn": "train",
     }  # fmt: skip

@@ -28,7 +28,7 @@ CPU = torch.device("cpu")
 FILES = ("model.safetensors", "optimizer.safetensors", "ema.safetensors", "slow.safetensors")
 
 
-def small_source() -> Source:
+def small_source() -> Source[Split]:
     """60 training and 30 test images of 3 classes."""
     train, test = (Split(split.images.copy(), split.labels.copy()) for split in _small_splits())
     return Source(name="small", class_names=("a", "b", "c"), train=train, test=test)
@@ -95,7 +95,7 @@ def train_whole(out: Path, plan: RunPlan) -> RunDirectory:
     return RunDirectory(out)
 
 
-def go_on(run: RunDirectory, source: Source) -> Trainer:
+def go_on(run: RunDirectory, source: Source[Split]) -> Trainer:
     """Return a trainer for the rest of a run, as `resnetlab resume` makes it."""
     return resume(run, plan_of(run, source, CPU), Observer())
 

@@ -1,23 +1,27 @@
 """TFRecord shards of small pictures, as those who made ImageNet's wrote them."""
 
 import struct
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from resnetlab.base.wire import masked_crc32c
 from tests.kit.pictures import picture
 from tests.kit.protobuf import field, varint
 
+Value = bytes | Sequence[int] | Sequence[float]
 
-def feature(value):
+
+def feature(value: Value) -> bytes:
     """Return a tf.train.Feature of bytes, ints or floats; numbers packed, as TensorFlow writes them."""
     if isinstance(value, bytes):
         return field(1, field(1, value))
-    if all(isinstance(each, int) for each in value):
-        return field(3, field(1, b"".join(map(varint, value))))
+    whole = [each for each in value if isinstance(each, int)]
+    if len(whole) == len(value):
+        return field(3, field(1, b"".join(map(varint, whole))))
     return field(2, field(1, struct.pack(f"<{len(value)}f", *value)))
 
 
-def example(**features):
+def example(**features: Value) -> bytes:
     """Return a tf.train.Example; "__" in a name stands for "/"."""
     entries = [
         field(1, field(1, name.replace("__", "/").encode()) + field(2, feature(value)))
@@ -26,9 +30,9 @@ def example(**features):
     return field(1, b"".join(entries))
 
 
-def imagenet_example(label, seed=0, **more):
+def imagenet_example(label: int, seed: int = 0, **more: Value) -> bytes:
     """Return an Example as build_imagenet_data.py writes it, with a small picture."""
-    whole = {
+    whole: dict[str, Value] = {
         "image__height": [32],
         "image__colorspace": b"RGB",
         "image__class__label": [label],
@@ -43,14 +47,14 @@ def imagenet_example(label, seed=0, **more):
     return example(**(whole | more))
 
 
-def framed(payload):
+def framed(payload: bytes) -> bytes:
     """Return a TFRecord."""
     length = struct.pack("<Q", len(payload))
     checksums = [struct.pack("<I", masked_crc32c(part)) for part in (length, payload)]
     return length + checksums[0] + payload + checksums[1]
 
 
-def write_shards(folder: Path, part, labels, num_shards=2):
+def write_shards(folder: Path, part: str, labels: Iterable[int], num_shards: int = 2) -> None:
     """Write imagenet examples with these labels in turns into PART-00000-of-0000N."""
     folder.mkdir(parents=True, exist_ok=True)
     shards = [b""] * num_shards
