@@ -40,7 +40,7 @@ def train(
 ) -> Result:
     """Train a network and return how it ended.
 
-    What it switches in torch is afterwards as it was found (`training.as_found` names what cannot be).
+    What it switches in torch is afterwards as it was found (`training.step.device` names what cannot be).
 
     Args:
         model: A name of the catalog or a specification. A named network takes the number of

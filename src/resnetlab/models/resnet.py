@@ -46,7 +46,7 @@ class ResNet(nn.Module):
 
     Module names are torchvision's (conv1, bn1, layer1.0.conv1, layer1.0.downsample.0, fc); for
     pre-activated networks timm's resnetv2 (stem.conv, stages.0.blocks.0.norm1, norm, head.fc).
-    Parameters are as torch's own modules make them; `create_model` initialises by the source.
+    Parameters are as torch's own modules make them; `models.build` initialises them by the source.
 
     Attributes:
         spec: The specification.

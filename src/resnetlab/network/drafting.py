@@ -6,7 +6,7 @@ weights fit by name.
 
 from dataclasses import replace
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, assert_never
 
 from resnetlab.network.fields import SpecFields
 from resnetlab.network.layers import Act, Conv, Layer, Linear, Norm, PadChannels, Padding, Pool
@@ -142,6 +142,8 @@ def _draw_shortcut(
             is_projection = True
         case "stage":
             is_projection = index == 0
+        case _:
+            assert_never(spec.shortcut)
     if not is_projection:
         return () if stride == 1 else (Pool("downsample.pool", "subsample", 1, stride, 0),)
     conv, norm = (

@@ -11,7 +11,7 @@ FcInit = Literal["torch_default", "unit_scaling", "glorot_uniform", "he_truncate
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SpecFields:
-    """A residual network in plain data; `spec.ModelSpec` checks it and can be asked for its plan."""
+    """A residual network in plain data; its subclass `spec.ModelSpec` checks it and gives its plan."""
 
     name: str
     """The network's name in the catalog."""
@@ -46,7 +46,7 @@ class SpecFields:
     out_channels: tuple[int, ...]
     """Channels each stage gives on."""
     strides: tuple[int, ...]
-    """Stride of each stage's first unit."""
+    """Stride of each stage, on its first unit unless stride_on says otherwise."""
 
     unit: Literal["basic", "bottleneck"]
     """basic: 3x3, 3x3; bottleneck: 1x1, 3x3, 1x1."""

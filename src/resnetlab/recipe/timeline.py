@@ -6,7 +6,8 @@ samples out of 50,000 are 163.84 epochs of full batches. Where an original keeps
 (Keras: at the end of every epoch; TensorFlow's official CIFAR trainer: at the end of every cycle
 of ten epochs), `cycle_epochs` cuts the stream there.
 
-Everything here is a function of the step, so a resumed run needs no state but its step.
+Step s is the update that is made after s updates; the first is 0. Everything here is a function of the
+step, so a resumed run needs no state but its step.
 """
 
 from dataclasses import dataclass
@@ -71,7 +72,7 @@ class Timeline:
         return duration.count * self.num_samples // self.batch
 
     def start_of_last(self, duration: Duration) -> int:
-        """Return the step with which the last `duration` of the run begins, or somewhat more than that."""
+        """Return the step with which the last `duration` of the run begins, rounded up to whole steps."""
         return max(self.num_steps - self.steps_in(duration), 0)
 
     @property
@@ -91,12 +92,12 @@ class Timeline:
         """Return the positions in the sample stream that the update after `step` updates reads."""
         if not 0 <= step < self.num_steps:
             raise UsageError(f"step {step} is outside the run of {self.num_steps} steps")
-        start, stop = self.first_position(step), 0
+        start, stop = self.first_position(step), None
         if self.cycle_epochs:
             stop = (step // self._steps_per_cycle + 1) * self.cycle_epochs * self.num_samples
             if self.length.unit == "ep":
                 stop = min(stop, self.length.count * self.num_samples)
-        return range(start, min(start + self.batch, stop) if stop else start + self.batch)
+        return range(start, min(start + self.batch, stop) if stop is not None else start + self.batch)
 
     def first_position(self, step: Any) -> Any:
         """Return the first of the positions that a step reads; `step` is an int or an int64 tensor."""

@@ -5,7 +5,10 @@
                                 state.json  MANIFEST.json
 
 The newest checkpoint is the one with the highest step whose manifest verifies. A committed one is
-never changed.
+never changed, only removed or renamed. slow holds lookahead's slow weights.
+
+A resume (`training/session.py`) loads the newest one and cuts metrics.jsonl back to the `metrics_length` in
+its state.json, whose SHA-256 must be `metrics_digest`; the same steps then write the same rows again.
 """
 
 import re

@@ -53,7 +53,9 @@ class Trainer:
     program: StepProgram
     state: TrainState
     metrics: Journal
+    """Rows of the step alone, without a clock, so that a resumed run writes the same bytes."""
     events: Journal
+    """With times; never cut back."""
     event_file: EventFile | None
     observer: Observer
     interrupt: Interrupt = field(default_factory=Interrupt)
@@ -66,13 +68,17 @@ class Trainer:
 
     def __post_init__(self) -> None:
         self._due = Due(self.recipe.run, self.timeline)
-        self._begun = self.state.seconds
-        self._wait_mark = (0.0, self._begun)
+        self._seconds_at_start = self.state.seconds
+        self._wait_mark = (0.0, self._seconds_at_start)
 
     @property
     def wait_share(self) -> float | None:
         """Share of the training time of this process in which it waited for data."""
-        return None if self.waited is None else _share(self.waited(), self.state.seconds - self._begun)
+        return (
+            None
+            if self.waited is None
+            else _share(self.waited(), self.state.seconds - self._seconds_at_start)
+        )
 
     @property
     def is_out_of_patience(self) -> bool:
@@ -172,7 +178,7 @@ class Trainer:
             Interrupted: If a signal came; everything is saved then.
             DivergedError: If the loss is not finite.
         """
-        self._count_queued_work()
+        self._wait_for_device()
         self.step_function.refuse_bad_steps(self.batches.at)
 
         def after_batch(seen: int) -> bool:
@@ -230,10 +236,10 @@ class Trainer:
         sums = (state.interval.to_json()["loss"], state.epoch.to_json()["loss"])
         if not all(map(math.isfinite, sums)):
             raise diverged("the training loss", state.step - 1, state.model)
-        self._count_queued_work()
+        self._wait_for_device()
         self.run.check()
         make_directory(self.run.checkpoints)  # somebody may have moved them away
-        self.metrics.flush()
+        self.metrics.flush()  # on the disk before the checkpoint that counts on them
         state.metrics_length, state.metrics_digest = self.metrics.length, self.metrics.digest
         path = save_checkpoint(
             self.run.checkpoints,
@@ -261,7 +267,7 @@ class Trainer:
                 self.add_event("not-removed", problem=problem)
                 self.observer.note(problem)
 
-    def _count_queued_work(self) -> None:
+    def _wait_for_device(self) -> None:
         """Wait for what the device has yet to do, as part of the training time."""
         started = time.monotonic()
         synchronise(self.device)

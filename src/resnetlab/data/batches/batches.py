@@ -38,7 +38,7 @@ class Batch:
 
 
 class Batches:
-    """The training batches of a run. The split lives on the device as uint8.
+    """The training batches of images in memory, on the device as uint8; `LoadedBatches` are those of files.
 
     Raises:
         UsageError: If the timeline counts other than the split's samples.
@@ -79,7 +79,7 @@ class Batches:
         return mixed_batch(mixed, labels, samples, channels_last=self.channels_last)
 
     def augmented(self, samples: Tensor, epochs: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the augmented images (N, H, W, C) and the labels (N,) of samples in epochs."""
+        """Return images, augmented and normalised (N, H, W, C), and labels (N,) of samples in epochs."""
         images = self._augment(self.images.index_select(0, samples), samples, epochs)
         return images, self.labels.index_select(0, samples)
 
@@ -123,7 +123,7 @@ def evaluation_batches(
 ) -> Iterator[Batch]:
     """Yield every sample exactly once, in order, the last batch however small.
 
-    500 divides the test sets of both CIFARs; the result of an evaluation does not depend on it.
+    500 divides the test sets of both CIFARs; the result does not depend on it beyond rounding.
     """
     images, labels = split.images, split.labels
     for start in range(0, len(split), batch):

@@ -1,4 +1,4 @@
-"""Who decides each step: the host, one step at a time, or the device, many at once."""
+"""Who starts the steps: the host one by one, or the device many at once, from a recording (a CUDA graph)."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -73,7 +73,7 @@ def step_program(
     step_function: TrainStep,
     note: Callable[[str], None] | None = None,
 ) -> StepProgram:
-    """Return who makes the steps of a state, which is complete: its tensors are known by their place.
+    """Return who makes the steps of a state that was loaded: a recording knows tensors by their address.
 
     `note` is told what the device cannot do; without it, that is an error.
     """

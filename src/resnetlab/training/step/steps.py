@@ -1,4 +1,4 @@
-"""The mathematics of one update, free of files and flags.
+"""The mathematics of one update, free of files and of the command line.
 
 Axes: N batch, C channels, H height, W width, K classes, U residual units.
 """
@@ -109,7 +109,7 @@ class TrainStep:
         self.model, self.optimizer, self.recipe, self.device = model, optimizer, recipe, device
         execution = recipe.execution
         self.compiler = Compiler() if execution.compile == "on" else None
-        self._kinds_done: set[torch.Size] = set()  # of batches
+        self._shapes_compiled: set[torch.Size] = set()  # of batches
         self._guard = FiniteGuard(
             optimizer, device, compiler=self.compiler if execution.capture == "on" else None
         )
@@ -120,8 +120,8 @@ class TrainStep:
             else None
         )
         self._fixed_scale = execution.loss_scale or 1.0 if execution.precision == "fp16" else 1.0
-        self._whole = torch.ones((), device=device)
-        self._counters = count_batches_of(model, still)
+        self._full_weight = torch.ones((), device=device)
+        self._bn_counters = take_over_counting(model, still)
         self._keep_U = torch.tensor(keep_probabilities, device=device) if keep_probabilities else None
         self._forward: Callable[..., tuple[Tensor, Tensor]] = self._loss_and_correct
         if self.compiler:
@@ -162,9 +162,9 @@ class TrainStep:
     def _compute_gradient(self, batch: LabelledBatch, keep_UN: Tensor | None) -> tuple[Tensor, Tensor]:
         """Compute the gradient that the update takes; return loss and right answers where the weights are."""
         kind = batch.images.shape
-        if self.compiler is None or kind in self._kinds_done:
+        if self.compiler is None or kind in self._shapes_compiled:
             return self._gradient_of(batch, keep_UN)
-        self._kinds_done.add(kind)
+        self._shapes_compiled.add(kind)
 
         def work() -> tuple[Tensor, Tensor]:
             self.optimizer.zero_grad(set_to_none=True)
@@ -183,10 +183,10 @@ class TrainStep:
     def _accumulate_gradient(self, batch: LabelledBatch, keep_UN: Tensor | None) -> tuple[Tensor, Tensor]:
         num_samples = len(batch.labels)
         parts = cuts(num_samples, self.recipe.execution.accumulate)
-        if self._counters:
-            torch._foreach_add_(self._counters, len(parts))
+        if self._bn_counters:
+            torch._foreach_add_(self._bn_counters, len(parts))
         # A tensor: the compiler would make a new kernel for every new float.
-        weight = self._whole if batch.labels_other is None else batch.weight
+        weight = self._full_weight if batch.labels_other is None else batch.weight
         if not isinstance(weight, Tensor):
             weight = torch.full((), weight, device=self.device)
         if len(parts) == 1:
@@ -275,7 +275,7 @@ class TrainStep:
         step = self._guard.first_bad_step
         if step is None:
             return
-        batch = batch_at(step)
+        batch = batch_at(step)  # the guard left out all updates since: the weights are those of then
         self._enter_training()
         loss, _ = self._compute_gradient(batch, self._mask(step, len(batch.labels)))
         raise self._diverged(loss, step)
@@ -294,7 +294,7 @@ class TrainStep:
         return diverged(next(bad, "the gradients' norm"), step, self.model)
 
 
-def count_batches_of(model: nn.Module, still: Sequence[nn.Module]) -> list[Tensor]:
+def take_over_counting(model: nn.Module, still: Sequence[nn.Module]) -> list[Tensor]:
     """Have the BNs that see batches leave the counting of these to their caller; return their counters."""
     others = set(still)
     norms = [m for m in model.modules() if isinstance(m, BatchNorm2d) and m not in others]
