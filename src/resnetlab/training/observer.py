@@ -28,6 +28,10 @@ class Observer:
         """Something happened that is worth a line."""
 
 
+class Silence(Observer):
+    """An observer by name, for who wants to see nothing."""
+
+
 _Handler = Callable[[int, FrameType | None], Any] | int | signal.Handlers | None
 _HANG_UP = getattr(signal, "SIGHUP", 0)  # Windows has none
 
