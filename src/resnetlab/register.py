@@ -1,7 +1,7 @@
 """How other packages and programs add to resnetlab, by name; docs/extending.md has an example of each."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from resnetlab.base.registry import Registry
@@ -10,11 +10,14 @@ from resnetlab.errors import UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from resnetlab.network.spec import ModelSpec
     from resnetlab.recipe import Recipe
+    from resnetlab.weights.facts.naming import Layout, Shapes
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Decorator = Callable[[Function], Function]
 Read = Callable[["Path"], Any]
+ReadNames = Callable[["Shapes"], "tuple[Mapping[str, str], ModelSpec] | None"]
 
 
 def recipe(name: str) -> "Decorator[Callable[[int], Recipe]]":
@@ -45,6 +48,51 @@ def container(name: str, *, recognises: "Callable[[Path], bool]") -> "Decorator[
     from resnetlab.data.recognise import CONTAINERS, format_of
 
     return _adding(CONTAINERS, name, lambda function: format_of(name, recognises, function))
+
+
+def naming(
+    name: str,
+    *,
+    anchor: str,
+    layout: "Layout" = "torch",
+    mean: tuple[float, ...] = (),
+    std: tuple[float, ...] = (),
+) -> "Decorator[ReadNames]":
+    """Add a naming of weights: a function of a file's names and shapes, without what all names begin with.
+
+    It returns which of them is which of ours (`create_model(...).state_dict()` has these), and the network;
+    or None if the file is another's. The classifier it may leave out: a linear layer that reads the
+    features is found whatever it is called, and its classes are counted.
+
+    Args:
+        name: For messages and reports.
+        anchor: Pattern of a name that such a file has; what stands before it is what all names begin with.
+        layout: Of kernels and matrices: "torch" (out, in, h, w) or "tensorflow" (h, w, in, out).
+        mean: Of the images' channels from 0 to 1, in training; left out, whoever loads the file must say.
+        std: The standard deviations, likewise.
+
+    Raises:
+        UsageError: If there is one of this name.
+    """
+    from resnetlab.network.spec import ModelSpec
+    from resnetlab.weights.facts.naming import Dialect, InputFacts, Match, is_head
+    from resnetlab.weights.namings import NAMINGS
+
+    facts = InputFacts(mean=mean, std=std, is_told=bool(mean and std))
+
+    def dialect_of(function: "ReadNames") -> Dialect:
+        def match(shapes: "Shapes") -> Match | None:
+            if (found := function(shapes)) is None:
+                return None
+            if not (isinstance(found, tuple) and len(found) == 2 and isinstance(found[1], ModelSpec)):
+                raise UsageError(f"the naming {name!r} gives {found!r}, no names and ModelSpec")
+            names, spec = found
+            keys = {theirs: ours for theirs, ours in names.items() if not is_head(ours)}
+            return Match(keys, spec, facts)
+
+        return Dialect(name, f"{name}'s names", layout, match, anchor, "(?!)")
+
+    return _adding(NAMINGS, name, dialect_of)
 
 
 def _adding(registry: Registry[Any], name: str, thing_of: Callable[[Any], Any]) -> "Decorator[Any]":

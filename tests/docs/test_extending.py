@@ -12,16 +12,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import save_file
 
 import resnetlab
 from resnetlab.base.registry import Registry
 from resnetlab.data.recognise import CONTAINERS
 from resnetlab.errors import UsageError
 from resnetlab.recipe.named import RECIPES
+from resnetlab.weights.namings import NAMINGS
 from tests.kit.commands import run
 
 PAGE = Path(__file__).parents[2] / "docs" / "extending.md"
-REGISTRIES: tuple[Registry[object], ...] = (RECIPES, CONTAINERS)  # type: ignore[assignment]
+REGISTRIES: tuple[Registry[object], ...] = (RECIPES, CONTAINERS, NAMINGS)  # type: ignore[assignment]
 
 Install = Callable[[str, str], None]
 
@@ -104,6 +107,30 @@ def test_a_container_of_another_package_is_trained_on_and_evaluated(install: Ins
     assert (len(source.train), len(source.test), source.class_names) == (40, 8, ("bright", "dark"))
 
 
+def write_stacks(path: Path) -> dict[str, torch.Tensor]:
+    """Write a network's weights under the names of the page's example; return them under ours."""
+    ours = resnetlab.create_model("resnet8", seed=5).state_dict()
+    theirs = {}
+    for name, tensor in ours.items():
+        told = re.sub(r"^layer(\d)\.(\d)\.", r"stack\1.block\2.", name).replace("bn", "norm")
+        told = re.sub(r"^(conv|norm)1", r"first.\1", told).replace("fc.", "last.")
+        theirs[f"module.{told}"] = tensor
+    save_file(theirs, path)
+    return ours
+
+
+def test_a_file_in_the_naming_of_another_package_is_imported(install: Install) -> None:
+    page = blocks("A weight naming")
+    install(page["toml"], page["python"])
+    ours = write_stacks(Path("theirs.safetensors"))
+
+    imported, _ = run_lines(page["sh"])
+    model = resnetlab.create_model("resnet8", weights="theirs.safetensors")
+
+    assert "stacks's names" in imported and "resnet8" in imported
+    assert all(torch.equal(tensor, ours[name]) for name, tensor in model.state_dict().items())
+
+
 RECIPE = """
 from resnetlab import Recipe, register
 @register.recipe("{name}")
@@ -137,6 +164,20 @@ def test_what_is_wrong_with_a_package_is_said_with_its_name(install: Install, co
 
     assert said in done.stderr
     assert run("show", "quick").returncode == 0  # all else works
+
+
+def test_what_a_function_gives_that_is_no_such_thing_is_said(install: Install) -> None:
+    register = resnetlab.register
+    register.container("odd", recognises=lambda path: path.suffix == ".odd")(lambda path: [1])
+    register.naming("odd", anchor="odd")(lambda shapes: 3)
+    Path("data.odd").touch()
+    save_file({"odd": torch.zeros(1)}, "weights.safetensors")
+
+    data = run("train", "resnet8", "--data", "data.odd", code=2)
+    weights = run("import", "weights.safetensors", code=5)
+
+    assert "the container 'odd' read data.odd as list\nDue is {SPLIT: (images, labels)}" in data.stderr
+    assert "the naming 'odd' gives 3, no names and ModelSpec" in weights.stderr
 
 
 def test_a_name_that_two_packages_offer_is_refused(install: Install) -> None:

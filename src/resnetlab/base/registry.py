@@ -78,6 +78,14 @@ class Registry(Generic[Thing]):
         """
         return [self.find(name) for name in self.names() if self._owners.get(name) != OURS]
 
+    def all(self) -> list[Thing]:
+        """Return all things, those that are not ours first.
+
+        Raises:
+            UsageError: If a package is wrong.
+        """
+        return [*self.others(), *(self.find(name) for name, owner in self._owners.items() if owner == OURS)]
+
     def refuse_unknown(self, name: str) -> None:
         """Raise UsageError if there is no such name, with the nearest ones."""
         if name not in self:

@@ -19,7 +19,7 @@ from resnetlab.weights.facts.measure import to_torch_shapes
 from resnetlab.weights.facts.naming import Dialect, Match, Naming, Shape, Shapes, expected_shapes, is_head
 from resnetlab.weights.facts.normalisers import find_normalisers
 from resnetlab.weights.heads import Head, find_head
-from resnetlab.weights.namings import DIALECTS
+from resnetlab.weights.namings import NAMINGS
 from resnetlab.weights.places import Place, around, choose, find_places, under, unwrapped
 from resnetlab.weights.strangers import describe, dilated, unread
 
@@ -64,7 +64,7 @@ def recognise(
     short, wrappers = unwrapped([*shapes])
     full = {own: name for name, own in short.items()}
     file = _File({short[name]: shape for name, shape in shapes.items()}, wrappers, prefix is not None)
-    places = find_places([*file.shapes], DIALECTS)
+    places = find_places([*file.shapes], NAMINGS.all())
     if prefix is not None:
         found = file.read(choose(places, prefix), places)
     elif not places:

@@ -144,24 +144,22 @@ def _dialect(
     )
 
 
-KERAS_ORDER = (
-    _dialect(
-        "keras-applications-order",
-        "Keras Applications' ResNet, its layers by number",
-        _applications(_V1, v1_layers, keras_v1_spec, KERAS_CAFFE),
-        is_bgr=True,
-    ),
-    _dialect(
-        "keras-applications-v2-order",
-        "Keras Applications' ResNetV2, its layers by number",
-        _applications(_V2, v2_layers, keras_v2_spec, KERAS_TF),
-        is_bgr=False,
-    ),
-    _dialect(
-        "keras-example-order",
-        "Keras' example cifar10_resnet.py, its layers by number",
-        _example,
-        is_bgr=False,
-        without_mean_image=WITHOUT_MEAN_IMAGE,
-    ),
+APPLICATIONS_ORDER = _dialect(
+    "keras-applications-order",
+    "Keras Applications' ResNet, its layers by number",
+    _applications(_V1, v1_layers, keras_v1_spec, KERAS_CAFFE),
+    is_bgr=True,
+)
+APPLICATIONS_V2_ORDER = _dialect(
+    "keras-applications-v2-order",
+    "Keras Applications' ResNetV2, its layers by number",
+    _applications(_V2, v2_layers, keras_v2_spec, KERAS_TF),
+    is_bgr=False,
+)
+EXAMPLE_ORDER = _dialect(
+    "keras-example-order",
+    "Keras' example cifar10_resnet.py, its layers by number",
+    _example,
+    is_bgr=False,
+    without_mean_image=WITHOUT_MEAN_IMAGE,
 )
