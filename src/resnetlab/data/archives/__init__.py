@@ -1,1 +1,1 @@
-"""Files within files, read where they lie: tars, gzip, pickles, arrays."""
+"""What lies in one file, read in place and never run: members of tars, gzip, pickled and plain arrays."""

@@ -1,1 +1,1 @@
-"""Sources that are arrays in memory: CIFAR, collections as arrays, the digits, synthetic images."""
+"""Sources with their pixels in memory: CIFAR, arrays in files, digits, made images, small image files."""

@@ -37,12 +37,7 @@ class _Pair(NamedTuple):
 
 def holds_arrays(path: Path) -> bool:
     """Return whether the folder has files of arrays in it, or in a folder or two below."""
-    return any(_is_array_file(file) for file in _files(path))
-
-
-def is_array_file(path: Path) -> bool:
-    """Return whether the file holds arrays, by its name."""
-    return _is_array_file(path)
+    return any(is_array_file(file) for file in _files(path))
 
 
 def open_arrays(path: Path, *, for_scoring: bool = False, choices: Choices = LEFT_OPEN) -> Source[Split]:
@@ -147,7 +142,8 @@ def _files(path: Path) -> Iterator[Path]:
         yield from (each for each in sorted(path.glob("*/" * depth + "*")) if each.is_file())
 
 
-def _is_array_file(path: Path) -> bool:
+def is_array_file(path: Path) -> bool:
+    """Return whether the file holds arrays, by its name."""
     name = path.name
     return path.suffix in (".npz", ".npy", ".mat") or bool(IDX.match(name) or _STL.match(name))
 
@@ -162,7 +158,7 @@ def _pairs(path: Path, choices: Choices) -> tuple[dict[str, _Pair], list[str]]:
     """Return images and labels by the data's own names of its splits, an empty one if it has none."""
     if path.suffix == ".npz":
         return _named_pairs(path, read_npz(path), choices)
-    files = [path] if path.is_file() else [each for each in _files(path) if _is_array_file(each)]
+    files = [path] if path.is_file() else [each for each in _files(path) if is_array_file(each)]
     for matches, read in ((IDX.match, _idx_pairs), (_STL.match, _stl_pairs)):
         if own := [file for file in files if matches(file.name)]:
             if path.is_file():

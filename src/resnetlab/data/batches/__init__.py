@@ -1,1 +1,1 @@
-"""From a split to what a step sees: order, augmentation, mixing, normalisation, loading."""
+"""From a split to what a step sees: order, augmentation, mixing, normalisation, loading by processes."""

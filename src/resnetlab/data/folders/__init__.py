@@ -1,1 +1,1 @@
-"""Sources of image files in folders, in archives of folders and in tables."""
+"""Sources of image files in folders, in a .zip of folders and in tables; what folders and lists say."""

@@ -1,1 +1,1 @@
-"""One image: from a file's bytes to the pixels of a picture, and to a training image."""
+"""One image: what kind of file it is, its pixels, and their way to a training or an evaluation image."""

@@ -1,1 +1,1 @@
-"""Sources in records: TFRecord, WebDataset, Hugging Face datasets."""
+"""Sources of records in shards, with an index of each: TFRecord, WebDataset, Hugging Face datasets."""

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from resnetlab.base import files
 from resnetlab.base.download import cache_folder
+from resnetlab.data.archives.unzipped import unzipped
 from resnetlab.data.images.kinds import State
 from resnetlab.data.sources.encoded import Names
 from resnetlab.errors import DataError, WriteError
@@ -121,35 +122,31 @@ class Records:
         return data
 
 
-def join(
-    root: Path, shards: Sequence[str], indices: Sequence[ShardIndex], files: Sequence[str] = ()
-) -> Records:
-    """Put the indices of shards together; `files` as `Records.files`."""
-    nothing = [np.zeros(0, np.int64)]
-    return Records(
-        root=os.path.abspath(root),  # so that the readers do not mind a change of directory
-        shards=tuple(shards),
-        starts=np.cumsum([0, *map(len, indices)], dtype=np.int64),
-        offsets=np.concatenate([*nothing, *(index.offsets for index in indices)]),
-        lengths=np.concatenate([*nothing, *(index.lengths for index in indices)]),
-        names=tuple(index.names for index in indices),
-        files=tuple(files),
-    )
-
-
 def index_shards(
     root: Path,
     shards: Sequence[str],
     kind: str,
     build: Callable[[Path], ShardIndex],
     progress: Callable[[int, int], None] | None = None,
-) -> list[ShardIndex]:
-    """Return the index of every shard; the first five damaged shards are all named in one error."""
+) -> tuple[Records, list[ShardIndex]]:
+    """Return all records and the index of every shard; those compressed with gzip are unpacked in the cache.
+
+    The first five damaged shards are all named in one error.
+
+    Args:
+        root: The shards' folder.
+        shards: Their paths in it.
+        kind: What `build` makes depends on this text and the shard alone.
+        build: Makes the index of a shard.
+        progress: Is told how many shards are indexed, of how many.
+    """
+    paths = [unzipped(root / shard) for shard in shards]
+    is_moved = any(real != root / shard for real, shard in zip(paths, shards, strict=True))
     indices: list[ShardIndex] = []
     errors: list[tuple[str, str]] = []  # kept as exceptions they would keep the shards mapped
-    for number, shard in enumerate(shards, start=1):
+    for number, path in enumerate(paths, start=1):
         try:
-            indices.append(index_shard(root / shard, kind, build))
+            indices.append(index_shard(path, kind, build))
         except DataError as error:
             errors.append((str(error.args[0]), error.hint))
             if len(errors) == _MOST_ERRORS:
@@ -158,7 +155,17 @@ def index_shards(
             progress(number, len(shards))
     if errors:
         raise DataError("\n".join(text for text, _ in errors), hint=errors[0][1])
-    return indices
+    nothing = [np.zeros(0, np.int64)]
+    records = Records(
+        root=os.path.abspath(root),  # so that the readers do not mind a change of directory
+        shards=tuple(shards),
+        starts=np.cumsum([0, *map(len, indices)], dtype=np.int64),
+        offsets=np.concatenate([*nothing, *(index.offsets for index in indices)]),
+        lengths=np.concatenate([*nothing, *(index.lengths for index in indices)]),
+        names=tuple(index.names for index in indices),
+        files=tuple(map(os.path.abspath, paths)) if is_moved else (),
+    )
+    return records, indices
 
 
 def index_shard(path: Path, kind: str, build: Callable[[Path], ShardIndex]) -> ShardIndex:

@@ -12,8 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from resnetlab.base.units import first_of
-from resnetlab.data.archives.unzipped import unzipped
-from resnetlab.data.records.record_index import ShardIndex, index_shards, join
+from resnetlab.data.records.record_index import ShardIndex, index_shards
 from resnetlab.data.records.shards import find_shards, shard_parts
 from resnetlab.data.records.tfrecord_records import SYNSET, TEXT, TFRecordReader, index_tfrecord
 from resnetlab.data.sources.choices import FLAG, LEFT_OPEN, Choices
@@ -172,13 +171,10 @@ def _indexed(
             f"{root / other[0]}: an ArrayRecord, which is not read",
             hint="Write it as TFRecords: tfds.builder(NAME, file_format='tfrecord').",
         )
-    paths = [unzipped(root / shard) for shard in shards]
-    is_moved = any(real != root / shard for real, shard in zip(paths, shards, strict=True))
-    files = [os.path.abspath(real) for real in paths] if is_moved else []
     kind = "|".join(["tfrecord", choices.image_column, choices.label_column])
     build = functools.partial(index_tfrecord, choices=choices)
-    indices = index_shards(root, files or shards, kind, build, progress)
-    return TFRecordReader(join(root, shards, indices, files), choices), indices
+    records, indices = index_shards(root, shards, kind, build, progress)
+    return TFRecordReader(records, choices), indices
 
 
 def _labelled(

@@ -2,7 +2,6 @@
 
 import functools
 import json
-import os
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -13,12 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from resnetlab.base.units import first_of
-from resnetlab.data.archives.unzipped import unzipped
 from resnetlab.data.folders.by_folder import ByFolder, by_folder
 from resnetlab.data.folders.lists import Archived, plain_path
 from resnetlab.data.images.image import EncodedImage
 from resnetlab.data.images.kinds import Kind, LeftOut
-from resnetlab.data.records.record_index import Records, ShardIndex, index_shards, join
+from resnetlab.data.records.record_index import Records, ShardIndex, index_shards
 from resnetlab.data.records.shards import find_shards, shard_parts
 from resnetlab.data.records.webdataset_index import BY_FOLDER, LABEL_HINT, index_tar
 from resnetlab.data.sources.choices import FLAG, LEFT_OPEN, Choices
@@ -96,12 +94,9 @@ def open_webdataset(
     path = Path(path)
     root, shards = find_shards(path, SHARD_NAME)
     refuse(str(path), _missing_shards(shards))
-    paths = [unzipped(root / shard) for shard in shards]
-    is_moved = any(real != root / shard for real, shard in zip(paths, shards, strict=True))
-    files = [os.path.abspath(real) for real in paths] if is_moved else []
     build = functools.partial(index_tar, choices=choices)
-    indices = index_shards(root, files or shards, _kind(choices), build, progress)
-    reader = WebDatasetReader(join(root, shards, indices, files))
+    records, indices = index_shards(root, shards, _kind(choices), build, progress)
+    reader = WebDatasetReader(records)
     notes = _notes(shards, indices)
     left_out = _left_out(indices)
     told = ["the shards have no images", *notes, *left_out.notes()]

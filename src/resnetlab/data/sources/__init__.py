@@ -1,1 +1,1 @@
-"""What a source of labelled images is, in memory or in files, and how it is split."""
+"""What a source of labelled images is, what is wanted of one, what its user chooses, and how it is split."""

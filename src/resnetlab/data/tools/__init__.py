@@ -1,1 +1,1 @@
-"""What one does with data before training: check, look, pack, unpack, prepare."""
+"""What one does with data before training: check, look, pack, unpack, prepare ImageNet."""
