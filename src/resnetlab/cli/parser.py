@@ -85,7 +85,7 @@ def _add_list_and_show(verbs: Any) -> None:
         verbs,
         "list",
         "list models, recipes and datasets",
-        later("listing", "list_names"),
+        later("list_", "list_names"),
         examples.LIST_EXAMPLES,
     )
     listing.add_argument(
@@ -153,7 +153,7 @@ def _add_resume_and_eval(verbs: Any) -> None:
     add_workers(resume)
     add_at_once(resume)
     evaluate = add_verb(
-        verbs, "eval", "evaluate a trained network", later("evaluate", "evaluate"), examples.EVAL_EXAMPLES
+        verbs, "eval", "evaluate a trained network", later("eval_", "evaluate"), examples.EVAL_EXAMPLES
     )
     evaluate.add_argument(
         "run",

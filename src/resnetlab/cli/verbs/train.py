@@ -7,9 +7,9 @@ from pathlib import Path
 
 from resnetlab.base.paths import user_path
 from resnetlab.base.units import Duration, length_of
-from resnetlab.cli.ending import print_end
 from resnetlab.cli.resolve import read_asked, resolve_model
 from resnetlab.cli.text import block, print_json
+from resnetlab.cli.training import print_end
 from resnetlab.cli.watch import make_watcher
 from resnetlab.data.sources.choices import Choices
 from resnetlab.data.sources.leftovers import refuse_within
@@ -27,7 +27,7 @@ def train(options: argparse.Namespace) -> None:
     """Train a network, or with --dry-run say how it would be trained; several of them as a study."""
     asked, knobs = read_asked(options)
     if len(options.models) > 1 or options.seeds is not None:
-        from resnetlab.cli.verbs.study import train_several
+        from resnetlab.cli.study import train_several
 
         opened: Opened = {}
         train_several(options, lambda model: plan_training(resolve_model(model, knobs), asked, opened))
@@ -62,7 +62,7 @@ def resume(options: argparse.Namespace) -> None:
     if length is None and options.out:
         raise UsageError("--out is of a run that trains for longer", hint="Give its --epochs or --steps too.")
     if is_study(path):
-        from resnetlab.cli.verbs.study import resume_several
+        from resnetlab.cli.study import resume_several
 
         if length is not None:
             raise UsageError(f"{path} holds several runs", hint="Name the one that is to train for longer.")
