@@ -22,9 +22,11 @@ LARGEST_REQUEST = 2**20
 
 
 def import_ahead() -> None:
-    """Import the command and the reader of pickles, and what they import on their way."""
+    """Import the command, the public names and the reader of pickles, and what they import."""
     for module in pkgutil.iter_modules(resnetlab.cli.__path__, "resnetlab.cli."):
         importlib.import_module(module.name)
+    for name in resnetlab.__all__:
+        getattr(resnetlab, name)
     importlib.import_module("resnetlab.weights.files.unpickle")
     del sys.modules["resnetlab.weights.files.unpickle"]  # which is to be run, not imported
     gc.freeze()  # what a fork does not touch is not copied for it

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from resnetlab.cli.parser import build_parser
+
 SOURCE = Path(__file__).parents[2] / "src" / "resnetlab"
 TESTS = Path(__file__).parents[1]
 OF_NO_ROOM = {"benchmarks", "docs", "faults", "kit", "old_files", "parity", "promises"}
@@ -24,9 +26,8 @@ WITHOUT_TORCH = (
     "resnetlab", "resnetlab.network.catalog", "resnetlab.recipe.named", "resnetlab.recipe.settings",
     "resnetlab.recipe.schedule",
     "resnetlab.runs.directory", "resnetlab.runs.journal", "resnetlab.runs.manifest", "resnetlab.cli.parser",
-    "resnetlab.cli.verbs.show", "resnetlab.show.tables.text", "resnetlab.show.tables.differences",
-    "resnetlab.show.picture", "resnetlab.data.open", "resnetlab.reporting", "resnetlab.reporting.picture",
-    "resnetlab.cli.verbs.report", "resnetlab.cli.verbs.doctor",
+    "resnetlab.show.tables.text", "resnetlab.show.tables.differences", "resnetlab.show.picture",
+    "resnetlab.data.open", "resnetlab.reporting", "resnetlab.reporting.picture",
 )  # fmt: skip
 
 
@@ -35,6 +36,20 @@ def test_it_imports_without_torch(module: str) -> None:
     code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_every_command_imports_all_verbs_and_nothing_heavy_with_them() -> None:
+    heavy = {"torch", "numpy", "PIL", "matplotlib", "rich", "sklearn", "safetensors", "urllib.request"}
+    code = "import sys, resnetlab.cli.parser as parser; parser.build_parser(); print(*sys.modules)"
+
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert heavy & {*done.stdout.split()} == set()
+
+
+def test_a_verb_is_a_file_and_says_by_itself_what_it_is() -> None:
+    files = {path.stem.rstrip("_") for path in (SOURCE / "cli" / "verbs").glob("[a-z]*.py")}
+
+    assert {*build_parser().known_verbs()} == files
 
 
 def test_only_files_py_opens_a_path_for_writing() -> None:

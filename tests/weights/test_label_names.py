@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import safetensors.torch
 
-from resnetlab.cli.verbs.import_ import class_names, read_class_names
 from resnetlab.data.arrays.cifar import CIFAR10_NAMES
 from resnetlab.errors import DataError, UsageError
 from resnetlab.trained.artefact import import_weights
+from resnetlab.trained.artefact.class_names import given_class_names, read_class_names
 from resnetlab.trained.export.exporting import export_model
 from resnetlab.trained.transfer import open_trained
 from tests.kit.artefacts import small_artefact
@@ -157,13 +157,13 @@ def test_a_json_of_anything_else_is_refused(tmp_path: Path, content: str) -> Non
     [("cat,dog", ("cat", "dog")), ("cifar10", tuple(CIFAR10_NAMES)), ("cat, dog ", ("cat", "dog"))],
 )
 def test_names_may_be_written_out_or_a_datasets(text: str, expected: tuple[str, ...]) -> None:
-    assert class_names(text) == expected
+    assert given_class_names(text) == expected
 
 
 @pytest.mark.parametrize("text", ["dog", "none.txt"])
 def test_a_name_that_is_no_file_is_told_how_names_are_written(text: str) -> None:
     with pytest.raises(UsageError, match=rf"{text}: No such file.*\n.*with commas, as cat,dog"):
-        class_names(text)
+        given_class_names(text)
 
 
 def test_akamasters_networks_of_ten_classes_know_them(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from resnetlab.base.memory import LESS, telling_of_memory
 from resnetlab.cli.output import standard_streams, why_unwritten
 from resnetlab.cli.parser import build_parser
 from resnetlab.cli.stopping import TERMINATED, Terminated, heard_sigterm
-from resnetlab.cli.text import command_name
+from resnetlab.cli.verb import command_name
 from resnetlab.errors import ResnetlabError, WriteError
 
 
@@ -49,8 +49,7 @@ def _perform(arguments: list[str] | None) -> int:
     except ResnetlabError as error:
         if options.debug:
             raise
-        verbs = parser.known_verbs()  # type: ignore[attr-defined]
-        print(f"resnetlab: {_typeable(str(error), verbs)}", file=sys.stderr)
+        print(f"resnetlab: {_typeable(str(error), parser.known_verbs())}", file=sys.stderr)
         return error.exit_code
     return 0
 

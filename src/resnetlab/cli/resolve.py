@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from resnetlab.base.paths import user_path
-from resnetlab.data.sources.choices import FLAG
+from resnetlab.data.sources.choices import FLAG, Choices
 from resnetlab.data.sources.choices import NAMES as CHOICES
 from resnetlab.errors import UsageError, nearest
 from resnetlab.network.catalog import model_spec
@@ -66,7 +66,6 @@ def read_asked(options: argparse.Namespace) -> "tuple[Asked, dict[str, object]]"
     Raises:
         UsageError: If a value is none, or is given twice.
     """
-    from resnetlab.data.sources.choices import Choices
     from resnetlab.training.asking import Asked
 
     flags: list[Given] = [

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from resnetlab.base.paths import user_path
-from resnetlab.cli.text import block, command_name, print_json
+from resnetlab.cli.verb import block, command_name, print_json
 from resnetlab.cli.watch_study import PlainStudyWatcher, make_study_watcher
 from resnetlab.data.sources.choices import Choices
 from resnetlab.errors import Interrupted, ResnetlabError, UsageError
@@ -18,6 +18,7 @@ from resnetlab.reporting import report
 from resnetlab.training.facts import describe_plan
 from resnetlab.training.planning import RunPlan
 from resnetlab.training.run import Result
+from resnetlab.training.speed import estimate
 from resnetlab.training.studies import choose_at_once, default_study_out, plan_rows, resume_study, train_study
 
 Planner = Callable[[str], tuple[RunPlan, Resolution]]
@@ -83,8 +84,6 @@ def _shared_facts(plan: RunPlan) -> dict[str, str]:
 def _print_plans(
     options: argparse.Namespace, plans: list[RunPlan], rows: Mapping[str, RunPlan], out: Path
 ) -> None:
-    from resnetlab.training.speed import estimate
-
     at_once = min(len(rows), choose_at_once(rows.values(), options.at_once))
     each = [describe_plan(plan) | estimate(plan) for plan in plans]
     if options.json:

@@ -1,46 +1,72 @@
-"""What training prints at its end: how good, how fast, where everything lies, what to type next."""
+"""What `train`, `finetune` and `resume` share: a plan shown or carried out, and the end printed."""
 
 import argparse
 import dataclasses
 import shlex
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 
+from resnetlab.base.paths import user_path
 from resnetlab.base.units import format_seconds
-from resnetlab.cli.text import block, command_name, print_json
+from resnetlab.cli.verb import block, command_name, print_json
+from resnetlab.cli.watch import make_watcher
 from resnetlab.data.batches.loaded import BROKEN_SHOWN
+from resnetlab.data.sources.leftovers import refuse_within
+from resnetlab.recipe.settings import Resolution, leaves
 from resnetlab.runs.checkpoint import checkpoint_name
 from resnetlab.runs.directory import RunDirectory
-from resnetlab.training.run import Result
-
-
-def _best_path(result: Result) -> str:
-    """Return the run, or the checkpoint that was better on the validation samples than the last one."""
-    step = result.best_val_step or result.step
-    return result.run if step == result.step else f"{result.run}/checkpoints/{checkpoint_name(step)}"
-
-
-def _best(result: Result) -> dict[str, str]:
-    """Return how good the weights are that were best on the validation samples, and where they lie."""
-    step, accuracy = result.best_val_step or 0, result.best_val_accuracy or 0.0
-    early = ", where training ended early" if result.stopped_early else ""
-    texts = {"best on validation": f"{100 * accuracy:.2f} % after step {step:,} of {result.step:,}{early}"}
-    if result.best_test_accuracy is not None and step != result.step:
-        where = f"{result.run}/checkpoints/{checkpoint_name(step)}"
-        texts["these on the test set"] = f"{100 * result.best_test_accuracy:.2f} %: {where}"
-    return texts
-
+from resnetlab.training.facts import describe_plan
+from resnetlab.training.planning import RunPlan
+from resnetlab.training.run import Result, default_out, train_plan
+from resnetlab.training.speed import estimate
 
 _SLOW = 0.1
 """Share of the time from which waiting for data is worth a hint."""
 
 
-def _waiting(share: float) -> str:
-    hint = " (more --workers, or a smaller copy by `resnetlab data pack`)" if share > _SLOW else ""
-    return f"{100 * share:.1f} % of the training time{hint}"
+def train_planned(
+    options: argparse.Namespace,
+    plan: RunPlan,
+    resolution: Resolution,
+    more: Mapping[str, object] | None = None,
+) -> None:
+    """Train what is planned and print the end, or with --dry-run print the plan."""
+    out = user_path(options.out) if options.out else default_out(plan)
+    if options.dry_run:
+        refuse_within(plan.source.folders, out)
+        _print_plan(options, plan, resolution, out, more or {})
+        return
+    with make_watcher(sys.stderr if options.json else sys.stdout) as watcher:
+        result = train_plan(plan, out, watcher)
+    print_end(options, result)
+
+
+def _print_plan(
+    options: argparse.Namespace,
+    plan: RunPlan,
+    resolution: Resolution,
+    out: Path,
+    more: Mapping[str, object],
+) -> None:
+    facts = describe_plan(plan) | {"run": f"{out} (not made)"}
+    if not options.json:  # before the trial steps of the estimate, which take a while
+        print(block(facts, indent=""), flush=True)
+    estimated = estimate(plan)
+    values = {
+        name: {"value": leaf.text, "origin": resolution.origins[name]}
+        for name, leaf in leaves(plan.recipe).items()
+    }
+    if options.json:
+        print_json({"facts": facts | estimated, "recipe": values, "model": plan.spec.to_json(), **more})
+        return
+    print(block(estimated, indent="", width=max(map(len, facts))))
+    print("\nevery value of the recipe, and where it comes from:")
+    print(block({n: f"{v['value'] or '-':<28} {v['origin']}" for n, v in values.items()}))
 
 
 def print_end(options: argparse.Namespace, result: Result) -> None:
-    """Print how a run ended, as JSON if that is asked for."""
+    """Print how a run ended: how good, how fast, where everything lies, what to type next."""
     if options.json:
         print_json(dataclasses.asdict(result))
         return
@@ -87,3 +113,25 @@ def print_end(options: argparse.Namespace, result: Result) -> None:
             }
         )
     )
+
+
+def _best_path(result: Result) -> str:
+    """Return the run, or the checkpoint that was better on the validation samples than the last one."""
+    step = result.best_val_step or result.step
+    return result.run if step == result.step else f"{result.run}/checkpoints/{checkpoint_name(step)}"
+
+
+def _best(result: Result) -> dict[str, str]:
+    """Return how good the weights are that were best on the validation samples, and where they lie."""
+    step, accuracy = result.best_val_step or 0, result.best_val_accuracy or 0.0
+    early = ", where training ended early" if result.stopped_early else ""
+    texts = {"best on validation": f"{100 * accuracy:.2f} % after step {step:,} of {result.step:,}{early}"}
+    if result.best_test_accuracy is not None and step != result.step:
+        where = f"{result.run}/checkpoints/{checkpoint_name(step)}"
+        texts["these on the test set"] = f"{100 * result.best_test_accuracy:.2f} %: {where}"
+    return texts
+
+
+def _waiting(share: float) -> str:
+    hint = " (more --workers, or a smaller copy by `resnetlab data pack`)" if share > _SLOW else ""
+    return f"{100 * share:.1f} % of the training time{hint}"

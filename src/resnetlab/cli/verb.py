@@ -1,22 +1,55 @@
-"""What every verb of the command line has: its flags, and code that is imported only when it runs."""
+"""What every verb of the command line has: its flags, its code that runs, and pieces of text to print."""
 
 import argparse
 import contextlib
 import gc
 import importlib
-from collections.abc import Callable, Iterator
+import json
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from resnetlab.errors import UsageError
 
+Code = Callable[[argparse.Namespace], None]
 
-def later(module: str, function: str) -> Callable[[argparse.Namespace], None]:
-    """Return a function that imports its own code when it is called."""
 
-    def perform(options: argparse.Namespace) -> None:
+def add_verb(
+    verbs: Any, name: str, help_text: str, perform: Code, examples: str = "", *, needs: str = ""
+) -> argparse.ArgumentParser:
+    """Add a verb with the flags that all have, and return its parser.
+
+    Args:
+        verbs: The verbs of the command, or of another verb.
+        name: As it is typed.
+        help_text: What it does, for the list of verbs and for its own help.
+        perform: Its code. It imports what is heavy when it is called: each command imports all verbs.
+        examples: What its help ends with.
+        needs: A module without which the verb does nothing, and which takes long to import.
+    """
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        name,
+        help=help_text,
+        description=help_text[0].upper() + help_text[1:] + ".",
+        epilog=examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+    parser.set_defaults(perform=_telling_what_lacks(perform, needs), parser=parser)
+    return parser
+
+
+def _telling_what_lacks(perform: Code, needs: str) -> Code:
+    def told(options: argparse.Namespace) -> None:
         try:
-            with _collecting_nothing():
-                code = importlib.import_module(f"resnetlab.cli.verbs.{module}")
+            if needs:
+                with _collecting_nothing():
+                    importlib.import_module(needs)
+            perform(options)
         except ImportError as error:
             if (error.name or "").startswith("resnetlab"):
                 raise
@@ -24,9 +57,8 @@ def later(module: str, function: str) -> Callable[[argparse.Namespace], None]:
                 f"this needs what cannot be imported: {error}",
                 hint="`resnetlab doctor` says what is missing.",
             ) from error
-        getattr(code, function)(options)
 
-    return perform
+    return told
 
 
 @contextlib.contextmanager
@@ -41,94 +73,23 @@ def _collecting_nothing() -> Iterator[None]:
             gc.enable()
 
 
-def add_verb(
-    verbs: Any, name: str, help_text: str, perform: Callable[[argparse.Namespace], None], examples: str = ""
-) -> argparse.ArgumentParser:
-    """Add a verb with the flags that all have, and return its parser."""
-    parser: argparse.ArgumentParser = verbs.add_parser(
-        name,
-        help=help_text,
-        description=help_text[0].upper() + help_text[1:] + ".",
-        epilog=examples,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
-    parser.set_defaults(perform=perform, parser=parser)
-    return parser
+def print_json(content: Any) -> None:
+    """Print one JSON object on one line."""
+    print(json.dumps(content, allow_nan=False))
 
 
-def add_place(parser: Any) -> None:
-    """Add what a user says of a weight file that holds more than one network."""
-    parser.add_argument(
-        "--prefix",
-        metavar="NAME",
-        help="of a file with several networks: the one under this prefix, as encoder_q",
-    )
-    parser.add_argument(
-        "--ignore",
-        metavar="PATTERN",
-        action="append",
-        default=[],
-        help="tensors of the file that the network does without, as 'projection_head.*'; may be repeated",
-    )
+def block(lines: Mapping[str, str], indent: str = "  ", *, width: int = 0) -> str:
+    """Return "title  text" lines with the texts aligned, after titles of at least this width."""
+    width = max([width, *map(len, lines)])
+    return "\n".join(f"{indent}{title:<{width}}  {text}" for title, text in lines.items())
 
 
-def add_set(parser: argparse.ArgumentParser, what: str = "the recipe or the model") -> None:
-    """Add --set, which takes the values of these."""
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help=f"set any value of {what}; may be repeated",
-    )
-
-
-def add_data_set(parser: argparse.ArgumentParser) -> None:
-    """Add --data-set, which says how to read the data."""
-    parser.add_argument(
-        "--data-set",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="what the data leaves open, e.g. label_column=breed, train_split=train,extra (docs/data.md); "
-        "may be repeated",
-    )
-
-
-def add_bad_samples(parser: argparse.ArgumentParser, default: str = "0") -> None:
-    """Add --bad-samples."""
-    parser.add_argument(
-        "--bad-samples",
-        metavar="X%",
-        help=f"share of broken image files to leave out (default: {default})",
-    )
-
-
-def add_device(parser: argparse.ArgumentParser) -> None:
-    """Add --device."""
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: auto)")
-
-
-def add_workers(parser: argparse.ArgumentParser) -> None:
-    """Add --workers."""
-    parser.add_argument(
-        "--workers",
-        type=int,
-        default=-1,
-        metavar="N",
-        help="processes that read image files (default: -1, auto)",
-    )
-
-
-def add_at_once(parser: argparse.ArgumentParser) -> None:
-    """Add --at-once."""
-    parser.add_argument(
-        "--at-once",
-        type=int,
-        default=0,
-        metavar="N",
-        help="of several runs, how many at the same time (default: 0, by the device)",
-    )
+def command_name() -> str:
+    """Return how this user types our command: resnetlab, or its path if it is not on PATH."""
+    called = Path(sys.argv[0])
+    if called.name != "resnetlab" or shutil.which("resnetlab") == str(called):
+        return "resnetlab"
+    try:
+        return str(called.relative_to(Path.cwd()))
+    except ValueError:
+        return str(called)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from resnetlab.base.lettering import without_commands
 from resnetlab.base.units import format_bytes, format_seconds
 from resnetlab.cli.output import on_the_way
-from resnetlab.cli.text import block
+from resnetlab.cli.verb import block
 from resnetlab.training.observer import Observer
 
 if TYPE_CHECKING:

@@ -1,7 +1,6 @@
 """What a run ran on: versions, processor, threads, source revision. Imports no torch."""
 
 import functools
-import importlib.metadata
 import os
 import platform
 import subprocess
@@ -44,6 +43,8 @@ def cpu_name() -> str:
 @functools.cache
 def version(package: str) -> str:
     """Return an installed package's version, or "" if it is not installed; looked up once in a process."""
+    import importlib.metadata  # takes 10 ms, which the help of `doctor` does without
+
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

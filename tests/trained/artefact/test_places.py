@@ -119,7 +119,7 @@ def test_only_in_a_run_a_failed_writing_speaks_of_resuming(tmp_path: Path) -> No
 
 def test_every_verb_in_a_hint_is_typed_as_this_user_types_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["/opt/lab/bin/resnetlab"])
-    verbs = build_parser().known_verbs()  # type: ignore[attr-defined]
+    verbs = build_parser().known_verbs()
     text = "`resnetlab data check` and `resnetlab finetune`, with the version of resnetlab that wrote it"
 
     assert _typeable(text, verbs) == (

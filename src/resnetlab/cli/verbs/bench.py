@@ -1,41 +1,46 @@
 """`resnetlab bench`."""
 
 import argparse
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from resnetlab.base.units import format_bytes
+from resnetlab.cli.flags import add_device, add_set
 from resnetlab.cli.resolve import resolve_model, split_settings
-from resnetlab.cli.text import block, print_json
+from resnetlab.cli.verb import add_verb, block, print_json
 from resnetlab.errors import UsageError
 from resnetlab.recipe.named import named_recipe
 from resnetlab.recipe.settings import Resolution, override
-from resnetlab.training.recorded.capturing import decide_capture, step_operations
-from resnetlab.training.speed import measure_speed
-from resnetlab.training.step.device import decide_compile, leaving_as_found, obstacle_to_compile, pick_device
+
+if TYPE_CHECKING:
+    from resnetlab.training.speed import Speed
+
+_EXAMPLES = """examples:
+  resnetlab bench train resnet20 --batch 128
+  resnetlab bench eval resnet50 --batch 32 --set compile=off --json
+"""
 
 
-@leaving_as_found()
+def add(verbs: Any) -> None:
+    """Add `bench`."""
+    parser = add_verb(verbs, "bench", "measure training or evaluation speed", bench, _EXAMPLES, needs="torch")
+    parser.add_argument("what", choices=("train", "eval"))
+    parser.add_argument("model", help="e.g. resnet20")
+    parser.add_argument("--batch", metavar="N", help="images per step (default: 128)")
+    parser.add_argument("--steps", type=int, default=30, help="steps that are timed (default: 30)")
+    parser.add_argument("--warmup", type=int, default=5, help="steps before those (default: 5)")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: torch's own)")
+    add_set(parser)
+    add_device(parser)
+
+
 def bench(options: argparse.Namespace) -> None:
     """Measure training or evaluation speed."""
+    from resnetlab.training.step.device import leaving_as_found
+
     if options.threads < 0:
         raise UsageError(f"--threads {options.threads}: too small")
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    flags = [] if options.batch is None else [(f"--batch {options.batch}", "batch", options.batch)]
-    texts, knobs = split_settings(options.set, flags)
-    spec = resolve_model(options.model, knobs)
-    resolution = Resolution(named_recipe("quick", spec.depth))
-    device = pick_device(options.device)
-    can_compile = device.type != "mps" and not obstacle_to_compile(device)
-    compiled = {"compile": "on" if can_compile else "off"}
-    resolution.suggest(compiled, "this machine")
-    resolution.set_texts(texts, "flag")
-    decide_compile(resolution.recipe.execution.compile, operations=0, device=device)
-    operations = step_operations(spec, spec.input_size, spec.input_size, resolution["batch"])
-    is_captured, _ = decide_capture(resolution.recipe, device, reads_files=False, operations=operations)
-    recipe = override(resolution.recipe, {"capture": "on" if is_captured else "off"})
-    speed = measure_speed(options.what, spec, recipe, device, steps=options.steps, warmup=options.warmup)
+    with leaving_as_found():
+        speed, is_captured = _measured(options)
     if options.json:
         print_json(speed.to_json())
         return
@@ -57,3 +62,30 @@ def bench(options: argparse.Namespace) -> None:
             indent="",
         )
     )
+
+
+def _measured(options: argparse.Namespace) -> "tuple[Speed, bool]":
+    """Return the speed, and whether whole steps would be captured in training."""
+    import torch
+
+    from resnetlab.training.recorded.capturing import decide_capture, step_operations
+    from resnetlab.training.speed import measure_speed
+    from resnetlab.training.step.device import decide_compile, obstacle_to_compile, pick_device
+
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    flags = [] if options.batch is None else [(f"--batch {options.batch}", "batch", options.batch)]
+    texts, knobs = split_settings(options.set, flags)
+    spec = resolve_model(options.model, knobs)
+    resolution = Resolution(named_recipe("quick", spec.depth))
+    device = pick_device(options.device)
+    can_compile = device.type != "mps" and not obstacle_to_compile(device)
+    compiled = {"compile": "on" if can_compile else "off"}
+    resolution.suggest(compiled, "this machine")
+    resolution.set_texts(texts, "flag")
+    decide_compile(resolution.recipe.execution.compile, operations=0, device=device)
+    operations = step_operations(spec, spec.input_size, spec.input_size, resolution["batch"])
+    is_captured, _ = decide_capture(resolution.recipe, device, reads_files=False, operations=operations)
+    recipe = override(resolution.recipe, {"capture": "on" if is_captured else "off"})
+    speed = measure_speed(options.what, spec, recipe, device, steps=options.steps, warmup=options.warmup)
+    return speed, is_captured

@@ -1,23 +1,65 @@
-"""The verbs under `resnetlab data`."""
+"""`resnetlab data` and the verbs under it."""
 
 import argparse
 import sys
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from resnetlab.base.paths import user_path
 from resnetlab.base.units import format_bytes
+from resnetlab.cli.flags import add_data_set, add_set
 from resnetlab.cli.resolve import split_settings
-from resnetlab.cli.text import block, print_json
-from resnetlab.data.open import open_data
+from resnetlab.cli.verb import add_verb, block, print_json
 from resnetlab.data.sources.choices import Choices
-from resnetlab.data.sources.encoded import AnySource, EncodedSource
 from resnetlab.data.sources.wanted import Wanted
 from resnetlab.errors import DataError, UsageError
+from resnetlab.recipe.named import default_recipe, named_recipe
+from resnetlab.recipe.settings import Resolution
 from resnetlab.show.tables.align import table
 
+if TYPE_CHECKING:
+    from resnetlab.data.sources.encoded import AnySource, EncodedSource
+
+_EXAMPLES = """examples:
+  resnetlab data fetch cifar10                      into the cache, resumable, checked
+  resnetlab data describe photos/
+  resnetlab data check photos/ --html check.html    broken, doubled, contradicting images
+  resnetlab data show photos/ -o samples.png        training images, augmented
+  resnetlab data unpack cifar10 cifar10-files/      any dataset as a folder of image files
+  resnetlab data pack photos/ packed/ --size 256    a smaller copy, as WebDataset shards
+  resnetlab data prepare imagenet TARS/ imagenet/   from ImageNet's original archives
+"""
 _LINES = 20
 """Findings of a kind that are printed; the page and --json have all."""
+
+
+def add(verbs: Any) -> None:
+    """Add `data` with its own verbs."""
+    text = "fetch, describe, check, show, unpack, pack and prepare datasets"
+    data = verbs.add_parser(
+        "data",
+        help=text,
+        description=text[0].upper() + text[1:] + ".",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions = data.add_subparsers(title="verbs", metavar="VERB", required=True)
+    _add_fetch_and_describe(actions)
+    _add_check(actions)
+    _add_show(actions)
+    _add_unpack(actions)
+    _add_pack(actions)
+    _add_prepare(actions)
+
+
+def _add_fetch_and_describe(actions: Any) -> None:
+    for name, help_text, perform in (
+        ("fetch", "download a dataset into the cache, if it is not there", fetch),
+        ("describe", "check a dataset's form and count its images", describe),
+    ):
+        parser = add_verb(actions, name, help_text, perform)
+        parser.add_argument("source", help="a dataset's name or path")
+        add_data_set(parser)
 
 
 def fetch(options: argparse.Namespace) -> None:
@@ -58,15 +100,16 @@ def _text(facts: dict[str, Any]) -> str:
     return block(lines, indent="") + "\n\n" + table(("class", *counts), rows)
 
 
-def _open(options: argparse.Namespace, wanted: Wanted) -> AnySource:
-    return open_data(options.source, replace(wanted, choices=Choices.parse(options.data_set)))
-
-
-def _open_files(options: argparse.Namespace) -> EncodedSource:
-    source = _open(options, Wanted(holds_small=False, download=False))
-    if not isinstance(source, EncodedSource):
-        raise UsageError(f"{options.source} holds {source.name}, which is no collection of image files")
-    return source
+def _add_check(actions: Any) -> None:
+    parser = add_verb(
+        actions,
+        "check",
+        "decode every image; find broken, doubled and contradicting ones (exit code 3 if there are)",
+        check,
+    )
+    parser.add_argument("source", metavar="PATH", help="image files in any layout that `train` takes")
+    add_data_set(parser)
+    parser.add_argument("--html", metavar="FILE", help="write the findings as a page, with small pictures")
 
 
 def check(options: argparse.Namespace) -> None:
@@ -107,11 +150,34 @@ def check(options: argparse.Namespace) -> None:
         print("\nNothing that would spoil training or its scores.")
 
 
+def _open(options: argparse.Namespace, wanted: Wanted) -> "AnySource":
+    from resnetlab.data.open import open_data
+
+    return open_data(options.source, replace(wanted, choices=Choices.parse(options.data_set)))
+
+
+def _open_files(options: argparse.Namespace) -> "EncodedSource":
+    from resnetlab.data.sources.encoded import EncodedSource
+
+    source = _open(options, Wanted(holds_small=False, download=False))
+    if not isinstance(source, EncodedSource):
+        raise UsageError(f"{options.source} holds {source.name}, which is no collection of image files")
+    return source
+
+
+def _add_show(actions: Any) -> None:
+    parser = add_verb(actions, "show", "draw training images as the network gets them, augmented", show)
+    parser.add_argument("source", help="a dataset's name or path")
+    parser.add_argument("-o", "--out", metavar="FILE", default="samples.png", help="(default: samples.png)")
+    parser.add_argument("-n", "--number", type=int, default=32, metavar="N", help="images (default: 32)")
+    parser.add_argument("--recipe", metavar="NAME", help="whose augmentation (default: as `train`)")
+    add_data_set(parser)
+    add_set(parser)
+
+
 def show(options: argparse.Namespace) -> None:
     """Draw training images as the network gets them."""
     from resnetlab.data.tools.samples import draw_samples
-    from resnetlab.recipe.named import default_recipe, named_recipe
-    from resnetlab.recipe.settings import Resolution
 
     source = _open(options, Wanted())
     default = default_recipe(options.source, reads_files=source.reads_files)
@@ -126,6 +192,18 @@ def show(options: argparse.Namespace) -> None:
         print_json(facts)
     else:
         print(f"{options.number} training images as {facts['recipe']} augments them: {options.out}")
+
+
+def _add_unpack(actions: Any) -> None:
+    parser = add_verb(
+        actions,
+        "unpack",
+        "write any dataset as a folder of image files: OUT/{train,val,test}/CLASS/NUMBER.png",
+        unpack,
+    )
+    parser.add_argument("source", help="a dataset's name or path; image files are copied as they are")
+    parser.add_argument("out", metavar="OUT", help="a new or empty folder")
+    add_data_set(parser)
 
 
 def unpack(options: argparse.Namespace) -> None:
@@ -144,6 +222,22 @@ def unpack(options: argparse.Namespace) -> None:
     if unpacked.is_reordered:
         print("note: the folder's classes are in the order of their names, which is not the source's order")
     print(f"Train on it with --data {options.out}")
+
+
+def _add_pack(actions: Any) -> None:
+    parser = add_verb(
+        actions,
+        "pack",
+        "write a smaller copy of an image collection, as WebDataset shards (tar files of JPEGs)",
+        pack,
+    )
+    parser.add_argument("source", metavar="PATH", help="image files in any layout that `train` takes")
+    parser.add_argument("out", metavar="OUT", help="a new or empty folder")
+    add_data_set(parser)
+    parser.add_argument(
+        "--size", type=int, default=256, metavar="N", help="largest shorter side in pixels (default: 256)"
+    )
+    parser.add_argument("--quality", type=int, default=90, metavar="N", help="of the JPEGs (default: 90)")
 
 
 def pack(options: argparse.Namespace) -> None:
@@ -167,6 +261,21 @@ def pack(options: argparse.Namespace) -> None:
     for note in packed.notes:
         print(f"note: {note}")
     print(f"Train on it with --data {options.out}")
+
+
+def _add_prepare(actions: Any) -> None:
+    parser = add_verb(
+        actions,
+        "prepare",
+        "unpack ImageNet's original archives into an image folder; goes on where it was stopped",
+        prepare,
+    )
+    parser.add_argument("dataset", choices=("imagenet",))
+    parser.add_argument("tars", metavar="TARS", help="the folder with the two tars and the devkit")
+    parser.add_argument("out", metavar="OUT", help="the folder to make")
+    parser.add_argument(
+        "--subset", action="store_true", help="accept other numbers of images than the official ones"
+    )
 
 
 def prepare(options: argparse.Namespace) -> None:

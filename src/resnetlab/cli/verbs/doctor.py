@@ -7,12 +7,15 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from resnetlab.base.download import cache_folder
 from resnetlab.base.files import existing_parent
 from resnetlab.base.units import format_bytes
-from resnetlab.cli.text import block, print_json
+from resnetlab.cli.verb import add_verb, block, print_json
 from resnetlab.runs.environment import NEEDED, PACKAGES, cpu_name, version
 
+_EXAMPLES = """examples:
+  resnetlab doctor
+  resnetlab doctor --json
+"""
 _WITHOUT = (
     "networks can be listed, shown, drawn and reported, nothing can be trained, evaluated or predicted",
     "not everything works",
@@ -21,6 +24,11 @@ _LOW_MEMORY = 2 * 2**30
 _LOW_DISK = 2**30
 _SLOW_MATMUL_PER_THREAD = 10e9
 """Below this many FLOP/s per thread a processor of the last ten years is being kept from working."""
+
+
+def add(verbs: Any) -> None:
+    """Add `doctor`."""
+    add_verb(verbs, "doctor", "say what this machine has, and what is wrong with it", doctor, _EXAMPLES)
 
 
 def doctor(options: argparse.Namespace) -> None:
@@ -116,6 +124,8 @@ def _rates(problems: list[str]) -> dict[str, str]:
 
 
 def _places(problems: list[str]) -> dict[str, str]:
+    from resnetlab.base.download import cache_folder
+
     facts: dict[str, str] = {}
     places = {"working directory": Path.cwd(), "data cache": cache_folder()}
     for title, place in places.items():

@@ -1,17 +1,50 @@
 """`resnetlab draw`. Imports no torch."""
 
 import argparse
+from typing import Any
 
 from resnetlab.base.paths import user_path
+from resnetlab.cli.flags import add_set
 from resnetlab.cli.resolve import parse_size, resolve_network, split_settings
-from resnetlab.cli.text import print_json
+from resnetlab.cli.verb import add_verb, print_json
 from resnetlab.errors import UsageError
 from resnetlab.runs.directory import is_run
-from resnetlab.show.picture import check_target, draw, save
+
+_EXAMPLES = """examples:
+  resnetlab draw resnet20                           into resnet20.svg
+  resnetlab draw resnet50 -o resnet50.pdf --theme print
+  resnetlab draw plain34 resnet34 --style overview -o both.svg
+  resnetlab draw resnet110 --unfold -o resnet110.pdf
+"""
+
+
+def add(verbs: Any) -> None:
+    """Add `draw`."""
+    parser = add_verb(verbs, "draw", "draw networks", draw_models, _EXAMPLES)
+    parser.add_argument("models", nargs="+", metavar="MODEL", help="a model, or the directory of a run")
+    parser.add_argument("-o", "--out", metavar="FILE", help="an .svg, .pdf or .png (default: MODEL.svg)")
+    parser.add_argument(
+        "--style",
+        choices=("full", "overview", "unit"),
+        default="full",
+        help="every operation of one network; or several side by side, whole or by one unit (default: full)",
+    )
+    parser.add_argument(
+        "--theme", choices=("light", "dark", "print"), default="light", help="(default: light)"
+    )
+    parser.add_argument(
+        "--layout", choices=("NHWC", "NCHW"), default="NHWC", help="the order of sizes (default: NHWC)"
+    )
+    parser.add_argument("--input-size", metavar="N|HxW", help="images' size in px (default: the model's own)")
+    parser.add_argument("--unfold", action="store_true", help="draw equal units one by one, on several pages")
+    parser.add_argument("--columns", type=int, metavar="N", help="columns of a page; 1 suits a phone")
+    add_set(parser, "the model")
 
 
 def draw_models(options: argparse.Namespace) -> None:
     """Draw the networks into a file and print its path."""
+    from resnetlab.show.picture import check_target, draw, save
+
     recipe_texts, knobs = split_settings(options.set)
     if recipe_texts:
         raise UsageError(f"{', '.join(recipe_texts)}: of a recipe; a drawing shows the model alone")

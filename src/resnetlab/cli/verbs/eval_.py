@@ -2,18 +2,69 @@
 
 import argparse
 import sys
+from typing import TYPE_CHECKING, Any
 
 from resnetlab.base.lettering import in_a_line
-from resnetlab.cli.text import print_json
+from resnetlab.cli.flags import add_bad_samples, add_data_set, add_device, add_workers
+from resnetlab.cli.verb import add_verb, print_json
 from resnetlab.data.sources.choices import Choices
 from resnetlab.errors import UsageError
-from resnetlab.evaluation.results import Evaluation, NotKept
 from resnetlab.show.tables.align import table
-from resnetlab.trained.evaluate import keep, score_network
+
+if TYPE_CHECKING:
+    from resnetlab.evaluation.results import Evaluation
+
+_EXAMPLES = """examples:
+  resnetlab eval runs/resnet20-digits-digits-20260101-120000
+  resnetlab eval RUN/checkpoints/step-00001000 --data cifar-10-batches-py --json
+"""
+
+
+def add(verbs: Any) -> None:
+    """Add `eval`."""
+    parser = add_verb(verbs, "eval", "evaluate a trained network", evaluate, _EXAMPLES, needs="torch")
+    parser.add_argument(
+        "run",
+        metavar="RUN|FOLDER|FILE",
+        help="a run or one of its checkpoints; a model folder or an exported .onnx or .safetensors;"
+        " weights of another program, read as by `resnetlab import`",
+    )
+    parser.add_argument("--data", help="a dataset's name or path (default: the run's own)")
+    add_data_set(parser)
+    add_bad_samples(parser, "the run's own")
+    parser.add_argument(
+        "--split",
+        choices=("auto", "test", "val", "train", "all"),
+        default="auto",
+        help="auto: the test split of the run's own data; of other data its test split, its val split if"
+        " it has no test split, or all of it if it is one (default: auto)",
+    )
+    parser.add_argument(
+        "--by-order",
+        action="store_true",
+        help="take the data's classes for the network's by their order, not by their names",
+    )
+    parser.add_argument(
+        "-o",
+        "--out",
+        metavar="DIR",
+        help="where the result goes (default: in the run, or beside the file)",
+    )
+    parser.add_argument(
+        "--weights",
+        choices=("auto", "plain", "averaged"),
+        default="auto",
+        help="averaged weights if the run has them (auto), or one of the two",
+    )
+    add_device(parser)
+    add_workers(parser)
 
 
 def evaluate(options: argparse.Namespace) -> None:
     """Evaluate a trained network; the scores are shown whether or not they can be written."""
+    from resnetlab.evaluation.results import NotKept
+    from resnetlab.trained.evaluate import keep, score_network
+
     if options.out == "":
         raise UsageError("--out names no directory")
     evaluation = score_network(
@@ -50,7 +101,7 @@ def _tell(notes: tuple[str, ...]) -> int:
     return len(notes)
 
 
-def _show(evaluation: Evaluation) -> None:
+def _show(evaluation: "Evaluation") -> None:
     data, split = in_a_line(evaluation.data), evaluation.split
     what = f"all of {data}" if split == "all" else f"{split} set of {data}"
     print(f"{in_a_line(evaluation.checkpoint)}, {evaluation.weights}, {what}")

@@ -3,15 +3,79 @@
 import argparse
 import re
 import sys
-from typing import Literal
+from typing import Any, Literal
 
-from resnetlab.cli.text import print_json
+from resnetlab.cli.flags import add_weights
+from resnetlab.cli.verb import add_verb, print_json
 from resnetlab.errors import UsageError
-from resnetlab.trained.artefact.opening import open_artefact
-from resnetlab.trained.export.exporting import export_model
+from resnetlab.trained.export.targets import TARGETS
+
+_EXAMPLES = """examples:
+  resnetlab export runs/RUN --to onnx -o model.onnx
+  resnetlab export runs/RUN --to onnx --uint8 -o app.onnx    pixels in, probabilities out
+  resnetlab export runs/RUN --to folder -o mynet             to keep, to pass on
+  resnetlab export mynet --to hf -o hub                      as timm and the Hugging Face hub have it
+  resnetlab export mynet --to onnx --size 288 -o larger.onnx      for images of another size, or of any
+  resnetlab export mynet --to keras -o mynet.h5
+"""
 
 
-def read_size(text: str | None) -> int | Literal["any"] | None:
+def add(verbs: Any) -> None:
+    """Add `export`."""
+    parser = add_verb(
+        verbs, "export", "write a trained network for other programs", export, _EXAMPLES, needs="torch"
+    )
+    parser.add_argument(
+        "model",
+        metavar="RUN|FOLDER|FILE",
+        help="a run, a checkpoint, a model folder, or weights of another program, as `import` takes them",
+    )
+    parser.add_argument("--to", required=True, choices=TARGETS, help="for whom")
+    parser.add_argument(
+        "-o", "--out", metavar="PATH", help="the file or folder (default: named after the model)"
+    )
+    parser.add_argument(
+        "--uint8",
+        action="store_true",
+        help="onnx, torch-export: uint8 images (N, H, W, C) in, probabilities out",
+    )
+    parser.add_argument(
+        "--size",
+        metavar="N|any",
+        help="for images of N x N pixels (default: the network's size); onnx: any height and width",
+    )
+    parser.add_argument("--force", action="store_true", help="replace the file if it is there already")
+    add_weights(parser)
+
+
+def export(options: argparse.Namespace) -> None:
+    """Write a trained network for another program."""
+    from resnetlab.trained.artefact.opening import open_artefact
+    from resnetlab.trained.export.exporting import export_model
+
+    artefact = open_artefact(options.model, weights=options.weights)
+    for note in artefact.notes:
+        print(note, file=sys.stderr)
+    done = export_model(
+        artefact,
+        options.to,
+        options.out,
+        takes_pixels=options.uint8,
+        replaces=options.force,
+        size=_read_size(options.size),
+    )
+    if options.json:
+        print_json(done.to_json())
+        return
+    what = "probabilities" if options.uint8 else "logits"
+    print(done.path)
+    print(f"{artefact.spec.name} from {artefact.origin}, {len(artefact.class_names)} classes")
+    print(f"{what} of batches of 1, 2 and 5 are PyTorch's within {done.difference:.1e}")
+    for note in done.notes:
+        print(note)
+
+
+def _read_size(text: str | None) -> int | Literal["any"] | None:
     """Return the size that --size gives.
 
     Raises:
@@ -24,27 +88,3 @@ def read_size(text: str | None) -> int | Literal["any"] | None:
     if not re.fullmatch(r"[1-9]\d{0,5}", text):
         raise UsageError(f"--size {text}: a number of pixels, or any")
     return int(text)
-
-
-def export(options: argparse.Namespace) -> None:
-    """Write a trained network for another program."""
-    artefact = open_artefact(options.model, weights=options.weights)
-    for note in artefact.notes:
-        print(note, file=sys.stderr)
-    done = export_model(
-        artefact,
-        options.to,
-        options.out,
-        takes_pixels=options.uint8,
-        replaces=options.force,
-        size=read_size(options.size),
-    )
-    if options.json:
-        print_json(done.to_json())
-        return
-    what = "probabilities" if options.uint8 else "logits"
-    print(done.path)
-    print(f"{artefact.spec.name} from {artefact.origin}, {len(artefact.class_names)} classes")
-    print(f"{what} of batches of 1, 2 and 5 are PyTorch's within {done.difference:.1e}")
-    for note in done.notes:
-        print(note)

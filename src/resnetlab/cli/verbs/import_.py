@@ -1,24 +1,81 @@
 """`resnetlab import`."""
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from resnetlab.cli.text import command_name, print_json
-from resnetlab.data.arrays.cifar import CIFAR10_NAMES, CIFAR100_NAMES
-from resnetlab.data.batches.preprocessing import is_whole
-from resnetlab.errors import DataError, UsageError
+from resnetlab.cli.flags import add_place, add_set
+from resnetlab.cli.verb import add_verb, command_name, print_json
+from resnetlab.errors import UsageError
 from resnetlab.network.catalog import model_spec
 from resnetlab.network.spec import parse_knob
-from resnetlab.trained.artefact import import_weights, write_folder
-from resnetlab.trained.artefact.loading import is_artefact
-from resnetlab.trained.artefact.places import default_name, looking_at, refuse_taken
+
+_EXAMPLES = """examples:
+  resnetlab import resnet50.pth -o resnet50 --classes imagenet_classes.txt
+  resnetlab import resnet50_weights_tf_dim_ordering_tf_kernels.h5 -o keras50
+  resnetlab import model.ckpt-250200 -o official
+  resnetlab import cifar_resnet20.pt --mean 0.4914,0.4822,0.4465 --std 0.2023,0.1994,0.2010 -o net
+  resnetlab import hf:timm/resnet50.a1_in1k                  from the Hugging Face hub
+  resnetlab import torchvision:resnet50.IMAGENET1K_V2        downloaded, its hash checked
+"""
+
+
+def add(verbs: Any) -> None:
+    """Add `import`."""
+    parser = add_verb(
+        verbs, "import", "make a model folder of weights of another program",
+        import_file, _EXAMPLES, needs="torch",
+    )  # fmt: skip
+    parser.add_argument(
+        "file",
+        help="of torchvision, timm, Keras, TensorFlow, ...: a file, a folder, a checkpoint's prefix;"
+        " or published weights: hf:OWNER/NAME[@REVISION], torchvision:NAME, https://...",
+    )
+    parser.add_argument("-o", "--out", metavar="FOLDER", help="the model folder (default: MODEL)")
+    parser.add_argument(
+        "--classes",
+        metavar="FILE|A,B,...",
+        help="the classes' names in their order: a file with one a line or a .json, written out as cat,dog,"
+        " or cifar10, cifar100",
+    )
+    parser.add_argument("--model", metavar="NAME", help="load it as this network (default: it is recognised)")
+    add_place(parser)
+    add_set(parser, "the network that the file leaves open, as stride_on")
+    _add_images(parser)
+
+
+def _add_images(parser: argparse.ArgumentParser) -> None:
+    """Add what a user may say of how the network's images were prepared."""
+    group = parser.add_argument_group(
+        "images", "how they were prepared in training, where the file tells it not, or wrong"
+    )
+    group.add_argument(
+        "--like",
+        metavar="NAME|RUN|FOLDER",
+        help="as another's: torchvision, tf, caffe, kuangliu, cifar100, ..., or a network of yours",
+    )
+    group.add_argument(
+        "--mean",
+        metavar="R,G,B",
+        help="of pixels from 0 to 1, or to 255 if a number of mean or std is above 1",
+    )
+    group.add_argument("--std", metavar="R,G,B", help="the standard deviations, likewise")
+    group.add_argument("--resize", type=int, metavar="N", help="pixels of the shorter side before the cut")
+    group.add_argument(
+        "--crop", type=int, metavar="N", help="side of the square in the middle that is cut out"
+    )
+    group.add_argument("--interpolation", metavar="HOW", help="bilinear, bicubic or tf-bilinear")
 
 
 def import_file(options: argparse.Namespace) -> None:
     """Make a model folder of a foreign weight file, and print what became of every tensor."""
+    from resnetlab.trained.artefact import import_weights, write_folder
+    from resnetlab.trained.artefact.class_names import given_class_names
+    from resnetlab.trained.artefact.loading import is_artefact
+    from resnetlab.trained.artefact.places import default_name, refuse_taken
+
     if options.out:
         refuse_taken(Path(options.out))
     if is_artefact(Path(options.file)):
@@ -28,17 +85,17 @@ def import_file(options: argparse.Namespace) -> None:
             " ... --to folder` makes a model folder.",
         )
     network = model_spec(options.model) if options.model else None
-    names = class_names(options.classes) if options.classes else ()
+    names = given_class_names(options.classes) if options.classes else ()
     artefact, report = import_weights(
         options.file,
         network=network,
         class_names=names,
         prefix=options.prefix,
         ignore=options.ignore,
-        knobs=read_knobs(options.set),
+        knobs=_read_knobs(options.set),
         like=options.like or "",
-        mean=read_numbers("--mean", options.mean),
-        std=read_numbers("--std", options.std),
+        mean=_read_numbers("--mean", options.mean),
+        std=_read_numbers("--std", options.std),
         resize=options.resize,
         crop=options.crop,
         interpolation=options.interpolation or "",
@@ -54,7 +111,7 @@ def import_file(options: argparse.Namespace) -> None:
     print(f"\n{out}")
 
 
-def read_knobs(texts: Sequence[str]) -> dict[str, object]:
+def _read_knobs(texts: Sequence[str]) -> dict[str, object]:
     """Return the network's values that --set gives.
 
     Raises:
@@ -73,7 +130,7 @@ def read_knobs(texts: Sequence[str]) -> dict[str, object]:
     return knobs
 
 
-def read_numbers(flag: str, text: str | None) -> tuple[float, ...]:
+def _read_numbers(flag: str, text: str | None) -> tuple[float, ...]:
     """Return the numbers of "0.49,0.48,0.45"; none if there is no text.
 
     Raises:
@@ -83,71 +140,3 @@ def read_numbers(flag: str, text: str | None) -> tuple[float, ...]:
         return tuple(float(part) for part in text.split(",")) if text else ()
     except ValueError as error:
         raise UsageError(f"{flag} {text}: no numbers", hint=f"E.g. {flag} 0.485,0.456,0.406") from error
-
-
-_NAMED = {"cifar10": tuple(CIFAR10_NAMES), "cifar100": tuple(CIFAR100_NAMES)}
-"""What --classes takes by the data's name, with the names of its classes."""
-
-
-def class_names(text: str) -> tuple[str, ...]:
-    """Return the names that --classes gives: a file's, a dataset's, or those written out, as cat,dog.
-
-    Raises:
-        UsageError: If there is no such file, or a name is empty.
-        DataError: As `read_class_names`.
-    """
-    path = Path(text)
-    with looking_at(text):
-        is_file = path.expanduser().exists()
-    if text in _NAMED and not is_file:
-        return _NAMED[text]
-    if is_file or "," not in text:
-        return read_class_names(path)
-    names = tuple(name.strip() for name in text.split(","))
-    if "" in names:
-        raise UsageError(f"--classes {text}: name {names.index('') + 1} is empty")
-    return names
-
-
-def read_class_names(path: Path) -> tuple[str, ...]:
-    """Return the names in a text file, one a line; empty lines at the end do not count.
-
-    A .json holds them as a list, or by their numbers: {"0": "ant"}, {"ant": 0}, and as Keras has
-    ImageNet's: {"0": ["n01440764", "tench"]}.
-
-    Raises:
-        UsageError: If there is no such file.
-        DataError: If it is no text, or a line is empty.
-    """
-    try:
-        text = path.expanduser().read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise UsageError(
-            f"{path}: {error.strerror or error}",
-            hint=f"Names are written out with commas, as cat,dog; known are those of {', '.join(_NAMED)}.",
-        ) from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is no text in UTF-8") from error
-    if path.suffix == ".json":
-        return _names_in_json(path, text)
-    names = tuple(line.strip() for line in text.rstrip().splitlines())
-    if "" in names:
-        raise DataError(f"{path}: line {names.index('') + 1} is empty")
-    return names
-
-
-def _names_in_json(path: Path, text: str) -> tuple[str, ...]:
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path} is no whole JSON") from error
-    if isinstance(found, dict) and found and all(is_whole(value) for value in found.values()):
-        numbered = {str(number): name for name, number in found.items()}  # as torchvision's class_to_idx
-        found = numbered if len(numbered) == len(found) else {}
-    if isinstance(found, dict):
-        found = [found.get(str(index)) for index in range(len(found))]
-    if isinstance(found, list):
-        found = [each[-1] if isinstance(each, list) and each else each for each in found]
-        if found and all(isinstance(each, str) and each.strip() for each in found):
-            return tuple(each.strip() for each in found)
-    raise DataError(f"{path} holds no names of classes", hint='A list of names, or {"0": "ant", "1": "bee"}.')

@@ -1,13 +1,27 @@
 """`resnetlab list`. Imports no torch."""
 
 import argparse
+from typing import Any
 
 from resnetlab.base.units import format_count, format_rounded
-from resnetlab.cli.text import block, print_json
+from resnetlab.cli.verb import add_verb, block, print_json
 from resnetlab.data import SOURCES
 from resnetlab.network.catalog import families, list_models, model_spec
 from resnetlab.recipe.named import list_recipes, recipe_doc
 from resnetlab.show.tables.align import table
+
+_EXAMPLES = """examples:
+  resnetlab list models
+  resnetlab list recipes --json
+"""
+
+
+def add(verbs: Any) -> None:
+    """Add `list`."""
+    parser = add_verb(verbs, "list", "list models, recipes and datasets", list_names, _EXAMPLES)
+    parser.add_argument(
+        "what", nargs="?", choices=("models", "recipes", "data"), help="list only these (default: all)"
+    )
 
 
 def list_names(options: argparse.Namespace) -> None:

@@ -5,42 +5,78 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any
 
 from resnetlab.base import files
 from resnetlab.base.paths import user_path
 from resnetlab.base.plaindata import csv_text
-from resnetlab.cli.text import print_json
-from resnetlab.data.images.geometry import Pixels
+from resnetlab.cli.flags import add_device, add_weights
+from resnetlab.cli.verb import add_verb, print_json
 from resnetlab.data.sources.leftovers import refuse_within
 from resnetlab.errors import DataError, UsageError
 from resnetlab.recipe import Execution
 from resnetlab.runs.directory import RunDirectory, is_run
 from resnetlab.show.tables.align import table
-from resnetlab.trained.artefact.places import looking_at
-from resnetlab.trained.predict import Classifier, Prediction
-from resnetlab.trained.predict.pictures import find_files, read_file
-from resnetlab.training.step.device import apply_switches, leaving_as_found
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from resnetlab.data.images.geometry import Pixels
+    from resnetlab.trained.predict import Classifier, Prediction
+
+_EXAMPLES = """examples:
+  resnetlab predict runs/RUN photo.jpg
+  resnetlab predict MODEL photos/ "more/*.png" --top 3 --csv answers.csv
+  resnetlab predict MODEL.onnx photos/ --jsonl
+  resnetlab predict MODEL photos/ --features features.npz --explain why/
+  find . -name "*.jpg" | resnetlab predict MODEL -
+"""
+
+
+def add(verbs: Any) -> None:
+    """Add `predict`."""
+    parser = add_verb(verbs, "predict", "say what is in images", predict, _EXAMPLES, needs="torch")
+    parser.add_argument(
+        "model",
+        metavar="RUN|FOLDER|FILE",
+        help="a run or checkpoint, a model folder, a .safetensors or .onnx file of `resnetlab export`, or"
+        " weights of another program, read as `resnetlab import` reads them",
+    )
+    parser.add_argument(
+        "images",
+        nargs="+",
+        metavar="IMAGE",
+        help="files, folders, patterns as 'photos/*.jpg'; - reads paths from standard input, one a line",
+    )
+    parser.add_argument("--top", type=int, default=5, metavar="K", help="classes told (default: 5)")
+    parser.add_argument("--csv", metavar="FILE|-", help="a row for each image, into a file or printed")
+    parser.add_argument("--jsonl", action="store_true", help="print a JSON object for each image as it comes")
+    parser.add_argument("--features", metavar="FILE", help="what the classifier reads, into an .npz or .csv")
+    parser.add_argument("--explain", metavar="DIR", help="pictures of where the network looked (Grad-CAM)")
+    parser.add_argument("--batch", type=int, default=32, metavar="N", help="images at once (default: 32)")
+    add_weights(parser)
+    add_device(parser)
 
 
 @dataclass
 class _Found:
     """What came of the images, in their order."""
 
-    predictions: list[Prediction] = field(default_factory=list)
-    features: list[npt.NDArray[np.float32]] = field(default_factory=list)
+    predictions: "list[Prediction]" = field(default_factory=list)
+    features: "list[npt.NDArray[np.float32]]" = field(default_factory=list)
     overlays: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
-@leaving_as_found()
 def predict(options: argparse.Namespace) -> None:
     """Say what is in the images; broken ones are named, and the others go on."""
+    from resnetlab.trained.predict.pictures import find_files
+    from resnetlab.training.step.device import leaving_as_found
+
     if options.top < 1 or options.batch < 1:
         raise UsageError(f"--top and --batch must be at least 1, got {options.top} and {options.batch}")
     _check_outputs(options)
@@ -48,17 +84,24 @@ def predict(options: argparse.Namespace) -> None:
         given = [name for name in options.images if os.path.isdir(name)]
         refuse_within([*given, *_data_of(options.model)], options.explain, "--explain")
     paths = find_files(options.images)
+    with leaving_as_found():
+        found = _predict_all(_opened(options), paths, options)
+    _write(found, options)
+    if found.problems:
+        raise DataError(f"{len(found.problems)} of {len(paths)} images could not be read, see above")
+
+
+def _opened(options: argparse.Namespace) -> "Classifier":
+    from resnetlab.trained.predict import Classifier
+    from resnetlab.training.step.device import apply_switches
+
     classifier = Classifier.load(options.model, device=options.device, weights=options.weights)
     apply_switches(classifier.device, Execution())  # as evaluation does
     for note in classifier.notes:
         print(note, file=sys.stderr)
     if not options.features or options.explain or options.csv:
         classifier.refuse_backbone()
-    show = _print_line if options.jsonl else None
-    found = _predict_all(classifier, paths, options, show)
-    _write(found, options)
-    if found.problems:
-        raise DataError(f"{len(found.problems)} of {len(paths)} images could not be read, see above")
+    return classifier
 
 
 def _data_of(model: str) -> list[str]:
@@ -85,6 +128,8 @@ def _check_outputs(options: argparse.Namespace) -> None:
 
 def _try_writing(path: Path) -> None:
     """Raise if no file can be written at `path`, leaving what is there as it is."""
+    from resnetlab.trained.artefact.places import looking_at
+
     with looking_at(path):
         if path.is_dir():
             raise UsageError(f"{path} is a directory, and this is one file")
@@ -92,12 +137,7 @@ def _try_writing(path: Path) -> None:
     files.try_writing(path)
 
 
-def _predict_all(
-    classifier: Classifier,
-    paths: list[str],
-    options: argparse.Namespace,
-    show: Callable[[Prediction], None] | None,
-) -> _Found:
+def _predict_all(classifier: "Classifier", paths: list[str], options: argparse.Namespace) -> _Found:
     found = _Found()
     folder = user_path(options.explain) if options.explain else None
     for places, pixels in _batches(classifier, paths, options.batch, found.problems):
@@ -111,14 +151,14 @@ def _predict_all(
         for prediction in predictions:
             if folder is not None:
                 found.overlays.append(_explain(classifier, prediction, folder, len(found.overlays)))
-            if show:
-                show(prediction)
+            if options.jsonl:
+                print(json.dumps(prediction.to_json()), flush=True)
     return found
 
 
 def _batches(
-    classifier: Classifier, paths: list[str], size: int, problems: list[str]
-) -> Iterator[tuple[list[str], list[Pixels]]]:
+    classifier: "Classifier", paths: list[str], size: int, problems: list[str]
+) -> "Iterator[tuple[list[str], list[Pixels]]]":
     """Give the readable images in batches; tell of the others at once."""
     for start in range(0, len(paths), size):
         places, pixels = [], []
@@ -133,18 +173,16 @@ def _batches(
             yield places, pixels
 
 
-def _explain(classifier: Classifier, prediction: Prediction, folder: Path, number: int) -> str:
+def _explain(classifier: "Classifier", prediction: "Prediction", folder: Path, number: int) -> str:
     """Write the overlay for the most probable class; return its path."""
+    from resnetlab.trained.predict.pictures import read_file
+
     files.make_directory(folder)
     out = folder / f"{number:05d}-{Path(prediction.place).stem}.png"
     image = read_file(Path(prediction.place))
     explanation = classifier.explain(image.data, prediction.class_name)
     files.write_file(out, explanation.png())
     return str(out)
-
-
-def _print_line(prediction: Prediction) -> None:
-    print(json.dumps(prediction.to_json()), flush=True)
 
 
 def _write(found: _Found, options: argparse.Namespace) -> None:
@@ -163,6 +201,8 @@ def _write(found: _Found, options: argparse.Namespace) -> None:
 
 
 def _write_features(found: _Found, path: Path) -> None:
+    import numpy as np
+
     names = [prediction.place for prediction in found.predictions]
     features_NF = np.concatenate(found.features) if found.features else np.zeros((0, 0), np.float32)
     if path.suffix == ".npz":

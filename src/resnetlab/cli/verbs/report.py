@@ -2,16 +2,43 @@
 
 import argparse
 import sys
+from typing import Any
 
 from resnetlab.base.paths import user_path
-from resnetlab.cli.text import print_json
+from resnetlab.cli.verb import add_verb, print_json
 from resnetlab.errors import UsageError
-from resnetlab.reporting import report
-from resnetlab.show.drawing.saving import check_target
+
+_EXAMPLES = """examples:
+  resnetlab report runs/RUN                         one run, with the published error beside it
+  resnetlab report runs/figure6 -o figure6.svg      all runs in a folder: a table over seeds, and the curves
+  resnetlab report runs/a runs/b --markdown
+  resnetlab report runs --csv runs.csv
+"""
+
+
+def add(verbs: Any) -> None:
+    """Add `report`."""
+    parser = add_verb(
+        verbs, "report", "say what runs show: errors over seeds beside the published ones, and curves",
+        report_runs, _EXAMPLES,
+    )  # fmt: skip
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="a run, or a folder that holds runs")
+    parser.add_argument(
+        "-o", "--out", metavar="FILE", help="draw error over steps into an .svg, .pdf or .png"
+    )
+    parser.add_argument("--markdown", action="store_true", help="the table in GitHub's Markdown")
+    parser.add_argument("--csv", metavar="FILE", help="write the table with all digits")
+    parser.add_argument(
+        "--theme", choices=("light", "dark", "print"), default="light", help="the picture's (default: light)"
+    )
+    parser.add_argument("--title", metavar="TEXT", help="the picture's (default: data and recipe)")
 
 
 def report_runs(options: argparse.Namespace) -> None:
     """Print the table of the runs, and draw their curves if a file is named."""
+    from resnetlab.reporting import report
+    from resnetlab.show.drawing.saving import check_target
+
     if options.json and options.markdown:
         raise UsageError("--json and --markdown exclude each other")
     if options.title is not None and not options.out:

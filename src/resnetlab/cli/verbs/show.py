@@ -1,50 +1,223 @@
-"""`resnetlab show`. Imports no torch."""
+"""`resnetlab show`: a model, a recipe or a run in full, or what differs between two. Imports no torch."""
 
 import argparse
 import shlex
+from typing import Any
 
 from resnetlab.base.paths import user_path
-from resnetlab.cli.resolve import resolve_network
-from resnetlab.cli.text import print_json
-from resnetlab.cli.verbs.compare import compare
-from resnetlab.cli.verbs.show_model import given_table_flags, named_model, print_model, refuse_table_flags
-from resnetlab.cli.verbs.show_recipe import print_recipe, recipe_json, recipe_text
-from resnetlab.errors import UsageError
-from resnetlab.recipe.named import RECIPES, named_recipe
-from resnetlab.recipe.settings import leaves, recipe_from_json
+from resnetlab.base.plaindata import to_plain
+from resnetlab.cli.flags import add_set
+from resnetlab.cli.resolve import parse_size, resolve_model, resolve_network, split_settings
+from resnetlab.cli.verb import add_verb, print_json
+from resnetlab.errors import UsageError, nearest
+from resnetlab.network.catalog import list_models, model_spec
+from resnetlab.network.layers import image_size
+from resnetlab.network.spec import ModelSpec
+from resnetlab.recipe import Recipe
+from resnetlab.recipe.named import RECIPES, named_recipe, recipe_doc
+from resnetlab.recipe.settings import Resolution, leaf_help, leaves, recipe_from_json, recipe_hash
 from resnetlab.runs.directory import CONTINUES, RunDirectory, is_run, open_run, runs_in
 from resnetlab.runs.journal import read_rows
+from resnetlab.show.tables.align import titled
+from resnetlab.show.tables.differences import (
+    differing_counts,
+    differing_fields,
+    differing_leaves,
+    model_differences,
+    recipe_differences,
+)
+from resnetlab.show.tables.rows import Layout, arranged, check_batch, layer_rows, row_json
+from resnetlab.show.tables.text import summary
+
+_EXAMPLES = """examples:
+  resnetlab show resnet110          a network and its layers, equal units folded
+  resnetlab show resnet50 --full --batch 32 --input-size 192x256
+  resnetlab show resnet50_v1 resnet50                    what differs, in words
+  resnetlab show he2015             a recipe, every value with its meaning
+  resnetlab show he2015 --model resnet110 --set lr=0.2
+  resnetlab show runs/RUN           a run
+"""
+_TABLE_FLAGS = ("full", "markdown", "layout", "batch", "input_size")
+_BATCH = 128
+
+
+def add(verbs: Any) -> None:
+    """Add `show`."""
+    parser = add_verb(
+        verbs,
+        "show",
+        "show a model, a recipe or a run in full, or what differs between two",
+        show,
+        _EXAMPLES,
+    )
+    parser.add_argument(
+        "names",
+        nargs="+",
+        metavar="NAME",
+        help="a model, a recipe, or the directory of a run; two to tell what differs",
+    )
+    parser.add_argument("--model", help="for a recipe: as it is for this model")
+    parser.add_argument("--full", action="store_true", help="every layer (default: equal units once)")
+    parser.add_argument(
+        "--input-size", metavar="N|HxW", help="for images of this size (default: the model's)"
+    )
+    parser.add_argument("--batch", type=int, metavar="N", help="memory for N images (default: 128)")
+    parser.add_argument(
+        "--layout", choices=("NCHW", "NHWC"), help="order of the shapes' axes (default: NCHW)"
+    )
+    parser.add_argument("--markdown", action="store_true", help="a table in GitHub's Markdown")
+    add_set(parser)
 
 
 def show(options: argparse.Namespace) -> None:
     """Print a model, a recipe or a run in full, or what differs between two."""
-    names = options.names
-    if len(names) > 2:
+    name, *others = options.names
+    if len(others) > 1:
         raise UsageError(
-            f"{len(names)} names: {', '.join(names)}",
+            f"{len(options.names)} names: {', '.join(options.names)}",
             hint="`resnetlab show` takes one name, or two to tell what differs.",
         )
-    if len(names) == 2:
-        compare(options, *names)
-    elif is_run(user_path(names[0])):
-        _show_run(options, open_run(user_path(names[0])))
-    elif names[0] in RECIPES:
-        refuse_table_flags(options, f"{names[0]} is a recipe")
-        print_recipe(options, names[0])
-    elif runs_in(user_path(names[0])):
-        command = f"resnetlab report {shlex.quote(names[0])}"
-        raise UsageError(f"{names[0]} is no run, it holds some", hint=f"`{command}` tells of all of them.")
+    if others:
+        _compare(options, name, others[0])
+    elif (kind := _kind(name)) == "run":
+        _print_run(options, open_run(user_path(name)))
+    elif kind == "recipe":
+        _refuse_table_flags(options, f"{name} is a recipe")
+        _print_recipe(options, name)
+    elif runs_in(user_path(name)):
+        command = f"resnetlab report {shlex.quote(name)}"
+        raise UsageError(f"{name} is no run, it holds some", hint=f"`{command}` tells of all of them.")
     else:
-        print_model(options, named_model(options, names[0]))
+        _print_model(options, _named_model(options, name))
 
 
-def _show_run(options: argparse.Namespace, run: RunDirectory) -> None:
+def _kind(name: str) -> str:
+    if is_run(user_path(name)):
+        return "run"
+    return "recipe" if name in RECIPES else "model"
+
+
+def _given_table_flags(options: argparse.Namespace) -> list[str]:
+    """Return the flags given that say how a table of layers looks, as they are typed."""
+    return [
+        f"--{name.replace('_', '-')}" for name in _TABLE_FLAGS if getattr(options, name) not in (None, False)
+    ]
+
+
+def _refuse_table_flags(options: argparse.Namespace, reason: str) -> None:
+    """Raise UsageError if a flag of the table of layers was given; `reason` says why there is none."""
+    if given := _given_table_flags(options):
+        raise UsageError(
+            f"{', '.join(given)}: for the layer table of one model only; {reason}",
+            hint="E.g. resnetlab show resnet20 --full",
+        )
+
+
+def _named_model(options: argparse.Namespace, name: str) -> ModelSpec:
+    """Return the model called `name`, with the knobs of `--set`.
+
+    Raises:
+        UsageError: If there is none, or a flag belongs to a recipe.
+    """
+    recipe_texts, knobs = split_settings(options.set)
+    if options.model:
+        raise UsageError("--model goes with a recipe")
+    try:
+        model_spec(name)
+    except UsageError as error:
+        known = [*RECIPES.names(), *list_models()]
+        raise UsageError(
+            f"no model, recipe or run is called {name!r}",
+            hint=error.hint if "depth" in str(error) else nearest(name, known) or error.hint,
+        ) from error
+    if recipe_texts:
+        raise UsageError(f"{name} is a model; {', '.join(recipe_texts)} belongs to a recipe")
+    return resolve_model(name, knobs)
+
+
+def _print_model(options: argparse.Namespace, spec: ModelSpec) -> None:
+    """Print the network and the table of its layers."""
+    if options.json and options.markdown:
+        raise UsageError("--json and --markdown exclude each other")
+    height, width = parse_size(options.input_size) if options.input_size else (None, None)
+    batch = _BATCH if options.batch is None else options.batch
+    layout: Layout = options.layout or "NCHW"
+    if options.json:
+        check_batch(batch)
+        height, width = image_size(spec.input_size, height, width)
+        rows = layer_rows(spec, full=options.full, height=height, width=width)
+        print_json(
+            spec.to_json()
+            | {"parameters": spec.num_parameters, "multiply_adds": spec.num_multiply_adds(height, width)}
+            | {"layout": layout, "input": arranged((spec.in_channels, height, width), layout), "batch": batch}
+            | {"layers": [row_json(row, batch=batch, layout=layout) for row in rows]}
+        )
+        return
+    print(
+        summary(
+            spec,
+            full=options.full,
+            height=height,
+            width=width,
+            batch=batch,
+            markdown=options.markdown,
+            layout=layout,
+        )
+    )
+    if not options.markdown:
+        print(
+            titled(f"{'knobs':<13}  ", f"--set NAME=VALUE; resnetlab show {spec.name} --json has the names")
+        )
+
+
+def _named_resolution(options: argparse.Namespace, name: str) -> Resolution:
+    """Return the recipe called `name`, as it is for `--model`, with the values of `--set`.
+
+    Raises:
+        UsageError: If a value cannot be, or belongs to a model.
+    """
+    texts, knobs = split_settings(options.set)
+    depth = model_spec(options.model).depth if options.model else 0
+    resolution = Resolution(named_recipe(name, depth))
+    resolution.set_texts(texts, "flag")
+    if knobs:
+        raise UsageError(f"{name} is a recipe; {', '.join(knobs)} belongs to a model")
+    return resolution
+
+
+def _print_recipe(options: argparse.Namespace, name: str) -> None:
+    """Print the recipe in full."""
+    resolution = _named_resolution(options, name)
+    if options.json:
+        print_json(_recipe_json(resolution.recipe, resolution.origins))
+        return
+    print(recipe_doc(name))
+    print(_recipe_text(resolution.recipe, resolution.origins))
+
+
+def _recipe_json(recipe: Recipe, origins: dict[str, str]) -> dict[str, Any]:
+    """Return the recipe with its origins and its hash, as plain JSON types."""
+    return {"recipe": to_plain(recipe), "origins": origins, "hash": recipe_hash(recipe)}
+
+
+def _recipe_text(recipe: Recipe, origins: dict[str, str]) -> str:
+    """Return every value by its group, with its origin and meaning."""
+    lines, group = [], ""
+    for name, leaf in leaves(recipe).items():
+        if leaf.group != group:
+            group = leaf.group
+            lines.append(f"\n{group}")
+        lines.append(f"  {name:<22} {leaf.text or '-':<20} {origins[name]:<14} {leaf_help(recipe, name)}")
+    return "\n".join(lines)
+
+
+def _print_run(options: argparse.Namespace, run: RunDirectory) -> None:
     """Print the run, or the table of its network's layers if a flag asks for one."""
     if options.set or options.model:
         raise UsageError("--set and --model do not go with a run: it is what it is")
     spec = resolve_network(str(run.path), {})
-    if given_table_flags(options):
-        print_model(options, spec)
+    if _given_table_flags(options):
+        _print_model(options, spec)
         return
     recipe = recipe_from_json(run.read("recipe"))
     named = leaves(named_recipe(recipe.name, spec.depth)) if recipe.name in RECIPES else {}
@@ -54,7 +227,7 @@ def _show_run(options: argparse.Namespace, run: RunDirectory) -> None:
     }
     if options.json:
         result = run.read("RESULT") if run.is_finished else None
-        print_json(recipe_json(recipe, origins) | {"model": spec.to_json(), "result": result})
+        print_json(_recipe_json(recipe, origins) | {"model": spec.to_json(), "result": result})
         return
     print(spec)
     data = run.read("data")
@@ -66,4 +239,47 @@ def _show_run(options: argparse.Namespace, run: RunDirectory) -> None:
     if run.continues:
         print(f"  goes on   {run.read(CONTINUES).get('text')}")
     print(f"  state     {'finished' if run.is_finished else 'unfinished: resnetlab resume ' + str(run.path)}")
-    print(recipe_text(recipe, origins))
+    print(_recipe_text(recipe, origins))
+
+
+def _compare(options: argparse.Namespace, first: str, second: str) -> None:
+    """Print what the second has instead of the first; of two runs network and recipe."""
+    names = (first, second)
+    _refuse_table_flags(options, f"{first} and {second} are two")
+    kinds = {_kind(name) for name in names}
+    if kinds == {"model", "recipe"}:
+        recipe, model = names if _kind(first) == "recipe" else (second, first)
+        _named_model(options, model)  # a name of nothing is the nearer mistake
+        raise UsageError(
+            f"{recipe} is a recipe and {model} a model", hint="Name two models, two recipes or two runs."
+        )
+    if "run" in kinds and (options.set or options.model):
+        raise UsageError("--set and --model do not go with a run: it is what it is")
+    content: dict[str, Any] = {}
+    texts = {}
+    if "recipe" not in kinds:
+        specs = _network(options, first), _network(options, second)
+        content |= differing_fields(*specs) | differing_counts(*specs)
+        texts["network"] = model_differences(*specs, names)
+    if "model" not in kinds:
+        recipes = _recipe(options, first), _recipe(options, second)
+        content |= {
+            name: [to_plain(leaf.value) for leaf in pair] for name, pair in differing_leaves(*recipes).items()
+        }
+        texts["recipe"] = recipe_differences(*recipes, names)
+    if options.json:
+        print_json(content)
+    elif len(texts) == 1:
+        print(*texts.values())
+    else:
+        print("\n\n".join(f"{title}\n{text}" for title, text in texts.items()))
+
+
+def _network(options: argparse.Namespace, name: str) -> ModelSpec:
+    return resolve_network(name, {}) if _kind(name) == "run" else _named_model(options, name)
+
+
+def _recipe(options: argparse.Namespace, name: str) -> Recipe:
+    if _kind(name) == "run":
+        return recipe_from_json(open_run(user_path(name)).read("recipe"))
+    return _named_resolution(options, name).recipe

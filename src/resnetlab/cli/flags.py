@@ -1,0 +1,125 @@
+"""Flags that several verbs have."""
+
+import argparse
+
+
+def add_training(parser: argparse.ArgumentParser, recipe: str) -> None:
+    """Add the flags that every training has."""
+    parser.add_argument(
+        "--recipe",
+        metavar="NAME|FILE",
+        help=f"a recipe's name, or a .json or .toml file of values (default: {recipe})",
+    )
+    parser.add_argument("--out", metavar="DIR", help="the run's directory (default: runs/MODEL-DATA-...)")
+    parser.add_argument("--epochs", metavar="N", help="length of training in epochs")
+    parser.add_argument("--steps", metavar="N", help="length of training in steps (optimizer updates)")
+    parser.add_argument("--batch", metavar="N", help="samples per step, over all devices")
+    parser.add_argument("--lr", metavar="X", help="peak learning rate for the whole batch")
+    parser.add_argument("--seed", metavar="N", help="source of every random number (default: 0)")
+    parser.add_argument(
+        "--val", metavar="N|X%", help="training samples held out for validation, or their share"
+    )
+    parser.add_argument(
+        "--patience", metavar="N", help="evaluations without a better validation accuracy that end training"
+    )
+    add_bad_samples(parser)
+    add_data_set(parser)
+    add_workers(parser)
+    parser.add_argument("--checkpoint-every", metavar="N", help="steps between checkpoints")
+    parser.add_argument("--stop-at", metavar="X", help="accuracy in [0, 1] at which training ends")
+    parser.add_argument(
+        "--deterministic",
+        action="store_const",
+        const="true",
+        help="CUDA: only algorithms that repeat exactly",
+    )
+    add_set(parser)
+    add_device(parser)
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print the resolved run, its time and memory; train nothing"
+    )
+
+
+def add_place(parser: argparse.ArgumentParser) -> None:
+    """Add what a user says of a weight file that holds more than one network."""
+    parser.add_argument(
+        "--prefix",
+        metavar="NAME",
+        help="of a file with several networks: the one under this prefix, as encoder_q",
+    )
+    parser.add_argument(
+        "--ignore",
+        metavar="PATTERN",
+        action="append",
+        default=[],
+        help="tensors of the file that the network does without, as 'projection_head.*'; may be repeated",
+    )
+
+
+def add_set(parser: argparse.ArgumentParser, what: str = "the recipe or the model") -> None:
+    """Add --set, which takes the values of these."""
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help=f"set any value of {what}; may be repeated",
+    )
+
+
+def add_data_set(parser: argparse.ArgumentParser) -> None:
+    """Add --data-set, which says how to read the data."""
+    parser.add_argument(
+        "--data-set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="what the data leaves open, e.g. label_column=breed, train_split=train,extra (docs/data.md); "
+        "may be repeated",
+    )
+
+
+def add_bad_samples(parser: argparse.ArgumentParser, default: str = "0") -> None:
+    """Add --bad-samples."""
+    parser.add_argument(
+        "--bad-samples",
+        metavar="X%",
+        help=f"share of broken image files to leave out (default: {default})",
+    )
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Add --device."""
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: auto)")
+
+
+def add_workers(parser: argparse.ArgumentParser) -> None:
+    """Add --workers."""
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=-1,
+        metavar="N",
+        help="processes that read image files (default: -1, auto)",
+    )
+
+
+def add_at_once(parser: argparse.ArgumentParser) -> None:
+    """Add --at-once."""
+    parser.add_argument(
+        "--at-once",
+        type=int,
+        default=0,
+        metavar="N",
+        help="of several runs, how many at the same time (default: 0, by the device)",
+    )
+
+
+def add_weights(parser: argparse.ArgumentParser) -> None:
+    """Add --weights, which chooses those of a run."""
+    parser.add_argument(
+        "--weights",
+        choices=("auto", "plain", "averaged"),
+        default="auto",
+        help="of a run: averaged weights if it has them (auto), or one of the two",
+    )

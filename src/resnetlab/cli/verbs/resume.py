@@ -1,0 +1,66 @@
+"""`resnetlab resume`."""
+
+import argparse
+import sys
+from typing import Any
+
+from resnetlab.base.paths import user_path
+from resnetlab.base.units import length_of
+from resnetlab.cli.flags import add_at_once, add_data_set, add_device, add_workers
+from resnetlab.cli.verb import add_verb
+from resnetlab.data.sources.choices import Choices
+from resnetlab.errors import UsageError
+
+_EXAMPLES = """examples:
+  resnetlab resume runs/resnet20-cifar10-quick-20260101-120000
+  resnetlab resume RUN --epochs 60           on from a run of 30, finished or not, in a new one (RUN-60ep)
+  resnetlab resume RUN --data /elsewhere/cifar-10-batches-bin
+"""
+
+
+def add(verbs: Any) -> None:
+    """Add `resume`."""
+    parser = add_verb(
+        verbs, "resume", "go on with an interrupted run or study, or train a run for longer", resume,
+        _EXAMPLES, needs="torch",
+    )  # fmt: skip
+    parser.add_argument("run", help="the directory of a run, or of the several that one command trains")
+    parser.add_argument(
+        "--epochs", metavar="N", help="train on, for N epochs in all, in a new run: also from a finished one"
+    )
+    parser.add_argument("--steps", metavar="N", help="the same in steps")
+    parser.add_argument("--out", metavar="DIR", help="that run's directory (default: RUN-Nep)")
+    parser.add_argument("--data", help="where the run's data lies now, if not where it was")
+    add_data_set(parser)
+    add_device(parser)
+    add_workers(parser)
+    add_at_once(parser)
+
+
+def resume(options: argparse.Namespace) -> None:
+    """Go on with an interrupted run or study, or from a run for longer."""
+    from resnetlab.cli.study import resume_several
+    from resnetlab.cli.training import print_end
+    from resnetlab.cli.watch import make_watcher
+    from resnetlab.training.run import resume_run, train_longer
+    from resnetlab.training.studies.rows import is_study
+
+    path, length = user_path(options.run), length_of(options.epochs, options.steps, prefix="--")
+    if length is None and options.out:
+        raise UsageError("--out is of a run that trains for longer", hint="Give its --epochs or --steps too.")
+    if is_study(path):
+        if length is not None:
+            raise UsageError(f"{path} holds several runs", hint="Name the one that is to train for longer.")
+        resume_several(options)
+        return
+    choices, data = Choices.parse(options.data_set), options.data
+    device, workers = options.device, options.workers
+    with make_watcher(sys.stderr if options.json else sys.stdout) as watcher:
+        if length is None:
+            result = resume_run(path, watcher, data=data, device=device, workers=workers, choices=choices)
+        else:
+            out = user_path(options.out) if options.out else None
+            result = train_longer(
+                path, length, watcher, out=out, data=data, device=device, workers=workers, choices=choices
+            )
+    print_end(options, result)
