@@ -110,6 +110,16 @@ def open_data(name_or_path: str, wanted: Wanted) -> AnySource:
     return open_path(path, wanted)
 
 
+def absolute_source(text: str) -> str:
+    """Return a data source's name as it is, a path to one, or a pattern, made absolute."""
+    if text in SOURCES:
+        return text
+    path = user_path(text)
+    if path.exists():
+        return str(path.resolve())
+    return os.path.abspath(path) if is_pattern(path) else text
+
+
 def _refuse_unknown(name_or_path: str) -> NoReturn:
     separators = [separator for separator in (os.sep, os.altsep) if separator]
     if any(separator in name_or_path for separator in separators) or user_path(name_or_path).suffix:

@@ -18,6 +18,7 @@ import torch
 from resnetlab.base import files
 from resnetlab.base.plaindata import to_plain
 from resnetlab.base.units import Duration
+from resnetlab.data.open import absolute_source
 from resnetlab.data.sources.encoded import AnySource
 from resnetlab.errors import CheckpointError, UsageError
 from resnetlab.recipe.schedule import LearningRate
@@ -33,7 +34,7 @@ from resnetlab.runs.directory import CONTINUES, RunDirectory
 from resnetlab.runs.environment import describe_environment
 from resnetlab.runs.journal import refuse_changed
 from resnetlab.training.first_weights import write_beginning
-from resnetlab.training.planning import RunPlan, absolute_source, plan_from_records, refuse_impossible
+from resnetlab.training.planning import RunPlan, plan_from_records, refuse_impossible
 from resnetlab.training.step.device import describe_device
 
 _ANEW = {"reached": False, "evaluations_since_best": 0}

@@ -1,7 +1,6 @@
 """Fitting a network, data and a recipe to each other, before anything is built or written."""
 
 import dataclasses
-import os
 import shlex
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -10,11 +9,9 @@ from typing import Any
 
 import torch
 
-from resnetlab.base.paths import user_path
 from resnetlab.data import SOURCES
 from resnetlab.data.batches.preparation import side_at
-from resnetlab.data.open import open_data
-from resnetlab.data.records.shards import is_pattern
+from resnetlab.data.open import absolute_source, open_data
 from resnetlab.data.sources.choices import LEFT_OPEN, Choices
 from resnetlab.data.sources.encoded import AnySource
 from resnetlab.data.sources.source import broken_image
@@ -334,13 +331,3 @@ def _obstacles_here(recipe: Recipe, device: torch.device, *, reads_files: bool) 
     if execution.capture == "on" and (why := obstacle_to_capture(recipe, device, reads_files=reads_files)):
         found["capture"] = why
     return found
-
-
-def absolute_source(text: str) -> str:
-    """Return a data source's name as it is, a path to one, or a pattern, made absolute."""
-    if text in SOURCES:
-        return text
-    path = user_path(text)
-    if path.exists():
-        return str(path.resolve())
-    return os.path.abspath(path) if is_pattern(path) else text

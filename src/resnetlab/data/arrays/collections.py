@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ from resnetlab.data.archives.array_files import Array, read_idx, read_mat, read_
 from resnetlab.data.sources.choices import FLAG, LEFT_OPEN, Choices
 from resnetlab.data.sources.labelling import LABEL_TITLES, name_classes, number_classes, numbering_notes
 from resnetlab.data.sources.named_splits import SPLIT_CHOICES, named_splits
-from resnetlab.data.sources.parts import source_from_parts, split_name
+from resnetlab.data.sources.parts import arrange, split_name
 from resnetlab.data.sources.source import Source, Split
 from resnetlab.errors import DataError, UsageError, nearest
 
@@ -100,40 +100,21 @@ def source_of_arrays(
     found: dict[str, list[Split]] = {}
     for name, own in zip(written, np.split(labels, ends[:-1]), strict=True):
         found.setdefault(parts_by_name[name], []).append(Split(images[name], own))
-    return _source(
-        path, class_names, found, [*dict.fromkeys(notes), *numbering_notes(class_names)], for_scoring
-    )
-
-
-def _source(
-    path: Path,
-    class_names: Sequence[str],
-    found: Mapping[str, Sequence[Split]],
-    notes: Sequence[str],
-    for_scoring: bool,
-) -> Source[Split]:
     parts = {
         part: Split(np.concatenate([s.images for s in own]), np.concatenate([s.labels for s in own]))
         for part, own in found.items()
     }
-    built = source_from_parts(
-        name=path.resolve().name.partition(".")[0],
-        origin=str(path),
-        class_names=class_names,
-        parts=cast("dict[str, Any]", parts),
-        notes=notes,
-        for_scoring=for_scoring,
-    )
+    notes = [*dict.fromkeys(notes), *numbering_notes(class_names)]
+    chosen = arrange(parts, class_names, str(path), notes, for_scoring=for_scoring)
     return Source(
-        name=built.name,
-        class_names=built.class_names,
-        train=cast(Split, built.train),
-        test=cast(Split, built.test),
-        val=cast("Split | None", built.val),
-        found=cast("dict[str, Split] | None", built.found),
-        origin=built.origin,
-        is_partial=built.is_partial,
-        notes=built.notes,
+        name=path.resolve().name.partition(".")[0],
+        class_names=class_names,
+        train=chosen.train,
+        test=chosen.test,
+        val=chosen.val,
+        found=chosen.found,
+        origin=str(path),
+        notes=chosen.notes,
     )
 
 

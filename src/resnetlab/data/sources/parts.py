@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -154,33 +154,53 @@ def source_from_parts(
         DataError: If there is no training split to train on, or too few images to divide, or whatever
             `EncodedSource` refuses.
     """
+    chosen = arrange(parts, class_names, origin, notes, for_scoring=for_scoring)
+    return EncodedSource(
+        name=name,
+        class_names=tuple(class_names),
+        train=chosen.train,
+        test=chosen.test,
+        val=chosen.val,
+        found=chosen.found,
+        origin=origin,
+        is_partial=is_partial,
+        notes=chosen.notes,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Arranged(Generic[SplitT]):
+    """The splits of a source as `Source` holds them."""
+
+    train: SplitT
+    test: SplitT
+    val: SplitT | None
+    found: Mapping[str, SplitT] | None
+    notes: tuple[str, ...]
+
+
+def arrange(
+    parts: Mapping[str, SplitT],
+    class_names: Sequence[str],
+    origin: str,
+    notes: Sequence[str],
+    *,
+    for_scoring: bool,
+) -> Arranged[SplitT]:
+    """Return the splits that were found as a source holds them; see `source_from_parts`.
+
+    Raises:
+        DataError: If there is no training split to train on, or too few images to divide.
+    """
     notes = [*notes, *spelling_notes(class_names)]
     if for_scoring and parts:
         first = next(iter(parts.values()))
-        return EncodedSource(
-            name=name,
-            class_names=tuple(class_names),
-            train=first,
-            test=first,
-            found=dict(parts),
-            origin=origin,
-            is_partial=is_partial,
-            notes=tuple(notes),
-        )
+        return Arranged(first, first, None, dict(parts), tuple(notes))
     if "train" not in parts:
         found = " and ".join(parts) or "nothing"
         raise DataError(f"{origin}: has no train split, found {found}", hint="Name it train.")
     train, test, val, said = _train_test_val(parts, class_names, origin)
-    return EncodedSource(
-        name=name,
-        class_names=tuple(class_names),
-        train=train,
-        test=test,
-        val=val,
-        origin=origin,
-        is_partial=is_partial,
-        notes=(*notes, *said),
-    )
+    return Arranged(train, test, val, None, (*notes, *said))
 
 
 def as_trained_on(source: Source[SplitT]) -> Source[SplitT] | None:

@@ -10,7 +10,7 @@ import torch
 
 from resnetlab.base.units import Duration
 from resnetlab.data.batches.normalise import Normaliser
-from resnetlab.data.open import open_data
+from resnetlab.data.open import absolute_source, open_data
 from resnetlab.data.sources.encoded import AnySource
 from resnetlab.data.sources.wanted import Wanted
 from resnetlab.models import build
@@ -21,7 +21,7 @@ from resnetlab.trained.artefact.model import in_channels
 from resnetlab.trained.transfer.trained import Trained, open_trained
 from resnetlab.training.asking import Asked
 from resnetlab.training.first_weights import Beginning
-from resnetlab.training.planning import RunPlan, absolute_source, fit_to_source, make_plan
+from resnetlab.training.planning import RunPlan, fit_to_source, make_plan
 from resnetlab.training.step.device import pick_device
 from resnetlab.weights import WeightsReport
 
