@@ -13,6 +13,7 @@ from resnetlab.data.folders.folder import open_folder
 from resnetlab.data.tools.check import check_source
 from tests.kit.commands import run
 from tests.kit.photographs import write_photographs
+from tests.kit.pictures import write_folder
 
 
 @pytest.fixture(scope="module")
@@ -129,3 +130,14 @@ def test_prepare_unpacks_imagenets_archives(
     assert main([*arguments, "--subset", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["images"] == {"train": 9, "val": 5}
     assert len(open_folder(tmp_path / "out").train) == 9
+
+
+def test_every_verb_takes_a_known_name_for_the_dataset_and_not_for_a_folder_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_folder(tmp_path / "digits", {"train": {"a": 2, "b": 2}, "test": {"a": 1, "b": 1}})
+    monkeypatch.chdir(tmp_path)
+
+    assert main(["data", "check", "digits"]) == 2
+    assert "which is no collection of image files" in capsys.readouterr().err
+    assert main(["data", "pack", "./digits", "packed"]) == 0
