@@ -1,13 +1,19 @@
-"""The networks in torch: `build` makes one from its specification."""
+"""The networks in torch: `build` makes one from its specification, `put_tensors` gives it trained weights."""
+
+from collections.abc import Mapping
 
 import torch
+from torch import Tensor
 
 from resnetlab.base.randomness import INIT, key_for
+from resnetlab.base.units import first_of
+from resnetlab.errors import CheckpointError
 from resnetlab.models.init import initialise
 from resnetlab.models.resnet import ResNet
+from resnetlab.network.layers import Linear
 from resnetlab.network.spec import ModelSpec
 
-__all__ = ["ResNet", "build"]
+__all__ = ["ResNet", "build", "put_tensors", "with_tensors"]
 
 
 def build(
@@ -34,6 +40,41 @@ def build(
     model._apply(_unset)  # type: ignore[no-untyped-call]
     initialise(model, generator)
     return model.to(device)
+
+
+def with_tensors(
+    spec: ModelSpec, tensors: Mapping[str, Tensor], origin: str, *, has_classifier: bool = True
+) -> ResNet:
+    """Return the network with these weights, in evaluation mode, on the CPU; see `put_tensors`."""
+    return put_tensors(build(spec, seed=0), tensors, origin, has_classifier=has_classifier).eval()
+
+
+def put_tensors(
+    model: ResNet, tensors: Mapping[str, Tensor], origin: str, *, has_classifier: bool = True
+) -> ResNet:
+    """Give a network these weights, where it lies, and return it.
+
+    Args:
+        model: The network.
+        tensors: Its state dict, whole.
+        origin: Where that is from, for errors.
+        has_classifier: Whether the classifier is in it; else the network keeps the one that it has.
+
+    Raises:
+        CheckpointError: If names or shapes are not the network's.
+    """
+    expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    if not has_classifier:
+        heads = tuple(f"{layer.name}." for layer in model.spec.plan().tail if isinstance(layer, Linear))
+        expected = {name: shape for name, shape in expected.items() if not name.startswith(heads)}
+    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    if found != expected:
+        wrong = sorted(name for name in found | expected if found.get(name) != expected.get(name))
+        raise CheckpointError(
+            f"{origin}: {len(wrong)} tensors are not {model.spec.name}'s: {first_of(wrong)}"
+        )
+    model.load_state_dict(dict(tensors), strict=has_classifier)
+    return model
 
 
 def _unset(tensor: torch.Tensor) -> torch.Tensor:

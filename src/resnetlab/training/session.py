@@ -23,7 +23,7 @@ from resnetlab.data.sources.split import hold_out
 from resnetlab.errors import CheckpointError, DataError
 from resnetlab.evaluation.metrics import Tally
 from resnetlab.evaluation.scoring import EvaluationSet
-from resnetlab.models import build
+from resnetlab.models import build, put_tensors
 from resnetlab.network.spec import ModelSpec
 from resnetlab.recipe import Recipe
 from resnetlab.recipe.schedule import LearningRate
@@ -270,7 +270,7 @@ def build_state(
     """
     model = build(spec, seed=recipe.run.seed, checkpoint_activations=recipe.execution.checkpoint_activations)
     if begin_with is not None:
-        model.load_state_dict(dict(begin_with))
+        put_tensors(model, begin_with, "the weights to begin with")
     shares = rate_shares(model, recipe.transfer)
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(shares[name] > 0)

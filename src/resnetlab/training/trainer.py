@@ -5,7 +5,7 @@ import copy
 import math
 import shlex
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -18,6 +18,7 @@ from resnetlab.base.units import format_seconds
 from resnetlab.errors import DataError, Interrupted
 from resnetlab.evaluation.metrics import Scores
 from resnetlab.evaluation.scoring import EvaluationSet, score
+from resnetlab.models import put_tensors
 from resnetlab.recipe import Recipe
 from resnetlab.recipe.due import Due
 from resnetlab.recipe.schedule import LearningRate
@@ -202,12 +203,10 @@ class Trainer:
 
     def _averaged_model(self) -> nn.Module:
         average = self.state.average
-        return self._model_with(average.tensors) if average else self.state.model
+        return self._copy_with(average.tensors, "the averaged weights") if average else self.state.model
 
-    def _model_with(self, tensors: dict[str, Tensor]) -> nn.Module:
-        model = copy.deepcopy(self.state.model)
-        model.load_state_dict(tensors)
-        return model
+    def _copy_with(self, tensors: Mapping[str, Tensor], origin: str) -> nn.Module:
+        return put_tensors(copy.deepcopy(self.state.model), tensors, origin)
 
     def best_model(self) -> nn.Module | None:
         """Return the network as it was best on the validation samples, if its checkpoint is still there."""
@@ -215,7 +214,7 @@ class Trainer:
         if not self.state.best_step or not path.exists():
             return None
         tensors = load_checkpoint(path).tensors
-        return self._model_with(tensors["ema" if self.state.average else "model"])
+        return self._copy_with(tensors["ema" if self.state.average else "model"], str(path))
 
     def _add_row(self, row: dict[str, Any]) -> None:
         if not all(math.isfinite(v) for v in row.values() if isinstance(v, float)):

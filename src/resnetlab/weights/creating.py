@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from resnetlab.models import ResNet, build
+from resnetlab.models import ResNet, build, put_tensors
 from resnetlab.network.catalog import model_spec
 from resnetlab.network.spec import ModelSpec
 from resnetlab.weights.loading import load_weights
@@ -45,5 +45,4 @@ def create_model(
     if weights is None:
         return model
     state, _ = load_weights(model, weights)
-    model.load_state_dict(state)
-    return model.to(device)
+    return put_tensors(model, state, str(weights)).to(device)

@@ -12,10 +12,9 @@ from resnetlab.base.units import first_of
 from resnetlab.data.batches.normalise import Floats, Normaliser
 from resnetlab.data.batches.preprocessing import Geometry, Preprocessing, is_whole
 from resnetlab.errors import CheckpointError, ResnetlabError, UsageError
-from resnetlab.models import ResNet, build
+from resnetlab.models import ResNet, with_tensors
 from resnetlab.network.spec import ModelSpec
 from resnetlab.trained.artefact.class_names import class_count, name_classes, repeated
-from resnetlab.weights.facts.naming import is_head
 
 FORMAT = "resnetlab-model-1"
 BACKBONE = "backbone"
@@ -138,19 +137,7 @@ class Artefact(Description):
         Raises:
             CheckpointError: If the tensors are not the network's.
         """
-        model = build(self.spec, device="meta")
-        expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-        if not self.has_classifier:
-            expected = {name: shape for name, shape in expected.items() if not is_head(name)}
-        found = {name: tuple(tensor.shape) for name, tensor in self.tensors.items()}
-        if found != expected:
-            wrong = sorted(name for name in found | expected if found.get(name) != expected.get(name))
-            raise CheckpointError(
-                f"{self.origin}: {len(wrong)} tensors are not {self.spec.name}'s: {', '.join(wrong[:5])}"
-            )
-        model = build(self.spec, seed=0)
-        model.load_state_dict(dict(self.tensors), strict=self.has_classifier)
-        return model.eval()
+        return with_tensors(self.spec, self.tensors, self.origin, has_classifier=self.has_classifier)
 
 
 def description_problems(given: Description) -> Iterator[str]:

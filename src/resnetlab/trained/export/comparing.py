@@ -1,6 +1,6 @@
 """Nothing is kept that answers otherwise than PyTorch does."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -8,8 +8,6 @@ from torch import Tensor, nn
 from resnetlab.data.batches.normalise import Normaliser, to_NCHW
 from resnetlab.errors import ResnetlabError
 from resnetlab.evaluation.metrics import answer_logits
-from resnetlab.models import build
-from resnetlab.network.spec import ModelSpec
 from resnetlab.trained.artefact.model import Artefact
 
 BATCHES = (1, 2, 5)
@@ -97,10 +95,3 @@ def example(
         shape = (batch, height, width, channels)
         return torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
     return torch.randn(batch, channels, height, width, generator=generator)
-
-
-def network_of(spec: ModelSpec, tensors: Mapping[str, Tensor]) -> nn.Module:
-    """Return the network with these tensors, in evaluation mode."""
-    model = build(spec, seed=0)
-    model.load_state_dict(dict(tensors))
-    return model.eval()

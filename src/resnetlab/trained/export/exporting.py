@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from resnetlab.base import files
 from resnetlab.base.paths import user_path
 from resnetlab.errors import UsageError, nearest
+from resnetlab.models import with_tensors
 from resnetlab.network.spec import ModelSpec
 from resnetlab.trained.artefact.class_names import logit_note
 from resnetlab.trained.artefact.folder import commit_new, folder_contents, from_safetensors, to_safetensors
@@ -26,7 +27,6 @@ from resnetlab.trained.export.comparing import (
     PixelsToProbabilities,
     example,
     largest_difference,
-    network_of,
 )
 from resnetlab.trained.export.keras_file import for_keras, keras_bytes
 from resnetlab.trained.export.onnx_graph import onnx_bytes
@@ -182,12 +182,13 @@ def _torchvision(artefact: Artefact, out: Path, _: bool) -> _Made:
     name, spec, tensors = for_torchvision(artefact)
     content = to_safetensors(tensors, artefact) if out.suffix == ".safetensors" else torch_file(tensors)
     note = f"torchvision.models.{name}(num_classes={spec.classes}).load_state_dict(...) takes it"
-    return _Made(content, network_of(spec, read_foreign(content, out.suffix, spec)), (note,))
+    return _Made(content, with_tensors(spec, read_foreign(content, out.suffix, spec), str(out)), (note,))
 
 
 def _hf(artefact: Artefact, out: Path, _: bool) -> _Made:
     name, spec, contents = for_timm(artefact, out.name)
-    function = network_of(spec, read_foreign(contents["model.safetensors"], ".safetensors", spec))
+    tensors = read_foreign(contents["model.safetensors"], ".safetensors", spec)
+    function = with_tensors(spec, tensors, str(out))
     load = f'timm.create_model("local-dir:{out.name}", pretrained=True)'
     notes = [f"timm's {name}, in the layout of the Hugging Face hub: {load}"]
     if artefact.preprocessing.geometry.interpolation == "tf-bilinear":
@@ -199,7 +200,8 @@ def _keras(artefact: Artefact, out: Path, _: bool) -> _Made:
     network = for_keras(artefact)
     content = keras_bytes(artefact, network)
     notes = (f"{network.call.format(repr(out.name))} takes it", *network.notes)
-    return _Made(content, network_of(network.spec, read_foreign(content, ".h5", network.spec)), notes)
+    tensors = read_foreign(content, ".h5", network.spec)
+    return _Made(content, with_tensors(network.spec, tensors, str(out)), notes)
 
 
 _Maker = Callable[[Artefact, Path, bool], _Made]

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from resnetlab.errors import CheckpointError
 from resnetlab.evaluation.metrics import Tally
+from resnetlab.models import ResNet
 from resnetlab.recipe import Optimizer
 from resnetlab.training.step.averages import Lookahead, WeightAverage
 from resnetlab.training.step.optim import check_tensors, load_optimizer_tensors, optimizer_tensors
@@ -32,7 +33,7 @@ _LATER: dict[str, Any] = {"evaluations_since_best": 0, "metrics_digest": ""}
 class TrainState:
     """What a run is made of after some step."""
 
-    model: nn.Module
+    model: ResNet
     optimizer: torch.optim.Optimizer
     config: Optimizer
     average: WeightAverage | None
