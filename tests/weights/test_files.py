@@ -11,8 +11,9 @@ import safetensors.torch
 import torch
 
 from resnetlab.errors import CheckpointError, UsageError
-from resnetlab.weights import load_weights, read_tensors
+from resnetlab.weights import load_weights
 from resnetlab.weights.files.reading import _is_keras as is_keras
+from resnetlab.weights.files.reading import read_weight_file
 from resnetlab.weights.files.unpickle import _main as read_here
 from resnetlab.weights.files.wrapped import unwrap
 from tests.kit.foreign_weights import TENSORFLOW, lively, official_cifar_8_v1, to_tensorflow
@@ -36,7 +37,7 @@ def test_a_bundle_is_read_by_its_prefix_its_files_and_its_folder(tmp_path: Path)
     (tmp_path / "checkpoint").write_text('model_checkpoint_path: "model.ckpt-7"\n')
 
     for name in ("model.ckpt-7", "model.ckpt-7.index", "model.ckpt-7.data-00000-of-00001", ""):
-        assert equal(read_tensors(tmp_path / name), TENSORS)
+        assert equal(read_weight_file(tmp_path / name).tensors, TENSORS)
 
 
 @pytest.mark.parametrize("share", [0.1, 0.4, 0.6, 0.9])
@@ -49,7 +50,7 @@ def test_a_flipped_byte_in_a_bundle_is_an_error(tmp_path: Path, file: str, share
     path.write_bytes(content)
 
     with pytest.raises(CheckpointError, match=r"x\.index: not a whole TensorFlow checkpoint"):
-        read_tensors(tmp_path / "x")
+        read_weight_file(tmp_path / "x")
 
 
 @pytest.mark.parametrize("file", ["index", "data-00000-of-00001"])
@@ -59,7 +60,7 @@ def test_a_bundle_cut_short_is_an_error(tmp_path: Path, file: str) -> None:
     path.write_bytes(path.read_bytes()[:60])
 
     with pytest.raises(CheckpointError, match="not a whole TensorFlow checkpoint"):
-        read_tensors(tmp_path / "x")
+        read_weight_file(tmp_path / "x")
 
 
 def test_a_bundle_without_its_data_is_an_error(tmp_path: Path) -> None:
@@ -67,7 +68,7 @@ def test_a_bundle_without_its_data_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "x.data-00000-of-00001").unlink()
 
     with pytest.raises(CheckpointError, match=r"x\.data-00000-of-00001"):
-        read_tensors(tmp_path / "x")
+        read_weight_file(tmp_path / "x")
 
 
 def test_what_a_checkpoint_holds_besides_weights_is_unused_and_said(tmp_path: Path) -> None:
@@ -111,7 +112,7 @@ def test_small_bundles_that_promise_much_are_errors(
     write_index(tmp_path / "x", header, entry)
 
     with pytest.raises(CheckpointError, match=f"not a whole TensorFlow checkpoint.*{message}"):
-        read_tensors(tmp_path / "x")
+        read_weight_file(tmp_path / "x")
 
 
 # torch's pickles ---------------------------------------------------------------------------------
@@ -131,7 +132,7 @@ def test_a_pickle_that_would_run_something_is_refused_and_runs_nothing(tmp_path:
     save({"state_dict": {"conv1.weight": torch.ones(1)}, "args": Evil(proof)}, path)
 
     with pytest.raises(CheckpointError, match="nothing of it was run"):
-        read_tensors(path)
+        read_weight_file(path)
     assert not proof.exists()
     pickle.loads(pickle.dumps(Evil(proof)))  # the trap does work
     assert proof.exists()
@@ -213,7 +214,7 @@ def test_a_pipe_is_not_waited_for(name: str, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / name)
 
     with pytest.raises(UsageError, match="is no file, but a pipe or a device"):
-        read_tensors(tmp_path / name)
+        read_weight_file(tmp_path / name)
 
 
 def test_safetensors_in_several_files_are_read_by_folder(tmp_path: Path) -> None:
@@ -222,14 +223,14 @@ def test_safetensors_in_several_files_are_read_by_folder(tmp_path: Path) -> None
     index = tmp_path / "model.safetensors.index.json"
     index.write_text(json.dumps({"weight_map": {"a": "one.safetensors", "step": "two.safetensors"}}))
 
-    assert equal(read_tensors(tmp_path), {"a": TENSORS["a"], "step": TENSORS["step"]})
+    assert equal(read_weight_file(tmp_path).tensors, {"a": TENSORS["a"], "step": TENSORS["step"]})
 
     (tmp_path / "two.safetensors").unlink()
     with pytest.raises(CheckpointError, match=r"two\.safetensors, which is not there"):
-        read_tensors(tmp_path)
+        read_weight_file(tmp_path)
     index.write_text(json.dumps({"weight_map": {"a": "../one.safetensors"}}))
     with pytest.raises(CheckpointError, match="elsewhere"):
-        read_tensors(index)
+        read_weight_file(index)
 
 
 def test_torchs_files_in_several_are_read_by_their_index_and_their_folder(tmp_path: Path) -> None:
@@ -242,7 +243,7 @@ def test_torchs_files_in_several_are_read_by_their_index_and_their_folder(tmp_pa
     index = tmp_path / "pytorch_model.bin.index.json"
     index.write_text(json.dumps({"metadata": {"total_size": 1}, "weight_map": parts}))
 
-    assert equal(read_tensors(index), dict(state))
+    assert equal(read_weight_file(index).tensors, dict(state))
     _, report = load_weights(None, tmp_path)
     assert report.spec.classes == 3
     assert report.kind == "torch file in 3 files"
@@ -266,7 +267,7 @@ def test_a_tensor_in_two_of_several_files_is_an_error(tmp_path: Path) -> None:
     index.write_text(json.dumps({"weight_map": places}))
 
     with pytest.raises(CheckpointError, match=r"two\.safetensors holds a once more"):
-        read_tensors(index)
+        read_weight_file(index)
 
 
 @pytest.mark.parametrize(
@@ -283,7 +284,7 @@ def test_what_is_no_weight_file_is_called_what_it_is(tmp_path: Path, content: by
     path.write_bytes(content)
 
     with pytest.raises(CheckpointError, match=message):
-        read_tensors(path)
+        read_weight_file(path)
 
 
 def test_safetensors_are_told_from_pickles_whatever_their_headers_length(tmp_path: Path) -> None:
@@ -292,22 +293,22 @@ def test_safetensors_are_told_from_pickles_whatever_their_headers_length(tmp_pat
     path = tmp_path / "blob"
     path.write_bytes(next(content for content in contents if content[0] == 0x80))
 
-    assert equal(read_tensors(path), TENSORS)
+    assert equal(read_weight_file(path).tensors, TENSORS)
 
 
 @pytest.mark.parametrize("name", ["resnet8.data-aug.safetensors", "x.data-1-of-1", "a.data-00000-of-00001.x"])
 def test_a_name_like_a_bundles_is_only_a_name(tmp_path: Path, name: str) -> None:
     safetensors.torch.save_file(TENSORS, tmp_path / name)
 
-    assert equal(read_tensors(tmp_path / name), TENSORS)
+    assert equal(read_weight_file(tmp_path / name).tensors, TENSORS)
 
 
 def test_a_home_of_nobody_and_an_index_of_brackets_are_errors(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="~nobody-of-this-name"):
-        read_tensors("~nobody-of-this-name/x.pth")
+        read_weight_file(Path("~nobody-of-this-name/x.pth"))
     (tmp_path / "model.safetensors.index.json").write_text("[" * 100_000)
     with pytest.raises(CheckpointError, match="not an index of weights"):
-        read_tensors(tmp_path)
+        read_weight_file(tmp_path)
 
 
 def test_safetensors_cut_short_and_a_missing_file_are_errors(tmp_path: Path) -> None:
@@ -316,6 +317,6 @@ def test_safetensors_cut_short_and_a_missing_file_are_errors(tmp_path: Path) -> 
     path.write_bytes(path.read_bytes()[:-3])
 
     with pytest.raises(CheckpointError, match="not whole safetensors"):
-        read_tensors(path)
+        read_weight_file(path)
     with pytest.raises(UsageError, match="there is no file"):
-        read_tensors(tmp_path / "none.pth")
+        read_weight_file(tmp_path / "none.pth")

@@ -13,7 +13,8 @@ import torch
 from resnetlab.errors import CheckpointError, UsageError
 from resnetlab.trained.artefact import import_weights
 from resnetlab.trained.transfer import open_trained
-from resnetlab.weights import load_weights, read_tensors
+from resnetlab.weights import load_weights
+from resnetlab.weights.files.reading import read_weight_file
 from tests.kit.foreign_weights import TENSORFLOW, keras_v1, lively, to_tensorflow
 from tests.kit.torch_files import equal
 
@@ -24,7 +25,7 @@ def test_without_h5py_the_error_says_how_to_get_it(tmp_path: Path, monkeypatch: 
     monkeypatch.setitem(sys.modules, "h5py", None)
 
     with pytest.raises(UsageError, match=r"resnetlab\[keras\]"):
-        read_tensors(path)
+        read_weight_file(path)
 
 
 def test_keras_layouts(tmp_path: Path) -> None:
@@ -63,13 +64,13 @@ def test_keras_layouts(tmp_path: Path) -> None:
         archive.writestr("config.json", json.dumps(config))
         archive.write(tmp_path / "new.weights.h5", "model.weights.h5")
 
-    assert equal(read_tensors(tmp_path / "old.h5"), expected)
-    assert equal(read_tensors(tmp_path / "new.keras"), expected)
+    assert equal(read_weight_file(tmp_path / "old.h5").tensors, expected)
+    assert equal(read_weight_file(tmp_path / "new.keras").tensors, expected)
 
     whole = (tmp_path / "old.h5").read_bytes()
     (tmp_path / "cut.h5").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(CheckpointError, match="not a whole Keras file"):
-        read_tensors(tmp_path / "cut.h5")
+        read_weight_file(tmp_path / "cut.h5")
 
 
 def one_layer(file: Any, name: str = "conv1", count: int = 1) -> Any:
@@ -124,7 +125,7 @@ def test_a_keras_file_that_holds_something_else_is_an_error(tmp_path: Path, name
         write(file)
 
     with pytest.raises(CheckpointError, match=rf"x\.h5: not a whole Keras file \(.*{message}"):
-        read_tensors(tmp_path / "x.h5")
+        read_weight_file(tmp_path / "x.h5")
 
 
 def test_a_layer_of_many_tensors_without_clear_names_is_said_to_be_one(tmp_path: Path) -> None:
@@ -133,7 +134,7 @@ def test_a_layer_of_many_tensors_without_clear_names_is_said_to_be_one(tmp_path:
         one_layer(file, "resnet50", 318)
 
     with pytest.raises(CheckpointError, match="its layer resnet50 holds") as raised:
-        read_tensors(tmp_path / "old.h5")
+        read_weight_file(tmp_path / "old.h5")
     assert "it is a network of its own" in str(raised.value)
     assert "get_layer('resnet50').save_weights" in str(raised.value)
     assert len(str(raised.value)) < 400
@@ -171,7 +172,7 @@ def test_the_layers_of_a_network_within_a_network_have_its_name_before_theirs(tm
 
     expected = {f"resnet50/{name}": float(value) for name, value in INNER.items()} | {"dense_1/kernel": 9.0}
     for name in ("old.h5", "new.keras"):
-        assert {each: t.item() for each, t in read_tensors(tmp_path / name).items()} == expected
+        assert {each: t.item() for each, t in read_weight_file(tmp_path / name).tensors.items()} == expected
 
 
 @pytest.mark.parametrize("config", ["[]", '{"config": {"layers": [1]}}', '{"config": {"layers": null}}'])
@@ -182,7 +183,7 @@ def test_a_keras_archive_with_another_configuration_is_an_error(tmp_path: Path, 
         archive.writestr("model.weights.h5", b"")
 
     with pytest.raises(CheckpointError, match=r"x\.keras: not a whole Keras file"):
-        read_tensors(tmp_path / "x.keras")
+        read_weight_file(tmp_path / "x.keras")
 
 
 def test_a_damaged_and_a_swollen_member_of_a_keras_archive_are_errors(tmp_path: Path) -> None:
@@ -196,13 +197,13 @@ def test_a_damaged_and_a_swollen_member_of_a_keras_archive_are_errors(tmp_path: 
     content[start : start + 40] = b"\xff" * 40
     path.write_bytes(content)
     with pytest.raises(CheckpointError, match=r"not a whole Keras file \(.*decompressing"):
-        read_tensors(path)
+        read_weight_file(path)
 
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("config.json", "{}")
         archive.writestr("model.weights.h5", bytes(2**26 + 1))
     with pytest.raises(CheckpointError, match=r"model\.weights\.h5 unpacks from .* to 67,108,865 bytes"):
-        read_tensors(path)
+        read_weight_file(path)
 
 
 def test_a_layer_that_normalises_is_read_with_its_count(tmp_path: Path) -> None:
@@ -212,7 +213,7 @@ def test_a_layer_that_normalises_is_read_with_its_count(tmp_path: Path) -> None:
         group = one_layer(file, "normalization", 3)
         group["k0"], group["k1"], group["k2"] = [0.1, 0.2, 0.3], [1.0, 1.0, 1.0], 7.0
 
-    found = read_tensors(tmp_path / "x.h5")
+    found = read_weight_file(tmp_path / "x.h5").tensors
 
     assert {name: tuple(tensor.shape) for name, tensor in found.items()} == {
         "normalization/mean": (3,), "normalization/variance": (3,), "normalization/count": ()
@@ -339,7 +340,7 @@ def test_layers_that_scale_pixels_are_the_preprocessing(tmp_path: Path, name: st
     """Their pixels are red, green, blue, so that conv1 stays; in an import as in a fine-tuning."""
     layers, tensors, (pixel_range, mean, std) = OWN_IMAGES[name]
     path = keras_50(tmp_path / "model.h5", [plain("InputLayer"), *layers, BODY, dense("softmax")], **tensors)
-    conv1 = read_tensors(path)["conv1_conv/kernel"].permute(3, 2, 0, 1)
+    conv1 = read_weight_file(path).tensors["conv1_conv/kernel"].permute(3, 2, 0, 1)
 
     artefact, report = import_weights(path)
     trained = open_trained(path)
@@ -363,7 +364,7 @@ def test_preprocess_input_within_a_model_turns_conv1_and_the_numbers(tmp_path: P
 
     artefact, _ = import_weights(path)
 
-    conv1 = read_tensors(path)["conv1_conv/kernel"].permute(3, 2, 0, 1)
+    conv1 = read_weight_file(path).tensors["conv1_conv/kernel"].permute(3, 2, 0, 1)
     assert torch.equal(artefact.tensors["conv1.weight"], conv1.flip(1))
     assert artefact.preprocessing.normaliser.mean == pytest.approx([123.7, 116.8, 103.9])
     assert open_trained(path).weights.naming.dialect.is_bgr

@@ -12,7 +12,8 @@ from torch import Tensor
 from resnetlab.errors import CheckpointError
 from resnetlab.models import ResNet
 from resnetlab.trained.artefact import import_weights
-from resnetlab.weights import load_weights, read_tensors
+from resnetlab.weights import load_weights
+from resnetlab.weights.files.reading import read_weight_file
 from resnetlab.weights.namings.keras_applications import keras_v2_spec
 from tests.kit.foreign_weights import (
     TENSORFLOW,
@@ -231,7 +232,7 @@ def test_a_saved_model_is_looked_into(tmp_path: Path) -> None:
     write_bundle(tmp_path / "saved" / "variables" / "variables", tensors)
 
     for path in (tmp_path / "saved", tmp_path / "saved" / "saved_model.pb"):
-        assert set(read_tensors(path)) == set(tensors)
+        assert set(read_weight_file(path).tensors) == set(tensors)
     comes_back(tmp_path / "saved", model, 32, "tensorflow-official-cifar")
 
 
@@ -240,7 +241,7 @@ def test_tensorflows_first_format_is_known_by_its_content(tmp_path: Path) -> Non
     (tmp_path / "resnet_v1_50.ckpt").write_bytes((tmp_path / "x.index").read_bytes())
 
     with pytest.raises(CheckpointError, match="TensorFlow's first format") as raised:
-        read_tensors(tmp_path / "resnet_v1_50.ckpt")
+        read_weight_file(tmp_path / "resnet_v1_50.ckpt")
     assert "load_checkpoint" in raised.value.hint
 
 

@@ -10,7 +10,7 @@ from resnetlab import create_model
 from resnetlab.models import ResNet
 from resnetlab.network.catalog import list_models, model_spec
 from resnetlab.network.spec import ModelSpec
-from resnetlab.weights import convert, recognise, spec_for
+from resnetlab.weights import convert, recognise
 from resnetlab.weights.facts.naming import expected_shapes
 from resnetlab.weights.namings.keras_applications import keras_v1_spec, keras_v2_spec
 from resnetlab.weights.recognising import shapes_of
@@ -62,7 +62,7 @@ def logits(model: ResNet, pixels: Tensor) -> Tensor:
 def loaded(tensors: dict[str, Tensor], spec: ModelSpec | None = None) -> tuple[ResNet, str]:
     """Return a network with the tensors, in evaluation mode, and the naming's name."""
     naming = recognise(shapes_of(tensors))
-    spec = spec or spec_for(naming)
+    spec = spec or naming.spec
     model = ResNet(spec).eval()
     model.load_state_dict(convert(tensors, naming, spec).tensors)
     return model, naming.name

@@ -13,7 +13,6 @@ from resnetlab.network.layers import (
     Conv,
     Layer,
     Linear,
-    Norm,
     Shape,
     multiply_adds,
     num_parameters,
@@ -101,13 +100,6 @@ class Plan:
     def num_parameters(self) -> int:
         """The number of trainable numbers."""
         return sum(count * num_parameters(layer) for count, _, layer in self.counted())
-
-    @property
-    def num_running_statistics(self) -> int:
-        """The number of running means and variances of the batch normalisations."""
-        return sum(
-            count * 2 * layer.channels for count, _, layer in self.counted() if isinstance(layer, Norm)
-        )
 
     @property
     def depth(self) -> int:

@@ -3,9 +3,8 @@
 from resnetlab.weights.converting import Converted, convert
 from resnetlab.weights.creating import create_model
 from resnetlab.weights.facts.naming import InputFacts, Naming
-from resnetlab.weights.files.reading import read_tensors
 from resnetlab.weights.loading import load_weights
-from resnetlab.weights.recognising import recognise, spec_for
+from resnetlab.weights.recognising import recognise
 from resnetlab.weights.report import WeightsReport
 
 __all__ = [
@@ -16,7 +15,5 @@ __all__ = [
     "convert",
     "create_model",
     "load_weights",
-    "read_tensors",
     "recognise",
-    "spec_for",
 ]

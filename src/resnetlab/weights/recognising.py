@@ -267,15 +267,6 @@ def _known(dialect: Dialect, name: str, shape: Shape) -> str | None:
     return known
 
 
-def spec_for(naming: Naming) -> ModelSpec:
-    """Return the network that computes what the file's network computed.
-
-    The constants that the naming implies are in it: where a bottleneck strides, BN's eps, how the
-    max pool is padded.
-    """
-    return naming.spec
-
-
 def describe_spec(spec: ModelSpec) -> str:
     """Return the network's name, and what is not as the catalog has it."""
     known, own = to_plain(model_spec(spec.name)), to_plain(spec)

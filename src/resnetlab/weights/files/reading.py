@@ -55,22 +55,16 @@ class WeightFile:
     """Every list of names of classes that a checkpoint has beside its weights."""
 
 
-def read_tensors(path: Path | str) -> dict[str, Tensor]:
-    """Return the tensors of a weight file, by the names and in the layout that it gives them.
-
-    Raises:
-        UsageError: If there is no such file, or an extra is missing that reads it.
-        CheckpointError: If it is damaged, or no weight file. Nothing in it is run.
-    """
-    return read_weight_file(Path(path)).tensors
-
-
 def read_weight_file(path: Path, prefix: str = "") -> WeightFile:
-    """Return what `read_tensors` does, with the kind and remarks; see there.
+    """Return the tensors of a weight file, by the names and in the layout that it gives them.
 
     Args:
         path: The file.
         prefix: What is wanted of a checkpoint that holds several networks; see `wrapped.unwrap`.
+
+    Raises:
+        UsageError: If there is no such file, or an extra is missing that reads it.
+        CheckpointError: If it is damaged, or no weight file. Nothing in it is run.
     """
     try:
         path = path.expanduser()
