@@ -22,12 +22,7 @@ class Tally:
         self.seen = 0
 
     def add(self, mean_loss: Tensor, correct: Tensor, count: int) -> None:
-        """Count a batch of `count` samples by its mean loss and its right answers."""
-        self.add_sums(mean_loss, correct, count)
-        self.seen += count
-
-    def add_sums(self, mean_loss: Tensor, correct: Tensor, count: int) -> None:
-        """Do what of `add` is done on the device; the caller counts the samples seen."""
+        """Add a batch of `count` samples by its mean loss and its right answers; the caller counts `seen`."""
         self._loss += mean_loss.to(self._loss.dtype) * count
         self._correct += correct
 

@@ -99,9 +99,8 @@ class DeviceSteps:
                 self._step.fill_(first)
             made = self._make(range(first, min(end, first + self.longest)))
             samples = self._timeline.samples_seen(first + made) - self._timeline.samples_seen(first)
-            for tally in (self.state.interval, self.state.epoch):
-                tally.seen += samples
-            self.state.step = self._counted = first + made
+            self.state.count(made, samples)
+            self._counted = self.state.step
 
     def _make(self, steps: range) -> int:
         """Make some of these steps, from the first on; return how many."""
@@ -230,15 +229,14 @@ class DeviceSteps:
         batch = self._batches.at(self._step, count)
         self._rate.copy_(self._rates.at(self._step)[0])
         loss, correct = self._step_function(batch, step=self._step, lr=self._rate)
+        share, is_due = None, None
         if state.lookahead:
-            is_due, share = self._shares.at(self._step)
-            state.lookahead.update(state.model, state.optimizer, share.float(), is_due=is_due > 0)
+            row = self._shares.at(self._step)
+            share, is_due = row[1].float(), row[0] > 0
         self._count(loss, correct, count)
-        if state.average:
-            state.average.update(state.model, self._step)
+        state.average_weights(self._step, share, is_due)
 
     def _count_one(self, loss: Tensor, correct: Tensor, count: int) -> None:
         """Count a step, and its loss and right answers."""
         self._step.add_(1)
-        for tally in (self.state.interval, self.state.epoch):
-            tally.add_sums(loss, correct, count)
+        self.state.add(loss, correct, count)

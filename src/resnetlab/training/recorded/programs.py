@@ -47,6 +47,7 @@ class HostSteps:
         self, state: TrainState, batches: BatchSource, rate: LearningRate, step_function: TrainStep
     ) -> None:
         self._state, self._batches, self._rate, self._step_function = state, batches, rate, step_function
+        self._num_steps = rate.timeline.num_steps
 
     def run(self, count: int) -> None:
         """Make `count` updates."""
@@ -54,15 +55,10 @@ class HostSteps:
         for step in range(state.step, state.step + count):
             batch = self._batches.at(step)
             loss, correct = self._step_function(batch, step=step, lr=self._rate.at(step))
-            state.step += 1
-            for tally in (state.interval, state.epoch):
-                tally.add(loss, correct, len(batch.labels))
-            if state.average:
-                state.average.update(state.model, state.step)
-            if state.lookahead:
-                share = state.lookahead.share_after(state.step, self._rate.timeline.num_steps)
-                if share is not None:
-                    state.lookahead.update(state.model, state.optimizer, share)
+            state.add(loss, correct, len(batch.labels))
+            state.count(1, len(batch.labels))
+            share = state.lookahead.share_after(state.step, self._num_steps) if state.lookahead else None
+            state.average_weights(state.step, share)
 
 
 def step_program(

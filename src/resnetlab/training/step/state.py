@@ -72,6 +72,32 @@ class TrainState:
     seconds: float = 0.0
     """Time spent on updates, over all restarts; evaluations and saves not counted."""
 
+    def add(self, mean_loss: Tensor, correct: Tensor, count: int) -> None:
+        """Add a batch of `count` samples to the sums, where they lie; `count` counts it on the host."""
+        for tally in (self.interval, self.epoch):
+            tally.add(mean_loss, correct, count)
+
+    def count(self, updates: int, samples: int) -> None:
+        """Count updates that were made, and their samples."""
+        self.step += updates
+        for tally in (self.interval, self.epoch):
+            tally.seen += samples
+
+    def average_weights(
+        self, step: int | Tensor, share: float | Tensor | None, is_due: Tensor | None = None
+    ) -> None:
+        """Have the averages take in the weights, as they are after `step` updates.
+
+        Args:
+            step: An int, or an int64 scalar on the device.
+            share: What lookahead's slow weights take in; None where they do not.
+            is_due: Whether they do, a bool scalar on the device, where that alone knows.
+        """
+        if self.average:
+            self.average.update(self.model, step)
+        if self.lookahead and share is not None:
+            self.lookahead.update(self.model, self.optimizer, share, is_due=is_due)
+
     def tensors(self) -> dict[str, dict[str, Tensor]]:
         """Return all tensors by group and name."""
         groups = {
