@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import safetensors
@@ -14,7 +15,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from resnetlab.base.paths import refuse_endless
+from resnetlab.base.paths import refuse_endless, user_path
 from resnetlab.base.units import first_of
 from resnetlab.errors import CheckpointError, UsageError
 from resnetlab.weights.facts.normalisers import OwnImages
@@ -66,10 +67,7 @@ def read_weight_file(path: Path, prefix: str = "") -> WeightFile:
         UsageError: If there is no such file, or an extra is missing that reads it.
         CheckpointError: If it is damaged, or no weight file. Nothing in it is run.
     """
-    try:
-        path = path.expanduser()
-    except RuntimeError as error:
-        raise UsageError(f"{path}: {error}") from error
+    path = user_path(path)
     if (bundle := _bundle_prefix(path)) is not None:
         return WeightFile(read_bundle(bundle), "TensorFlow checkpoint")
     if path.is_dir():
@@ -110,6 +108,10 @@ def read_weight_file(path: Path, prefix: str = "") -> WeightFile:
         )
     if start[8:9] == b"{" or path.suffix == ".safetensors":
         return _read_described_safetensors(path)
+    _refuse(start, path)
+
+
+def _refuse(start: bytes, path: Path) -> NoReturn:
     if is_first_format(path):
         raise CheckpointError(
             f"{path}: is a checkpoint of TensorFlow's first format, one file without an .index beside it",
