@@ -18,7 +18,7 @@ from resnetlab.training import studies
 from resnetlab.training.asking import Asked, plan_training
 from resnetlab.training.observer import Observer
 from resnetlab.training.planning import Opened
-from resnetlab.training.run import Result, default_out, resume_run, train_longer, train_plan
+from resnetlab.training.run import Result, default_out, resume_run, train_plan
 from resnetlab.training.studies import StudyObserver, default_study_out, plan_rows, train_study
 
 __all__ = ["evaluate", "finetune", "resume", "resume_study", "study", "train"]
@@ -220,20 +220,20 @@ def resume(
     steps: int | None = None,
     out: str | Path | None = None,
 ) -> Result:
-    """Go on with an interrupted run to its end and return how it ended; see `resume_run`.
+    """Go on with an interrupted run to its end and return how it ended; see `training.run.resume_run`.
 
     With `epochs` or `steps`, the length of the whole, train on from a run, finished or not, in a new one at
-    `out`; see `train_longer`.
+    `out`.
     """
-    path, choices, length = user_path(run), Choices.of(data_set), length_of(epochs, steps)
-    observer = observer or Observer()
-    if length is None and out is not None:
-        raise UsageError("out is of a run that trains for longer", hint="Give its epochs or steps too.")
-    if length is None:
-        return resume_run(path, observer, data=data, device=device, workers=workers, choices=choices)
-    place = user_path(out) if out else None
-    return train_longer(
-        path, length, observer, out=place, data=data, device=device, workers=workers, choices=choices
+    return resume_run(
+        user_path(run),
+        observer or Observer(),
+        length=length_of(epochs, steps),
+        out=user_path(out) if out else None,
+        data=data,
+        device=device,
+        workers=workers,
+        choices=Choices.of(data_set),
     )
 
 

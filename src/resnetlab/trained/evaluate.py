@@ -24,6 +24,7 @@ from resnetlab.trained.scored_network import ScoredNetwork, load_network
 from resnetlab.training.step.device import apply_switches, leaving_as_found
 
 
+@leaving_as_found()
 def evaluate(
     run: str | Path,
     *,
@@ -36,6 +37,7 @@ def evaluate(
     out: str | Path | None = None,
     by_order: bool = False,
     bad_samples: float | str | None = None,
+    writes: bool = True,
 ) -> Evaluation:
     """Score a trained network on labelled images, and write the result.
 
@@ -56,6 +58,7 @@ def evaluate(
         by_order: Take the data's classes for the network's by their order, not by their names.
         bad_samples: The share of broken images that are left out, as 0.01 or "1%"; None is what the network
             was trained with. What is left out stands in the evaluation's `bad_samples`.
+        writes: Whether the result is written; else `keep` writes it later.
 
     Raises:
         UsageError: If an argument cannot be, or the data has no such split.
@@ -63,45 +66,23 @@ def evaluate(
         DataError: If the data is damaged or has classes that the network does not know.
         NotKept: If the scores could not be written; it holds them.
     """
-    return keep(
-        score_network(
-            run,
-            data=data,
-            data_set=data_set,
-            split=split,
-            weights=weights,
-            device=device,
-            workers=workers,
-            out=out,
-            by_order=by_order,
-            bad_samples=bad_samples,
-        )
-    )
-
-
-@leaving_as_found()
-def score_network(
-    run: str | Path,
-    *,
-    data: str | Path | None = None,
-    data_set: Mapping[str, str] | None = None,
-    split: str = "auto",
-    weights: str = "auto",
-    device: str = "auto",
-    workers: int = -1,
-    out: str | Path | None = None,
-    by_order: bool = False,
-    bad_samples: float | str | None = None,
-) -> Evaluation:
-    """Do what `evaluate` does, but write nothing: `keep` does that."""
     one_of("split", split, SPLITS, MEANT)
     trained = _leaving_out(load_network(str(run), weights, device), bad_samples)
     trained.classifier.refuse_backbone()
     opened = open_scored(trained, None if data is None else str(data), Choices.of(data_set))
+    if out is not None:
+        refuse_within(opened.source.folders, Path(out).expanduser())
+    evaluation = _scored(trained, opened, split, workers, by_order=by_order)
+    evaluation = replace(evaluation, out=str(Path(out).expanduser()), otherwise="") if out else evaluation
+    return keep(evaluation) if writes else evaluation
+
+
+def _scored(
+    trained: ScoredNetwork, opened: ScoredData, split: str, workers: int, *, by_order: bool
+) -> Evaluation:
+    """Return the evaluation, which lies where the network's do."""
     chosen, label, said = choose_split(trained, opened, split)
     source = opened.source
-    if out is not None:
-        refuse_within(source.folders, Path(out).expanduser())
     match = match_classes(
         source.name, source.class_names, chosen.labels, trained.classifier.class_names, by_order=by_order
     )
@@ -120,8 +101,8 @@ def score_network(
         class_names=tuple(source.class_names[index] for index in match.scored),
         logits=tuple(int(match.logits[index]) for index in match.scored),
         answers=trained.classifier.class_names,
-        out=str(Path(out).expanduser() if out else trained.home / folder),
-        otherwise="" if out else str(trained.elsewhere / folder),
+        out=str(trained.home / folder),
+        otherwise=str(trained.elsewhere / folder),
         notes=(
             *trained.classifier.notes,
             *source.notes,

@@ -12,8 +12,9 @@ from resnetlab.base.memory import telling_of_memory
 from resnetlab.base.units import Duration
 from resnetlab.data.open import reopen_source
 from resnetlab.data.sources.choices import LEFT_OPEN, Choices
+from resnetlab.data.sources.encoded import AnySource
 from resnetlab.data.sources.leftovers import refuse_within
-from resnetlab.errors import DataError, ResnetlabError
+from resnetlab.errors import DataError, ResnetlabError, UsageError
 from resnetlab.evaluation.metrics import wilson_interval
 from resnetlab.recipe.settings import recipe_from_json
 from resnetlab.runs.directory import RunDirectory, broken_images, claim_new, lock_run, open_run
@@ -96,79 +97,58 @@ def resume_run(
     path: Path,
     observer: Observer,
     *,
-    data: str | None = None,
-    device: str = "auto",
-    workers: int = -1,
-    choices: Choices = LEFT_OPEN,
-) -> Result:
-    """Go on with the run at `path` from its newest checkpoint, to its end.
-
-    Args:
-        path: The run's directory.
-        observer: Who watches.
-        data: Where its data lies now, if not where it was.
-        device: auto, cpu, cuda or mps.
-        workers: Processes that read image files, -1 for as many as suit the machine.
-        choices: What to read differently than the run recorded.
-
-    Raises:
-        UsageError: If there is no run at `path`.
-        DataError: If its data is gone or changed.
-        CheckpointError: If no checkpoint can be used.
-    """
-    run = open_run(path)
-    with lock_run(path) as lock:
-        run = replace(run, lock=lock)
-        if run.is_finished:
-            length = recipe_from_json(run.read("recipe")).run.length
-            command = f"resnetlab resume {shlex.quote(str(path))} --epochs N"
-            observer.note(
-                f"{path} is finished after {length}; there is nothing to resume. To train on from it, for N "
-                f"epochs in all, in a new run: {command}"
-            )
-            return read_result(run)
-        source = reopen_source(run.read("data"), data, choices)
-        return resume_plan(plan_of(run, source, pick_device(device), workers), run, observer)
-
-
-def train_longer(
-    path: Path,
-    length: Duration,
-    observer: Observer,
-    *,
+    length: Duration | None = None,
     out: Path | None = None,
     data: str | None = None,
     device: str = "auto",
     workers: int = -1,
     choices: Choices = LEFT_OPEN,
 ) -> Result:
-    """Train on from the run at `path`, finished or not, to another whole length, in a new run; see `longer`.
+    """Go on with the run at `path` from its newest checkpoint: to its end, or to another one in a new run.
 
     Args:
-        path: The run that it goes on from, which stays as it is.
-        length: Of the whole, the steps that are made already included.
+        path: The run's directory.
         observer: Who watches.
-        out: The new run's directory, new or empty; None is beside the other: RUN-30ep.
-        data: As `resume_run`.
-        device: As `resume_run`.
-        workers: As `resume_run`.
-        choices: As `resume_run`.
+        length: Of the whole, the steps that are made already included, if it is not to be the run's own. The
+            run, finished or not, stays as it is, and a new one goes on from it; see `longer`.
+        out: That one's directory, new or empty; None is beside the other: RUN-30ep.
+        data: Where the run's data lies now, if not where it was.
+        device: auto, cpu, cuda or mps.
+        workers: Processes that read image files, -1 for as many as suit the machine.
+        choices: What to read differently than the run recorded.
 
     Raises:
-        UsageError: If there is no run at `path`, it is that long already, or `out` holds anything already.
+        UsageError: If there is no run at `path`, it is that long already, or `out` holds anything already or
+            is given without a length.
         DataError: If its data is gone or changed.
         CheckpointError: If no checkpoint can be used.
         LockedError: If another process is using one of the two.
     """
     run = open_run(path)
-    files.refuse_locked(path)
-    source = reopen_source(run.read("data"), data, choices)
-    plan, checkpoint = plan_longer(run, length, source, data, pick_device(device), workers)
-    out = out or longer_out(run, length)
-    with claim_new(out) as lock:
-        new = RunDirectory(out, lock)
-        write_longer(run, checkpoint, plan, new)
-        return resume_plan(plan, new, observer)
+
+    def reopened() -> AnySource:
+        return reopen_source(run.read("data"), data, choices)
+
+    if length is not None:
+        files.refuse_locked(path)
+        plan, checkpoint = plan_longer(run, length, reopened(), data, pick_device(device), workers)
+        out = out or longer_out(run, length)
+        with claim_new(out) as lock:
+            new = RunDirectory(out, lock)
+            write_longer(run, checkpoint, plan, new)
+            return resume_plan(plan, new, observer)
+    if out is not None:
+        raise UsageError("--out is of a run that trains for longer", hint="Give its --epochs or --steps too.")
+    with lock_run(path) as lock:
+        run = replace(run, lock=lock)
+        if not run.is_finished:
+            return resume_plan(plan_of(run, reopened(), pick_device(device), workers), run, observer)
+    whole = recipe_from_json(run.read("recipe")).run.length
+    observer.note(
+        f"{path} is finished after {whole}; there is nothing to resume. To train on from it, for N epochs in "
+        f"all, in a new run: resnetlab resume {shlex.quote(str(path))} --epochs N"
+    )
+    return read_result(run)
 
 
 @leaving_as_found()
@@ -269,4 +249,4 @@ def default_out(plan: RunPlan, parent: Path = Path("runs")) -> Path:
     return out
 
 
-__all__ = ["Result", "RunPlan", "default_out", "read_result", "resume_run", "train_longer", "train_plan"]
+__all__ = ["Result", "RunPlan", "default_out", "read_result", "resume_run", "train_plan"]

@@ -63,11 +63,12 @@ def add(verbs: Any) -> None:
 def evaluate(options: argparse.Namespace) -> None:
     """Evaluate a trained network; the scores are shown whether or not they can be written."""
     from resnetlab.evaluation.results import NotKept
-    from resnetlab.trained.evaluate import keep, score_network
+    from resnetlab.trained.evaluate import evaluate as score
+    from resnetlab.trained.evaluate import keep
 
     if options.out == "":
         raise UsageError("--out names no directory")
-    evaluation = score_network(
+    evaluation = score(
         options.run,
         data=options.data,
         data_set=Choices.parse(options.data_set).to_json(),
@@ -78,6 +79,7 @@ def evaluate(options: argparse.Namespace) -> None:
         out=options.out,
         by_order=options.by_order,
         bad_samples=options.bad_samples,
+        writes=False,
     )
     said = _tell(evaluation.notes)
     if not options.json:

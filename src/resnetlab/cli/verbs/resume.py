@@ -42,25 +42,24 @@ def resume(options: argparse.Namespace) -> None:
     from resnetlab.cli.study import resume_several
     from resnetlab.cli.training import print_end
     from resnetlab.cli.watch import make_watcher
-    from resnetlab.training.run import resume_run, train_longer
+    from resnetlab.training.run import resume_run
     from resnetlab.training.studies.rows import is_study
 
     path, length = user_path(options.run), length_of(options.epochs, options.steps, prefix="--")
-    if length is None and options.out:
-        raise UsageError("--out is of a run that trains for longer", hint="Give its --epochs or --steps too.")
     if is_study(path):
-        if length is not None:
+        if length is not None or options.out:
             raise UsageError(f"{path} holds several runs", hint="Name the one that is to train for longer.")
         resume_several(options)
         return
-    choices, data = Choices.parse(options.data_set), options.data
-    device, workers = options.device, options.workers
     with make_watcher(sys.stderr if options.json else sys.stdout) as watcher:
-        if length is None:
-            result = resume_run(path, watcher, data=data, device=device, workers=workers, choices=choices)
-        else:
-            out = user_path(options.out) if options.out else None
-            result = train_longer(
-                path, length, watcher, out=out, data=data, device=device, workers=workers, choices=choices
-            )
+        result = resume_run(
+            path,
+            watcher,
+            length=length,
+            out=user_path(options.out) if options.out else None,
+            data=options.data,
+            device=options.device,
+            workers=options.workers,
+            choices=Choices.parse(options.data_set),
+        )
     print_end(options, result)

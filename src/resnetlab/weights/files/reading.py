@@ -7,7 +7,6 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 import safetensors
@@ -108,18 +107,18 @@ def read_weight_file(path: Path, prefix: str = "") -> WeightFile:
         )
     if start[8:9] == b"{" or path.suffix == ".safetensors":
         return _read_described_safetensors(path)
-    _refuse(start, path)
+    raise _no_weights(start, path)
 
 
-def _refuse(start: bytes, path: Path) -> NoReturn:
+def _no_weights(start: bytes, path: Path) -> CheckpointError:
     if is_first_format(path):
-        raise CheckpointError(
+        return CheckpointError(
             f"{path}: is a checkpoint of TensorFlow's first format, one file without an .index beside it",
             hint="Write it anew in TensorFlow: r = tf.train.load_checkpoint(FILE); numpy.savez('NEW.npz',"
             " **{name: r.get_tensor(name) for name in r.get_variable_to_shape_map()}).",
         )
     looks, hint = _looks(start, path)
-    raise CheckpointError(f"{path}: {looks}, not a weight file", hint=hint or _HINT)
+    return CheckpointError(f"{path}: {looks}, not a weight file", hint=hint or _HINT)
 
 
 def _bundle_prefix(path: Path) -> Path | None:
