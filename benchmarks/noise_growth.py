@@ -23,8 +23,8 @@ from resnetlab.recipe.named import named_recipe
 from resnetlab.recipe.settings import override
 from resnetlab.runs.directory import RunDirectory, claim_new
 from resnetlab.show.tables.align import table
+from resnetlab.training.asking import Asked, plan_training
 from resnetlab.training.observer import Observer
-from resnetlab.training.planning import plan_run
 from resnetlab.training.session import start
 from resnetlab.training.trainer import Trainer
 
@@ -100,7 +100,7 @@ def main() -> None:
     recipe = override(named_recipe(options.recipe, spec.depth), changes)
     rows = []
     with tempfile.TemporaryDirectory() as work, claim_new(Path(work) / "run"):
-        plan = plan_run(spec, options.data, recipe, torch.device("cpu"), ())
+        plan = plan_training(spec, Asked(data=options.data, recipe=recipe, device="cpu"))[0]
         trainer = start(plan, RunDirectory(Path(work) / "run"), Observer())
         for done in (3, 50):
             trainer.program.run(done)

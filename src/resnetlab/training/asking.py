@@ -11,7 +11,7 @@ from resnetlab.network.spec import ModelSpec
 from resnetlab.recipe import Recipe
 from resnetlab.recipe.named import RECIPES, default_recipe, named_recipe
 from resnetlab.recipe.settings import Resolution, leaves, read_settings_file
-from resnetlab.training.planning import Opened, RunPlan, open_for, plan_run
+from resnetlab.training.planning import Opened, RunPlan, absolute_source, fit_to_source, make_plan, open_for
 from resnetlab.training.step.device import pick_device
 
 
@@ -93,7 +93,6 @@ def plan_training(spec: ModelSpec, asked: Asked, opened: Opened | None = None) -
     source = open_for(spec, asked.data, asked.fixed, opened, choices=asked.choices)
     resolution = asked.resolve(spec.depth, default_recipe(asked.data, reads_files=source.reads_files))
     resolution.hold_out(len(source.train))
-    plan = plan_run(
-        spec, asked.data, resolution.recipe, device, asked.fixed, workers=asked.workers, source=source
-    )
-    return plan, resolution
+    fitted = fit_to_source(spec, source, asked.fixed)
+    text = absolute_source(asked.data)
+    return make_plan(fitted, source, text, resolution.recipe, device, asked.workers), resolution

@@ -17,13 +17,13 @@ from resnetlab.data.sources.encoded import AnySource
 from resnetlab.data.sources.source import broken_image
 from resnetlab.data.sources.wanted import Wanted
 from resnetlab.errors import DataError, UsageError
-from resnetlab.network.spec import KNOBS, ModelSpec
+from resnetlab.network.spec import ModelSpec
 from resnetlab.recipe import Recipe
 from resnetlab.recipe.settings import override, recipe_from_json
 from resnetlab.recipe.timeline import Timeline
 from resnetlab.runs.directory import CONTINUES, RunDirectory
 from resnetlab.training.first_weights import Beginning
-from resnetlab.training.fitting import (
+from resnetlab.training.misfits import (
     refuse_misfits,
     refuse_no_meeting,
     refuse_single_samples,
@@ -101,37 +101,6 @@ def fit_to_source(spec: ModelSpec, source: AnySource, fixed: Collection[str] = (
     found = {"classes": len(source.class_names), "in_channels": channels}
     changes = {name: value for name, value in found.items() if name not in fixed}
     return spec.with_(**changes)
-
-
-def plan_run(
-    spec: ModelSpec,
-    data: str,
-    recipe: Recipe,
-    device: torch.device,
-    fixed: Collection[str] = KNOBS,
-    *,
-    workers: int = -1,
-    source: AnySource | None = None,
-    choices: Choices = LEFT_OPEN,
-) -> RunPlan:
-    """Open the data and fit network, data and recipe to each other.
-
-    Args:
-        spec: The network.
-        data: A dataset's name or path.
-        recipe: The recipe.
-        device: Where to train.
-        fixed: Fields of the spec that the data must not change.
-        workers: Processes that read image files.
-        source: The data, if it is open already.
-        choices: What the data leaves open, if it is not open yet.
-
-    Raises:
-        UsageError, DataError: If the data cannot be opened or the three do not fit.
-    """
-    source = source or open_for(spec, data, fixed, choices=choices)
-    spec = fit_to_source(spec, source, fixed)
-    return make_plan(spec, source, absolute_source(data), recipe, device, workers)
 
 
 _WITH_BACKGROUND = 1001

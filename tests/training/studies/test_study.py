@@ -27,8 +27,9 @@ from resnetlab.recipe.named import named_recipe
 from resnetlab.recipe.settings import override
 from resnetlab.runs.directory import RunDirectory, lock_run
 from resnetlab.runs.journal import read_rows
+from resnetlab.training.asking import Asked, plan_training
 from resnetlab.training.observer import Observer
-from resnetlab.training.planning import Opened, RunPlan, open_for, plan_run
+from resnetlab.training.planning import Opened, RunPlan, open_for
 from resnetlab.training.run import Result, train_plan
 from resnetlab.training.step.device import compiled
 from resnetlab.training.studies import StudyObserver, plan_rows, resume_study, train_study
@@ -44,7 +45,9 @@ def plan(name: str, **changes: Any) -> RunPlan:
     """A short run of a tiny network on the digits."""
     values = {"length": Duration(STEPS, "st"), "batch": 16, "compile": "off", "ema_decay": 0.9, "val": 40}
     recipe = override(named_recipe("digits"), values | {"eval_every": Duration(6, "st")} | changes)
-    return plan_run(model_spec(name).with_(width=0.25), "digits", recipe, CPU, ("width",))
+    return plan_training(
+        model_spec(name).with_(width=0.25), Asked(data="digits", recipe=recipe, device="cpu")
+    )[0]
 
 
 def rows(**changes: Any) -> dict[str, RunPlan]:
