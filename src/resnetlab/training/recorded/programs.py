@@ -47,7 +47,6 @@ class HostSteps:
         self, state: TrainState, batches: BatchSource, rate: LearningRate, step_function: TrainStep
     ) -> None:
         self._state, self._batches, self._rate, self._step_function = state, batches, rate, step_function
-        self._num_steps = rate.timeline.num_steps
 
     def run(self, count: int) -> None:
         """Make `count` updates."""
@@ -57,7 +56,8 @@ class HostSteps:
             loss, correct = self._step_function(batch, step=step, lr=self._rate.at(step))
             state.add(loss, correct, len(batch.labels))
             state.count(1, len(batch.labels))
-            share = state.lookahead.share_after(state.step, self._num_steps) if state.lookahead else None
+            num_steps = self._rate.timeline.num_steps
+            share = state.lookahead.share_after(state.step, num_steps) if state.lookahead else None
             state.average_weights(state.step, share)
 
 
