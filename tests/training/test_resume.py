@@ -302,11 +302,11 @@ def test_nothing_that_trains_has_state_that_is_not_saved(tmp_path: Path) -> None
         "model", "optimizer", "recipe", "device",  # built from the run directory, or in the state
         "scaler",  # in the state
         "_fixed_scale", "_keep_U", "_forward", "_looks_at_once",  # from the recipe, spec and device
-        "_whole",  # the number 1
-        "_counters",  # buffers of the model
+        "_full_weight",  # the number 1
+        "_bn_counters",  # buffers of the model
         "_still", "_class_weights_K",  # from the recipe, spec and data
         "_guard",  # a run in which it fired is not saved
-        "compiler", "_kinds_done",  # of this machine; a run goes on exactly without its kernels
+        "compiler", "_shapes_compiled",  # of this machine; a run goes on exactly without its kernels
     }  # fmt: skip
     assert set(vars(state.average)) == {"decay", "tensors"}
     assert set(vars(state.interval)) == {"_loss", "_correct", "seen"}
