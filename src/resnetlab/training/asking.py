@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from resnetlab.base.paths import user_path
+from resnetlab.data.open import absolute_source
 from resnetlab.data.sources.choices import LEFT_OPEN, Choices
 from resnetlab.network.spec import ModelSpec
 from resnetlab.recipe import Recipe
 from resnetlab.recipe.named import RECIPES, default_recipe, named_recipe
 from resnetlab.recipe.settings import Resolution, leaves, read_settings_file
-from resnetlab.training.planning import Opened, RunPlan, absolute_source, fit_to_source, make_plan, open_for
+from resnetlab.training.planning import Opened, RunPlan, fit_to_source, make_plan, open_for
 from resnetlab.training.step.device import pick_device
 
 

@@ -11,7 +11,7 @@ import torch
 
 from resnetlab.data import SOURCES
 from resnetlab.data.batches.preparation import side_at
-from resnetlab.data.open import absolute_source, open_data
+from resnetlab.data.open import open_data
 from resnetlab.data.sources.choices import LEFT_OPEN, Choices
 from resnetlab.data.sources.encoded import AnySource
 from resnetlab.data.sources.source import broken_image
