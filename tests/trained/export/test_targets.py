@@ -2,6 +2,8 @@
 
 import io
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from resnetlab.data.batches.preprocessing import Geometry
 from resnetlab.errors import ResnetlabError, UsageError
 from resnetlab.network.catalog import model_spec
 from resnetlab.network.spec import ModelSpec
+from resnetlab.trained import export
 from resnetlab.trained.artefact import Artefact, import_weights
 from resnetlab.trained.export.comparing import largest_difference
 from resnetlab.trained.export.exporting import export_model, read_foreign
@@ -33,6 +36,16 @@ def logits(model: torch.nn.Module, artefact: Artefact) -> torch.Tensor:
     images = torch.randn(2, channels, height, width, generator=torch.Generator().manual_seed(6))
     with torch.no_grad():
         return model.eval()(images)
+
+
+def test_the_room_has_the_exporter_and_the_names_are_read_without_it() -> None:
+    code = "import sys, resnetlab.trained.export.targets as it; print('torch' in sys.modules, *it.TARGETS)"
+
+    assert export.export_model is export_model
+    with pytest.raises(AttributeError, match="no attribute 'export_all'"):
+        export.export_all  # noqa: B018
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == ["False", *TARGETS]
 
 
 def test_torchvision_takes_the_state_dict_with_another_bn_constant_made_up_for(tmp_path: Path) -> None:
