@@ -15,7 +15,7 @@ from PIL import Image
 
 from resnetlab.cli import main
 from resnetlab.cli.output import OnTheWay
-from resnetlab.cli.watch import LiveWatcher
+from resnetlab.cli.watch import watching
 
 NAME = os.fsdecode(
     "ré 你 ".encode() + b"\xe9"
@@ -181,7 +181,7 @@ def test_a_terminal_that_has_gone_does_not_end_the_training() -> None:
         def write(self, text: str) -> int:
             raise OSError(5, "Input/output error")
 
-    with LiveWatcher(Gone()) as watcher:
+    with watching(Gone()) as watcher:
         watcher.begin({"model": "m"}, step=0, num_steps=3)
         watcher.progress(1, samples=8, seconds=1.0)
         watcher.note("n")

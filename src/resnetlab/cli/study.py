@@ -10,7 +10,7 @@ from pathlib import Path
 
 from resnetlab.base.paths import user_path
 from resnetlab.cli.verb import block, command_name, print_json
-from resnetlab.cli.watch_study import PlainStudyWatcher, make_study_watcher
+from resnetlab.cli.watch import PlainStudyWatcher, watching_study
 from resnetlab.data.sources.choices import Choices
 from resnetlab.errors import Interrupted, ResnetlabError, UsageError
 from resnetlab.recipe.settings import Resolution
@@ -36,7 +36,7 @@ def train_several(options: argparse.Namespace, planned: Planner) -> None:
     if options.dry_run:
         _print_plans(options, plans, rows, out)
         return
-    with make_study_watcher(sys.stderr if options.json else sys.stdout) as watcher:
+    with watching_study(sys.stderr if options.json else sys.stdout) as watcher:
         for plan in plans:
             watcher.note(block(_shared_facts(plan), indent="") + "\n")
         with _telling_the_finished(options, out, watcher):
@@ -47,8 +47,8 @@ def train_several(options: argparse.Namespace, planned: Planner) -> None:
 def resume_several(options: argparse.Namespace) -> None:
     """Make what is left of a study."""
     out = user_path(options.run)
-    watching = make_study_watcher(sys.stderr if options.json else sys.stdout)
-    with watching as watcher, _telling_the_finished(options, out, watcher):
+    stream = sys.stderr if options.json else sys.stdout
+    with watching_study(stream) as watcher, _telling_the_finished(options, out, watcher):
         results = resume_study(
             out,
             watcher,

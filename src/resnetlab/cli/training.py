@@ -10,7 +10,7 @@ from pathlib import Path
 from resnetlab.base.paths import user_path
 from resnetlab.base.units import format_seconds
 from resnetlab.cli.verb import block, command_name, print_json
-from resnetlab.cli.watch import make_watcher
+from resnetlab.cli.watch import watching
 from resnetlab.data.batches.loaded import BROKEN_SHOWN
 from resnetlab.data.sources.leftovers import refuse_within
 from resnetlab.recipe.settings import Resolution, leaves
@@ -37,7 +37,7 @@ def train_planned(
         refuse_within(plan.source.folders, out)
         _print_plan(options, plan, resolution, out, more or {})
         return
-    with make_watcher(sys.stderr if options.json else sys.stdout) as watcher:
+    with watching(sys.stderr if options.json else sys.stdout) as watcher:
         result = train_plan(plan, out, watcher)
     print_end(options, result)
 

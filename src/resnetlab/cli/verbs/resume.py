@@ -41,7 +41,7 @@ def resume(options: argparse.Namespace) -> None:
     """Go on with an interrupted run or study, or from a run for longer."""
     from resnetlab.cli.study import resume_several
     from resnetlab.cli.training import print_end
-    from resnetlab.cli.watch import make_watcher
+    from resnetlab.cli.watch import watching
     from resnetlab.training.run import resume_run
     from resnetlab.training.studies.rows import is_study
 
@@ -51,7 +51,7 @@ def resume(options: argparse.Namespace) -> None:
             raise UsageError(f"{path} holds several runs", hint="Name the one that is to train for longer.")
         resume_several(options)
         return
-    with make_watcher(sys.stderr if options.json else sys.stdout) as watcher:
+    with watching(sys.stderr if options.json else sys.stdout) as watcher:
         result = resume_run(
             path,
             watcher,
