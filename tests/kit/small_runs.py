@@ -100,6 +100,13 @@ def go_on(run: RunDirectory, source: Source[Split]) -> Trainer:
     return resume(run, plan_of(run, source, CPU), Observer())
 
 
+def finish(run: RunDirectory) -> None:
+    """Train the rest of a run."""
+    trainer = go_on(run, small_source())
+    train(trainer)
+    trainer.close()
+
+
 def final_bytes(run: RunDirectory, step: int = 40) -> dict[str, bytes]:
     """The bytes that must not depend on interruptions."""
     folder = run.checkpoints / f"step-{step:08d}"
@@ -110,6 +117,7 @@ def final_bytes(run: RunDirectory, step: int = 40) -> dict[str, bytes]:
 __all__ = [
     "CPU",
     "final_bytes",
+    "finish",
     "go_on",
     "small_plan",
     "small_source",

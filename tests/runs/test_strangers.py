@@ -27,7 +27,7 @@ from resnetlab.training.planning import make_plan
 from resnetlab.training.run import resume_run, train_plan
 from resnetlab.training.session import start
 from resnetlab.training.studies import StudyObserver, plan_rows, resume_study, train_study
-from tests.kit.small_runs import CPU, go_on, small_plan, small_source, train
+from tests.kit.small_runs import CPU, finish, go_on, small_plan, small_source
 
 NEAR = (
     ".resnetlab", ".resnetlab-", ".resnetlab-12", ".resnetlab-12-notes", ".resnetlab-x-01234567-a",
@@ -105,12 +105,6 @@ def begun(run: Path, steps: int = 2) -> RunDirectory:
         trainer.save()
         trainer.close()
     return RunDirectory(run)
-
-
-def finish(run: RunDirectory) -> None:
-    trainer = go_on(run, small_source())
-    train(trainer)
-    trainer.close()
 
 
 def test_resume_takes_nothing_but_its_own_leftovers(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from tests.kit.interrupted_runs import StopAt, interrupt, run_until
 from tests.kit.small_runs import (
     CPU,
     final_bytes,
+    finish,
     go_on,
     small_recipe,
     small_source,
@@ -36,12 +37,6 @@ from tests.kit.small_runs import (
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """The truth: 40 steps in one go."""
     return final_bytes(train_whole(tmp_path_factory.mktemp("whole") / "run", two_stage_plan()))
-
-
-def finish(run: RunDirectory) -> None:
-    trainer = go_on(run, small_source())
-    train(trainer)
-    trainer.close()
 
 
 # Beside evaluations, ends of epochs (60 samples are 7.5 steps), saved steps, rows, and none of these.

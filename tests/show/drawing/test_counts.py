@@ -8,7 +8,8 @@ from torch import nn
 from resnetlab.base.units import format_count
 from resnetlab.network.catalog import list_models, model_spec
 from resnetlab.show.drawing.scene import Box, Scene, Text
-from tests.kit.drawings import folded, shallow, traced
+from tests.kit.drawings import folded
+from tests.kit.traced_networks import shallow, traced
 
 
 def counts(module: nn.Module, shape: tuple[int, ...]) -> tuple[int, int]:

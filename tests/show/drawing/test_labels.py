@@ -15,7 +15,8 @@ from resnetlab.network.spec import ModelSpec
 from resnetlab.show.drawing.labels import name_text, norm_text, padding_text, shape_text
 from resnetlab.show.drawing.scene import Box, Scene, Text
 from resnetlab.show.picture import Layout, draw
-from tests.kit.drawings import folded, shallow, traced
+from tests.kit.drawings import folded
+from tests.kit.traced_networks import shallow, traced
 
 Truth = dict[str, tuple[nn.Module, tuple[int, ...]]]
 
