@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from resnetlab.errors import CheckpointError
 from resnetlab.recipe import Optimizer
-from resnetlab.training.step.lamb import Lamb
-from resnetlab.training.step.muon import Muon
-from resnetlab.training.step.torch_optimizers import SGD, Adam, AdamW
+from resnetlab.training.step.optimizers.lamb import Lamb
+from resnetlab.training.step.optimizers.muon import Muon
+from resnetlab.training.step.optimizers.torch_optimizers import SGD, Adam, AdamW
 
 _STATE_NAMES = {
     "sgd": ("momentum_buffer",),

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from resnetlab.training.step.guard import unless_bad
-from resnetlab.training.step.torch_optimizers import Optimizer
+from resnetlab.training.step.optimizers.torch_optimizers import Optimizer
 
 _LARGEST_NORM = 1.0  # of the whole gradient, as in the authors' and timm's code
 

@@ -10,8 +10,8 @@ from resnetlab.errors import UsageError
 from resnetlab.network.catalog import model_spec
 from resnetlab.recipe import Optimizer
 from resnetlab.training.planning import make_plan
-from resnetlab.training.step.muon import orthogonalised
 from resnetlab.training.step.optim import build_optimizer, set_rate
+from resnetlab.training.step.optimizers.muon import orthogonalised
 from tests.kit.single_steps import small_model
 from tests.kit.small_runs import CPU, small_plan, small_recipe, small_source
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from resnetlab.training.step.guard import unless_bad
+from resnetlab.training.step.optimizers.torch_optimizers import Optimizer
 from resnetlab.training.step.packing import laid_out_like, pack, unpack
-from resnetlab.training.step.torch_optimizers import Optimizer
 
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # chosen by Jordan et al. for their slope at 0
 _ITERATIONS = 3  # as in airbench94_muon

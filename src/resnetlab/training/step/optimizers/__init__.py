@@ -1,0 +1,1 @@
+"""The update rules: each file adds those that are in it to recipe.optimizers."""
