@@ -1,7 +1,7 @@
 """How other packages and programs add to resnetlab, by name; docs/extending.md has an example of each."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from resnetlab.base.registry import Registry
@@ -10,12 +10,16 @@ from resnetlab.errors import UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import torch
+
     from resnetlab.network.spec import ModelSpec
-    from resnetlab.recipe import Recipe
+    from resnetlab.recipe import Optimizer, Recipe
+    from resnetlab.recipe.optimizers import Groups
     from resnetlab.weights.facts.naming import Layout, Shapes
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Decorator = Callable[[Function], Function]
+Build = Callable[["Groups", "Optimizer"], "torch.optim.Optimizer"]
 Read = Callable[["Path"], Any]
 ReadNames = Callable[["Shapes"], "tuple[Mapping[str, str], ModelSpec] | None"]
 
@@ -29,6 +33,42 @@ def recipe(name: str) -> "Decorator[Callable[[int], Recipe]]":
     from resnetlab.recipe.named import RECIPES
 
     return _adding(RECIPES, name, lambda function: function)
+
+
+def optimizer(
+    name: str, *, state: Collection[str], counters: Collection[str] = (), can_be_recorded: bool = False
+) -> "Decorator[Build]":
+    """Add an optimizer: a function of the parameter groups and the recipe's group of that name.
+
+    It returns a `torch.optim.Optimizer` of these groups. Each says its `weight_decay`; its `lr` is set before
+    every step. All that must survive a restart lies in `optimizer.state[parameter]`, as tensors, and is
+    declared here, so that a resumed run goes on as it would have.
+
+    Args:
+        name: What `--set optimizer=NAME` takes.
+        state: Names of what has the parameter's shape.
+        counters: Names of single numbers, tensors of shape ().
+        can_be_recorded: A step asks the host nothing, takes `lr` as a tensor, and heeds `found_inf` as
+            resnetlab/training/step/guard.py says. Else each step is started from the host.
+
+    Raises:
+        UsageError: If there is one of this name.
+    """
+    from resnetlab.recipe.optimizers import OPTIMIZERS, OptimizerKind
+
+    def kind_of(function: "Build") -> OptimizerKind:
+        def build(groups: "Groups", config: "Optimizer", can_skip: bool) -> "torch.optim.Optimizer":
+            from resnetlab.training.step.optim import try_declared
+
+            try_declared(name, kind, lambda group: function([group], config))
+            return function(groups, config)
+
+        kind = OptimizerKind(
+            build=build, state=(*state,), counters=(*counters,), can_be_recorded=can_be_recorded
+        )
+        return kind
+
+    return _adding(OPTIMIZERS, name, kind_of)
 
 
 def container(name: str, *, recognises: "Callable[[Path], bool]") -> "Decorator[Read]":

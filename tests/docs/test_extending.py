@@ -2,13 +2,17 @@
 
 import contextlib
 import importlib
+import json
+import os
 import re
 import shlex
 import sqlite3
+import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,12 +23,18 @@ import resnetlab
 from resnetlab.base.registry import Registry
 from resnetlab.data.recognise import CONTAINERS
 from resnetlab.errors import UsageError
+from resnetlab.recipe import Optimizer
 from resnetlab.recipe.named import RECIPES
+from resnetlab.recipe.optimizers import OPTIMIZERS, Groups
+from resnetlab.recipe.settings import override
+from resnetlab.training.recorded.capturing import obstacle_to_capture
 from resnetlab.weights.namings import NAMINGS
 from tests.kit.commands import run
+from tests.kit.interrupted_runs import run_until
+from tests.kit.small_runs import final_bytes, go_on, small_source, train, train_whole, two_stage_plan
 
 PAGE = Path(__file__).parents[2] / "docs" / "extending.md"
-REGISTRIES: tuple[Registry[object], ...] = (RECIPES, CONTAINERS, NAMINGS)  # type: ignore[assignment]
+REGISTRIES: tuple[Registry[object], ...] = (RECIPES, OPTIMIZERS, CONTAINERS, NAMINGS)  # type: ignore[assignment]
 
 Install = Callable[[str, str], None]
 
@@ -44,6 +54,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
     monkeypatch.chdir(tmp_path / "here")
     monkeypatch.syspath_prepend(site)
     for registry in REGISTRIES:  # what is added here is added for this test
+        registry.all()
         for table in ("_things", "_owners"):
             monkeypatch.setattr(registry, table, dict(getattr(registry, table)))
     yield lambda toml, code: write_package(site, toml, code)
@@ -81,6 +92,101 @@ def test_a_recipe_of_another_package_is_listed_shown_and_trained_with(install: I
     assert resnetlab.named_recipe("brief", 101).schedule.lr == 0.02
     assert resnetlab.train("resnet8", data="digits", recipe="brief", steps=2, device="cpu").step == 2
     assert '"name": "brief"' in Path("briefly/recipe.json").read_text()
+
+
+def test_an_optimizer_of_another_package_trains_and_resumes_to_the_same_bytes(
+    install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = blocks("An optimizer")
+    install(page["toml"], page["python"])
+    changes = {"optimizer": "lion", "lr": 1e-3, "length": "4st", "checkpoint_every": 1}
+
+    run_lines(page["sh"])
+    whole = train_whole(tmp_path / "whole", two_stage_plan(**changes))
+    half = run_until(tmp_path / "half", 2, **changes)
+    trainer = go_on(half, small_source())
+    train(trainer)
+    trainer.close()
+
+    assert final_bytes(half, 4) == final_bytes(whole, 4)
+    assert b"exp_avg" in final_bytes(whole, 4)["optimizer.safetensors"]
+    recorded = json.loads(Path("lion/environment.json").read_text())
+    assert recorded["optimizer_of"] == "resnetlab-lion 1.2"
+
+
+def test_a_run_whose_optimizer_is_missing_names_the_package_and_is_still_scored(
+    install: Install, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    page = blocks("An optimizer")
+    install(page["toml"], page["python"])
+    run_lines(page["sh"])
+    for table in (OPTIMIZERS._things, OPTIMIZERS._owners):
+        del table["lion"]  # type: ignore[attr-defined]
+    for info in (tmp_path / "site").glob("*.dist-info/*"):
+        info.unlink()
+
+    resumed = run("resume", "lion", "--epochs", "9", code=2)
+
+    assert "by the optimizer 'lion' of resnetlab-lion 1.2, which is not installed here" in resumed.stderr
+    assert "of 3" in run("eval", "lion").stdout
+    refused = run("train", "resnet8", "--data", "digits", "--set", "optimizer=lion", code=2).stderr
+    assert "no optimizer is called 'lion'" in refused
+
+
+def sgd_of_others(groups: Groups, config: Optimizer) -> torch.optim.Optimizer:
+    return torch.optim.SGD([weight for group in groups for weight in group["params"]], lr=1.0)
+
+
+WRONG_OPTIMIZERS = {
+    "the optimizer 'odd' is a int, no torch.optim.Optimizer": lambda groups, config: 3,
+    "the optimizer 'odd' is not of the groups that it was given": sgd_of_others,
+    "the optimizer 'odd' keeps step, of (), undeclared": lambda groups, config: torch.optim.Adam(groups),
+}
+
+
+@pytest.mark.parametrize(("said", "build"), WRONG_OPTIMIZERS.items())
+def test_an_optimizer_that_could_not_resume_is_refused_before_the_run(
+    install: Install, said: str, build: Any
+) -> None:
+    resnetlab.register.optimizer("odd", state=["exp_avg", "exp_avg_sq"])(build)
+
+    done = run("train", "resnet8", "--data", "digits", "--set", "optimizer=odd", "--out", "odd", code=2)
+
+    assert said in done.stderr
+    assert not Path("odd/recipe.json").exists()
+
+
+def test_steps_of_an_optimizer_that_asks_the_host_are_not_recorded(install: Install) -> None:
+    page = blocks("An optimizer")
+    install(page["toml"], page["python"])
+    recipe = override(resnetlab.named_recipe("quick"), {"optimizer": "lion"})
+
+    obstacle = obstacle_to_capture(recipe, torch.device("cuda"), reads_files=False)
+
+    assert obstacle == "the optimizer lion is not made for it"
+
+
+def test_listing_and_showing_imports_no_optimizer_and_no_torch(install: Install, tmp_path: Path) -> None:
+    for title in ("A recipe", "An optimizer"):
+        page = blocks(title)
+        install(page["toml"], page["python"])
+    code = (
+        "import sys; from resnetlab.cli import main; main(['list']); main(['show', 'quick']);"
+        "main(['show', 'quick', '--set', 'optimizer=lion'])\n"
+        "sys.exit(repr({'torch', 'resnetlab_lion'} & {*sys.modules}))"
+    )
+    path = os.pathsep.join([str(tmp_path / "site"), *sys.path])
+
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        env=os.environ | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stderr.strip() == "set()"
+    assert "brief" in done.stdout and "lion" in done.stdout
 
 
 def write_shapes(path: Path) -> None:

@@ -12,6 +12,7 @@ import torch
 
 from resnetlab.errors import CheckpointError, DataError, UsageError
 from resnetlab.network.catalog import model_spec
+from resnetlab.recipe.optimizers import OPTIMIZERS
 from resnetlab.runs.checkpoint import load_checkpoint, load_newest, save_checkpoint
 from resnetlab.runs.directory import RunDirectory, claim_new
 from resnetlab.runs.journal import read_rows
@@ -312,7 +313,7 @@ def test_nothing_that_trains_has_state_that_is_not_saved(tmp_path: Path) -> None
 
 
 def test_the_optimizers_state_is_complete_for_each_kind(tmp_path: Path) -> None:
-    for kind in ("sgd", "adam", "adamw", "lamb", "muon"):
+    for kind in OPTIMIZERS.names():
         state, _ = trained_state(tmp_path, optimizer=kind, nesterov=kind == "sgd")
         keys = {key for slot in state.optimizer.state.values() for key in slot}
         assert keys == {name.partition("/")[0] for name in state.tensors()["optimizer"]}, kind

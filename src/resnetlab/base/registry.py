@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 Thing = TypeVar("Thing")
 
 OURS = "resnetlab"
-_in_use: dict[tuple[str, str], str] = {}
 
 
 class Registry(Generic[Thing]):
@@ -66,9 +65,14 @@ class Registry(Generic[Thing]):
         """
         if name not in self._things:
             self._import(name)
-        if self._owners[name] != OURS:
-            _in_use[self.kind, name] = self._owners[name]
         return self._things[name]
+
+    def package_of(self, name: str) -> str:
+        """Return which package has it, with its version, or who else added it; empty for what is ours."""
+        if self._owners.get(name) == OURS:
+            return ""
+        packages = [_package_of(offer) for offer in self._offers() if offer.name == name]
+        return packages[0] if packages else self._owners[name]
 
     def others(self) -> list[Thing]:
         """Return the things that are not ours.
@@ -144,9 +148,3 @@ def _entry_point_files() -> Iterator[Path]:
 
 def _package_of(offer: "EntryPoint") -> str:
     return f"{offer.dist.name} {offer.dist.version}" if offer.dist else offer.value
-
-
-def others_in_use() -> dict[str, str]:
-    """Return what this process took that is not ours, e.g. "recipe mine", and from which package."""
-    packages = {(kind, offer.name): _package_of(offer) for kind, _ in _in_use for offer in _offers_of(kind)}
-    return {f"{kind} {name}": packages.get((kind, name), owner) for (kind, name), owner in _in_use.items()}

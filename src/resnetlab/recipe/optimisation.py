@@ -12,8 +12,8 @@ from resnetlab.recipe.checks import Floats, refuse
 class Optimizer:
     """How a gradient becomes an update."""
 
-    optimizer: Literal["sgd", "adam", "adamw", "lamb", "muon"] = "sgd"
-    """sgd (with momentum); adam (weight decay in the gradient); adamw, lamb (beside it); muon."""
+    optimizer: str = "sgd"
+    """sgd (with momentum); adam (weight decay in the gradient); adamw, lamb (beside it); muon; another's."""
 
     momentum: float = 0.9
     """Share of the last update that sgd keeps, and muon where it is no kernel's; 0 turns momentum off."""

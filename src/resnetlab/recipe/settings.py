@@ -22,6 +22,7 @@ from resnetlab.base.plaindata import (
 from resnetlab.base.units import count_of
 from resnetlab.errors import UsageError, nearest
 from resnetlab.recipe import Recipe
+from resnetlab.recipe.optimizers import OPTIMIZERS
 
 
 @dataclass(frozen=True)
@@ -194,6 +195,8 @@ class Resolution:
                 self._share = value if is_share(value) else ""
                 value = 0 if self._share else value
             self._given[leaf.name] = convert(leaf.kind, _as_number(leaf, value), leaf.name)
+            if leaf.name == "optimizer":
+                OPTIMIZERS.refuse_unknown(self._given[leaf.name])
 
     def set_texts(self, changes: Mapping[str, str], origin: str) -> None:
         """Take values as texts write them, as `--set name=text` does."""

@@ -51,8 +51,8 @@ def version(package: str) -> str:
         return ""
 
 
-def describe_environment(*, device: str, threads: int) -> dict[str, Any]:
-    """Return the record that goes into environment.json."""
+def describe_environment(*, device: str, threads: int, optimizer_of: str = "") -> dict[str, Any]:
+    """Return the record that goes into environment.json, and of whom an optimizer is that is not ours."""
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -64,6 +64,7 @@ def describe_environment(*, device: str, threads: int) -> dict[str, Any]:
         "revision": _git_revision(),
         "torch": version("torch"),
         "packages": {name: version(name) for name in PACKAGES},
+        **({"optimizer_of": optimizer_of} if optimizer_of else {}),
     }
 
 

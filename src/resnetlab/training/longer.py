@@ -31,11 +31,9 @@ from resnetlab.runs.checkpoint import (
     save_checkpoint,
 )
 from resnetlab.runs.directory import CONTINUES, RunDirectory
-from resnetlab.runs.environment import describe_environment
 from resnetlab.runs.journal import refuse_changed
 from resnetlab.training.first_weights import write_beginning
-from resnetlab.training.planning import RunPlan, plan_from_records, refuse_impossible
-from resnetlab.training.step.device import describe_device
+from resnetlab.training.planning import RunPlan, environment_of, plan_from_records, refuse_impossible
 
 _ANEW = {"reached": False, "evaluations_since_best": 0}
 """What would end the new run at once: it was to go on."""
@@ -111,7 +109,7 @@ def write_longer(old: RunDirectory, checkpoint: Checkpoint, plan: RunPlan, new: 
     Raises:
         WriteError: If it cannot be written.
     """
-    environment = describe_environment(device=describe_device(plan.device), threads=torch.get_num_threads())
+    environment = environment_of(plan)
     record = {
         "from": str(old.path.absolute()),
         "text": plan.continues,

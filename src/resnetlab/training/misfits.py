@@ -8,6 +8,7 @@ from resnetlab.errors import UsageError
 from resnetlab.network.layers import Norm
 from resnetlab.network.spec import ModelSpec
 from resnetlab.recipe import Optimizer, Recipe
+from resnetlab.recipe.optimizers import OPTIMIZERS
 from resnetlab.recipe.timeline import Timeline
 from resnetlab.training.parts import part_finder, plan_parts
 
@@ -20,6 +21,7 @@ def refuse_misfits(spec: ModelSpec, source: AnySource, recipe: Recipe) -> None:
     Raises:
         UsageError: If there is one.
     """
+    OPTIMIZERS.find(recipe.optimizer.optimizer)
     for text, hint in _misfits(spec, source, recipe):
         raise UsageError(text, hint=hint)
     plan_parts(spec, recipe.transfer)

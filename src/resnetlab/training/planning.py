@@ -19,9 +19,11 @@ from resnetlab.data.sources.wanted import Wanted
 from resnetlab.errors import DataError, UsageError
 from resnetlab.network.spec import ModelSpec
 from resnetlab.recipe import Recipe
+from resnetlab.recipe.optimizers import OPTIMIZERS
 from resnetlab.recipe.settings import override, recipe_from_json
 from resnetlab.recipe.timeline import Timeline
 from resnetlab.runs.directory import CONTINUES, RunDirectory
+from resnetlab.runs.environment import describe_environment
 from resnetlab.training.first_weights import Beginning
 from resnetlab.training.misfits import (
     refuse_misfits,
@@ -30,7 +32,7 @@ from resnetlab.training.misfits import (
     refuse_unlike_sides,
 )
 from resnetlab.training.recorded.capturing import decide_capture, obstacle_to_capture, step_operations
-from resnetlab.training.step.device import decide_compile, obstacle_to_compile
+from resnetlab.training.step.device import decide_compile, describe_device, obstacle_to_compile
 
 
 @dataclass(frozen=True)
@@ -277,6 +279,7 @@ def plan_from_records(
             hint="Name the run's own data with --data, or start a new run.",
         )
     resolved = recipe_from_json(recipe)
+    _refuse_missing(resolved.optimizer.optimizer, path)
     obstacles = _obstacles_here(resolved, device, reads_files=source.reads_files)
     reasons = {name: f"{why}; on when the run began" for name, why in obstacles.items()}
     return RunPlan(
@@ -290,6 +293,30 @@ def plan_from_records(
         image_shape=(*data["image_shape"],),
         workers=workers,
     )
+
+
+def environment_of(plan: RunPlan) -> dict[str, Any]:
+    """Return the record of what a plan is trained on, here and now."""
+    return describe_environment(
+        device=describe_device(plan.device),
+        threads=torch.get_num_threads(),
+        optimizer_of=OPTIMIZERS.package_of(plan.recipe.optimizer.optimizer),
+    )
+
+
+def _refuse_missing(optimizer: str, path: Path) -> None:
+    """Raise UsageError if a run's optimizer is not to be had here, and say which package had it."""
+    try:
+        OPTIMIZERS.find(optimizer)
+    except UsageError as error:
+        has_record = (path / "environment.json").exists()
+        package = RunDirectory(path).read("environment").get("optimizer_of") if has_record else None
+        if not package or optimizer in OPTIMIZERS:
+            raise
+        raise UsageError(
+            f"{path} is trained by the optimizer {optimizer!r} of {package}, which is not installed here",
+            hint="Install it, and resume. `resnetlab eval`, `predict` and `export` do without it.",
+        ) from error
 
 
 def _obstacles_here(recipe: Recipe, device: torch.device, *, reads_files: bool) -> dict[str, str]:

@@ -30,16 +30,16 @@ from resnetlab.recipe.schedule import LearningRate
 from resnetlab.recipe.settings import recipe_from_json
 from resnetlab.runs.checkpoint import Checkpoint, is_own, list_checkpoints, load_newest, set_aside
 from resnetlab.runs.directory import BAD_SAMPLE, CONTINUES, RunDirectory, broken_images
-from resnetlab.runs.environment import binding_differences, describe_environment, recorded_threads
+from resnetlab.runs.environment import binding_differences, recorded_threads
 from resnetlab.runs.journal import Journal, refuse_changed
 from resnetlab.runs.tensorboard import open_events
 from resnetlab.training.first_weights import read_beginning, write_beginning
 from resnetlab.training.observer import Observer
 from resnetlab.training.parts import rate_shares, still_norms
-from resnetlab.training.planning import RunPlan, source_record
+from resnetlab.training.planning import RunPlan, environment_of, source_record
 from resnetlab.training.recorded.programs import step_program
 from resnetlab.training.step.averages import Lookahead, WeightAverage
-from resnetlab.training.step.device import apply_switches, describe_device
+from resnetlab.training.step.device import apply_switches
 from resnetlab.training.step.optim import build_optimizer
 from resnetlab.training.step.state import TrainState
 from resnetlab.training.step.steps import TrainStep
@@ -68,8 +68,7 @@ def start(plan: RunPlan, run: RunDirectory, observer: Observer) -> Trainer:
         observer.note(problem)
     run.write("spec", plan.spec.to_json())
     run.write("data", data)
-    threads = torch.get_num_threads()
-    environment = describe_environment(device=describe_device(plan.device), threads=threads)
+    environment = environment_of(plan)
     run.write("environment", environment)
     write_beginning(run, plan.beginning)
     if run.continues:  # of a process that was killed while it began another run here
@@ -97,7 +96,7 @@ def resume(run: RunDirectory, plan: RunPlan, observer: Observer) -> Trainer:
     then = run.read("environment")
     if plan.device.type == "cpu" and (threads := recorded_threads(then)):
         torch.set_num_threads(threads)
-    now = describe_environment(device=describe_device(plan.device), threads=torch.get_num_threads())
+    now = environment_of(plan)
     if not list_checkpoints(run.checkpoints):  # stopped before the first one
         plan = replace(plan, beginning=read_beginning(run))
     parts = _build_parts(run, plan, run.read("data"))

@@ -18,6 +18,7 @@ from resnetlab.errors import DivergedError, UsageError
 from resnetlab.network.layers import kept_numbers
 from resnetlab.network.spec import ModelSpec
 from resnetlab.recipe import Recipe
+from resnetlab.recipe.optimizers import OPTIMIZERS
 from resnetlab.recipe.schedule import LearningRate
 from resnetlab.recipe.settings import override
 from resnetlab.recipe.timeline import Timeline
@@ -32,8 +33,6 @@ _TRIAL_STEPS = 3
 _TRIAL_OPERATIONS = 2e10  # of a trial step on the CPU: about a second of one core
 _TELLING_SECONDS = 0.5  # for a step so long, what the first one does besides does not matter
 _PROCESS_BYTES = 350e6  # Python, torch and their buffers, measured
-_STATES = {"sgd": 3, "adam": 4, "adamw": 4, "lamb": 4, "muon": 8}
-"""Numbers kept for each weight: itself, gradient, optimizer state; muon's working copies too."""
 _MATMUL_TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -256,6 +255,8 @@ def training_memory(spec: ModelSpec, recipe: Recipe, height: int, width: int) ->
     per_number = 4 if recipe.execution.precision == "fp32" else 2
     microbatch = -(-recipe.run.batch // recipe.execution.accumulate)
     optimizer = recipe.optimizer
-    states = _STATES[optimizer.optimizer] + (optimizer.ema_decay > 0) + 2 * (optimizer.sam > 0)
+    kind = OPTIMIZERS.find(optimizer.optimizer)
+    states = 2 + len(kind.state) + kind.working_copies  # for each weight: itself, its gradient, ...
+    states += (optimizer.ema_decay > 0) + 2 * (optimizer.sam > 0)
     states += 4 * (optimizer.lookahead > 0)
     return numbers * per_number * microbatch + 4.0 * spec.num_parameters * states + _PROCESS_BYTES

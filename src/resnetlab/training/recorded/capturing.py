@@ -5,6 +5,7 @@ import torch
 from resnetlab.errors import UsageError
 from resnetlab.network.spec import ModelSpec
 from resnetlab.recipe import Recipe
+from resnetlab.recipe.optimizers import OPTIMIZERS
 
 _SMALL_STEP = 5e11
 """Floating-point operations of a step below which the device waits for the host: about a millisecond
@@ -64,4 +65,6 @@ def obstacle_to_capture(recipe: Recipe, device: torch.device, *, reads_files: bo
         return "fp16 adapts its loss scale on the host; bf16, or a fixed loss_scale, does not"
     if optimizer.optimizer == "sgd" and optimizer.momentum_form == "keras":
         return "momentum_form=keras changes the weight decay with the rate, on the host"
+    if not OPTIMIZERS.find(optimizer.optimizer).can_be_recorded:
+        return f"the optimizer {optimizer.optimizer} is not made for it"
     return "no 64-bit numbers on mps" if device.type == "mps" else ""

@@ -23,7 +23,7 @@ class FiniteGuard:
         self, optimizer: torch.optim.Optimizer, device: torch.device, *, compiler: Compiler | None = None
     ) -> None:
         self._optimizer = optimizer
-        self._can_skip = bool(optimizer.defaults.get("fused")) or getattr(optimizer, "heeds_bad_steps", False)
+        self.can_skip = decides_on_device(optimizer)
         self._first_bad = torch.full((), -1, dtype=torch.int64, device=device)
         self._after = compiler.compiled(_after) if compiler else _after
 
@@ -32,7 +32,7 @@ class FiniteGuard:
         norm = torch.nn.utils.get_total_norm(gradients)
         first_bad, has_bad = self._after(self._first_bad, loss, norm, step)
         self._first_bad.copy_(first_bad)
-        if self._can_skip:
+        if self.can_skip:
             self._optimizer.found_inf = has_bad  # type: ignore[attr-defined]
 
     @property
@@ -45,6 +45,11 @@ class FiniteGuard:
         """Updates made before the first bad step, if there is one. Waits for the device."""
         step = int(self._first_bad)
         return None if step < 0 else step
+
+
+def decides_on_device(optimizer: torch.optim.Optimizer) -> bool:
+    """Return whether the optimizer leaves out bad steps by itself, and counts its steps on the device."""
+    return bool(optimizer.defaults.get("fused")) or getattr(optimizer, "heeds_bad_steps", False)
 
 
 def _after(first_bad: Tensor, loss: Tensor, norm: Tensor, step: int | Tensor) -> tuple[Tensor, Tensor]:

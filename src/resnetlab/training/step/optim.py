@@ -1,24 +1,14 @@
 """Parameter groups and optimizers from plain numbers; their state as named tensors."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
 
-from resnetlab.errors import CheckpointError
+from resnetlab.errors import CheckpointError, UsageError
 from resnetlab.recipe import Optimizer
-from resnetlab.training.step.optimizers.lamb import Lamb
-from resnetlab.training.step.optimizers.muon import Muon
-from resnetlab.training.step.optimizers.torch_optimizers import SGD, Adam, AdamW
-
-_STATE_NAMES = {
-    "sgd": ("momentum_buffer",),
-    "adam": ("step", "exp_avg", "exp_avg_sq"),
-    "adamw": ("step", "exp_avg", "exp_avg_sq"),
-    "lamb": ("step", "exp_avg", "exp_avg_sq"),
-    "muon": ("momentum_buffer",),
-}
+from resnetlab.recipe.optimizers import OPTIMIZERS, Groups, OptimizerKind
+from resnetlab.training.step.guard import decides_on_device
 
 
 def decaying_names(model: nn.Module, scope: str) -> set[str]:
@@ -64,24 +54,17 @@ def build_optimizer(
             that it can really leave uncalled: a fused one is called all the same, and its first
             momentum buffer is memory that nothing was written to.
     """
-    groups = _groups(model, config, shares or {})
-    if config.optimizer == "sgd":
-        return SGD(groups, lr=0.0, momentum=config.momentum, nesterov=config.nesterov, fused=not can_skip)
-    if config.optimizer == "lamb":
-        return Lamb(groups, betas=(config.betas[0], config.betas[1]), eps=config.adam_eps)
-    if config.optimizer == "muon":
-        return Muon(
-            groups,
-            muon_momentum=config.muon_momentum,
-            momentum=config.momentum,
-            fixed_norm=config.fixed_norm,
-        )
-    kind = Adam if config.optimizer == "adam" else AdamW
-    betas = (config.betas[0], config.betas[1])
-    return kind(groups, lr=0.0, betas=betas, eps=config.adam_eps, fused=not can_skip)
+    kind = OPTIMIZERS.find(config.optimizer)
+    groups = _groups(model, config, shares or {}, divides_kernels=kind.divides_kernels)
+    optimizer = kind.build(groups, config, can_skip)
+    for group in optimizer.param_groups:
+        group["lr"] = 0.0
+    return optimizer
 
 
-def _groups(model: nn.Module, config: Optimizer, shares: Mapping[str, float]) -> list[dict[str, Any]]:
+def _groups(
+    model: nn.Module, config: Optimizer, shares: Mapping[str, float], *, divides_kernels: bool
+) -> Groups:
     """Return the parameter groups: for each share of the rate those that decay, and those that do not.
 
     The rate of BN's beta is a multiple of its own, its decay divided by that, so that it decays as fast.
@@ -94,12 +77,12 @@ def _groups(model: nn.Module, config: Optimizer, shares: Mapping[str, float]) ->
         if share := shares.get(name, 1.0):
             multiple = config.bias_rate if name in betas else 1.0
             decay = config.weight_decay / multiple if name in decaying else 0.0
-            is_muon = config.optimizer == "muon" and parameter.ndim == 4
-            if config.optimizer == "muon" and not is_muon:
+            is_kernel = divides_kernels and parameter.ndim == 4
+            if divides_kernels and not is_kernel:
                 share *= config.rest_rate
-            found.setdefault((share * multiple, decay, is_muon), []).append(parameter)
+            found.setdefault((share * multiple, decay, is_kernel), []).append(parameter)
     return [
-        {"params": found[key], "share": key[0], "weight_decay": key[1], "is_muon": key[2]}
+        {"params": found[key], "share": key[0], "weight_decay": key[1], "is_kernel": key[2]}
         for key in sorted(found, reverse=True)
     ]
 
@@ -129,14 +112,52 @@ def set_rate(optimizer: torch.optim.Optimizer, config: Optimizer, lr: float | Te
 def optimizer_tensors(
     model: nn.Module, optimizer: torch.optim.Optimizer, config: Optimizer
 ) -> dict[str, Tensor]:
-    """Return the optimizer's state as {"exp_avg/layer1.0.conv1.weight": tensor, ...}."""
-    tensors = {}
+    """Return the optimizer's state as {"exp_avg/layer1.0.conv1.weight": tensor, ...}.
+
+    Raises:
+        UsageError: If it keeps anything that it has not declared, and that would be lost.
+    """
+    kind, tensors = OPTIMIZERS.find(config.optimizer), {}
     for name, parameter in model.named_parameters():
         state = optimizer.state.get(parameter, {})
-        for key in _STATE_NAMES[config.optimizer]:
+        _refuse_undeclared(config.optimizer, kind, parameter, state)
+        for key in (*kind.counters, *kind.state):
             if state.get(key) is not None:
                 tensors[f"{key}/{name}"] = state[key]
     return tensors
+
+
+def try_declared(
+    name: str, kind: OptimizerKind, build: Callable[[dict[str, object]], torch.optim.Optimizer]
+) -> None:
+    """Have an optimizer of others make a step of one small kernel, before a run relies on it.
+
+    Raises:
+        UsageError: If it is none, or keeps what it has not declared.
+    """
+    kernel = nn.Parameter(torch.ones(2, 2, 3, 3))
+    kernel.grad = torch.ones_like(kernel)
+    optimizer: object = build({"params": [kernel], "share": 1.0, "weight_decay": 0.0, "is_kernel": False})
+    if not isinstance(optimizer, torch.optim.Optimizer):
+        raise UsageError(f"the optimizer {name!r} is a {type(optimizer).__name__}, no torch.optim.Optimizer")
+    if not all("share" in group for group in optimizer.param_groups):
+        raise UsageError(f"the optimizer {name!r} is not of the groups that it was given")
+    optimizer.step()
+    _refuse_undeclared(name, kind, kernel, optimizer.state[kernel])
+
+
+def _refuse_undeclared(
+    name: str, kind: OptimizerKind, parameter: nn.Parameter, state: Mapping[str, object]
+) -> None:
+    declared = dict.fromkeys(kind.counters, torch.Size([])) | dict.fromkeys(kind.state, parameter.shape)
+    for key, value in state.items():
+        if value is None or (isinstance(value, Tensor) and declared.get(key) == value.shape):
+            continue
+        told = f"of {tuple(value.shape)}" if isinstance(value, Tensor) else f"{value!r}"
+        raise UsageError(
+            f"the optimizer {name!r} keeps {key}, {told}, undeclared: it would be lost",
+            hint="Declare what has the weight's shape by state=[...], single numbers by counters=[...].",
+        )
 
 
 def load_optimizer_tensors(
@@ -155,19 +176,20 @@ def load_optimizer_tensors(
     if not tensors and not has_moved:
         optimizer.state.clear()
         return
-    keys = _STATE_NAMES[config.optimizer] if config.momentum or config.optimizer != "sgd" else ()
+    kind = OPTIMIZERS.find(config.optimizer)
+    keys = (*kind.counters, *kind.state) if config.momentum or config.optimizer != "sgd" else ()
     parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
     expected = {
-        f"{key}/{name}": torch.Size([]) if key == "step" else parameter.shape
+        f"{key}/{name}": torch.Size([]) if key in kind.counters else parameter.shape
         for name, parameter in parameters.items()
         for key in keys
     }
     check_tensors("optimizer", tensors, expected)
-    counts_on_device = bool(optimizer.defaults.get("fused")) or isinstance(optimizer, Lamb)
+    counts_on_device = decides_on_device(optimizer) or bool(optimizer.defaults.get("capturable"))
     for name, parameter in parameters.items():
         optimizer.state[parameter] = {
             key: tensors[f"{key}/{name}"].to(parameter.device if counts_on_device else "cpu")
-            if key == "step"
+            if key in kind.counters
             else torch.empty_like(parameter).copy_(tensors[f"{key}/{name}"])
             for key in keys
         }

@@ -113,7 +113,7 @@ class TrainStep:
         self._guard = FiniteGuard(
             optimizer, device, compiler=self.compiler if execution.capture == "on" else None
         )
-        self._looks_at_once = device.type == "cpu"
+        self._looks_at_once = device.type == "cpu" or not self._guard.can_skip
         self.scaler = (
             torch.amp.GradScaler(device.type)
             if execution.precision == "fp16" and not execution.loss_scale

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from resnetlab import recipe
+from resnetlab.recipe.optimizers import OPTIMIZERS, Groups, OptimizerKind
 from resnetlab.training.step.guard import unless_bad
 from resnetlab.training.step.optimizers.torch_optimizers import Optimizer
 
@@ -78,3 +80,13 @@ class Lamb(Optimizer):
 def _correction(beta: float, steps: Tensor) -> Tensor:
     """Return 1 - beta**steps; the plain formula would lose three digits of it in float32 at step 1."""
     return -torch.expm1(steps * (math.log(beta) if beta else -math.inf))
+
+
+def _build(groups: Groups, config: recipe.Optimizer, can_skip: bool) -> Lamb:
+    return Lamb(groups, betas=(config.betas[0], config.betas[1]), eps=config.adam_eps)
+
+
+OPTIMIZERS.add(
+    "lamb",
+    OptimizerKind(build=_build, state=("exp_avg", "exp_avg_sq"), counters=("step",), can_be_recorded=True),
+)

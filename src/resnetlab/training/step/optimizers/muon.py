@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from resnetlab import recipe
+from resnetlab.recipe.optimizers import OPTIMIZERS, Groups, OptimizerKind
 from resnetlab.training.step.guard import unless_bad
 from resnetlab.training.step.optimizers.torch_optimizers import Optimizer
 from resnetlab.training.step.packing import laid_out_like, pack, unpack
@@ -17,7 +19,7 @@ _SMALLEST_NORM = 1e-7
 
 
 class Muon(Optimizer):
-    """Muon for the groups that say `is_muon`, SGD with Nesterov momentum for all others.
+    """Muon for the groups that say `is_kernel`, SGD with Nesterov momentum for all others.
 
     A kernel decays beside the update (w *= 1 - lr * weight_decay), or, with `fixed_norm`, is scaled
     after each update to the norm sqrt(output channels); what SGD updates decays in the gradient.
@@ -45,7 +47,7 @@ class Muon(Optimizer):
             batches: dict[Any, list[Tensor]] = {}
             for parameter in group["params"]:
                 if parameter.grad is not None:
-                    key = (parameter.shape, parameter.stride()) if group["is_muon"] else None
+                    key = (parameter.shape, parameter.stride()) if group["is_kernel"] else None
                     batches.setdefault(key, []).append(parameter)
             for parameters in batches.values():
                 self._update(parameters, group)
@@ -59,7 +61,7 @@ class Muon(Optimizer):
         buffers = [self.state[parameter]["momentum_buffer"] for parameter in parameters]
         gradients = laid_out_like([_gradient(parameter) for parameter in parameters], parameters)
         old, kept, gradient = pack(parameters), pack(buffers), pack(gradients)
-        if group["is_muon"]:
+        if group["is_kernel"]:
             velocity = kept * self._muon_momentum + gradient
             update = gradient + velocity * self._muon_momentum
             # In either order of memory a kernel's outermost axis is that of the output channels.
@@ -115,3 +117,24 @@ def orthogonalised(matrices: Tensor, dtype: torch.dtype = torch.float32) -> Tens
 def _norms(matrices: Tensor) -> Tensor:
     norms: Tensor = torch.linalg.vector_norm(matrices, dim=(1, 2), keepdim=True)
     return norms
+
+
+def _build(groups: Groups, config: recipe.Optimizer, can_skip: bool) -> Muon:
+    return Muon(
+        groups,
+        muon_momentum=config.muon_momentum,
+        momentum=config.momentum,
+        fixed_norm=config.fixed_norm,
+    )
+
+
+OPTIMIZERS.add(
+    "muon",
+    OptimizerKind(
+        build=_build,
+        state=("momentum_buffer",),
+        working_copies=5,
+        divides_kernels=True,
+        can_be_recorded=True,
+    ),
+)

@@ -9,6 +9,9 @@ from typing import Any
 
 import torch
 
+from resnetlab import recipe
+from resnetlab.recipe.optimizers import OPTIMIZERS, Groups, OptimizerKind
+
 
 class Optimizer(torch.optim.Optimizer):
     """What optimizers of ours are derived from."""
@@ -37,3 +40,26 @@ class AdamW(Optimizer, torch.optim.AdamW):
     """As `torch.optim.AdamW`."""
 
     step = _updates_of(torch.optim.AdamW)
+
+
+def _sgd(groups: Groups, config: recipe.Optimizer, can_skip: bool) -> SGD:
+    return SGD(groups, lr=0.0, momentum=config.momentum, nesterov=config.nesterov, fused=not can_skip)
+
+
+def _adam(groups: Groups, config: recipe.Optimizer, can_skip: bool) -> Adam:
+    betas = (config.betas[0], config.betas[1])
+    return Adam(groups, lr=0.0, betas=betas, eps=config.adam_eps, fused=not can_skip)
+
+
+def _adamw(groups: Groups, config: recipe.Optimizer, can_skip: bool) -> AdamW:
+    betas = (config.betas[0], config.betas[1])
+    return AdamW(groups, lr=0.0, betas=betas, eps=config.adam_eps, fused=not can_skip)
+
+
+_MOMENTS = ("exp_avg", "exp_avg_sq")
+
+OPTIMIZERS.add("sgd", OptimizerKind(build=_sgd, state=("momentum_buffer",), can_be_recorded=True))
+for _name, _build in (("adam", _adam), ("adamw", _adamw)):
+    OPTIMIZERS.add(
+        _name, OptimizerKind(build=_build, state=_MOMENTS, counters=("step",), can_be_recorded=True)
+    )
