@@ -297,6 +297,13 @@ def test_a_name_that_two_packages_offer_is_refused(install: Install) -> None:
         resnetlab.named_recipe("mine")
 
 
+def test_a_package_that_cannot_be_read_offers_nothing(install: Install, tmp_path: Path) -> None:
+    (tmp_path / "site" / "odd-1.dist-info" / "entry_points.txt").mkdir(parents=True)
+
+    with pytest.raises(UsageError, match=r"no recipe is called 'nothing'"):
+        resnetlab.named_recipe("nothing")
+
+
 def test_a_program_adds_without_a_package_and_may_run_its_cell_twice(install: Install) -> None:
     def add() -> None:
         @resnetlab.register.recipe("cell")

@@ -3,6 +3,7 @@
 import importlib
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -133,17 +134,19 @@ class Registry(Generic[Thing]):
 
 def _offers_of(kind: str) -> "list[EntryPoint]":
     group = f"resnetlab.{kind}s"
-    if not any(f"[{group}]".encode() in file.read_bytes() for file in _entry_point_files()):
+    if not any(f"[{group}]".encode() in content for content in _entry_points()):
         return []
     from importlib.metadata import entry_points  # 20 ms, which most commands need not wait
 
     return list(entry_points(group=group))
 
 
-def _entry_point_files() -> Iterator[Path]:
-    """Give what the packages on Python's path say of themselves."""
+def _entry_points() -> Iterator[bytes]:
+    """Give what the packages on Python's path say that they offer."""
     for folder in dict.fromkeys(sys.path):
-        yield from Path(folder).glob("*-info/entry_points.txt")
+        for file in Path(folder).glob("*-info/entry_points.txt"):
+            with suppress(OSError):
+                yield file.read_bytes()
 
 
 def _package_of(offer: "EntryPoint") -> str:
