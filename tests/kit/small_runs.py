@@ -112,16 +112,3 @@ def final_bytes(run: RunDirectory, step: int = 40) -> dict[str, bytes]:
     folder = run.checkpoints / f"step-{step:08d}"
     found = {name: (folder / name).read_bytes() for name in FILES if (folder / name).exists()}
     return found | {"metrics.jsonl": run.metrics.read_bytes()}
-
-
-__all__ = [
-    "CPU",
-    "final_bytes",
-    "finish",
-    "go_on",
-    "small_plan",
-    "small_source",
-    "train",
-    "train_whole",
-    "two_stage_plan",
-]
