@@ -1,6 +1,6 @@
 # make train    installs everything, then trains ResNet-20 on handwritten digits (about a minute)
-# make test     installs everything, then runs the whole test suite
-# make coverage  the same tests, with the lines that they miss, and a floor below which it fails
+# make test     installs everything, then runs the whole test suite, and fails below the floor of lines that it must reach
+# make coverage  which lines the last `make test` missed
 # make install  makes .venv with the command .venv/bin/resnetlab
 # make check    formatter, linter, types, who imports whom, the house's promises, whether the gallery is up to date
 # make gallery  draws docs/gallery.md and its pictures anew where they have changed
@@ -18,10 +18,10 @@ train: install
 	$(RUN)/resnetlab train resnet20 --data digits --recipe digits
 
 test: install
-	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -q -n 2 --dist worksteal -m "not faults and not benchmarks"
+	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -q -n 2 --dist worksteal -m "not faults and not benchmarks" --cov --cov-report=
 
 coverage: install
-	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -q -n 2 --dist worksteal -m "not faults and not benchmarks" --cov --cov-report=term
+	$(RUN)/python -m coverage report
 
 test-benchmarks: install
 	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -q -m benchmarks
