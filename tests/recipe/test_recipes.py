@@ -6,7 +6,7 @@ from resnetlab.base.plaindata import field_docs, to_plain
 from resnetlab.base.units import Duration
 from resnetlab.errors import UsageError
 from resnetlab.network.spec import KNOBS
-from resnetlab.recipe import Recipe
+from resnetlab.recipe import Recipe, Schedule
 from resnetlab.recipe.named import list_recipes, named_recipe, recipe_doc
 from resnetlab.recipe.schedule import LearningRate
 from resnetlab.recipe.settings import Resolution, leaves, override, recipe_from_json, recipe_hash
@@ -43,6 +43,10 @@ RATES: list[tuple[str, int, int, dict[int, float]]] = [
     ("tfofficial-imagenet", 50, IMAGENET, {0: 0.0, 12_511: 0.064, 25_022: 0.128, 150_135: 0.128,
                                            150_136: 0.0128, 300_273: 0.00128, 400_364: 1.28e-4,
                                            450_410: 1.28e-5}),
+    # batch 4,096: 313 steps an epoch, 28,170 in all, 1,563 of them warm-up; a quarter of 5 half-way, one
+    # step before the end (1 / 26,607)^2 of it above 1e-4
+    ("tfofficial-lars", 50, IMAGENET, {0: 0.0, 521: 1.66667, 1_563: 5.0, 14_866: 1.250169, 14_867: 1.249981,
+                                       28_169: 1.00007e-4}),
     # 391 steps an epoch; the warm-up ends after 2 of 30 and 60 epochs
     ("paper-fast", 20, CIFAR, {0: 0.005, 390: 0.0274712, 781: 0.05, 6_250: 0.025, 11_718: 4.5712e-6}),
     ("paper-fast", 56, CIFAR, {0: 0.005, 781: 0.05, 12_109: 0.0250011, 23_437: 2.20682e-6}),
@@ -70,6 +74,7 @@ LENGTHS = [
     ("keras", CIFAR, 200 * 1_563, 200 * CIFAR),
     ("tfofficial-cifar", CIFAR, 71_108, 182 * CIFAR),
     ("tfofficial-imagenet", IMAGENET, 90 * 5_005, 90 * IMAGENET),
+    ("tfofficial-lars", IMAGENET, 90 * 313, 90 * IMAGENET),
     ("tfresearch", CIFAR, 90_000, 90_000 * 128),
     ("paper-fast", CIFAR, 11_719, 11_719 * 128),
     ("standard", CIFAR, 39_063, 39_063 * 256),
@@ -88,11 +93,64 @@ def test_the_length_in_steps_and_samples(name: str, num_samples: int, steps: int
 def test_the_rate_scales_with_the_batch_only_where_the_original_does() -> None:
     assert rate("tfofficial-cifar", batch=256).at(0) == pytest.approx(0.2)
     assert rate("tfofficial-imagenet", 50, IMAGENET, batch=32).peak == pytest.approx(0.016)
+    assert rate("tfofficial-lars", 50, IMAGENET, batch=8192).peak == 10
     assert rate("he2015", batch=256).at(0) == 0.1
 
 
+@pytest.mark.parametrize(("batch", "changes"), [
+    (4096, {}),
+    (8192, {}),
+    (16384, {"lr_batch": 0, "lr": 25.0}),
+    (32768, {"lr_batch": 0, "lr": 32.0, "warmup": Duration(14, "ep")}),
+])  # fmt: skip
+def test_the_rate_for_large_batches_is_the_originals_while_it_falls(
+    batch: int, changes: dict[str, object]
+) -> None:
+    """`poly_rate_fn` of resnet_run_loop.py restated, over the steps that are made."""
+    ours = rate("tfofficial-lars", 50, IMAGENET, batch=batch, **changes)
+    last = ours.timeline.num_steps
+
+    def original(step: int) -> float:
+        peaks = [(8192, 5.0, 5), (16384, 10.0, 5), (32768, 25.0, 5), (10**9, 32.0, 14)]
+        peak, epochs = next((peak, epochs) for below, peak, epochs in peaks if batch < below)
+        warm = int(epochs * IMAGENET / batch)
+        if step <= warm:
+            return peak * step / warm
+        return (peak - 1e-4) * (1 - max(1, step - warm) / (last - warm + 1)) ** 2 + 1e-4
+
+    for step in (0, 1, 100, last // 10, last // 4, last // 2, last * 3 // 4):  # it ends one step later there
+        assert ours.at(step) == pytest.approx(original(step), rel=3 / (last - step), abs=1e-4), step
+
+
+@pytest.mark.parametrize("power", [0.5, 1.0, 2.0, 3.0])
+def test_a_polynomial_falls_by_the_power_of_the_steps_left(power: float) -> None:
+    recipe = override(
+        named_recipe("quick"),
+        {"schedule": "polynomial", "lr": 8.0, "lr_end": 0.25, "lr_power": power, "warmup": Duration(2, "st")},
+    )
+    found = LearningRate(recipe.schedule, Timeline(num_samples=10, batch=5, length=Duration(6, "st")))
+
+    at = [found.at(step) for step in range(2, 6)]
+
+    assert at == pytest.approx([2 + 6 * left**power for left in (1.0, 0.75, 0.5, 0.25)])
+    assert found.describe().endswith(f"polynomial of power {power:g} to 2")
+
+
+def test_a_polynomial_without_a_power_is_refused() -> None:
+    with pytest.raises(UsageError, match="lr_power is above 0 and finite, got 0"):
+        Schedule(lr_power=0.0)
+
+
 PAPERS = ("he2015", "he2016")
-ORIGINALS = ("chaoji", "chaoji-tf2", "keras", "tfofficial-cifar", "tfofficial-imagenet", "tfresearch")
+ORIGINALS = (
+    "chaoji",
+    "chaoji-tf2",
+    "keras",
+    "tfofficial-cifar",
+    "tfofficial-imagenet",
+    "tfofficial-lars",
+    "tfresearch",
+)
 RECORDS = ("paper-fast", "standard", "max")
 
 

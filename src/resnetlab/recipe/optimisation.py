@@ -13,16 +13,16 @@ class Optimizer:
     """How a gradient becomes an update."""
 
     optimizer: str = "sgd"
-    """sgd (with momentum); adam (weight decay in the gradient); adamw, lamb (beside it); muon; another's."""
+    """sgd, lars (with momentum); adam (decay in the gradient); adamw, lamb (beside it); muon; another's."""
 
     momentum: float = 0.9
-    """Share of the last update that sgd keeps, and muon where it is no kernel's; 0 turns momentum off."""
+    """Share of the last update that sgd and lars keep, and muon but for kernels; 0 turns momentum off."""
 
     nesterov: bool = False
     """sgd: use Nesterov's form of momentum, as muon always does."""
 
     momentum_form: Literal["torch", "keras"] = "torch"
-    """Where the rate stands: torch w -= lr*v (TensorFlow 1 too); keras v = m*v - lr*g."""
+    """sgd, lars: where the rate stands: torch w -= lr*v (TensorFlow 1 too); keras v = m*v - lr*g."""
 
     betas: Floats = (0.9, 0.999)
     """adam, adamw, lamb: decay of the first and second moment."""
@@ -35,6 +35,9 @@ class Optimizer:
 
     rest_rate: float = 1.0
     """muon: share of the rate at which all that is no convolution kernel learns, by sgd."""
+
+    trust: float = 0.001
+    """lars: trust coefficient, the share of a kernel's norm that an update of rate 1 moves it by."""
 
     fixed_norm: bool = False
     """muon: scale each convolution kernel to norm sqrt(output channels), instead of weight decay."""
@@ -75,6 +78,7 @@ class Optimizer:
             (not all(0 <= b < 1 for b in self.betas), f"betas lie in [0, 1), got {self.betas}"),
             (not 0 <= self.muon_momentum < 1, f"muon_momentum lies in [0, 1), got {self.muon_momentum}"),
             (not 0 < self.rest_rate < math.inf, f"rest_rate is above 0 and finite, got {self.rest_rate}"),
+            (not 0 < self.trust < math.inf, f"trust is above 0 and finite, got {self.trust}"),
             (self.fixed_norm and self.optimizer != "muon", "fixed_norm needs optimizer=muon"),
             (not 0 <= self.weight_decay < math.inf, f"weight_decay is not negative: {self.weight_decay}"),
             (not 0 < self.bias_rate < math.inf, f"bias_rate is above 0 and finite, got {self.bias_rate}"),
@@ -97,8 +101,8 @@ class Schedule:
     lr_batch: int = 0
     """Batch that `lr` is meant for; another batch scales it linearly. 0 never scales."""
 
-    schedule: Literal["constant", "pieces", "linear", "cosine"] = "pieces"
-    """After the warm-up: constant; pieces (milestones and factors); linear or cosine to lr_end."""
+    schedule: Literal["constant", "pieces", "linear", "cosine", "polynomial"] = "pieces"
+    """After the warm-up: constant; pieces (milestones, factors); linear, cosine or polynomial to lr_end."""
 
     milestones: tuple[Duration, ...] = ()
     """pieces: when the rate changes, e.g. 32000st,48000st or 91ep,136ep."""
@@ -110,7 +114,10 @@ class Schedule:
     """Milestones in epochs fall on the end of that epoch's last, short batch; else they round down."""
 
     lr_end: float = 0.0
-    """linear, cosine: the share of the peak at the end of the run."""
+    """linear, cosine, polynomial: the share of the peak at the end of the run."""
+
+    lr_power: float = 2.0
+    """polynomial: the power of the share of the steps that are left; 1 is linear."""
 
     warmup: Duration = Duration(0, "st")
     """Length of the warm-up."""
@@ -128,6 +135,7 @@ class Schedule:
             "schedule",
             (not 0 < self.lr < math.inf, f"lr must be above 0 and finite, got {self.lr}"),
             (self.lr_end < 0, f"lr_end must not be negative, got {self.lr_end}"),
+            (not 0 < self.lr_power < math.inf, f"lr_power is above 0 and finite, got {self.lr_power}"),
             (self.warmup_from < 0, f"warmup_from must not be negative, got {self.warmup_from}"),
             (self.lr_batch < 0, f"lr_batch must not be negative, got {self.lr_batch}"),
             (pieces != factors, f"one factor per milestone is due, got {factors} for {pieces}"),

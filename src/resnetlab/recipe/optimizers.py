@@ -46,6 +46,7 @@ OPTIMIZERS: Registry[OptimizerKind] = Registry(
         "adam": f"{_ROOM}.torch_optimizers",
         "adamw": f"{_ROOM}.torch_optimizers",
         "lamb": f"{_ROOM}.lamb",
+        "lars": f"{_ROOM}.lars",
         "muon": f"{_ROOM}.muon",
     },
 )

@@ -41,8 +41,13 @@ class LearningRate:
                     share = factor
             return share
         passed = (step - warmup) / max(self.timeline.num_steps - warmup, 1)
-        falling = 1 - passed if kind == "linear" else (1 + math.cos(math.pi * passed)) / 2
-        return end + (1 - end) * falling
+        return end + (1 - end) * self._falling(kind, passed)
+
+    def _falling(self, kind: str, passed: float) -> float:
+        """Return what is left of the way from the peak to the end when this share of it has passed."""
+        if kind == "cosine":
+            return (1 + math.cos(math.pi * passed)) / 2
+        return (1 - passed) ** self.schedule.lr_power if kind == "polynomial" else 1 - passed
 
     def _start(self, milestone: Duration) -> int:
         if self.schedule.whole_epochs:
@@ -63,4 +68,5 @@ class LearningRate:
             pairs = zip(schedule.milestones, schedule.factors, strict=True)
             later = ", ".join(f"{self.peak * factor:g} from {at}" for at, factor in pairs)
             return f"{warmup}{peak}, {later}"
-        return f"{warmup}{peak}, {schedule.schedule} to {self.peak * schedule.lr_end:g}"
+        power = f" of power {schedule.lr_power:g}" if schedule.schedule == "polynomial" else ""
+        return f"{warmup}{peak}, {schedule.schedule}{power} to {self.peak * schedule.lr_end:g}"

@@ -42,11 +42,11 @@ def _misfits(spec: ModelSpec, source: AnySource, recipe: Recipe) -> Iterator[tup
     if run.patience and not (run.val or source.val is not None):
         text = f"patience={run.patience} needs validation images, and {source.name} has none of its own"
         yield text, "Hold some training images out with --val, e.g. --val 10%."
-    for name in ("rest_rate", "muon_momentum"):
+    for name, owner in (("rest_rate", "muon"), ("muon_momentum", "muon"), ("trust", "lars")):
         value, kind = getattr(optimizer, name), optimizer.optimizer
-        if kind != "muon" and value != getattr(Optimizer, name):
-            text = f"{name}={value:g} is muon's, and would change nothing of {kind}"
-            yield text, f"Leave out {name}, or choose optimizer=muon."
+        if kind != owner and value != getattr(Optimizer, name):
+            text = f"{name}={value:g} is {owner}'s, and would change nothing of {kind}"
+            yield text, f"Leave out {name}, or choose optimizer={owner}."
     if optimizer.fixed_norm and recipe.transfer.bn != "train":
         text = "fixed_norm gives every kernel another norm, which BN's frozen statistics would not follow"
         yield text, "Leave out fixed_norm, or have BN learn (--bn train)."

@@ -141,11 +141,12 @@ def test_python_refuses_two_lengths_and_takes_shares(folder: Path, photos: Path,
 
 def test_every_optimizer_has_an_estimate_of_its_memory() -> None:
     spec = model_spec("resnet20")
-    kinds = ("sgd", "adam", "adamw", "lamb", "muon")
+    kinds = ("sgd", "adam", "adamw", "lamb", "muon", "lars")
 
     found = [training_memory(spec, override(named_recipe("quick"), {"optimizer": k}), 32, 32) for k in kinds]
 
     assert found[0] < found[1] == found[2] == found[3] < found[4]
+    assert found[5] == found[0]
     for more in ({"ema_decay": 0.9}, {"sam": 0.1}, {"lookahead": 5}):
         assert training_memory(spec, override(named_recipe("quick"), more), 32, 32) > found[0], more
 

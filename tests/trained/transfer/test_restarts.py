@@ -54,6 +54,7 @@ def test_a_run_stopped_before_its_first_checkpoint_begins_with_the_same_weights(
         {"freeze": "stage1", "stage_rate": 0.5},
         {"freeze": "stage1", "ema_decay": 0.9},
         {"optimizer": "lamb", "bn": "frozen", "stage_rate": 0.5},
+        {"optimizer": "lars", "freeze": "stage1", "momentum_form": "keras"},
         {"optimizer": "adam", "accumulate": 2, "decay_scope": "all"},
         {"momentum_form": "keras", "stage_rate": 0.5, "balance": "loss"},
         {"freeze": "body", "momentum": 0.0, "nesterov": False},

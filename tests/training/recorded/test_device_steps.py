@@ -59,8 +59,20 @@ WAYS = [
     {"sam": 0.5, "sam_form": "adaptive", "mixup": 0.0, "length": "8st"},
     {"lookahead": 3, "ema_decay": 0.0, "accumulate": 1, "length": "14st"},
     {"optimizer": "lamb", "weight_decay": 0.1, "bias_rate": 8.0, "accumulate": 1, "length": "8st"},
+    {"optimizer": "lars", "weight_decay": 0.1, "schedule": "polynomial", "accumulate": 1, "length": "8st"},
+    {"optimizer": "lars", "momentum_form": "keras", "trust": 0.5, "accumulate": 1, "length": "8st"},
 ]
-NAMES = ["everything", "short batches", "whole epochs", "muon", "sam", "lookahead", "lamb"]
+NAMES = [
+    "everything",
+    "short batches",
+    "whole epochs",
+    "muon",
+    "sam",
+    "lookahead",
+    "lamb",
+    "lars",
+    "lars of the paper",
+]
 
 
 Truth = Callable[..., dict[str, bytes]]
@@ -162,7 +174,8 @@ def number_looked_at(trainer: Trainer) -> None:
 
 KEPT = [
     *((mistake, optimizer, "a recorded one is wrong: .* differs")
-      for mistake in (rate_of_the_host, batch_of_the_host) for optimizer in ("sgd", "adam", "lamb", "muon")),
+      for mistake in (rate_of_the_host, batch_of_the_host)
+      for optimizer in ("sgd", "adam", "lamb", "lars", "muon")),
     (number_looked_at, "sgd", "could not be captured .*: a number is read"),
 ]  # fmt: skip
 

@@ -60,6 +60,7 @@ RECIPES: list[dict[str, Any]] = [
     {"optimizer": "adamw", "repeats": 2},
     {"optimizer": "muon", "fixed_norm": True, "bias_rate": 64.0, "lookahead": 5},
     {"optimizer": "lamb"},
+    {"optimizer": "lars", "schedule": "polynomial"},
     {"sam": 0.1, "sam_form": "adaptive", "mixup": 0.2, "mix_tail": Duration(5, "st")},
 ]
 

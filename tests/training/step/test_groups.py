@@ -40,7 +40,7 @@ def test_beta_learns_at_its_multiple_of_the_rate_and_all_else_as_before() -> Non
     assert betas == sum(isinstance(m, nn.BatchNorm2d) for m in start.modules())
 
 
-@pytest.mark.parametrize("kind", ["sgd", "adam", "adamw", "lamb", "muon"])
+@pytest.mark.parametrize("kind", ["sgd", "adam", "adamw", "lamb", "lars", "muon"])
 def test_the_decay_of_beta_is_divided_by_its_multiple_and_shares_are_kept(kind: Any) -> None:
     model = small_model()
     shares = {name: 0.5 if name.startswith("layer1") else 1.0 for name, _ in model.named_parameters()}

@@ -240,7 +240,7 @@ def test_a_number_that_is_not_finite_stops_before_the_update_and_is_named(where:
     assert torch.equal(model.get_parameter("fc.weight"), before)
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam", "lamb", "muon"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "lamb", "lars", "muon"])
 def test_where_nothing_waits_a_bad_step_is_named_later_and_changes_no_weight(optimizer: str) -> None:
     """As on a GPU, whose answers are looked at only now and then."""
     model = small_model()
@@ -322,7 +322,7 @@ def test_a_fixed_loss_scale_that_is_too_large_is_named() -> None:
     assert error.value.hint.startswith("A smaller loss_scale")
 
 
-@pytest.mark.parametrize("optimizer", ["lamb", "muon"])
+@pytest.mark.parametrize("optimizer", ["lamb", "lars", "muon"])
 def test_our_own_optimizers_are_left_out_too_where_fp16_overflows(optimizer: str) -> None:
     model = small_model()
     step = stepper(model, precision="fp16", optimizer=optimizer, nesterov=False)
