@@ -643,3 +643,17 @@ def test_numbers_in_the_order_of_text_are_not_given_to_a_nameless_network_by_cha
     by_number = match_classes("data", theirs, labels, [str(number) for number in range(12)])
     assert by_number.logits.tolist() == [int(name) for name in theirs]
     assert match_classes("data", [*map(str, range(12))], labels, ours).logits.tolist() == [*range(12)]
+
+
+@pytest.mark.parametrize("target", ["folder", "onnx"])
+def test_a_network_exported_for_another_size_knows_its_own_data(target: str, tmp_path: Path) -> None:
+    folder = write(tmp_path / "undivided", {"": 10}, (16, 16))  # in memory, a fifth held out for test
+    spec = resnetlab.model_spec("resnet8").with_(width=0.25, classes=3)
+    resnetlab.train(spec, data=str(folder), out=tmp_path / "run", **(SMALL | {"steps": 2}))
+    larger = tmp_path / ("larger.onnx" if target == "onnx" else "larger")
+    export_model(load_artefact(tmp_path / "run"), target, larger, size=24)
+
+    found = resnetlab.evaluate(larger, data=str(folder), workers=0)
+
+    assert (found.scores.seen, found.split) == (6, "test")
+    assert any("is what the network was trained on" in note for note in found.notes)

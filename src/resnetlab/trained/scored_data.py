@@ -81,11 +81,13 @@ def _open_as_trained(
         holds_small=_leaves_as_is(trained.classifier.preprocessing),
         for_scoring=True,
     )
-    source = open_data(data, wanted)
+    source = open_data(data, replace(wanted, fits=None))  # an export may take another size than was trained on
     own = _own(trained, source)
-    if own is None and trained.fingerprint and not source.reads_files and data not in SOURCES:
+    if own or source.reads_files or data in SOURCES:
+        return source, own
+    if trained.fingerprint:
         own = _own(trained, open_data(data, replace(wanted, holds_small=False)))  # it may have been files
-    return source, own
+    return open_data(data, wanted) if own is None else source, own
 
 
 def _leaves_as_is(preprocessing: Preprocessing) -> bool:
