@@ -25,7 +25,18 @@ _MOVED = {
     "training.reading": "data.feeding", "training.scoring": "evaluation.scoring",
     "training.gallery": "data.tools.samples", "training.interrupt": "training.observer",
     "training.ema": "training.step.averages", "training.lookahead": "training.step.averages",
-    "weights.download": "weights.files.hub",
+    "training.beginning": "training.first_weights", "training.due": "recipe.due",
+    "training.fitting": "training.misfits", "predict.evaluating": "trained.evaluate",
+    "data.cifar_layouts": "data.arrays.cifar", "data.cifar_records": "data.arrays.cifar",
+    "data.enlarge": "data.arrays.made", "drawing.picture": "show.picture",
+    "drawing.schematic": "show.drawing.schematic.full",
+    "drawing.shortcut": "show.drawing.schematic.unit_block",
+    "export.reading_back": "trained.export.exporting", "export.torch_program": "trained.export.exporting",
+    "recipe.transfer": "recipe.running", "reporting.finding": "reporting.reading",
+    "reporting.labels": "reporting.picture", "reporting.notes": "reporting.table",
+    "reporting.published": "reporting.groups", "tables.receptive_field": "show.tables.rows",
+    "weights.download": "weights.files.hub", "weights.namings.leaves": "weights.facts.naming",
+    "weights.namings.keras_out": "weights.namings.keras_applications",
 }  # fmt: skip
 """What has another room or name. All else lies, by its own name, in its room of then or within that one."""
 

@@ -208,8 +208,8 @@ def trained_state(tmp_path: Path, **changes: Any) -> tuple[TrainState, Any]:
         for step in range(2):
             batch = trainer.batches.at(step)
             loss, correct = trainer.step_function(batch, step=step, lr=0.1)
-            trainer.state.add(loss, correct, 8)
-            trainer.state.count(1, 8)
+            trainer.state.add_sums(loss, correct, 8)
+            trainer.state.count_samples(1, 8)
             assert trainer.state.average is not None
             trainer.state.average_weights(step + 1, share=None)
         trainer.close()

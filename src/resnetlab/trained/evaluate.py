@@ -80,7 +80,7 @@ def evaluate(
 def _scored(
     trained: ScoredNetwork, opened: ScoredData, split: str, workers: int, *, by_order: bool
 ) -> Evaluation:
-    """Return the evaluation, which lies where the network's do."""
+    """Return the evaluation; its place is the network's own for evaluations."""
     chosen, label, said = choose_split(trained, opened, split)
     source = opened.source
     match = match_classes(

@@ -81,7 +81,7 @@ def _open_as_trained(
         holds_small=_leaves_as_is(trained.classifier.preprocessing),
         for_scoring=True,
     )
-    source = open_data(data, replace(wanted, fits=None))  # an export may take another size than was trained on
+    source = open_data(data, replace(wanted, fits=None))  # an export may take another size
     own = _own(trained, source)
     if own or source.reads_files or data in SOURCES:
         return source, own

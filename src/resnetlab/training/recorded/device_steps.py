@@ -99,7 +99,7 @@ class DeviceSteps:
                 self._step.fill_(first)
             made = self._make(range(first, min(end, first + self.longest)))
             samples = self._timeline.samples_seen(first + made) - self._timeline.samples_seen(first)
-            self.state.count(made, samples)
+            self.state.count_samples(made, samples)
             self._counted = self.state.step
 
     def _make(self, steps: range) -> int:
@@ -239,4 +239,4 @@ class DeviceSteps:
     def _count_one(self, loss: Tensor, correct: Tensor, count: int) -> None:
         """Count a step, and its loss and right answers."""
         self._step.add_(1)
-        self.state.add(loss, correct, count)
+        self.state.add_sums(loss, correct, count)

@@ -72,12 +72,12 @@ class TrainState:
     seconds: float = 0.0
     """Time spent on updates, over all restarts; evaluations and saves not counted."""
 
-    def add(self, mean_loss: Tensor, correct: Tensor, count: int) -> None:
-        """Add a batch of `count` samples to the sums, where they lie; `count` counts it on the host."""
+    def add_sums(self, mean_loss: Tensor, correct: Tensor, count: int) -> None:
+        """Add a batch of `count` samples to the sums, where they lie; `count_samples` counts it on the host."""
         for tally in (self.interval, self.epoch):
             tally.add(mean_loss, correct, count)
 
-    def count(self, updates: int, samples: int) -> None:
+    def count_samples(self, updates: int, samples: int) -> None:
         """Count updates that were made, and their samples."""
         self.step += updates
         for tally in (self.interval, self.epoch):

@@ -139,8 +139,8 @@ class TrainStep:
             The batch's mean loss (float32 scalar, nats) and its number of correct top-1 answers.
 
         Raises:
-            DivergedError: On the CPU at once, before the update, if loss or gradient is not finite;
-                on other devices `refuse_bad_steps` does it when it is called.
+            DivergedError: If loss or gradient is not finite: at once, before the update, on the CPU and
+                where the optimizer cannot leave out a step; else `refuse_bad_steps` does it when called.
         """
         self._enter_training()
         keep_UN = self._mask(step, len(batch.labels))
@@ -275,7 +275,7 @@ class TrainStep:
         step = self._guard.first_bad_step
         if step is None:
             return
-        batch = batch_at(step)  # the guard left out all updates since: the weights are those of then
+        batch = batch_at(step)  # updates since were left out: the weights are those of then
         self._enter_training()
         loss, _ = self._compute_gradient(batch, self._mask(step, len(batch.labels)))
         raise self._diverged(loss, step)
