@@ -73,7 +73,7 @@ class TrainState:
     """Time spent on updates, over all restarts; evaluations and saves not counted."""
 
     def add_sums(self, mean_loss: Tensor, correct: Tensor, count: int) -> None:
-        """Add a batch of `count` samples to the sums, where they lie; `count_samples` counts it on the host."""
+        """Add a batch of `count` samples to the sums, where they lie; `count_samples` is the host's part."""
         for tally in (self.interval, self.epoch):
             tally.add(mean_loss, correct, count)
 
