@@ -1,6 +1,9 @@
 """Train, resume and evaluate from Python: the same as the command line's verbs."""
 
+import os
 from collections.abc import Mapping, Sequence
+from numbers import Integral
+from operator import index
 from pathlib import Path
 from typing import Any
 
@@ -106,21 +109,37 @@ def study(
         ResnetlabError: If runs failed, when the others have ended.
     """
     models = [models] if isinstance(models, str | ModelSpec) else models
-    if not (models and (seeds if not isinstance(seeds, int) else seeds > 0)):
-        raise UsageError("a study needs a network and a seed", hint="E.g. study(['resnet20'], seeds=3)")
+    chosen = _seeds(seeds)
+    if not (models and chosen):
+        raise UsageError("a study needs a network and a seed", hint=_STUDY)
     opened: Opened = {}
     plans = []
     for model in models:
         asked = _asked(data, data_set, recipe, device, workers, epochs, steps, values, model)
         plans.append(plan_training(_network(model), asked, opened)[0])
     first = plans[0].recipe.run.seed
-    rows = plan_rows(plans, range(first, first + seeds) if isinstance(seeds, int) else seeds)
+    rows = plan_rows(plans, [first + seed for seed in chosen] if isinstance(chosen, range) else chosen)
     place = user_path(out) if out else default_study_out(plans)
     return train_study(rows, place, observer or StudyObserver(), at_once=at_once)
 
 
+_STUDY = "E.g. study(['resnet20'], seeds=3)"
+
+
+def _seeds(seeds: int | Sequence[int]) -> Sequence[int]:
+    """Return the seeds that are given, whole numbers of Python or NumPy; a range if it is their number.
+
+    Raises:
+        UsageError: If they are anything else.
+    """
+    try:
+        return range(index(seeds)) if isinstance(seeds, int | Integral) else [index(seed) for seed in seeds]
+    except TypeError:
+        raise UsageError(f"seeds are whole numbers, or their number, got {seeds!r}", hint=_STUDY) from None
+
+
 def _network(model: str | ModelSpec) -> ModelSpec:
-    return model_spec(model) if isinstance(model, str) else model
+    return model if isinstance(model, ModelSpec) else model_spec(str(model))
 
 
 def _asked(
@@ -139,6 +158,8 @@ def _asked(
     Raises:
         UsageError: If a value is given twice.
     """
+    if not isinstance(data, str | os.PathLike):
+        raise UsageError(f"data is a dataset's name or a path, got {data!r}")
     lengths = {name: count for name, count in (("epochs", epochs), ("steps", steps)) if count is not None}
     given = once((f"{name}={value}", name, value) for name, value in {**lengths, **values}.items())
     fixed = KNOBS if isinstance(model, ModelSpec) else ()

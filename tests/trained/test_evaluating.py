@@ -657,3 +657,25 @@ def test_a_network_exported_for_another_size_knows_its_own_data(target: str, tmp
 
     assert (found.scores.seen, found.split) == (6, "test")
     assert any("is what the network was trained on" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("what", ["run", "onnx"])
+def test_images_of_another_size_than_a_network_without_a_geometry_takes_are_refused_with_both(
+    what: str, tmp_path: Path
+) -> None:
+    """It was trained on images as they are, 48x16, and squares alone are resized."""
+    if what == "onnx":
+        pytest.importorskip("onnx")
+    spec = resnetlab.model_spec("resnet8").with_(width=0.25)
+    write(tmp_path / "data", {"train": 4, "test": 2}, (16, 48))
+    write(tmp_path / "others", {"test": 2}, (24, 24))
+    path = tmp_path / "run"
+    resnetlab.train(spec, data=str(tmp_path / "data"), out=path, **SMALL)
+    if what == "onnx":
+        path = tmp_path / "net.onnx"
+        export_model(load_artefact(tmp_path / "run"), "onnx", path)
+
+    with pytest.raises(DataError, match="others has images of 24x24 pixels; the network takes 48x16"):
+        resnetlab.evaluate(path, data=tmp_path / "others", workers=0)
+
+    assert resnetlab.evaluate(path, data=tmp_path / "data", workers=0).scores.seen

@@ -15,6 +15,7 @@ import types
 import typing
 from collections.abc import Hashable, Iterable, Mapping
 from itertools import pairwise
+from numbers import Integral, Real
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from resnetlab.base.units import Duration
@@ -102,7 +103,7 @@ def parse_text(kind: Any, text: str, name: str) -> Any:
 
 
 def convert(kind: Any, value: Any, name: str) -> Any:
-    """Return plain JSON data as a value of type `kind`.
+    """Return plain JSON data, or NumPy's numbers, as a value of type `kind`.
 
     Raises:
         UsageError: If it is none; `name` says which value it was.
@@ -127,8 +128,10 @@ def convert(kind: Any, value: Any, name: str) -> Any:
         if not isinstance(value, Mapping):
             raise UsageError(f"{name}={value!r}: not a group of settings")
         return from_plain(typing.cast(type, kind), value, name)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+    if kind is float and not isinstance(value, bool) and isinstance(value, Real):
         return float(value)
+    if kind is int and not isinstance(value, bool) and isinstance(value, Integral):
+        return int(value)
     if type(value) is not kind:
         raise UsageError(f"{name}={value!r}: not {kind.__name__}")
     return value

@@ -13,7 +13,7 @@ from resnetlab.data.arrays.cifar import LAYOUTS
 from resnetlab.data.arrays.made import open_digits, open_synthetic
 from resnetlab.data.recognise import CIFAR, open_chosen, open_path
 from resnetlab.data.records.shards import is_pattern
-from resnetlab.data.sources.choices import LEFT_OPEN, Choices
+from resnetlab.data.sources.choices import FLAG, LEFT_OPEN, Choices
 from resnetlab.data.sources.encoded import AnySource
 from resnetlab.data.sources.wanted import Wanted
 from resnetlab.errors import DataError, ResnetlabError, UsageError, nearest
@@ -107,7 +107,22 @@ def open_data(name_or_path: str, wanted: Wanted) -> AnySource:
     path = user_path(name)
     if not (path.exists() or is_pattern(path)):
         _refuse_unknown(name)
-    return open_path(path, wanted)
+    try:
+        return open_path(path, wanted)
+    except UsageError as error:
+        error.hint = f"{error.hint}\n{_as_inherited(error, wanted.choices)}".strip()
+        raise
+
+
+def _as_inherited(error: UsageError, choices: Choices) -> str:
+    """Return what to say of a choice that is refused and that nobody made for this data."""
+    said = {f"{FLAG} {name}=": getattr(choices, name) for name in sorted(choices.inherited)}
+    refused = [(flag, value) for flag, value in said.items() if flag + value in error.args[0]]
+    return "\n".join(
+        f"{flag}{value} is how the network's own data was read: {flag}VALUE says how this data is"
+        f"{', none that no lists divide it' * flag.endswith('split_list=')}."
+        for flag, value in refused
+    )
 
 
 def absolute_source(text: str) -> str:
@@ -172,7 +187,7 @@ def reopen_source(
     try:
         return open_data(recorded["source"] if data is None else data, wanted)
     except ResnetlabError as error:
-        if data is not None:
+        if data is not None or (isinstance(error, UsageError) and choices.to_json()):
             raise
         raise DataError(
             f"cannot open the run's data: {error}", hint="Say where it lies now with --data."

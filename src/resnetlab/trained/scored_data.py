@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from resnetlab.data import SOURCES
+from resnetlab.data.arrays.small import first_shape
 from resnetlab.data.batches.preprocessing import Preprocessing
 from resnetlab.data.open import open_data, reopen_source
 from resnetlab.data.sources.choices import FILE, FLAG, Choices
@@ -166,17 +167,29 @@ def _count(splits: Iterable[AnySplit]) -> str:
     return f"{sum(map(len, splits)):,}"
 
 
+def _refuse_other_size(trained: ScoredNetwork, size: tuple[int, int], name: str) -> None:
+    """Raise a DataError if images are not of the size that a network takes that resizes none."""
+    height, width, _ = trained.shape
+    if size != (height, width):
+        raise DataError(
+            f"{name} has images of {size[1]}x{size[0]} pixels; the network takes {width}x{height}",
+            hint="It was trained on images as they are, which are no squares: bring these to that size.",
+        )
+
+
 def fit_images(trained: ScoredNetwork, split: AnySplit, name: str) -> tuple[AnySplit, tuple[str, ...]]:
     """Return the images as the network can be given them: those in memory as they are, or resized."""
+    wanted = trained.shape
     if not isinstance(split, Split):
+        first = first_shape(split)
+        if first is not None and not trained.classifier.preprocessing.geometry.side:
+            _refuse_other_size(trained, first[0], name)
         return split, ()
-    (height, width, channels), wanted = split.images.shape[1:], trained.shape
+    height, width, channels = split.images.shape[1:]
     if (height, width, channels) == wanted and _leaves_as_is(trained.classifier.preprocessing):
         return split, ()
-    if not trained.classifier.preprocessing.geometry.side and (height, width) != wanted[:2]:
-        raise DataError(
-            f"{name} has images of {width}x{height} pixels; the network takes {wanted[1]}x{wanted[0]}"
-        )
+    if not trained.classifier.preprocessing.geometry.side:
+        _refuse_other_size(trained, (height, width), name)
     colours = {1: "grey", 3: "RGB"}
     said = (
         f"the images of {width}x{height} pixels ({colours.get(channels, channels)}) are brought to"

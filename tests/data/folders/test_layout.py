@@ -1,5 +1,6 @@
 """Which folders are splits and which are classes, as people lay them out."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -419,3 +420,20 @@ def test_lists_elsewhere_of_loose_pictures_are_named_with_what_to_type(tmp_path,
     assert made == {"image_folder": "../images", "label_column": "2"}
     source = open_source(place, choices=Choices.of(made))
     assert (len(source.train) + len(source.test), source.class_names) == (12, ("1", "2"))
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+def test_one_folder_of_pictures_beside_a_table_is_told_with_the_way(tmp_path, kind):
+    """Its name, unlike "images", could be a class's."""
+    write_folder(tmp_path / "birds", {"": {"leaves": 4}})
+    (tmp_path / "birds" / "kinds.csv").write_text(
+        "path,label\n" + "\n".join(f"leaves/{number:03}.jpg,{'ab'[number % 2]}" for number in range(4))
+    )
+    path = tmp_path / "birds"
+    if kind == "zip":
+        path = Path(shutil.make_archive(str(path), "zip", path))
+
+    with pytest.raises(DataError, match=r"needs at least two classes, has 1 \(leaves\)") as caught:
+        open_source(str(path))
+
+    assert ("kinds.csv" if kind == "folder" else "If a table in it says the classes") in caught.value.hint

@@ -1,6 +1,7 @@
 """The split of those who published a collection is taken where a list of it lies beside the pictures."""
 
 import json
+import shutil
 import tarfile
 import zipfile
 from pathlib import Path
@@ -11,7 +12,7 @@ from resnetlab import evaluate, train
 from resnetlab.data.open import open_source, reopen_source
 from resnetlab.data.sources.choices import Choices
 from resnetlab.errors import DataError, UsageError
-from tests.kit.pictures import picture
+from tests.kit.pictures import picture, write_folder
 
 KINDS = ("apple_pie", "001.Black footed", "éclair")
 TRAIN, TEST = (0, 2, 3, 5), (1, 4)
@@ -240,3 +241,12 @@ def test_an_evaluation_takes_the_authors_test_split_and_a_run_of_0_1_0_its_own(t
     assert "the splits are those of meta/train.txt and meta/test.txt" in record["notes"]
     assert len(reopen_source(record).test) == 6
     assert len(reopen_source(of_0_1_0).test) == 3, "the fifth that it held out"
+
+
+def test_a_list_that_was_chosen_where_the_folders_are_the_splits_is_said_to_have_no_use(tmp_path):
+    root = write_folder(tmp_path / "p", {"train": {"a": 2, "b": 2}, "test": {"a": 1, "b": 1}})
+    archive = shutil.make_archive(str(root), "zip", root)
+
+    found = [what(path, split_list="2")[1] for path in (root, archive)]
+
+    assert found == [("--data-set split_list=2 is not used: the folders are the splits",)] * 2

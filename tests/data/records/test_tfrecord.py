@@ -571,3 +571,17 @@ def test_raw_pixels_of_no_known_size_are_refused_on_reading(tmp_path, cache):
 
     with pytest.raises(DataError, match="144 bytes are neither an image file nor 6x9 pixels"):
         open_tfrecord(tmp_path / "d").train.read(0)
+
+
+def test_packed_copies_beside_their_shards_are_not_read_twice(tmp_path, cache):
+    """As gunzip --keep leaves them."""
+    content = flowers(lambda k, d, i: {"image": d, "label": [k]})
+    write_records(tmp_path / "d" / "train.tfrecord", content)
+    alone = open_tfrecord(tmp_path / "d")
+    write_records(tmp_path / "d" / "train.tfrecord.gz", content, opener=gzip.open)
+
+    both = open_tfrecord(tmp_path / "d")
+
+    assert [len(split) for split in both.parts.values()] == [len(split) for split in alone.parts.values()]
+    assert both.fingerprint == alone.fingerprint
+    assert both.notes[0] == "packed copies of shards that lie beside them, not read: train.tfrecord.gz"

@@ -11,7 +11,7 @@ from resnetlab import evaluate, train
 from resnetlab.base.plaindata import field_docs
 from resnetlab.cli import main
 from resnetlab.data.arrays.cifar import COARSE_NAMES
-from resnetlab.data.open import open_source
+from resnetlab.data.open import open_source, reopen_source
 from resnetlab.data.sources.choices import NAMES, Choices
 from resnetlab.errors import DataError, UsageError
 from resnetlab.trained.artefact import load_artefact
@@ -180,3 +180,46 @@ def test_a_folder_that_is_called_as_a_dataset_is_mentioned(
 
     with pytest.raises(DataError, match=r"not in the cache.*\n.*folder cifar100.*reached as \./cifar100"):
         open_source("cifar100", download=False)
+
+
+@pytest.mark.parametrize("given", ["label_column=breed", ["label_column=breed"]])
+def test_choices_in_python_are_a_mapping(given: Any) -> None:
+    with pytest.raises(UsageError, match=r"data_set is a mapping.*\n.*label_column"):
+        Choices.of(given)
+
+
+def test_a_choice_that_is_refused_is_not_told_as_data_that_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_folder(tmp_path / "data", {"": {"a": 5, "b": 5}})
+    monkeypatch.chdir(tmp_path)
+    train("resnet8", data="data", out="run", steps=1, batch=2, recipe="photos", image_size=8)
+
+    assert main(["eval", "run", "--data-set", "label_column=x"]) == 2
+
+    said = capsys.readouterr().err
+    assert "an image folder leaves no such choice" in said
+    assert "--data." not in said
+
+
+@pytest.mark.parametrize("choice", ["label_column=fruit", "split_list=2"])
+def test_a_choice_of_the_run_that_other_data_does_not_fit_is_told_as_the_runs(
+    choice: str, tmp_path: Path
+) -> None:
+    name, _, value = choice.partition("=")
+    data = write_table(tmp_path / "data")
+    if name == "split_list":
+        data = write_folder(tmp_path / "other", {"": {"a": 2, "b": 2}})
+    else:
+        data.write_text(data.read_text().replace("fruit", "label"))
+    recorded = {
+        "source": "gone", "choices": {name: value}, "class_names": ["a", "b"], "image_shape": [40, 32, 3],
+        "reads_files": True,
+    }  # fmt: skip
+
+    with pytest.raises(UsageError) as refused:
+        reopen_source(recorded, str(data), for_scoring=True)
+
+    assert f"--data-set {choice} is how the network's own data was read" in refused.value.hint
+    other = Choices.of({name: "label" if name == "label_column" else "none"})
+    assert len(reopen_source(recorded, str(data), other, for_scoring=True).class_names) == 2

@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -418,3 +419,31 @@ def test_a_damaged_run_of_a_study_is_named_with_the_way_on(tmp_path: Path) -> No
     assert refused.value.hint == f"Move {study / 'plain8-seed0'} away to have that run made anew."
     (study / "plain8-seed0").rename(tmp_path / "away")
     assert list(resume_study(study, StudyObserver())) == list(rows())
+
+
+@pytest.mark.parametrize(
+    ("seeds", "names"),
+    [(np.int64(2), "01"), (np.arange(1, 3), "12"), ([np.int64(4), 2], "42"), (range(5, 7), "56")],
+)
+def test_seeds_may_be_numpys(seeds: Any, names: str, tmp_path: Path) -> None:
+    spec = model_spec("resnet8").with_(width=0.25)
+
+    results = resnetlab.study(spec, seeds=seeds, out=tmp_path / "s", data="digits", steps=1, batch=8)
+
+    assert list(results) == [f"resnet8-seed{seed}" for seed in names]
+
+
+@pytest.mark.parametrize("seeds", [None, "2", 2.0, [1.5]])
+def test_what_is_no_seed_is_refused(seeds: Any, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="seeds are whole numbers"):
+        resnetlab.study("resnet8", seeds=seeds, out=tmp_path / "s", data="digits")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [({"data": ["a", "b"]}, "data is a dataset's name or a path"), ({"model": 8}, "no model is called '8'"),
+     ({"model": None}, "no model is called 'None'")],
+)  # fmt: skip
+def test_what_is_no_data_and_no_network_is_refused(values: Any, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        resnetlab.train(**({"model": "resnet8", "data": "digits"} | values))

@@ -37,7 +37,7 @@ def _in_memory(source: EncodedSource, wanted: Wanted) -> Source[Split] | None:
         DataError: If the first whole image is small and another one is broken.
     """
     splits = source.parts
-    first = _first(next(iter(splits.values())) if source.found else source.train)
+    first = first_shape(next(iter(splits.values())) if source.found else source.train)
     if first is None or wanted.fits not in (None, first[0]):
         return None
     size, is_grey = first
@@ -90,7 +90,7 @@ class _Decoding:
         return f"{colours:,} of {self._total:,} images are in colour, read as grey" if colours else ""
 
 
-def _first(split: EncodedSplit) -> tuple[tuple[int, int], bool] | None:
+def first_shape(split: EncodedSplit) -> tuple[tuple[int, int], bool] | None:
     """Return (height, width) of the first of a few images whose header can be read, and if it is grey."""
     from resnetlab.data.images.decode import OpenedImage
 

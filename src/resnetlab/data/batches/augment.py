@@ -66,7 +66,10 @@ class Augmenter:
         self.height, self.width = size
         padding = augmentation.crop_padding
         if augmentation.crop_fill == "reflect" and padding >= min(size):
-            raise UsageError(f"cannot reflect {padding} pixels of images of {size[0]}x{size[1]}")
+            raise UsageError(
+                f"cannot reflect {padding} pixels of images of {size[0]}x{size[1]}",
+                hint="--set crop_padding=0 crops nothing, --set crop_fill=zeros pads with zeros.",
+            )
         purposes = (CROP_Y, CROP_X, FLIP, CUTOUT_Y, CUTOUT_X)
         self._erase_key = key_for(seed, ERASE)
         self._keys = torch.tensor([[key_for(seed, purpose)] for purpose in purposes], device=device)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from resnetlab.base.units import first_of
 from resnetlab.data.folders.layout import Layout, Tree, UnsortedError, find_layout, join
 from resnetlab.data.folders.lists import Shelf, plain_path
-from resnetlab.data.folders.split_lists import listed_splits
+from resnetlab.data.folders.split_lists import listed_splits, unused_note
 from resnetlab.data.folders.unsorted import classes_in_names, read_list
 from resnetlab.data.sources.parts import parts_of
 from resnetlab.errors import DataError
@@ -96,6 +96,8 @@ def by_folder(
     except DataError as error:
         raise DataError(error.args[0], hint=f"Unpack it. {error.hint or ''}".strip()) from error
     parts, labels = _parts(paths, layout), _labels(paths, layout)
+    if not for_scoring and len(set(labels)) == 1:
+        raise DataError(f"{where}: needs at least two classes, has 1 ({labels[0]})", hint=_hint(paths))
     notes = [*layout.notes]
     for part, folder in layout.unsorted.items():
         notes += _sort(paths, parts, labels, where, shelf, part, folder, for_scoring=for_scoring)
@@ -109,6 +111,8 @@ def by_folder(
         for index, part in zip(inside, listed.parts, strict=True):
             parts[index] = part
         notes += listed.notes
+    else:
+        notes += unused_note(split_list)
     return ByFolder(parts, labels, notes, [*layout.splits.values()])
 
 

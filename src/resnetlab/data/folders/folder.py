@@ -12,7 +12,7 @@ from resnetlab.base.units import first_of
 from resnetlab.data.folders.layout import Layout, Tree, UnsortedError, are_splits, find_layout, join
 from resnetlab.data.folders.lists import Shelf
 from resnetlab.data.folders.split_lists import CHOICE as SPLIT_LIST
-from resnetlab.data.folders.split_lists import listed_splits
+from resnetlab.data.folders.split_lists import listed_splits, unused_note
 from resnetlab.data.folders.unsorted import pictures_below, read_list, refuse_unsorted
 from resnetlab.data.images.kinds import FORMAT_BY_SUFFIX, LeftOut, has_image_suffix, kind_of_file
 from resnetlab.data.sources.choices import LEFT_OPEN, Choices
@@ -99,6 +99,11 @@ def open_folder(path: Path, *, for_scoring: bool = False, choices: Choices = LEF
     except OSError as error:
         raise DataError(f"{error.filename or path}: cannot be read: {error.strerror or error}") from error
     class_names = sorted(set().union(*found.values()))
+    if not for_scoring and len(class_names) == 1:
+        folders = [f"{folder}/{class_names[0]}".lstrip("/") for folder in layout.splits.values()]
+        refuse_unsorted(
+            str(path), str(path), folders, f"needs at least two classes, has 1 ({class_names[0]})"
+        )
     refuse(str(path), _problems(class_names, found, seen, for_scoring=for_scoring), hint=_LAYOUT_HINT)
     items = [
         (part, label, place)
@@ -108,7 +113,7 @@ def open_folder(path: Path, *, for_scoring: bool = False, choices: Choices = LEF
     ]
     reader = FileReader(os.path.abspath(path), Names.of(place for _, _, place in items))
     labels = np.array([label for _, label, _ in items], np.int64)
-    parts, said = [part for part, _, _ in items], list[str]()
+    parts, said = [part for part, _, _ in items], unused_note(choices.split_list)
     if layout.is_undivided:
         places = [place for _, _, place in items]
         parts, said = listed_splits(

@@ -106,6 +106,12 @@ def listed_splits(
     return ListedSplits(["train"] * len(places), notes)
 
 
+def unused_note(asked: str) -> list[str]:
+    """Return what to say of lists that were asked for where the folders are the splits."""
+    is_unused = asked and asked.casefold() != "none"
+    return [f"{FLAG} {CHOICE}={asked} is not used: the folders are the splits"] if is_unused else []
+
+
 def _folders(shelf: Shelf, folder: str) -> Iterator[str]:
     """Yield where lists may lie: beside the class folders and in all folders above them."""
     above = [folder]

@@ -73,6 +73,8 @@ class HFReader:
             raise IndexError(index)
         try:
             cell = self._table[index][self.column]
+            if cell is None:
+                raise ValueError("it holds no image")
             data = cell["bytes"] if cell["bytes"] is not None else Path(cell["path"]).read_bytes()
         except Exception as error:  # whatever Arrow says of a damaged file
             raise DataError(f"{place}: cannot be read: {error}") from error

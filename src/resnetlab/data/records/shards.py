@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from resnetlab.base.units import first_of
 from resnetlab.data.sources.parts import parts_of, sayer_of
@@ -13,8 +14,20 @@ from resnetlab.errors import DataError
 _BRACES = re.compile(r"\{(?:(?P<first>\d+)\.\.(?P<last>\d+)|(?P<words>[^{}]*,[^{}]*))\}")
 
 
-def find_shards(pattern: Path, suffix: re.Pattern[str]) -> tuple[Path, list[str]]:
-    """Return a folder and the paths in it, sorted, of the shards that a user means.
+class Shards(NamedTuple):
+    """Shards that lie below one folder."""
+
+    root: Path
+    names: list[str]
+    """Their paths below it, sorted."""
+    notes: list[str]
+    """What lies there and is not read."""
+
+
+def find_shards(pattern: Path, suffix: re.Pattern[str]) -> Shards:
+    """Return the shards that a user means.
+
+    Where one lies packed beside itself, as gunzip --keep leaves it, the packed one is not read.
 
     Args:
         pattern: A file, a folder (searched two levels deep), or a pattern with *, ?, [...] and
@@ -36,10 +49,20 @@ def find_shards(pattern: Path, suffix: re.Pattern[str]) -> tuple[Path, list[str]
             raise DataError(f"{pattern}: {len(missing)} of {len(expanded)} are missing: {first_of(missing)}")
         found = [path for path in found if suffix.search(path.name)]
         root = Path(os.path.commonpath([path.parent for path in found])) if found else pattern
-    shards = [path.relative_to(root).as_posix() for path in found if path.is_file()]
-    if not shards:
+    every = [path.relative_to(root).as_posix() for path in found if path.is_file()]
+    if not every:
         raise DataError(f"{pattern}: no shards there")
-    return root, shards
+    there = set(every)
+    copies = {name for name in every if _unpacked_name(name) in there}
+    note = f"packed copies of shards that lie beside them, not read: {first_of(sorted(copies))}"
+    return Shards(root, [name for name in every if name not in copies], [note] if copies else [])
+
+
+def _unpacked_name(name: str) -> str:
+    """Return what a packed shard is called when it is unpacked; nothing if it is not packed."""
+    if name.endswith(".tgz"):
+        return f"{name.removesuffix('.tgz')}.tar"
+    return name.removesuffix(".gz") if name.endswith(".gz") else ""
 
 
 def is_pattern(path: Path) -> bool:

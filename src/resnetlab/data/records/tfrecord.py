@@ -70,7 +70,7 @@ def open_tfrecord(
             range; naming shard, record and offset.
     """
     path = Path(path)
-    root, shards = find_shards(_data_folder(path, choices.subset), SHARD_NAME)
+    root, shards, doubled = find_shards(_data_folder(path, choices.subset), SHARD_NAME)
     refuse(str(path), _missing_shards(shards))
     reader, indices = _indexed(root, shards, choices, progress)
     refuse(str(path), [] if len(reader) else ["the shards have no records"])
@@ -90,7 +90,7 @@ def open_tfrecord(
         origin=str(path),
         class_names=class_names,
         parts=found,
-        notes=[*notes, *said],
+        notes=[*doubled, *notes, *said],
         is_partial=numbering.has_background,  # it alone is without images
         for_scoring=for_scoring,
     )

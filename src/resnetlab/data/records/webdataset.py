@@ -92,12 +92,12 @@ def open_webdataset(
             image has no label, or it can be in several places.
     """
     path = Path(path)
-    root, shards = find_shards(path, SHARD_NAME)
+    root, shards, doubled = find_shards(path, SHARD_NAME)
     refuse(str(path), _missing_shards(shards))
     build = functools.partial(index_tar, choices=choices)
     records, indices = index_shards(root, shards, _kind(choices), build, progress)
     reader = WebDatasetReader(records)
-    notes = _notes(shards, indices)
+    notes = [*doubled, *_notes(shards, indices)]
     left_out = _left_out(indices)
     told = ["the shards have no images", *notes, *left_out.notes()]
     refuse(str(path), left_out.problems(len(reader)) if len(reader) else ["; ".join(told)])

@@ -72,14 +72,17 @@ class Choices:
         return self.listed or Path(self.class_names)
 
     @classmethod
-    def of(cls, values: "Mapping[str, object] | Choices | None") -> "Choices":
-        """Return the choices that a mapping of names to texts makes.
+    def of(cls, values: object) -> "Choices":
+        """Return the choices that a mapping of names to texts makes; None makes none.
 
         Raises:
-            UsageError: If a name is unknown or a value is no text.
+            UsageError: If it is no mapping, a name is unknown or a value is no text.
         """
         if isinstance(values, Choices):
             return values
+        if not isinstance(values, Mapping | None):
+            hint = 'E.g. data_set={"label_column": "breed"}'
+            raise UsageError(f"data_set is a mapping of names to texts, got {values!r}", hint=hint)
         texts: dict[str, str] = {}
         for name, value in (values or {}).items():
             known = name.strip().replace("-", "_") if isinstance(name, str) else ""
