@@ -192,3 +192,25 @@ def test_of_several_archives_the_training_one_is_named_first(tmp_path):
 
     with pytest.raises(DataError, match=r"--data .*/train\.zip, or unpack them all"):
         open_source(str(tmp_path))
+
+
+@pytest.mark.parametrize("place", ["hf:owner/flowers", "https://example.org/flowers.zip"])
+def test_data_elsewhere_is_to_be_downloaded_first(place):
+    with pytest.raises(DataError, match=r"no such file or folder\nDownload it, and give its path"):
+        open_source(place)
+
+
+def test_an_npz_of_nothing_is_said_to_hold_nothing(tmp_path):
+    np.savez(tmp_path / "empty.npz")
+
+    with pytest.raises(DataError, match=r"empty\.npz: holds nothing"):
+        open_source(str(tmp_path / "empty.npz"))
+
+
+def test_a_pattern_of_packed_tars_is_one_of_shards(tmp_path, monkeypatch):
+    monkeypatch.setenv("RESNETLAB_CACHE", str(tmp_path / "cache"))
+    kinds = {"jpg": picture(0), "cls": b"a"}, {"jpg": picture(1), "cls": b"b"}
+    inside = {f"{n}.{kind}": data for n in range(8) for kind, data in kinds[n % 2].items()}
+    write_tar(tmp_path / "a-train-0.tgz", inside, "w:gz")
+
+    assert open_source(str(tmp_path / "a-*.tgz")).class_names == ("a", "b")

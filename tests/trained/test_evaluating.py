@@ -679,3 +679,13 @@ def test_images_of_another_size_than_a_network_without_a_geometry_takes_are_refu
         resnetlab.evaluate(path, data=tmp_path / "others", workers=0)
 
     assert resnetlab.evaluate(path, data=tmp_path / "data", workers=0).scores.seen
+
+
+def test_a_held_out_split_of_data_that_changed_is_refused_with_the_reason(tmp_path: Path) -> None:
+    data = write(tmp_path / "data", {"train": 6, "test": 2}, (16, 16))
+    spec = resnetlab.model_spec("resnet8").with_(width=0.25)
+    resnetlab.train(spec, data=str(data), out=tmp_path / "run", **(SMALL | {"val": 6}))
+    next((data / "train").glob("*/*")).unlink()
+
+    with pytest.raises(UsageError, match=r"no validation split(.|\n)*is not what the network was trained on"):
+        resnetlab.evaluate(tmp_path / "run", split="val", workers=0)

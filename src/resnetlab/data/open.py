@@ -138,7 +138,10 @@ def absolute_source(text: str) -> str:
 def _refuse_unknown(name_or_path: str) -> NoReturn:
     separators = [separator for separator in (os.sep, os.altsep) if separator]
     if any(separator in name_or_path for separator in separators) or user_path(name_or_path).suffix:
-        raise DataError(f"{name_or_path}: no such file or folder")
+        is_remote = "://" in name_or_path or name_or_path.startswith("hf:")
+        raise DataError(
+            f"{name_or_path}: no such file or folder", hint="Download it, and give its path." * is_remote
+        )
     known = f"Known: {', '.join(SOURCES)}, and the path of your images (docs/data.md)."
     raise UsageError(
         f"no data of this name, and no such path: {name_or_path}",

@@ -162,7 +162,7 @@ def open_chosen(found: Format, path: Path, choices: Choices, **more: Any) -> Any
 
 def _format_at(path: Path) -> Format:
     if is_pattern(path):
-        return WEBDATASET if ".tar" in path.name else TFRECORD
+        return WEBDATASET if ".tar" in path.name or path.suffix == ".tgz" else TFRECORD
     for other in CONTAINERS.others():
         if other.recognises and other.recognises(path):
             return other

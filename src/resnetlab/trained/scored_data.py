@@ -136,7 +136,7 @@ def choose_split(trained: ScoredNetwork, opened: ScoredData, split: str) -> Chos
         return Chosen(parts["val"], "val", (f"{source.name} has no test split: its val split serves as one",))
     raise UsageError(
         f"{source.name} has no {_WORDS[wanted]} split, only {' and '.join(parts)}",
-        hint="--split all scores all of it.",
+        hint="\n".join((*opened.said, "--split all scores all of it.")),
     )
 
 

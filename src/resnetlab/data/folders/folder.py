@@ -99,10 +99,10 @@ def open_folder(path: Path, *, for_scoring: bool = False, choices: Choices = LEF
     except OSError as error:
         raise DataError(f"{error.filename or path}: cannot be read: {error.strerror or error}") from error
     class_names = sorted(set().union(*found.values()))
-    if not for_scoring and len(class_names) == 1:
-        folders = [f"{folder}/{class_names[0]}".lstrip("/") for folder in layout.splits.values()]
+    if not for_scoring and len(class_names) == 1 and layout.is_undivided:
+        folder = f"{layout.splits['train']}/{class_names[0]}".lstrip("/")
         refuse_unsorted(
-            str(path), str(path), folders, f"needs at least two classes, has 1 ({class_names[0]})"
+            str(path), str(path), [folder], f"needs at least two classes, has 1 ({class_names[0]})"
         )
     refuse(str(path), _problems(class_names, found, seen, for_scoring=for_scoring), hint=_LAYOUT_HINT)
     items = [

@@ -51,10 +51,12 @@ def named_splits(where: str, names: Sequence[str], choices: Choices) -> NamedSpl
                 hint=f"Keep one, or choose: {FLAG} {part}_split={plain[0]}, or {','.join(plain)} for both.",
             )
         parts[plain[0]] = part
+    if not names:
+        raise DataError(f"{where}: holds nothing")
     if not parts:
         raise DataError(
             f"{where}: splits {first_of(names)} are none of train, val and test",
-            hint=f"Choose, e.g. {FLAG} train_split={names[0] if names else 'NAME'}.",
+            hint=f"Choose, e.g. {FLAG} train_split={names[0]}.",
         )
     left = [name for name in names if name not in parts]
     note = f"splits that are left out: {first_of(left)} ({FLAG} train_split=A,B takes several)"
