@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from resnetlab.base.lettering import without_commands
 from resnetlab.base.units import format_bytes, format_seconds
-from resnetlab.cli.output import on_the_way
-from resnetlab.cli.verb import block
+from resnetlab.cli.output import block, on_the_way
 from resnetlab.errors import ResnetlabError
 from resnetlab.training.observer import Observer
 from resnetlab.training.run import Result

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 from resnetlab.base.units import format_bytes
 from resnetlab.cli.flags import add_device, add_set
+from resnetlab.cli.output import block, print_json
 from resnetlab.cli.resolve import resolve_model, split_settings
-from resnetlab.cli.verb import add_verb, block, print_json
+from resnetlab.cli.verb import add_verb
 from resnetlab.errors import UsageError
 from resnetlab.recipe.named import named_recipe
 from resnetlab.recipe.settings import Resolution, override

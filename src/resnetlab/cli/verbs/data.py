@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from resnetlab.base.paths import user_path
 from resnetlab.base.units import format_bytes
 from resnetlab.cli.flags import add_data_set, add_set
+from resnetlab.cli.output import block, print_json
 from resnetlab.cli.resolve import split_settings
-from resnetlab.cli.verb import add_verb, block, print_json
+from resnetlab.cli.verb import add_verb
 from resnetlab.data.sources.choices import Choices
 from resnetlab.data.sources.wanted import Wanted
 from resnetlab.errors import DataError, UsageError

@@ -9,7 +9,8 @@ from typing import Any
 
 from resnetlab.base.files import existing_parent
 from resnetlab.base.units import format_bytes
-from resnetlab.cli.verb import add_verb, block, print_json
+from resnetlab.cli.output import block, print_json
+from resnetlab.cli.verb import add_verb
 from resnetlab.runs.environment import NEEDED, PACKAGES, cpu_name, version
 
 _EXAMPLES = """examples:

@@ -5,8 +5,9 @@ from typing import Any
 
 from resnetlab.base.paths import user_path
 from resnetlab.cli.flags import add_set
+from resnetlab.cli.output import print_json
 from resnetlab.cli.resolve import parse_size, resolve_network, split_settings
-from resnetlab.cli.verb import add_verb, print_json
+from resnetlab.cli.verb import add_verb
 from resnetlab.errors import UsageError
 from resnetlab.runs.directory import is_run
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from resnetlab.base.lettering import in_a_line
 from resnetlab.cli.flags import add_bad_samples, add_data_set, add_device, add_workers
-from resnetlab.cli.verb import add_verb, print_json
+from resnetlab.cli.output import print_json
+from resnetlab.cli.verb import add_verb
 from resnetlab.data.sources.choices import Choices
 from resnetlab.errors import UsageError
 from resnetlab.show.tables.align import table

@@ -6,7 +6,8 @@ import sys
 from typing import Any, Literal
 
 from resnetlab.cli.flags import add_weights
-from resnetlab.cli.verb import add_verb, print_json
+from resnetlab.cli.output import print_json
+from resnetlab.cli.verb import add_verb
 from resnetlab.errors import UsageError
 from resnetlab.trained.export.targets import TARGETS
 

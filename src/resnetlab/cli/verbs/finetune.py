@@ -54,7 +54,7 @@ def add(verbs: Any) -> None:
 
 def finetune(options: argparse.Namespace) -> None:
     """Train a network on from trained weights, or with --dry-run say how."""
-    from resnetlab.cli.training import train_planned
+    from resnetlab.cli.one_run import train_planned
     from resnetlab.trained.transfer import plan_tuning
     from resnetlab.trained.transfer.table import HEADER, part_rows, remarks
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from resnetlab.cli.flags import add_place, add_set
-from resnetlab.cli.verb import add_verb, command_name, print_json
+from resnetlab.cli.output import command_name, print_json
+from resnetlab.cli.verb import add_verb
 from resnetlab.errors import UsageError
 from resnetlab.network.catalog import model_spec
 from resnetlab.network.spec import parse_knob

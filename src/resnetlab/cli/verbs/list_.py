@@ -4,7 +4,8 @@ import argparse
 from typing import Any
 
 from resnetlab.base.units import format_count, format_rounded
-from resnetlab.cli.verb import add_verb, block, print_json
+from resnetlab.cli.output import block, print_json
+from resnetlab.cli.verb import add_verb
 from resnetlab.data import SOURCES
 from resnetlab.network.catalog import families, list_models, model_spec
 from resnetlab.recipe.named import list_recipes, recipe_doc

@@ -14,7 +14,8 @@ from resnetlab.base import files
 from resnetlab.base.paths import user_path
 from resnetlab.base.plaindata import csv_text
 from resnetlab.cli.flags import add_device, add_weights
-from resnetlab.cli.verb import add_verb, print_json
+from resnetlab.cli.output import print_json
+from resnetlab.cli.verb import add_verb
 from resnetlab.data.sources.leftovers import refuse_within
 from resnetlab.errors import DataError, UsageError
 from resnetlab.recipe import Execution

@@ -5,7 +5,8 @@ import sys
 from typing import Any
 
 from resnetlab.base.paths import user_path
-from resnetlab.cli.verb import add_verb, print_json
+from resnetlab.cli.output import print_json
+from resnetlab.cli.verb import add_verb
 from resnetlab.errors import UsageError
 
 _EXAMPLES = """examples:

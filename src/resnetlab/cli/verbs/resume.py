@@ -39,8 +39,8 @@ def add(verbs: Any) -> None:
 
 def resume(options: argparse.Namespace) -> None:
     """Go on with an interrupted run or study, or from a run for longer."""
-    from resnetlab.cli.study import resume_several
-    from resnetlab.cli.training import print_end
+    from resnetlab.cli.one_run import print_end
+    from resnetlab.cli.several_runs import resume_several
     from resnetlab.cli.watch import watching
     from resnetlab.training.run import resume_run
     from resnetlab.training.studies.rows import is_study

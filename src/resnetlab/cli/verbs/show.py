@@ -7,8 +7,9 @@ from typing import Any
 from resnetlab.base.paths import user_path
 from resnetlab.base.plaindata import to_plain
 from resnetlab.cli.flags import add_set
+from resnetlab.cli.output import print_json
 from resnetlab.cli.resolve import parse_size, resolve_model, resolve_network, split_settings
-from resnetlab.cli.verb import add_verb, print_json
+from resnetlab.cli.verb import add_verb
 from resnetlab.errors import UsageError, nearest
 from resnetlab.network.catalog import list_models, model_spec
 from resnetlab.network.layers import image_size

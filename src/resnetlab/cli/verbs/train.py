@@ -36,8 +36,8 @@ def add(verbs: Any) -> None:
 
 def train(options: argparse.Namespace) -> None:
     """Train a network, or with --dry-run say how it would be trained; several of them as a study."""
-    from resnetlab.cli.study import train_several
-    from resnetlab.cli.training import train_planned
+    from resnetlab.cli.one_run import train_planned
+    from resnetlab.cli.several_runs import train_several
     from resnetlab.training.asking import plan_training
 
     asked, knobs = read_asked(options)

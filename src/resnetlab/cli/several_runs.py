@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from resnetlab.base.paths import user_path
-from resnetlab.cli.verb import block, command_name, print_json
+from resnetlab.cli.output import block, command_name, print_json
 from resnetlab.cli.watch import PlainStudyWatcher, watching_study
 from resnetlab.data.sources.choices import Choices
 from resnetlab.errors import Interrupted, ResnetlabError, UsageError

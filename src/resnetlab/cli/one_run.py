@@ -9,7 +9,7 @@ from pathlib import Path
 
 from resnetlab.base.paths import user_path
 from resnetlab.base.units import format_seconds
-from resnetlab.cli.verb import block, command_name, print_json
+from resnetlab.cli.output import block, command_name, print_json
 from resnetlab.cli.watch import watching
 from resnetlab.data.batches.loaded import BROKEN_SHOWN
 from resnetlab.data.sources.leftovers import refuse_within
