@@ -4,10 +4,13 @@ import importlib
 import sys
 import warnings
 from collections.abc import Sequence
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from importlib.abc import Loader
 
 _ROOT = Path(__file__).parent
 _MOVED = {
@@ -51,8 +54,11 @@ def present_name(former: str) -> str | None:
     return ".".join(found[0].relative_to(_ROOT).with_suffix("").parts) if len(found) == 1 else None
 
 
-class FormerNames(MetaPathFinder, Loader):
-    """Finds what lies no longer there. It is asked before others, so that no module is loaded twice."""
+class FormerNames:
+    """Finds what lies no longer there. It is asked before others, so that no module is loaded twice.
+
+    A finder and a loader by what it does: `importlib.abc` takes longer to import than the rest of this.
+    """
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -64,7 +70,10 @@ class FormerNames(MetaPathFinder, Loader):
         place = _ROOT.joinpath(*name.split("."))
         if place.is_dir() or place.with_suffix(".py").is_file() or not present_name(name):
             return None
-        return ModuleSpec(fullname, self)
+        return ModuleSpec(fullname, cast("Loader", self))
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """Leave it to Python to make an empty one."""
 
     def exec_module(self, module: ModuleType) -> None:
         """Put the module that is meant in the place of the empty one."""

@@ -23,7 +23,7 @@ LARGEST_REQUEST = 2**20
 
 def import_ahead() -> None:
     """Import the command, the public names and the reader of pickles, and what they import."""
-    for module in pkgutil.iter_modules(resnetlab.cli.__path__, "resnetlab.cli."):
+    for module in pkgutil.walk_packages(resnetlab.cli.__path__, "resnetlab.cli."):
         importlib.import_module(module.name)
     for name in resnetlab.__all__:
         getattr(resnetlab, name)

@@ -20,6 +20,7 @@ TESTS = Path(__file__).parents[1]
 OF_NO_ROOM = {"benchmarks", "docs", "faults", "kit", "old_files", "parity", "promises"}
 """Folders of tests that belong to no room of the source: `kit` is what the others are made with."""
 LISTS = {Path("cli/verbs")}
+VERBS = [*(SOURCE / "cli" / "verbs").glob("[a-z]*.py")]
 """Rooms that are lists of equal things, as many as there are."""
 
 WITHOUT_TORCH = (
@@ -38,18 +39,38 @@ def test_it_imports_without_torch(module: str) -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_every_command_imports_all_verbs_and_nothing_heavy_with_them() -> None:
-    heavy = {"torch", "numpy", "PIL", "matplotlib", "rich", "sklearn", "safetensors", "urllib.request"}
-    code = "import sys, resnetlab.cli.parser as parser; parser.build_parser(); print(*sys.modules)"
+HEAVY = {"torch", "numpy", "PIL", "matplotlib", "rich", "sklearn", "safetensors", "urllib.request"}
 
+
+def test_no_verb_imports_what_is_heavy_for_its_help() -> None:
+    verbs = ", ".join(f"resnetlab.cli.verbs.{path.stem}" for path in VERBS)
+
+    assert HEAVY & _imported(f"import {verbs}") == set()
+
+
+def test_help_imports_next_to_nothing() -> None:
+    found = _imported("from resnetlab.cli import main", "main(['--help'])")
+    others = {"importlib.metadata", "importlib.resources", "tempfile", "subprocess", "hashlib", "logging"}
+
+    assert (HEAVY | others) & found == set()
+    assert {name.split(".")[1] for name in found if name.startswith("resnetlab.")} == {
+        "base", "cli", "errors", "former", "network", "register", "show",
+    }  # fmt: skip
+    assert {name for name in found if name.startswith("resnetlab.show.")} == set()
+    assert {
+        name for name in found if name.startswith(("resnetlab.network.catalog", "resnetlab.cli.verbs"))
+    } == set()
+
+
+def _imported(*lines: str) -> set[str]:
+    """Return the names of the modules that a process has that runs these lines."""
+    code = "\n".join(["import atexit, sys", "atexit.register(lambda: print(*sys.modules))", *lines])
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert heavy & {*done.stdout.split()} == set()
+    return {*done.stdout.split("\n")[-2].split()}
 
 
-def test_a_verb_is_a_file_and_says_by_itself_what_it_is() -> None:
-    files = {path.stem.rstrip("_") for path in (SOURCE / "cli" / "verbs").glob("[a-z]*.py")}
-
-    assert {*build_parser().known_verbs()} == files
+def test_a_verb_is_a_file() -> None:
+    assert {*build_parser().known_verbs()} == {path.stem.rstrip("_") for path in VERBS}
 
 
 def test_only_files_py_opens_a_path_for_writing() -> None:

@@ -5,7 +5,6 @@ mathematics, refuses what is no Unicode, and draws a box, with a warning, for a 
 """
 
 import contextlib
-import logging
 import re
 import unicodedata
 import warnings
@@ -96,6 +95,8 @@ def without_font(texts: Iterable[str], instead: str) -> str:
 @contextlib.contextmanager
 def boxes_in_silence() -> Iterator[None]:
     """Draw a box for a letter that no font has, without a warning for each, or for a weight it lacks."""
+    import logging  # not for every command that only prints
+
     log = logging.getLogger("matplotlib.font_manager")
     before = log.level
     log.setLevel(logging.ERROR)

@@ -1,29 +1,31 @@
-"""The verbs in the order of `--help`, and how a wrong one is answered. Imports nothing heavy."""
+"""The verbs in the order of `--help`, and how a wrong one is answered. Imports only the one that is typed."""
 
 import argparse
+import importlib
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NoReturn
 
-from resnetlab.cli.verbs import (
-    bench,
-    data,
-    doctor,
-    draw,
-    eval_,
-    export,
-    finetune,
-    import_,
-    list_,
-    predict,
-    report,
-    resume,
-    show,
-    train,
-)
+from resnetlab.cli.verb import new_verb
 from resnetlab.errors import nearest
 
-_VERBS = (
-    list_, show, draw, train, finetune, resume, eval_, report, predict, export, import_, bench, data, doctor,
-)  # fmt: skip
+_VERBS = {
+    "list_": "list models, recipes and datasets",
+    "show": "show a model, a recipe or a run in full, or what differs between two",
+    "draw": "draw networks",
+    "train": "train a network",
+    "finetune": "train a network on with your own classes, from trained weights",
+    "resume": "go on with an interrupted run or study, or train a run for longer",
+    "eval_": "evaluate a trained network",
+    "report": "say what runs show: errors over seeds beside the published ones, and curves",
+    "predict": "say what is in images",
+    "export": "write a trained network for other programs",
+    "import_": "make a model folder of weights of another program",
+    "bench": "measure training or evaluation speed",
+    "data": "fetch, describe, check, show, unpack, pack and prepare datasets",
+    "doctor": "say what this machine has, and what is wrong with it",
+}
+"""The files of the verbs, and what each does. A name that Python has has a _ behind it."""
 
 _EXAMPLES = """examples:
   resnetlab list                                    models, recipes, datasets
@@ -37,7 +39,17 @@ _EXAMPLES = """examples:
 
 
 class Parser(argparse.ArgumentParser):
-    """Answers an unknown verb or flag with the nearest known ones."""
+    """Answers an unknown verb or flag with the nearest known ones, and gets its flags when it is used."""
+
+    add_flags: Callable[["Parser"], None] | None = None
+    """Of a verb that was not typed yet."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Return the options, and what is none."""
+        if self.add_flags:
+            add_flags, self.add_flags = self.add_flags, None
+            add_flags(self)
+        return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
         """End the command with the message and the nearest known name, if there is one."""
@@ -75,9 +87,13 @@ def build_parser() -> Parser:
     )
     top.add_argument("--version", action="version", version=_LazyVersion("%(prog)s"))
     verbs = top.add_subparsers(title="verbs", metavar="VERB", required=True)
-    for verb in _VERBS:
-        verb.add(verbs)
+    for file, help_text in _VERBS.items():
+        new_verb(verbs, file.rstrip("_"), help_text).add_flags = partial(_add_flags, file)
     return top
+
+
+def _add_flags(file: str, parser: Parser) -> None:
+    importlib.import_module(f"resnetlab.cli.verbs.{file}").add(parser)
 
 
 class _LazyVersion(str):

@@ -12,31 +12,36 @@ from resnetlab.errors import UsageError
 Code = Callable[[argparse.Namespace], None]
 
 
-def add_verb(
-    verbs: Any, name: str, help_text: str, perform: Code, examples: str = "", *, needs: str = ""
-) -> argparse.ArgumentParser:
-    """Add a verb with the flags that all have, and return its parser.
+def new_verb(verbs: Any, name: str, help_text: str) -> Any:
+    """Add a verb to those of the command, or of another verb, and return its parser, which has no flags yet.
 
     Args:
-        verbs: The verbs of the command, or of another verb.
+        verbs: The verbs that there are.
         name: As it is typed.
         help_text: What it does, for the list of verbs and for its own help.
-        perform: Its code. It imports what is heavy when it is called: each command imports all verbs.
-        examples: What its help ends with.
-        needs: A module without which the verb does nothing, and which takes long to import.
     """
-    parser: argparse.ArgumentParser = verbs.add_parser(
+    return verbs.add_parser(
         name,
         help=help_text,
         description=help_text[0].upper() + help_text[1:] + ".",
-        epilog=examples,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+
+
+def set_up(parser: argparse.ArgumentParser, perform: Code, examples: str = "", *, needs: str = "") -> None:
+    """Give a verb's parser its code and the flags that all have.
+
+    Args:
+        parser: The verb's.
+        perform: Its code. It imports what is heavy when it is called: the verb's help does without.
+        examples: What its help ends with.
+        needs: A module without which the verb does nothing, and which takes long to import.
+    """
+    parser.epilog = examples
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
     parser.set_defaults(perform=_telling_what_lacks(perform, needs), parser=parser)
-    return parser
 
 
 def _telling_what_lacks(perform: Code, needs: str) -> Code:

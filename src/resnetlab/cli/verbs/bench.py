@@ -1,13 +1,13 @@
 """`resnetlab bench`."""
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from resnetlab.base.units import format_bytes
 from resnetlab.cli.flags import add_device, add_set
 from resnetlab.cli.output import block, print_json
 from resnetlab.cli.resolve import resolve_model, split_settings
-from resnetlab.cli.verb import add_verb
+from resnetlab.cli.verb import set_up
 from resnetlab.errors import UsageError
 from resnetlab.recipe.named import named_recipe
 from resnetlab.recipe.settings import Resolution, override
@@ -21,9 +21,9 @@ _EXAMPLES = """examples:
 """
 
 
-def add(verbs: Any) -> None:
-    """Add `bench`."""
-    parser = add_verb(verbs, "bench", "measure training or evaluation speed", bench, _EXAMPLES, needs="torch")
+def add(parser: argparse.ArgumentParser) -> None:
+    """Give the parser of `bench` its flags."""
+    set_up(parser, bench, _EXAMPLES, needs="torch")
     parser.add_argument("what", choices=("train", "eval"))
     parser.add_argument("model", help="e.g. resnet20")
     parser.add_argument("--batch", metavar="N", help="images per step (default: 128)")

@@ -10,7 +10,7 @@ from resnetlab.base.units import format_bytes
 from resnetlab.cli.flags import add_data_set, add_set
 from resnetlab.cli.output import block, print_json
 from resnetlab.cli.resolve import split_settings
-from resnetlab.cli.verb import add_verb
+from resnetlab.cli.verb import Code, new_verb, set_up
 from resnetlab.data.sources.choices import Choices
 from resnetlab.data.sources.wanted import Wanted
 from resnetlab.errors import DataError, UsageError
@@ -34,17 +34,10 @@ _LINES = 20
 """Findings of a kind that are printed; the page and --json have all."""
 
 
-def add(verbs: Any) -> None:
-    """Add `data` with its own verbs."""
-    text = "fetch, describe, check, show, unpack, pack and prepare datasets"
-    data = verbs.add_parser(
-        "data",
-        help=text,
-        description=text[0].upper() + text[1:] + ".",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    actions = data.add_subparsers(title="verbs", metavar="VERB", required=True)
+def add(parser: argparse.ArgumentParser) -> None:
+    """Give the parser of `data` its own verbs."""
+    parser.epilog = _EXAMPLES
+    actions = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     _add_fetch_and_describe(actions)
     _add_check(actions)
     _add_show(actions)
@@ -53,12 +46,18 @@ def add(verbs: Any) -> None:
     _add_prepare(actions)
 
 
+def _add_verb(actions: Any, name: str, help_text: str, perform: Code) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = new_verb(actions, name, help_text)
+    set_up(parser, perform)
+    return parser
+
+
 def _add_fetch_and_describe(actions: Any) -> None:
     for name, help_text, perform in (
         ("fetch", "download a dataset into the cache, if it is not there", fetch),
         ("describe", "check a dataset's form and count its images", describe),
     ):
-        parser = add_verb(actions, name, help_text, perform)
+        parser = _add_verb(actions, name, help_text, perform)
         parser.add_argument("source", help="a dataset's name or path")
         add_data_set(parser)
 
@@ -102,7 +101,7 @@ def _text(facts: dict[str, Any]) -> str:
 
 
 def _add_check(actions: Any) -> None:
-    parser = add_verb(
+    parser = _add_verb(
         actions,
         "check",
         "decode every image; find broken, doubled and contradicting ones (exit code 3 if there are)",
@@ -167,7 +166,7 @@ def _open_files(options: argparse.Namespace) -> "EncodedSource":
 
 
 def _add_show(actions: Any) -> None:
-    parser = add_verb(actions, "show", "draw training images as the network gets them, augmented", show)
+    parser = _add_verb(actions, "show", "draw training images as the network gets them, augmented", show)
     parser.add_argument("source", help="a dataset's name or path")
     parser.add_argument("-o", "--out", metavar="FILE", default="samples.png", help="(default: samples.png)")
     parser.add_argument("-n", "--number", type=int, default=32, metavar="N", help="images (default: 32)")
@@ -196,7 +195,7 @@ def show(options: argparse.Namespace) -> None:
 
 
 def _add_unpack(actions: Any) -> None:
-    parser = add_verb(
+    parser = _add_verb(
         actions,
         "unpack",
         "write any dataset as a folder of image files: OUT/{train,val,test}/CLASS/NUMBER.png",
@@ -226,7 +225,7 @@ def unpack(options: argparse.Namespace) -> None:
 
 
 def _add_pack(actions: Any) -> None:
-    parser = add_verb(
+    parser = _add_verb(
         actions,
         "pack",
         "write a smaller copy of an image collection, as WebDataset shards (tar files of JPEGs)",
@@ -265,7 +264,7 @@ def pack(options: argparse.Namespace) -> None:
 
 
 def _add_prepare(actions: Any) -> None:
-    parser = add_verb(
+    parser = _add_verb(
         actions,
         "prepare",
         "unpack ImageNet's original archives into an image folder; goes on where it was stopped",

@@ -10,7 +10,7 @@ from typing import Any
 from resnetlab.base.files import existing_parent
 from resnetlab.base.units import format_bytes
 from resnetlab.cli.output import block, print_json
-from resnetlab.cli.verb import add_verb
+from resnetlab.cli.verb import set_up
 from resnetlab.runs.environment import NEEDED, PACKAGES, cpu_name, version
 
 _EXAMPLES = """examples:
@@ -27,9 +27,9 @@ _SLOW_MATMUL_PER_THREAD = 10e9
 """Below this many FLOP/s per thread a processor of the last ten years is being kept from working."""
 
 
-def add(verbs: Any) -> None:
-    """Add `doctor`."""
-    add_verb(verbs, "doctor", "say what this machine has, and what is wrong with it", doctor, _EXAMPLES)
+def add(parser: argparse.ArgumentParser) -> None:
+    """Give the parser of `doctor` its flags."""
+    set_up(parser, doctor, _EXAMPLES)
 
 
 def doctor(options: argparse.Namespace) -> None:

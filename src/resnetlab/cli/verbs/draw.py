@@ -1,13 +1,12 @@
 """`resnetlab draw`. Imports no torch."""
 
 import argparse
-from typing import Any
 
 from resnetlab.base.paths import user_path
 from resnetlab.cli.flags import add_set
 from resnetlab.cli.output import print_json
 from resnetlab.cli.resolve import parse_size, resolve_network, split_settings
-from resnetlab.cli.verb import add_verb
+from resnetlab.cli.verb import set_up
 from resnetlab.errors import UsageError
 from resnetlab.runs.directory import is_run
 
@@ -19,9 +18,9 @@ _EXAMPLES = """examples:
 """
 
 
-def add(verbs: Any) -> None:
-    """Add `draw`."""
-    parser = add_verb(verbs, "draw", "draw networks", draw_models, _EXAMPLES)
+def add(parser: argparse.ArgumentParser) -> None:
+    """Give the parser of `draw` its flags."""
+    set_up(parser, draw_models, _EXAMPLES)
     parser.add_argument("models", nargs="+", metavar="MODEL", help="a model, or the directory of a run")
     parser.add_argument("-o", "--out", metavar="FILE", help="an .svg, .pdf or .png (default: MODEL.svg)")
     parser.add_argument(

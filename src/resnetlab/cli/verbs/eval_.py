@@ -2,12 +2,12 @@
 
 import argparse
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from resnetlab.base.lettering import in_a_line
 from resnetlab.cli.flags import add_bad_samples, add_data_set, add_device, add_workers
 from resnetlab.cli.output import print_json
-from resnetlab.cli.verb import add_verb
+from resnetlab.cli.verb import set_up
 from resnetlab.data.sources.choices import Choices
 from resnetlab.errors import UsageError
 from resnetlab.show.tables.align import table
@@ -21,9 +21,9 @@ _EXAMPLES = """examples:
 """
 
 
-def add(verbs: Any) -> None:
-    """Add `eval`."""
-    parser = add_verb(verbs, "eval", "evaluate a trained network", evaluate, _EXAMPLES, needs="torch")
+def add(parser: argparse.ArgumentParser) -> None:
+    """Give the parser of `eval` its flags."""
+    set_up(parser, evaluate, _EXAMPLES, needs="torch")
     parser.add_argument(
         "run",
         metavar="RUN|FOLDER|FILE",

@@ -3,11 +3,11 @@
 import argparse
 import re
 import sys
-from typing import Any, Literal
+from typing import Literal
 
 from resnetlab.cli.flags import add_weights
 from resnetlab.cli.output import print_json
-from resnetlab.cli.verb import add_verb
+from resnetlab.cli.verb import set_up
 from resnetlab.errors import UsageError
 from resnetlab.trained.export.targets import TARGETS
 
@@ -21,11 +21,9 @@ _EXAMPLES = """examples:
 """
 
 
-def add(verbs: Any) -> None:
-    """Add `export`."""
-    parser = add_verb(
-        verbs, "export", "write a trained network for other programs", export, _EXAMPLES, needs="torch"
-    )
+def add(parser: argparse.ArgumentParser) -> None:
+    """Give the parser of `export` its flags."""
+    set_up(parser, export, _EXAMPLES, needs="torch")
     parser.add_argument(
         "model",
         metavar="RUN|FOLDER|FILE",

@@ -1,11 +1,10 @@
 """`resnetlab finetune`."""
 
 import argparse
-from typing import Any
 
 from resnetlab.cli.flags import add_place, add_training
 from resnetlab.cli.resolve import read_asked, resolve_model
-from resnetlab.cli.verb import add_verb
+from resnetlab.cli.verb import set_up
 from resnetlab.network.spec import ModelSpec
 from resnetlab.show.tables.align import table
 
@@ -17,12 +16,9 @@ _EXAMPLES = """examples:
 """
 
 
-def add(verbs: Any) -> None:
-    """Add `finetune`."""
-    parser = add_verb(
-        verbs, "finetune", "train a network on with your own classes, from trained weights", finetune,
-        _EXAMPLES, needs="torch",
-    )  # fmt: skip
+def add(parser: argparse.ArgumentParser) -> None:
+    """Give the parser of `finetune` its flags."""
+    set_up(parser, finetune, _EXAMPLES, needs="torch")
     parser.add_argument(
         "model", nargs="?", help="the weights' network (default: the one that the weights are of)"
     )

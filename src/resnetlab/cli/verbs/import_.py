@@ -4,11 +4,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from resnetlab.cli.flags import add_place, add_set
 from resnetlab.cli.output import command_name, print_json
-from resnetlab.cli.verb import add_verb
+from resnetlab.cli.verb import set_up
 from resnetlab.errors import UsageError
 from resnetlab.network.catalog import model_spec
 from resnetlab.network.spec import parse_knob
@@ -23,12 +22,9 @@ _EXAMPLES = """examples:
 """
 
 
-def add(verbs: Any) -> None:
-    """Add `import`."""
-    parser = add_verb(
-        verbs, "import", "make a model folder of weights of another program",
-        import_file, _EXAMPLES, needs="torch",
-    )  # fmt: skip
+def add(parser: argparse.ArgumentParser) -> None:
+    """Give the parser of `import` its flags."""
+    set_up(parser, import_file, _EXAMPLES, needs="torch")
     parser.add_argument(
         "file",
         help="of torchvision, timm, Keras, TensorFlow, ...: a file, a folder, a checkpoint's prefix;"

@@ -1,11 +1,10 @@
 """`resnetlab list`. Imports no torch."""
 
 import argparse
-from typing import Any
 
 from resnetlab.base.units import format_count, format_rounded
 from resnetlab.cli.output import block, print_json
-from resnetlab.cli.verb import add_verb
+from resnetlab.cli.verb import set_up
 from resnetlab.data import SOURCES
 from resnetlab.network.catalog import families, list_models, model_spec
 from resnetlab.recipe.named import list_recipes, recipe_doc
@@ -17,9 +16,9 @@ _EXAMPLES = """examples:
 """
 
 
-def add(verbs: Any) -> None:
-    """Add `list`."""
-    parser = add_verb(verbs, "list", "list models, recipes and datasets", list_names, _EXAMPLES)
+def add(parser: argparse.ArgumentParser) -> None:
+    """Give the parser of `list` its flags."""
+    set_up(parser, list_names, _EXAMPLES)
     parser.add_argument(
         "what", nargs="?", choices=("models", "recipes", "data"), help="list only these (default: all)"
     )

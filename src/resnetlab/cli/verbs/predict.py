@@ -8,14 +8,14 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from resnetlab.base import files
 from resnetlab.base.paths import user_path
 from resnetlab.base.plaindata import csv_text
 from resnetlab.cli.flags import add_device, add_weights
 from resnetlab.cli.output import print_json
-from resnetlab.cli.verb import add_verb
+from resnetlab.cli.verb import set_up
 from resnetlab.data.sources.leftovers import refuse_within
 from resnetlab.errors import DataError, UsageError
 from resnetlab.recipe import Execution
@@ -38,9 +38,9 @@ _EXAMPLES = """examples:
 """
 
 
-def add(verbs: Any) -> None:
-    """Add `predict`."""
-    parser = add_verb(verbs, "predict", "say what is in images", predict, _EXAMPLES, needs="torch")
+def add(parser: argparse.ArgumentParser) -> None:
+    """Give the parser of `predict` its flags."""
+    set_up(parser, predict, _EXAMPLES, needs="torch")
     parser.add_argument(
         "model",
         metavar="RUN|FOLDER|FILE",

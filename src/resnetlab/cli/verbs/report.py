@@ -2,11 +2,10 @@
 
 import argparse
 import sys
-from typing import Any
 
 from resnetlab.base.paths import user_path
 from resnetlab.cli.output import print_json
-from resnetlab.cli.verb import add_verb
+from resnetlab.cli.verb import set_up
 from resnetlab.errors import UsageError
 
 _EXAMPLES = """examples:
@@ -17,12 +16,9 @@ _EXAMPLES = """examples:
 """
 
 
-def add(verbs: Any) -> None:
-    """Add `report`."""
-    parser = add_verb(
-        verbs, "report", "say what runs show: errors over seeds beside the published ones, and curves",
-        report_runs, _EXAMPLES,
-    )  # fmt: skip
+def add(parser: argparse.ArgumentParser) -> None:
+    """Give the parser of `report` its flags."""
+    set_up(parser, report_runs, _EXAMPLES)
     parser.add_argument("paths", nargs="+", metavar="PATH", help="a run, or a folder that holds runs")
     parser.add_argument(
         "-o", "--out", metavar="FILE", help="draw error over steps into an .svg, .pdf or .png"

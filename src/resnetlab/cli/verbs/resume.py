@@ -2,12 +2,11 @@
 
 import argparse
 import sys
-from typing import Any
 
 from resnetlab.base.paths import user_path
 from resnetlab.base.units import length_of
 from resnetlab.cli.flags import add_at_once, add_data_set, add_device, add_workers
-from resnetlab.cli.verb import add_verb
+from resnetlab.cli.verb import set_up
 from resnetlab.data.sources.choices import Choices
 from resnetlab.errors import UsageError
 
@@ -18,12 +17,9 @@ _EXAMPLES = """examples:
 """
 
 
-def add(verbs: Any) -> None:
-    """Add `resume`."""
-    parser = add_verb(
-        verbs, "resume", "go on with an interrupted run or study, or train a run for longer", resume,
-        _EXAMPLES, needs="torch",
-    )  # fmt: skip
+def add(parser: argparse.ArgumentParser) -> None:
+    """Give the parser of `resume` its flags."""
+    set_up(parser, resume, _EXAMPLES, needs="torch")
     parser.add_argument("run", help="the directory of a run, or of the several that one command trains")
     parser.add_argument(
         "--epochs", metavar="N", help="train on, for N epochs in all, in a new run: also from a finished one"

@@ -9,7 +9,7 @@ from resnetlab.base.plaindata import to_plain
 from resnetlab.cli.flags import add_set
 from resnetlab.cli.output import print_json
 from resnetlab.cli.resolve import parse_size, resolve_model, resolve_network, split_settings
-from resnetlab.cli.verb import add_verb
+from resnetlab.cli.verb import set_up
 from resnetlab.errors import UsageError, nearest
 from resnetlab.network.catalog import list_models, model_spec
 from resnetlab.network.layers import image_size
@@ -42,15 +42,9 @@ _TABLE_FLAGS = ("full", "markdown", "layout", "batch", "input_size")
 _BATCH = 128
 
 
-def add(verbs: Any) -> None:
-    """Add `show`."""
-    parser = add_verb(
-        verbs,
-        "show",
-        "show a model, a recipe or a run in full, or what differs between two",
-        show,
-        _EXAMPLES,
-    )
+def add(parser: argparse.ArgumentParser) -> None:
+    """Give the parser of `show` its flags."""
+    set_up(parser, show, _EXAMPLES)
     parser.add_argument(
         "names",
         nargs="+",

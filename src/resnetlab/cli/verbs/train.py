@@ -1,11 +1,11 @@
 """`resnetlab train`."""
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from resnetlab.cli.flags import add_at_once, add_training
 from resnetlab.cli.resolve import read_asked, resolve_model
-from resnetlab.cli.verb import add_verb
+from resnetlab.cli.verb import set_up
 
 if TYPE_CHECKING:
     from resnetlab.training.planning import Opened
@@ -20,9 +20,9 @@ _EXAMPLES = """examples:
 """
 
 
-def add(verbs: Any) -> None:
-    """Add `train`."""
-    parser = add_verb(verbs, "train", "train a network", train, _EXAMPLES, needs="torch")
+def add(parser: argparse.ArgumentParser) -> None:
+    """Give the parser of `train` its flags."""
+    set_up(parser, train, _EXAMPLES, needs="torch")
     parser.add_argument(
         "models", nargs="+", metavar="MODEL", help="names from `resnetlab list models`, e.g. resnet20"
     )
