@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import safetensors.torch
 
+from resnetlab.cli.given_classes import given_class_names, read_class_names
 from resnetlab.data.arrays.cifar import CIFAR10_NAMES
 from resnetlab.errors import DataError, UsageError
 from resnetlab.trained.artefact import import_weights
-from resnetlab.trained.artefact.class_names import given_class_names, read_class_names
 from resnetlab.trained.export.exporting import export_model
 from resnetlab.trained.transfer import open_trained
 from tests.kit.artefacts import small_artefact

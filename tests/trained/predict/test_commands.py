@@ -15,9 +15,9 @@ import torch
 from PIL import Image
 
 from resnetlab.cli import main
+from resnetlab.cli.given_classes import read_class_names
 from resnetlab.errors import DataError, UsageError, WriteError
 from resnetlab.trained.artefact import write_folder
-from resnetlab.trained.artefact.class_names import read_class_names
 from resnetlab.trained.artefact.folder import to_safetensors
 from resnetlab.trained.evaluate import evaluate
 from resnetlab.trained.predict import Classifier

@@ -68,8 +68,8 @@ def _add_images(parser: argparse.ArgumentParser) -> None:
 
 def import_file(options: argparse.Namespace) -> None:
     """Make a model folder of a foreign weight file, and print what became of every tensor."""
+    from resnetlab.cli.given_classes import given_class_names
     from resnetlab.trained.artefact import import_weights, write_folder
-    from resnetlab.trained.artefact.class_names import given_class_names
     from resnetlab.trained.artefact.loading import is_artefact
     from resnetlab.trained.artefact.places import default_name, refuse_taken
 
