@@ -9,12 +9,10 @@ import io
 import json
 import os
 import tarfile
-from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 from resnetlab.base import files
@@ -27,6 +25,7 @@ from resnetlab.data.images.geometry import resample, shorter_side_to, to_picture
 from resnetlab.data.images.image import EncodedImage
 from resnetlab.data.records.webdataset import CLASSES
 from resnetlab.data.sources.encoded import AnySource, EncodedSource, EncodedSplit
+from resnetlab.data.tools.writing import ImageCount, refuse_place
 from resnetlab.errors import DataError, UsageError
 
 _SHARD_BYTES = 2**27
@@ -82,16 +81,16 @@ def pack_source(
         raise UsageError(f"--size {side} --quality {quality}: a side from 1, a quality from 1 to 95")
     _refuse_names(source)
     refuse_place(source, out)
-    tally = Tally(sum(map(len, source.parts.values())), progress)
+    count = ImageCount(sum(map(len, source.parts.values())), progress)
     shards = bytes_after = 0
-    told = doing(f"packing {tally.total:,} images into {out}", "Mend that, and pack again.")
+    told = doing(f"packing {count.total:,} images into {out}", "Mend that, and pack again.")
     with told, files.growing_directory(out.resolve()) as growing:
-        for name, content in _shards(source, side, quality, tally):
+        for name, content in _shards(source, side, quality, count):
             files.write_part(growing / name, content)
             shards, bytes_after = shards + 1, bytes_after + len(content)
         files.write_part(growing / CLASSES, json.dumps(source.class_names, indent=1) + "\n")
-    notes = _notes(tally.kinds["boxed"], is_larger=bytes_after > tally.length)
-    return Packed(tally.images, shards, tally.length, bytes_after, tuple(notes))
+    notes = _notes(count.kinds["boxed"], is_larger=bytes_after > count.length)
+    return Packed(count.images, shards, count.length, bytes_after, tuple(notes))
 
 
 def _notes(boxed: int, *, is_larger: bool) -> Iterator[str]:
@@ -105,27 +104,6 @@ def _notes(boxed: int, *, is_larger: bool) -> Iterator[str]:
         yield "the copy is larger than the source: its images are small, or compressed more already"
 
 
-@dataclass
-class Tally:
-    """Counts the images that are done, of several threads."""
-
-    total: int
-    progress: Callable[[int, int], None] | None
-    images: int = 0
-    length: int = 0
-    """Bytes of these."""
-    kinds: Counter[str] = field(default_factory=Counter)
-    _lock: Lock = field(default_factory=Lock)
-
-    def add(self, content: bytes, kind: str) -> None:
-        """Count an image."""
-        with self._lock:
-            self.kinds[kind] += 1
-            self.images, self.length = self.images + 1, self.length + len(content)
-            if self.progress is not None:
-                self.progress(self.images, self.total)
-
-
 def _refuse_names(source: AnySource) -> None:
     """Raise a DataError if a class' name is no Unicode: nobody could read it from the copy."""
     if bad := [name for name in source.class_names if not is_unicode(name)]:
@@ -135,21 +113,7 @@ def _refuse_names(source: AnySource) -> None:
         )
 
 
-def refuse_place(source: AnySource, out: Path) -> None:
-    """Raise a UsageError if `out` holds anything, would be a part of the source, or cannot be renamed to."""
-    if out.is_file() or (out.is_dir() and any(out.iterdir())):
-        raise UsageError(f"{out} is not empty", hint="Choose a new folder.")
-    real = out.resolve()
-    if source.origin and Path(source.origin).is_dir() and real.is_relative_to(Path(source.origin).resolve()):
-        raise UsageError(
-            f"{out} lies in {source.origin}, of which it would become a part",
-            hint="Choose a folder beside it.",
-        )
-    if real.is_mount():
-        raise UsageError(f"{out} is where a disk is mounted", hint="Name a new folder in it.")
-
-
-def _shards(source: EncodedSource, side: int, quality: int, tally: Tally) -> Iterator[tuple[str, bytes]]:
+def _shards(source: EncodedSource, side: int, quality: int, count: ImageCount) -> Iterator[tuple[str, bytes]]:
     """Yield each shard's name and content; every image that went into one is counted."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for part, split in source.parts.items():
@@ -157,7 +121,7 @@ def _shards(source: EncodedSource, side: int, quality: int, tally: Tally) -> Ite
             for index, image, packed in _packed(split, side, quality, pool):
                 label = int(split.labels[index])
                 shard.add(f"{index:08}", packed, source.class_names[label], label, image.place)
-                tally.add(image.data, "boxed" if image.boxes else "plain")
+                count.add(image.data, "boxed" if image.boxes else "plain")
                 if shard.length > _SHARD_BYTES or index == len(split) - 1:
                     yield f"{part}-{written:06}.tar", shard.content()
                     shard, written = _Shard(), written + 1

@@ -19,7 +19,7 @@ from resnetlab.data.images.kinds import image_suffixes
 from resnetlab.data.sources.encoded import AnySource, AnySplit, EncodedSplit
 from resnetlab.data.sources.labelling import refuse
 from resnetlab.data.sources.leftovers import is_hidden
-from resnetlab.data.tools.pack import Tally, refuse_place
+from resnetlab.data.tools.writing import ImageCount, refuse_place
 from resnetlab.errors import WriteError
 
 _SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "TIFF": ".tif"}  # where it is not the format's own name
@@ -71,14 +71,14 @@ def unpack_source(
     """
     refuse_place(source, out)
     refuse(source.origin or source.name, _problems(source))
-    tally = Tally(sum(map(len, source.parts.values())), progress)
+    count = ImageCount(sum(map(len, source.parts.values())), progress)
 
     def write(folder: tuple[str, AnySplit, int]) -> None:
         part, split, label = folder
         digits = len(str(len(split) - 1))
         for index in np.flatnonzero(split.labels == label).tolist():
             suffix, content = _suffix(split, index), _content(split, index)
-            tally.add(content, suffix)
+            count.add(content, suffix)
             name = f"{index:0{digits}}{suffix}"
             files.write_part(growing / part / source.class_names[label] / name, content)
 
@@ -96,7 +96,7 @@ def unpack_source(
         _compare(source, growing)
     images = {part: len(split) for part, split in source.parts.items()}
     is_reordered = [*source.class_names] != sorted(source.class_names)
-    return Unpacked(images, tally.length, dict(tally.kinds), is_reordered)
+    return Unpacked(images, count.length, dict(count.kinds), is_reordered)
 
 
 def _suffix(split: AnySplit, index: int) -> str:
