@@ -57,14 +57,17 @@ def open_source(
         name_or_path: One of SOURCES, or the path of a CIFAR, an image folder, a CSV, TFRecord or
             WebDataset shards (a folder or a pattern) or a Hugging Face dataset. A folder with the
             name of a source is reached as "./digits".
-        classes: This and the others: see `Wanted`.
+        classes: How many the synthetic sources have (None is 10), and TFRecords; other data has its own.
         image_size: Side in pixels, of the synthetic sources.
         channels: Of the synthetic sources.
         download: Whether a dataset that is not in the cache may be downloaded.
         holds_small: Whether small images of one size are decoded into memory at once.
-        for_scoring: Whether it is to be scored.
-        choices: What the data leaves open.
-        as_channels: How small images held in memory are read.
+        for_scoring: Whether it is to be scored: its splits are taken as they are found, nothing is divided,
+            and any of them is enough.
+        choices: What the data leaves open, such as which column is the label:
+            `Choices.of({"label_column": "breed"})`, as `--data-set` on the command line.
+        as_channels: How small images held in memory are read: 3 for RGB, 1 for grey, None as they are, which
+            is grey if all of them are.
 
     Raises:
         UsageError: If there is neither such a name nor such a path, or a choice does not go with the data.
