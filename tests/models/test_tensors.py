@@ -48,3 +48,10 @@ def test_a_network_without_a_classifier_keeps_the_one_that_it_has(name: str) -> 
         assert torch.equal(tensor, body.get(key, own[key])), key
     with pytest.raises(CheckpointError, match=r"2 tensors are not \w+'s: .*fc.bias, .*fc.weight"):
         with_tensors(spec, theirs, "x.pth", has_classifier=False)
+
+
+def test_names_are_looked_at_before_the_network_takes_memory() -> None:
+    huge = model_spec("resnet18").with_(width=20_000)  # more than 10^15 bytes
+
+    with pytest.raises(CheckpointError, match=r"x.pth: \d+ tensors are not resnet18's"):
+        with_tensors(huge, STATE, "x.pth")

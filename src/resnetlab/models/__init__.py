@@ -46,6 +46,7 @@ def with_tensors(
     spec: ModelSpec, tensors: Mapping[str, Tensor], origin: str, *, has_classifier: bool = True
 ) -> ResNet:
     """Return the network with these weights, in evaluation mode, on the CPU; see `put_tensors`."""
+    _refuse_others(build(spec, device="meta"), tensors, origin, has_classifier)  # before it takes memory
     return put_tensors(build(spec, seed=0), tensors, origin, has_classifier=has_classifier).eval()
 
 
@@ -63,6 +64,13 @@ def put_tensors(
     Raises:
         CheckpointError: If names or shapes are not the network's.
     """
+    _refuse_others(model, tensors, origin, has_classifier)
+    model.load_state_dict(dict(tensors), strict=has_classifier)
+    return model
+
+
+def _refuse_others(model: ResNet, tensors: Mapping[str, Tensor], origin: str, has_classifier: bool) -> None:
+    """Raise a CheckpointError if names or shapes are not the network's."""
     expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     if not has_classifier:
         heads = tuple(f"{layer.name}." for layer in model.spec.plan().tail if isinstance(layer, Linear))
@@ -73,8 +81,6 @@ def put_tensors(
         raise CheckpointError(
             f"{origin}: {len(wrong)} tensors are not {model.spec.name}'s: {first_of(wrong)}"
         )
-    model.load_state_dict(dict(tensors), strict=has_classifier)
-    return model
 
 
 def _unset(tensor: torch.Tensor) -> torch.Tensor:
