@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,11 @@ import pytest
 import resnetlab
 from resnetlab.cli import main
 from resnetlab.cli.verbs.doctor import thread_problems
+from resnetlab.runs.environment import EXTRAS, how_to_install
 from resnetlab.runs.journal import read_rows
 from tests.kit.commands import run
 
+ROOT = Path(__file__).parents[2]
 SMALL = ("--set", "width=0.5", "--batch", "32", "--set", "compile=off")
 
 
@@ -320,13 +323,56 @@ def test_doctor_works_without_what_it_misses(
 )
 def test_a_verb_that_lacks_a_package_says_so(tmp_path: Path, package: str, arguments: list[str]) -> None:
     """Also where the package is imported late, for a part of what the verb can do."""
-    code = f"import sys; sys.modules[{package!r}] = None; from resnetlab.cli import main; sys.exit(main())"
-    done = subprocess.run(
-        [sys.executable, "-c", code, *arguments], cwd=tmp_path, capture_output=True, text=True
-    )
+    done = _without(package, "ModuleNotFoundError", tmp_path, *arguments)
 
     assert (done.returncode, "resnetlab doctor" in done.stderr) == (2, True)
+    assert f"needs {package}, which is not installed: pip install {package}\n" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("module", "error"), [("torch", "ImportError"), ("safetensors.torch", "ModuleNotFoundError")]
+)
+def test_what_is_installed_and_broken_is_no_mistake_of_the_user(
+    tmp_path: Path, module: str, error: str
+) -> None:
+    done = _without(module, error, tmp_path, "train", "resnet8", "--data", "digits", "--dry-run")
+
+    assert done.returncode == 1
+    assert f"{error}: no {module}" in done.stderr
+
+
+def _without(module: str, error: str, place: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command for which the import of a module fails so."""
+    code = "\n".join(
+        (
+            "import sys",
+            "from resnetlab.cli import main",
+            "class Without:",
+            "    def find_spec(self, name, path, target=None):",
+            f"        if name == {module!r}: raise {error}('no ' + name, name=name)",
+            "sys.meta_path.insert(0, Without())",
+            "sys.exit(main())",
+        )
+    )
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=place, capture_output=True, text=True, check=False
+    )
+
+
+def test_what_needs_an_extra_of_ours_is_told_with_it() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    packages = {
+        re.split("[>=]", package)[0].replace("-", "_"): extra
+        for extra, needed in extras.items()
+        if extra != "dev"
+        for package in needed
+    }
+
+    assert packages == EXTRAS
+    assert how_to_install("h5py") == 'pip install "resnetlab[keras]"'
+    assert how_to_install("PIL") == "pip install pillow"
+    assert how_to_install("triton") == how_to_install("resnetlab") == ""
 
 
 def test_data_describes_a_source() -> None:

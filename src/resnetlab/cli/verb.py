@@ -51,12 +51,14 @@ def _telling_what_lacks(perform: Code, needs: str) -> Code:
                 with _collecting_nothing():
                     importlib.import_module(needs)
             perform(options)
-        except ImportError as error:
-            if (error.name or "").startswith("resnetlab"):
+        except ModuleNotFoundError as error:
+            from resnetlab.runs.environment import how_to_install
+
+            if not (how := how_to_install(error.name or "")):
                 raise
             raise UsageError(
-                f"this needs what cannot be imported: {error}",
-                hint="`resnetlab doctor` says what is missing.",
+                f"this needs {error.name}, which is not installed: {how}",
+                hint="`resnetlab doctor` says what else is missing.",
             ) from error
 
     return told

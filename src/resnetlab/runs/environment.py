@@ -19,6 +19,17 @@ NEEDED = {
 }
 """What every run needs: the module, and what its package is called."""
 
+EXTRAS = {
+    "tensorboard": "tensorboard",
+    "datasets": "data",
+    "h5py": "keras",
+    "onnx": "export",
+    "onnxruntime": "export",
+    "huggingface_hub": "hub",
+    "pillow_heif": "heif",
+}
+"""What a part of the toolkit needs: the module, and the extra of ours that brings it."""
+
 PACKAGES = ("resnetlab", *NEEDED.values(), "tensorboard")
 """Whose versions are recorded and told."""
 
@@ -38,6 +49,13 @@ def cpu_name() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
+
+
+def how_to_install(module: str) -> str:
+    """Return the command that installs a module of others that ours use; "" for all else."""
+    if module in EXTRAS:
+        return f'pip install "resnetlab[{EXTRAS[module]}]"'
+    return f"pip install {NEEDED[module]}" if module in NEEDED else ""
 
 
 @functools.cache
