@@ -162,7 +162,7 @@ def test_what_a_user_types(short: RunDirectory, tmp_path: Path, capsys: pytest.C
         (["--steps", "0"], "a length is at least 1"),
         (["--epochs", "x"], "not a duration"),
         (["--epochs", "3", "--steps", "40"], "the length is given twice: --epochs 3 and --steps 40"),
-        (["--out", "x"], "--out is of a run that trains for longer"),
+        (["--out", "x"], "out is of a run that trains for longer\nGive its epochs or steps too."),
         (["--steps", "40", "--out", "."], "not empty"),
     ],
 )
@@ -277,3 +277,28 @@ def test_a_home_directory_is_one_everywhere(tmp_path: Path, monkeypatch: pytest.
         path.name for path in tmp_path.iterdir()
     }
     assert not (tmp_path / "~").exists()
+
+
+def test_a_place_without_a_length_is_refused_in_python_as_it_is_given_there(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"^out is of a run that trains for longer\nGive its epochs"):
+        resnetlab.resume(tmp_path / "none", out=tmp_path / "x")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--out", "x"], "the runs in STUDY go on where they are\nLeave it out."),
+        (
+            ["--epochs", "3", "--out", "x"],
+            "STUDY holds several runs\nName the one that is to train",
+        ),
+    ],
+)
+def test_a_study_trains_no_longer_and_stays_where_it_is(
+    arguments: list[str], text: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "study.json").write_text("{}")
+
+    assert main(["resume", str(tmp_path), *arguments]) == 2
+
+    assert text.replace("STUDY", str(tmp_path)) in capsys.readouterr().err

@@ -124,6 +124,8 @@ def resume_run(
         CheckpointError: If no checkpoint can be used.
         LockedError: If another process is using one of the two.
     """
+    if out is not None and length is None:
+        raise UsageError("out is of a run that trains for longer", hint="Give its epochs or steps too.")
     run = open_run(path)
 
     def reopened() -> AnySource:
@@ -137,8 +139,6 @@ def resume_run(
             new = RunDirectory(out, lock)
             write_longer(run, checkpoint, plan, new)
             return resume_plan(plan, new, observer)
-    if out is not None:
-        raise UsageError("--out is of a run that trains for longer", hint="Give its --epochs or --steps too.")
     with lock_run(path) as lock:
         run = replace(run, lock=lock)
         if not run.is_finished:

@@ -5,7 +5,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from resnetlab.base.lettering import in_a_line
-from resnetlab.cli.flags import add_bad_samples, add_data_set, add_device, add_workers
+from resnetlab.cli.flags import add_bad_samples, add_data_set, add_device, add_weights, add_workers
 from resnetlab.cli.output import print_json
 from resnetlab.cli.verb import set_up
 from resnetlab.data.sources.choices import Choices
@@ -51,12 +51,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="where the result goes (default: in the run, or beside the file)",
     )
-    parser.add_argument(
-        "--weights",
-        choices=("auto", "plain", "averaged"),
-        default="auto",
-        help="averaged weights if the run has them (auto), or one of the two",
-    )
+    add_weights(parser)
     add_device(parser)
     add_workers(parser)
 

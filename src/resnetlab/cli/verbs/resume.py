@@ -43,8 +43,10 @@ def resume(options: argparse.Namespace) -> None:
 
     path, length = user_path(options.run), length_of(options.epochs, options.steps, prefix="--")
     if is_study(path):
-        if length is not None or options.out:
+        if length is not None:
             raise UsageError(f"{path} holds several runs", hint="Name the one that is to train for longer.")
+        if options.out:
+            raise UsageError(f"--out: the runs in {path} go on where they are", hint="Leave it out.")
         resume_several(options)
         return
     with watching(sys.stderr if options.json else sys.stdout) as watcher:
