@@ -20,9 +20,15 @@ from resnetlab.trained.transfer import plan_tuning
 from resnetlab.training import studies
 from resnetlab.training.asking import Asked, plan_training
 from resnetlab.training.observer import Observer
-from resnetlab.training.planning import Opened
-from resnetlab.training.run import Result, default_out, resume_run, train_plan
-from resnetlab.training.studies import StudyObserver, default_study_out, plan_rows, train_study
+from resnetlab.training.planning import Opened, RunPlan
+from resnetlab.training.run import Result, default_out, resume_run, train_or_resume, train_plan
+from resnetlab.training.studies import (
+    StudyObserver,
+    default_study_out,
+    plan_rows,
+    train_or_resume_study,
+    train_study,
+)
 
 __all__ = ["evaluate", "finetune", "resume", "resume_study", "study", "train"]
 
@@ -39,6 +45,7 @@ def train(
     workers: int = -1,
     epochs: int | None = None,
     steps: int | None = None,
+    resume_if_begun: bool = False,
     **values: Any,
 ) -> Result:
     """Train a network and return how it ended.
@@ -58,6 +65,9 @@ def train(
         workers: Processes that read image files, -1 for as many as suit the machine.
         epochs: Length of training in epochs.
         steps: Length of training in steps; excludes `epochs`.
+        resume_if_begun: Go on with what the same call has begun in `out`, and if that is finished return how
+            it ended; `out` may also be new or empty, and must be given. It is refused with what differs if
+            it holds another run.
         values: Any value of the recipe, e.g. lr=0.2, batch=256, milestones=("30ep", "60ep").
 
     Raises:
@@ -65,9 +75,10 @@ def train(
         DataError: If the data is missing or damaged.
         Interrupted, DivergedError, WriteError, LockedError: As training ends before its end.
     """
+    _refuse_nowhere(out, resume_if_begun=resume_if_begun)
     asked = _asked(data, data_set, recipe, device, workers, epochs, steps, values, model)
     plan, _ = plan_training(_network(model), asked)
-    return train_plan(plan, user_path(out) if out else default_out(plan), observer or Observer())
+    return _make(plan, out, observer or Observer(), resume_if_begun=resume_if_begun)
 
 
 def study(
@@ -84,6 +95,7 @@ def study(
     at_once: int = 0,
     epochs: int | None = None,
     steps: int | None = None,
+    resume_if_begun: bool = False,
     **values: Any,
 ) -> dict[str, Result]:
     """Train each of several networks with each of several seeds; return how each run ended, by name.
@@ -101,6 +113,7 @@ def study(
         at_once: Runs at once; 0 takes one on a CPU, and on a GPU several of small networks.
         epochs: As `train`.
         steps: As `train`.
+        resume_if_begun: As `train`.
         values: As `train`.
 
     Raises:
@@ -108,6 +121,7 @@ def study(
         Interrupted: If a signal came; `resume_study` goes on.
         ResnetlabError: If runs failed, when the others have ended.
     """
+    _refuse_nowhere(out, resume_if_begun=resume_if_begun)
     models = [models] if isinstance(models, str | ModelSpec) else models
     chosen = _seeds(seeds)
     if not (models and chosen):
@@ -120,7 +134,19 @@ def study(
     first = plans[0].recipe.run.seed
     rows = plan_rows(plans, [first + seed for seed in chosen] if isinstance(chosen, range) else chosen)
     place = user_path(out) if out else default_study_out(plans)
-    return train_study(rows, place, observer or StudyObserver(), at_once=at_once)
+    make = train_or_resume_study if resume_if_begun else train_study
+    return make(rows, place, observer or StudyObserver(), at_once=at_once)
+
+
+def _make(plan: RunPlan, out: str | Path | None, observer: Observer, *, resume_if_begun: bool) -> Result:
+    make = train_or_resume if resume_if_begun else train_plan
+    return make(plan, user_path(out) if out else default_out(plan), observer)
+
+
+def _refuse_nowhere(out: str | Path | None, *, resume_if_begun: bool) -> None:
+    """Raise UsageError if what may have been begun has no name."""
+    if resume_if_begun and not out:
+        raise UsageError("resume_if_begun needs out", hint="Name the directory that may have been begun.")
 
 
 _STUDY = "E.g. study(['resnet20'], seeds=3)"
@@ -188,6 +214,7 @@ def finetune(
     workers: int = -1,
     epochs: int | None = None,
     steps: int | None = None,
+    resume_if_begun: bool = False,
     prefix: str | None = None,
     ignore: Sequence[str] = (),
     **values: Any,
@@ -210,6 +237,7 @@ def finetune(
         workers: Processes that read image files, -1 for as many as suit the machine.
         epochs: Length of training in epochs.
         steps: Length of training in steps; excludes `epochs`.
+        resume_if_begun: As `train`.
         prefix: Of a weight file with several networks: which one, as "encoder_q".
         ignore: Patterns of names of the file's tensors that the network does without.
         values: Any value of the recipe, e.g. freeze="body", head="keep-shared", patience=5.
@@ -220,13 +248,14 @@ def finetune(
         DataError: If the data is missing or damaged.
         Interrupted, DivergedError, WriteError, LockedError: As training ends before its end.
     """
+    _refuse_nowhere(out, resume_if_begun=resume_if_begun)
     observer = observer or Observer()
     asked = _asked(data, data_set, recipe, device, workers, epochs, steps, values, model=None)
     network = None if model is None else lambda own: _network(model)
     tuning = plan_tuning(weights, asked, network, prefix=prefix, ignore=ignore)
     for note in (str(tuning.report), *tuning.notes):
         observer.note(note)
-    return train_plan(tuning.plan, user_path(out) if out else default_out(tuning.plan), observer)
+    return _make(tuning.plan, out, observer, resume_if_begun=resume_if_begun)
 
 
 def resume(

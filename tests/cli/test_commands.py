@@ -156,7 +156,26 @@ def test_dry_run_makes_nothing_and_says_where_every_value_comes_from(tmp_path: P
     assert list(tmp_path.iterdir()) == []
 
 
+def test_dry_run_says_whether_a_job_has_begun(tmp_path: Path) -> None:
+    job = (
+        "train", "resnet8", "--data", "digits", "--steps", "1", "--batch", "8", "--set", "width=0.25",
+        "--set", "compile=off", "--out", str(tmp_path / "x"), "--resume-if-begun",
+    )  # fmt: skip
+
+    def place(code: int = 0, *more: str) -> str:
+        done = run(*job, *more, "--dry-run", "--json", code=code)
+        return done.stderr if code else json.loads(done.stdout)["facts"]["run"]
+
+    assert place() == f"{tmp_path / 'x'} (not made)"
+    run(*job)
+    assert place() == f"{tmp_path / 'x'} (finished)"
+    (tmp_path / "x" / "RESULT.json").unlink()
+    assert place() == f"{tmp_path / 'x'} (begun)"
+    assert "holds another run than is asked for" in place(2, "--lr", "0.3")
+
+
 WRONG = [
+    (["train", "resnet20", "--data", "digits", "--resume-if-begun"], 2, "--resume-if-begun needs --out"),
     (["trian", "resnet20"], 2, "Did you mean train?"),
     (["train", "resnet20", "--bacth", "3"], 2, "Did you mean --batch"),
     (["train", "resnte20", "--data", "digits"], 2, "resnet20"),

@@ -7,6 +7,7 @@ import json
 import random
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,41 @@ def test_killed_at_random_moments_and_inside_a_save_a_run_ends_as_if_it_was_not(
 @pytest.mark.faults
 def test_killed_25_times_a_run_ends_as_if_it_was_not(tmp_path: Path, uninterrupted: dict[str, bytes]) -> None:
     check_kills(25, tmp_path, uninterrupted, starts_anew=True)
+
+
+def test_a_job_that_is_killed_and_typed_again_ends_as_if_it_was_not_killed(
+    tmp_path: Path, uninterrupted: dict[str, bytes]
+) -> None:
+    """Killed while it makes the directory, before its first checkpoint, after two of them, inside a save."""
+    run = tmp_path / "run"
+    job = (*TRAIN, "--out", str(run), "--resume-if-begun")
+    metrics, checkpoints = run / "metrics.jsonl", run / "checkpoints"
+    moments: list[Callable[[], object]] = [
+        (run / "lock").exists,
+        (run / "recipe.json").exists,
+        lambda: metrics.exists() and metrics.read_bytes().count(b"\n") >= 3,
+        (checkpoints / "step-00000015").exists,
+        lambda: list(checkpoints.glob(".resnetlab-*")),
+    ]
+    for moment in moments:
+        command = Command(*job)
+        assert command.wait_until(moment)
+        assert command.kill() == -signal.SIGKILL
+        assert not (run / "RESULT.json").exists()
+    command = Command(*job)
+    assert command.wait_until(lambda: f"process {command.pid} on" in (run / "lock").read_text())
+    command.send(signal.SIGSTOP)
+    assert f"{run} is in use by process {command.pid}" in run_here(*job, code=6).stderr
+    command.send(signal.SIGCONT)
+
+    assert "after step" in command.finish()
+
+    assert final_bytes(run) == uninterrupted
+    assert not list(checkpoints.glob(".*"))
+    left = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    again = run_here(*job)
+    assert f"{run} is finished after {STEPS}st; there is nothing to resume" in again.stdout
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == left
 
 
 def check_signals(

@@ -11,6 +11,12 @@ def add_training(parser: argparse.ArgumentParser, recipe: str) -> None:
         help=f"a recipe's name, or a .json or .toml file of values (default: {recipe})",
     )
     parser.add_argument("--out", metavar="DIR", help="the run's directory (default: runs/MODEL-DATA-...)")
+    parser.add_argument(
+        "--resume-if-begun",
+        action="store_true",
+        help="for jobs that are started again: go on with what this command has begun in --out; if it is "
+        "finished there, do nothing",
+    )
     parser.add_argument("--epochs", metavar="N", help="length of training in epochs")
     parser.add_argument("--steps", metavar="N", help="length of training in steps (optimizer updates)")
     parser.add_argument("--batch", metavar="N", help="samples per step, over all devices")

@@ -15,10 +15,10 @@ from resnetlab.data.batches.loaded import BROKEN_SHOWN
 from resnetlab.data.sources.leftovers import refuse_within
 from resnetlab.recipe.settings import Resolution, leaves
 from resnetlab.runs.checkpoint import checkpoint_name
-from resnetlab.runs.directory import RunDirectory
+from resnetlab.runs.directory import RunDirectory, is_run
 from resnetlab.training.facts import describe_plan
 from resnetlab.training.planning import RunPlan
-from resnetlab.training.run import Result, default_out, train_plan
+from resnetlab.training.run import Result, default_out, refuse_another, train_or_resume, train_plan
 from resnetlab.training.speed import estimate
 
 _SLOW = 0.1
@@ -35,21 +35,33 @@ def train_planned(
     out = user_path(options.out) if options.out else default_out(plan)
     if options.dry_run:
         refuse_within(plan.source.folders, out)
-        _print_plan(options, plan, resolution, out, more or {})
+        _print_plan(options, plan, resolution, f"{out} ({_made(options, plan, out)})", more or {})
         return
     with watching(sys.stderr if options.json else sys.stdout) as watcher:
-        result = train_plan(plan, out, watcher)
+        result = (train_or_resume if options.resume_if_begun else train_plan)(plan, out, watcher)
     print_end(options, result)
+
+
+def _made(options: argparse.Namespace, plan: RunPlan, out: Path) -> str:
+    """Return what there is of the run yet.
+
+    Raises:
+        UsageError: If another one is there that was to be gone on with.
+    """
+    if not (options.resume_if_begun and is_run(out)):
+        return "not made"
+    refuse_another(run := RunDirectory(out), plan)
+    return "finished" if run.is_finished else "begun"
 
 
 def _print_plan(
     options: argparse.Namespace,
     plan: RunPlan,
     resolution: Resolution,
-    out: Path,
+    place: str,
     more: Mapping[str, object],
 ) -> None:
-    facts = describe_plan(plan) | {"run": f"{out} (not made)"}
+    facts = describe_plan(plan) | {"run": place}
     if not options.json:  # before the trial steps of the estimate, which take a while
         print(block(facts, indent=""), flush=True)
     estimated = estimate(plan)

@@ -64,10 +64,12 @@ def read_asked(options: argparse.Namespace) -> "tuple[Asked, dict[str, object]]"
     """Return what the flags of `train` and `finetune` ask for of the recipe and the data, and of the model.
 
     Raises:
-        UsageError: If a value is none, or is given twice.
+        UsageError: If a value is none, or is given twice, or what is to be gone on with has no name.
     """
     from resnetlab.training.asking import Asked
 
+    if options.resume_if_begun and not options.out:
+        raise UsageError("--resume-if-begun needs --out", hint="Name the directory that may have been begun.")
     flags: list[Given] = [
         (f"--{name.replace('_', '-')} {value}", name, str(value))
         for name in _FLAGS

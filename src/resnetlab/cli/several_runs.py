@@ -19,7 +19,15 @@ from resnetlab.training.facts import describe_plan
 from resnetlab.training.planning import RunPlan
 from resnetlab.training.run import Result
 from resnetlab.training.speed import estimate
-from resnetlab.training.studies import choose_at_once, default_study_out, plan_rows, resume_study, train_study
+from resnetlab.training.studies import (
+    choose_at_once,
+    default_study_out,
+    plan_rows,
+    resume_study,
+    train_or_resume_study,
+    train_study,
+)
+from resnetlab.training.studies.rows import is_study, read_rows_of, refuse_other_rows
 
 Planner = Callable[[str], tuple[RunPlan, Resolution]]
 
@@ -40,7 +48,9 @@ def train_several(options: argparse.Namespace, planned: Planner) -> None:
         for plan in plans:
             watcher.note(block(_shared_facts(plan), indent="") + "\n")
         with _telling_the_finished(options, out, watcher):
-            results = train_study(rows, out, watcher, at_once=options.at_once)
+            make = train_or_resume_study if options.resume_if_begun else train_study
+            results = make(rows, out, watcher, at_once=options.at_once)
+        _tell_nothing_left(out, watcher)
     _print_end(options, out, results)
 
 
@@ -58,7 +68,13 @@ def resume_several(options: argparse.Namespace) -> None:
             at_once=options.at_once,
             choices=Choices.parse(options.data_set),
         )
+        _tell_nothing_left(out, watcher)
     _print_end(options, out, results)
+
+
+def _tell_nothing_left(out: Path, watcher: PlainStudyWatcher) -> None:
+    if not watcher.has_begun:
+        watcher.note(f"All runs of {out} are finished; there is nothing to resume.")
 
 
 @contextlib.contextmanager
@@ -84,15 +100,19 @@ def _shared_facts(plan: RunPlan) -> dict[str, str]:
 def _print_plans(
     options: argparse.Namespace, plans: list[RunPlan], rows: Mapping[str, RunPlan], out: Path
 ) -> None:
+    made = "not made"
+    if options.resume_if_begun and is_study(out):
+        refuse_other_rows(out, read_rows_of(out), rows)
+        made = "begun"
     at_once = min(len(rows), choose_at_once(rows.values(), options.at_once))
     each = [describe_plan(plan) | estimate(plan) for plan in plans]
     if options.json:
-        print_json({"study": f"{out} (not made)", "runs": list(rows), "at_once": at_once, "models": each})
+        print_json({"study": f"{out} ({made})", "runs": list(rows), "at_once": at_once, "models": each})
         return
     for facts in each:
         print(block(facts, indent=""), end="\n\n")
     print(
-        f"{len(rows)} runs in {out} (not made), {at_once} at a time: {', '.join(rows)}. "
+        f"{len(rows)} runs in {out} ({made}), {at_once} at a time: {', '.join(rows)}. "
         "Time and memory above are of one run each."
     )
 

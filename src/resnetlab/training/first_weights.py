@@ -43,7 +43,7 @@ def write_beginning(run: RunDirectory, beginning: Beginning | None) -> None:
             if (run.path / name).exists():
                 files.remove_file(run.path / name)
         return
-    content = safetensors.torch.save({name: t.contiguous() for name, t in beginning.tensors.items()})
+    content = _content(beginning)
     files.write_file(run.path / _FILE, content)
     record = {
         "from": beginning.text,
@@ -52,6 +52,21 @@ def write_beginning(run: RunDirectory, beginning: Beginning | None) -> None:
         "report": dict(beginning.report),
     }
     run.write("weights", record)
+
+
+def _content(beginning: Beginning) -> bytes:
+    return safetensors.torch.save({name: t.contiguous() for name, t in beginning.tensors.items()})
+
+
+def beginning_difference(run: RunDirectory, beginning: Beginning | None) -> str:
+    """Return in words that a run began with other weights than these, or nothing."""
+    recorded = run.read("weights") if run.begins_trained else None
+    digest = hashlib.sha256(_content(beginning)).hexdigest() if beginning else None
+    if digest == (recorded and recorded.get("sha256")):
+        return ""
+    then = f"with {recorded.get('from')}" if recorded else "with those of its seed"
+    now = beginning.text if beginning else "those of the seed"
+    return f"The weights to begin with are others: the run began {then}; asked for is {now}."
 
 
 def read_beginning(run: RunDirectory) -> Beginning | None:

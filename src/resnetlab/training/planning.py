@@ -20,10 +20,11 @@ from resnetlab.errors import DataError, UsageError
 from resnetlab.network.spec import ModelSpec
 from resnetlab.recipe import Recipe
 from resnetlab.recipe.optimizers import OPTIMIZERS
-from resnetlab.recipe.settings import override, recipe_from_json
+from resnetlab.recipe.settings import leaves, override, recipe_from_json
 from resnetlab.recipe.timeline import Timeline
 from resnetlab.runs.directory import CONTINUES, RunDirectory
 from resnetlab.runs.environment import describe_environment
+from resnetlab.show.tables.differences import NO_DIFFERENCE, model_differences, recipe_differences
 from resnetlab.training.first_weights import Beginning
 from resnetlab.training.misfits import (
     refuse_misfits,
@@ -293,6 +294,39 @@ def plan_from_records(
         image_shape=(*data["image_shape"],),
         workers=workers,
     )
+
+
+def differences_from_records(
+    plan: RunPlan, spec: Mapping[str, Any], recipe: Mapping[str, Any], data: Mapping[str, Any], owner: str
+) -> list[str]:
+    """Return in words what a plan has otherwise than the spec, recipe and data that were written down.
+
+    Whether kernels are compiled or captured is no difference: where a machine decides it, it may decide it
+    otherwise on the next one.
+
+    Args:
+        plan: What is asked for.
+        spec: The other's network.
+        recipe: The other's recipe.
+        data: The other's `source_record`.
+        owner: What the reader calls the other.
+    """
+    names, then = (owner, "what is asked for"), recipe_from_json(recipe)
+    kept = {name: leaves(then)[name].value for name in ("compile", "capture")}
+    told = [
+        recipe_differences(then, override(plan.recipe, kept), names),
+        model_differences(ModelSpec.from_json(spec), plan.spec, names),
+    ]
+    told = [text for text in told if not text.startswith(NO_DIFFERENCE)]
+    source = plan.source
+    if not source.has_fingerprint(data["fingerprint"]):
+        told.append(
+            f"The data is not that of {owner}: {source.name} of fingerprint {source.fingerprint[:12]}, not "
+            f"{data['name']} of {data['fingerprint'][:12]}."
+        )
+    elif list(source.class_names) != data["class_names"]:
+        told.append(f"The classes have other names than those of {owner}.")
+    return told
 
 
 def environment_of(plan: RunPlan) -> dict[str, Any]:

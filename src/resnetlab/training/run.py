@@ -1,4 +1,4 @@
-"""The ways to train: a new run, the rest of an interrupted one, a longer one that goes on from another."""
+"""The ways to train: a new run, the rest of one, whichever of these is due, a longer one from another."""
 
 import contextlib
 import shlex
@@ -17,12 +17,21 @@ from resnetlab.data.sources.leftovers import refuse_within
 from resnetlab.errors import DataError, ResnetlabError, UsageError
 from resnetlab.evaluation.metrics import wilson_interval
 from resnetlab.recipe.settings import recipe_from_json
-from resnetlab.runs.directory import RunDirectory, broken_images, claim_new, lock_run, open_run
+from resnetlab.runs.directory import (
+    CONTINUES,
+    RunDirectory,
+    broken_images,
+    claim_new,
+    is_run,
+    lock_run,
+    open_run,
+)
 from resnetlab.runs.journal import read_rows
 from resnetlab.training.facts import describe_plan
+from resnetlab.training.first_weights import beginning_difference
 from resnetlab.training.longer import longer_out, plan_longer, write_longer
 from resnetlab.training.observer import Interrupt, Observer
-from resnetlab.training.planning import RunPlan, plan_of
+from resnetlab.training.planning import RunPlan, differences_from_records, plan_of
 from resnetlab.training.session import resume, start
 from resnetlab.training.step.device import leaving_as_found, pick_device
 from resnetlab.training.trainer import Trainer
@@ -143,10 +152,60 @@ def resume_run(
         run = replace(run, lock=lock)
         if not run.is_finished:
             return resume_plan(plan_of(run, reopened(), pick_device(device), workers), run, observer)
+    return _as_it_ended(run, observer)
+
+
+def train_or_resume(plan: RunPlan, out: Path, observer: Observer) -> Result:
+    """Train what is planned at `out`: go on with it if it was begun there, and return its end if it has one.
+
+    So a job that is started again and again, whatever ended it, ends with the run that it was to make.
+
+    Args:
+        plan: What.
+        out: The run's directory, which may not be there.
+        observer: Who watches.
+
+    Raises:
+        UsageError: If `out` holds anything but this run, with what differs.
+        CheckpointError: If it was begun, and no checkpoint can be used.
+        LockedError: If another process is using it.
+        Interrupted, DivergedError, OutOfMemory, WriteError: As training ends before its end.
+    """
+    if not is_run(out):
+        return train_plan(plan, out, observer)
+    with lock_run(out) as lock:
+        run = replace(open_run(out), lock=lock)
+        refuse_another(run, plan)
+        if not run.is_finished:
+            return resume_plan(plan_of(run, plan.source, plan.device, plan.workers), run, observer)
+    return _as_it_ended(run, observer)
+
+
+def refuse_another(run: RunDirectory, plan: RunPlan) -> None:
+    """Refuse a run that is not what is planned.
+
+    Raises:
+        UsageError: If it is another one, with every difference.
+    """
+    records = run.read("spec"), run.read("recipe"), run.read("data")
+    told = differences_from_records(plan, *records, "the run")
+    told.append(beginning_difference(run, plan.beginning))
+    if run.continues:
+        told.append(f"The run goes on from another one: {run.read(CONTINUES).get('text')}.")
+    if told := [text for text in told if text]:
+        raise UsageError(
+            f"{run.path} holds another run than is asked for.\n" + "\n".join(told),
+            hint=f"`resnetlab resume {shlex.quote(str(run.path))}` goes on with that one; "
+            "--out takes another directory.",
+        )
+
+
+def _as_it_ended(run: RunDirectory, observer: Observer) -> Result:
+    """Say that a run is finished, and return how it ended."""
     whole = recipe_from_json(run.read("recipe")).run.length
     observer.note(
-        f"{path} is finished after {whole}; there is nothing to resume. To train on from it, for N epochs in "
-        f"all, in a new run: resnetlab resume {shlex.quote(str(path))} --epochs N"
+        f"{run.path} is finished after {whole}; there is nothing to resume. To train on from it, for N "
+        f"epochs in all, in a new run: resnetlab resume {shlex.quote(str(run.path))} --epochs N"
     )
     return read_result(run)
 
@@ -249,4 +308,4 @@ def default_out(plan: RunPlan, parent: Path = Path("runs")) -> Path:
     return out
 
 
-__all__ = ["Result", "RunPlan", "default_out", "read_result", "resume_run", "train_plan"]
+__all__ = ["Result", "RunPlan", "default_out", "read_result", "resume_run", "train_or_resume", "train_plan"]

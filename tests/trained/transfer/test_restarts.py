@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from resnetlab.base.units import Duration
 from resnetlab.data.open import open_data
 from resnetlab.data.sources.wanted import Wanted
-from resnetlab.errors import CheckpointError
+from resnetlab.errors import CheckpointError, UsageError
 from resnetlab.runs.checkpoint import load_checkpoint, save_checkpoint
 from resnetlab.runs.directory import RunDirectory, claim_new
 from resnetlab.trained.evaluate import evaluate
@@ -18,7 +19,7 @@ from resnetlab.trained.transfer import open_trained
 from resnetlab.training.first_weights import write_beginning
 from resnetlab.training.observer import Observer
 from resnetlab.training.planning import RunPlan
-from resnetlab.training.run import resume_run, train_plan
+from resnetlab.training.run import resume_run, train_or_resume, train_plan
 from resnetlab.training.session import start
 from tests.kit.pictures import write_pictures
 from tests.kit.small_finetunings import tuned
@@ -142,3 +143,16 @@ def test_small_files_are_reopened_as_the_run_read_them(folder: Path, tmp_path: P
     assert evaluate(tmp_path / "run").scores.loss == pytest.approx(result.loss, rel=1e-6)
     (tmp_path / "run" / "RESULT.json").unlink()
     assert resume_run(tmp_path / "run", Observer()).loss == result.loss
+
+
+def test_a_job_of_finetuning_goes_on_and_refuses_other_weights(folder: Path, tmp_path: Path) -> None:
+    plan = tuned(open_trained(folder))
+    whole = train_whole(tmp_path / "whole", plan)
+    cut = begun(RunDirectory(tmp_path / "cut"), plan)
+
+    assert train_or_resume(tuned(open_trained(folder)), cut.path, Observer()).step == 6
+    assert final_bytes(cut, step=6) == final_bytes(whole, step=6)
+    other = tuned(open_trained(whole.path))
+    for refused, now in ((other, "asked for is"), (replace(plan, beginning=None), "those of the seed")):
+        with pytest.raises(UsageError, match=f"The weights to begin with are others: .*{now}"):
+            train_or_resume(refused, cut.path, Observer())

@@ -349,6 +349,33 @@ def test_the_command_trains_networks_with_seeds_and_goes_on_after_a_kill(tmp_pat
     shutil.rmtree(study)
 
 
+def test_a_job_of_a_study_is_killed_and_typed_again(tmp_path: Path) -> None:
+    study = tmp_path / "a study"
+    job = ("train", "resnet8", "plain8", "--seeds", "2", "--steps", "12", "--checkpoint-every", "4", *SMALL,
+           "--out", str(study), "--resume-if-begun")  # fmt: skip
+    for place in ("lock", "resnet8-seed1/checkpoints/step-00000004"):
+        command = Command(*job)
+        assert command.wait_until((study / place).exists)
+        command.kill()
+    assert not RunDirectory(study / "plain8-seed1").is_finished
+    assert "finished before" not in run(*job, "--dry-run").stdout
+
+    done = run(*job)
+
+    assert done.stdout.count("finished before") == 1
+    before = {path: path.read_bytes() for path in study.rglob("*") if path.is_file()}
+    again = run(*job)
+    assert f"All runs of {study} are finished; there is nothing to resume." in again.stdout
+    assert again.stdout.count("finished before") == 4
+    others = run(*job, "--lr", "0.25", "--seeds", "3", code=2)
+    assert f"{study} holds another study than is asked for." in others.stderr
+    names = "plain8-seed0, plain8-seed1, resnet8-seed0, resnet8-seed1"
+    assert f"{names}: from the study to what is asked for:" in others.stderr
+    assert "asked for, and not in it: plain8-seed2, resnet8-seed2" in others.stderr
+    assert "holds another study" in run(*job, "--seeds", "1", "--dry-run", code=2).stderr
+    assert {path: path.read_bytes() for path in study.rglob("*") if path.is_file()} == before
+
+
 def test_the_command_says_what_it_would_train(tmp_path: Path) -> None:
     done = run("train", "resnet8", "--seeds", "3", *SMALL, "--out", str(tmp_path / "x"), "--dry-run")
 

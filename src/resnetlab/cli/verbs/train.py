@@ -17,6 +17,7 @@ _EXAMPLES = """examples:
   resnetlab train resnet20 --set shortcut=B --set cutout=8 --dry-run
   resnetlab train resnet50 --data photos/ --workers 8
   resnetlab train plain20 resnet20 --seeds 3 --out runs/both   six runs, told as mean and spread
+  resnetlab train resnet20 --out runs/job --resume-if-begun   a job that may be killed and started again
 """
 
 

@@ -2,7 +2,12 @@
 
 from resnetlab.training.studies.observer import StudyObserver
 from resnetlab.training.studies.rows import default_study_out, is_study, plan_rows
-from resnetlab.training.studies.study import choose_at_once, resume_study, train_study
+from resnetlab.training.studies.study import (
+    choose_at_once,
+    resume_study,
+    train_or_resume_study,
+    train_study,
+)
 
 __all__ = [
     "StudyObserver",
@@ -11,5 +16,6 @@ __all__ = [
     "is_study",
     "plan_rows",
     "resume_study",
+    "train_or_resume_study",
     "train_study",
 ]

@@ -19,7 +19,7 @@ from resnetlab.data.sources.encoded import AnySource
 from resnetlab.errors import DataError, UsageError
 from resnetlab.recipe.settings import override
 from resnetlab.runs.directory import RunDirectory, claim_new, refuse_file
-from resnetlab.training.planning import RunPlan, source_record
+from resnetlab.training.planning import RunPlan, differences_from_records, source_record
 from resnetlab.training.run import default_out
 
 _RECORD = "study"
@@ -125,6 +125,34 @@ def read_rows_of(path: Path) -> list[RowRecord]:
     if len(set(names)) < len(names):
         raise DataError(f"{path / _RECORD}.json has a run twice")
     return rows
+
+
+def refuse_other_rows(path: Path, records: Iterable[RowRecord], rows: Mapping[str, RunPlan]) -> None:
+    """Refuse a study that is not of the planned runs.
+
+    Raises:
+        UsageError: If it is another one, with every difference.
+    """
+    recorded = {record.name: record for record in records}
+    told: dict[str, list[str]] = {}  # rows mostly differ alike
+    for name in rows.keys() & recorded.keys():
+        record = recorded[name]
+        for text in differences_from_records(
+            rows[name], record.spec, record.recipe, record.data, "the study"
+        ):
+            told.setdefault(text, []).append(name)
+    lines = [f"{first_of(sorted(names))}: {text}" for text, names in told.items()]
+    for title, names in (
+        ("asked for, and not in it", rows.keys() - recorded.keys()),
+        ("in it, and not asked for", recorded.keys() - rows.keys()),
+    ):
+        lines += [f"{title}: {first_of(sorted(names))}"] if names else []
+    if lines:
+        raise UsageError(
+            f"{path} holds another study than is asked for.\n" + "\n".join(lines),
+            hint=f"`resnetlab resume {shlex.quote(str(path))}` goes on with that one; --out takes another "
+            "directory.",
+        )
 
 
 def _is_plain(name: object) -> bool:

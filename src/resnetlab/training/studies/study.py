@@ -1,10 +1,12 @@
-"""The two ways to make a study: a new one, and the rest of an interrupted one."""
+"""The ways to make a study: a new one, the rest of an interrupted one, whichever of these is due."""
 
 import shlex
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+
+import torch
 
 from resnetlab.data.batches.loader import count_workers
 from resnetlab.data.open import reopen_source
@@ -19,7 +21,14 @@ from resnetlab.training.recorded.capturing import is_small_step
 from resnetlab.training.run import Result, read_result, resume_plan, train_plan
 from resnetlab.training.step.device import leaving_as_found, pick_device
 from resnetlab.training.studies.observer import StudyObserver
-from resnetlab.training.studies.rows import RowRecord, Sources, claim_study, is_study, read_rows_of
+from resnetlab.training.studies.rows import (
+    RowRecord,
+    Sources,
+    claim_study,
+    is_study,
+    read_rows_of,
+    refuse_other_rows,
+)
 from resnetlab.training.studies.together import Crew, Work
 
 _AT_ONCE_ON_CUDA = 8
@@ -84,38 +93,76 @@ def resume_study(
         raise UsageError(f"no study at {path}", hint="A run is gone on with by `resnetlab resume RUN`.")
     with lock_run(path) as lock:
         RunDirectory(path, lock).remove_leftovers()
-        records = read_rows_of(path)
-        sources, plans = Sources(lambda recorded: reopen_source(recorded, data, choices)), {}
-        done: dict[str, Result] = {}
-        for record in records:
-            run = RunDirectory(path / record.name)
-            if run.is_finished:
-                done[record.name] = read_result(run)
-                continue
-            plans[record.name] = _plan_again(record, run, sources.of(record.data), device, workers)
-        for name, result in done.items():
-            observer.ended(name, result)
-        if plans:
-            at_once = choose_at_once(plans.values(), at_once)
-            shared = share_workers(plans, at_once)
-            work: dict[str, Work] = {
-                name: partial(_go_on, plan, RunDirectory(path / name)) for name, plan in shared.items()
-            }
-            done |= _make(work, plans, path, observer, at_once)
+        sources = Sources(lambda recorded: reopen_source(recorded, data, choices))
+
+        def plan(record: RowRecord, run: RunDirectory) -> RunPlan:
+            return _plan_again(record, run, sources.of(record.data), pick_device(device), workers)
+
+        return _make_the_rest(path, read_rows_of(path), plan, observer, at_once)
+
+
+def train_or_resume_study(
+    rows: Mapping[str, RunPlan], out: Path, observer: StudyObserver, *, at_once: int = 0
+) -> dict[str, Result]:
+    """Make the planned runs at `out`, or what is left of them if they were begun there.
+
+    Raises:
+        UsageError: If `out` holds anything but this study, with what differs.
+        LockedError: If another process is using it.
+        DataError, Interrupted, ResnetlabError: As `resume_study`.
+    """
+    if not is_study(out):
+        return train_study(rows, out, observer, at_once=at_once)
+    with lock_run(out) as lock:
+        records = read_rows_of(out)
+        refuse_other_rows(out, records, rows)
+        RunDirectory(out, lock).remove_leftovers()
+
+        def plan(record: RowRecord, run: RunDirectory) -> RunPlan:
+            asked = rows[record.name]
+            return _plan_again(record, run, asked.source, asked.device, asked.workers)
+
+        return _make_the_rest(out, records, plan, observer, at_once)
+
+
+def _make_the_rest(
+    path: Path,
+    records: Sequence[RowRecord],
+    plan: Callable[[RowRecord, RunDirectory], RunPlan],
+    observer: StudyObserver,
+    at_once: int,
+) -> dict[str, Result]:
+    """Make the runs that are not finished; return how all ended."""
+    plans, done = {}, dict[str, Result]()
+    for record in records:
+        run = RunDirectory(path / record.name)
+        if run.is_finished:
+            done[record.name] = read_result(run)
+        else:
+            plans[record.name] = plan(record, run)
+    for name, result in done.items():
+        observer.ended(name, result)
+    if plans:
+        at_once = choose_at_once(plans.values(), at_once)
+        shared = share_workers(plans, at_once)
+        work: dict[str, Work] = {
+            name: partial(_go_on, plan, RunDirectory(path / name)) for name, plan in shared.items()
+        }
+        done |= _make(work, plans, path, observer, at_once)
     return {record.name: done[record.name] for record in records}
 
 
 def _plan_again(
-    record: RowRecord, run: RunDirectory, source: AnySource, device: str, workers: int
+    record: RowRecord, run: RunDirectory, source: AnySource, device: torch.device, workers: int
 ) -> RunPlan:
     if is_run(run.path):
         try:
-            return plan_of(run, source, pick_device(device), workers)
+            return plan_of(run, source, device, workers)
         except DataError as error:
             error.hint = error.hint or f"Move {shlex.quote(str(run.path))} away to have that run made anew."
             raise
     described = record.spec, record.recipe, record.data
-    return plan_from_records(run.path, *described, source, pick_device(device), workers)
+    return plan_from_records(run.path, *described, source, device, workers)
 
 
 def _begin(plan: RunPlan, out: Path, observer: Observer, interrupt: Interrupt) -> Result:
