@@ -18,7 +18,7 @@ from resnetlab.errors import ResnetlabError, UsageError
 from resnetlab.network.catalog import model_spec
 from resnetlab.network.spec import ModelSpec
 from resnetlab.trained import export
-from resnetlab.trained.artefact import Artefact, import_weights
+from resnetlab.trained.artefact import Artefact, import_weights, load_artefact
 from resnetlab.trained.export.comparing import largest_difference
 from resnetlab.trained.export.exporting import export_model, read_foreign
 from resnetlab.trained.export.fitting import fit
@@ -58,6 +58,17 @@ def test_torchvision_takes_the_state_dict_with_another_bn_constant_made_up_for(t
     theirs.load_state_dict(safetensors.torch.load_file(tmp_path / "net.safetensors"))
     expected = logits(artefact.model(), artefact)
     assert float((logits(theirs, artefact) - expected).abs().max() / expected.abs().max()) < 1e-5
+
+
+def test_a_description_beside_torchvisions_tensors_is_of_the_network_that_they_are(tmp_path: Path) -> None:
+    """The file says eps and biases as made up for: with the first ones it would answer otherwise."""
+    artefact = small_artefact("resnet18", side=48, bn_eps=1e-3, conv_bias=True)
+
+    export_model(artefact, "torchvision", tmp_path / "net.safetensors")
+
+    found, expected = load_artefact(tmp_path / "net.safetensors"), logits(artefact.model(), artefact)
+    assert found.class_names == artefact.class_names
+    assert float((logits(found.model(), artefact) - expected).abs().max() / expected.abs().max()) < 1e-5
 
 
 def test_a_torch_file_holds_the_state_dict_and_nothing_else() -> None:

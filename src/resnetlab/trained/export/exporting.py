@@ -5,7 +5,7 @@ import io
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -180,7 +180,9 @@ def _torch_export(artefact: Artefact, out: Path, takes_pixels: bool) -> _Made:
 
 def _torchvision(artefact: Artefact, out: Path, _: bool) -> _Made:
     name, spec, tensors = for_torchvision(artefact)
-    content = to_safetensors(tensors, artefact) if out.suffix == ".safetensors" else torch_file(tensors)
+    mended = artefact.spec.with_(bn_eps=spec.bn_eps, conv_bias=spec.conv_bias)  # as these tensors are
+    described = replace(artefact, spec=mended, tensors=tensors)
+    content = to_safetensors(tensors, described) if out.suffix == ".safetensors" else torch_file(tensors)
     note = f"torchvision.models.{name}(num_classes={spec.classes}).load_state_dict(...) takes it"
     return _Made(content, with_tensors(spec, read_foreign(content, out.suffix, spec), str(out)), (note,))
 

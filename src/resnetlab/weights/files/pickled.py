@@ -32,6 +32,8 @@ class Pickled:
     """The texts and numbers that stand beside the weights."""
     knobs: Mapping[str, object]
     """What a whole module or a configuration says of its network beyond names and shapes."""
+    otherwise: tuple[str, ...]
+    """What a whole module has around its body, by which its answers are not our network's."""
     images: OwnImages | None = None
     """What a configuration says becomes of pixels before the first convolution."""
     class_names: tuple[tuple[str, ...], ...] = ()
@@ -72,6 +74,7 @@ def read_pickled(path: Path, prefix: str = "") -> Pickled:
             answer["kind"],
             answer["told"],
             answer["knobs"],
+            tuple(answer["otherwise"]),
             OwnImages.from_json(answer["images"]),
             tuple(map(tuple, answer["class_names"])),
         )

@@ -102,6 +102,7 @@ def read_weight_file(path: Path, prefix: str = "") -> WeightFile:
             found.notes,
             found.told,
             found.knobs,
+            otherwise=found.otherwise,
             images=found.images,
             class_names=found.class_names,
         )

@@ -18,7 +18,7 @@ from resnetlab.base import files
 from resnetlab.base.units import first_of
 from resnetlab.weights.files.checkpoint_facts import class_names, mmlab, own_images, plain_facts
 from resnetlab.weights.files.inert import RefusedError
-from resnetlab.weights.files.modules import knobs_of, oddities
+from resnetlab.weights.files.modules import beyond_the_body, knobs_of, oddities
 from resnetlab.weights.files.torch_file import read
 from resnetlab.weights.files.wrapped import Unwrapped, describe, unwrap
 
@@ -68,6 +68,7 @@ def _main(path: str, target: str, prefix: str = "") -> dict[str, object]:
         "kind": kind,
         "told": facts,
         "knobs": knobs,
+        "otherwise": beyond_the_body(found.module) if found.module is not None else [],
         "images": asdict(images) if images is not None else None,
         "class_names": class_names(content.value),
     }
