@@ -2,11 +2,13 @@
 
 import io
 import os
+import re
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from resnetlab.cli import main
@@ -67,6 +69,40 @@ def test_nothing_is_no_picture_and_no_pictures_have_no_features() -> None:
     artefact = small_artefact()
     features = Classifier(artefact.model(), artefact, artefact.preprocessing, CPU).features([])
     assert (features.shape, features.dtype) == ((0, 64), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("name", "told", "hint"),
+    [
+        ("https://example.com/cat.jpg", "https://example.com/cat.jpg: cannot be read", "Download it first"),
+        ("file:///home/me/cat.jpg", "file:///home/me/cat.jpg: cannot be read", "Give the path alone"),
+        ("a\0b.png", "cannot be read: ", "-print0"),
+    ],
+)
+def test_a_name_that_is_no_path_is_told_with_what_to_do(name: str, told: str, hint: str) -> None:
+    with pytest.raises(DataError, match=re.escape(told)) as caught:
+        read_file(Path(name))
+
+    assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (lambda: (pixels(index, (40, 40)) for index in range(2)), "a generator is no path"),
+        (lambda: io.BytesIO(b"GIF89a"), "a BytesIO is no path"),
+        (lambda: bytearray(b"GIF89a"), "a bytearray is no path"),
+        (lambda: {"a.png"}, "a set is no path"),
+        (lambda: None, "a NoneType is no path"),
+        (lambda: torch.zeros(3, 40, 40), "a Tensor is no path"),
+    ],
+)
+def test_what_is_neither_a_picture_nor_a_list_of_them_is_told(given, told: str) -> None:  # type: ignore[no-untyped-def]
+    classifier = Classifier.of(small_artefact(side=40), device=CPU)
+
+    for ask in (classifier.predict, classifier.features):
+        with pytest.raises(UsageError, match=told):
+            ask(given())
 
 
 def test_a_folder_means_its_visible_images_and_those_behind_links_once(tmp_path: Path) -> None:

@@ -132,7 +132,7 @@ class Classifier:
         self.refuse_backbone()
         if top_k < 1 or batch < 1:
             raise UsageError(f"top_k and batch must be at least 1, got {top_k} and {batch}")
-        many = [pictures] if isinstance(pictures, _ONE) else pictures
+        many = _many(pictures)
         found = []
         for start in range(0, len(many), batch):
             part = many[start : start + batch]
@@ -150,7 +150,7 @@ class Classifier:
         Raises:
             DataError, UsageError: As `predict`; an ONNX file gives no features.
         """
-        many = [pictures] if isinstance(pictures, _ONE) else pictures
+        many = _many(pictures)
         parts = []
         for start in range(0, len(many), batch):
             part = many[start : start + batch]
@@ -287,6 +287,21 @@ def _each(function: Callable[[_In], _Out], values: Sequence[_In]) -> list[_Out]:
     """Return the function of each value; Pillow decodes on several cores at once."""
     with ThreadPoolExecutor(max(1, min(len(values), os.cpu_count() or 1))) as pool:
         return list(pool.map(function, values))
+
+
+def _many(pictures: object) -> Sequence[Picture]:
+    """Return the pictures as a list of them, whether it is one or several.
+
+    Raises:
+        UsageError: If it is neither.
+    """
+    if isinstance(pictures, bytearray) or not isinstance(pictures, (Sequence, *_ONE)):
+        raise UsageError(
+            f"a {type(pictures).__name__} is no path, bytes, array or Pillow picture, and no list of them",
+            hint="Of anything else: list(...) of a generator, the content of a stream by its read(),"
+            " (tensor_HWC.numpy() * 255).round().astype('uint8') of a tensor from 0 to 1.",
+        )
+    return [pictures] if isinstance(pictures, _ONE) else pictures
 
 
 _ONE = (str, Path, bytes, np.ndarray, Image.Image)

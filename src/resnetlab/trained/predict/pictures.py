@@ -3,6 +3,7 @@
 import glob
 import io
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -83,9 +84,22 @@ def read_file(path: Path) -> EncodedImage:
     try:
         return EncodedImage(path.expanduser().read_bytes(), str(path))
     except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+        name, hint = _as_address(path)
+        raise DataError(f"{name}: cannot be read: {error.strerror or error}", hint=hint) from error
     except ValueError as error:  # a zero byte in its name
-        raise DataError(f"{str(path)!r}: cannot be read: {error}") from error
+        hint = "Names are one a line, as `find` prints them without -print0, and in UTF-8."
+        raise DataError(f"{str(path)!r}: cannot be read: {error}", hint=hint) from error
+
+
+def _as_address(path: Path) -> tuple[str, str]:
+    """Return the name as it was given, and what to do if it is an address, of which a path keeps one /."""
+    match = re.match(r"([a-z][a-z0-9]+):/(?=[^/])", str(path))
+    if match is None:
+        return str(path), ""
+    rest = str(path)[match.end() :]
+    if match[1] == "file":
+        return f"file:///{rest}", "Give the path alone."
+    return f"{match[1]}://{rest}", "Download it first: addresses are not opened here."
 
 
 def find_files(names: Iterable[str]) -> list[str]:
