@@ -585,3 +585,12 @@ def test_packed_copies_beside_their_shards_are_not_read_twice(tmp_path, cache):
     assert [len(split) for split in both.parts.values()] == [len(split) for split in alone.parts.values()]
     assert both.fingerprint == alone.fingerprint
     assert both.notes[0] == "packed copies of shards that lie beside them, not read: train.tfrecord.gz"
+
+
+def test_shards_of_two_versions_side_by_side_are_refused_as_they_may_hold_the_same(tmp_path, cache):
+    """As a conversion leaves them that was made again with another number of shards."""
+    write_shards(tmp_path / "data", "train", TRAIN, num_shards=1)
+    write_shards(tmp_path / "data", "train", TRAIN, num_shards=2)
+
+    with pytest.raises(DataError, match="train has shards of 1 and of 2: they are of several versions"):
+        open_tfrecord(tmp_path / "data")

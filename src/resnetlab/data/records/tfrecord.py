@@ -226,7 +226,7 @@ def _named(
 
 
 def _missing_shards(shards: Sequence[str]) -> Iterator[str]:
-    """Yield what is missing of each set of shards that says how many it has."""
+    """Yield what is missing of each set of shards that says how many it has, and which is there twice."""
     numbers: dict[tuple[str, str], set[int]] = {}
     for shard in shards:
         match = SHARD_NAME.search(shard)
@@ -236,6 +236,11 @@ def _missing_shards(shards: Sequence[str]) -> Iterator[str]:
         missing = [f"{stem}-{n:0{len(total)}}-of-{total}" for n in range(int(total)) if n not in present]
         if missing:
             yield f"{len(missing):,} of {int(total):,} {stem} shards are missing: {first_of(missing)}"
+    for stem in dict.fromkeys(stem for stem, _ in numbers):
+        totals = sorted(int(total) for other, total in numbers if other == stem)
+        if len(totals) > 1:
+            told = " and ".join(f"of {total:,}" for total in totals)
+            yield f"{stem} has shards {told}: they are of several versions; move all but one away"
 
 
 class _Numbering(NamedTuple):
