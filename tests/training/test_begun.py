@@ -91,6 +91,21 @@ def test_a_job_that_names_no_directory_is_refused() -> None:
             call("resnet8", data="digits", resume_if_begun=True)  # type: ignore[operator]
 
 
+def test_a_study_from_python_goes_on_and_then_finds_itself_finished(tmp_path: Path) -> None:
+    def study(**changes: Any) -> dict[str, Result]:
+        return resnetlab.study([SPEC], out=tmp_path, resume_if_begun=True, **COMMON | {"seeds": 2} | changes)
+
+    results = study()
+    (tmp_path / "resnet8-seed1" / "RESULT.json").unlink()
+
+    assert study()["resnet8-seed1"].loss == results["resnet8-seed1"].loss
+    before = contents(tmp_path)
+    assert study().keys() == results.keys()
+    with pytest.raises(UsageError, match="in it, and not asked for: resnet8-seed1"):
+        study(seeds=1)
+    assert contents(tmp_path) == before
+
+
 def test_what_is_no_run_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
 

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,13 +11,15 @@ import torch
 import resnetlab
 from resnetlab.base.units import count_of
 from resnetlab.cli import main
-from resnetlab.errors import CheckpointError, UsageError
+from resnetlab.errors import CheckpointError, Interrupted, UsageError
 from resnetlab.network.catalog import model_spec
 from resnetlab.recipe import Run
 from resnetlab.recipe.named import named_recipe
 from resnetlab.recipe.settings import override
 from resnetlab.trained.transfer import open_trained, plan_finetuning
 from resnetlab.training.speed import training_memory
+from tests.kit.commands import run
+from tests.kit.interrupted_runs import StopAt
 from tests.kit.small_finetunings import tuned
 from tests.kit.small_runs import CPU, small_plan, small_source, train_whole
 
@@ -137,6 +140,26 @@ def test_python_refuses_two_lengths_and_takes_shares(folder: Path, photos: Path,
 
     assert len(json.loads((tmp_path / "run" / "data.json").read_text())["val_indices"]) == 3
     assert result.seen == 6
+
+
+def test_a_finetuning_that_is_asked_for_again_goes_on(folder: Path, photos: Path, tmp_path: Path) -> None:
+    common: dict[str, Any] = {
+        "data": str(photos), "out": tmp_path / "job", "workers": 0, "compile": "off", "steps": 3,
+        "resume_if_begun": True,
+    }  # fmt: skip
+    with pytest.raises(Interrupted):
+        resnetlab.finetune(folder, observer=StopAt(1), **common)
+
+    result = resnetlab.finetune(folder, **common)
+
+    whole = resnetlab.finetune(folder, **(common | {"out": tmp_path / "whole"}))
+    assert (result.step, result.loss) == (3, whole.loss)
+    assert resnetlab.finetune(folder, **common) == result
+    with pytest.raises(UsageError, match=r"freeze +none -> body"):
+        resnetlab.finetune(folder, freeze="body", **common)
+    command = ("finetune", "--weights", str(folder), "--data", str(photos), "--steps", "3", "--workers", "0",
+               "--set", "compile=off", "--out", str(tmp_path / "job"), "--resume-if-begun")  # fmt: skip
+    assert "there is nothing to resume" in run(*command).stdout
 
 
 def test_every_optimizer_has_an_estimate_of_its_memory() -> None:
