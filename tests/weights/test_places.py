@@ -162,6 +162,15 @@ def test_one_linear_layer_is_the_head_whatever_it_is_called(tmp_path: Path, name
     assert any("lies beside" in note for note in report.notes) == bool(prefix)
 
 
+def test_a_quantised_head_is_no_missing_one(tmp_path: Path) -> None:
+    """Its matrix and bias lie packed in what is no tensor; scale and zero point tell of it."""
+    state = body() | {"fc.scale": torch.tensor(1.0), "fc.zero_point": torch.tensor(0)}
+
+    refused(
+        tmp_path, state, "its classifier is not one linear layer that reads the features: .*fc.zero_point"
+    )
+
+
 def test_a_head_without_bias_has_one_of_zeros(tmp_path: Path) -> None:
     found, report = loaded(tmp_path, body() | {"fc.weight": W})
 

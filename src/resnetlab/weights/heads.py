@@ -23,6 +23,8 @@ _NO_HEADS = frozenset(
         "teacher",        "momentum", "metric", "metrics",
     )
 )  # fmt: skip
+_QUANTISED = "zero_point"
+"""The leaf by which a quantised layer is known, whose matrix is packed into what is no tensor."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,9 @@ def find_head(rest: Shapes, width: int, layout: Layout, suffix: str = "") -> Hea
     }
     likely = [layer for layer in layers if _is_called_head(layer)] if layout == "torch" else [*matrices]
     if not any(
-        layer in matrices or len(rest[name]) > 1 for layer in likely for name in layers[layer].values()
+        layer in matrices or leaf == _QUANTISED or len(rest[name]) > 1
+        for layer in likely
+        for leaf, name in layers[layer].items()
     ):
         return Head()
     if len(likely) == 1 and likely[0] in matrices:
