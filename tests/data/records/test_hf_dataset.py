@@ -227,6 +227,7 @@ def test_subsets_of_a_hub_folder_are_asked_for(tmp_path, monkeypatch):
     ("files", "problem"),
     [
         (("train-00000-of-00003", "train-00002-of-00003"), "train lacks 1 of its 3 files: number 1"),
+        (("train", "train-00000-of-00001"), "train has train.parquet beside files with numbers"),
         (
             ("train-00000-of-00001", "train-00000-of-00002"),
             "train has files of 1 and of 2: of several",

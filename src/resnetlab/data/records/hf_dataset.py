@@ -194,6 +194,10 @@ def _missing_files(splits: Mapping[str, Sequence[Path]]) -> Iterator[str]:
         if len(totals) > 1:
             yield f"{split} has files of {' and of '.join(map(str, sorted(totals)))}: of several versions"
             continue
+        if parts and len(parts) < len(files):
+            unnumbered = next(file.name for file in files if not _NUMBERED.search(file.stem))
+            yield f"{split} has {unnumbered} beside files with numbers: of several versions"
+            continue
         total = max(totals, default=0)
         if missing := sorted({*range(total)} - {int(part["number"]) for part in parts}):
             yield f"{split} lacks {len(missing):,} of its {total:,} files: number {first_of(missing)}"
