@@ -30,6 +30,12 @@ class OptimizerKind:
     working_copies: int = 0
     """Numbers for each weight that a step needs besides gradient and state."""
 
+    keeps_state: Callable[[Optimizer], bool] = lambda config: True
+    """Whether it keeps all that with these values of the recipe; else it keeps nothing."""
+
+    scales_gradients: bool = False
+    """With momentum_form=keras the rate is put into the gradients, on the host, and is 1 for it."""
+
     divides_kernels: bool = False
     """Kernels of convolutions have their own groups, which say `is_kernel`; all else has rest_rate."""
 

@@ -63,8 +63,9 @@ def obstacle_to_capture(recipe: Recipe, device: torch.device, *, reads_files: bo
         return "images are read from files"
     if execution.precision == "fp16" and not execution.loss_scale:
         return "fp16 adapts its loss scale on the host; bf16, or a fixed loss_scale, does not"
-    if optimizer.optimizer == "sgd" and optimizer.momentum_form == "keras":
+    kind = OPTIMIZERS.find(optimizer.optimizer)
+    if kind.scales_gradients and optimizer.momentum_form == "keras":
         return "momentum_form=keras changes the weight decay with the rate, on the host"
-    if not OPTIMIZERS.find(optimizer.optimizer).can_be_recorded:
+    if not kind.can_be_recorded:
         return f"the optimizer {optimizer.optimizer} is not made for it"
     return "no 64-bit numbers on mps" if device.type == "mps" else ""

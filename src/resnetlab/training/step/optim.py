@@ -1,6 +1,6 @@
 """Parameter groups and optimizers from plain numbers; their state as named tensors."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -98,7 +98,7 @@ def set_rate(optimizer: torch.optim.Optimizer, config: Optimizer, lr: float | Te
     Keras keeps the rate inside the velocity, v = m*v - lr*(g + decay*w): torch's form with a
     rate of 1 and with gradients and weight decay multiplied by lr.
     """
-    if config.optimizer != "sgd" or config.momentum_form == "torch":
+    if config.momentum_form == "torch" or not OPTIMIZERS.find(config.optimizer).scales_gradients:
         for group in optimizer.param_groups:
             group["lr"] = lr * group["share"]
         return
@@ -127,23 +127,56 @@ def optimizer_tensors(
     return tensors
 
 
+def lacking(model: nn.Module, optimizer: torch.optim.Optimizer, config: Optimizer, *, step: int) -> list[str]:
+    """Return which names of `optimizer_tensors` are not there after so many steps, though they are declared.
+
+    Before the first step none is, and this is empty.
+    """
+    kept = optimizer_tensors(model, optimizer, config)
+    return [name for name in _declared(model, config) if name not in kept] if step else []
+
+
+def _declared(model: nn.Module, config: Optimizer) -> dict[str, torch.Size]:
+    """Return the names and shapes of what the optimizer has declared, for all parameters that learn."""
+    kind = OPTIMIZERS.find(config.optimizer)
+    if not kind.keeps_state(config):
+        return {}
+    return {
+        f"{key}/{name}": torch.Size([]) if key in kind.counters else parameter.shape
+        for name, parameter in model.named_parameters()
+        if parameter.requires_grad
+        for key in (*kind.counters, *kind.state)
+    }
+
+
+_TRIED = ((2, 2, 3, 3), (3, 2), (2,))
+"""Shapes of weights: of a convolution, a linear layer, and BN or a bias."""
+
+
 def try_declared(
     name: str, kind: OptimizerKind, build: Callable[[dict[str, object]], torch.optim.Optimizer]
 ) -> None:
-    """Have an optimizer of others make a step of one small kernel, before a run relies on it.
+    """Have an optimizer of others make a step of some small weights, before a run relies on it.
 
     Raises:
-        UsageError: If it is none, or keeps what it has not declared.
+        UsageError: If it is none, or keeps what it has not declared, or what is no weight's.
     """
-    kernel = nn.Parameter(torch.ones(2, 2, 3, 3))
-    kernel.grad = torch.ones_like(kernel)
-    optimizer: object = build({"params": [kernel], "share": 1.0, "weight_decay": 0.0, "is_kernel": False})
+    weights = [nn.Parameter(torch.ones(shape)) for shape in _TRIED]
+    for weight in weights:
+        weight.grad = torch.ones_like(weight)
+    optimizer: object = build({"params": weights, "share": 1.0, "weight_decay": 0.0, "is_kernel": False})
     if not isinstance(optimizer, torch.optim.Optimizer):
         raise UsageError(f"the optimizer {name!r} is a {type(optimizer).__name__}, no torch.optim.Optimizer")
     if not all("share" in group for group in optimizer.param_groups):
         raise UsageError(f"the optimizer {name!r} is not of the groups that it was given")
     optimizer.step()
-    _refuse_undeclared(name, kind, kernel, optimizer.state[kernel])
+    for weight in weights:
+        _refuse_undeclared(name, kind, weight, optimizer.state.get(weight, {}))
+    if strange := [key for key in optimizer.state if not any(key is weight for weight in weights)]:
+        raise UsageError(
+            f"the optimizer {name!r} keeps state under {strange[0]!r}, no weight: it would be lost",
+            hint="Keep it in optimizer.state[weight], as a tensor of the weight's shape or a single number.",
+        )
 
 
 def _refuse_undeclared(
@@ -167,8 +200,17 @@ def load_optimizer_tensors(
     tensors: dict[str, Tensor],
     *,
     has_moved: bool,
+    lacks: Collection[str] = (),
 ) -> None:
     """Put back what `optimizer_tensors` returned; nothing, unless `has_moved`, if it had no update yet.
+
+    Args:
+        model: The network.
+        optimizer: Of its parameters.
+        config: The update rule.
+        tensors: What was returned.
+        has_moved: Whether it has made an update for certain.
+        lacks: What `lacking` returned then.
 
     Raises:
         CheckpointError: If a tensor is missing, unknown or of another shape; all are named.
@@ -177,22 +219,19 @@ def load_optimizer_tensors(
         optimizer.state.clear()
         return
     kind = OPTIMIZERS.find(config.optimizer)
-    keys = (*kind.counters, *kind.state) if config.momentum or config.optimizer != "sgd" else ()
-    parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    expected = {
-        f"{key}/{name}": torch.Size([]) if key in kind.counters else parameter.shape
-        for name, parameter in parameters.items()
-        for key in keys
-    }
+    expected = {name: shape for name, shape in _declared(model, config).items() if name not in lacks}
     check_tensors("optimizer", tensors, expected)
     counts_on_device = decides_on_device(optimizer) or bool(optimizer.defaults.get("capturable"))
-    for name, parameter in parameters.items():
-        optimizer.state[parameter] = {
-            key: tensors[f"{key}/{name}"].to(parameter.device if counts_on_device else "cpu")
+    parameters = dict(model.named_parameters())
+    optimizer.state.clear()
+    for path, tensor in tensors.items():
+        key, _, name = path.rpartition("/")
+        parameter = parameters[name]
+        optimizer.state[parameter][key] = (
+            tensor.to(parameter.device if counts_on_device else "cpu")
             if key in kind.counters
-            else torch.empty_like(parameter).copy_(tensors[f"{key}/{name}"])
-            for key in keys
-        }
+            else torch.empty_like(parameter).copy_(tensor)
+        )
 
 
 def check_tensors(group: str, tensors: dict[str, Tensor], expected: dict[str, torch.Size]) -> None:

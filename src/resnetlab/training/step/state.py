@@ -16,7 +16,7 @@ from resnetlab.evaluation.metrics import Tally
 from resnetlab.models import ResNet
 from resnetlab.recipe import Optimizer
 from resnetlab.training.step.averages import Lookahead, WeightAverage
-from resnetlab.training.step.optim import check_tensors, load_optimizer_tensors, optimizer_tensors
+from resnetlab.training.step.optim import check_tensors, lacking, load_optimizer_tensors, optimizer_tensors
 
 _SCALARS = (
     "step", "evaluated", "best_step", "best_accuracy", "evaluations_since_best", "reached",
@@ -25,7 +25,7 @@ _SCALARS = (
 
 _SUMS = ("loss", "correct", "seen")
 
-_LATER: dict[str, Any] = {"evaluations_since_best": 0, "metrics_digest": ""}
+_LATER: dict[str, Any] = {"evaluations_since_best": 0, "metrics_digest": "", "optimizer_lacks": []}
 """Scalars that runs of earlier versions did not save, and what they were then."""
 
 
@@ -115,6 +115,7 @@ class TrainState:
         data: dict[str, Any] = {name: getattr(self, name) for name in _SCALARS}
         data["interval"], data["epoch"] = self.interval.to_json(), self.epoch.to_json()
         data["scaler"] = self.scaler.state_dict() if self.scaler else None
+        data["optimizer_lacks"] = lacking(self.model, self.optimizer, self.config, step=self.step)
         return data
 
     def load(self, tensors: dict[str, dict[str, Tensor]], scalars: dict[str, Any]) -> None:
@@ -123,13 +124,18 @@ class TrainState:
         Raises:
             CheckpointError: If a tensor or scalar is missing, unknown or of another shape.
         """
-        scalars = _LATER | scalars
+        saved, scalars = scalars, _LATER | scalars
         self._check_names(tensors, scalars)
         self._check_scalars(scalars)
         _copy_tensors("model", self.model.state_dict(), tensors["model"])
-        has_moved = scalars["step"] > 0 and self.scaler is None  # with one, every step may have been skipped
         load_optimizer_tensors(
-            self.model, self.optimizer, self.config, tensors["optimizer"], has_moved=has_moved
+            self.model,
+            self.optimizer,
+            self.config,
+            tensors["optimizer"],
+            # of earlier versions it is not known, as a scaler may have skipped every step
+            has_moved=scalars["step"] > 0 and (self.scaler is None or "optimizer_lacks" in saved),
+            lacks=scalars["optimizer_lacks"],
         )
         if self.average:
             _copy_tensors("ema", self.average.tensors, tensors["ema"])
@@ -143,7 +149,7 @@ class TrainState:
             setattr(self, name, scalars[name])
 
     def _check_names(self, tensors: dict[str, dict[str, Tensor]], scalars: dict[str, Any]) -> None:
-        names = {*_SCALARS, "interval", "epoch", "scaler"}
+        names = {*_SCALARS, "interval", "epoch", "scaler", "optimizer_lacks"}
         problems = [
             f"{kind} {relation}: {', '.join(sorted(difference))}"
             for kind, expected, found in (
@@ -165,6 +171,9 @@ class TrainState:
         for name, (holder, key) in sums.items():
             value = holder.get(key) if isinstance(holder, dict) else None
             found[name] = (value, float if key == "loss" else int)
+        lacks = scalars["optimizer_lacks"]
+        if not isinstance(lacks, list) or not all(isinstance(name, str) for name in lacks):
+            raise CheckpointError(f"state.json is damaged: optimizer_lacks is {lacks!r}")
         wrong = [f"{name} is {value!r}" for name, (value, kind) in found.items() if not _is_a(value, kind)]
         if wrong:
             raise CheckpointError("state.json is damaged: " + "; ".join(wrong))

@@ -58,7 +58,16 @@ def _adamw(groups: Groups, config: recipe.Optimizer, can_skip: bool) -> AdamW:
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 
-OPTIMIZERS.add("sgd", OptimizerKind(build=_sgd, state=("momentum_buffer",), can_be_recorded=True))
+OPTIMIZERS.add(
+    "sgd",
+    OptimizerKind(
+        build=_sgd,
+        state=("momentum_buffer",),
+        keeps_state=lambda config: config.momentum > 0,
+        scales_gradients=True,
+        can_be_recorded=True,
+    ),
+)
 for _name, _build in (("adam", _adam), ("adamw", _adamw)):
     OPTIMIZERS.add(
         _name, OptimizerKind(build=_build, state=_MOMENTS, counters=("step",), can_be_recorded=True)
