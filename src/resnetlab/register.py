@@ -60,8 +60,9 @@ def optimizer(
         def build(groups: "Groups", config: "Optimizer", can_skip: bool) -> "torch.optim.Optimizer":
             from resnetlab.training.step.optim import try_declared
 
-            try_declared(name, kind, lambda group: function([group], config))
-            return function(groups, config)
+            with OPTIMIZERS.doing(name, "be tried"):
+                try_declared(name, kind, lambda group: function([group], config))
+                return function(groups, config)
 
         kind = OptimizerKind(
             build=build, state=(*state,), counters=(*counters,), can_be_recorded=can_be_recorded
@@ -122,7 +123,9 @@ def naming(
 
     def dialect_of(function: "ReadNames") -> Dialect:
         def match(shapes: "Shapes") -> Match | None:
-            if (found := function(shapes)) is None:
+            with NAMINGS.doing(name, "read these names"):
+                found = function(shapes)
+            if found is None:
                 return None
             if not (isinstance(found, tuple) and len(found) == 2 and isinstance(found[1], ModelSpec)):
                 raise UsageError(f"the naming {name!r} gives {found!r}, no names and ModelSpec")

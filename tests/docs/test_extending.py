@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from safetensors.torch import save_file
 import resnetlab
 from resnetlab.base.registry import Registry
 from resnetlab.data.recognise import CONTAINERS
+from resnetlab.data.sources.choices import Choices
 from resnetlab.errors import UsageError
 from resnetlab.recipe import Optimizer
 from resnetlab.recipe.named import RECIPES
@@ -31,6 +33,7 @@ from resnetlab.training.recorded.capturing import obstacle_to_capture
 from resnetlab.weights.namings import NAMINGS
 from tests.kit.commands import run
 from tests.kit.interrupted_runs import run_until
+from tests.kit.pictures import write_folder
 from tests.kit.small_runs import final_bytes, go_on, small_source, train, train_whole, two_stage_plan
 
 PAGE = Path(__file__).parents[2] / "docs" / "extending.md"
@@ -284,6 +287,151 @@ def test_what_a_function_gives_that_is_no_such_thing_is_said(install: Install) -
 
     assert "the container 'odd' read data.odd as list\nDue is {SPLIT: (images, labels)}" in data.stderr
     assert "the naming 'odd' gives 3, no names and ModelSpec" in weights.stderr
+
+
+def test_splits_of_a_container_are_chosen_and_its_classes_named(install: Install) -> None:
+    images, labels = np.random.default_rng(3).integers(0, 256, (12, 8, 8), np.uint8), [0, 1] * 6
+    register = resnetlab.register
+    register.container("odd", recognises=lambda path: path.suffix == ".odd")(
+        lambda path: {"first": (images, labels), "second": (images[:4], labels[:4])}
+    )
+    Path("data.odd").touch()
+    Path("names.txt").write_text("dark\nbright\n")
+
+    undivided = run("data", "show", "data.odd", code=3)
+    source = resnetlab.open_source(
+        "data.odd",
+        choices=Choices.of({"train_split": "first", "test_split": "second", "class_names": "names.txt"}),
+    )
+    chosen = ["--data-set", "train_split=first", "--data-set", "test_split=second"]
+    run("train", "resnet8", "--data", "data.odd", *chosen, "--steps", "1", "--batch", "4", "--out", "odd")
+
+    assert "Choose, e.g. --data-set train_split=first" in undivided.stderr
+    assert (len(source.train), len(source.test), source.class_names) == (12, 4, ("dark", "bright"))
+    assert "of 4" in run("eval", "odd").stdout
+
+
+def raise_error(*given: object) -> Any:
+    raise ValueError("no such thing")
+
+
+ODD_CONTENTS: dict[str, tuple[Callable[..., Any], str]] = {
+    "a number for a pair": (lambda path: {"train": 5}, "read data.odd as {'train': int}\nDue is {SPLIT:"),
+    "a number for a name": (lambda path: {5: ([], [])}, "read data.odd as {5: tuple}\nDue is"),
+    "nothing": (lambda path: {}, "read data.odd as nothing\nDue is"),
+    "ragged images": (
+        lambda path: {"": ([[1], [1, 2]], [0, 1])},
+        "cannot read data.odd: ValueError: setting",
+    ),
+    "words for pixels": (lambda path: {"": (np.full((2, 8, 8), "x"), [0, 1])}, "images of type <U1"),
+    "an error": (
+        raise_error,
+        "raise_error cannot read data.odd: ValueError: no such thing\nIt was raised in",
+    ),
+}
+
+
+@pytest.mark.parametrize(("read", "said"), ODD_CONTENTS.values(), ids=ODD_CONTENTS)
+def test_what_a_container_cannot_give_is_said(install: Install, read: Callable[..., Any], said: str) -> None:
+    resnetlab.register.container("odd", recognises=lambda path: path.suffix == ".odd")(read)
+    Path("data.odd").touch()
+
+    assert said in run("train", "resnet8", "--data", "data.odd", code=None).stderr
+
+
+def test_an_error_in_a_recipe_an_optimizer_or_a_naming_of_others_names_it(install: Install) -> None:
+    register = resnetlab.register
+    register.recipe("odd")(raise_error)
+    register.optimizer("odd", state=[])(raise_error)
+    register.naming("odd", anchor="odd")(raise_error)
+    save_file({"odd": torch.zeros(1)}, "weights.safetensors")
+    train = ("train", "resnet8", "--data", "digits", "--out", "out")
+
+    recipe = run(*train, "--recipe", "odd", code=2).stderr
+    optimizer = run(*train, "--set", "optimizer=odd", code=2).stderr
+    weights = run("import", "weights.safetensors", code=5).stderr
+
+    whose, what = "'odd' of tests.docs.test_extending.raise_error cannot", "ValueError: no such thing"
+    assert f"the recipe {whose} be made for 8 layers: {what}\nIt was raised in {__file__}, line" in recipe
+    assert f"the optimizer {whose} be tried: {what}\nIt was raised in" in optimizer
+    assert f"the naming {whose} read these names: {what}" in weights
+
+
+def write_arrays(path: Path) -> None:
+    images = np.random.default_rng(3).integers(0, 256, (60, 8, 8), np.uint8)
+    np.savez(path, images=images, labels=np.arange(60) % 2)
+
+
+def test_a_container_that_cannot_be_imported_is_passed_over(install: Install) -> None:
+    write_arrays(Path("data.npz"))
+    Path("data.odd").touch()
+    run("train", "resnet8", "--data", "data.npz", "--steps", "1", "--batch", "4", "--out", "one")
+    install('[project.entry-points."resnetlab.containers"]\nodd = "resnetlab_wrong"', "import no_such_module")
+
+    planned = run("train", "resnet8", "--data", "data.npz", "--batch", "4", "--dry-run")
+    scored = run("eval", "one")
+    refused = run("data", "show", "data.odd", code=3).stderr
+    Path("data.npz").write_text("damaged")
+    unread = run("eval", "one", code=3).stderr
+
+    said = "passed over: the container 'odd' of resnetlab-wrong 1.2 cannot be imported: ModuleNotFoundError"
+    assert all(said in " ".join((done.stdout + done.stderr).split()) for done in (planned, scored))
+    assert said in refused and "data.odd" in refused.partition("passed over")[0]
+    assert said in unread and "--data" not in unread
+
+
+def test_a_container_that_cannot_tell_what_is_its_own_is_passed_over(install: Install) -> None:
+    def is_its_own(path: Path) -> bool:
+        return path.open("rb").read(4) == b"ODD!"
+
+    resnetlab.register.container("odd", recognises=is_its_own)(raise_error)
+    write_folder(Path("photos"), {"train": {"a": 4, "b": 4}})
+
+    (note,) = (each for each in resnetlab.open_source("photos").notes if "passed over" in each)
+
+    assert "the container 'odd' of tests.docs.test_extending.raise_error cannot tell whether photos" in note
+    assert "IsADirectoryError" in note
+
+
+def test_a_naming_that_cannot_be_imported_is_passed_over(install: Install) -> None:
+    install('[project.entry-points."resnetlab.namings"]\nodd = "resnetlab_wrong"', "import no_such_module")
+    save_file(resnetlab.create_model("resnet8").state_dict(), "weights.safetensors")
+    save_file({"odd": torch.zeros(1)}, "odd.safetensors")
+
+    imported, refused = (
+        run("import", "weights.safetensors", "-o", "ours"),
+        run("import", "odd.safetensors", code=5),
+    )
+
+    said = "passed over: the naming 'odd' of resnetlab-wrong 1.2 cannot be imported: ModuleNotFoundError"
+    assert all(said in " ".join((done.stdout + done.stderr).split()) for done in (imported, refused))
+
+
+def test_two_namings_of_ours_under_one_name_are_refused(tmp_path: Path) -> None:
+    package = tmp_path / "resnetlab"
+    shutil.copytree(Path(resnetlab.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    namings = package / "weights" / "namings"
+    shutil.copy(namings / "open_lth.py", namings / "again.py")
+
+    done = subprocess.run(
+        [sys.executable, "-c", "import resnetlab.weights.namings"],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert "adds the naming 'open-lth', which resnetlab has already" in done.stderr
+
+
+def test_an_optimizer_that_nobody_offers_is_refused_in_a_file_too(install: Install) -> None:
+    Path("mine.json").write_text('{"optimizer": {"optimizer": "mion"}}')
+
+    refused = run("train", "resnet8", "--data", "digits", "--recipe", "mine.json", "--dry-run", code=2)
+
+    assert "no optimizer is called 'mion'\nDid you mean muon" in refused.stderr
+    assert "or one that a package adds (docs/extending.md)" in run("show", "quick").stdout
 
 
 def test_a_name_that_two_packages_offer_is_refused(install: Install) -> None:

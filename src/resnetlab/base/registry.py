@@ -2,8 +2,9 @@
 
 import importlib
 import sys
+import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 Thing = TypeVar("Thing")
 
 OURS = "resnetlab"
+_HOME = str(Path(__file__).parents[1])
 
 
 class Registry(Generic[Thing]):
@@ -39,12 +41,13 @@ class Registry(Generic[Thing]):
         self._owners = dict.fromkeys([*self._things, *self._modules], OURS)
 
     def add(self, name: str, thing: Thing, owner: str = OURS) -> None:
-        """Add a thing; what the same owner added before under this name, it replaces.
+        """Add a thing; what the same owner, who is not us, added before under this name, it replaces.
 
         Raises:
             UsageError: If somebody else has added one of this name.
         """
-        if (other := self._owners.get(name, owner)) != owner:
+        is_taken = owner == OURS and self._things.get(name, thing) is not thing
+        if (other := self._owners.get(name, owner)) != owner or is_taken:
             raise UsageError(
                 f"{owner} adds the {self.kind} {name!r}, which {other} has already",
                 hint="Give it another name.",
@@ -75,21 +78,48 @@ class Registry(Generic[Thing]):
         packages = [_package_of(offer) for offer in self._offers() if offer.name == name]
         return packages[0] if packages else self._owners[name]
 
-    def others(self) -> list[Thing]:
-        """Return the things that are not ours.
+    def others(self) -> tuple[dict[str, Thing], list[str]]:
+        """Return the things that are not ours by name, and a note on each that cannot be had."""
+        found, notes = dict[str, Thing](), list[str]()
+        for name in self.names():
+            if self._owners.get(name) != OURS:
+                try:
+                    found[name] = self.find(name)
+                except UsageError as error:
+                    notes.append(passed_over(error))
+        return found, notes
+
+    def all(self) -> tuple[list[Thing], list[str]]:
+        """Return all things, those that are not ours first, and a note on each that cannot be had."""
+        found, notes = self.others()
+        ours = [self.find(name) for name, owner in self._owners.items() if owner == OURS]
+        return [*found.values(), *ours], notes
+
+    @contextmanager
+    def doing(self, name: str, action: str) -> Iterator[None]:
+        """Have what goes wrong in the code of others say whose it is, and where.
+
+        Args:
+            name: The thing's.
+            action: What cannot be done, e.g. "read shapes.sqlite".
 
         Raises:
-            UsageError: If a package is wrong.
+            UsageError: For any exception inside, unless the thing is ours, or it is an error of ours.
         """
-        return [self.find(name) for name in self.names() if self._owners.get(name) != OURS]
-
-    def all(self) -> list[Thing]:
-        """Return all things, those that are not ours first.
-
-        Raises:
-            UsageError: If a package is wrong.
-        """
-        return [*self.others(), *(self.find(name) for name, owner in self._owners.items() if owner == OURS)]
+        try:
+            yield
+        except (ResnetlabError, MemoryError):
+            raise
+        except Exception as error:
+            package = self.package_of(name)
+            if not package:
+                raise
+            frames = traceback.extract_tb(error.__traceback__)
+            where = next((each for each in frames if not each.filename.startswith(_HOME)), frames[-1])
+            raise UsageError(
+                f"the {self.kind} {name!r} of {package} cannot {action}: {type(error).__name__}: {error}",
+                hint=f"It was raised in {where.filename}, line {where.lineno}.",
+            ) from error
 
     def refuse_unknown(self, name: str) -> None:
         """Raise UsageError if there is no such name, with the nearest ones."""
@@ -130,6 +160,11 @@ class Registry(Generic[Thing]):
 
     def _offers(self) -> "list[EntryPoint]":
         return _offers_of(self.kind)
+
+
+def passed_over(error: ResnetlabError) -> str:
+    """Return the note on a thing of others that was to be asked and could not be."""
+    return f"passed over: {' '.join(str(error).split())}"
 
 
 def _offers_of(kind: str) -> "list[EntryPoint]":

@@ -195,9 +195,9 @@ def reopen_source(
     except ResnetlabError as error:
         if data is not None or (isinstance(error, UsageError) and choices.to_json()):
             raise
-        raise DataError(
-            f"cannot open the run's data: {error}", hint="Say where it lies now with --data."
-        ) from error
+        is_there = user_path(recorded["source"]).exists()
+        hint = "" if is_there else "Say where it lies now with --data."
+        raise DataError(f"cannot open the run's data: {error}", hint=hint) from error
 
 
 def _open_published(dataset: str, wanted: Wanted) -> AnySource:

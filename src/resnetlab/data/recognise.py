@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, NoReturn, cast
 import numpy as np
 
 from resnetlab.base.paths import refuse_endless
-from resnetlab.base.registry import Registry
+from resnetlab.base.registry import Registry, passed_over
 from resnetlab.base.units import first_of
 from resnetlab.data.arrays.cifar import LAYOUTS, read_cifar
 from resnetlab.data.arrays.collections import CHOICES as ARRAY_CHOICES
@@ -36,10 +36,11 @@ from resnetlab.data.records.webdataset import open_webdataset
 from resnetlab.data.sources.choices import Choices
 from resnetlab.data.sources.encoded import AnySource, EncodedSource
 from resnetlab.data.sources.leftovers import is_hidden
+from resnetlab.data.sources.named_splits import SPLIT_CHOICES
 from resnetlab.data.sources.parts import part_in
 from resnetlab.data.sources.source import Source
 from resnetlab.data.sources.wanted import Wanted
-from resnetlab.errors import DataError, UsageError
+from resnetlab.errors import DataError, ResnetlabError, UsageError
 
 _CIFAR_FILES = {name for layout in LAYOUTS for name in (*layout.files, layout.meta)}
 _CIFAR_FOLDERS = {layout.folder for layout in LAYOUTS}
@@ -110,22 +111,39 @@ def format_of(
         recognises: Whether a file or folder is of it.
         read: Returns a source, or images and labels by split as `source_of_arrays` takes them.
     """
+    title = f"a {name} container"
 
-    def open_it(path: Path, *, for_scoring: bool) -> AnySource:
-        content = read(path)
-        if isinstance(content, Source):
-            return dataclasses.replace(content, found=content.parts) if for_scoring else content
-        if not isinstance(content, Mapping) or not all(len(pair) == 2 for pair in content.values()):
-            raise UsageError(
-                f"the container {name!r} read {path} as {type(content).__name__}",
-                hint="Due is {SPLIT: (images, labels)}, or a Source.",
-            )
-        pairs = {
-            split: (np.asarray(images), np.asarray(labels)) for split, (images, labels) in content.items()
-        }
-        return cast(AnySource, source_of_arrays(path, pairs, for_scoring=for_scoring))
+    def open_it(path: Path, *, for_scoring: bool, choices: Choices) -> AnySource:
+        with CONTAINERS.doing(name, f"read {path}"):
+            content = read(path)
+            if isinstance(content, Source):
+                choices.known_to(title, ())  # its splits are what they are
+                return dataclasses.replace(content, found=content.parts) if for_scoring else content
+            if not isinstance(content, Mapping) or not content or not all(map(_is_split, content.items())):
+                raise UsageError(
+                    f"the container {name!r} read {path} as {_told(content)}",
+                    hint="Due is {SPLIT: (images, labels)}, or a Source.",
+                )
+            pairs = {
+                split: (np.asarray(images), np.asarray(labels)) for split, (images, labels) in content.items()
+            }
+        source = source_of_arrays(path, pairs, for_scoring=for_scoring, choices=choices)
+        return cast(AnySource, source)
 
-    return Format(f"a {name} container", open_it, recognises=recognises)
+    return Format(title, open_it, (*SPLIT_CHOICES, "class_names"), recognises)
+
+
+def _is_split(item: tuple[object, object]) -> bool:
+    name, pair = item
+    return isinstance(name, str) and isinstance(pair, list | tuple) and len(pair) == 2
+
+
+def _told(content: object) -> str:
+    """Return what was read in place of splits, for an error."""
+    if not isinstance(content, Mapping) or not content:
+        return "nothing" if isinstance(content, Mapping) else type(content).__name__
+    name, pair = next(item for item in content.items() if not _is_split(item))
+    return f"{{{name!r}: {type(pair).__name__}}}"
 
 
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".rar", ".7z", ".tar.bz2", ".tar.xz")
@@ -138,14 +156,24 @@ def open_path(path: Path, wanted: Wanted) -> AnySource:
         UsageError: If its format knows no such choice.
         DataError: If it is nothing that is known, or damaged.
     """
-    found = _format_at(path)
+    found, skipped = _other_format(path)
+    try:
+        source = _open_as(found or _format_at(path), path, wanted)
+    except ResnetlabError as error:
+        error.hint = "\n".join(filter(None, (error.hint, *skipped)))
+        raise
+    source = dataclasses.replace(source, notes=(*source.notes, *skipped)) if skipped else source
+    return hold_small(source, wanted) if isinstance(source, EncodedSource) else source
+
+
+def _open_as(found: Format, path: Path, wanted: Wanted) -> AnySource:
     more: dict[str, Any] = {"for_scoring": wanted.for_scoring}
     if found is TFRECORD:
         more["classes"] = wanted.classes
     source = open_chosen(found, path, wanted.choices, **more)
     if found is FOLDER and (beside := _archives_beside(path)):
         source = dataclasses.replace(source, notes=(*source.notes, beside))
-    return hold_small(source, wanted) if isinstance(source, EncodedSource) else source
+    return source
 
 
 def open_chosen(found: Format, path: Path, choices: Choices, **more: Any) -> AnySource:
@@ -160,12 +188,28 @@ def open_chosen(found: Format, path: Path, choices: Choices, **more: Any) -> Any
     return dataclasses.replace(source, choices=chosen.to_json())
 
 
+def _other_format(path: Path) -> tuple[Format | None, list[str]]:
+    """Return the format of another package that a file or folder is of, and notes on those not asked."""
+    if is_pattern(path):
+        return None, []
+    others, notes = CONTAINERS.others()
+    for name, other in others.items():
+        assert other.recognises is not None
+        try:
+            with CONTAINERS.doing(name, f"tell whether {path} is its own"):
+                is_its_own = other.recognises(path)
+        except ResnetlabError as error:
+            whose = "" if isinstance(error, UsageError) else f" (the container {name!r})"
+            notes.append(passed_over(error) + whose)
+            continue
+        if is_its_own:
+            return other, notes
+    return None, notes
+
+
 def _format_at(path: Path) -> Format:
     if is_pattern(path):
         return WEBDATASET if ".tar" in path.name or path.suffix == ".tgz" else TFRECORD
-    for other in CONTAINERS.others():
-        if other.recognises and other.recognises(path):
-            return other
     if not path.is_dir():
         return _file_format(path)
     found = _folder_format(path)

@@ -13,7 +13,7 @@ class Optimizer:
     """How a gradient becomes an update."""
 
     optimizer: str = "sgd"
-    """sgd, lars (with momentum); adam (decay in the gradient); adamw, lamb (beside it); muon; another's."""
+    """sgd, adam, adamw, lamb, lars, muon, or one that a package adds (docs/extending.md)."""
 
     momentum: float = 0.9
     """Share of the last update that sgd and lars keep, and muon but for kernels; 0 turns momentum off."""

@@ -91,7 +91,10 @@ def find_leaf(known: Mapping[str, Leaf], name: str) -> Leaf:
 
 
 def recipe_from_json(data: Mapping[str, Any]) -> Recipe:
-    """Rebuild a recipe from `to_plain(recipe)`."""
+    """Rebuild a recipe from `to_plain(recipe)`.
+
+    Its optimizer need not be here: who trains finds it or says who has it, who scores does without.
+    """
     return from_plain(Recipe, data, "recipe")
 
 

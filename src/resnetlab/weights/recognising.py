@@ -11,7 +11,7 @@ from torch import Tensor
 
 from resnetlab.base.plaindata import to_plain
 from resnetlab.base.units import first_of
-from resnetlab.errors import CheckpointError, UsageError
+from resnetlab.errors import CheckpointError, ResnetlabError, UsageError
 from resnetlab.network.catalog import model_spec
 from resnetlab.network.layers import Conv, Layer, Norm
 from resnetlab.network.spec import ModelSpec
@@ -64,13 +64,21 @@ def recognise(
     short, wrappers = unwrapped([*shapes])
     full = {own: name for name, own in short.items()}
     file = _File({short[name]: shape for name, shape in shapes.items()}, wrappers, prefix is not None)
-    places = find_places([*file.shapes], NAMINGS.all())
-    if prefix is not None:
-        found = file.read(choose(places, prefix), places)
-    elif not places:
-        raise CheckpointError(_refusal(file.shapes, file.shapes, "", _some(file.shapes)))
-    else:
-        found = _only_one(file, places, lambda names: are_alike({full[a]: full[b] for a, b in names.items()}))
+    dialects, passed_over = NAMINGS.all()
+    places = find_places([*file.shapes], dialects)
+    try:
+        if prefix is not None:
+            found = file.read(choose(places, prefix), places)
+        elif not places:
+            raise CheckpointError(_refusal(file.shapes, file.shapes, "", _some(file.shapes)))
+        else:
+            found = _only_one(
+                file, places, lambda names: are_alike({full[a]: full[b] for a, b in names.items()})
+            )
+    except ResnetlabError as error:
+        error.hint = "\n".join(filter(None, (error.hint, *passed_over)))
+        raise
+    found = replace(found, remarks=(*found.remarks, *passed_over))
     return _by_full_names(found, full, left_out)
 
 

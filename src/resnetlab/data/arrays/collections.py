@@ -288,6 +288,8 @@ def _as_pixels(array: Array, where: str) -> tuple[npt.NDArray[np.uint8], list[st
         notes.append("the images have their channels first; they were moved to the end")
     if array.shape[3] not in (1, 3):
         raise DataError(f"{where}: images of {array.shape[3]} channels", hint="Expected 1 or 3.")
+    if array.dtype.kind not in "biuf":
+        raise DataError(f"{where}: images of type {array.dtype}", hint="Expected uint8 (N, H, W, C).")
     low, high = float(array.min()), float(array.max())
     if (
         low >= 0 and high <= 1 and (array.dtype.kind == "f" or high)

@@ -29,7 +29,9 @@ def named_recipe(name: str, depth: int = 0) -> Recipe:
     Raises:
         UsageError: If there is no such recipe, with the nearest names, or it is none.
     """
-    recipe = RECIPES.find(name)(depth)
+    make = RECIPES.find(name)
+    with RECIPES.doing(name, f"be made for {depth} layers"):
+        recipe = make(depth)
     if not isinstance(recipe, Recipe):
         raise UsageError(f"the recipe {name!r} is a {type(recipe).__name__}, and no resnetlab.Recipe")
     return recipe.renamed(name)

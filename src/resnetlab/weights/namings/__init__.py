@@ -8,13 +8,10 @@ from resnetlab.weights.facts.naming import Dialect
 
 _FILES = [importlib.import_module(f"{__name__}.{each.name}") for each in pkgutil.iter_modules(__path__)]
 
-NAMINGS: Registry[Dialect] = Registry(
-    "naming",
-    {
-        dialect.name: dialect
-        for file in _FILES
-        for dialect in vars(file).values()
-        if isinstance(dialect, Dialect)
-    },
-)
+NAMINGS: Registry[Dialect] = Registry("naming")
 """No two of them read one file. Those of other packages are asked first."""
+
+for _file in _FILES:
+    for _dialect in vars(_file).values():
+        if isinstance(_dialect, Dialect):
+            NAMINGS.add(_dialect.name, _dialect)
