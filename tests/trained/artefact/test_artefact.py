@@ -14,6 +14,7 @@ from resnetlab.errors import CheckpointError, ResnetlabError, UsageError
 from resnetlab.runs.directory import RunDirectory
 from resnetlab.trained.artefact import Artefact, import_weights, load_artefact, write_folder
 from resnetlab.trained.artefact.class_names import name_classes
+from resnetlab.trained.artefact.opening import open_artefact
 from resnetlab.trained.export.exporting import export_model
 from tests.kit.artefacts import normaliser, small_artefact
 
@@ -32,6 +33,18 @@ def test_what_is_written_is_read_again(tmp_path: Path, target: str) -> None:
     export_model(artefact, target, path)
 
     assert_same(load_artefact(path), artefact)
+
+
+@pytest.mark.parametrize("name", ["net.pth", "net.bin", "net"])
+def test_a_file_of_ours_is_ours_under_any_name(tmp_path: Path, name: str) -> None:
+    """Its tensors' names and shapes do not tell the network, nor how its images are normalised."""
+    artefact = small_artefact("tfofficial_cifar_resnet20v2")
+    export_model(artefact, "safetensors", tmp_path / "net.safetensors")
+    (tmp_path / "net.safetensors").rename(tmp_path / name)
+
+    for found in (open_artefact(tmp_path / name), load_artefact(tmp_path / name)):
+        assert (found.spec, found.preprocessing) == (artefact.spec, artefact.preprocessing)
+        assert found.notes == artefact.notes
 
 
 def test_a_folder_holds_the_description_for_people_and_programs(tmp_path: Path) -> None:

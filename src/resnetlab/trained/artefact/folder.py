@@ -39,6 +39,8 @@ def is_described(path: Path) -> bool:
     try:
         with path.open("rb") as stream:
             length = int.from_bytes(stream.read(8), "little")
+            if stream.peek(1)[:1] != b"{":
+                return False
             header = json.loads(stream.read(min(length, _LONGEST_HEADER)))
         return str(header["__metadata__"]["format"]).startswith("resnetlab-model-")
     except (OSError, ValueError, KeyError, TypeError):

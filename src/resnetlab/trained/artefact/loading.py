@@ -45,7 +45,7 @@ def load_artefact(path: Path | str, *, weights: str = "auto") -> Artefact:
     refuse_choice(path, weights)
     if path.is_dir():
         return read_folder(path)
-    if path.suffix == ".safetensors":
+    if path.suffix == ".safetensors" or is_described(path):
         return from_safetensors(_read(path), str(path))
     if path.suffix == ".onnx":
         raise UsageError(
@@ -66,11 +66,14 @@ def refuse_choice(path: Path, weights: str) -> None:
 
 
 def is_artefact(path: Path) -> bool:
-    """Return whether `load_artefact` takes what lies at `path`: something of ours, not of another program."""
+    """Return whether `load_artefact` takes what lies at `path`: something of ours, not of another program.
+
+    A file's content tells, not its name: read as another program's, it would lose its preprocessing.
+    """
     with looking_at(path):
         if path.is_dir():
             return is_folder(path) or (path / NAME).exists() or is_run(path)
-        return path.is_file() and path.suffix == ".safetensors" and is_described(path)
+        return path.is_file() and is_described(path)
 
 
 def _read(path: Path) -> bytes:
