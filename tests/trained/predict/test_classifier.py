@@ -11,7 +11,7 @@ from PIL import Image
 
 from resnetlab.data.feeding import Reading
 from resnetlab.data.folders.folder import open_folder
-from resnetlab.errors import DataError, UsageError
+from resnetlab.errors import CheckpointError, DataError, UsageError
 from resnetlab.recipe.named import named_recipe
 from resnetlab.runs.directory import RunDirectory
 from resnetlab.trained.export.exporting import export_model
@@ -134,6 +134,11 @@ def test_an_onnx_file_answers_as_the_network(tmp_path: Path) -> None:
             assert [each.class_name for each in one.answers] == [each.class_name for each in other.answers]
             for mine, theirs in zip(one.answers, other.answers, strict=True):
                 assert mine.probability == pytest.approx(theirs.probability, abs=1e-5)
+    (tmp_path / "NET.ONNX").write_bytes((tmp_path / "net.onnx").read_bytes())
+    assert Classifier.load(tmp_path / "NET.ONNX").predict(paths) == classifier.predict(paths)
+    (tmp_path / "net.bin").write_bytes((tmp_path / "net.onnx").read_bytes())
+    with pytest.raises(CheckpointError, match=r"an ONNX file of ours whose name ends in \.onnx"):
+        Classifier.load(tmp_path / "net.bin")
     with pytest.raises(UsageError, match="no features and no explanations"):
         classifier.features(paths)
     with pytest.raises(UsageError, match="runs on the CPU here"):

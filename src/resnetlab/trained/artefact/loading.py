@@ -47,7 +47,7 @@ def load_artefact(path: Path | str, *, weights: str = "auto") -> Artefact:
         return read_folder(path)
     if path.suffix == ".safetensors" or is_described(path):
         return from_safetensors(_read(path), str(path))
-    if path.suffix == ".onnx":
+    if path.suffix.lower() == ".onnx":
         raise UsageError(
             f"{path}: an ONNX file holds a finished graph, no weights for this",
             hint="Take the run or the model folder that it was exported from.",

@@ -41,7 +41,7 @@ def kind_of(name: str) -> Kind:
                 return "ours"
             is_foreign = (path / "config.json").is_file() or is_folder_of_weights(path)
             return "foreign" if is_foreign else "run"
-        if path.suffix == ".onnx" or is_artefact(path):
+        if path.suffix.lower() == ".onnx" or is_artefact(path):
             return "ours"
         if path.is_file() and (path.parent / NAME).is_file() and not is_folder(path.parent):
             return "part of a checkpoint"

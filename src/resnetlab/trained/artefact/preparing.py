@@ -102,7 +102,7 @@ def _like(told: InputFacts, like: str, side: int) -> tuple[InputFacts, Normalise
 
 def _of_artefact(like: str) -> tuple[InputFacts, Normaliser | None]:
     path = Path(like).expanduser()
-    if path.suffix == ".onnx" and path.is_file():
+    if path.suffix.lower() == ".onnx" and path.is_file():
         own = load_onnx(path).description.preprocessing
     elif is_artefact(path):
         own = load_artefact(path).preprocessing

@@ -73,7 +73,7 @@ class Classifier:
             UsageError: If there is no such thing.
             CheckpointError: If it is damaged.
         """
-        if Path(path).suffix == ".onnx":
+        if Path(path).suffix.lower() == ".onnx":
             refuse_choice(Path(path), weights)
             if device not in ("auto", "cpu"):
                 raise UsageError(f"{path}: an ONNX file runs on the CPU here, not on {device}")

@@ -307,7 +307,8 @@ def _looks(start: bytes, path: Path) -> tuple[str, str]:
     if path.suffix == ".onnx" or b"pytorch" in start[:64] or start.startswith(b"\x08"):
         return (
             "looks like an ONNX graph",
-            "Weights are read from the file that it was exported from.",
+            "Weights are read from the file that it was exported from; predict and eval take an ONNX file of"
+            " ours whose name ends in .onnx.",
         )
     if start.isascii() and b"\x00" not in start:
         return f"is text ({start[:20].decode('ascii', 'replace').strip()!r}...)", ""
