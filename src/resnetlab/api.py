@@ -126,6 +126,8 @@ def study(
     chosen = _seeds(seeds)
     if not (models and chosen):
         raise UsageError("a study needs a network and a seed", hint=_STUDY)
+    if "seed" in values and not isinstance(chosen, range):
+        raise UsageError(f"seed={values['seed']} beside seeds={seeds}: which of them?", hint=_STUDY)
     opened: Opened = {}
     plans = []
     for model in models:

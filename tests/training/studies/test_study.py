@@ -308,6 +308,8 @@ def test_the_python_interface_makes_a_study_and_goes_on_with_it(tmp_path: Path) 
     assert list(resnetlab.study(specs[0], out=tmp_path / "one", **common)) == ["resnet8-seed0"]
     with pytest.raises(UsageError, match="needs a network and a seed"):
         resnetlab.study([], out=tmp_path / "none", **common)
+    with pytest.raises(UsageError, match=r"seed=5 beside seeds=\[1, 2\]: which of them"):
+        resnetlab.study(specs, seeds=[1, 2], seed=5, out=tmp_path / "none", **common)
     with pytest.raises(UsageError, match="is no run") as refused:
         resnetlab.resume(tmp_path / "study")
     assert refused.value.hint == ("Runs are in it: plain8-seed1, plain8-seed3, resnet8-seed1, resnet8-seed3.")
