@@ -27,7 +27,7 @@ test-benchmarks: install
 	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -q -m benchmarks
 
 faults: install
-	$(RUN)/python -m pytest -q -m faults
+	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -q -m faults
 
 test-parity: install .venv-parity/installed
 	$(RUN)/python -m pip install --quiet --constraint tests/parity/constraints.txt --constraint constraints.txt h5py
