@@ -86,9 +86,12 @@ def _open_as_trained(
     own = _own(trained, source)
     if own or source.reads_files or data in SOURCES:
         return source, own
-    if trained.fingerprint:
-        own = _own(trained, open_data(data, replace(wanted, holds_small=False)))  # it may have been files
-    return open_data(data, wanted) if own is None else source, own
+    fits = next(iter(source.parts.values())).image_shape[:2] == wanted.fits
+    if fits and not trained.fingerprint:
+        return source, None
+    as_files = open_data(data, replace(wanted, holds_small=False))
+    own = _own(trained, as_files)  # it may have been trained on as files
+    return source if fits or own else as_files, own
 
 
 def _leaves_as_is(preprocessing: Preprocessing) -> bool:
