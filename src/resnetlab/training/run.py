@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from resnetlab.base import files
-from resnetlab.base.memory import telling_of_memory
+from resnetlab.base.machine.memory import telling_of_memory
 from resnetlab.base.units import Duration
 from resnetlab.data.open import reopen_source
 from resnetlab.data.sources.choices import LEFT_OPEN, Choices

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from resnetlab.base.machine import free_memory, matmul_rate, peak_memory, synchronise
+from resnetlab.base.machine.rates import free_memory, matmul_rate, peak_memory, synchronise
 from resnetlab.base.units import Duration, format_bytes, format_seconds
 from resnetlab.data.batches.batches import Batches, ResidentSplit, evaluation_batches
 from resnetlab.data.batches.normalise import Normaliser

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor, nn
 
-from resnetlab.base.machine import peak_memory, synchronise
+from resnetlab.base.machine.rates import peak_memory, synchronise
 from resnetlab.base.units import format_seconds
 from resnetlab.errors import DataError, Interrupted
 from resnetlab.evaluation.metrics import Scores
