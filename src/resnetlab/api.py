@@ -100,6 +100,9 @@ def study(
 ) -> dict[str, Result]:
     """Train each of several networks with each of several seeds; return how each run ended, by name.
 
+    Several processes may make one study at once, on one machine or many, with `resume_if_begun`: each
+    run is made once. Runs that others are still making when nothing else is left are not among the returned.
+
     Args:
         models: Names of the catalog or specifications, of different names.
         seeds: The seeds, or their number: 3 is 0, 1 and 2, or begins with `seed` if that is given.

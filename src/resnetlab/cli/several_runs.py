@@ -51,7 +51,7 @@ def train_several(options: argparse.Namespace, planned: Planner) -> None:
             make = train_or_resume_study if options.resume_if_begun else train_study
             results = make(rows, out, watcher, at_once=options.at_once)
         _tell_nothing_left(out, watcher)
-    _print_end(options, out, results)
+    _print_end(options, out, results, watcher.elsewhere)
 
 
 def resume_several(options: argparse.Namespace) -> None:
@@ -69,7 +69,7 @@ def resume_several(options: argparse.Namespace) -> None:
             choices=Choices.parse(options.data_set),
         )
         _tell_nothing_left(out, watcher)
-    _print_end(options, out, results)
+    _print_end(options, out, results, watcher.elsewhere)
 
 
 def _tell_nothing_left(out: Path, watcher: PlainStudyWatcher) -> None:
@@ -117,10 +117,15 @@ def _print_plans(
     )
 
 
-def _print_end(options: argparse.Namespace, out: Path, results: Mapping[str, Result]) -> None:
+def _print_end(
+    options: argparse.Namespace, out: Path, results: Mapping[str, Result], elsewhere: Mapping[str, str]
+) -> None:
     """Print the table of the study, and what to type next."""
     if options.json:
-        print_json({"study": str(out), "runs": {n: dataclasses.asdict(r) for n, r in results.items()}})
+        runs = {name: dataclasses.asdict(result) for name, result in results.items()}
+        print_json({"study": str(out), "runs": runs, "made_elsewhere": dict(elsewhere)})
+        return
+    if not results:
         return
     print(f"\n{report(out)}")
     command, place = command_name(), shlex.quote(str(out))

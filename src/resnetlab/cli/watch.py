@@ -146,6 +146,8 @@ class PlainStudyWatcher(StudyObserver):
         self._lock = threading.Lock()
         self._ended = 0
         self._total = 0
+        self._own = set[str]()
+        self.elsewhere: dict[str, str] = {}
 
     @property
     def has_begun(self) -> bool:
@@ -168,19 +170,33 @@ class PlainStudyWatcher(StudyObserver):
             self._ended += 1
         self._print(
             f"{name:<24} {100 * result.accuracy:6.2f} %   {format_seconds(result.train_seconds):>8}   "
-            f"{result.images_per_second:>9,.0f} images/s{self._share()}"
+            f"{result.images_per_second:>9,.0f} images/s{self._share(name)}"
         )
 
-    def _share(self) -> str:
-        return f"   {self._ended} of {self._total}" if self._total else "   finished before"
+    def _share(self, name: str) -> str:
+        if not self._total:
+            return "   finished before"
+        return f"   {self._ended} of {self._total}{'' if name in self._own else ', by another process'}"
 
     def failed(self, name: str, error: ResnetlabError) -> None:
         """Print why the run stopped."""
         self._print(f"{name:<24} {error.args[0]}")
 
+    def made_elsewhere(self, names: Mapping[str, str]) -> None:
+        """Print what is still being made, and by whom."""
+        self.elsewhere = dict(names)
+        lines = [
+            f"Nothing is left to do here; {len(names)} of {self._total} runs are made by other processes:"
+        ]
+        self._print("\n".join(lines + [f"  {text}" for text in names.values()]))
+
     def note(self, text: str) -> None:
         """Print a line."""
         self._print(text)
+
+    def begin_run(self, name: str) -> None:
+        """Remember that the run is made here."""
+        self._own.add(name)
 
     def move(self, name: str, step: int, num_steps: int, text: str) -> None:
         """Show nothing."""
@@ -232,6 +248,7 @@ class _RunWatcher(Observer):
     def begin(self, facts: Mapping[str, str], *, step: int, num_steps: int) -> None:
         """Show the run."""
         self._num_steps = num_steps
+        self._study.begin_run(self._name)
         self._study.move(self._name, step, num_steps, self._text)
 
     def progress(self, step: int, *, samples: int, seconds: float) -> None:

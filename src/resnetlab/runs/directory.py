@@ -205,6 +205,16 @@ def claim_new(path: Path, refuse: Callable[[Path], None] | None = None) -> files
     return lock
 
 
+def claim_new_or_begun(path: Path) -> files.DirectoryLock:
+    """Return the lock of a directory that is a run's already, begun or finished, or that is made for one.
+
+    Raises:
+        LockedError: If another process is using it.
+        UsageError: If it holds anything else; nothing in it was changed then.
+    """
+    return claim_new(path, lambda path: None if is_run(path) else _refuse_used(path))
+
+
 def refuse_file(path: Path) -> None:
     """Raise UsageError if there is a file where a directory is wanted."""
     if path.exists() and not path.is_dir():

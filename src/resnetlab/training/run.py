@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from resnetlab.base import files
-from resnetlab.base.machine.memory import telling_of_memory
+from resnetlab.base.memory import telling_of_memory
 from resnetlab.base.units import Duration
 from resnetlab.data.open import reopen_source
 from resnetlab.data.sources.choices import LEFT_OPEN, Choices
@@ -20,11 +20,13 @@ from resnetlab.recipe.settings import recipe_from_json
 from resnetlab.runs.directory import (
     CONTINUES,
     RunDirectory,
+    broken_images,
     claim_new,
     is_run,
     lock_run,
     open_run,
 )
+from resnetlab.runs.journal import read_rows
 from resnetlab.training.facts import describe_plan
 from resnetlab.training.first_weights import beginning_difference
 from resnetlab.training.longer import longer_out, plan_longer, write_longer
@@ -76,7 +78,6 @@ class Result:
     """Image files that were left out because they are broken, with the cause."""
 
 
-@leaving_as_found()
 def train_plan(plan: RunPlan, out: Path, observer: Observer, *, interrupt: Interrupt | None = None) -> Result:
     """Train what is planned in the new directory `out`.
 
@@ -93,10 +94,17 @@ def train_plan(plan: RunPlan, out: Path, observer: Observer, *, interrupt: Inter
     """
     refuse_within(plan.source.folders, out)
     with claim_new(out) as lock:
-        run = RunDirectory(out, lock)
-        with telling_of_memory(_LESS_MEMORY):
-            trainer = start(plan, run, observer)
-        return _train_to_the_end(trainer, plan, interrupt)
+        return begin_plan(plan, RunDirectory(out, lock), observer, interrupt=interrupt)
+
+
+@leaving_as_found()
+def begin_plan(
+    plan: RunPlan, run: RunDirectory, observer: Observer, *, interrupt: Interrupt | None = None
+) -> Result:
+    """Train what is planned in a new directory, whose lock the caller holds; see `train_plan`."""
+    with telling_of_memory(_LESS_MEMORY):
+        trainer = start(plan, run, observer)
+    return _train_to_the_end(trainer, plan, interrupt)
 
 
 @leaving_as_found()
@@ -221,16 +229,16 @@ def resume_plan(
 def _train_to_the_end(trainer: Trainer, plan: RunPlan, interrupt: Interrupt | None) -> Result:
     state = trainer.state
     trainer.interrupt = interrupt or trainer.interrupt
-    facts = describe_plan(plan) | {"run": str(trainer.record.path)}
+    facts = describe_plan(plan) | {"run": str(trainer.run.path)}
     trainer.observer.begin(facts, step=state.step, num_steps=trainer.timeline.num_steps)
     try:
         with telling_of_memory(_LESS_MEMORY), trainer.interrupt:
             trainer.train()
             result = _result(trainer)
-        trainer.record.finish(asdict(result))
+        trainer.run.write("RESULT", asdict(result))
     except Exception as error:
         with contextlib.suppress(ResnetlabError):  # the disk may be full; the first error counts
-            trainer.record.add_event("stopped", step=state.step, error=str(error) or repr(error))
+            trainer.add_event("stopped", step=state.step, error=str(error) or repr(error))
         raise
     finally:
         with contextlib.suppress(ResnetlabError):
@@ -249,9 +257,9 @@ def _result(trainer: Trainer) -> Result:
         best = trainer.evaluate(trainer.test(), model).accuracy
     samples = trainer.timeline.samples_seen(state.step)
     low, high = wilson_interval(test["correct"], test["seen"])
-    trainer.record.add_event("end", step=state.step)
+    trainer.add_event("end", step=state.step)
     return Result(
-        run=str(trainer.record.path),
+        run=str(trainer.run.path),
         step=state.step,
         epochs=samples / trainer.timeline.num_samples,
         accuracy=test["accuracy"],
@@ -270,14 +278,15 @@ def _result(trainer: Trainer) -> Result:
         train_seconds=state.seconds,
         images_per_second=samples / state.seconds if state.seconds else 0.0,
         wait_share=trainer.wait_share,
-        bad_samples=tuple(trainer.record.broken_images().values()),
+        bad_samples=tuple(broken_images(trainer.run).values()),
     )
 
 
 def _test_row(trainer: Trainer) -> dict[str, Any]:
     """Return the scores on the test set: the curve's last ones, or, with a validation set, new ones."""
-    row = trainer.record.find_row("test", trainer.state.step)
-    return row or dict(trainer.evaluate(trainer.test()).row())
+    wanted = ("test", trainer.state.step)
+    rows = [row for row in read_rows(trainer.run.metrics) if (row["kind"], row["step"]) == wanted]
+    return rows[-1] if rows else dict(trainer.evaluate(trainer.test()).row())
 
 
 def read_result(run: RunDirectory) -> Result:

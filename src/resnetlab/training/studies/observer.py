@@ -18,7 +18,10 @@ class StudyObserver:
         return Observer()
 
     def ended(self, name: str, result: Result) -> None:
-        """The run came to its end, now or before this process began."""
+        """The run came to its end, here, before this process began, or meanwhile in another one."""
 
     def failed(self, name: str, error: ResnetlabError) -> None:
         """The run stopped before its end."""
+
+    def made_elsewhere(self, names: Mapping[str, str]) -> None:
+        """Nothing is left to do here; other processes still make these runs: by name, who."""

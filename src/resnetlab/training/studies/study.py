@@ -1,7 +1,7 @@
 """The ways to make a study: a new one, the rest of an interrupted one, whichever of these is due."""
 
 import shlex
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,21 +14,15 @@ from resnetlab.data.sources.choices import LEFT_OPEN, Choices
 from resnetlab.data.sources.encoded import AnySource
 from resnetlab.data.sources.leftovers import refuse_within
 from resnetlab.errors import DataError, Interrupted, UsageError
-from resnetlab.runs.directory import RunDirectory, is_run, lock_run
+from resnetlab.runs.directory import RunDirectory, is_run
 from resnetlab.training.observer import Interrupt, Observer
 from resnetlab.training.planning import RunPlan, plan_from_records, plan_of
 from resnetlab.training.recorded.capturing import is_small_step
-from resnetlab.training.run import Result, read_result, resume_plan, train_plan
+from resnetlab.training.run import Result, begin_plan, read_result, resume_plan
 from resnetlab.training.step.device import leaving_as_found, pick_device
 from resnetlab.training.studies.observer import StudyObserver
-from resnetlab.training.studies.rows import (
-    RowRecord,
-    Sources,
-    claim_study,
-    is_study,
-    read_rows_of,
-    refuse_other_rows,
-)
+from resnetlab.training.studies.rows import RowRecord, Sources, claim_study, is_study
+from resnetlab.training.studies.sharing import begin_study, claim_row, open_study
 from resnetlab.training.studies.together import Crew, Work
 
 _AT_ONCE_ON_CUDA = 8
@@ -43,6 +37,9 @@ def train_study(
 ) -> dict[str, Result]:
     """Make the planned runs in the new directory `out` and return how each ended, by name.
 
+    Other processes may take part by `resume_study` or `train_or_resume_study`: each run is made once, by
+    whoever takes it first. Runs that others still make when nothing else is left are not returned.
+
     Args:
         rows: The plans by name, as `plan_rows` returns them, all on one device.
         out: The study's directory, new or empty.
@@ -54,13 +51,11 @@ def train_study(
         Interrupted: If a signal came: all is saved, and `resume_study` goes on.
         ResnetlabError: If runs failed, when the others have ended.
     """
-    at_once = choose_at_once(rows.values(), at_once)
+    choose_at_once(rows.values(), at_once)
     for plan in rows.values():
         refuse_within(plan.source.folders, out)
-    shared = share_workers(rows, at_once)
-    work: dict[str, Work] = {name: partial(_begin, plan, out / name) for name, plan in shared.items()}
-    with claim_study(out, rows):
-        return _make(work, rows, out, observer, at_once)
+    claim_study(out, rows).release()
+    return _share(out, rows, partial(_asked_or_begun, rows, out), observer, at_once)
 
 
 def resume_study(
@@ -74,6 +69,8 @@ def resume_study(
     choices: Choices = LEFT_OPEN,
 ) -> dict[str, Result]:
     """Make what is left of the study at `path`: finished runs stay, begun ones go on, others begin.
+
+    Several processes may do so at the same time; see `train_study`.
 
     Args:
         path: The study's directory.
@@ -91,14 +88,14 @@ def resume_study(
     """
     if not is_study(path):
         raise UsageError(f"no study at {path}", hint="A run is gone on with by `resnetlab resume RUN`.")
-    with lock_run(path) as lock:
-        RunDirectory(path, lock).remove_leftovers()
-        sources = Sources(lambda recorded: reopen_source(recorded, data, choices))
+    records = {record.name: record for record in open_study(path)}
+    sources = Sources(lambda recorded: reopen_source(recorded, data, choices))
 
-        def plan(record: RowRecord, run: RunDirectory) -> RunPlan:
-            return _plan_again(record, run, sources.of(record.data), pick_device(device), workers)
+    def plan(name: str) -> RunPlan:
+        source = sources.of(records[name].data)
+        return _recorded(records[name], RunDirectory(path / name), source, pick_device(device), workers)
 
-        return _make_the_rest(path, read_rows_of(path), plan, observer, at_once)
+    return _share(path, records, plan, observer, at_once)
 
 
 def train_or_resume_study(
@@ -106,55 +103,64 @@ def train_or_resume_study(
 ) -> dict[str, Result]:
     """Make the planned runs at `out`, or what is left of them if they were begun there.
 
+    Several processes may do so at the same time; see `train_study`.
+
     Raises:
         UsageError: If `out` holds anything but this study, with what differs.
-        LockedError: If another process is using it.
+        LockedError: If another process that shares no studies is using it.
         DataError, Interrupted, ResnetlabError: As `resume_study`.
     """
-    if not is_study(out):
-        return train_study(rows, out, observer, at_once=at_once)
-    with lock_run(out) as lock:
-        records = read_rows_of(out)
-        refuse_other_rows(out, records, rows)
-        RunDirectory(out, lock).remove_leftovers()
+    choose_at_once(rows.values(), at_once)
+    for each in rows.values():
+        refuse_within(each.source.folders, out)
+    if begin_study(out, rows):
+        return _share(out, rows, partial(_asked_or_begun, rows, out), observer, at_once)
+    records = {record.name: record for record in open_study(out, rows)}
 
-        def plan(record: RowRecord, run: RunDirectory) -> RunPlan:
-            asked = rows[record.name]
-            return _plan_again(record, run, asked.source, asked.device, asked.workers)
+    def plan(name: str) -> RunPlan:
+        asked = rows[name]
+        return _recorded(records[name], RunDirectory(out / name), asked.source, asked.device, asked.workers)
 
-        return _make_the_rest(out, records, plan, observer, at_once)
+    return _share(out, records, plan, observer, at_once)
 
 
-def _make_the_rest(
+def _share(
     path: Path,
-    records: Sequence[RowRecord],
-    plan: Callable[[RowRecord, RunDirectory], RunPlan],
+    names: Iterable[str],
+    plan: Callable[[str], RunPlan],
     observer: StudyObserver,
     at_once: int,
 ) -> dict[str, Result]:
-    """Make the runs that are not finished; return how all ended."""
-    plans, done = {}, dict[str, Result]()
-    for record in records:
-        run = RunDirectory(path / record.name)
+    """Make the runs that are not finished and that no other process makes; return how the finished ended."""
+    plans, done, names = {}, dict[str, Result](), list(names)
+    for name in names:
+        run = RunDirectory(path / name)
         if run.is_finished:
-            done[record.name] = read_result(run)
+            done[name] = read_result(run)
         else:
-            plans[record.name] = plan(record, run)
+            plans[name] = plan(name)
     for name, result in done.items():
         observer.ended(name, result)
     if plans:
         at_once = choose_at_once(plans.values(), at_once)
-        shared = share_workers(plans, at_once)
         work: dict[str, Work] = {
-            name: partial(_go_on, plan, RunDirectory(path / name)) for name, plan in shared.items()
+            name: partial(_make_row, RunDirectory(path / name), each, partial(plan, name))
+            for name, each in share_workers(plans, at_once).items()
         }
         done |= _make(work, plans, path, observer, at_once)
-    return {record.name: done[record.name] for record in records}
+    return {name: done[name] for name in names if name in done}
 
 
-def _plan_again(
+def _asked_or_begun(rows: Mapping[str, RunPlan], out: Path, name: str) -> RunPlan:
+    """Return the plan of a run that was asked for, or as it was begun."""
+    asked, run = rows[name], RunDirectory(out / name)
+    return plan_of(run, asked.source, asked.device, asked.workers) if is_run(run.path) else asked
+
+
+def _recorded(
     record: RowRecord, run: RunDirectory, source: AnySource, device: torch.device, workers: int
 ) -> RunPlan:
+    """Return the plan of a run as it was begun, or as study.json has it."""
     if is_run(run.path):
         try:
             return plan_of(run, source, device, workers)
@@ -165,15 +171,24 @@ def _plan_again(
     return plan_from_records(run.path, *described, source, device, workers)
 
 
-def _begin(plan: RunPlan, out: Path, observer: Observer, interrupt: Interrupt) -> Result:
-    return train_plan(plan, out, observer, interrupt=interrupt)
-
-
-def _go_on(plan: RunPlan, run: RunDirectory, observer: Observer, interrupt: Interrupt) -> Result:
+def _make_row(
+    run: RunDirectory,
+    planned: RunPlan,
+    plan_again: Callable[[], RunPlan],
+    observer: Observer,
+    interrupt: Interrupt,
+) -> Result:
+    """Begin a run or go on with it; what other processes did since it was planned is looked at anew."""
     if not is_run(run.path):
-        return _begin(plan, run.path, observer, interrupt)
-    with lock_run(run.path) as lock:
-        return resume_plan(plan, replace(run, lock=lock), observer, interrupt=interrupt)
+        refuse_within(planned.source.folders, run.path)
+    with claim_row(run.path) as lock:
+        run = replace(run, lock=lock)
+        if run.is_finished:
+            return read_result(run)
+        if not is_run(run.path):
+            return begin_plan(planned, run, observer, interrupt=interrupt)
+        plan = replace(plan_again(), workers=planned.workers)
+        return resume_plan(plan, run, observer, interrupt=interrupt)
 
 
 @leaving_as_found()

@@ -3,24 +3,28 @@
 import contextlib
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from queue import Empty, SimpleQueue
 
 import torch
 
-from resnetlab.base.machine.memory import in_words as out_of_memory
-from resnetlab.base.machine.memory import is_out_of_memory
+from resnetlab.base.memory import in_words as out_of_memory
+from resnetlab.base.memory import is_out_of_memory
 from resnetlab.errors import Interrupted, OutOfMemory, ResnetlabError
 from resnetlab.training.observer import Interrupt, Observer
 from resnetlab.training.recorded.recording import release_memory, still_works
 from resnetlab.training.run import Result
 from resnetlab.training.studies.observer import StudyObserver
+from resnetlab.training.studies.sharing import InUse
 
 Work = Callable[[Observer, Interrupt], Result]
 
 
 class Crew:
     """Makes the runs of a study; what ends one of them does not end the others.
+
+    A run that another process is making is passed over, and looked at again after the others: that process
+    may have ended.
 
     Every run keeps its own state and, on CUDA, its own stream, on which the device works beside those
     of the others: a small network's kernels leave most of a large GPU idle. The host only starts
@@ -39,34 +43,48 @@ class Crew:
         self._work, self._observer, self._device = work, observer, device
         self._at_once = min(at_once, len(work))
         self._waiting: SimpleQueue[str] = SimpleQueue()
-        for name in work:
-            self._waiting.put(name)
+        self._in_use: dict[str, str] = {}
         self._results: dict[str, Result] = {}
         self._failures: dict[str, ResnetlabError] = {}
         self._broken: list[BaseException] = []
         self._interrupt = Interrupt()
 
     def make_all(self) -> dict[str, Result]:
-        """Make every run and return how each ended.
+        """Make every run that no other process makes, and return how each ended.
 
         Raises:
             Interrupted: If a signal came; the runs that had begun are saved.
             ResnetlabError: If runs failed: of the first one's kind, naming all.
         """
         with self._interrupt:
-            if self._at_once > 1:
-                # Daemons: a second Ctrl-C ends the process without waiting for them.
-                crew = [threading.Thread(target=self._serve, daemon=True) for _ in range(self._at_once)]
-                for member in crew:
-                    member.start()
-                for member in crew:
-                    member.join()
-            else:
-                self._take_turns()
+            self._go_round(list(self._work))
         if self._broken:
             raise self._broken[0]
         self._refuse_the_unfinished()
-        return {name: self._results[name] for name in self._work}
+        if self._in_use:
+            self._observer.made_elsewhere(self._in_use)
+        return {name: self._results[name] for name in self._work if name in self._results}
+
+    def _go_round(self, names: Iterable[str]) -> None:
+        """Make these runs; then look at those in use again, until that brings nothing more."""
+        for name in names:
+            self._waiting.put(name)
+        self._in_use, before = {}, len(self._results)
+        if self._at_once > 1:
+            # Daemons: a second Ctrl-C ends the process without waiting for them.
+            crew = [threading.Thread(target=self._serve, daemon=True) for _ in range(self._at_once)]
+            for member in crew:
+                member.start()
+            for member in crew:
+                member.join()
+        else:
+            self._take_turns()
+        if (
+            self._in_use
+            and len(self._results) > before
+            and not (self._interrupt.is_requested or self._broken)
+        ):
+            self._go_round(list(self._in_use))
 
     def _serve(self) -> None:
         """Do as `_take_turns` does, on a stream of this thread's own."""
@@ -88,6 +106,8 @@ class Crew:
                 release_memory()
             try:
                 self._results[name] = self._work[name](watcher, self._interrupt)
+            except InUse as error:
+                self._in_use[name] = str(error)
             except Exception as error:
                 self._note_failure(name, error)
                 if not still_works(self._device):
@@ -108,11 +128,12 @@ class Crew:
         saved = [name for name, error in self._failures.items() if isinstance(error, Interrupted)]
         failed = {n: e for n, e in self._failures.items() if n not in saved}
         if self._interrupt.is_requested and len(self._results) + len(failed) < len(self._work):
-            waiting = len(self._work) - len(self._results) - len(self._failures)
-            failures = f", {len(failed)} failed" if failed else ""
+            waiting = len(self._work) - len(self._results) - len(self._failures) - len(self._in_use)
+            more = f", {len(failed)} failed" if failed else ""
+            more += f", {len(self._in_use)} made by other processes" if self._in_use else ""
             raise Interrupted(
                 f"stopped by {self._interrupt.signal_name}: of {len(self._work)} runs {len(self._results)} "
-                f"are finished, {len(saved)} saved on their way, {waiting} not begun{failures}"
+                f"are finished, {len(saved)} saved on their way, {waiting} not begun{more}"
             )
         if failed:
             first = next(iter(failed.values()))

@@ -1,1 +1,0 @@
-"""The machine: what it can do, measured, and that its memory ran out."""

@@ -1,0 +1,84 @@
+"""One study, several processes, on one machine or many: a run is made by whoever holds its directory's lock.
+
+The study's own lock is held for moments: while study.json is written, or is read and what killed processes
+left is removed.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from resnetlab.base import files
+from resnetlab.errors import LockedError, UsageError
+from resnetlab.runs.directory import RunDirectory, claim_new_or_begun, lock_run
+from resnetlab.training.planning import RunPlan
+from resnetlab.training.studies.rows import RowRecord, claim_study, is_study, read_rows_of, refuse_other_rows
+
+_PATIENCE, _PAUSE = 30.0, 0.1
+"""Seconds until what is held for moments is taken for held by a process that has stopped, or by 0.1.0."""
+
+
+class InUse(Exception):
+    """Another process has a run's lock; says which."""
+
+
+def begin_study(path: Path, rows: Mapping[str, RunPlan]) -> bool:
+    """Write down the study of these runs, unless one is at `path`; return whether this process has.
+
+    Raises:
+        UsageError: If `path` holds anything else.
+        LockedError: If another process is using it for longer than writing it down takes.
+    """
+    while not is_study(path):
+        try:
+            _patiently(lambda: claim_study(path, rows)).release()
+        except UsageError:
+            if not is_study(path):  # else another process was quicker
+                raise
+        else:
+            return True
+    return False
+
+
+def open_study(path: Path, asked: Mapping[str, RunPlan] | None = None) -> list[RowRecord]:
+    """Return the runs of the study at `path`; what killed processes left there is removed.
+
+    Args:
+        path: Its directory.
+        asked: The runs that it must consist of; None takes any.
+
+    Raises:
+        UsageError: If it consists of others, with what differs.
+        DataError: If its record is damaged.
+        LockedError: If another process is using it for longer than reading takes.
+    """
+    with _patiently(lambda: lock_run(path)) as lock:
+        records = read_rows_of(path)
+        if asked is not None:
+            refuse_other_rows(path, records, asked)
+        RunDirectory(path, lock).remove_leftovers()
+    return records
+
+
+def claim_row(path: Path) -> files.DirectoryLock:
+    """Return the lock of a run's directory, which is made if it is not there.
+
+    Raises:
+        InUse: If another process has it.
+        UsageError: If it holds anything that is no run.
+    """
+    try:
+        return claim_new_or_begun(path)
+    except LockedError as error:
+        raise InUse(error.args[0]) from error
+
+
+def _patiently(take: Callable[[], files.DirectoryLock]) -> files.DirectoryLock:
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return take()
+        except LockedError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(_PAUSE)
