@@ -14,7 +14,7 @@ from gpu_check import checks
 from gpu_ways import Steps
 from gpu_work import Contestant, Group
 from resnetlab.base import files
-from resnetlab.base.machine import peak_memory, synchronise
+from resnetlab.base.machine.rates import peak_memory, synchronise
 from resnetlab.base.plaindata import to_json_bytes
 from resnetlab.runs.environment import describe_environment
 from resnetlab.training.step.device import describe_device

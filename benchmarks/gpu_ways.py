@@ -16,7 +16,7 @@ from PIL import Image, ImageOps
 from torch import Tensor, nn
 
 from resnetlab import create_model
-from resnetlab.base.machine import synchronise
+from resnetlab.base.machine.rates import synchronise
 from resnetlab.network.spec import ModelSpec
 from resnetlab.recipe import Recipe
 from resnetlab.recipe.settings import override

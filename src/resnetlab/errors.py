@@ -12,6 +12,7 @@ are `assert`s; they never reach this tree.
     ├── OutOfMemory      71   memory that the system or the device did not give (EX_OSERR)
     ├── WriteError       74   a file that could not be written (EX_IOERR)
     └── Interrupted      75   stopped on request, resumable (EX_TEMPFAIL)
+        └── LostProcess       another process of the run was killed, stopped or lost; resumable
 """
 
 import difflib
@@ -78,6 +79,10 @@ class Interrupted(ResnetlabError):
     """Stopped by a signal after saving; the run can be resumed."""
 
     exit_code = 75
+
+
+class LostProcess(Interrupted):
+    """Another process of the same run was killed, stopped or lost; the run can be resumed."""
 
 
 def nearest(name: str, known: Iterable[str], *, most: int = 3) -> str:

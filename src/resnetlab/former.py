@@ -22,7 +22,7 @@ _MOVED = {
     "drawing": "show.drawing", "tables": "show.tables", "studies": "training.studies",
     "bench": "training.speed", "metrics": "evaluation.metrics", "crc32c": "base.wire",
     "files": "base.files", "doing": "base.files", "download": "base.download", "units": "base.units",
-    "randomness": "base.randomness", "plaindata": "base.plaindata", "machine": "base.machine",
+    "randomness": "base.randomness", "plaindata": "base.plaindata", "machine": "base.machine.rates",
     "data.names": "data", "data.fetch": "base.download", "data.digits": "data.arrays.made",
     "data.synthetic": "data.arrays.made",
     "training.reading": "data.feeding", "training.scoring": "evaluation.scoring",

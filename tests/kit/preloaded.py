@@ -15,6 +15,7 @@ import runpy
 import signal
 import socket
 import sys
+from pathlib import Path
 
 import resnetlab.cli
 
@@ -27,6 +28,7 @@ def import_ahead() -> None:
         importlib.import_module(module.name)
     for name in resnetlab.__all__:
         getattr(resnetlab, name)
+    importlib.import_module("resnetlab.parallel.links")
     importlib.import_module("resnetlab.weights.files.unpickle")
     del sys.modules["resnetlab.weights.files.unpickle"]  # which is to be run, not imported
     gc.freeze()  # what a fork does not touch is not copied for it
@@ -82,6 +84,7 @@ def as_new(request: dict[str, object], descriptors: list[int]) -> list[str]:
 
 
 if __name__ == "__main__":
+    sys.path.append(str(Path(__file__).parents[2]))  # where `tests` is
     import_ahead()
     module, *sys.argv[1:] = serve(socket.socket(fileno=int(sys.argv[1])))
     runpy.run_module(module, run_name="__main__", alter_sys=True)

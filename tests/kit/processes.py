@@ -15,13 +15,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 CAN_FORK = sys.platform == "linux"
 _SECONDS = 300.0
+_ROOT = Path(__file__).parents[2]
 
 
 class Process(Protocol):
@@ -37,13 +39,19 @@ class Command:
     """A command that was begun: `resnetlab ARGUMENTS`; what it prints is in a file, or goes to a terminal."""
 
     def __init__(
-        self, *arguments: str, starts_anew: bool = False, terminal: int | None = None, **environment: str
+        self,
+        *arguments: str,
+        module: str = "resnetlab",
+        starts_anew: bool = False,
+        terminal: int | None = None,
+        environment: Mapping[str, str] = MappingProxyType({}),
+        **more: str,
     ) -> None:
         self._output = tempfile.TemporaryFile()  # noqa: SIM115
         start = _started if starts_anew or not CAN_FORK else _forked
         stream = self._output.fileno() if terminal is None else terminal
         self.process = start(
-            ["resnetlab", *arguments], (stream, stream), os.environ | ONE_THREAD | environment
+            [module, *arguments], (stream, stream), {**os.environ, **ONE_THREAD, **environment, **more}
         )
         self.pid = self.process.pid
 
@@ -110,9 +118,14 @@ def run_forked(
 def _started(command: Sequence[str], streams: tuple[int, int], environment: dict[str, str]) -> Process:
     return subprocess.Popen(
         [sys.executable, "-P", "-m", *command],
-        stdin=subprocess.DEVNULL, stdout=streams[0], stderr=streams[1], env=environment,
+        stdin=subprocess.DEVNULL, stdout=streams[0], stderr=streams[1], env=_with_tests(environment),
         preexec_fn=_hear_signals,
     )  # fmt: skip
+
+
+def _with_tests(environment: dict[str, str]) -> dict[str, str]:
+    """Return the environment of a process that finds `tests`, as the one that forks does."""
+    return environment | {"PYTHONPATH": os.pathsep.join([environment.get("PYTHONPATH", ""), str(_ROOT)])}
 
 
 def _hear_signals() -> None:

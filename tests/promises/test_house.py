@@ -28,7 +28,7 @@ WITHOUT_TORCH = (
     "resnetlab.recipe.schedule",
     "resnetlab.runs.directory", "resnetlab.runs.journal", "resnetlab.runs.manifest", "resnetlab.cli.parser",
     "resnetlab.show.tables.text", "resnetlab.show.tables.differences", "resnetlab.show.picture",
-    "resnetlab.data.open", "resnetlab.reporting", "resnetlab.reporting.picture",
+    "resnetlab.parallel.world", "resnetlab.data.open", "resnetlab.reporting", "resnetlab.reporting.picture",
 )  # fmt: skip
 
 

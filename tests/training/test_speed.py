@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from torch.utils.flop_counter import FlopCounterMode
 
-from resnetlab.base.machine import matmul_rate
+from resnetlab.base.machine.rates import matmul_rate
 from resnetlab.network.catalog import model_spec
 from resnetlab.training.planning import make_plan
 from resnetlab.training.speed import estimate

@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from resnetlab.base.memory import LESS, telling_of_memory
+from resnetlab.base.machine.memory import LESS, telling_of_memory
 from resnetlab.cli.output import command_name, standard_streams, why_unwritten
 from resnetlab.cli.parser import build_parser
 from resnetlab.cli.stopping import TERMINATED, Terminated, heard_sigterm

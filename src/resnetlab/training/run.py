@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from resnetlab.base import files
-from resnetlab.base.memory import telling_of_memory
+from resnetlab.base.machine.memory import telling_of_memory
 from resnetlab.base.units import Duration
 from resnetlab.data.open import reopen_source
 from resnetlab.data.sources.choices import LEFT_OPEN, Choices
@@ -20,13 +20,11 @@ from resnetlab.recipe.settings import recipe_from_json
 from resnetlab.runs.directory import (
     CONTINUES,
     RunDirectory,
-    broken_images,
     claim_new,
     is_run,
     lock_run,
     open_run,
 )
-from resnetlab.runs.journal import read_rows
 from resnetlab.training.facts import describe_plan
 from resnetlab.training.first_weights import beginning_difference
 from resnetlab.training.longer import longer_out, plan_longer, write_longer
@@ -229,16 +227,16 @@ def resume_plan(
 def _train_to_the_end(trainer: Trainer, plan: RunPlan, interrupt: Interrupt | None) -> Result:
     state = trainer.state
     trainer.interrupt = interrupt or trainer.interrupt
-    facts = describe_plan(plan) | {"run": str(trainer.run.path)}
+    facts = describe_plan(plan) | {"run": str(trainer.record.path)}
     trainer.observer.begin(facts, step=state.step, num_steps=trainer.timeline.num_steps)
     try:
         with telling_of_memory(_LESS_MEMORY), trainer.interrupt:
             trainer.train()
             result = _result(trainer)
-        trainer.run.write("RESULT", asdict(result))
+        trainer.record.finish(asdict(result))
     except Exception as error:
         with contextlib.suppress(ResnetlabError):  # the disk may be full; the first error counts
-            trainer.add_event("stopped", step=state.step, error=str(error) or repr(error))
+            trainer.record.add_event("stopped", step=state.step, error=str(error) or repr(error))
         raise
     finally:
         with contextlib.suppress(ResnetlabError):
@@ -257,9 +255,9 @@ def _result(trainer: Trainer) -> Result:
         best = trainer.evaluate(trainer.test(), model).accuracy
     samples = trainer.timeline.samples_seen(state.step)
     low, high = wilson_interval(test["correct"], test["seen"])
-    trainer.add_event("end", step=state.step)
+    trainer.record.add_event("end", step=state.step)
     return Result(
-        run=str(trainer.run.path),
+        run=str(trainer.record.path),
         step=state.step,
         epochs=samples / trainer.timeline.num_samples,
         accuracy=test["accuracy"],
@@ -278,15 +276,14 @@ def _result(trainer: Trainer) -> Result:
         train_seconds=state.seconds,
         images_per_second=samples / state.seconds if state.seconds else 0.0,
         wait_share=trainer.wait_share,
-        bad_samples=tuple(broken_images(trainer.run).values()),
+        bad_samples=tuple(trainer.record.broken_images().values()),
     )
 
 
 def _test_row(trainer: Trainer) -> dict[str, Any]:
     """Return the scores on the test set: the curve's last ones, or, with a validation set, new ones."""
-    wanted = ("test", trainer.state.step)
-    rows = [row for row in read_rows(trainer.run.metrics) if (row["kind"], row["step"]) == wanted]
-    return rows[-1] if rows else dict(trainer.evaluate(trainer.test()).row())
+    row = trainer.record.find_row("test", trainer.state.step)
+    return row or dict(trainer.evaluate(trainer.test()).row())
 
 
 def read_result(run: RunDirectory) -> Result:

@@ -31,8 +31,8 @@ from resnetlab.recipe.settings import recipe_from_json
 from resnetlab.runs.checkpoint import Checkpoint, is_own, list_checkpoints, load_newest, set_aside
 from resnetlab.runs.directory import BAD_SAMPLE, CONTINUES, RunDirectory, broken_images
 from resnetlab.runs.environment import binding_differences, recorded_threads
-from resnetlab.runs.journal import Journal, refuse_changed
-from resnetlab.runs.tensorboard import open_events
+from resnetlab.runs.journal import refuse_changed
+from resnetlab.runs.record import RunRecord
 from resnetlab.training.first_weights import read_beginning, write_beginning
 from resnetlab.training.observer import Observer
 from resnetlab.training.parts import rate_shares, still_norms
@@ -76,7 +76,7 @@ def start(plan: RunPlan, run: RunDirectory, observer: Observer) -> Trainer:
     run.write("recipe", to_plain(plan.recipe))  # last: its presence makes the directory a run
     files.make_directory(run.checkpoints)
     trainer = _assemble(run, plan, parts, observer)
-    trainer.add_event("start", environment=environment)
+    trainer.record.add_event("start", environment=environment)
     return trainer
 
 
@@ -121,7 +121,7 @@ def resume(run: RunDirectory, plan: RunPlan, observer: Observer) -> Trainer:
             set_aside(path)
     trainer = _assemble(run, plan, parts, observer, checkpoint)
     differing = [*binding_differences(then, now), *_switched(run, plan)]
-    trainer.add_event("resume", step=trainer.state.step, environment=now, differing=differing)
+    trainer.record.add_event("resume", step=trainer.state.step, environment=now, differing=differing)
     if differing:
         observer.note("The run goes on, but not bit for bit as it would have: " + "; ".join(differing) + ".")
     return trainer
@@ -207,8 +207,12 @@ def _assemble(
     state = parts.state
     rate = LearningRate(plan.recipe.schedule, plan.timeline)
     trainer = Trainer(
-        run=run,
-        identity=run.identity(),
+        record=RunRecord(
+            run,
+            keep=plan.recipe.run.keep_checkpoints,
+            step=state.step,
+            metrics_length=state.metrics_length,
+        ),
         recipe=plan.recipe,
         num_classes=plan.spec.classes,
         device=plan.device,
@@ -220,20 +224,17 @@ def _assemble(
         step_function=parts.step_function,
         program=step_program(plan.spec, parts.batches, rate, state, parts.step_function, observer.note),
         state=state,
-        metrics=Journal(run.metrics, length=state.metrics_length),
-        events=Journal(run.events),
-        event_file=open_events(run.tensorboard, step=state.step),
         observer=observer,
         last_saved=checkpoint.step if checkpoint else -1,
         waited=parts.batches.seconds_waited if isinstance(parts.batches, LoadedBatches) else None,
     )
 
     def tell(part: str, sample: int, problem: str) -> None:
-        trainer.add_event(BAD_SAMPLE, part=part, sample=sample, problem=problem)
+        trainer.record.add_event(BAD_SAMPLE, part=part, sample=sample, problem=problem)
         observer.note(f"Left out, a broken {part} image: {problem}")
 
     def tell_uncompiled(text: str) -> None:
-        trainer.add_event("not compiled", step=trainer.state.step, problem=text)
+        trainer.record.add_event("not compiled", step=trainer.state.step, problem=text)
         observer.note(text)
 
     parts.bad.tell = tell

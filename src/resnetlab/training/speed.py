@@ -9,16 +9,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from resnetlab.base.machine import free_memory, matmul_rate, peak_memory, synchronise
+from resnetlab.base.machine.rates import free_memory, matmul_rate, peak_memory, synchronise
 from resnetlab.base.units import Duration, format_bytes, format_seconds
 from resnetlab.data.batches.batches import Batches, ResidentSplit, evaluation_batches
 from resnetlab.data.batches.normalise import Normaliser
 from resnetlab.data.sources.source import Split
 from resnetlab.errors import DivergedError, UsageError
-from resnetlab.network.layers import kept_numbers
+from resnetlab.forecast.memory import training_memory
 from resnetlab.network.spec import ModelSpec
 from resnetlab.recipe import Recipe
-from resnetlab.recipe.optimizers import OPTIMIZERS
 from resnetlab.recipe.schedule import LearningRate
 from resnetlab.recipe.settings import override
 from resnetlab.recipe.timeline import Timeline
@@ -32,7 +31,6 @@ _SMALL_BATCH = 32
 _TRIAL_STEPS = 3
 _TRIAL_OPERATIONS = 2e10  # of a trial step on the CPU: about a second of one core
 _TELLING_SECONDS = 0.5  # for a step so long, what the first one does besides does not matter
-_PROCESS_BYTES = 350e6  # Python, torch and their buffers, measured
 _MATMUL_TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -212,7 +210,8 @@ def estimate(plan: RunPlan) -> dict[str, str]:
         time_needed = f"{format_seconds(samples / rate)} at {_rounded_rate(rate)} images/s{faster}"
     except DivergedError as error:  # on random images and with new weights, which says nothing of the run
         time_needed = f"not known: of its trial steps, {error.args[0]}"
-    needed, free = training_memory(plan.spec, plan.recipe, height, width), free_memory(plan.device)
+    needed = training_memory(plan.spec, plan.recipe, height, width).total
+    free = free_memory(plan.device)
     return {
         "estimate": time_needed,
         "memory": f"about {format_bytes(needed)}; {format_bytes(free) if free else 'unknown'} free",
@@ -239,24 +238,3 @@ def _trial_seconds(spec: ModelSpec, recipe: Recipe, device: torch.device) -> flo
 
 def _rounded_rate(rate: float) -> str:
     return f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
-
-
-def training_memory(spec: ModelSpec, recipe: Recipe, height: int, width: int) -> float:
-    """Return about the bytes that a training step holds: kept activations, weights, optimizer.
-
-    Kept is what `layers.kept_numbers` says; with checkpointing the units' inputs and the
-    activations of one unit, and as much again for the gaps that these leave between them in the
-    heap (measured: 6.0 GiB for ResNet-1202 at batch 128, 3.0 of them alive).
-    """
-    kept = [size for row in spec.shapes(height, width) if (size := kept_numbers(row.layer, row.output))]
-    numbers = float(sum(kept))
-    if recipe.execution.checkpoint_activations:
-        numbers = numbers / len(kept) * (sum(spec.blocks) + 6) * 2
-    per_number = 4 if recipe.execution.precision == "fp32" else 2
-    microbatch = -(-recipe.run.batch // recipe.execution.accumulate)
-    optimizer = recipe.optimizer
-    kind = OPTIMIZERS.find(optimizer.optimizer)
-    states = 2 + len(kind.state) + kind.working_copies  # for each weight: itself, its gradient, ...
-    states += (optimizer.ema_decay > 0) + 2 * (optimizer.sam > 0)
-    states += 4 * (optimizer.lookahead > 0)
-    return numbers * per_number * microbatch + 4.0 * spec.num_parameters * states + _PROCESS_BYTES

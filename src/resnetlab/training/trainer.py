@@ -1,4 +1,4 @@
-"""The loop, on one screen, and what it writes down."""
+"""The loop, on one screen, and what it writes down when."""
 
 import contextlib
 import copy
@@ -12,8 +12,7 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor, nn
 
-from resnetlab.base.files import make_directory
-from resnetlab.base.machine import peak_memory, synchronise
+from resnetlab.base.machine.rates import peak_memory, synchronise
 from resnetlab.base.units import format_seconds
 from resnetlab.errors import DataError, Interrupted
 from resnetlab.evaluation.metrics import Scores
@@ -23,10 +22,8 @@ from resnetlab.recipe import Recipe
 from resnetlab.recipe.due import Due
 from resnetlab.recipe.schedule import LearningRate
 from resnetlab.recipe.timeline import Timeline
-from resnetlab.runs.checkpoint import checkpoint_name, load_checkpoint, retain, save_checkpoint
-from resnetlab.runs.directory import RunDirectory
-from resnetlab.runs.journal import Journal
-from resnetlab.runs.tensorboard import EventFile
+from resnetlab.runs.checkpoint import checkpoint_name
+from resnetlab.runs.record import Record
 from resnetlab.training.observer import Interrupt, Observer
 from resnetlab.training.recorded.programs import BatchSource, StepProgram
 from resnetlab.training.step.guard import diverged, first_non_finite
@@ -38,8 +35,7 @@ from resnetlab.training.step.steps import TrainStep
 class Trainer:
     """A run in progress: what is trained, on what, and where it is written down."""
 
-    run: RunDirectory
-    identity: str
+    record: Record
     recipe: Recipe
     num_classes: int
     device: torch.device
@@ -53,11 +49,6 @@ class Trainer:
     step_function: TrainStep
     program: StepProgram
     state: TrainState
-    metrics: Journal
-    """Rows of the step alone, without a clock, so that a resumed run writes the same bytes."""
-    events: Journal
-    """With times; never cut back."""
-    event_file: EventFile | None
     observer: Observer
     interrupt: Interrupt = field(default_factory=Interrupt)
     last_saved: int = -1
@@ -65,7 +56,6 @@ class Trainer:
     waited: Callable[[], float] | None = None
     """Seconds that training waited for batches, if these are read from files."""
     _wait_mark: tuple[float, float] = (0.0, 0.0)
-    _told: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._due = Due(self.recipe.run, self.timeline)
@@ -131,10 +121,8 @@ class Trainer:
             row = {"kind": "train", "step": state.step, "learning_rate": lr, **state.interval.row()}
             self._add_row(row)
             state.interval.clear()
-        if wants_histograms and self.event_file:
-            self.event_file.add_histograms(
-                state.step, {n: t.float().cpu().numpy() for n, t in state.model.state_dict().items()}
-            )
+        if wants_histograms:
+            self.record.add_histograms(state.step, state.model.state_dict())
 
     def _evaluate_if_due(self) -> None:
         """Evaluate if this step calls for it and it was not done before a restart."""
@@ -210,18 +198,17 @@ class Trainer:
 
     def best_model(self) -> nn.Module | None:
         """Return the network as it was best on the validation samples, if its checkpoint is still there."""
-        path = self.run.checkpoints / checkpoint_name(self.state.best_step)
-        if not self.state.best_step or not path.exists():
+        step = self.state.best_step
+        tensors = self.record.tensors_of(step) if step else None
+        if tensors is None:
             return None
-        tensors = load_checkpoint(path).tensors
-        return self._copy_with(tensors["ema" if self.state.average else "model"], str(path))
+        origin = self.record.path / "checkpoints" / checkpoint_name(step)
+        return self._copy_with(tensors["ema" if self.state.average else "model"], str(origin))
 
     def _add_row(self, row: dict[str, Any]) -> None:
         if not all(math.isfinite(v) for v in row.values() if isinstance(v, float)):
             raise diverged("the training loss", self.state.step - 1, self.state.model)
-        self.metrics.add(row)
-        if self.event_file:
-            self.event_file.add_row(row)
+        self.record.add_row(row)
 
     def save(self) -> None:
         """Write a checkpoint of this step, if there is none yet, and remove superseded ones."""
@@ -236,35 +223,12 @@ class Trainer:
         if not all(map(math.isfinite, sums)):
             raise diverged("the training loss", state.step - 1, state.model)
         self._wait_for_device()
-        self.run.check()
-        make_directory(self.run.checkpoints)  # somebody may have moved them away
-        self.metrics.flush()  # on the disk before the checkpoint that counts on them
-        state.metrics_length, state.metrics_digest = self.metrics.length, self.metrics.digest
-        path = save_checkpoint(
-            self.run.checkpoints,
-            step=state.step,
-            identity=self.identity,
-            tensors=tensors,
-            state=state.scalars(),
-        )
-        self.add_event("save", step=state.step, checkpoint=path.name)
-        self.last_saved = state.step
+        state.metrics_length, state.metrics_digest = self.record.metrics_length, self.record.metrics_digest
         spare = {state.best_step} if state.best_step else set()
-        problems = retain(
-            self.run.checkpoints,
-            keep=self.recipe.run.keep_checkpoints,
-            identity=self.identity,
-            spare=spare,
-        )
-        self._tell_once(problems)
-
-    def _tell_once(self, problems: list[str]) -> None:
-        """Note what could not be removed, and is tried again at each save, when it first could not."""
+        problems = self.record.save(state.step, tensors, state.scalars(), spare)
+        self.last_saved = state.step
         for problem in problems:
-            if problem not in self._told:
-                self._told.add(problem)
-                self.add_event("not-removed", problem=problem)
-                self.observer.note(problem)
+            self.observer.note(problem)
 
     def _wait_for_device(self) -> None:
         """Wait for what the device has yet to do, as part of the training time."""
@@ -272,28 +236,21 @@ class Trainer:
         synchronise(self.device)
         self.state.seconds += time.monotonic() - started
 
-    def add_event(self, kind: str, **facts: Any) -> None:
-        """Note in events.jsonl what happened, and when."""
-        self.events.add({"time": time.time(), "event": kind, **facts})
-
     def leave(self) -> NoReturn:
         """Save and raise Interrupted, which says how to go on."""
         self.save()
         name = self.interrupt.signal_name
-        self.add_event("interrupted", step=self.state.step, signal=name)
+        self.record.add_event("interrupted", step=self.state.step, signal=name)
         raise Interrupted(
             f"stopped by {name} after step {self.state.step:,} of "
             f"{self.timeline.num_steps:,} ({format_seconds(self.state.seconds)} of training); all is saved",
-            hint=f"Go on with: resnetlab resume {shlex.quote(str(self.run.path))}",
+            hint=f"Go on with: resnetlab resume {shlex.quote(str(self.record.path))}",
         )
 
     def close(self) -> None:
         """Close the files, and end the loading of batches."""
         self.batches.close()
-        self.metrics.close()
-        self.events.close()
-        if self.event_file:
-            self.event_file.close()
+        self.record.close()
 
 
 def _share(part: float, whole: float) -> float:

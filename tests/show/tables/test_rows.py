@@ -8,12 +8,12 @@ import torch
 
 from resnetlab import create_model
 from resnetlab.errors import UsageError
+from resnetlab.forecast.memory import training_memory
 from resnetlab.network.catalog import list_models, model_spec
 from resnetlab.network.layers import Act, Conv, Layer, Linear, Norm, PadChannels, Pool
 from resnetlab.recipe.named import named_recipe
 from resnetlab.recipe.settings import override
 from resnetlab.show.tables.rows import layer_rows, operation, row_json
-from resnetlab.training.speed import training_memory
 
 
 @pytest.mark.parametrize("name", list_models())
@@ -100,7 +100,7 @@ def test_bench_and_table_tell_of_the_same_memory() -> None:
     """128 images more need, in a step's estimate, what the table says of 128 images."""
     spec, recipe = model_spec("resnet20"), named_recipe("quick")
     more, less = (
-        training_memory(spec, override(recipe, {"batch": batch, "precision": "fp32"}), 32, 32)
+        training_memory(spec, override(recipe, {"batch": batch, "precision": "fp32"}), 32, 32).total
         for batch in (256, 128)
     )
 

@@ -12,12 +12,10 @@ import resnetlab
 from resnetlab.base.units import count_of
 from resnetlab.cli import main
 from resnetlab.errors import CheckpointError, Interrupted, UsageError
-from resnetlab.network.catalog import model_spec
 from resnetlab.recipe import Run
 from resnetlab.recipe.named import named_recipe
 from resnetlab.recipe.settings import override
 from resnetlab.trained.transfer import open_trained, plan_finetuning
-from resnetlab.training.speed import training_memory
 from tests.kit.commands import run
 from tests.kit.interrupted_runs import StopAt
 from tests.kit.small_finetunings import tuned
@@ -160,18 +158,6 @@ def test_a_finetuning_that_is_asked_for_again_goes_on(folder: Path, photos: Path
     command = ("finetune", "--weights", str(folder), "--data", str(photos), "--steps", "3", "--workers", "0",
                "--set", "compile=off", "--out", str(tmp_path / "job"), "--resume-if-begun")  # fmt: skip
     assert "there is nothing to resume" in run(*command).stdout
-
-
-def test_every_optimizer_has_an_estimate_of_its_memory() -> None:
-    spec = model_spec("resnet20")
-    kinds = ("sgd", "adam", "adamw", "lamb", "muon", "lars")
-
-    found = [training_memory(spec, override(named_recipe("quick"), {"optimizer": k}), 32, 32) for k in kinds]
-
-    assert found[0] < found[1] == found[2] == found[3] < found[4]
-    assert found[5] == found[0]
-    for more in ({"ema_decay": 0.9}, {"sam": 0.1}, {"lookahead": 5}):
-        assert training_memory(spec, override(named_recipe("quick"), more), 32, 32) > found[0], more
 
 
 def test_a_run_on_data_named_from_here_goes_on_from_elsewhere(

@@ -93,7 +93,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Truth:
 
 
 def what_is_left(trainer: Trainer) -> dict[str, bytes]:
-    return final_bytes(trainer.run, trainer.timeline.num_steps)
+    return final_bytes(RunDirectory(trainer.record.path), trainer.timeline.num_steps)
 
 
 def trained(out: Path, **changes: Any) -> Trainer:
@@ -114,7 +114,7 @@ def test_it_is_the_run_made_from_the_host_byte_for_byte(
     assert isinstance(device.program, DeviceSteps)
     assert set(device.program._recordings) >= {1}
     assert what_is_left(device) == host(**changes)
-    assert (device.run.path / "spec.json").exists()
+    assert (device.record.path / "spec.json").exists()
 
 
 LAUNCHES: dict[str, Any] = {"log_every": 50, "checkpoint_every": 0, "eval_every": Duration(0, "ep")}

@@ -97,7 +97,7 @@ def _usable_cores() -> set[int]:
 def _rates(problems: list[str]) -> dict[str, str]:
     import torch
 
-    from resnetlab.base.machine import copy_rate, free_memory, matmul_rate
+    from resnetlab.base.machine.rates import copy_rate, free_memory, matmul_rate
     from resnetlab.training.step.device import describe_device, pick_device
 
     facts: dict[str, str] = {}

@@ -8,8 +8,8 @@ from queue import Empty, SimpleQueue
 
 import torch
 
-from resnetlab.base.memory import in_words as out_of_memory
-from resnetlab.base.memory import is_out_of_memory
+from resnetlab.base.machine.memory import in_words as out_of_memory
+from resnetlab.base.machine.memory import is_out_of_memory
 from resnetlab.errors import Interrupted, OutOfMemory, ResnetlabError
 from resnetlab.training.observer import Interrupt, Observer
 from resnetlab.training.recorded.recording import release_memory, still_works

@@ -1,0 +1,1 @@
+"""The machine: what it can do, measured, and that its memory ran out."""
