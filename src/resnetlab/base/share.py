@@ -36,3 +36,7 @@ class Share:
     def smallest(self, num_samples: int) -> int:
         """Return the samples of the smallest shard of such a batch, whichever process makes it."""
         return num_samples // self.of
+
+
+UNDIVIDED = Share.whole(1)
+"""Of batches that are not cut."""

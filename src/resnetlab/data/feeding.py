@@ -7,6 +7,7 @@ from typing import Literal
 
 import torch
 
+from resnetlab.base.share import Share
 from resnetlab.data.batches.batches import Batch, Batches, ResidentSplit, evaluation_batches
 from resnetlab.data.batches.loaded import BadSamples, LoadedBatches, loaded_evaluation_batches
 from resnetlab.data.batches.loader import count_workers
@@ -42,6 +43,8 @@ class Reading:
     """The broken images that are known already, see `BadSamples.found`."""
     patience: Patience = field(default_factory=Patience)
     """With the workers."""
+    share: Share | None = None
+    """The shards of every training batch that this process makes; None: all of them."""
 
     @functools.cached_property
     def bad(self) -> BadSamples:
@@ -51,6 +54,7 @@ class Reading:
     def training_batches(self, split: AnySplit, timeline: Timeline) -> Batches | LoadedBatches:
         """Return the training batches, by step."""
         recipe = self.recipe
+        share = self.share or Share.whole(recipe.execution.shards)
         if isinstance(split, EncodedSplit):
             return LoadedBatches(
                 split,
@@ -62,6 +66,7 @@ class Reading:
                 workers=count_workers(self.workers, self.device),
                 bad=self.bad,
                 patience=self.patience,
+                share=share,
             )
         return Batches(
             split,
@@ -72,6 +77,7 @@ class Reading:
             device=self.device,
             channels_last=recipe.execution.channels_last,
             repeats=recipe.preparation.repeats,
+            share=share,
         )
 
     def evaluation_set(self, part: str, split: AnySplit) -> EvaluationSet:

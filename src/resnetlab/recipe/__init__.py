@@ -45,10 +45,12 @@ class Recipe:
     transfer: Transfer = field(default_factory=Transfer)
 
     def __post_init__(self) -> None:
-        if self.run.batch < self.execution.accumulate:
-            raise UsageError(
-                f"a batch of {self.run.batch} cannot be cut into {self.execution.accumulate} microbatches"
-            )
+        shards, parts = self.execution.shards, self.execution.accumulate
+        if self.run.batch < shards:
+            raise UsageError(f"a batch of {self.run.batch} cannot be cut into {shards} shards")
+        if self.run.batch // shards < parts:
+            what = f"a batch of {self.run.batch}" if shards == 1 else f"a shard of {self.run.batch // shards}"
+            raise UsageError(f"{what} cannot be cut into {parts} microbatches")
         if self.optimizer.sam and self.execution.precision == "fp16" and not self.execution.loss_scale:
             raise UsageError(
                 "sam takes two gradients for each update, and fp16 adapts its loss scale by one",

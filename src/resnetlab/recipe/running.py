@@ -17,8 +17,14 @@ class Execution:
     loss_scale: float = 0.0
     """fp16: fixed factor of the loss; 0 adapts it."""
 
+    shards: int = 1
+    """Equal parts of a batch, each with BN statistics and a gradient of its own; devices share them out."""
+
+    shard_bn: Literal["mean", "first", "sync"] = "mean"
+    """BN's running statistics: the mean over the shards, or the first's; sync: all are the whole batch's."""
+
     accumulate: int = 1
-    """Microbatches per step, whose gradients are added up; BN sees one microbatch at a time."""
+    """Microbatches of each shard, whose gradients are added up; BN sees one microbatch at a time."""
 
     compile: Literal["auto", "on", "off"] = "auto"
     """torch.compile; auto: if the run is long enough to pay for it."""
@@ -38,6 +44,7 @@ class Execution:
     def __post_init__(self) -> None:
         refuse(
             "execution",
+            (self.shards < 1, f"shards must be at least 1, got {self.shards}"),
             (self.accumulate < 1, f"accumulate must be at least 1, got {self.accumulate}"),
             (self.loss_scale < 0, f"loss_scale must not be negative, got {self.loss_scale}"),
         )

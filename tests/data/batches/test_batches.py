@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from resnetlab.base.share import Share
 from resnetlab.base.units import Duration
 from resnetlab.data.batches.batches import Batches, ResidentSplit, evaluation_batches
 from resnetlab.data.batches.order import epoch_order
@@ -132,3 +133,30 @@ def test_in_the_tail_of_a_run_nothing_is_mixed(alpha):
         assert torch.equal(batch.images, expected.images), step
         assert torch.equal(batch.labels_other, batch.labels) == (step >= 9), step
         assert batch.weight == expected.weight, step
+
+
+SHARES = [Share(0, 2, 6), Share(2, 2, 6), Share(4, 2, 6)]
+
+
+@pytest.mark.parametrize("augmentation", [Augmentation(cutout=4), Augmentation(mixup=0.5, cutmix=1.0)])
+@pytest.mark.parametrize("changes", [{"batch": 18}, {"batch": 17, "cycle_epochs": 1}])  # the last: 16 of 50
+def test_what_three_processes_have_of_each_batch_is_the_batch_in_order(augmentation, changes):
+    whole = make_batches(augmentation, share=Share.whole(6), **changes)
+    parts = [make_batches(augmentation, share=share, **changes) for share in SHARES]
+
+    for step in range(whole.timeline.num_steps):
+        expected, found = whole.at(step), [part.at(step) for part in parts]
+        for name in ("images", "labels", "samples", "labels_other"):
+            tensors = [getattr(batch, name) for batch in found]
+            if getattr(expected, name) is not None:
+                assert torch.equal(torch.cat(tensors), getattr(expected, name)), (step, name)
+        assert {batch.weight for batch in found} == {expected.weight}
+        assert {batch.num_samples for batch in found} == {expected.num_samples} == {len(expected.labels)}
+
+
+def test_only_mixing_knows_of_shards():
+    """Order and augmentation are those of a batch that is not cut."""
+    for step in (0, 3, 12):
+        cut, whole = (make_batches(Augmentation(), share=Share.whole(n)).at(step) for n in (4, 1))
+        assert torch.equal(cut.images, whole.images)
+        assert torch.equal(cut.samples, whole.samples)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from resnetlab.base.share import Share
 from resnetlab.base.units import Duration
 from resnetlab.data.batches.device_batches import DeviceBatches
 from resnetlab.data.batches.step_table import StepTable
@@ -19,6 +20,9 @@ KINDS = [
     (Augmentation(mixup=0.3, cutmix=0.3, mix_tail=Duration(5, "st")), {"repeats": 3}),
     (Augmentation(cutmix=0.3), {"cycle_epochs": 1, "batch": 49, "length": "5ep"}),
     (Augmentation(), {"batch": 50, "length": "9ep"}),
+    (MIXING, {"share": Share.whole(4)}),
+    (MIXING, {"share": Share(2, 2, 8), "batch": 16, "cycle_epochs": 3, "length": "6ep"}),
+    (Augmentation(mixup=0.3), {"share": Share(1, 2, 3), "batch": 12, "cycle_epochs": 1}),
 ]
 
 
@@ -34,7 +38,8 @@ def test_every_batch_of_a_run_is_the_hosts(augmentation, changes, ahead):
         on_device.prepare(steps)
         for step in steps:
             expected = batches.at(step)
-            found = on_device.at(torch.tensor(step), len(expected.labels))
+            found = on_device.at(torch.tensor(step), expected.num_samples)
+            assert found.num_samples == expected.num_samples
             for name in ("images", "labels", "samples", "labels_other"):
                 ours, theirs = getattr(found, name), getattr(expected, name)
                 assert (ours is theirs is None) or torch.equal(ours, theirs), (step, name)

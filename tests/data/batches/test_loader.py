@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from resnetlab.base.share import UNDIVIDED, Share
 from resnetlab.base.units import Duration
 from resnetlab.data.batches.loaded import BadSamples, LoadedBatches, WaitClock, loaded_evaluation_batches
 from resnetlab.data.batches.loader import (
@@ -252,7 +253,7 @@ def test_broken_images_are_told_once_and_refused_beyond_their_share():
     ]  # fmt: skip
 
 
-def make_batches(split, *, workers=0, share=0.0, **augmentation):
+def make_batches(split, *, workers=0, share=0.0, shards=UNDIVIDED, **augmentation):
     recipe = Recipe(
         run=Run(length=Duration(6, "st"), batch=4, seed=3),
         preparation=Preparation(image_size=SIDE, train_crop="random-resized", bad_samples=share),
@@ -267,6 +268,7 @@ def make_batches(split, *, workers=0, share=0.0, **augmentation):
         device=CPU,
         workers=workers,
         bad=BadSamples(share),
+        share=shards,
     )
 
 
@@ -295,6 +297,33 @@ def test_the_devices_augmentation_follows_the_crop(source):
     is_mirror = [torch.equal(a, b.flip(-1)) for a, b in zip(plain.images, flipped.images, strict=True)]
     assert all(a or b for a, b in zip(is_same, is_mirror, strict=True))
     assert any(is_mirror)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_process_reads_its_own_shards_alone_and_all_together_read_the_batch(source, workers):
+    read = []
+
+    class Noting(EncodedSplit):
+        def read(self, sample):
+            read.append(sample)
+            return super().read(sample)
+
+    whole = make_batches(source.train, mixup=0.4, shards=Share.whole(2))
+    halves = [Share(0, 1, 2), Share(1, 1, 2)]
+    split = source.train
+    if not workers:
+        split = Noting(split.reader, split.indices, split.labels)
+    parts = [make_batches(split, workers=workers, mixup=0.4, shards=half) for half in halves]
+
+    for step in range(3):
+        expected, found = whole.at(step), [part.at(step) for part in parts]
+        for name in ("images", "labels", "labels_other"):
+            assert torch.equal(torch.cat([getattr(each, name) for each in found]), getattr(expected, name))
+        assert [(len(each.labels), each.num_samples) for each in found] == [(2, 4), (2, 4)]
+        if not workers:
+            assert read[4 * step :] == expected.samples.tolist()
+    for part in parts:
+        part.close()
 
 
 def evaluated(source, *, workers=0, share=0.0, batch=2, preparation=CONFIG, size=(SIDE, SIDE)):

@@ -6,6 +6,7 @@ import scipy.stats
 import torch
 
 from resnetlab.base.randomness import MIX_BOX_X, MIX_BOX_Y, MIX_PARTNER, key_for
+from resnetlab.base.share import Share
 from resnetlab.data.batches.mix import beta_weight, cut_box, mix
 from resnetlab.recipe import Augmentation
 
@@ -134,3 +135,42 @@ def test_from_a_step_on_images_stay_as_they_are_and_both_labels_are_their_own(al
         assert torch.equal(mixed.images, IMAGES if step >= 6 else endless.images)
         assert mixed.weight == (1.0 if step >= 6 else endless.weight)
         assert mixed.labels_other.data_ptr() != LABELS.data_ptr()  # one tensor twice would be compiled anew
+
+
+@pytest.mark.parametrize("share", [Share.whole(3), Share(1, 2, 3), Share(2, 1, 3)])
+@pytest.mark.parametrize("alphas", [{"mixup": 0.4}, {"cutmix": 1.0}])
+def test_every_image_is_mixed_with_another_of_its_shard_as_the_smallest_one_has_room_for(share, alphas):
+    """Seven images in three shards of 2, 2 and 3: the smallest leaves no choice but the image before."""
+    here, distances = range(7)[share.cut(7)], set()
+    for step in range(12):
+        local = slice(here.start, here.stop)
+        mixed = mix(
+            IMAGES[local], LABELS[local], Augmentation(**alphas), seed=SEED, step=step, until=10**9,
+            share=share, num_samples=7,
+        )  # fmt: skip
+        alone = run(step, **alphas)
+        assert mixed.weight == alone.weight  # one draw for all, whatever they are cut into
+        for number, position in enumerate(here):
+            shard = next(s for s in ([0, 1], [2, 3], [4, 5, 6]) if position in s)
+            other = shard[shard.index(position) - 1]
+            assert mixed.labels_other[number] == other
+            inside = torch.lerp(IMAGES[other], IMAGES[position], mixed.weight)
+            if "mixup" in alphas:
+                torch.testing.assert_close(mixed.images[number], inside)
+            else:
+                is_own = mixed.images[number] == IMAGES[position]
+                assert (is_own | (mixed.images[number] == IMAGES[other])).all()
+                assert float(is_own.all(-1).float().mean()) == pytest.approx(mixed.weight, abs=1e-6)
+        distances.add(int(mixed.labels_other[0]))
+    assert len(distances) == 1
+
+
+def test_of_larger_shards_every_distance_occurs_and_shards_of_one_image_are_not_mixed():
+    def others(step, shards):
+        share = Share.whole(shards)
+        return mix(
+            IMAGES, LABELS, Augmentation(mixup=1.0), seed=SEED, step=step, until=10**9, share=share
+        ).labels_other
+
+    assert {tuple(others(step, 2)[:3].tolist()) for step in range(40)} == {(2, 0, 1), (1, 2, 0)}
+    assert others(0, 4) is None  # 1, 2, 2 and 2 images

@@ -7,6 +7,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from resnetlab.base.share import UNDIVIDED, Share
 from resnetlab.data.batches.augment import Augmenter
 from resnetlab.data.batches.mix import Mixed, mix
 from resnetlab.data.batches.normalise import Normaliser, to_NCHW
@@ -36,9 +37,19 @@ class Batch:
     weight: float | Tensor = 1.0
     """Share of `labels` in the loss; that of `labels_other` is 1 - weight."""
 
+    elsewhere: int = 0
+    """Further samples of the same batch, which other processes have."""
+
+    @property
+    def num_samples(self) -> int:
+        """Samples of the whole batch."""
+        return len(self.labels) + self.elsewhere
+
 
 class Batches:
     """The training batches of images in memory, on the device as uint8; `LoadedBatches` are those of files.
+
+    Of each batch they have what lies in `share`.
 
     Raises:
         UsageError: If the timeline counts other than the split's samples.
@@ -55,11 +66,12 @@ class Batches:
         device: torch.device | str = "cpu",
         channels_last: bool = True,
         repeats: int = 1,
+        share: Share = UNDIVIDED,
     ) -> None:
         if timeline.num_samples != len(split):
             raise UsageError(f"the timeline has {timeline.num_samples} samples, the split {len(split)}")
         self.timeline, self.seed, self.channels_last = timeline, seed, channels_last
-        self.augmentation = augmentation
+        self.augmentation, self.share = augmentation, share
         self.mixed_until = timeline.start_of_last(augmentation.mix_tail)
         resident = ResidentSplit(split, device)
         self.images, self.labels = resident.images, resident.labels
@@ -73,10 +85,20 @@ class Batches:
         Raises:
             UsageError: If the step is outside the run.
         """
-        samples, epochs = self.stream.samples_at(self.timeline.positions(step))
+        positions = self.timeline.positions(step)
+        samples, epochs = self.stream.samples_at(positions[self.share.cut(len(positions))])
         images, labels = self.augmented(samples, epochs)
-        mixed = mix(images, labels, self.augmentation, seed=self.seed, step=step, until=self.mixed_until)
-        return mixed_batch(mixed, labels, samples, channels_last=self.channels_last)
+        mixed = mix(
+            images,
+            labels,
+            self.augmentation,
+            seed=self.seed,
+            step=step,
+            until=self.mixed_until,
+            share=self.share,
+            num_samples=len(positions),
+        )
+        return mixed_batch(mixed, labels, samples, len(positions), channels_last=self.channels_last)
 
     def augmented(self, samples: Tensor, epochs: Tensor) -> tuple[Tensor, Tensor]:
         """Return images, augmented and normalised (N, H, W, C), and labels (N,) of samples in epochs."""
@@ -87,14 +109,17 @@ class Batches:
         """Do nothing: there is nothing to close."""
 
 
-def mixed_batch(mixed: Mixed, labels: Tensor, samples: Tensor, *, channels_last: bool) -> Batch:
-    """Return the batch of mixed images (N, H, W, C) with their labels."""
+def mixed_batch(
+    mixed: Mixed, labels: Tensor, samples: Tensor, num_samples: int, *, channels_last: bool
+) -> Batch:
+    """Return the batch of mixed images (N, H, W, C) with their labels; all processes have `num_samples`."""
     return Batch(
         images=to_NCHW(mixed.images, channels_last=channels_last),
         labels=labels,
         samples=samples,
         labels_other=mixed.labels_other,
         weight=mixed.weight,
+        elsewhere=num_samples - len(labels),
     )
 
 

@@ -60,19 +60,22 @@ class DeviceBatches:
 
         Args:
             step: Updates made so far, int64 scalar on the device.
-            count: The batch's samples, which the timeline says.
+            count: The whole batch's samples, which the timeline says.
         """
         images, labels, samples = self._augmented(step, count)
-        mixed = Mixed(images, None, 1.0)
-        if self._mixing and count > 1:
-            mixed = mix_as_drawn(images, labels, self.host.augmentation, self._mixing.at(step))
-        return mixed_batch(mixed, labels, samples, channels_last=self.host.channels_last)
+        mixed, share = Mixed(images, None, 1.0), self.host.share
+        if self._mixing and share.smallest(count) > 1:
+            numbers = self._mixing.at(step)
+            mixed = mix_as_drawn(
+                images, labels, self.host.augmentation, numbers, share=share, num_samples=count
+            )
+        return mixed_batch(mixed, labels, samples, count, channels_last=self.host.channels_last)
 
     def _read(self, step: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Return images, labels and numbers of the samples of a step."""
+        """Return images, labels and numbers of the share's samples of a step, of `count` in all."""
         slots, size = self._orders.shape
-        start = self.host.timeline.first_position(step)
-        positions = start + torch.arange(count, device=self._orders.device)
+        start, here = self.host.timeline.first_position(step), self.host.share.cut(count)
+        positions = start + torch.arange(here.start, here.stop, device=self._orders.device)
         places = positions // size % slots * size + positions % size
         samples = self._orders.view(-1).index_select(0, places)
         images, labels = self.host.augmented(samples, self._stream.epochs_at(positions))
@@ -80,6 +83,7 @@ class DeviceBatches:
 
     def _draw_mix(self, step: int) -> tuple[float, ...]:
         batches = self.host
-        count = max(len(batches.timeline.positions(step)), 2)  # a single sample is not mixed
+        count = batches.share.smallest(len(batches.timeline.positions(step)))
+        count = max(count, 2)  # a single sample is not mixed
         shape = (count, *batches.images.shape[1:3])
         return draw_mix(batches.augmentation, shape, seed=batches.seed, step=step, until=batches.mixed_until)

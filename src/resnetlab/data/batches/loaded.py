@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from resnetlab.base.share import UNDIVIDED, Share
 from resnetlab.data.batches.augment import Augmenter
 from resnetlab.data.batches.batches import Batch, mixed_batch
 from resnetlab.data.batches.loader import Bad, ForEvaluation, ForTraining, Images, Loaded, Request, load
@@ -103,7 +104,10 @@ class WaitClock:
 
 
 class LoadedBatches:
-    """The training batches of a run, by step, loaded ahead by worker processes."""
+    """The training batches of a run, by step, loaded ahead by worker processes.
+
+    Of each batch they have what lies in `share`: nothing else is read.
+    """
 
     def __init__(
         self,
@@ -117,7 +121,9 @@ class LoadedBatches:
         workers: int,
         bad: BadSamples,
         patience: Patience | None = None,
+        share: Share = UNDIVIDED,
     ) -> None:
+        self.share = share
         self.timeline, self.recipe, self.device, self.workers = timeline, recipe, device, workers
         self.clock, self._patience = WaitClock(device), patience
         self._size, self._split, self._bad, self._preprocessing = size, split, bad, preprocessing
@@ -172,7 +178,8 @@ class LoadedBatches:
         self._coming = None
 
     def _request(self, step: int) -> Request:
-        samples, epochs = self._stream.samples_at(self.timeline.positions(step))
+        positions = self.timeline.positions(step)
+        samples, epochs = self._stream.samples_at(positions[self.share.cut(len(positions))])
         side = side_at(self.recipe.preparation, step / self.timeline.num_steps)
         return Request(samples.numpy(), epochs.numpy(), side)
 
@@ -186,8 +193,18 @@ class LoadedBatches:
         recipe = self.recipe
         images = self._augmenter(pixels.shape[1:3])(pixels, samples, epochs)
         until = self.timeline.start_of_last(recipe.augmentation.mix_tail)
-        mixed = mix(images, labels, recipe.augmentation, seed=recipe.run.seed, step=step, until=until)
-        return mixed_batch(mixed, labels, samples, channels_last=recipe.execution.channels_last)
+        count = len(self.timeline.positions(step))
+        mixed = mix(
+            images,
+            labels,
+            recipe.augmentation,
+            seed=recipe.run.seed,
+            step=step,
+            until=until,
+            share=self.share,
+            num_samples=count,
+        )
+        return mixed_batch(mixed, labels, samples, count, channels_last=recipe.execution.channels_last)
 
     def _augmenter(self, size: torch.Size) -> Augmenter:
         if size not in self._augmenters:

@@ -1,4 +1,4 @@
-"""Mixup and cutmix of a whole batch, drawn from (seed, step, position) alone."""
+"""Mixup and cutmix of a batch, within each of its shards, drawn from (seed, step, position) alone."""
 
 import math
 from collections.abc import Sequence
@@ -16,6 +16,7 @@ from resnetlab.base.randomness import (
     key_for,
     uniform,
 )
+from resnetlab.base.share import UNDIVIDED, Share
 from resnetlab.recipe import Augmentation
 
 CHOICE, RADIUS, ANGLE = range(3)  # what a number under MIX_WEIGHT is for
@@ -44,7 +45,7 @@ class MixDraw(NamedTuple):
     """Share of the first label."""
 
     distance: int
-    """How many positions before an image its partner lies, around the end of the batch."""
+    """How many positions before an image its partner lies, around the end of its shard."""
 
     top: int = 0
     """First row that is the partner's; none are in mixup."""
@@ -63,8 +64,18 @@ def is_mixing(config: Augmentation) -> bool:
     return bool(config.mixup or config.cutmix)
 
 
-def mix(images: Tensor, labels: Tensor, config: Augmentation, *, seed: int, step: int, until: int) -> Mixed:
-    """Mix every image of a batch with another one of the batch, as `draw_mix` says.
+def mix(
+    images: Tensor,
+    labels: Tensor,
+    config: Augmentation,
+    *,
+    seed: int,
+    step: int,
+    until: int,
+    share: Share = UNDIVIDED,
+    num_samples: int | None = None,
+) -> Mixed:
+    """Mix every image of a batch with another one of its shard, as `draw_mix` says.
 
     Args:
         images: Normalised images, float, shape (N, H, W, C).
@@ -74,15 +85,20 @@ def mix(images: Tensor, labels: Tensor, config: Augmentation, *, seed: int, step
         step: Updates before this one.
         until: The first step in which nothing is mixed any more. Its images still have two labels, a
             copy of their own: what was compiled for two tensors need not be compiled again.
+        share: The shards that these images are.
+        num_samples: Of the whole batch; left out, these are all.
 
     Source: Zhang et al., 2018 (arXiv:1710.09412); Yun et al., 2019 (arXiv:1905.04899).
     """
-    if not is_mixing(config) or len(images) < 2:
+    num_samples = len(images) if num_samples is None else num_samples
+    count = share.smallest(num_samples)
+    if not is_mixing(config) or count < 2:
         return Mixed(images, None, 1.0)
-    draw = draw_mix(config, images.shape, seed=seed, step=step, until=until)
+    draw = draw_mix(config, (count, *images.shape[1:3]), seed=seed, step=step, until=until)
     if draw == UNMIXED:
         return Mixed(images, labels.clone(), draw.weight)
-    others, labels_other = images.roll(draw.distance, 0), labels.roll(draw.distance, 0)
+    partners = _partners(draw.distance, share, num_samples, labels.device)
+    others, labels_other = images.index_select(0, partners), labels.index_select(0, partners)
     if draw.share < 1 or not config.cutmix:
         return Mixed(torch.lerp(others, images, draw.share), labels_other, draw.weight)
     rows, columns = slice(draw.top, draw.bottom), slice(draw.left, draw.right)
@@ -91,22 +107,32 @@ def mix(images: Tensor, labels: Tensor, config: Augmentation, *, seed: int, step
     return Mixed(mixed, labels_other, draw.weight)
 
 
-def mix_as_drawn(images: Tensor, labels: Tensor, config: Augmentation, numbers: Tensor) -> Mixed:
+def mix_as_drawn(
+    images: Tensor,
+    labels: Tensor,
+    config: Augmentation,
+    numbers: Tensor,
+    *,
+    share: Share = UNDIVIDED,
+    num_samples: int | None = None,
+) -> Mixed:
     """Do as `mix` does, bit for bit, with the draw as a tensor of the device.
 
     Args:
-        images: Normalised images, float, shape (N, H, W, C), at least two.
+        images: Normalised images, float, shape (N, H, W, C), at least two of each shard.
         labels: Int64, shape (N,).
         config: Which of the two kinds of mixing are possible.
         numbers: A MixDraw, float64, shape (7,).
+        share: The shards that these images are.
+        num_samples: Of the whole batch; left out, these are all.
     """
-    share, weight, *edges = numbers.unbind()
+    num_samples = len(images) if num_samples is None else num_samples
+    own, weight, *edges = numbers.unbind()
     distance, top, bottom, left, right = (edge.long() for edge in edges)
-    positions = torch.arange(len(labels), device=labels.device)
-    partners = (positions - distance) % len(labels)
+    partners = _partners(distance, share, num_samples, labels.device)
     others, mixed = images.index_select(0, partners), images
     if config.mixup:
-        mixed = torch.lerp(others, images, share.float())
+        mixed = torch.lerp(others, images, own.float())
     if config.cutmix:
         rows, columns = (torch.arange(side, device=labels.device) for side in images.shape[1:3])
         is_row, is_column = (rows >= top) & (rows < bottom), (columns >= left) & (columns < right)
@@ -114,13 +140,30 @@ def mix_as_drawn(images: Tensor, labels: Tensor, config: Augmentation, numbers: 
     return Mixed(mixed, labels.index_select(0, partners), weight.float())
 
 
+def _partners(distance: int | Tensor, share: Share, num_samples: int, device: torch.device) -> Tensor:
+    """Return the place of each image's partner among the share's images, int64 (N,), with no host in it."""
+    here = share.cut(num_samples)
+    positions = torch.arange(here.start, here.stop, device=device)
+    shards = ((positions + 1) * share.of - 1) // num_samples
+    starts, stops = shards * num_samples // share.of, (shards + 1) * num_samples // share.of
+    partners: Tensor = starts - here.start + (positions - starts - distance) % (stops - starts)
+    return partners
+
+
 def draw_mix(config: Augmentation, shape: Sequence[int], *, seed: int, step: int, until: int) -> MixDraw:
-    """Return how the batch of a step is mixed; its images have the shape (N, H, W, C).
+    """Return how the batch of a step is mixed.
 
     From the step `until` on it is not.
 
     With both configured, a fair coin chooses one of the two for the step. The partner is the image
     a hashed number of positions on: the order of a batch is random already.
+
+    Args:
+        config: Its `mixup` and `cutmix` are the alphas of Beta(alpha, alpha).
+        shape: The images of its smallest shard (at least two), and their height and width.
+        seed: The run's seed.
+        step: Updates before this one.
+        until: The first step in which nothing is mixed any more.
     """
     if step >= until:
         return UNMIXED

@@ -23,7 +23,7 @@ from resnetlab.recipe.timeline import Timeline
 _COLUMNS = 8
 _GAP, _LINE = 6, 14  # pixels between tiles, and for a class name
 _SMALLEST_TILE = 96  # smaller images are enlarged by whole numbers
-_SHOWN = {"length": Duration(1, "st"), "val": 0, "accumulate": 1, "bad_samples": 0.99}
+_SHOWN = {"length": Duration(1, "st"), "val": 0, "shards": 1, "accumulate": 1, "bad_samples": 0.99}
 """A batch to look at; others are shown in place of broken images."""
 
 _CPU = torch.device("cpu")
