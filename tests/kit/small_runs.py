@@ -19,6 +19,7 @@ from resnetlab.recipe import Recipe
 from resnetlab.recipe.named import named_recipe
 from resnetlab.recipe.settings import override
 from resnetlab.runs.directory import RunDirectory, claim_new
+from resnetlab.runs.records import read_records
 from resnetlab.training.observer import Observer
 from resnetlab.training.planning import RunPlan, make_plan, plan_of
 from resnetlab.training.session import resume, start
@@ -97,7 +98,7 @@ def train_whole(out: Path, plan: RunPlan) -> RunDirectory:
 
 def go_on(run: RunDirectory, source: Source[Split]) -> Trainer:
     """Return a trainer for the rest of a run, as `resnetlab resume` makes it."""
-    return resume(run, plan_of(run, source, CPU), Observer())
+    return resume(run, plan_of(read_records(run), source, CPU), Observer())
 
 
 def finish(run: RunDirectory) -> None:

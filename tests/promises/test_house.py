@@ -26,7 +26,8 @@ VERBS = [*(SOURCE / "cli" / "verbs").glob("[a-z]*.py")]
 WITHOUT_TORCH = (
     "resnetlab", "resnetlab.network.catalog", "resnetlab.recipe.named", "resnetlab.recipe.settings",
     "resnetlab.recipe.schedule",
-    "resnetlab.runs.directory", "resnetlab.runs.journal", "resnetlab.runs.manifest", "resnetlab.cli.parser",
+    "resnetlab.runs.directory", "resnetlab.runs.journal", "resnetlab.runs.manifest", "resnetlab.runs.records",
+    "resnetlab.cli.parser",
     "resnetlab.show.tables.text", "resnetlab.show.tables.differences", "resnetlab.show.picture",
     "resnetlab.parallel.world", "resnetlab.data.open", "resnetlab.reporting", "resnetlab.reporting.picture",
 )  # fmt: skip

@@ -13,6 +13,7 @@ from resnetlab.runs.checkpoint import load_checkpoint, load_newest
 from resnetlab.runs.directory import RunDirectory
 from resnetlab.runs.journal import read_rows
 from resnetlab.runs.manifest import make_manifest, read_manifest
+from resnetlab.runs.records import read_records
 from resnetlab.training.observer import Observer
 from resnetlab.training.planning import plan_of
 from resnetlab.training.session import resume
@@ -136,7 +137,7 @@ def test_a_state_of_wrong_kinds_is_refused(name: str, value: object, run: RunDir
     refit(path)
 
     notes = Notes()
-    trainer = resume(run, plan_of(run, small_source(), CPU), notes)
+    trainer = resume(run, plan_of(read_records(run), small_source(), CPU), notes)
     trainer.close()
     assert trainer.state.step == 3
     assert f"state.json is damaged: {name}" in notes.text
@@ -148,7 +149,7 @@ def test_an_emptied_optimizer_is_passed_over(run: RunDirectory, whole: RunDirect
     refit(path)
 
     notes = Notes()
-    trainer = resume(run, plan_of(run, small_source(), CPU), notes)
+    trainer = resume(run, plan_of(read_records(run), small_source(), CPU), notes)
     train(trainer)
     trainer.close()
 
@@ -164,7 +165,7 @@ def test_metrics_that_were_changed_are_noticed_and_made_anew(run: RunDirectory, 
     run.metrics.write_bytes(b"".join(lines))
 
     notes = Notes()
-    trainer = resume(run, plan_of(run, small_source(), CPU), notes)
+    trainer = resume(run, plan_of(read_records(run), small_source(), CPU), notes)
     train(trainer)
     trainer.close()
 

@@ -20,6 +20,7 @@ from resnetlab.recipe.settings import override
 from resnetlab.runs.directory import RunDirectory, lock_run
 from resnetlab.runs.environment import recorded_threads
 from resnetlab.runs.journal import Journal, read_rows
+from resnetlab.runs.records import read_records
 from resnetlab.trained.evaluate import evaluate
 from resnetlab.training.observer import Observer
 from resnetlab.training.planning import make_plan, plan_of
@@ -170,7 +171,7 @@ def resumed_with(run: RunDirectory, recorded: object) -> list[str]:
     run.write("environment", environment if recorded is None else environment | {"threads": recorded})
     observer = Listen()
     with lock_run(run.path):
-        resume(run, plan_of(run, small_source(), CPU), observer).close()
+        resume(run, plan_of(read_records(run), small_source(), CPU), observer).close()
     return observer.notes
 
 

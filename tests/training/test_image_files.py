@@ -21,6 +21,7 @@ from resnetlab.recipe.named import list_recipes, named_recipe
 from resnetlab.recipe.settings import override, recipe_from_json
 from resnetlab.runs.directory import RunDirectory, claim_new
 from resnetlab.runs.journal import read_rows
+from resnetlab.runs.records import read_records
 from resnetlab.trained.evaluate import evaluate
 from resnetlab.training.observer import Observer
 from resnetlab.training.planning import make_plan, open_for, plan_of
@@ -72,7 +73,7 @@ def test_workers_and_interruptions_change_no_byte(
         interrupt(start(plan, RunDirectory(out), observer), observer)
     run = RunDirectory(out)
 
-    trainer = resume(run, plan_of(run, photographs, CPU, workers_after), StopAt(-1))
+    trainer = resume(run, plan_of(read_records(run), photographs, CPU, workers_after), StopAt(-1))
     train(trainer)
     trainer.close()
 
@@ -239,7 +240,7 @@ def test_a_run_with_lamb_and_the_binary_loss_resumes_exactly(
         interrupt(start(plan, RunDirectory(tmp_path / "run"), observer), observer)
     run = RunDirectory(tmp_path / "run")
 
-    trainer = resume(run, plan_of(run, photographs, CPU), StopAt(-1))
+    trainer = resume(run, plan_of(read_records(run), photographs, CPU), StopAt(-1))
     train(trainer)
     trainer.close()
 

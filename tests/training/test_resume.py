@@ -16,6 +16,7 @@ from resnetlab.recipe.optimizers import OPTIMIZERS
 from resnetlab.runs.checkpoint import load_checkpoint, load_newest, save_checkpoint
 from resnetlab.runs.directory import RunDirectory, claim_new
 from resnetlab.runs.journal import read_rows
+from resnetlab.runs.records import read_records
 from resnetlab.training.observer import Observer
 from resnetlab.training.planning import make_plan, plan_of
 from resnetlab.training.session import resume, start
@@ -116,7 +117,7 @@ def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(
         def note(self, text: str) -> None:
             notes.append(text)
 
-    trainer = resume(run, plan_of(run, small_source(), CPU), Listen())
+    trainer = resume(run, plan_of(read_records(run), small_source(), CPU), Listen())
     assert trainer.state.step == 20
     assert any("model.safetensors has other bytes" in note for note in notes)
     assert (run.checkpoints / "unusable-step-00000023").is_dir()
@@ -145,7 +146,7 @@ def test_a_run_of_version_0_1_0_that_cannot_end_is_told_with_a_way_on(tmp_path: 
     run.write("recipe", recipe)
 
     with pytest.raises(UsageError, match=r"cannot be trained to its end: .* has 1 of 59 samples"):
-        plan_of(run, small_source(), CPU)
+        plan_of(read_records(run), small_source(), CPU)
 
 
 def test_other_data_is_refused(tmp_path: Path) -> None:
@@ -166,8 +167,8 @@ def test_a_run_goes_on_where_what_it_began_with_cannot_be(
     run.write("recipe", recipe)
     monkeypatch.setenv("PATH", str(tmp_path))  # where no compiler is
 
-    here = plan_of(run, small_source(), CPU)
-    elsewhere = plan_of(run, small_source(), torch.device("mps"))
+    here = plan_of(read_records(run), small_source(), CPU)
+    elsewhere = plan_of(read_records(run), small_source(), torch.device("mps"))
 
     assert (here.recipe.execution.compile, here.recipe.execution.capture) == ("off", "on")
     assert here.compile_reason == "no C++ compiler found; on when the run began"

@@ -16,6 +16,7 @@ from resnetlab.data.sources.leftovers import refuse_within
 from resnetlab.recipe.settings import Resolution, leaves
 from resnetlab.runs.checkpoint import checkpoint_name
 from resnetlab.runs.directory import RunDirectory, is_run
+from resnetlab.runs.records import read_records
 from resnetlab.training.facts import describe_plan
 from resnetlab.training.planning import RunPlan
 from resnetlab.training.run import Result, default_out, refuse_another, train_or_resume, train_plan
@@ -50,8 +51,8 @@ def _made(options: argparse.Namespace, plan: RunPlan, out: Path) -> str:
     """
     if not (options.resume_if_begun and is_run(out)):
         return "not made"
-    refuse_another(run := RunDirectory(out), plan)
-    return "finished" if run.is_finished else "begun"
+    refuse_another(records := read_records(RunDirectory(out)), plan)
+    return "finished" if records.is_finished else "begun"
 
 
 def _print_plan(

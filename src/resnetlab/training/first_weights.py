@@ -12,6 +12,7 @@ from resnetlab.base import files
 from resnetlab.data.batches.normalise import Normaliser
 from resnetlab.errors import CheckpointError
 from resnetlab.runs.directory import RunDirectory
+from resnetlab.runs.records import RunRecords
 
 _FILE = "initial.safetensors"
 
@@ -58,7 +59,7 @@ def _content(beginning: Beginning) -> bytes:
     return safetensors.torch.save({name: t.contiguous() for name, t in beginning.tensors.items()})
 
 
-def beginning_difference(run: RunDirectory, beginning: Beginning | None) -> str:
+def beginning_difference(run: RunRecords, beginning: Beginning | None) -> str:
     """Return in words that a run began with other weights than these, or nothing."""
     recorded = run.read("weights") if run.begins_trained else None
     digest = hashlib.sha256(_content(beginning)).hexdigest() if beginning else None

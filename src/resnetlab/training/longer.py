@@ -32,6 +32,7 @@ from resnetlab.runs.checkpoint import (
 )
 from resnetlab.runs.directory import CONTINUES, RunDirectory
 from resnetlab.runs.journal import refuse_changed
+from resnetlab.runs.records import RunRecords
 from resnetlab.training.first_weights import write_beginning
 from resnetlab.training.planning import RunPlan, environment_of, plan_from_records, refuse_impossible
 
@@ -60,17 +61,19 @@ def newest_checkpoint(run: RunDirectory) -> Checkpoint:
 
 
 def plan_longer(
-    run: RunDirectory,
+    run: RunRecords,
+    step: int,
     length: Duration,
     source: AnySource,
     data: str | None,
     device: torch.device,
     workers: int,
-) -> tuple[RunPlan, Checkpoint]:
-    """Return a run's plan with another length, and the checkpoint that it begins with.
+) -> RunPlan:
+    """Return a run's plan with another length, to go on with after `step` updates.
 
     Args:
         run: The run that is to go on.
+        step: Of the checkpoint that it begins with.
         length: Of the whole, the steps that are made already included.
         source: The run's data.
         data: Where that lies now, if not where it was.
@@ -79,28 +82,27 @@ def plan_longer(
 
     Raises:
         UsageError: If more steps are made already, or the length does not suit the recipe.
-        CheckpointError: If there is no checkpoint to go on from.
         DataError: If the data is not the run's.
     """
-    checkpoint = newest_checkpoint(run)
-    recipe, recorded = recipe_from_json(run.read("recipe")), run.read("data")
-    recorded |= {"source": absolute_source(data)} if data else {}
+    recipe = recipe_from_json(run.read("recipe"))
+    recorded = run.read("data") | ({"source": absolute_source(data)} if data else {})
     longer = to_plain(override(recipe, {"length": length}))
-    plan = plan_from_records(run.path, run.read("spec"), longer, recorded, source, device, workers)
+    records = run.read("spec"), longer, recorded
+    plan = plan_from_records(run.path, *records, source, device, workers, optimizer_of=run.optimizer_of)
     before, now = replace(plan, recipe=recipe).timeline, plan.timeline
-    if now.num_steps <= checkpoint.step:
+    if now.num_steps <= step:
         raise UsageError(
-            f"{run.path} has made {checkpoint.step:,} steps, and {length} are {now.num_steps:,} in all",
+            f"{run.path} has made {step:,} steps, and {length} are {now.num_steps:,} in all",
             hint=f"The length is that of the whole, at first {recipe.run.length}: give more than that.",
         )
     refuse_impossible(plan)
-    old_rate = LearningRate(recipe.schedule, before).at(max(checkpoint.step - 1, 0))
-    rate = LearningRate(plan.recipe.schedule, now).at(checkpoint.step)
+    old_rate = LearningRate(recipe.schedule, before).at(max(step - 1, 0))
+    rate = LearningRate(plan.recipe.schedule, now).at(step)
     text = (
-        f"{run.path} from step {checkpoint.step:,} of {before.num_steps:,} ({recipe.run.length}) on; "
+        f"{run.path} from step {step:,} of {before.num_steps:,} ({recipe.run.length}) on; "
         f"its rate was {old_rate:.3g} and is {rate:.3g} now"
     )
-    return replace(plan, continues=text), checkpoint
+    return replace(plan, continues=text)
 
 
 def write_longer(old: RunDirectory, checkpoint: Checkpoint, plan: RunPlan, new: RunDirectory) -> None:

@@ -22,8 +22,9 @@ from resnetlab.recipe import Recipe
 from resnetlab.recipe.optimizers import OPTIMIZERS
 from resnetlab.recipe.settings import leaves, override, recipe_from_json
 from resnetlab.recipe.timeline import Timeline
-from resnetlab.runs.directory import CONTINUES, RunDirectory
+from resnetlab.runs.directory import CONTINUES
 from resnetlab.runs.environment import describe_environment
+from resnetlab.runs.records import RunRecords
 from resnetlab.show.tables.differences import NO_DIFFERENCE, model_differences, recipe_differences
 from resnetlab.training.first_weights import Beginning
 from resnetlab.training.misfits import (
@@ -234,8 +235,8 @@ def source_record(plan: RunPlan) -> dict[str, Any]:
     }
 
 
-def plan_of(run: RunDirectory, source: AnySource, device: torch.device, workers: int = -1) -> RunPlan:
-    """Return what a run directory says is trained there.
+def plan_of(run: RunRecords, source: AnySource, device: torch.device, workers: int = -1) -> RunPlan:
+    """Return what the records of a run say is trained there.
 
     Raises:
         DataError: If `source` is not what the run was trained on.
@@ -243,18 +244,17 @@ def plan_of(run: RunDirectory, source: AnySource, device: torch.device, workers:
     """
     weights_text = str(run.read("weights").get("from", "")) if run.begins_trained else ""
     records = run.read("spec"), run.read("recipe"), run.read("data")
-    plan = plan_from_records(run.path, *records, source, device, workers)
+    plan = plan_from_records(run.path, *records, source, device, workers, optimizer_of=run.optimizer_of)
     continues = str(run.read(CONTINUES).get("text", "")) if run.continues else ""
     try:
         _refuse_single_samples(plan)
     except UsageError as error:
         quoted = shlex.quote(str(run.path))
-        has_weights = run.checkpoints.is_dir() and any(run.checkpoints.iterdir())
         weights = f", from its weights by `resnetlab finetune --weights {quoted} --head strict`"
         raise UsageError(
             f"{run.path} cannot be trained to its end: {error.args[0]}",
             hint="Version 0.1.0 let such runs begin, and what a run is cannot be changed. Begin a new one"
-            f"{weights if has_weights else ''}. {error.hint}",
+            f"{weights if run.has_checkpoints else ''}. {error.hint}",
         ) from error
     return dataclasses.replace(plan, weights_text=weights_text, continues=continues)
 
@@ -267,8 +267,12 @@ def plan_from_records(
     source: AnySource,
     device: torch.device,
     workers: int = -1,
+    *,
+    optimizer_of: str = "",
 ) -> RunPlan:
     """Return the plan whose spec, recipe and `source_record` were written down for the run at `path`.
+
+    `optimizer_of` is the package that its optimizer came from, if that is known and not ours.
 
     Raises:
         DataError: If `source` is not what was planned.
@@ -280,7 +284,7 @@ def plan_from_records(
             hint="Name the run's own data with --data, or start a new run.",
         )
     resolved = recipe_from_json(recipe)
-    _refuse_missing(resolved.optimizer.optimizer, path)
+    _refuse_missing(resolved.optimizer.optimizer, path, optimizer_of)
     obstacles = _obstacles_here(resolved, device, reads_files=source.reads_files)
     reasons = {name: f"{why}; on when the run began" for name, why in obstacles.items()}
     return RunPlan(
@@ -338,13 +342,11 @@ def environment_of(plan: RunPlan) -> dict[str, Any]:
     )
 
 
-def _refuse_missing(optimizer: str, path: Path) -> None:
+def _refuse_missing(optimizer: str, path: Path, package: str) -> None:
     """Raise UsageError if a run's optimizer is not to be had here, and say which package had it."""
     try:
         OPTIMIZERS.find(optimizer)
     except UsageError as error:
-        has_record = (path / "environment.json").exists()
-        package = RunDirectory(path).read("environment").get("optimizer_of") if has_record else None
         if not package or optimizer in OPTIMIZERS:
             raise
         raise UsageError(

@@ -25,9 +25,10 @@ from resnetlab.runs.directory import (
     lock_run,
     open_run,
 )
+from resnetlab.runs.records import RunRecords, read_records
 from resnetlab.training.facts import describe_plan
 from resnetlab.training.first_weights import beginning_difference
-from resnetlab.training.longer import longer_out, plan_longer, write_longer
+from resnetlab.training.longer import longer_out, newest_checkpoint, plan_longer, write_longer
 from resnetlab.training.observer import Interrupt, Observer
 from resnetlab.training.planning import RunPlan, differences_from_records, plan_of
 from resnetlab.training.session import resume, start
@@ -146,7 +147,10 @@ def resume_run(
 
     if length is not None:
         files.refuse_locked(path)
-        plan, checkpoint = plan_longer(run, length, reopened(), data, pick_device(device), workers)
+        checkpoint = newest_checkpoint(run)
+        plan = plan_longer(
+            read_records(run), checkpoint.step, length, reopened(), data, pick_device(device), workers
+        )
         out = out or longer_out(run, length)
         with claim_new(out) as lock:
             new = RunDirectory(out, lock)
@@ -155,7 +159,9 @@ def resume_run(
     with lock_run(path) as lock:
         run = replace(run, lock=lock)
         if not run.is_finished:
-            return resume_plan(plan_of(run, reopened(), pick_device(device), workers), run, observer)
+            return resume_plan(
+                plan_of(read_records(run), reopened(), pick_device(device), workers), run, observer
+            )
     return _as_it_ended(run, observer)
 
 
@@ -179,13 +185,14 @@ def train_or_resume(plan: RunPlan, out: Path, observer: Observer) -> Result:
         return train_plan(plan, out, observer)
     with lock_run(out) as lock:
         run = replace(open_run(out), lock=lock)
-        refuse_another(run, plan)
+        records = read_records(run)
+        refuse_another(records, plan)
         if not run.is_finished:
-            return resume_plan(plan_of(run, plan.source, plan.device, plan.workers), run, observer)
+            return resume_plan(plan_of(records, plan.source, plan.device, plan.workers), run, observer)
     return _as_it_ended(run, observer)
 
 
-def refuse_another(run: RunDirectory, plan: RunPlan) -> None:
+def refuse_another(run: RunRecords, plan: RunPlan) -> None:
     """Refuse a run that is not what is planned.
 
     Raises:

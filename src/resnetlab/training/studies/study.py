@@ -15,6 +15,7 @@ from resnetlab.data.sources.encoded import AnySource
 from resnetlab.data.sources.leftovers import refuse_within
 from resnetlab.errors import DataError, Interrupted, UsageError
 from resnetlab.runs.directory import RunDirectory, is_run
+from resnetlab.runs.records import read_records
 from resnetlab.training.observer import Interrupt, Observer
 from resnetlab.training.planning import RunPlan, plan_from_records, plan_of
 from resnetlab.training.recorded.capturing import is_small_step
@@ -154,7 +155,9 @@ def _share(
 def _asked_or_begun(rows: Mapping[str, RunPlan], out: Path, name: str) -> RunPlan:
     """Return the plan of a run that was asked for, or as it was begun."""
     asked, run = rows[name], RunDirectory(out / name)
-    return plan_of(run, asked.source, asked.device, asked.workers) if is_run(run.path) else asked
+    return (
+        plan_of(read_records(run), asked.source, asked.device, asked.workers) if is_run(run.path) else asked
+    )
 
 
 def _recorded(
@@ -163,7 +166,7 @@ def _recorded(
     """Return the plan of a run as it was begun, or as study.json has it."""
     if is_run(run.path):
         try:
-            return plan_of(run, source, device, workers)
+            return plan_of(read_records(run), source, device, workers)
         except DataError as error:
             error.hint = error.hint or f"Move {shlex.quote(str(run.path))} away to have that run made anew."
             raise
