@@ -22,8 +22,8 @@ def test_the_parts_are_those_of_a_sum_made_by_hand() -> None:
 
 def test_a_process_holds_the_activations_of_one_shard_or_microbatch_at_a_time() -> None:
     def kept(batch: int, accumulate: int, shards: int, processes: int = 1) -> float:
-        recipe = override(QUICK, {"batch": batch, "accumulate": accumulate})
-        return training_memory(RESNET20, recipe, 32, 32, shards=shards, processes=processes).activations
+        recipe = override(QUICK, {"batch": batch, "accumulate": accumulate, "shards": shards})
+        return training_memory(RESNET20, recipe, 32, 32, processes=processes).activations
 
     assert kept(128, 1, shards=8) == kept(128, 1, shards=8, processes=8) == 4 * 16 * MAPS
     assert kept(128, 4, shards=8) == 4 * 4 * MAPS
@@ -34,7 +34,8 @@ def test_a_process_holds_the_activations_of_one_shard_or_microbatch_at_a_time() 
 
 def test_shards_wait_for_each_other_on_each_level_of_the_tree() -> None:
     def sums(shards: int, processes: int) -> float:
-        memory = training_memory(RESNET20, QUICK, 32, 32, shards=shards, processes=processes)
+        recipe = override(QUICK, {"shards": shards})
+        memory = training_memory(RESNET20, recipe, 32, 32, processes=processes)
         return memory.reduction / (4 * RESNET20.num_parameters)
 
     assert [sums(1, 1), sums(2, 1), sums(4, 1), sums(8, 1)] == [0, 1, 2, 3]

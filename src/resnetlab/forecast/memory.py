@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from resnetlab.network.layers import kept_numbers
 from resnetlab.network.spec import ModelSpec
-from resnetlab.recipe import Recipe
+from resnetlab.recipe import Optimizer, Recipe
 from resnetlab.recipe.optimizers import OPTIMIZERS
 
 _PROCESS_BYTES = 350e6  # Python, torch and their buffers, measured on the CPU
@@ -30,7 +30,7 @@ class Memory:
 
 
 def training_memory(
-    spec: ModelSpec, recipe: Recipe, height: int, width: int, *, shards: int = 1, processes: int = 1
+    spec: ModelSpec, recipe: Recipe, height: int, width: int, *, processes: int = 1
 ) -> Memory:
     """Return about what a training step holds in one process, but for images that lie in memory.
 
@@ -40,10 +40,9 @@ def training_memory(
 
     Args:
         spec: The network.
-        recipe: Batch, microbatches, precision, optimizer.
+        recipe: Batch, its shards, of which a process makes one at a time, microbatches, precision, optimizer.
         height: Of the training images.
         width: Of the training images.
-        shards: Parts of a batch, which a process makes one after the other.
         processes: Among which the shards are divided.
     """
     kept = [size for row in spec.shapes(height, width) if (size := kept_numbers(row.layer, row.output))]
@@ -51,19 +50,22 @@ def training_memory(
     if recipe.execution.checkpoint_activations:
         numbers = numbers / len(kept) * (sum(spec.blocks) + 6) * 2
     per_number = 4 if recipe.execution.precision == "fp32" else 2
-    at_once = -(-recipe.run.batch // shards // recipe.execution.accumulate)
-    optimizer = recipe.optimizer
-    kind = OPTIMIZERS.find(optimizer.optimizer)
-    states = 2 + len(kind.state) + kind.working_copies  # for each weight: itself, its gradient, ...
-    states += (optimizer.ema_decay > 0) + 2 * (optimizer.sam > 0)
-    states += 4 * (optimizer.lookahead > 0)
+    at_once = -(-recipe.run.batch // recipe.execution.shards // recipe.execution.accumulate)
     weights = 4.0 * spec.num_parameters
     return Memory(
         process=_PROCESS_BYTES,
-        state=weights * states,
-        reduction=weights * _partial_sums(shards, processes),
+        state=weights * numbers_per_weight(recipe.optimizer),
+        reduction=weights * _partial_sums(recipe.execution.shards, processes),
         activations=numbers * per_number * at_once,
     )
+
+
+def numbers_per_weight(optimizer: Optimizer) -> int:
+    """Return how many numbers a training holds for each weight: itself, gradient, the optimizer's state."""
+    kind = OPTIMIZERS.find(optimizer.optimizer)
+    held = 2 + len(kind.state) + kind.working_copies
+    held += (optimizer.ema_decay > 0) + 2 * (optimizer.sam > 0)
+    return held + 4 * (optimizer.lookahead > 0)
 
 
 def _partial_sums(shards: int, processes: int) -> int:
