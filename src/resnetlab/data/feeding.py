@@ -82,30 +82,38 @@ class Reading:
 
     def evaluation_set(self, part: str, split: AnySplit) -> EvaluationSet:
         """Return a split as a set that the network can be scored on."""
-        readable = ResidentSplit(split, self.device) if isinstance(split, Split) else split
+        if isinstance(split, Split):
+            resident = ResidentSplit(split, self.device)
+            return EvaluationSet(
+                part, len(split), EVALUATION_BATCH, lambda numbers: self._of(resident, numbers)
+            )
         return EvaluationSet(
             part,
             len(split),
-            lambda: self._evaluation_batches(part, readable),
+            evaluation_batch(*self.size, self.preprocessing.channels),
+            lambda numbers: self._loaded(part, split, numbers),
             left_out=lambda: self.bad.count(part),
+            share_broken=lambda world: self.bad.share_found(world, part, len(split)),
         )
 
-    def _evaluation_batches(self, part: str, split: ResidentSplit | EncodedSplit) -> Iterator[Batch]:
-        if isinstance(split, ResidentSplit):
-            return evaluation_batches(
-                split,
-                self.preprocessing.normaliser,
-                batch=EVALUATION_BATCH,
-                channels_last=self.recipe.execution.channels_last,
-            )
-        height, width = self.size
+    def _of(self, split: ResidentSplit, numbers: range) -> Iterator[Batch]:
+        return evaluation_batches(
+            split,
+            self.preprocessing.normaliser,
+            numbers,
+            batch=EVALUATION_BATCH,
+            channels_last=self.recipe.execution.channels_last,
+        )
+
+    def _loaded(self, part: str, split: EncodedSplit, numbers: range) -> Iterator[Batch | None]:
         return loaded_evaluation_batches(
             split,
             self.preprocessing,
+            numbers,
             part=part,
             size=self.size,
             device=self.device,
-            batch=evaluation_batch(height, width, self.preprocessing.channels),
+            batch=evaluation_batch(*self.size, self.preprocessing.channels),
             channels_last=self.recipe.execution.channels_last,
             workers=count_workers(self.workers, self.device),
             bad=self.bad,

@@ -1,9 +1,9 @@
 """Exact counts of what was right: never means of means."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -100,8 +100,20 @@ def answer_logits(logits_NK: Tensor) -> Tensor:
     return torch.cat([-logits_NK / 2, logits_NK / 2], dim=1) if logits_NK.shape[1] == 1 else logits_NK
 
 
+class Counts(NamedTuple):
+    """What was counted of some batches of a set, as plain numbers that another process can be sent."""
+
+    losses: list[tuple[int, float]]
+    """The number of each batch, and the sum of its losses."""
+
+    confusion: list[tuple[int, int]]
+    """The cells of the confusion matrix that are not zero, numbered by rows, and their counts."""
+
+    correct_top5: int
+
+
 class Scoring:
-    """Accumulates logits and labels on the device; one transfer at the end.
+    """Accumulates logits and labels on the device, a batch at a time; one transfer at the end.
 
     A network of one logit has two classes, see `answer_logits`.
     """
@@ -110,29 +122,66 @@ class Scoring:
         self._classes = num_classes
         self._confusion = torch.zeros(num_classes * num_classes, dtype=torch.int64, device=device)
         self._top5 = torch.zeros((), dtype=torch.int64, device=device)
-        self._loss = torch.zeros((), dtype=sum_type(device), device=device)
+        self._losses: list[Tensor] = []
+        self._numbers: list[int] = []
 
-    def add(self, logits_NK: Tensor, labels_N: Tensor) -> None:
-        """Count one batch. Labels beyond the network's classes are our own mistake."""
+    def add(self, logits_NK: Tensor, labels_N: Tensor, number: int | None = None) -> None:
+        """Count one batch. Labels beyond the network's classes are our own mistake.
+
+        Args:
+            logits_NK: The answers.
+            labels_N: What is right.
+            number: The batch's number in the set; by default the one after the last.
+        """
         logits_NK = answer_logits(logits_NK.float())
         losses = torch.nn.functional.cross_entropy(logits_NK, labels_N, reduction="sum")
-        self._loss += losses.to(self._loss.dtype)
+        self._losses.append(losses)
+        self._numbers.append(len(self._numbers) if number is None else number)
         cells = labels_N * self._classes + logits_NK.argmax(1)
         self._confusion += torch.bincount(cells, minlength=self._classes**2)
         first5 = logits_NK.topk(min(5, self._classes), dim=1).indices
         self._top5 += (first5 == labels_N[:, None]).any(1).sum()
 
-    def scores(self) -> Scores:
+    def counts(self) -> Counts:
         """Return the counts so far."""
-        confusion = self._confusion.view(self._classes, self._classes).cpu()
-        seen = int(confusion.sum())
-        return Scores(
-            loss=self._loss.item() / seen,
-            correct=int(confusion.diagonal().sum()),
+        losses = torch.stack(self._losses).tolist() if self._losses else []
+        confusion = self._confusion.cpu()
+        cells = confusion.nonzero().flatten()
+        return Counts(
+            losses=[*zip(self._numbers, losses, strict=True)],
+            confusion=[*zip(cells.tolist(), confusion[cells].tolist(), strict=True)],
             correct_top5=int(self._top5.item()),
-            seen=seen,
-            confusion_KK=confusion,
         )
+
+    def scores(self) -> Scores:
+        """Return the scores so far."""
+        return scores_of([self.counts()], self._classes)
+
+
+def scores_of(parts: Iterable[Counts], num_classes: int) -> Scores:
+    """Return the scores of a set whose batches were counted in parts: the same bits whatever the parts.
+
+    Counts are integers. The batches' losses are added in float64, one after another by number.
+    """
+    confusion_KK = torch.zeros(num_classes, num_classes, dtype=torch.int64)
+    flat, losses, top5 = confusion_KK.view(-1), dict[int, float](), 0
+    for part in parts:
+        cells, counts = zip(*part.confusion, strict=True) if part.confusion else ((), ())
+        flat.index_add_(0, torch.tensor(cells, dtype=torch.int64), torch.tensor(counts, dtype=torch.int64))
+        assert not losses.keys() & dict(part.losses), "every batch counts exactly once"
+        losses.update(part.losses)
+        top5 += part.correct_top5
+    loss = 0.0
+    for number in sorted(losses):  # no sum(), which since Python 3.12 rounds otherwise
+        loss += losses[number]
+    seen = int(flat.sum())
+    return Scores(
+        loss=loss / seen,
+        correct=int(confusion_KK.diagonal().sum()),
+        correct_top5=top5,
+        seen=seen,
+        confusion_KK=confusion_KK,
+    )
 
 
 def wilson_interval(correct: int, seen: int, z: float = 1.959964) -> tuple[float, float]:

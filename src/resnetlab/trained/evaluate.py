@@ -169,13 +169,13 @@ def _score(
     apply_switches(classifier.device, recipe.execution)
     scores = score(
         classifier.model,
-        reading.evaluation_set(label, split).batches(),
+        reading.evaluation_set(label, split),
         num_classes=len(classifier.class_names),
         device=classifier.device,
     )
     assert scores is not None
     classifier.refuse_non_finite(scores.loss)
-    broken = tuple(reading.bad.found.values())
+    broken = tuple(problem for _, problem in sorted(reading.bad.found.items()))
     assert scores.seen + len(broken) == len(split), "every sample counts exactly once"
     return scores, broken
 

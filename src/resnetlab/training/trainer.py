@@ -177,7 +177,7 @@ class Trainer:
         with self._leaving_if_asked():
             scores = score(
                 model or self._averaged_model(),
-                on.batches(),
+                on,
                 num_classes=self.num_classes,
                 device=self.device,
                 after_batch=after_batch,

@@ -119,6 +119,11 @@ def test_evaluation_sees_every_sample_once_in_order_with_a_small_last_batch(batc
     images = torch.cat([each.images for each in read])
     assert torch.equal(images, NORMALISER(torch.from_numpy(SPLIT.images)).permute(0, 3, 1, 2))
     np.testing.assert_array_equal(SPLIT.labels, torch.cat([each.labels for each in read]).numpy())
+    for rank in range(3):
+        own = list(evaluation_batches(resident, NORMALISER, range(rank, len(read), 3), batch=batch))
+        assert len(own) == len(read[rank::3])
+        assert all(torch.equal(a.samples, b.samples) for a, b in zip(own, read[rank::3], strict=True))
+        assert all(torch.equal(a.images, b.images) for a, b in zip(own, read[rank::3], strict=True))
     assert read[0].images.is_contiguous(memory_format=torch.channels_last)
 
 

@@ -326,11 +326,13 @@ def test_a_process_reads_its_own_shards_alone_and_all_together_read_the_batch(so
         part.close()
 
 
-def evaluated(source, *, workers=0, share=0.0, batch=2, preparation=CONFIG, size=(SIDE, SIDE)):
+def evaluated(
+    source, *, workers=0, share=0.0, batch=2, numbers=range(3), preparation=CONFIG, size=(SIDE, SIDE)
+):
     bad = BadSamples(share)
     preprocessing = Preprocessing(Normaliser("none", 255), Geometry.of(preparation))
     batches = loaded_evaluation_batches(
-        source.test, preprocessing, part="test", size=size, device=CPU, batch=batch,
+        source.test, preprocessing, numbers, part="test", size=size, device=CPU, batch=batch,
         channels_last=True, workers=workers, bad=bad,
     )  # fmt: skip
     return list(batches), bad
@@ -346,12 +348,23 @@ def test_evaluation_reads_every_sample_exactly_once_and_in_order(workers, source
     np.testing.assert_array_equal(expected, batches[-1].images[0].permute(1, 2, 0).numpy())
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize(("numbers", "samples"), [(range(0, 3, 2), [[0, 1], [4]]), (range(3, 3, 2), [])])
+def test_evaluation_reads_only_the_batches_asked_for(numbers, samples, workers, source):
+    spoil(source, "test", 2, 3)
+
+    batches, bad = evaluated(source, workers=workers, numbers=numbers)
+
+    assert [batch.samples.tolist() for batch in batches] == samples
+    assert not bad.found
+
+
 def test_evaluation_leaves_out_broken_images_that_may_be(source):
     spoil(source, "test", 2, 3)
 
     batches, bad = evaluated(source, share=0.5)
 
-    assert torch.cat([batch.samples for batch in batches]).tolist() == [0, 1, 4]
+    assert [batch and batch.samples.tolist() for batch in batches] == [[0, 1], None, [4]]
     assert bad.count("test") == 2
     with pytest.raises(DataError, match=r"test/a/002\.jpg"):
         evaluated(source)

@@ -144,14 +144,20 @@ class ResidentSplit:
 
 
 def evaluation_batches(
-    split: ResidentSplit, normaliser: Normaliser, *, batch: int = 500, channels_last: bool = True
+    split: ResidentSplit,
+    normaliser: Normaliser,
+    numbers: range | None = None,
+    *,
+    batch: int = 500,
+    channels_last: bool = True,
 ) -> Iterator[Batch]:
-    """Yield every sample exactly once, in order, the last batch however small.
+    """Yield every sample exactly once, in order, the last batch however small; or the batches numbered so.
 
     500 divides the test sets of both CIFARs; the result does not depend on it beyond rounding.
     """
     images, labels = split.images, split.labels
-    for start in range(0, len(split), batch):
+    for number in range(-(-len(split) // batch)) if numbers is None else numbers:
+        start = number * batch
         stop = min(start + batch, len(split))
         yield Batch(
             images=to_NCHW(normaliser(images[start:stop]), channels_last=channels_last),

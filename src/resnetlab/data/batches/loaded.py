@@ -21,6 +21,7 @@ from resnetlab.data.batches.waiting import Patience
 from resnetlab.data.images.geometry import Size
 from resnetlab.data.sources.encoded import EncodedSplit
 from resnetlab.errors import DataError
+from resnetlab.parallel.world import World
 from resnetlab.recipe import Recipe
 from resnetlab.recipe.timeline import Timeline
 
@@ -61,6 +62,17 @@ class BadSamples:
                 f"{100 * self.share:g} %; the last: {bad[-1].problem}",
                 hint=f"`{check}` lists them all; --bad-samples allows a larger share.",
             )
+
+    def share_found(self, world: World, part: str, size: int) -> None:
+        """Take note of what all the processes have found in a part of `size` images.
+
+        Raises:
+            DataError: If together more are broken than may be; then in every process.
+        """
+        own = [[sample, problem] for (each, sample), problem in self.found.items() if each == part]
+        every = sorted(Bad(*each) for one in world.gather(own) for each in one)
+        if unknown := [bad for bad in every if (part, bad.sample) not in self.found]:
+            self.add(part, size, unknown)
 
     def count(self, part: str) -> int:
         """Return how many images of a part were broken so far."""
@@ -221,6 +233,7 @@ class LoadedBatches:
 def loaded_evaluation_batches(
     split: EncodedSplit,
     preprocessing: Preprocessing,
+    numbers: range,
     *,
     part: str,
     size: Size,
@@ -230,22 +243,23 @@ def loaded_evaluation_batches(
     workers: int,
     bad: BadSamples,
     patience: Patience | None = None,
-) -> Iterator[Batch]:
-    """Yield every sample exactly once, in order; broken ones, if some may be, are left out and noted.
+) -> Iterator[Batch | None]:
+    """Yield the batches of these numbers: number i has the samples from i * batch on, in order.
+
+    Broken ones, if some may be, are left out and noted; a batch without any other is None.
 
     Raises:
         DataError: If an image cannot be read, or more than may be are broken.
     """
     images = Images(split, ForEvaluation(preprocessing, size), bad.share > 0, share=bad.share)
-    every = np.arange(len(split))
-    starts = range(0, len(split), batch)
-    side = preprocessing.geometry.side
-    requests = (Request(every[s : s + batch], np.zeros_like(every[s : s + batch]), side) for s in starts)
-    workers = min(workers, len(starts))
+    samples = (np.arange(n * batch, min((n + 1) * batch, len(split))) for n in numbers)
+    requests = (Request(each, np.zeros_like(each), preprocessing.geometry.side) for each in samples)
+    workers = min(workers, len(numbers))
     for loaded in load(images, requests, workers=workers, pins=device.type == "cuda", patience=patience):
         if loaded.bad:
             bad.add(part, len(split), loaded.bad)
         if not len(loaded.samples):
+            yield None
             continue
         pixels = loaded.images.to(device, non_blocking=True)
         yield Batch(
