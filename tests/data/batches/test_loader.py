@@ -425,3 +425,25 @@ def test_a_gpu_gets_more_workers_than_a_cpu_that_trains():
     assert count_workers(-1, CPU) == min(cores // 4, 16)
     assert count_workers(-1, torch.device("cuda")) == min(cores, 16)
     assert count_workers(3, CPU) == 3
+
+
+@pytest.mark.parametrize(
+    ("wanted", "cores", "local_size", "on_cpu", "on_cuda"),
+    [
+        (-1, 2, 2, 0, 1),
+        (-1, 32, 2, 4, 16),
+        (-1, 8, 4, 1, 2),
+        (-1, 64, 8, 2, 8),
+        (-1, 256, 8, 2, 16),
+        (8, 4, 3, 2, 2),
+        (3, 4, 4, 1, 1),
+        (0, 64, 8, 0, 0),
+    ],
+)
+def test_the_workers_of_a_machine_are_shared_out_over_its_processes(
+    wanted, cores, local_size, on_cpu, on_cuda, monkeypatch
+):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(cores)), raising=False)
+
+    assert count_workers(wanted, CPU, local_size) == on_cpu
+    assert count_workers(wanted, torch.device("cuda"), local_size) == on_cuda

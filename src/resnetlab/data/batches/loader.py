@@ -359,12 +359,18 @@ def process_context() -> BaseContext:
     return context
 
 
-def count_workers(wanted: int, device: torch.device) -> int:
-    """Return the number of worker processes; -1 asks for what suits the machine.
+def count_workers(wanted: int, device: torch.device, local_size: int = 1) -> int:
+    """Return the number of worker processes of one of the processes that make a run on this machine.
 
-    For a GPU one per core; on the CPU, whose cores are training, a quarter of them.
+    They share `wanted` among them, and have at least one each if that is not 0.
+
+    Args:
+        wanted: For all of them; -1 asks for what suits the machine: for GPUs one per core, and no more than
+            16 each; on the CPU, whose cores are training, a quarter of the cores, and no more than 16.
+        device: What the process trains on.
+        local_size: How many there are.
     """
-    if wanted >= 0:
-        return wanted
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores // 4 if device.type == "cpu" else cores, 16)
+    if wanted < 0:
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        wanted = min(cores // 4, 16) if device.type == "cpu" else min(cores, 16 * local_size)
+    return max(wanted // local_size, min(wanted, 1))
