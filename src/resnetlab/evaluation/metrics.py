@@ -1,12 +1,13 @@
 """Exact counts of what was right: never means of means."""
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+
+from resnetlab.evaluation.significance import wilson_interval as wilson_interval
 
 
 class Tally:
@@ -182,14 +183,3 @@ def scores_of(parts: Iterable[Counts], num_classes: int) -> Scores:
         seen=seen,
         confusion_KK=confusion_KK,
     )
-
-
-def wilson_interval(correct: int, seen: int, z: float = 1.959964) -> tuple[float, float]:
-    """Return the 95 % confidence interval of a share.
-
-    Source: Wilson, 1927, "Probable inference"; z is the normal distribution's 97.5 % point.
-    """
-    share = correct / seen
-    centre = share + z * z / (2 * seen)
-    spread = z * math.sqrt(share * (1 - share) / seen + z * z / (4 * seen * seen))
-    return (centre - spread) / (1 + z * z / seen), (centre + spread) / (1 + z * z / seen)
