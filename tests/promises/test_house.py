@@ -30,6 +30,7 @@ WITHOUT_TORCH = (
     "resnetlab.cli.parser",
     "resnetlab.show.tables.text", "resnetlab.show.tables.differences", "resnetlab.show.picture",
     "resnetlab.parallel.world", "resnetlab.data.open", "resnetlab.reporting", "resnetlab.reporting.picture",
+    "resnetlab.forecast.machines", "resnetlab.forecast.memory", "resnetlab.forecast.words",
 )  # fmt: skip
 
 

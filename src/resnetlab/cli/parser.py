@@ -21,6 +21,7 @@ _VERBS = {
     "predict": "say what is in images",
     "export": "write a trained network for other programs",
     "import_": "make a model folder of weights of another program",
+    "plan": "say what a training would take on other devices, and on how many it pays",
     "bench": "measure training or evaluation speed",
     "data": "fetch, describe, check, show, unpack, pack and prepare datasets",
     "doctor": "say what this machine has, and what is wrong with it",

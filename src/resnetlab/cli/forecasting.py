@@ -1,0 +1,308 @@
+"""From the flags of `plan` to what a forecast needs: network, recipe, data, devices and their number."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from resnetlab.cli.resolve import resolve_model, split_settings
+from resnetlab.data.sources.choices import Choices
+from resnetlab.errors import UsageError
+from resnetlab.forecast.assumptions import Assumption, Assumptions
+from resnetlab.forecast.datasets import KNOWN, DataFacts, made_up
+from resnetlab.forecast.forecast import Forecast, Machine, Work, forecast, refuse_unequal
+from resnetlab.forecast.kinds import Published, find_kind
+from resnetlab.forecast.machines import Execution, assumptions_of, machine_of, meeting
+from resnetlab.forecast.memory import Memory, numbers_per_weight, training_memory
+from resnetlab.forecast.reduction import reduced_bytes, synchronised_norms
+from resnetlab.network.spec import ModelSpec
+from resnetlab.recipe import Recipe
+from resnetlab.recipe.named import default_recipe
+from resnetlab.recipe.settings import Given, Resolution, override, read_texts
+
+if TYPE_CHECKING:
+    from resnetlab.data.sources.encoded import AnySource
+
+Forecaster = Callable[[int], tuple[Forecast, Work]]
+
+_FLAGS = ("epochs", "steps", "batch")
+_SAMPLED = 200
+"""Files whose sizes are looked at."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be planned, but for the devices."""
+
+    spec: ModelSpec
+    recipe: Recipe
+    data: DataFacts
+    sizes: tuple[tuple[int, int, float], ...]
+    """Height and width of the training images, and the share of the run that they are so large."""
+    scored_size: tuple[int, int]
+
+    @property
+    def largest(self) -> tuple[int, int]:
+        """Height and width of the largest training images."""
+        return max((height, width) for height, width, _ in self.sizes)
+
+    def work(self, recipe: Recipe) -> Work:
+        """Return what is to be done with a recipe's batch."""
+        from resnetlab.data.feeding import EVALUATION_BATCH, evaluation_batch
+
+        def memory_of(processes: int, accumulate: int) -> Memory:
+            changed = override(recipe, {"accumulate": accumulate})
+            return training_memory(self.spec, changed, *self.largest, processes=processes)
+
+        files = self.data.reads_files
+        scored = evaluation_batch(*self.scored_size, self.spec.in_channels) if files else EVALUATION_BATCH
+        norms = synchronised_norms(self.spec) if recipe.execution.shard_bn == "sync" else 0
+        numbers = numbers_per_weight(recipe.optimizer) - 1  # the gradient is not saved
+        return Work(
+            data=self.data,
+            run=recipe.run,
+            reduced_bytes=reduced_bytes(self.spec),
+            small_reductions=2 * norms,
+            saved_bytes=4.0 * numbers * self.spec.num_parameters,
+            scored_at_once=scored,
+            accumulate=recipe.execution.accumulate,
+            passes=_passes(recipe),
+            memory_of=memory_of,
+        )
+
+
+def _passes(recipe: Recipe) -> float:
+    """Return how many forward and backward passes an update takes."""
+    again = 4 / 3 if recipe.execution.checkpoint_activations else 1.0  # a second forward pass
+    return again * (2 if recipe.optimizer.sam else 1)
+
+
+def read_asked(options: argparse.Namespace) -> Asked:
+    """Return what the flags ask for.
+
+    Raises:
+        UsageError: If they contradict each other or name what there is not.
+        DataError: If data that is no name cannot be opened.
+    """
+    flags: list[Given] = [
+        (f"--{name} {value}", name, str(value))
+        for name in _FLAGS
+        if (value := getattr(options, name)) is not None
+    ]
+    texts, knobs = split_settings(options.set, flags)
+    spec = resolve_model(options.model, knobs)
+    source = None
+    if options.images is not None:
+        data = made_up(options.images, spec.classes, 0 if spec.input_size > 64 else spec.input_size)
+    elif options.data in KNOWN:
+        data = KNOWN[options.data]
+    else:
+        source = _open(spec, options, tuple(knobs))
+        data = _facts_of(source)
+    resolution = _resolve(options, spec, texts, data)
+    resolution.hold_out(data.train)
+    recipe = resolution.recipe
+    fitted = {"classes": data.classes, "in_channels": 3} if source is None else _fitted(source, spec)
+    spec = spec.with_(**{name: value for name, value in fitted.items() if name not in knobs})
+    side = _side_in_memory(source, data) or (recipe.preparation.image_size or spec.input_size,) * 2
+    sizes = _growing(recipe) if data.reads_files else ()
+    return Asked(spec, recipe, data, sizes or ((*side, 1.0),), side)
+
+
+def _resolve(
+    options: argparse.Namespace, spec: ModelSpec, texts: dict[str, str], data: DataFacts
+) -> Resolution:
+    from resnetlab.training import asking
+
+    asked = asking.Asked(data=options.data, recipe=options.recipe, values=read_texts(texts))
+    return asked.resolve(spec.depth, default_recipe(options.data, reads_files=data.reads_files))
+
+
+def _open(spec: ModelSpec, options: argparse.Namespace, fixed: Sequence[str]) -> "AnySource":
+    from resnetlab.training.planning import open_for
+
+    return open_for(spec, options.data, fixed, choices=Choices.parse(options.data_set))
+
+
+def _facts_of(source: "AnySource") -> DataFacts:
+    from resnetlab.data.sources.encoded import EncodedSplit
+
+    train, sizes = source.train, [0]
+    if isinstance(train, EncodedSplit):
+        indices = range(0, len(train), max(1, len(train) // _SAMPLED))
+        sizes = [train.reader.size(int(train.indices[index])) for index in indices]
+    return DataFacts(
+        name=source.name,
+        train=len(train),
+        test=len(source.test),
+        classes=len(source.class_names),
+        reads_files=source.reads_files,
+        file_bytes=sum(sizes) / len(sizes),
+        source="counted in the data",
+    )
+
+
+def _fitted(source: "AnySource", spec: ModelSpec) -> dict[str, int]:
+    from resnetlab.training.planning import fit_to_source
+
+    fitted = fit_to_source(spec, source)
+    return {"classes": fitted.classes, "in_channels": fitted.in_channels}
+
+
+def _side_in_memory(source: "AnySource | None", data: DataFacts) -> tuple[int, int] | None:
+    """Return height and width of images that lie in memory."""
+    if data.reads_files:
+        return None
+    if source is None:
+        return data.side, data.side
+    height, width, _ = source.train.input_shape(None)
+    return height, width
+
+
+def _growing(recipe: Recipe) -> tuple[tuple[int, int, float], ...]:
+    """Return the sizes of training images that are made of files, each with its share of the run."""
+    from resnetlab.data.batches.preparation import side_at
+
+    config = recipe.preparation
+    if not config.image_size:
+        return ()
+    sides = [side_at(config, (percent + 0.5) / 100) for percent in range(100)]
+    return tuple((side, side, sides.count(side) / len(sides)) for side in dict.fromkeys(sides))
+
+
+def with_batch(asked: Asked, batch: int, shards: int) -> Recipe:
+    """Return the recipe with another batch, in so many shards; its length stays as it is written.
+
+    Raises:
+        UsageError: If there are not so many samples.
+    """
+    samples = asked.data.train - asked.recipe.run.val
+    if batch > samples:
+        raise UsageError(f"a batch of {batch:,} is more than the {samples:,} training samples")
+    return override(asked.recipe, {"batch": batch, "shards": shards})
+
+
+def read_counts(text: str) -> list[int]:
+    """Return the numbers of devices of "64", "1,2,4" or "1,2,...,1024", where ... doubles.
+
+    Raises:
+        UsageError: If it is none of that.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    counts: list[int] = []
+    for index, part in enumerate(parts):
+        if part in ("...", "…") and counts and index + 1 < len(parts) and parts[index + 1].isdecimal():
+            last = int(parts[index + 1])
+            while 2 * counts[-1] < last:
+                counts.append(2 * counts[-1])
+        elif part.isdecimal() and int(part) > 0:
+            counts.append(int(part))
+        else:
+            raise _no_counts(text)
+    if sorted(set(counts)) != counts:
+        raise _no_counts(text)
+    return counts
+
+
+def _no_counts(text: str) -> UsageError:
+    return UsageError(
+        f"--devices {text}: no number of devices",
+        hint="Write one as 64, several as 1,2,4,8 or as 1,2,...,1024, where each is twice the one before.",
+    )
+
+
+def read_rate(text: str) -> tuple[float, int]:
+    """Return rate and batch of "2900@256" or "2900", whose batch is 0.
+
+    Raises:
+        UsageError: If it is neither.
+    """
+    rate, at, batch = text.partition("@")
+    try:
+        found = float(rate), int(batch) if at else 0
+    except ValueError:
+        found = 0.0, 0
+    if not 0 < found[0] < float("inf") or (at and found[1] < 1):
+        raise UsageError(
+            f"--images-per-second {text}: no rate", hint="E.g. 2900, or 2900@256 at 256 images a step."
+        )
+    return found
+
+
+def shards_on(recipe: Recipe, devices: int) -> int:
+    """Return the shards of a run on so many devices: the recipe's, or one for each."""
+    return recipe.execution.shards if recipe.execution.shards > 1 else devices
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is planned for."""
+
+    machine: Machine
+    assumed: Assumptions
+    measured: str
+    """What of it was measured, in words."""
+    published: tuple[Published, ...] = ()
+    """What others have published of the same network."""
+
+
+def read_target(options: argparse.Namespace, asked: Asked, counts: Sequence[int]) -> Target:
+    """Return the machine that is planned for.
+
+    Raises:
+        UsageError: If there is no such kind, or something is assumed that cannot be.
+    """
+    kind = find_kind(options.device_kind.lower())
+    each = options.batch_per_device or max(1, asked.recipe.run.batch // shards_on(asked.recipe, counts[0]))
+    how = _execution(asked, each)
+    assumed = assumptions_of(kind, how).replaced(options.assume)
+    machine = machine_of(kind, asked.spec, how, assumed)
+    published = kind.published if asked.spec.name.startswith("resnet50") else ()
+    nothing = "nothing: resnetlab was not run on this device yet, all is arithmetic on what is assumed below"
+    if options.images_per_second is None:
+        return Target(machine, assumed, nothing, published)
+    rate, batch = read_rate(options.images_per_second)
+    machine, factor = meeting(machine, rate, batch or each)
+    source = (
+        f"given: of one device at {batch or each} images a step; times of computing are {factor:.2f} times"
+    )
+    given = Assumption("images_per_second", rate, "images/s", f"{source} those that follow from the others")
+    measured = "the rate of one device, by whom gave it; all else is arithmetic on what is assumed below"
+    return Target(machine, Assumptions([given, *assumed]), measured, published)
+
+
+def _execution(asked: Asked, each: int) -> Execution:
+    """Return how steps would be made on CUDA, with so many samples on a device."""
+    import torch
+
+    from resnetlab.training.recorded.capturing import decide_capture, step_operations
+
+    execution = asked.recipe.execution
+    is_recorded, _ = decide_capture(
+        asked.recipe,
+        torch.device("cuda"),
+        reads_files=asked.data.reads_files,
+        operations=step_operations(asked.spec, *asked.largest, each),
+    )
+    return Execution(
+        precision=execution.precision,
+        is_compiled=execution.compile != "off",
+        is_recorded=is_recorded,
+        is_exact=execution.deterministic,
+        numbers_per_weight=numbers_per_weight(asked.recipe.optimizer),
+        sizes=asked.sizes,
+        scored_size=asked.scored_size,
+    )
+
+
+def forecaster(options: argparse.Namespace, asked: Asked, target: Target) -> Forecaster:
+    """Return what forecasts the run on so many devices, and says what is to be done there."""
+
+    def forecast_on(devices: int) -> tuple[Forecast, Work]:
+        each, shards = options.batch_per_device, shards_on(asked.recipe, devices)
+        batch = each * devices if each else asked.recipe.run.batch
+        refuse_unequal(batch, shards, devices)
+        work = asked.work(with_batch(asked, batch, shards))
+        return forecast(work, target.machine, devices, shards), work
+
+    return forecast_on

@@ -1,0 +1,85 @@
+"""How long it takes to add the gradients of all processes, by bandwidths and latencies. No torch."""
+
+import math
+from dataclasses import dataclass
+
+from resnetlab.network.layers import Norm
+from resnetlab.network.spec import ModelSpec
+
+_SUMS = 4
+"""Numbers beside gradients and statistics: loss, right answers, samples, whether all is finite."""
+
+
+def reduced_bytes(spec: ModelSpec) -> int:
+    """Return the bytes that a step adds up over its shards: gradients, BN's running statistics, in fp32."""
+    plan = spec.plan()
+    statistics = sum(
+        2 * count * layer.channels for count, _, layer in plan.counted() if isinstance(layer, Norm)
+    )
+    return 4 * (plan.num_parameters + statistics + _SUMS)
+
+
+def synchronised_norms(spec: ModelSpec) -> int:
+    """Return the BNs of a network, whose statistics are reduced one after the other with shard_bn=sync."""
+    return sum(count for count, _, layer in spec.plan().counted() if isinstance(layer, Norm))
+
+
+@dataclass(frozen=True)
+class Fabric:
+    """What connects the devices; rates in bytes a second, in one direction, times in seconds."""
+
+    devices_per_host: int
+    link: float
+    """Of one device to the others of its host."""
+    network: float
+    """Of one host to the others."""
+    begin: float
+    """Until any reduction begins."""
+    near: float
+    """Latency of a round within a host."""
+    far: float
+    """Latency of a round over the network."""
+    filling: float = 0.0
+    """What a ring takes to fill, for each doubling of the hosts; no more than it takes to move all."""
+
+    def hosts(self, devices: int) -> int:
+        """Return the hosts that so many devices take."""
+        return -(-devices // self.devices_per_host)
+
+    def ring_seconds(self, num_bytes: float, devices: int) -> float:
+        """Return the time of a plain all-reduce: each byte passes every device twice, but for its own share.
+
+        One ring runs through all devices; over several hosts it is as fast as the slower of link and network.
+        """
+        if devices == 1:
+            return 0.0
+        moved = 2 * (devices - 1) / devices * num_bytes
+        moving = moved / self._ring_rate(devices)
+        filling = min(self.filling, moving) * math.log2(self.hosts(devices))
+        return moving + filling + self._latency(devices)
+
+    def tree_seconds(self, num_bytes: float, devices: int) -> float:
+        """Return the time of the fixed tree: in log2(devices) rounds each exchanges all bytes with another.
+
+        Over the network the devices of a host share what it has. Where the number of devices is no power of
+        two, all get the bytes of all, one after the other, and add them up by themselves.
+        """
+        if devices == 1:
+            return 0.0
+        if devices & (devices - 1):
+            return (devices - 1) * num_bytes / self._ring_rate(devices) + self._latency(devices)
+        near, far = self._rounds(devices)
+        share = self.network / min(devices, self.devices_per_host)
+        return num_bytes * (near / self.link + far / share) + self.begin + near * self.near + far * self.far
+
+    def _ring_rate(self, devices: int) -> float:
+        return self.link if self.hosts(devices) == 1 else min(self.link, self.network)
+
+    def _rounds(self, devices: int) -> tuple[int, int]:
+        """Return the rounds of doubling within a host, and over the network."""
+        inside = min(devices, self.devices_per_host)
+        return (inside - 1).bit_length(), (self.hosts(devices) - 1).bit_length()
+
+    def _latency(self, devices: int) -> float:
+        near, far = self._rounds(devices)
+        return self.begin + 2 * (near * self.near + far * self.far)
