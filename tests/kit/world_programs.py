@@ -3,12 +3,25 @@
 Each program is a function; what it returns is printed, as JSON, on the last line.
 """
 
+import hashlib
+import itertools
 import json
+import os
+import signal
 import sys
+import time
+from collections.abc import Callable
 from typing import Any
 
-from resnetlab.errors import DataError
-from resnetlab.parallel.world import World, join
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from resnetlab.errors import DataError, Interrupted, ResnetlabError
+from resnetlab.parallel.streams import mark_others
+from resnetlab.parallel.tree import SMALL_BYTES, Tree
+from resnetlab.parallel.world import World, join, joined
+from resnetlab.training.observer import Interrupt
 
 
 def talk(world: World) -> dict[str, Any]:
@@ -34,6 +47,73 @@ def talk(world: World) -> dict[str, Any]:
     }
 
 
+def numbers_of(rank: int, numel: int) -> npt.NDArray[np.float32]:
+    """Return numbers of very different sizes, so that the order in which they are added shows."""
+    draw = np.random.default_rng([rank, numel])
+    return (draw.standard_normal(numel) * 10.0 ** draw.integers(-4, 5, numel)).astype(np.float32)
+
+
+def sums(world: World) -> dict[str, str]:
+    """Add tensors of several sizes in every way; return the bits."""
+    tree, found = Tree(world.rank, world.size), {}
+    ways = {"double": tree.double, "halve": tree.halve, "world": world.add_tree}
+    for numel in (1, 2, 3, 1000, 1001):
+        for name, add in ways.items():
+            flat = torch.from_numpy(numbers_of(world.rank, numel))
+            result = add(flat)
+            assert result is flat, "in place"
+            found[f"{name} {numel}"] = result.numpy().tobytes().hex()
+    flat = torch.from_numpy(numbers_of(world.rank, SMALL_BYTES // 4 + 5))
+    found["large"] = hashlib.sha256(world.add_tree(flat).numpy().tobytes()).hexdigest()
+    return found
+
+
+def work(world: World, where: str = "-1", fault: str = "", at: str = "3") -> str:
+    """Make sums until all are asked to stop; in process `where`, at round `at`, comes the fault."""
+    numbers, stop = torch.ones(1000), Interrupt()
+    with stop:
+        for round_ in itertools.count():
+            if world.rank == int(where) and round_ == int(at):
+                _FAULTS[fault](world)
+            world.add_tree(numbers).div_(world.size)
+            if world.pulse(stop.is_requested):
+                raise Interrupted(f"stopped by {stop.signal_name} after round {round_}; all is saved")
+            if round_ == int(at) + 1:
+                print("works", flush=True)
+            time.sleep(0.01)
+    return "never"
+
+
+def fail(world: World, where: str = "-1") -> str:
+    """Raise an error of ours in process `where`, or in all for -1, which no other knows of."""
+    if int(where) in (-1, world.rank):
+        raise DataError("it is torn", hint="Fetch it again.")
+    world.gather(1)
+    return "never"
+
+
+def _crash(world: World) -> None:
+    raise LookupError("a mistake of ours")
+
+
+def _refuse_here(world: World) -> None:
+    raise DataError("it is torn", hint="Fetch it again.")
+
+
+def _leave_early(world: World) -> None:
+    os._exit(0)
+
+
+_FAULTS: dict[str, Callable[[World], object]] = {
+    "killed": lambda world: os.kill(os.getpid(), signal.SIGKILL),
+    "stopped": lambda world: os.kill(os.getpid(), signal.SIGSTOP),
+    "refused": _refuse_here,
+    "crashed": _crash,
+    "left": _leave_early,
+    "nothing": lambda world: None,
+}
+
+
 def _fail(where: int, rank: int) -> str:
     return _refuse("it is torn") if where == rank else "fine"
 
@@ -49,14 +129,26 @@ def _raised(work: Any) -> list[Any]:
         return [type(error).__name__, str(error), getattr(error, "exit_code", None)]
 
 
-def main() -> None:
-    """Join the world and perform the program."""
+def main() -> int:
+    """Join the world and perform the program, as the command line does."""
     program, *arguments = sys.argv[1:]
-    world = join()
-    found = globals()[program](world, *arguments)
-    world.close()
-    print(json.dumps(found))
+    own_output = os.dup(1)
+    mark_others()
+    try:
+        world = join()
+        found = globals()[program](world, *arguments)
+        world.close()
+    except ResnetlabError as error:
+        if joined().end_with(error):
+            print(f"program: {error}", file=sys.stderr, flush=True)
+        return error.exit_code
+    except BaseException as error:
+        if joined().end_with(error):
+            raise
+        return 1
+    os.write(own_output, json.dumps(found).encode())
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

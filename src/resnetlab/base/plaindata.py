@@ -23,6 +23,9 @@ from resnetlab.errors import UsageError
 
 Plain = TypeVar("Plain")
 
+_BEGINS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""Source: OWASP, "CSV Injection"."""
+
 LATER = "A later version of resnetlab may have written it; read it with that."
 """What to do with our own record of something unknown."""
 
@@ -170,10 +173,23 @@ def to_json_bytes(data: Any) -> bytes:
 
 
 def csv_text(rows: Iterable[Iterable[object]]) -> str:
-    """Return the rows as CSV, each a line."""
+    """Return the rows as CSV, each a line.
+
+    Before a text that a spreadsheet would take for a formula and compute, an apostrophe stands.
+    """
     stream = io.StringIO()
-    csv.writer(stream, lineterminator="\n").writerows(rows)
+    csv.writer(stream, lineterminator="\n").writerows(map(_defused, row) for row in rows)
     return stream.getvalue()
+
+
+def _defused(cell: object) -> object:
+    if not isinstance(cell, str) or not cell.startswith(_BEGINS_A_FORMULA):
+        return cell
+    try:
+        float(cell)  # a negative number, say
+    except ValueError:
+        return f"'{cell}"
+    return cell
 
 
 def as_text(value: object) -> str:

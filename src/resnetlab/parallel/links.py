@@ -1,73 +1,95 @@
-"""What ties the processes of a run together: torch.distributed's store and process group."""
+"""What ties a process to the others of its run: torch.distributed's groups, the store and the watch."""
 
+import atexit
+import contextlib
 import datetime
 import os
+import socket
+import sys
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed import PrefixStore  # type: ignore[attr-defined]
 
-from resnetlab.errors import LostProcess, UsageError
+from resnetlab.base.machine.memory import is_out_of_memory
+from resnetlab.errors import ResnetlabError, UsageError
+from resnetlab.parallel.line import Line
+from resnetlab.parallel.meeting import Meeting
 from resnetlab.parallel.place import Place
+from resnetlab.parallel.streams import unmark
+from resnetlab.parallel.telling import Note, Told
 from resnetlab.parallel.tree import Tree
+from resnetlab.parallel.watch import Watch
 
 MEETING_SECONDS = 60.0
-_PATIENCE = datetime.timedelta(days=1)
-"""How long a process waits for others that do other work; who is gone is found otherwise."""
+"""How long processes wait for each other at the start; RESNETLAB_MEETING_SECONDS says otherwise."""
+
+_PATIENCE = datetime.timedelta(days=1)  # with others that do other work; who is gone is found by the watch
+_PARTING_SECONDS = 4.0  # for the others to come to the same end
+_OTHER_CAUSE_SECONDS = 1.5  # in which a signal may turn out to follow from a death
+_DONE = "done"
 
 
 class Links:
     """The connections of one process to all others."""
 
-    def __init__(self, place: Place, hosts: list[str]) -> None:
-        self._place, self.hosts = place, hosts
-        self._tree = Tree(place.rank, place.size)
+    def __init__(self, place: Place) -> None:
+        if not dist.is_available():
+            raise UsageError(
+                "this build of torch has no torch.distributed",
+                hint="Install another build, or make the run with one process.",
+            )
+        seconds = _seconds("RESNETLAB_MEETING_SECONDS", MEETING_SECONDS)
+        _refuse_interfaces()
+        is_cuda = _take_gpu(place)
+        self._place, self._line = place, Line(place.rank)
+        meeting = self._meeting = Meeting(place, seconds)
+        self.hosts = [member.host for member in meeting.members]
+        self._watch = Watch(place, meeting, self._line)
+        self._watch.start()
         self._asked: tuple[dist.Work, Tensor] | None = None
-
-    @classmethod
-    def made_at(cls, place: Place) -> "Links":
-        """Meet the others and connect."""
-        seconds = float(os.environ.get("RESNETLAB_MEETING_SECONDS", MEETING_SECONDS))
-        backend = "gloo"
-        if torch.cuda.is_available():
-            count = torch.cuda.device_count()
-            if place.local_rank >= count:
-                raise UsageError(f"LOCAL_RANK is {place.local_rank}, and this machine has {count} GPUs")
-            torch.cuda.set_device(place.local_rank)
-            backend = "cpu:gloo,cuda:nccl"
-        try:
-            dist.init_process_group(backend, timeout=datetime.timedelta(seconds=seconds))
-        except (RuntimeError, ValueError) as error:
-            raise UsageError(f"the processes could not meet: {error}") from error
+        self._is_closed = False
+        hook = sys.excepthook
+        self._store = meeting.connect()
+        with self._telling("could not be connected"):
+            dist.init_process_group(
+                "cpu:gloo,cuda:nccl" if is_cuda else "gloo",
+                store=PrefixStore("group", self._store),
+                rank=place.rank,
+                world_size=place.size,
+                timeout=datetime.timedelta(seconds=max(meeting.seconds_left(), seconds / 2)),
+            )
+        sys.excepthook = hook  # torch's would begin each line with a rank of its own
         assert dist.group.WORLD is not None
         dist.group.WORLD.set_timeout(_PATIENCE)
-        links = cls(place, [])
-        links.hosts = links.gather(place.host)
-        return links
+        self._tree = Tree(place.rank, place.size)
+        atexit.register(self._at_exit)
 
     def gather(self, value: Any) -> list[Any]:
         """See World."""
         found: list[Any] = [None] * self._place.size
-        with _telling():
+        with self._telling():
             dist.all_gather_object(found, value)
         return found
 
     def from_first(self, value: Any) -> Any:
         """Return the first process's value."""
         found = [value]
-        with _telling():
+        with self._telling():
             dist.broadcast_object_list(found, src=0, device=torch.device("cpu"))
         return found[0]
 
     def add_tree(self, flat: Tensor, *, exact: bool) -> Tensor:
         """See World."""
-        with _telling():
+        with self._telling():
             return self._tree.add(flat, exact=exact)
 
     def pulse(self, wants: bool) -> bool:
         """See World."""
-        with _telling():
+        with self._telling():
             before = self._answer()
             mine = torch.tensor([int(wants)], dtype=torch.int32)
             work = dist.all_reduce(mine, op=dist.ReduceOp.MAX, async_op=True)
@@ -78,25 +100,125 @@ class Links:
     def _answer(self) -> bool:
         if self._asked is None:
             return False
-        work, result = self._asked
+        (work, result), self._asked = self._asked, None
         work.wait()
-        self._asked = None
         return bool(result)
+
+    @contextlib.contextmanager
+    def _telling(self, what: str = "broke") -> Iterator[None]:
+        """Turn what a broken connection raises into the error that ended the run."""
+        if self._watch.note:
+            raise self._error(self._watch.note)
+        try:
+            yield
+        except RuntimeError as error:
+            if is_out_of_memory(error):
+                raise
+            note = self._watch.cause(connection_broke=True)
+            if note is None:
+                text = str(error).splitlines()[0]
+                name = self._watch.names[self._place.rank]
+                note = self._watch.publish(
+                    Note.lost(f"the connection of {name} to the others {what}: {text}", self._place.rank)
+                )
+            raise self._error(note) from error
+
+    def _error(self, note: Note) -> ResnetlabError:
+        is_named = note.is_own_error and not note.is_request
+        told = note.told.named(self._watch.names[note.of]) if is_named else note.told
+        error = told.as_error()
+        error.__dict__["_note"] = note
+        return error
+
+    def end_with(self, error: BaseException) -> bool:
+        """See World."""
+        watch, rank = self._watch, self._place.rank
+        self._is_closed = True
+        heard: Note | None = error.__dict__.get("_note")
+        if not isinstance(error, Exception):  # a signal, which torchrun sends to all when one has died
+            heard = heard or watch.cause(_OTHER_CAUSE_SECONDS)
+        is_own = heard is None
+        own = Note(Told.of(error), by=rank, of=rank)
+        watch.say_over(own.told.to_json() if is_own else "follows")
+        self._leave_groups()
+        note = heard or watch.publish(own)
+        ways = watch.how_all_leave(_PARTING_SECONDS)
+        watch.kill_stopped()
+        if is_own and isinstance(error, ResnetlabError):
+            error.exit_code = note.told.exit_code
+        self._line.report(note.told.exit_code)
+        if note.by != rank:
+            return False
+        is_common = note.is_request or (ways is not None and set(ways) == {own.told.to_json()})
+        if is_own and not is_common:
+            if isinstance(error, ResnetlabError):
+                error.args = (own.told.named(watch.names[rank]).message,)
+            else:
+                error.add_note(f"This was {watch.names[rank]}.")
+        must_print: list[bool] = []
+        watch.tell_once(lambda: must_print.append(True))
+        unmark()
+        return bool(must_print)
 
     def close(self) -> None:
         """See World."""
-        with _telling():
+        if self._is_closed:
+            return
+        self._is_closed = True
+        with self._telling():
             self._answer()
+        self._watch.say_over(_DONE)
+        self._watch.how_all_leave(
+            _PARTING_SECONDS if not self._meeting.hosts_store else 10 * _PARTING_SECONDS
+        )
+        self._watch.end()
+        self._leave_groups()
+        self._line.report(0)
+
+    def _leave_groups(self) -> None:
         if dist.is_initialized():
-            dist.destroy_process_group()
+            with contextlib.suppress(RuntimeError):
+                dist.destroy_process_group()
+
+    def _at_exit(self) -> None:
+        """End as it should be where nobody called `close` or `end_with`: after a script of a user's own."""
+        if self._is_closed:
+            return
+        if error := getattr(sys, "last_value", None):
+            self.end_with(error)
+            return
+        with contextlib.suppress(ResnetlabError):
+            self.close()
 
 
-class _telling:
-    """Turn what a broken connection raises into a LostProcess."""
+def _seconds(name: str, default: float) -> float:
+    try:
+        return float(os.environ.get(name, default))
+    except ValueError as error:
+        raise UsageError(f"{name} is {os.environ[name]!r}, no number of seconds") from error
 
-    def __enter__(self) -> None:
-        pass
 
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, RuntimeError) and not isinstance(error, torch.OutOfMemoryError):
-            raise LostProcess(f"the connection to another process broke: {error}") from error
+def _take_gpu(place: Place) -> bool:
+    """Take this process's GPU, and return whether there is any."""
+    if not torch.cuda.is_available():
+        return False
+    count = torch.cuda.device_count()
+    if place.local_rank >= count:
+        raise UsageError(
+            f"process {place.rank} has LOCAL_RANK {place.local_rank}, and {place.host} has {count} GPUs",
+            hint="Start one process for each GPU of a machine.",
+        )
+    torch.cuda.set_device(place.local_rank)
+    return True
+
+
+def _refuse_interfaces() -> None:
+    """Raise if GLOO_SOCKET_IFNAME names a network interface that this machine does not have."""
+    named = [name for name in os.environ.get("GLOO_SOCKET_IFNAME", "").split(",") if name]
+    known = [name for _, name in socket.if_nameindex()] if named else []
+    if missing := [name for name in named if name not in known]:
+        raise UsageError(
+            f"GLOO_SOCKET_IFNAME is {','.join(named)}, and {socket.gethostname()} has no interface"
+            f" {' and no '.join(missing)}",
+            hint=f"It has {', '.join(known)}.",
+        )

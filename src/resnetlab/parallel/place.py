@@ -56,6 +56,11 @@ class Place:
         return cls(rank, size, local_rank, local_size, address, port, socket.gethostname())
 
 
+def name_of(rank: int, size: int, host: str) -> str:
+    """Return what messages call a process."""
+    return f"process {rank} of {size} ({host})"
+
+
 def _contradictions(numbers: Mapping[str, int]) -> list[str]:
     problems = []
     for size, rank in (("WORLD_SIZE", "RANK"), ("LOCAL_WORLD_SIZE", "LOCAL_RANK")):

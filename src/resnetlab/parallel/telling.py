@@ -1,9 +1,11 @@
-"""How an error of one process is told to the others."""
+"""How an error of one process is told to the others, and why all of them end."""
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 
-from resnetlab.errors import ResnetlabError
+from resnetlab import errors
+from resnetlab.errors import Interrupted, LostProcess, ResnetlabError
 
 _LONGEST = 200  # characters of a value in a message
 
@@ -12,7 +14,8 @@ _LONGEST = 200  # characters of a value in a message
 class Told:
     """An error on its way to other processes."""
 
-    kind: type[ResnetlabError]
+    kind: str
+    """The name of its class, which is in errors.py."""
     message: str
     hint: str
     exit_code: int
@@ -21,15 +24,61 @@ class Told:
     def of(cls, error: BaseException) -> "Told":
         """Return an error to be told; one that is none of ours becomes a message that names its type."""
         if isinstance(error, ResnetlabError):
-            return cls(type(error), Exception.__str__(error), error.hint, error.exit_code)
+            name = next(each.__name__ for each in type(error).__mro__ if hasattr(errors, each.__name__))
+            return cls(name, Exception.__str__(error), error.hint, error.exit_code)
         text = f"{type(error).__name__}: {error}".removesuffix(": ")
-        return cls(ResnetlabError, text, "", ResnetlabError.exit_code)
+        return cls(ResnetlabError.__name__, text, "", ResnetlabError.exit_code)
 
-    def as_error(self, prefix: str = "") -> ResnetlabError:
-        """Return it to be raised, with a prefix to the message."""
-        error = self.kind(prefix + self.message, hint=self.hint)
+    def to_json(self) -> str:
+        """Return it as text for the store."""
+        return json.dumps(asdict(self))
+
+    def as_error(self) -> ResnetlabError:
+        """Return it to be raised."""
+        error: ResnetlabError = getattr(errors, self.kind)(self.message, hint=self.hint)
         error.exit_code = self.exit_code
         return error
+
+    def named(self, name: str) -> "Told":
+        """Return it with a process's name before the message."""
+        return replace(self, message=f"{name}: {self.message}")
+
+
+@dataclass(frozen=True)
+class Note:
+    """Why the run ends: the first cause that a process published."""
+
+    told: Told
+    by: int
+    """The process that published it, and prints it."""
+    of: int = -1
+    """The process whose error or death it is; -1 if it is nobody's."""
+
+    @classmethod
+    def lost(cls, message: str, by: int, of: int = -1) -> "Note":
+        """Return the note that a process was killed, stopped or lost."""
+        hint = "The run goes on from its last checkpoint with `resnetlab resume`."
+        return cls(Told(LostProcess.__name__, message, hint, LostProcess.exit_code), by, of)
+
+    @property
+    def is_own_error(self) -> bool:
+        """Whether it is an error that the publishing process itself met."""
+        return self.by == self.of
+
+    @property
+    def is_request(self) -> bool:
+        """Whether the run stops because somebody asked for it, and what is to be saved is being saved."""
+        return self.told.kind == Interrupted.__name__
+
+    def to_json(self) -> str:
+        """Return it as text for the store."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> "Note":
+        """Return what `to_json` wrote."""
+        values = json.loads(text)
+        return cls(Told(**values.pop("told")), **values)
 
 
 def in_one(told: Sequence[Told | None], names: Sequence[str]) -> ResnetlabError:
@@ -38,11 +87,11 @@ def in_one(told: Sequence[Told | None], names: Sequence[str]) -> ResnetlabError:
     It names the processes, unless all have the same.
     """
     found = [(name, each) for name, each in zip(names, told, strict=True) if each]
-    first = found[0][1]
+    name, first = found[0]
     if len(found) == len(told) and len({each for _, each in found}) == 1:
         return first.as_error()
-    error = first.as_error(f"{found[0][0]}: ")
-    others = [f"{name}: {each.message}" for name, each in found[1:]]
+    error = first.named(name).as_error()
+    others = [each.named(name).message for name, each in found[1:]]
     if others:
         error.hint = "\n".join([error.hint, *others] if error.hint else others)
     return error

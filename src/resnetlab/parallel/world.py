@@ -1,10 +1,12 @@
 """The processes that make one run together, as one of them sees them."""
 
+import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from resnetlab.base.share import Share
 from resnetlab.errors import UsageError
+from resnetlab.parallel.place import Place, name_of
 from resnetlab.parallel.telling import Told, differences, in_one
 
 if TYPE_CHECKING:
@@ -150,8 +152,18 @@ class World:
         """
         return wants if self._links is None else self._links.pulse(wants)
 
+    def end_with(self, error: BaseException) -> bool:
+        """End this process's part with an error, and return whether it is this process that shows it.
+
+        Called once, where the command would show it, with any error. The first cause of all processes
+        counts: one of ours gets that one's exit code, and the name of this process if the others do not
+        have the same. The caller shows it or not, and ends the process, which ends anyway some seconds
+        later.
+        """
+        return True if self._links is None else self._links.end_with(error)
+
     def close(self) -> None:
-        """Leave the others, who know then that this process ended as it should."""
+        """Leave the others, who know then that this process ended as it should; at the end of all work."""
         if self._links is not None:
             self._links.close()
 
@@ -172,15 +184,16 @@ def join() -> World:
         UsageError: If a variable is missing or cannot be, the meeting place is taken or cannot be reached,
             or not all processes have come in time.
     """
-    from resnetlab.parallel.place import Place
-
     place = Place.from_environment()
     if place is None or place.size == 1:
         return ALONE
     if not _joined:
+        os.environ.setdefault(
+            "TORCH_CPP_LOG_LEVEL", "ERROR"
+        )  # else every lost connection is a page of frames
         from resnetlab.parallel.links import Links
 
-        links = Links.made_at(place)
+        links = Links(place)
         _joined.append(
             World(place.rank, place.size, place.local_rank, place.local_size, place.host, links=links)
         )
@@ -190,11 +203,6 @@ def join() -> World:
 def joined() -> World:
     """Return the world that this process has joined, or ALONE."""
     return _joined[0] if _joined else ALONE
-
-
-def name_of(rank: int, size: int, host: str) -> str:
-    """Return what messages call a process."""
-    return f"process {rank} of {size} ({host})"
 
 
 def _outcome(work: Callable[[], T]) -> tuple[T | None, BaseException | None]:

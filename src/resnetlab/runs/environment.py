@@ -1,6 +1,7 @@
 """What a run ran on: versions, processor, threads, source revision. Imports no torch."""
 
 import functools
+import hashlib
 import os
 import platform
 import subprocess
@@ -107,6 +108,15 @@ def _git_revision() -> str:
             return ""
         answer = done.stdout.strip()
     return answer
+
+
+@functools.cache
+def source_digest() -> str:
+    """Return the SHA-256 of this package's source files."""
+    package, digest = Path(__file__).resolve().parents[1], hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        digest.update(f"{path.relative_to(package).as_posix()}\0".encode() + path.read_bytes())
+    return digest.hexdigest()
 
 
 def recorded_threads(environment: dict[str, Any]) -> int:

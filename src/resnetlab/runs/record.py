@@ -61,8 +61,8 @@ class Record:
         """Return the last row of this kind and step."""
         return None
 
-    def tensors_of(self, step: int) -> Mapping[str, Tensors] | None:
-        """Return the tensors of a checkpoint, if it is still there."""
+    def tensors_of(self, step: int, group: str) -> Tensors | None:
+        """Return a group of tensors of a checkpoint, if it is still there."""
         return None
 
     def broken_images(self) -> dict[tuple[str, int], str]:
@@ -151,10 +151,10 @@ class RunRecord(Record):
         rows = [row for row in read_rows(self._run.metrics) if (row["kind"], row["step"]) == (kind, step)]
         return rows[-1] if rows else None
 
-    def tensors_of(self, step: int) -> Mapping[str, Tensors] | None:
-        """Return the tensors of a checkpoint, if it is still there."""
+    def tensors_of(self, step: int, group: str) -> Tensors | None:
+        """Return a group of tensors of a checkpoint, if it is still there."""
         path = self._run.checkpoints / checkpoint_name(step)
-        return load_checkpoint(path).tensors if path.exists() else None
+        return load_checkpoint(path).tensors[group] if path.exists() else None
 
     def broken_images(self) -> dict[tuple[str, int], str]:
         """Return the broken images that events.jsonl notes, by part and sample."""

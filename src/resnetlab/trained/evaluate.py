@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from resnetlab.data.batches.loaded import BROKEN_SHOWN
+from resnetlab.data.batches.loader import count_workers
 from resnetlab.data.feeding import Reading
 from resnetlab.data.sources.choices import Choices
 from resnetlab.data.sources.encoded import AnySplit
@@ -17,7 +18,9 @@ from resnetlab.errors import WriteError, one_of
 from resnetlab.evaluation.metrics import Scores
 from resnetlab.evaluation.results import Evaluation, NotKept, write_evaluation
 from resnetlab.evaluation.scoring import score
+from resnetlab.parallel.world import ALONE, World
 from resnetlab.recipe.settings import Resolution
+from resnetlab.runs.environment import version
 from resnetlab.trained.matching import match_classes
 from resnetlab.trained.scored_data import MEANT, SPLITS, ScoredData, choose_split, fit_images, open_scored
 from resnetlab.trained.scored_network import ScoredNetwork, load_network
@@ -38,6 +41,7 @@ def evaluate(
     by_order: bool = False,
     bad_samples: float | str | None = None,
     writes: bool = True,
+    world: World = ALONE,
 ) -> Evaluation:
     """Score a trained network on labelled images, and write the result.
 
@@ -59,26 +63,32 @@ def evaluate(
         bad_samples: The share of broken images that are left out, as 0.01 or "1%"; None is what the network
             was trained with. What is left out stands in the evaluation's `bad_samples`.
         writes: Whether the result is written; else `keep` writes it later.
+        world: The processes that divide the images among them, all of which call this and return the
+            evaluation, to the last bit that of one. Each needs to see the data, the first alone the network,
+            unless that is an ONNX file; and the first alone writes.
 
     Raises:
-        UsageError: If an argument cannot be, or the data has no such split.
+        UsageError: If an argument cannot be, or the data has no such split; or if processes differ in what
+            they are to score.
         CheckpointError: If the network is damaged, or its loss on these images no finite number.
         DataError: If the data is damaged or has classes that the network does not know.
         NotKept: If the scores could not be written; it holds them.
     """
     one_of("split", split, SPLITS, MEANT)
-    trained = _leaving_out(load_network(str(run), weights, device), bad_samples)
+    trained = _leaving_out(load_network(str(run), weights, device, world), bad_samples)
     trained.classifier.refuse_backbone()
-    opened = open_scored(trained, None if data is None else str(data), Choices.of(data_set))
+    place, choices = None if data is None else str(data), Choices.of(data_set)
+    opened = world.together(lambda: open_scored(trained, place, choices))
     if out is not None:
-        refuse_within(opened.source.folders, Path(out).expanduser())
-    evaluation = _scored(trained, opened, split, workers, by_order=by_order)
+        world.from_first(lambda: refuse_within(opened.source.folders, Path(out).expanduser()))
+    count = count_workers(workers, trained.classifier.device, world.local_size)
+    evaluation = _scored(trained, opened, split, count, by_order=by_order, world=world)
     evaluation = replace(evaluation, out=str(Path(out).expanduser()), otherwise="") if out else evaluation
-    return keep(evaluation) if writes else evaluation
+    return keep(evaluation, world) if writes else evaluation
 
 
 def _scored(
-    trained: ScoredNetwork, opened: ScoredData, split: str, workers: int, *, by_order: bool
+    trained: ScoredNetwork, opened: ScoredData, split: str, workers: int, *, by_order: bool, world: World
 ) -> Evaluation:
     """Return the evaluation; its place is the network's own for evaluations."""
     chosen, label, said = choose_split(trained, opened, split)
@@ -88,7 +98,8 @@ def _scored(
     )
     relabelled = replace(chosen, labels=match.logits[chosen.labels])
     fitted, resized = fit_images(trained, relabelled, source.name)
-    scores, broken = _score(trained, fitted, label, workers, source.origin)
+    world.agree(_facts(trained, opened, relabelled, label))
+    scores, broken = _score(trained, fitted, label, workers, source.origin, world)
     folder = _folder(trained, opened, label)
     return Evaluation(
         checkpoint=trained.place,
@@ -116,25 +127,34 @@ def _scored(
     )
 
 
-def keep(evaluation: Evaluation) -> Evaluation:
+def keep(evaluation: Evaluation, world: World = ALONE) -> Evaluation:
     """Write an evaluation, in the working directory if its own place cannot be written to.
 
-    Scoring can have taken hours, and what many use is often for reading only.
+    Scoring can have taken hours, and what many use is often for reading only. Of several processes the
+    first writes.
 
     Raises:
         NotKept: If it can be written nowhere.
     """
+    written, problem = world.from_first(lambda: _keep(evaluation))
+    if problem:
+        raise NotKept(written, WriteError(problem))
+    return written
+
+
+def _keep(evaluation: Evaluation) -> tuple[Evaluation, str]:
+    """Return the evaluation as it was written, and why it could not be, empty if it was."""
     try:
-        return write_evaluation(evaluation)
+        return write_evaluation(evaluation), ""
     except WriteError as error:
         if not evaluation.otherwise:
-            raise NotKept(evaluation, error) from error
+            return evaluation, str(error.args[0])
         note = f"the result lies in the working directory: {error.args[0]}"
     evaluation = replace(evaluation, out=evaluation.otherwise, notes=(*evaluation.notes, note))
     try:
-        return write_evaluation(evaluation)
+        return write_evaluation(evaluation), ""
     except WriteError as error:
-        raise NotKept(evaluation, error) from error
+        return evaluation, str(error.args[0])
 
 
 def _leaving_out(trained: ScoredNetwork, share: float | str | None) -> ScoredNetwork:
@@ -146,6 +166,18 @@ def _leaving_out(trained: ScoredNetwork, share: float | str | None) -> ScoredNet
     return replace(trained, recipe=resolution.recipe)
 
 
+def _facts(trained: ScoredNetwork, opened: ScoredData, split: AnySplit, label: str) -> dict[str, str]:
+    """Return what must be the same in all processes that score a network."""
+    source = opened.source
+    return {
+        "resnetlab": version("resnetlab"),
+        "torch": version("torch"),
+        "the kind of device": trained.classifier.device.type,
+        "the data": f"{source.name}, fingerprint {source.fingerprint[:12]}",
+        "the images": f"{label}, {len(split):,}",
+    }
+
+
 def _told(broken: Sequence[str]) -> Iterator[str]:
     """Yield what to say of images that were left out: the first few, and how many more."""
     yield from (f"Left out, a broken image: {problem}" for problem in broken[:BROKEN_SHOWN])
@@ -154,7 +186,7 @@ def _told(broken: Sequence[str]) -> Iterator[str]:
 
 
 def _score(
-    trained: ScoredNetwork, split: AnySplit, label: str, workers: int, origin: str
+    trained: ScoredNetwork, split: AnySplit, label: str, workers: int, origin: str, world: World
 ) -> tuple[Scores, tuple[str, ...]]:
     """Return the scores, and which images are broken and were left out, with their places."""
     classifier, recipe = trained.classifier, trained.recipe
@@ -172,6 +204,7 @@ def _score(
         reading.evaluation_set(label, split),
         num_classes=len(classifier.class_names),
         device=classifier.device,
+        world=world,
     )
     assert scores is not None
     classifier.refuse_non_finite(scores.loss)

@@ -19,8 +19,8 @@ from resnetlab.training.planning import RunPlan
 from resnetlab.training.step.device import describe_device
 
 
-def describe_plan(plan: RunPlan) -> dict[str, str]:
-    """Return the start block's lines, by their titles."""
+def describe_plan(plan: RunPlan, devices: int = 1) -> dict[str, str]:
+    """Return the start block's lines, by their titles, of a run that so many devices make."""
     spec, recipe, timeline = plan.spec, plan.recipe, plan.timeline
     test, val = plan.source.test, plan.source.val
     height, width, _ = plan.image_shape
@@ -59,11 +59,28 @@ def describe_plan(plan: RunPlan) -> dict[str, str]:
         **({"goes on": plan.continues} if plan.continues else {}),
         "recipe": recipe.name + _deviations(plan),
         "length": f"{timeline.num_steps:,} steps of {timeline.batch} = {epochs:.2f} epochs{parts}",
+        **_division(plan, devices),
         "rate": LearningRate(recipe.schedule, timeline).describe(),
         "compile": f"{recipe.execution.compile} ({plan.compile_reason})",
         "capture": f"{recipe.execution.capture} ({plan.capture_reason})",
         **(hint if too_small else {}),
     }
+
+
+def _division(plan: RunPlan, devices: int) -> dict[str, str]:
+    """Return how a batch is cut into shards, and who makes them."""
+    shards, batch = plan.recipe.execution.shards, plan.recipe.run.batch
+    if shards == devices == 1:
+        return {}
+    running = {"mean": "their mean", "first": "those of the first", "sync": "of the whole batch"}
+    statistics = running[plan.recipe.execution.shard_bn]
+    told = f"{shards} a batch, of {_evenly(batch, shards)} samples; running BN statistics: {statistics}"
+    each = f"{shards // devices} shard{'s' if shards > devices else ''} = {_evenly(batch, devices)} samples"
+    return {"shards": told, "devices": f"{devices}, with {each} of a step each"}
+
+
+def _evenly(count: int, parts: int) -> str:
+    return f"{count // parts}" + (f" or {count // parts + 1}" if count % parts else "")
 
 
 _MOST_CLASSES = 10

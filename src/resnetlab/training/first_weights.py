@@ -36,6 +36,11 @@ class Beginning:
     origin_sha256: str = ""
     """Of the trained weights, before the seed's took the place of what begins anew."""
 
+    @property
+    def sha256(self) -> str:
+        """Of the file that keeps the tensors."""
+        return hashlib.sha256(_content(self)).hexdigest()
+
 
 def write_beginning(run: RunDirectory, beginning: Beginning | None) -> None:
     """Write initial.safetensors and weights.json into a run that is about to begin; remove others' ones."""
@@ -62,7 +67,7 @@ def _content(beginning: Beginning) -> bytes:
 def beginning_difference(run: RunRecords, beginning: Beginning | None) -> str:
     """Return in words that a run began with other weights than these, or nothing."""
     recorded = run.read("weights") if run.begins_trained else None
-    digest = hashlib.sha256(_content(beginning)).hexdigest() if beginning else None
+    digest = beginning.sha256 if beginning else None
     if digest == (recorded and recorded.get("sha256")):
         return ""
     then = f"with {recorded.get('from')}" if recorded else "with those of its seed"

@@ -7,6 +7,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from resnetlab.data.batches.loader import TRAINERS_SIGNALS
+from resnetlab.parallel.world import World
 
 
 class Observer:
@@ -27,9 +28,34 @@ class Observer:
     def note(self, text: str) -> None:
         """Something happened that is worth a line."""
 
+    def own_note(self, text: str) -> None:
+        """Something happened in this process, of several that make the run, that is worth a line."""
+        self.note(text)
+
 
 class Silence(Observer):
     """An observer by name, for who wants to see nothing."""
+
+
+class Aside(Observer):
+    """Of a process that is not the first of several: what all know is the first one's to show.
+
+    Args:
+        observer: Who is told what only this process knows.
+        name: What to call this process.
+    """
+
+    def __init__(self, observer: Observer, name: str) -> None:
+        self._observer, self._name = observer, name
+
+    def own_note(self, text: str) -> None:
+        """Tell it, with the name of this process."""
+        self._observer.note(f"{self._name}: {text}")
+
+
+def as_seen_by(observer: Observer, world: World) -> Observer:
+    """Return who watches a run in this one of the processes that make it."""
+    return observer if world.is_first else Aside(observer, world.name)
 
 
 _Handler = Callable[[int, FrameType | None], Any] | int | signal.Handlers | None
@@ -55,6 +81,12 @@ class Interrupt:
     def is_requested(self) -> bool:
         """Whether a signal has come."""
         return bool(self.signal_name)
+
+    def share(self, world: World) -> bool:
+        """Return whether any process has heard a signal, and take note of it; the same at each of them."""
+        heard = next(filter(None, world.gather(self.signal_name)), "")
+        self.signal_name = self.signal_name or heard
+        return bool(heard)
 
     def __enter__(self) -> "Interrupt":
         if _is_main():

@@ -1,6 +1,7 @@
 """Fitting a network, data and a recipe to each other, before anything is built or written."""
 
 import dataclasses
+import platform
 import shlex
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 import torch
 
 from resnetlab.data import SOURCES
+from resnetlab.data.batches.loader import count_workers
 from resnetlab.data.batches.preparation import side_at
 from resnetlab.data.open import open_data
 from resnetlab.data.sources.choices import LEFT_OPEN, Choices
@@ -18,12 +20,13 @@ from resnetlab.data.sources.source import broken_image
 from resnetlab.data.sources.wanted import Wanted
 from resnetlab.errors import DataError, UsageError
 from resnetlab.network.spec import ModelSpec
+from resnetlab.parallel.world import World
 from resnetlab.recipe import Recipe
 from resnetlab.recipe.optimizers import OPTIMIZERS
 from resnetlab.recipe.settings import leaves, override, recipe_from_json
 from resnetlab.recipe.timeline import Timeline
 from resnetlab.runs.directory import CONTINUES
-from resnetlab.runs.environment import describe_environment
+from resnetlab.runs.environment import describe_environment, source_digest, version
 from resnetlab.runs.records import RunRecords
 from resnetlab.show.tables.differences import NO_DIFFERENCE, model_differences, recipe_differences
 from resnetlab.training.first_weights import Beginning
@@ -221,6 +224,13 @@ def _refuse_single_samples(plan: RunPlan) -> None:
     )
 
 
+def share_workers_here(plan: RunPlan, world: World) -> RunPlan:
+    """Return the plan with this process's share of the processes that read images on its machine."""
+    if world.local_size == 1:
+        return plan
+    return dataclasses.replace(plan, workers=count_workers(plan.workers, plan.device, world.local_size))
+
+
 def source_record(plan: RunPlan) -> dict[str, Any]:
     """Return what identifies and finds a plan's data again, as plain JSON data."""
     return {
@@ -340,6 +350,47 @@ def environment_of(plan: RunPlan) -> dict[str, Any]:
         threads=torch.get_num_threads(),
         optimizer_of=OPTIMIZERS.package_of(plan.recipe.optimizer.optimizer),
     )
+
+
+def refuse_differing(plan: RunPlan, world: World, *, is_begun: bool = False) -> None:
+    """Refuse processes that would not make one and the same run, or among which its shards cannot be divided.
+
+    Args:
+        plan: As this process has made it.
+        world: The processes.
+        is_begun: Whether the run is there already, so that its shards stay as they are.
+
+    Raises:
+        UsageError: At all of them, naming who differs in what.
+    """
+    if world.size == 1:
+        return
+    world.agree(_facts(plan))
+    shards = plan.recipe.execution.shards
+    try:
+        world.share_of(shards)
+    except UsageError as error:
+        if is_begun:
+            fitting = " or ".join(str(n) for n in range(1, shards + 1) if shards % n == 0)
+            error.hint = f"The run's batch is cut into {shards} shards, which stays so: --devices {fitting}."
+        raise
+
+
+def _facts(plan: RunPlan) -> dict[str, str]:
+    """Return what must be the same in all processes that make a run."""
+    model = {f"the model's {name}": str(value) for name, value in plan.spec.to_json().items()}
+    recipe = {f"the recipe's {name}": leaf.text for name, leaf in leaves(plan.recipe).items()}
+    return {
+        "resnetlab": f"{version('resnetlab')}, source files {source_digest()[:12]}",
+        "torch": version("torch"),
+        "Python": platform.python_version(),
+        "the kind of device": plan.device.type,
+        "threads": str(torch.get_num_threads()),
+        "the data": f"{plan.source.name}, fingerprint {plan.source.fingerprint[:12]}",
+        "the weights to begin with": plan.beginning.sha256[:12] if plan.beginning else "those of the seed",
+        **model,
+        **recipe,
+    }
 
 
 def _refuse_missing(optimizer: str, path: Path, package: str) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import shlex
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ from resnetlab.data.sources.encoded import AnySource
 from resnetlab.data.sources.leftovers import refuse_within
 from resnetlab.errors import DataError, ResnetlabError, UsageError
 from resnetlab.evaluation.metrics import wilson_interval
+from resnetlab.parallel.world import ALONE, World
 from resnetlab.recipe.settings import recipe_from_json
+from resnetlab.runs.checkpoint import Checkpoint
 from resnetlab.runs.directory import (
     CONTINUES,
     RunDirectory,
@@ -29,17 +32,17 @@ from resnetlab.runs.records import RunRecords, read_records
 from resnetlab.training.facts import describe_plan
 from resnetlab.training.first_weights import beginning_difference
 from resnetlab.training.longer import longer_out, newest_checkpoint, plan_longer, write_longer
-from resnetlab.training.observer import Interrupt, Observer
-from resnetlab.training.planning import RunPlan, differences_from_records, plan_of
-from resnetlab.training.session import resume, start
+from resnetlab.training.observer import Interrupt, Observer, as_seen_by
+from resnetlab.training.planning import (
+    RunPlan,
+    differences_from_records,
+    plan_of,
+    refuse_differing,
+    share_workers_here,
+)
+from resnetlab.training.session import LESS_MEMORY, resume, start
 from resnetlab.training.step.device import leaving_as_found, pick_device
 from resnetlab.training.trainer import Trainer
-
-_LESS_MEMORY = (
-    "A new run needs less with --set accumulate=2 (the batch in two parts), "
-    "--set checkpoint_activations=true, --set precision=bf16 or a smaller --batch. "
-    "What was saved stays: resume goes on where there is more memory."
-)
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,14 @@ class Result:
     """Image files that were left out because they are broken, with the cause."""
 
 
-def train_plan(plan: RunPlan, out: Path, observer: Observer, *, interrupt: Interrupt | None = None) -> Result:
+def train_plan(
+    plan: RunPlan,
+    out: Path,
+    observer: Observer,
+    *,
+    interrupt: Interrupt | None = None,
+    world: World = ALONE,
+) -> Result:
     """Train what is planned in the new directory `out`.
 
     Args:
@@ -85,24 +95,47 @@ def train_plan(plan: RunPlan, out: Path, observer: Observer, *, interrupt: Inter
         out: The run's directory.
         observer: Who watches.
         interrupt: Who hears signals, if the run shares it with others.
+        world: The processes that make the run together, all of which call this with the same plan. Only the
+            first needs to see `out`; all return the result.
 
     Raises:
-        UsageError: If `out` holds anything already, or would become a part of the data.
+        UsageError: If `out` holds anything already, or would become a part of the data; or if the processes
+            differ in what they are to train, or do not divide its shards.
         LockedError: If another process is using it.
         Interrupted, DivergedError, OutOfMemory, WriteError: As training ends before its end.
     """
-    refuse_within(plan.source.folders, out)
-    with claim_new(out) as lock:
-        return begin_plan(plan, RunDirectory(out, lock), observer, interrupt=interrupt)
+    refuse_differing(plan, world)
+
+    def claim() -> files.DirectoryLock:
+        refuse_within(plan.source.folders, out)
+        return claim_new(out)
+
+    with held(claim, world) as lock:
+        return begin_plan(plan, RunDirectory(out, lock), observer, interrupt=interrupt, world=world)
+
+
+@contextlib.contextmanager
+def held(take: Callable[[], files.DirectoryLock], world: World) -> Iterator[files.DirectoryLock | None]:
+    """Hold a lock inside, which the first process takes; to the others it is None, and its error theirs."""
+    locks: list[files.DirectoryLock] = []
+    world.from_first(lambda: locks.append(take()))
+    with contextlib.ExitStack() as stack:
+        yield stack.enter_context(locks[0]) if locks else None
 
 
 @leaving_as_found()
 def begin_plan(
-    plan: RunPlan, run: RunDirectory, observer: Observer, *, interrupt: Interrupt | None = None
+    plan: RunPlan,
+    run: RunDirectory,
+    observer: Observer,
+    *,
+    interrupt: Interrupt | None = None,
+    world: World = ALONE,
 ) -> Result:
     """Train what is planned in a new directory, whose lock the caller holds; see `train_plan`."""
-    with telling_of_memory(_LESS_MEMORY):
-        trainer = start(plan, run, observer)
+    plan, observer = share_workers_here(plan, world), as_seen_by(observer, world)
+    with telling_of_memory(LESS_MEMORY):
+        trainer = start(plan, run, observer, world)
     return _train_to_the_end(trainer, plan, interrupt)
 
 
@@ -117,6 +150,7 @@ def resume_run(
     device: str = "auto",
     workers: int = -1,
     choices: Choices = LEFT_OPEN,
+    world: World = ALONE,
 ) -> Result:
     """Go on with the run at `path` from its newest checkpoint: to its end, or to another one in a new run.
 
@@ -130,42 +164,63 @@ def resume_run(
         device: auto, cpu, cuda or mps.
         workers: Processes that read image files, -1 for as many as suit the machine.
         choices: What to read differently than the run recorded.
+        world: As `train_plan`; they may be another number than before.
 
     Raises:
         UsageError: If there is no run at `path`, it is that long already, or `out` holds anything already or
-            is given without a length.
+            is given without a length; or as `train_plan`.
         DataError: If its data is gone or changed.
         CheckpointError: If no checkpoint can be used.
         LockedError: If another process is using one of the two.
     """
     if out is not None and length is None:
         raise UsageError("out is of a run that trains for longer", hint="Give its epochs or steps too.")
-    run = open_run(path)
+    run = world.from_first(lambda: open_run(path))
 
-    def reopened() -> AnySource:
-        return reopen_source(run.read("data"), data, choices)
+    def reopened(records: RunRecords) -> AnySource:
+        return reopen_source(records.read("data"), data, choices)
 
     if length is not None:
-        files.refuse_locked(path)
-        checkpoint = newest_checkpoint(run)
-        plan = plan_longer(
-            read_records(run), checkpoint.step, length, reopened(), data, pick_device(device), workers
-        )
-        out = out or longer_out(run, length)
-        with claim_new(out) as lock:
-            new = RunDirectory(out, lock)
-            write_longer(run, checkpoint, plan, new)
-            return resume_plan(plan, new, observer)
-    with lock_run(path) as lock:
+
+        def longer(records: RunRecords, step: int) -> RunPlan:
+            source = reopened(records)
+            return plan_longer(records, step, length, source, data, pick_device(device), workers)
+
+        return _train_longer(run, longer, out or longer_out(run, length), observer, world)
+    with held(lambda: lock_run(path), world) as lock:
         run = replace(run, lock=lock)
-        if not run.is_finished:
-            return resume_plan(
-                plan_of(read_records(run), reopened(), pick_device(device), workers), run, observer
-            )
-    return _as_it_ended(run, observer)
+        records = world.from_first(lambda: read_records(run))
+        if not records.is_finished:
+            plan = world.together(lambda: plan_of(records, reopened(records), pick_device(device), workers))
+            return resume_plan(plan, run, observer, world=world)
+    return _as_it_ended(run, observer, world)
 
 
-def train_or_resume(plan: RunPlan, out: Path, observer: Observer) -> Result:
+def _train_longer(
+    run: RunDirectory,
+    plan_from: Callable[[RunRecords, int], RunPlan],
+    out: Path,
+    observer: Observer,
+    world: World,
+) -> Result:
+    """Go on from a run's newest checkpoint in a new run, planned from its records and that one's step."""
+    newest: list[Checkpoint] = []  # of the first process
+
+    def look() -> tuple[RunRecords, int]:
+        files.refuse_locked(run.path)
+        newest.append(newest_checkpoint(run))
+        return read_records(run), newest[0].step
+
+    records, step = world.from_first(look)
+    plan = world.together(lambda: plan_from(records, step))
+    refuse_differing(plan, world, is_begun=True)
+    with held(lambda: claim_new(out), world) as lock:
+        new = RunDirectory(out, lock)
+        world.from_first(lambda: write_longer(run, newest[0], plan, new))
+        return resume_plan(plan, new, observer, world=world)
+
+
+def train_or_resume(plan: RunPlan, out: Path, observer: Observer, *, world: World = ALONE) -> Result:
     """Train what is planned at `out`: go on with it if it was begun there, and return its end if it has one.
 
     So a job that is started again and again, whatever ended it, ends with the run that it was to make.
@@ -174,22 +229,24 @@ def train_or_resume(plan: RunPlan, out: Path, observer: Observer) -> Result:
         plan: What.
         out: The run's directory, which may not be there.
         observer: Who watches.
+        world: As `train_plan`.
 
     Raises:
-        UsageError: If `out` holds anything but this run, with what differs.
+        UsageError: If `out` holds anything but this run, with what differs; or as `train_plan`.
         CheckpointError: If it was begun, and no checkpoint can be used.
         LockedError: If another process is using it.
         Interrupted, DivergedError, OutOfMemory, WriteError: As training ends before its end.
     """
-    if not is_run(out):
-        return train_plan(plan, out, observer)
-    with lock_run(out) as lock:
-        run = replace(open_run(out), lock=lock)
-        records = read_records(run)
-        refuse_another(records, plan)
-        if not run.is_finished:
-            return resume_plan(plan_of(records, plan.source, plan.device, plan.workers), run, observer)
-    return _as_it_ended(run, observer)
+    if not world.from_first(lambda: is_run(out)):
+        return train_plan(plan, out, observer, world=world)
+    with held(lambda: lock_run(out), world) as lock:
+        run = RunDirectory(out, lock)
+        records = world.from_first(lambda: read_records(run))
+        world.together(lambda: refuse_another(records, plan))
+        if not records.is_finished:
+            again = plan_of(records, plan.source, plan.device, plan.workers)
+            return resume_plan(again, run, observer, world=world)
+    return _as_it_ended(run, observer, world)
 
 
 def refuse_another(run: RunRecords, plan: RunPlan) -> None:
@@ -211,39 +268,45 @@ def refuse_another(run: RunRecords, plan: RunPlan) -> None:
         )
 
 
-def _as_it_ended(run: RunDirectory, observer: Observer) -> Result:
+def _as_it_ended(run: RunDirectory, observer: Observer, world: World) -> Result:
     """Say that a run is finished, and return how it ended."""
-    whole = recipe_from_json(run.read("recipe")).run.length
-    observer.note(
+    whole = recipe_from_json(world.from_first(lambda: run.read("recipe"))).run.length
+    as_seen_by(observer, world).note(
         f"{run.path} is finished after {whole}; there is nothing to resume. To train on from it, for N "
         f"epochs in all, in a new run: resnetlab resume {shlex.quote(str(run.path))} --epochs N"
     )
-    return read_result(run)
+    return world.from_first(lambda: read_result(run))
 
 
 @leaving_as_found()
 def resume_plan(
-    plan: RunPlan, run: RunDirectory, observer: Observer, *, interrupt: Interrupt | None = None
+    plan: RunPlan,
+    run: RunDirectory,
+    observer: Observer,
+    *,
+    interrupt: Interrupt | None = None,
+    world: World = ALONE,
 ) -> Result:
     """Go on with an unfinished run, whose lock the caller holds, to its end; see `train_plan`."""
-    with telling_of_memory(_LESS_MEMORY):
-        trainer = resume(run, plan, observer)
+    plan, observer = share_workers_here(plan, world), as_seen_by(observer, world)
+    with telling_of_memory(LESS_MEMORY):
+        trainer = resume(run, plan, observer, world)
     return _train_to_the_end(trainer, plan, interrupt)
 
 
 def _train_to_the_end(trainer: Trainer, plan: RunPlan, interrupt: Interrupt | None) -> Result:
-    state = trainer.state
+    state, record, world = trainer.state, trainer.record, trainer.world
     trainer.interrupt = interrupt or trainer.interrupt
-    facts = describe_plan(plan) | {"run": str(trainer.record.path)}
+    facts = describe_plan(plan, world.size) | {"run": str(record.path)}
     trainer.observer.begin(facts, step=state.step, num_steps=trainer.timeline.num_steps)
     try:
-        with telling_of_memory(_LESS_MEMORY), trainer.interrupt:
+        with telling_of_memory(LESS_MEMORY), trainer.interrupt:
             trainer.train()
             result = _result(trainer)
-        trainer.record.finish(asdict(result))
+        world.from_first(lambda: record.finish(asdict(result)))
     except Exception as error:
         with contextlib.suppress(ResnetlabError):  # the disk may be full; the first error counts
-            trainer.record.add_event("stopped", step=state.step, error=str(error) or repr(error))
+            record.add_event("stopped", step=state.step, error=str(error) or repr(error))
         raise
     finally:
         with contextlib.suppress(ResnetlabError):
@@ -252,6 +315,7 @@ def _train_to_the_end(trainer: Trainer, plan: RunPlan, interrupt: Interrupt | No
 
 
 def _result(trainer: Trainer) -> Result:
+    """Return how the run has ended, as the first process knows it."""
     state = trainer.state
     test = _test_row(trainer)
     plain = None
@@ -260,9 +324,14 @@ def _result(trainer: Trainer) -> Result:
     best = None
     if state.best_step not in (0, state.step) and (model := trainer.best_model()):
         best = trainer.evaluate(trainer.test(), model).accuracy
+    trainer.record.add_event("end", step=state.step)
+    return trainer.world.from_first(lambda: _described(trainer, test, plain, best))
+
+
+def _described(trainer: Trainer, test: dict[str, Any], plain: float | None, best: float | None) -> Result:
+    state = trainer.state
     samples = trainer.timeline.samples_seen(state.step)
     low, high = wilson_interval(test["correct"], test["seen"])
-    trainer.record.add_event("end", step=state.step)
     return Result(
         run=str(trainer.record.path),
         step=state.step,
@@ -282,14 +351,14 @@ def _result(trainer: Trainer) -> Result:
         stopped_early=trainer.is_out_of_patience and state.step < trainer.timeline.num_steps,
         train_seconds=state.seconds,
         images_per_second=samples / state.seconds if state.seconds else 0.0,
-        wait_share=trainer.wait_share,
+        wait_share=trainer.waiting.of_all(state.seconds) if trainer.waiting else None,
         bad_samples=tuple(trainer.record.broken_images().values()),
     )
 
 
 def _test_row(trainer: Trainer) -> dict[str, Any]:
     """Return the scores on the test set: the curve's last ones, or, with a validation set, new ones."""
-    row = trainer.record.find_row("test", trainer.state.step)
+    row = trainer.world.from_first(lambda: trainer.record.find_row("test", trainer.state.step))
     return row or dict(trainer.evaluate(trainer.test()).row())
 
 

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from resnetlab.base import files
+from resnetlab.base.machine.memory import telling_of_memory
 from resnetlab.base.plaindata import to_plain
 from resnetlab.data.batches.batches import Batches
-from resnetlab.data.batches.loaded import BadSamples, LoadedBatches
+from resnetlab.data.batches.loaded import BadSamples, LoadedBatches, WaitShare
 from resnetlab.data.batches.preprocessing import Preprocessing
 from resnetlab.data.batches.waiting import Patience
 from resnetlab.data.feeding import Reading, fit
@@ -25,6 +26,7 @@ from resnetlab.evaluation.metrics import Tally
 from resnetlab.evaluation.scoring import EvaluationSet
 from resnetlab.models import build, put_tensors
 from resnetlab.network.spec import ModelSpec
+from resnetlab.parallel.world import ALONE, World
 from resnetlab.recipe import Recipe
 from resnetlab.recipe.schedule import LearningRate
 from resnetlab.recipe.settings import recipe_from_json
@@ -32,11 +34,12 @@ from resnetlab.runs.checkpoint import Checkpoint, is_own, list_checkpoints, load
 from resnetlab.runs.directory import BAD_SAMPLE, CONTINUES, RunDirectory, broken_images
 from resnetlab.runs.environment import binding_differences, recorded_threads
 from resnetlab.runs.journal import refuse_changed
-from resnetlab.runs.record import RunRecord
-from resnetlab.training.first_weights import read_beginning, write_beginning
+from resnetlab.runs.record import Record, RunRecord
+from resnetlab.runs.records import RunRecords, read_records
+from resnetlab.training.first_weights import Beginning, read_beginning, write_beginning
 from resnetlab.training.observer import Observer
 from resnetlab.training.parts import rate_shares, still_norms
-from resnetlab.training.planning import RunPlan, environment_of, source_record
+from resnetlab.training.planning import RunPlan, environment_of, refuse_differing, source_record
 from resnetlab.training.recorded.programs import step_program
 from resnetlab.training.step.averages import Lookahead, WeightAverage
 from resnetlab.training.step.device import apply_switches
@@ -45,9 +48,34 @@ from resnetlab.training.step.state import TrainState
 from resnetlab.training.step.steps import TrainStep
 from resnetlab.training.trainer import Trainer
 
+LESS_MEMORY = (
+    "A new run needs less with --set accumulate=2 (the batch in two parts), "
+    "--set checkpoint_activations=true, --set precision=bf16 or a smaller --batch. "
+    "What was saved stays: resume goes on where there is more memory."
+)
 
-def start(plan: RunPlan, run: RunDirectory, observer: Observer) -> Trainer:
-    """Write what defines the run into its claimed directory and return a trainer at step 0."""
+
+Known = dict[tuple[str, int], str]
+"""The broken images that were met, by part and sample."""
+
+
+def start(plan: RunPlan, run: RunDirectory, observer: Observer, world: World = ALONE) -> Trainer:
+    """Write what defines the run into its claimed directory and return a trainer at step 0.
+
+    Of several processes the first writes, and alone needs to see the directory.
+    """
+    data = world.from_first(lambda: _measure(plan))
+    known = world.from_first(lambda: broken_images(run))
+    parts = _build_together(plan, data, known, world)  # what cannot be built leaves no run behind
+    environment = environment_of(plan)
+    world.from_first(lambda: _write_new(run, plan, data, environment, observer))
+    trainer = _assemble(run, plan, parts, observer, world)
+    trainer.record.add_event("start", environment=environment, **_processes(world))
+    return trainer
+
+
+def _measure(plan: RunPlan) -> dict[str, Any]:
+    """Return the content of data.json: what is trained on, what is held out, how images are prepared."""
     kept, held_out = hold_out(plan.source.train, plan.recipe.run.val, plan.recipe.run.seed)
     training = plan.source.train.take(kept) if len(held_out) else plan.source.train
     try:
@@ -58,50 +86,81 @@ def start(plan: RunPlan, run: RunDirectory, observer: Observer) -> Trainer:
         raise broken_image(plan.source, str(error.args[0])) from error
     if plan.beginning and plan.beginning.normaliser:
         preprocessing = replace(preprocessing, normaliser=plan.beginning.normaliser)
-    data = source_record(plan) | {
+    return source_record(plan) | {
         "begins_trained": plan.beginning is not None,
         "preprocessing": preprocessing.to_json(),
         "val_indices": held_out.tolist(),
     }
-    parts = _build_parts(run, plan, data)  # what cannot be built leaves no run behind
+
+
+def _write_new(
+    run: RunDirectory, plan: RunPlan, data: dict[str, Any], environment: dict[str, Any], observer: Observer
+) -> None:
+    """Write what defines a run."""
     for problem in run.remove_leftovers():
         observer.note(problem)
     run.write("spec", plan.spec.to_json())
     run.write("data", data)
-    environment = environment_of(plan)
     run.write("environment", environment)
     write_beginning(run, plan.beginning)
     if run.continues:  # of a process that was killed while it began another run here
         files.remove_file(run.path / f"{CONTINUES}.json")
     run.write("recipe", to_plain(plan.recipe))  # last: its presence makes the directory a run
     files.make_directory(run.checkpoints)
-    trainer = _assemble(run, plan, parts, observer)
-    trainer.record.add_event("start", environment=environment)
+
+
+def resume(run: RunDirectory, plan: RunPlan, observer: Observer, world: World = ALONE) -> Trainer:
+    """Return a trainer at the newest checkpoint that verifies, its metrics cut back to there.
+
+    The caller, of several processes the first of them, holds the run's lock.
+
+    Raises:
+        UsageError: If the processes differ in what they are to train, or do not divide its shards.
+        CheckpointError: If there are checkpoints and none can be used.
+    """
+    records = world.from_first(lambda: read_records(run))
+    then = records.read("environment")
+    if plan.device.type == "cpu" and (threads := recorded_threads(then)):
+        torch.set_num_threads(threads)
+    refuse_differing(plan, world, is_begun=True)
+    beginning, known = world.from_first(lambda: _look_at(run, observer))
+    plan = replace(plan, beginning=beginning)
+    now = environment_of(plan)
+    parts = _build_together(plan, records.read("data"), known, world)
+    newest = world.from_first(lambda: _go_to_newest(run, parts.state, observer))
+    if newest and not world.is_first:
+        parts.state.load(dict(newest.tensors), dict(newest.state))
+    trainer = _assemble(run, plan, parts, observer, world, newest)
+    differing = [*binding_differences(then, now), *_switched(records, plan)]
+    facts = {"environment": now, "differing": differing, **_processes(world)}
+    trainer.record.add_event("resume", step=trainer.state.step, **facts)
+    if differing:
+        observer.note("The run goes on, but not bit for bit as it would have: " + "; ".join(differing) + ".")
     return trainer
 
 
-def resume(run: RunDirectory, plan: RunPlan, observer: Observer) -> Trainer:
-    """Return a trainer at the newest checkpoint that verifies, its metrics cut back to there.
+def _look_at(run: RunDirectory, observer: Observer) -> tuple[Beginning | None, Known]:
+    """Return the weights that a run begins with, if it is there yet, and its known broken images.
 
-    The caller holds the run's lock.
-
-    Raises:
-        CheckpointError: If there are checkpoints and none can be used.
+    What killed processes left in its directory is removed.
     """
     for journal in (run.metrics, run.events):  # before anything is read through a link
         files.refuse_foreign(journal)
     files.make_directory(run.checkpoints)
     for problem in run.remove_leftovers():
         observer.note(problem)
-    then = run.read("environment")
-    if plan.device.type == "cpu" and (threads := recorded_threads(then)):
-        torch.set_num_threads(threads)
-    now = environment_of(plan)
-    if not list_checkpoints(run.checkpoints):  # stopped before the first one
-        plan = replace(plan, beginning=read_beginning(run))
-    parts = _build_parts(run, plan, run.read("data"))
+    begins = not list_checkpoints(run.checkpoints)  # stopped before the first one
+    return read_beginning(run) if begins else None, broken_images(run)
+
+
+def _go_to_newest(run: RunDirectory, state: TrainState, observer: Observer) -> Checkpoint | None:
+    """Have the state become the newest checkpoint that can be used, and return it; None is step 0.
+
+    Raises:
+        CheckpointError: If there are checkpoints and none can be used.
+    """
     checkpoint, problems = load_newest(
-        run.checkpoints, identity=run.identity(), take=lambda each: _take(run, parts.state, each)
+        run.checkpoints, identity=run.identity(), take=lambda each: _take(run, state, each)
     )
     for problem in problems:
         observer.note(f"A checkpoint cannot be used. {problem}")
@@ -119,12 +178,7 @@ def resume(run: RunDirectory, plan: RunPlan, observer: Observer) -> Trainer:
     for step, path in list_checkpoints(run.checkpoints):
         if checkpoint and step > checkpoint.step and is_own(path, run.identity()):  # it is made anew
             set_aside(path)
-    trainer = _assemble(run, plan, parts, observer, checkpoint)
-    differing = [*binding_differences(then, now), *_switched(run, plan)]
-    trainer.record.add_event("resume", step=trainer.state.step, environment=now, differing=differing)
-    if differing:
-        observer.note("The run goes on, but not bit for bit as it would have: " + "; ".join(differing) + ".")
-    return trainer
+    return checkpoint
 
 
 def _take(run: RunDirectory, state: TrainState, checkpoint: Checkpoint) -> None:
@@ -137,7 +191,7 @@ def _take(run: RunDirectory, state: TrainState, checkpoint: Checkpoint) -> None:
     refuse_changed(run.metrics, length=state.metrics_length, digest=state.metrics_digest)
 
 
-def _switched(run: RunDirectory, plan: RunPlan) -> list[str]:
+def _switched(run: RunRecords, plan: RunPlan) -> list[str]:
     """Return a sentence for each switch that is not as the run began."""
     began, now = recipe_from_json(run.read("recipe")).execution, plan.recipe.execution
     why = {"compile": plan.compile_reason, "capture": plan.capture_reason}
@@ -146,6 +200,10 @@ def _switched(run: RunDirectory, plan: RunPlan) -> list[str]:
         for name in why
         if getattr(now, name) != getattr(began, name)
     ]
+
+
+_LONG_PATIENCE = 10.0
+"""Seconds for which images are waited for after a signal where others would lose the step in hand."""
 
 
 @dataclass(frozen=True)
@@ -161,11 +219,32 @@ class _Parts:
     step_function: TrainStep
 
 
-def _build_parts(run: RunDirectory, plan: RunPlan, data: dict[str, Any]) -> _Parts:
+def _build_together(plan: RunPlan, data: dict[str, Any], known: Known, world: World) -> _Parts:
+    """Build this process's part of what trains; what fails in one process fails in all."""
+
+    def build() -> _Parts:
+        with telling_of_memory(LESS_MEMORY):
+            return _build_parts(plan, data, known, world)
+
+    return world.together(build)
+
+
+def _build_parts(plan: RunPlan, data: dict[str, Any], known: Known, world: World) -> _Parts:
     """Build what trains from a plan and the content of data.json."""
     recipe, device = plan.recipe, plan.device
     apply_switches(device, recipe.execution)
-    reading = _reading(run, plan, data)
+    share = world.share_of(recipe.execution.shards)
+    reading = Reading(
+        preprocessing=Preprocessing.from_json(data["preprocessing"]),
+        recipe=recipe,
+        device=device,
+        size=plan.image_shape[:2],
+        workers=plan.workers,
+        origin=plan.source.origin,
+        known=known,
+        patience=Patience() if world.size == 1 else Patience(when_asked=_LONG_PATIENCE),
+        share=share,
+    )
     training, (name, watched) = _splits(plan.source, data["val_indices"])
     shown = reading.evaluation_set(name, watched)
 
@@ -189,44 +268,33 @@ def _build_parts(run: RunDirectory, plan: RunPlan, data: dict[str, Any]) -> _Par
     )
 
 
-def _reading(run: RunDirectory, plan: RunPlan, data: dict[str, Any]) -> Reading:
-    return Reading(
-        preprocessing=Preprocessing.from_json(data["preprocessing"]),
-        recipe=plan.recipe,
-        device=plan.device,
-        size=plan.image_shape[:2],
-        workers=plan.workers,
-        origin=plan.source.origin,
-        known=broken_images(run),
-    )
-
-
 def _assemble(
-    run: RunDirectory, plan: RunPlan, parts: _Parts, observer: Observer, checkpoint: Checkpoint | None = None
+    run: RunDirectory,
+    plan: RunPlan,
+    parts: _Parts,
+    observer: Observer,
+    world: World,
+    newest: Checkpoint | None = None,
 ) -> Trainer:
-    state = parts.state
+    state, batches = parts.state, parts.batches
     rate = LearningRate(plan.recipe.schedule, plan.timeline)
     trainer = Trainer(
-        record=RunRecord(
-            run,
-            keep=plan.recipe.run.keep_checkpoints,
-            step=state.step,
-            metrics_length=state.metrics_length,
-        ),
+        record=_record(run, plan, state) if world.is_first else Record(run.path),
         recipe=plan.recipe,
         num_classes=plan.spec.classes,
         device=plan.device,
         timeline=plan.timeline,
         rate=rate,
-        batches=parts.batches,
+        batches=batches,
         watched=parts.watched,
         test=parts.test,
         step_function=parts.step_function,
-        program=step_program(plan.spec, parts.batches, rate, state, parts.step_function, observer.note),
+        program=step_program(plan.spec, batches, rate, state, parts.step_function, observer.note, world),
         state=state,
         observer=observer,
-        last_saved=checkpoint.step if checkpoint else -1,
-        waited=parts.batches.seconds_waited if isinstance(parts.batches, LoadedBatches) else None,
+        world=world,
+        last_saved=newest.step if newest else -1,
+        waiting=WaitShare(batches, state.seconds) if isinstance(batches, LoadedBatches) else None,
     )
 
     def tell(part: str, sample: int, problem: str) -> None:
@@ -235,13 +303,23 @@ def _assemble(
 
     def tell_uncompiled(text: str) -> None:
         trainer.record.add_event("not compiled", step=trainer.state.step, problem=text)
-        observer.note(text)
+        observer.own_note(text)
 
     parts.bad.tell = tell
     parts.patience.is_asked_to_leave = lambda: trainer.interrupt.is_requested
     if parts.step_function.compiler:
         parts.step_function.compiler.tell = tell_uncompiled
     return trainer
+
+
+def _record(run: RunDirectory, plan: RunPlan, state: TrainState) -> RunRecord:
+    keep = plan.recipe.run.keep_checkpoints
+    return RunRecord(run, keep=keep, step=state.step, metrics_length=state.metrics_length)
+
+
+def _processes(world: World) -> dict[str, Any]:
+    """Return what an event says of who makes the run from now on, if these are several."""
+    return {"processes": world.names()} if world.size > 1 else {}
 
 
 def _class_weights(training: AnySplit, plan: RunPlan) -> Tensor:

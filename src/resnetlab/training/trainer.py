@@ -14,10 +14,12 @@ from torch import Tensor, nn
 
 from resnetlab.base.machine.rates import peak_memory, synchronise
 from resnetlab.base.units import format_seconds
+from resnetlab.data.batches.loaded import WaitShare
 from resnetlab.errors import DataError, Interrupted
 from resnetlab.evaluation.metrics import Scores
 from resnetlab.evaluation.scoring import EvaluationSet, score
 from resnetlab.models import put_tensors
+from resnetlab.parallel.world import ALONE, World
 from resnetlab.recipe import Recipe
 from resnetlab.recipe.due import Due
 from resnetlab.recipe.schedule import LearningRate
@@ -53,23 +55,14 @@ class Trainer:
     interrupt: Interrupt = field(default_factory=Interrupt)
     last_saved: int = -1
     """Step of the newest checkpoint on the disk."""
-    waited: Callable[[], float] | None = None
-    """Seconds that training waited for batches, if these are read from files."""
-    _wait_mark: tuple[float, float] = (0.0, 0.0)
+    waiting: WaitShare | None = None
+    """For batches that are read from files."""
+    world: World = ALONE
+    """The processes that make the run together. All do and decide the same at the same step, from equal
+    numbers; what one alone knows, of a signal or a broken image, it tells the others. The first writes."""
 
     def __post_init__(self) -> None:
         self._due = Due(self.recipe.run, self.timeline)
-        self._seconds_at_start = self.state.seconds
-        self._wait_mark = (0.0, self._seconds_at_start)
-
-    @property
-    def wait_share(self) -> float | None:
-        """Share of the training time of this process in which it waited for data."""
-        return (
-            None
-            if self.waited is None
-            else _share(self.waited(), self.state.seconds - self._seconds_at_start)
-        )
 
     @property
     def is_out_of_patience(self) -> bool:
@@ -86,7 +79,7 @@ class Trainer:
         state = self.state
         self._evaluate_if_due()
         while state.step < self.timeline.num_steps and not (state.reached or self.is_out_of_patience):
-            if self.interrupt.is_requested:
+            if self.world.pulse(self.interrupt.is_requested):
                 self.leave()
             started = time.monotonic()
             with self._leaving_if_asked():
@@ -105,17 +98,20 @@ class Trainer:
         """Save and leave where data cannot be read because a signal to all processes ended its readers."""
         try:
             yield
-        except DataError:
-            if self.interrupt.is_requested:
-                self.leave()
-            raise
+        except DataError as error:
+            if not self.interrupt.is_requested:
+                raise
+            if self.world.size > 1:  # the others are in the midst of a step, which this one cannot end
+                saved = f"no images came; it goes on from step {max(self.last_saved, 0):,}"
+                raise self._interrupted(saved) from error
+            self.leave()
 
     def _write_rows(self) -> None:
         """Write the training rows that are due after this step, and clear their sums."""
         state = self.state
         wants_row, wants_histograms = self._due.row(state.step), self._due.histograms(state.step)
         if wants_row or wants_histograms:
-            self.step_function.refuse_bad_steps(self.batches.at)
+            self._look_back()
         if wants_row:
             lr = self.rate.at(state.step - 1)
             row = {"kind": "train", "step": state.step, "learning_rate": lr, **state.interval.row()}
@@ -149,16 +145,10 @@ class Trainer:
         if is_best:
             state.best_step, state.best_accuracy = state.step, scores.accuracy
         spent = {"seconds": state.seconds, "peak_memory": peak_memory(self.device)}
-        self.observer.row(row | spent | self._wait_since_last() | {"is_best": is_best})
+        waited = {"wait": self.waiting.since_last(state.seconds)} if self.waiting else {}
+        self.observer.row(row | spent | waited | {"is_best": is_best})
         if is_best:
             self.save()
-
-    def _wait_since_last(self) -> dict[str, float]:
-        if self.waited is None:
-            return {}
-        (waited, seconds), now = self._wait_mark, (self.waited(), self.state.seconds)
-        self._wait_mark = now
-        return {"wait": _share(now[0] - waited, now[1] - seconds)}
 
     def evaluate(self, on: EvaluationSet, model: nn.Module | None = None) -> Scores:
         """Score a network, by default this one with its averaged weights, if there are any.
@@ -168,7 +158,7 @@ class Trainer:
             DivergedError: If the loss is not finite.
         """
         self._wait_for_device()
-        self.step_function.refuse_bad_steps(self.batches.at)
+        self._look_back()
 
         def after_batch(seen: int) -> bool:
             self.observer.evaluating(seen, on.size)
@@ -180,6 +170,7 @@ class Trainer:
                 on,
                 num_classes=self.num_classes,
                 device=self.device,
+                world=self.world,
                 after_batch=after_batch,
             )
         if scores is None:
@@ -199,22 +190,27 @@ class Trainer:
     def best_model(self) -> nn.Module | None:
         """Return the network as it was best on the validation samples, if its checkpoint is still there."""
         step = self.state.best_step
-        tensors = self.record.tensors_of(step) if step else None
+        group = "ema" if self.state.average else "model"
+        tensors = self.world.from_first(lambda: self.record.tensors_of(step, group)) if step else None
         if tensors is None:
             return None
-        origin = self.record.path / "checkpoints" / checkpoint_name(step)
-        return self._copy_with(tensors["ema" if self.state.average else "model"], str(origin))
+        return self._copy_with(tensors, str(self.record.path / "checkpoints" / checkpoint_name(step)))
 
     def _add_row(self, row: dict[str, Any]) -> None:
         if not all(math.isfinite(v) for v in row.values() if isinstance(v, float)):
             raise diverged("the training loss", self.state.step - 1, self.state.model)
         self.record.add_row(row)
 
+    def _look_back(self) -> None:
+        """Refuse what was wrong since the last look: a step that was not finite, too many broken images."""
+        self.step_function.refuse_bad_steps(self.batches.at)
+        self.batches.share_broken(self.world)
+
     def save(self) -> None:
         """Write a checkpoint of this step, if there is none yet, and remove superseded ones."""
         if self.last_saved == self.state.step:
             return
-        self.step_function.refuse_bad_steps(self.batches.at)
+        self._look_back()
         state, tensors = self.state, self.state.tensors()
         for group, named in tensors.items():
             if bad := first_non_finite(named):
@@ -237,13 +233,16 @@ class Trainer:
         self.state.seconds += time.monotonic() - started
 
     def leave(self) -> NoReturn:
-        """Save and raise Interrupted, which says how to go on."""
+        """Save and raise Interrupted, which says how to go on; all processes do so at the same step."""
         self.save()
-        name = self.interrupt.signal_name
-        self.record.add_event("interrupted", step=self.state.step, signal=name)
-        raise Interrupted(
-            f"stopped by {name} after step {self.state.step:,} of "
-            f"{self.timeline.num_steps:,} ({format_seconds(self.state.seconds)} of training); all is saved",
+        self.interrupt.share(self.world)  # which the first process does when it has saved
+        self.record.add_event("interrupted", step=self.state.step, signal=self.interrupt.signal_name)
+        raise self._interrupted("all is saved")
+
+    def _interrupted(self, what_is_left: str) -> Interrupted:
+        return Interrupted(
+            f"stopped by {self.interrupt.signal_name} after step {self.state.step:,} of "
+            f"{self.timeline.num_steps:,} ({format_seconds(self.state.seconds)} of training); {what_is_left}",
             hint=f"Go on with: resnetlab resume {shlex.quote(str(self.record.path))}",
         )
 
@@ -251,7 +250,3 @@ class Trainer:
         """Close the files, and end the loading of batches."""
         self.batches.close()
         self.record.close()
-
-
-def _share(part: float, whole: float) -> float:
-    return part / whole if whole > 0 else 0.0

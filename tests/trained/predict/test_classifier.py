@@ -39,7 +39,7 @@ def test_the_files_of_a_folder_get_the_logits_of_eval_to_the_bit(tmp_path: Path,
             write_pictures(tmp_path / part / label, 2, (40 + index, 70))
     source = open_folder(tmp_path)
     classifier = classifier_of(small_artefact(name))
-    (batch,) = reading_of(classifier).evaluation_set("test", source.test).batches()
+    (batch,) = reading_of(classifier).evaluation_set("test", source.test).batches(range(1))
     with torch.inference_mode():
         expected = classifier.model(batch.images)
 
@@ -57,7 +57,7 @@ def test_a_runs_images_written_as_files_get_the_runs_logits_to_the_bit(
 ) -> None:
     test = small_source().test
     classifier = Classifier.load(run.path, device="cpu")
-    (batch,) = reading_of(classifier).evaluation_set("test", test).batches()
+    (batch,) = reading_of(classifier).evaluation_set("test", test).batches(range(1))
     with torch.inference_mode():
         expected = classifier.model(batch.images)
     files = [tmp_path / f"{index}.png" for index in range(len(test))]

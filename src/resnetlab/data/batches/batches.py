@@ -14,6 +14,7 @@ from resnetlab.data.batches.normalise import Normaliser, to_NCHW
 from resnetlab.data.batches.order import SampleStream
 from resnetlab.data.sources.source import Split
 from resnetlab.errors import UsageError
+from resnetlab.parallel.world import World
 from resnetlab.recipe import Augmentation
 from resnetlab.recipe.timeline import Timeline
 
@@ -104,6 +105,9 @@ class Batches:
         """Return images, augmented and normalised (N, H, W, C), and labels (N,) of samples in epochs."""
         images = self._augment(self.images.index_select(0, samples), samples, epochs)
         return images, self.labels.index_select(0, samples)
+
+    def share_broken(self, world: World) -> None:
+        """Do nothing: what is in memory was read whole."""
 
     def close(self) -> None:
         """Do nothing: there is nothing to close."""

@@ -43,6 +43,9 @@ class BadSamples:
     origin: str = ""
     """Where the data lies, for errors."""
 
+    def __post_init__(self) -> None:
+        self._shared = {*self.found}  # what all processes know of
+
     def add(self, part: str, size: int, bad: list[Bad]) -> None:
         """Take note of broken images of a part of `size` images.
 
@@ -69,8 +72,10 @@ class BadSamples:
         Raises:
             DataError: If together more are broken than may be; then in every process.
         """
-        own = [[sample, problem] for (each, sample), problem in self.found.items() if each == part]
-        every = sorted(Bad(*each) for one in world.gather(own) for each in one)
+        new = {key: problem for key, problem in self.found.items() if key not in self._shared}
+        own = [[sample, problem] for (each, sample), problem in new.items() if each == part]
+        every = sorted({Bad(*each) for one in world.gather(own) for each in one})
+        self._shared |= {(part, bad.sample) for bad in every}
         if unknown := [bad for bad in every if (part, bad.sample) not in self.found]:
             self.add(part, size, unknown)
 
@@ -181,6 +186,15 @@ class LoadedBatches:
         if bad:
             self._bad.add("train", len(self._split), bad)
 
+    def share_broken(self, world: World) -> None:
+        """Make known to all processes what each has found broken.
+
+        Raises:
+            DataError: If together more are broken than may be; then in every process.
+        """
+        if self._bad.share:
+            self._bad.share_found(world, "train", len(self._split))
+
     def seconds_waited(self) -> float:
         """Return how long training waited for batches so far."""
         return self.clock.seconds
@@ -228,6 +242,31 @@ class LoadedBatches:
                 device=self.device,
             )
         return self._augmenters[size]
+
+
+class WaitShare:
+    """The share of the training time of a process in which it waited for its batches.
+
+    Args:
+        batches: These.
+        seconds: Of training so far, which other processes may have spent.
+    """
+
+    def __init__(self, batches: LoadedBatches, seconds: float) -> None:
+        self._batches, self._start, self._last = batches, (0.0, seconds), (0.0, seconds)
+
+    def of_all(self, seconds: float) -> float:
+        """Return the share until now, after so many seconds of training."""
+        return self._since(self._start, seconds)
+
+    def since_last(self, seconds: float) -> float:
+        """Return the share since this was last asked."""
+        last, self._last = self._last, (self._batches.seconds_waited(), seconds)
+        return self._since(last, seconds)
+
+    def _since(self, start: tuple[float, float], seconds: float) -> float:
+        waited, spent = self._batches.seconds_waited() - start[0], seconds - start[1]
+        return waited / spent if spent > 0 else 0.0
 
 
 def loaded_evaluation_batches(

@@ -9,6 +9,7 @@ from torch import Tensor
 from resnetlab.data.batches.batches import Batches
 from resnetlab.data.batches.device_batches import DeviceBatches
 from resnetlab.data.batches.step_table import StepTable
+from resnetlab.parallel.world import ALONE, World
 from resnetlab.recipe.schedule import LearningRate
 from resnetlab.training.recorded.capturing import is_small_step
 from resnetlab.training.recorded.recording import Recorder, Work, nothing_recorded
@@ -50,6 +51,7 @@ class DeviceSteps:
         launch: Steps of one recording.
         note: Told when recording failed; without it, the error is raised.
         recorder: What records, if it is not to be the device's own.
+        world: The processes that make the steps together: all of them from recordings, or none.
 
     Attributes:
         state: What is trained.
@@ -67,10 +69,11 @@ class DeviceSteps:
         launch: int = 1,
         note: Callable[[str], None] | None = None,
         recorder: Recorder | None = None,
+        world: World = ALONE,
     ) -> None:
         device = step_function.device
         self.longest, self._tried = launch, max(_TRIED, launch)
-        self.state, self._step_function, self._note = state, step_function, note
+        self.state, self._step_function, self._note, self._world = state, step_function, note, world
         self._timeline = batches.timeline
         compiled = step_function.compiler.compiled if step_function.compiler else None
         self._batches = DeviceBatches(batches, steps_ahead=self._tried, compiled=compiled)
@@ -140,14 +143,21 @@ class DeviceSteps:
         groups = [group for group in optimizer.param_groups if "capturable" in group]
         for group in groups:  # adam's word for it; its fused form computes the same with and without
             group["capturable"] = True
+        problem = ""
         try:
             lengths = sorted({1, self.longest})
             self._recordings = {each: self.recorder.record(self._make_full, each) for each in lengths}
         except RuntimeError as error:
-            self._repeat_instead(f"The step could not be captured and is made from the host: {error}")
+            problem = f"The step could not be captured and is made from the host: {error}"
         finally:
             for group in groups:
                 group["capturable"] = False
+        if problem := self._of_any(problem):
+            self._repeat_instead(problem)
+
+    def _of_any(self, problem: str) -> str:
+        """Return the first problem of any process, "" if none has one; the same at each of them."""
+        return next(filter(None, self._world.gather(problem)), "")
 
     def _try_recordings(self, first: int) -> int:
         """Make the next step both ways; if they differ, repeat no recordings. Return how many were made.
@@ -170,6 +180,8 @@ class DeviceSteps:
             made = 0 if problem else 1
             problem = problem or self._try(1, [self._recordings[1]], keeps=True)
         except torch.OutOfMemoryError:
+            if self._world.size > 1:  # the others are in the midst of a step
+                raise
             self._repeat_instead("Steps are made from the host: recordings leave too little memory.")
             return 0
         if problem:
@@ -189,7 +201,9 @@ class DeviceSteps:
                 self.state.step = first
 
         is_exact = self._step_function.recipe.execution.deterministic
-        return try_recordings(self._lasting_tensors(), steps, recorded, exactly=is_exact, keeps=keeps)
+        return try_recordings(
+            self._lasting_tensors(), steps, recorded, exactly=is_exact, keeps=keeps, agree=self._of_any
+        )
 
     def _recorded(self, count: int, times: int) -> Work:
         """Return `count` steps by the recording of so many, the rest of them by the recording of one."""

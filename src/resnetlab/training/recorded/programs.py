@@ -6,6 +6,7 @@ from typing import Protocol
 from resnetlab.data.batches.batches import Batches
 from resnetlab.data.batches.loaded import LoadedBatches
 from resnetlab.network.spec import ModelSpec
+from resnetlab.parallel.world import ALONE, World
 from resnetlab.recipe.schedule import LearningRate
 from resnetlab.training.recorded.capturing import step_operations
 from resnetlab.training.recorded.device_steps import DeviceSteps, steps_of_a_launch
@@ -18,6 +19,9 @@ class BatchSource(Protocol):
 
     def at(self, step: int) -> LabelledBatch:
         """Return the batch of the update after `step` updates."""
+
+    def share_broken(self, world: World) -> None:
+        """Make known to all processes which images each has found broken."""
 
     def close(self) -> None:
         """End whatever prepares batches."""
@@ -68,13 +72,14 @@ def step_program(
     state: TrainState,
     step_function: TrainStep,
     note: Callable[[str], None] | None = None,
+    world: World = ALONE,
 ) -> StepProgram:
     """Return who makes the steps of a state that was loaded: a recording knows tensors by their address.
 
-    `note` is told what the device cannot do; without it, that is an error.
+    `note` is told what the device cannot do; without it, that is an error. `world` is who makes them.
     """
     if step_function.recipe.execution.capture != "on" or isinstance(batches, LoadedBatches):
         return HostSteps(state, batches, rate, step_function)
     height, width = batches.images.shape[1:3]
     launch = steps_of_a_launch(step_operations(spec, height, width, batches.timeline.batch))
-    return DeviceSteps(state, batches, rate, step_function, launch=launch, note=note)
+    return DeviceSteps(state, batches, rate, step_function, launch=launch, note=note, world=world)

@@ -1,7 +1,7 @@
 """The trial of recorded steps: made both ways from one state, they must lead to the same one."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -23,7 +23,13 @@ _ROUNDING = 1e-6
 
 
 def try_recordings(
-    tensors: Mapping[str, Tensor], steps: Work, recorded: Sequence[Work], *, exactly: bool, keeps: bool
+    tensors: Mapping[str, Tensor],
+    steps: Work,
+    recorded: Sequence[Work],
+    *,
+    exactly: bool,
+    keeps: bool,
+    agree: Callable[[str], str] = lambda problem: problem,
 ) -> str:
     """Make steps, by themselves and from each of their recordings, and return in what they differ, or "".
 
@@ -33,6 +39,7 @@ def try_recordings(
         recorded: The same steps from recordings, tried until one differs.
         exactly: Whether the device's algorithms repeat exactly, so that every bit must be the same.
         keeps: Leave the state as the steps make it; else as it was.
+        agree: Returns the problem of any of the processes that make these steps together, given this one's.
 
     Raises:
         torch.OutOfMemoryError: If there is no memory for the trial. The state is left as it was then.
@@ -47,7 +54,7 @@ def try_recordings(
     problem = ""
     for work in recorded:
         _put_back(tensors, before)
-        if problem := _problem(before, expected, tensors, work, exactly=exactly):
+        if problem := agree(_problem(before, expected, tensors, work, exactly=exactly)):
             break
     if problem or not keeps:
         _put_back(tensors, expected if keeps else before)

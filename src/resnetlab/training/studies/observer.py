@@ -25,3 +25,18 @@ class StudyObserver:
 
     def made_elsewhere(self, names: Mapping[str, str]) -> None:
         """Nothing is left to do here; other processes still make these runs: by name, who."""
+
+
+class AsideOfStudy(StudyObserver):
+    """Of a process that is not the first of several: what all know is the first one's to show.
+
+    Args:
+        observer: Who is told what only this process knows, of single runs.
+    """
+
+    def __init__(self, observer: StudyObserver) -> None:
+        self._observer = observer
+
+    def of(self, name: str) -> Observer:
+        """Return who watches this run in this process."""
+        return self._observer.of(name)

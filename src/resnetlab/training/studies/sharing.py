@@ -4,14 +4,19 @@ The study's own lock is held for moments: while study.json is written, or is rea
 left is removed.
 """
 
+import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from resnetlab.base import files
+from resnetlab.data.sources.leftovers import refuse_within
 from resnetlab.errors import LockedError, UsageError
-from resnetlab.runs.directory import RunDirectory, claim_new_or_begun, lock_run
+from resnetlab.parallel.world import World
+from resnetlab.runs.directory import RunDirectory, claim_new_or_begun, is_run, lock_run
 from resnetlab.training.planning import RunPlan
+from resnetlab.training.run import held
 from resnetlab.training.studies.rows import RowRecord, claim_study, is_study, read_rows_of, refuse_other_rows
 
 _PATIENCE, _PAUSE = 30.0, 0.1
@@ -60,17 +65,31 @@ def open_study(path: Path, asked: Mapping[str, RunPlan] | None = None) -> list[R
     return records
 
 
-def claim_row(path: Path) -> files.DirectoryLock:
-    """Return the lock of a run's directory, which is made if it is not there.
+@contextlib.contextmanager
+def held_row(run: RunDirectory, folders: Iterable[str], world: World) -> Iterator[RunDirectory]:
+    """Give a run with the lock of its directory, which is made if it is not there; as `training.run.held`.
+
+    Args:
+        run: The run.
+        folders: Of its data, in which it must not begin.
+        world: The processes that are to make it together.
 
     Raises:
         InUse: If another process has it.
-        UsageError: If it holds anything that is no run.
+        UsageError: If its directory holds anything that is no run.
     """
-    try:
-        return claim_new_or_begun(path)
-    except LockedError as error:
-        raise InUse(error.args[0]) from error
+
+    def claim() -> files.DirectoryLock:
+        if not is_run(run.path):
+            refuse_within(folders, run.path)
+        return claim_new_or_begun(run.path)
+
+    with contextlib.ExitStack() as stack:
+        try:
+            lock = stack.enter_context(held(claim, world))
+        except LockedError as error:
+            raise InUse(error.args[0]) from error
+        yield replace(run, lock=lock)
 
 
 def _patiently(take: Callable[[], files.DirectoryLock]) -> files.DirectoryLock:

@@ -10,7 +10,8 @@ import torch
 
 from resnetlab.base.machine.memory import in_words as out_of_memory
 from resnetlab.base.machine.memory import is_out_of_memory
-from resnetlab.errors import Interrupted, OutOfMemory, ResnetlabError
+from resnetlab.errors import DivergedError, Interrupted, OutOfMemory, ResnetlabError
+from resnetlab.parallel.world import ALONE, World
 from resnetlab.training.observer import Interrupt, Observer
 from resnetlab.training.recorded.recording import release_memory, still_works
 from resnetlab.training.run import Result
@@ -35,10 +36,18 @@ class Crew:
         observer: Who watches.
         device: Where.
         at_once: How many runs at once.
+        world: The processes that make each of the runs together; one at once then. They all know of a run
+            that diverged, and go on with the next; what else ends one in one process ends all.
     """
 
     def __init__(
-        self, work: Mapping[str, Work], observer: StudyObserver, device: torch.device, *, at_once: int
+        self,
+        work: Mapping[str, Work],
+        observer: StudyObserver,
+        device: torch.device,
+        *,
+        at_once: int,
+        world: World = ALONE,
     ) -> None:
         self._work, self._observer, self._device = work, observer, device
         self._at_once = min(at_once, len(work))
@@ -47,7 +56,7 @@ class Crew:
         self._results: dict[str, Result] = {}
         self._failures: dict[str, ResnetlabError] = {}
         self._broken: list[BaseException] = []
-        self._interrupt = Interrupt()
+        self._interrupt, self._world = Interrupt(), world
 
     def make_all(self) -> dict[str, Result]:
         """Make every run that no other process makes, and return how each ended.
@@ -82,7 +91,7 @@ class Crew:
         if (
             self._in_use
             and len(self._results) > before
-            and not (self._interrupt.is_requested or self._broken)
+            and not (self._interrupt.share(self._world) or self._broken)
         ):
             self._go_round(list(self._in_use))
 
@@ -96,7 +105,7 @@ class Crew:
 
     def _take_turns(self) -> None:
         """Make one run after another until none waits."""
-        while not (self._interrupt.is_requested or self._broken):
+        while not (self._broken or self._interrupt.share(self._world)):
             try:
                 name = self._waiting.get_nowait()
             except Empty:
@@ -110,7 +119,8 @@ class Crew:
                 self._in_use[name] = str(error)
             except Exception as error:
                 self._note_failure(name, error)
-                if not still_works(self._device):
+                ends_all = self._world.size > 1 and not isinstance(error, DivergedError)
+                if ends_all or not still_works(self._device):
                     self._broken.append(error)
             else:
                 self._observer.ended(name, self._results[name])
@@ -127,7 +137,7 @@ class Crew:
     def _refuse_the_unfinished(self) -> None:
         saved = [name for name, error in self._failures.items() if isinstance(error, Interrupted)]
         failed = {n: e for n, e in self._failures.items() if n not in saved}
-        if self._interrupt.is_requested and len(self._results) + len(failed) < len(self._work):
+        if self._interrupt.share(self._world) and len(self._results) + len(failed) < len(self._work):
             waiting = len(self._work) - len(self._results) - len(self._failures) - len(self._in_use)
             more = f", {len(failed)} failed" if failed else ""
             more += f", {len(self._in_use)} made by other processes" if self._in_use else ""

@@ -1,0 +1,191 @@
+"""Where the processes of a run meet: torch's TCPStore, reached or not, with a word to the user either way."""
+
+import datetime
+import errno
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
+
+from torch.distributed import PrefixStore, Store, TCPStore  # type: ignore[attr-defined]
+
+from resnetlab.errors import UsageError
+from resnetlab.parallel.place import Place, name_of
+from resnetlab.parallel.processes import Process
+
+T = TypeVar("T")
+
+NOBODY = "nothing yet"
+"""What the store says of the run's end while there is none."""
+
+_LOOK_SECONDS = 0.05
+_TRY_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Member:
+    """A process that has come."""
+
+    host: str
+    size: int
+    process: Process
+
+    def to_json(self) -> str:
+        """Return it as text for the store."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: bytes) -> "Member":
+        """Return what `to_json` wrote."""
+        values = json.loads(text)
+        return cls(values["host"], values["size"], Process(**values["process"]))
+
+
+class Meeting:
+    """The place where all processes of a run have come."""
+
+    def __init__(self, place: Place, seconds: float) -> None:
+        self._place, self._until = place, time.monotonic() + seconds
+        self._seconds = seconds
+        self._is_agents = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+        self._prefix = "/".join(
+            ["resnetlab", *(os.environ.get(f"TORCHELASTIC_{n}", "0") for n in ("RUN_ID", "RESTART_COUNT"))]
+        )
+        self.hosts_store = place.rank == 0 and not self._is_agents
+        self._server = self._serve() if self.hosts_store else None
+        if not self.hosts_store:
+            self._reach()
+        self.store = self.connect()
+        self.members = self._meet()
+
+    @property
+    def host_of_store(self) -> str:
+        """What messages call the process without which the store is gone."""
+        if self._is_agents:
+            return f"torchrun at {self._place.address}"
+        return name_of(0, self._place.size, self.members[0].host)
+
+    def seconds_left(self) -> float:
+        """Return how long the others are still waited for."""
+        return max(self._until - time.monotonic(), 0.1)
+
+    def connect(self) -> Store:
+        """Return a connection of one's own to the store: a thread that waits in one blocks no other."""
+        address = "127.0.0.1" if self.hosts_store else self._place.address
+        return PrefixStore(self._prefix, self._in_time(lambda: self._store(address, is_master=False)))
+
+    def _store(self, address: str, *, is_master: bool) -> TCPStore:
+        return TCPStore(
+            address,
+            self._place.port,
+            is_master=is_master,
+            timeout=datetime.timedelta(seconds=self.seconds_left()),
+            wait_for_workers=False,
+        )
+
+    def _serve(self) -> TCPStore:
+        try:
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(("", self._place.port))
+        except OSError as error:
+            raise self._port_is_taken(error) from error
+        return self._in_time(lambda: self._store("127.0.0.1", is_master=True))
+
+    def _port_is_taken(self, error: OSError) -> UsageError:
+        port = self._place.port
+        if error.errno == errno.EADDRINUSE:
+            return UsageError(
+                f"{self._own_name()} cannot open the meeting place: port {port} (MASTER_PORT) is taken",
+                hint="Give all processes another one, or end the program that has it.",
+            )
+        return UsageError(f"{self._own_name()} cannot open port {port} (MASTER_PORT): {error.strerror}")
+
+    def _reach(self) -> None:
+        """Wait until somebody listens at the meeting place."""
+        at, problem = (self._place.address, self._place.port), "nobody answers"
+        while True:
+            try:
+                socket.create_connection(at, timeout=min(self.seconds_left(), _TRY_SECONDS)).close()
+                return
+            except OSError as error:
+                problem = error.strerror or str(error)
+            if time.monotonic() >= self._until:
+                raise UsageError(
+                    f"{self._own_name()} could not reach the meeting place {at[0]} port {at[1]} in"
+                    f" {self._seconds:.0f} s: {problem}",
+                    hint="Process 0 runs at MASTER_ADDR and listens on MASTER_PORT. Was it started, and can"
+                    f" this machine reach it? {_HOW_LONG}",
+                )
+            time.sleep(_LOOK_SECONDS)
+
+    def _in_time(self, connect: Callable[[], T]) -> T:
+        """Return what `connect` gives, which may wait for ever if something else listens there."""
+        found: list[Any] = []
+
+        def perform() -> None:
+            try:
+                found.append((connect(), None))
+            except Exception as error:
+                found.append((None, error))
+
+        thread = threading.Thread(target=perform, daemon=True)
+        thread.start()
+        thread.join(self.seconds_left() + 1)
+        value, error = found[0] if found else (None, None)
+        if value is None:
+            told = str(error).splitlines()[0] if error else "it does not answer as a meeting place does"
+            raise UsageError(
+                f"{self._own_name()} reached {self._place.address} port {self._place.port}, but {told}",
+                hint="Another program may listen there: choose another MASTER_PORT for all processes.",
+            ) from error
+        return value  # type: ignore[no-any-return]
+
+    def _meet(self) -> list[Member]:
+        """Come, and wait for the others."""
+        place, store = self._place, self.store
+        mine = Member(place.host, place.size, Process.own()).to_json()
+        store.compare_set("end", "", NOBODY)
+        there = store.compare_set(f"here/{place.rank}", "", mine)
+        if there.decode() != mine:
+            other = Member.from_json(there)
+            raise UsageError(
+                f"two processes have RANK {place.rank}: number {os.getpid()} at {place.host} and number"
+                f" {other.process.pid} at {other.host}",
+                hint="Each process of a run has a RANK of its own, from 0 on, or a MASTER_PORT for each run.",
+            )
+        missing = [*range(place.size)]
+        while missing := [rank for rank in missing if not store.check([f"here/{rank}"])]:
+            if time.monotonic() >= self._until:
+                raise self._are_missing(missing)
+            time.sleep(_LOOK_SECONDS)
+        members = [
+            Member.from_json(text) for text in store.multi_get([f"here/{r}" for r in range(place.size)])
+        ]
+        for rank, member in enumerate(members):
+            if member.size != place.size:
+                raise UsageError(
+                    f"WORLD_SIZE is {place.size} at {self._own_name()}, and {member.size} at process {rank}"
+                    f" ({member.host})"
+                )
+        return members
+
+    def _are_missing(self, missing: list[int]) -> UsageError:
+        place = self._place
+        came = place.size - len(missing)
+        names = ", ".join(map(str, missing[:8])) + (" ..." if missing[8:] else "")
+        return UsageError(
+            f"{came} of {place.size} processes came to {place.address} port {place.port} in"
+            f" {self._seconds:.0f} s; missing: RANK {names}",
+            hint=f"Look at what those printed, and whether they were started. {_HOW_LONG}",
+        )
+
+    def _own_name(self) -> str:
+        return name_of(self._place.rank, self._place.size, self._place.host)
+
+
+_HOW_LONG = "RESNETLAB_MEETING_SECONDS sets how long they wait for each other."
