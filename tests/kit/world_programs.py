@@ -17,6 +17,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+import resnetlab
+from resnetlab.data import feeding
+from resnetlab.data.batches.preprocessing import Preprocessing
+from resnetlab.data.images.geometry import Pixels
+from resnetlab.data.images.image import EncodedImage
 from resnetlab.errors import DataError, Interrupted, ResnetlabError
 from resnetlab.parallel.streams import mark_others
 from resnetlab.parallel.tree import SMALL_BYTES, Tree
@@ -45,6 +50,29 @@ def talk(world: World) -> dict[str, Any]:
         "differ": _raised(lambda: world.agree({"torch": "2", "data": f"abc{rank % 2}"})),
         "pulses": [world.pulse(rank == 1 and number == 2) for number in range(5)],
     }
+
+
+def evaluate(world: World, batch: str, *given: str) -> Any:
+    """Score a network in batches of so many images; tell also which images this process has decoded.
+
+    `given` are the arguments of each process as JSON, or one for all.
+    """
+    feeding.EVALUATION_BATCH = int(batch)
+    decode, decoded = Preprocessing.pixels, list[str]()
+
+    def noting(self: Preprocessing, image: EncodedImage) -> Pixels:
+        decoded.append(image.place)
+        return decode(self, image)
+
+    Preprocessing.pixels = noting  # type: ignore[method-assign]
+    arguments = json.loads(given[world.rank % len(given)])
+    error, *told = _raised(lambda: resnetlab.evaluate(**arguments, world=world, workers=0))
+    if error != "nothing":
+        return error, *told
+    found = told[0]
+    row = found.scores.row() | {"loss": found.scores.loss.hex(), "top 5": found.scores.correct_top5}
+    said = {"notes": found.notes, "bad": found.bad_samples, "out": found.out, "files": found.files}
+    return {"row": row, "confusion": found.scores.confusion_KK.tolist(), **said, "decoded": decoded}
 
 
 def numbers_of(rank: int, numel: int) -> npt.NDArray[np.float32]:

@@ -1,0 +1,167 @@
+"""Several processes score one network: the numbers and files of one, whatever the remainder."""
+
+import hashlib
+import json
+import shutil
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from resnetlab.runs.directory import RunDirectory
+from resnetlab.trained.artefact import load_artefact
+from resnetlab.trained.export.exporting import export_model
+from tests.kit.worlds import results
+
+BATCH = 5
+COUNTS = {"a": 12, "b": 11, "c": 9}  # 32 images: 6 batches and a remainder of 2
+IN_MEMORY, IN_FILES = 16, 70
+
+
+def write(root: Path, side: int) -> Path:
+    """A folder of images that is no split; those of 16 pixels are held in memory, larger ones stay files."""
+    for label, (name, count) in enumerate(COUNTS.items()):
+        (root / name).mkdir(parents=True)
+        for number in range(count):
+            pixels = np.random.default_rng([label, number]).integers(0, 255, (side, side, 3), np.uint8)
+            Image.fromarray(pixels).save(root / name / f"{number:02d}.png")
+    return root
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    """The two folders, by the side of their images."""
+    root = tmp_path_factory.mktemp("data")
+    return {side: write(root / str(side), side) for side in (IN_MEMORY, IN_FILES)}
+
+
+def scored(processes: int, *given: dict[str, Any], batch: int = BATCH) -> list[Any]:
+    """What each of the processes found, or what it raised."""
+    return results(processes, "evaluate", str(batch), *(json.dumps(each, default=str) for each in given))
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """The SHA-256 of every file; the folder's own name counts for nothing."""
+    return {
+        path.name: hashlib.sha256(path.read_bytes().replace(str(folder).encode(), b"OUT")).hexdigest()
+        for path in sorted(folder.iterdir())
+    }
+
+
+@pytest.fixture(scope="module")
+def alone(
+    run: RunDirectory, data: dict[int, Path], tmp_path_factory: pytest.TempPathFactory
+) -> dict[int, tuple[dict[str, Any], dict[str, str]]]:
+    """What one process finds and writes, by the side of the images."""
+    root, found = tmp_path_factory.mktemp("alone"), {}
+    for side, folder in data.items():
+        (each,) = scored(1, {"run": run.path, "data": folder, "out": root / str(side)})
+        found[side] = (each, hashes(root / str(side)))
+    return found
+
+
+@pytest.mark.parametrize(("processes", "side"), [(2, IN_FILES), (3, IN_FILES), (8, IN_FILES), (3, IN_MEMORY)])
+def test_the_numbers_and_files_are_those_of_one_process(
+    processes: int, side: int, alone: Any, run: RunDirectory, data: dict[int, Path], tmp_path: Path
+) -> None:
+    """Of 8 processes, one has no batch: there are 7."""
+    expected, files = alone[side]
+    found = scored(processes, {"run": run.path, "data": data[side], "out": tmp_path / "out"})
+
+    assert expected["row"]["seen"] == sum(COUNTS.values())
+    for each in found:
+        assert each["out"] == str(tmp_path / "out")
+        for key in ("row", "confusion", "notes", "bad", "files"):
+            assert each[key] == expected[key]
+    assert hashes(tmp_path / "out") == files
+    if side == IN_FILES:
+        every = expected["decoded"]
+        batches = [every[start : start + BATCH] for start in range(0, len(every), BATCH)]
+        own = [[*chain.from_iterable(batches[rank::processes])] for rank in range(processes)]
+        assert [each["decoded"] for each in found] == own
+
+
+def test_broken_images_are_left_out_and_told_once_whoever_meets_them(
+    run: RunDirectory, data: dict[int, Path], tmp_path: Path
+) -> None:
+    """Of the third batch, which the first process has, every image is broken, and some of the others'."""
+    root = shutil.copytree(data[IN_FILES], tmp_path / "data")
+    for name, number in [("a", 0), ("a", 8), ("a", 10), ("a", 11), ("b", 0), ("b", 1), ("b", 2), ("c", 1)]:
+        (root / name / f"{number:02d}.png").write_bytes(b"")
+    given = {"run": run.path, "data": root, "bad_samples": "25%"}
+    (expected,) = scored(1, given | {"out": tmp_path / "one"})
+    found = scored(2, given | {"out": tmp_path / "two"})
+
+    assert (expected["row"]["seen"], len(expected["bad"])) == (24, 8)
+    for each in found:
+        for key in ("row", "confusion", "notes", "bad"):
+            assert each[key] == expected[key]
+    assert hashes(tmp_path / "two") == hashes(tmp_path / "one")
+    refused = scored(2, given | {"out": tmp_path / "no", "bad_samples": "24%"})
+    assert [kind for kind, _, _ in refused] == ["DataError"] * 2
+    assert all("8 of 32 images are broken, more than 24 %" in message for _, message, _ in refused)
+    assert not (tmp_path / "no").exists()
+
+
+def test_the_first_alone_reads_the_network_and_writes_its_scores(
+    run: RunDirectory, data: dict[int, Path], tmp_path: Path
+) -> None:
+    first, second = scored(
+        2,
+        {"run": run.path, "data": data[IN_MEMORY], "out": tmp_path / "out"},
+        {"run": "nowhere", "data": data[IN_MEMORY], "out": tmp_path / "not here"},
+    )
+
+    assert first == second | {"decoded": first["decoded"]}
+    assert first["out"] == str(tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_an_onnx_file_is_scored_together_too(
+    run: RunDirectory, data: dict[int, Path], tmp_path: Path
+) -> None:
+    pytest.importorskip("onnxruntime")
+    for name in ("net", "other"):
+        export_model(
+            load_artefact(run.path, weights="auto" if name == "net" else "plain"),
+            "onnx",
+            tmp_path / f"{name}.onnx",
+        )
+    given = {"run": tmp_path / "net.onnx", "data": data[IN_FILES]}
+    (expected,) = scored(1, given | {"out": tmp_path / "one"})
+    found = scored(2, given | {"out": tmp_path / "two"})
+
+    assert [each["row"] for each in found] == [expected["row"]] * 2
+    assert hashes(tmp_path / "two") == hashes(tmp_path / "one")
+    refused = scored(2, given, given | {"run": tmp_path / "other.onnx"})
+    assert all("process 1 of 2" in message and "SHA-256" in message for _, message, _ in refused)
+
+
+def test_processes_that_see_other_data_are_refused(
+    run: RunDirectory, data: dict[int, Path], tmp_path: Path
+) -> None:
+    other = shutil.copytree(data[IN_MEMORY], tmp_path / "16")
+    shutil.copy(other / "a" / "00.png", other / "b" / "00.png")
+    given = {"run": run.path, "out": tmp_path / "out"}
+    found = scored(2, given | {"data": data[IN_MEMORY]}, given | {"data": other})
+
+    assert found[0] == found[1]
+    kind, message, code = found[0]
+    assert (kind, code) == ("UsageError", 2)
+    assert "process 1 of 2" in message and "the data is 16, fingerprint" in message
+    assert not (tmp_path / "out").exists()
+
+
+def test_scores_that_cannot_be_written_are_an_error_of_all(
+    run: RunDirectory, data: dict[int, Path], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    found = scored(2, {"run": run.path, "data": data[IN_MEMORY], "out": tmp_path / "file" / "out"})
+
+    assert found[0] == found[1]
+    kind, message, code = found[0]
+    assert (kind, code) == ("NotKept", 74)
+    assert "of 32; 95 % interval" in message and "The scores are whole" in message
