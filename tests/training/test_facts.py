@@ -78,3 +78,8 @@ def test_many_and_odd_class_names_stay_one_line():
 
     assert facts["classes"] == f"23: line\\nbreak, {'x' * 37}..., caf\udce9, 0, 1, 2, 3, 4, 5, 6 and 13 more"
     assert facts["note 1"] == "a\\tb"
+
+
+def test_microbatches_are_told_to_be_those_of_a_shard():
+    assert describe_plan(small_plan(shards=4))["length"].endswith("; each shard in 2 microbatches")
+    assert describe_plan(small_plan())["length"].endswith("; each batch in 2 microbatches")

@@ -204,6 +204,17 @@ def refused(network: str, data: Source, **values: Any) -> UsageError:
         ({"batch": 17, "cycle_epochs": 2}, "the last batch of 2 epochs has 1 of 17", ["--batch 16."]),
         ({"batch": 16, "cycle_epochs": 1, "accumulate": 8}, "the last batch of each epoch has 12", []),
         ({"recipe": "keras", "val": 27}, "the last batch of each epoch has 1 of 32", ["cycle_epochs=0"]),
+        ({"batch": 4, "shards": 4}, "a batch of 4, cut into 4 shards, ", ["--batch 8.", "shards=1"]),
+        (
+            {"batch": 54, "shards": 3, "val": 1, "cycle_epochs": 1},
+            "the last batch of each epoch has 5 of 54 samples, cut into 3 shards, ",
+            ["--batch 51."],  # of 53 samples the last would have 6
+        ),
+        (
+            {"batch": 12, "shards": 4, "accumulate": 2},
+            "a batch of 12, cut into 4 shards of 2 microbatches, ",
+            ["--batch 16.", "accumulate=1", "shards=1"],
+        ),
     ],
 )
 def test_single_samples_on_single_pixels_are_refused(
@@ -224,6 +235,7 @@ def test_single_samples_on_single_pixels_are_refused(
         {"batch": 59, "cycle_epochs": 1, "length": Duration(1, "st")},  # it ends before the short batch
         {"batch": 59},
         {"batch": 20, "cycle_epochs": 1, "accumulate": 2},
+        {"batch": 8, "shards": 4},
     ],
 )
 def test_what_never_meets_a_single_sample_is_planned(values: dict[str, Any]) -> None:
@@ -233,6 +245,41 @@ def test_what_never_meets_a_single_sample_is_planned(values: dict[str, Any]) -> 
     assert make_plan(spec, source, "small", override(named_recipe("quick"), values), CPU)
     one = override(named_recipe("quick"), {"batch": 1})
     assert make_plan(spec.with_(stem="small"), source, "small", one, CPU)
+
+
+@pytest.mark.parametrize(
+    ("values", "why", "remedy"),
+    [
+        ({"batch": 50, "shards": 4}, "a batch of 50 cannot be cut into 4 equal shards", "48 and --batch 52."),
+        ({"batch": 59, "shards": 8}, "a batch of 59 cannot be cut into 8 equal shards", ": --batch 56."),
+        ({"batch": 3, "shards": 4}, "a batch of 3 cannot be cut into 4 shards", ""),
+        ({"batch": 8, "shards": 4, "accumulate": 3}, "a shard of 2 cannot be cut into 3 microbatches", ""),
+        (
+            {"batch": 58, "shards": 29, "cycle_epochs": 1},
+            "the last batch of each epoch has 2 of 58 samples, which cannot be cut into 29 shards",
+            "--set cycle_epochs=0",
+        ),
+        ({"batch": 8, "shards": 8, "mixup": 0.2}, "a batch of 8 in 8 shards: mixup and cutmix", "--batch"),
+        ({"batch": 8, "shards": 2, "shard_bn": "sync"}, "shard_bn=sync", "mean, or choose first"),
+    ],
+)  # fmt: skip
+def test_batches_that_shards_do_not_divide_are_refused(values: dict[str, Any], why: str, remedy: str) -> None:
+    source = small_source()
+    spec = fit_to_source(resnetlab.model_spec("resnet8").with_(**NARROW), source)
+
+    with pytest.raises(UsageError) as error:
+        make_plan(spec, source, "small", override(named_recipe("quick"), {"mixup": 0.0, **values}), CPU)
+
+    assert error.value.args[0].startswith(why)
+    assert remedy in error.value.hint
+
+
+def test_a_short_batch_is_cut_too_if_it_has_a_sample_for_each_shard() -> None:
+    source = small_source()
+    spec = fit_to_source(resnetlab.model_spec("resnet8").with_(**NARROW), source)
+    values = {"batch": 56, "shards": 4, "cycle_epochs": 1, "shard_bn": "first"}  # 4 of 60 are left
+
+    assert make_plan(spec, source, "small", override(named_recipe("quick"), values), CPU)
 
 
 @pytest.mark.parametrize(("number", "cycle", "epochs"), [(60, 1, 3), (61, 2, 3), (7, 3, 7), (9, 0, 2)])

@@ -302,6 +302,7 @@ def test_nothing_that_trains_has_state_that_is_not_saved(tmp_path: Path) -> None
         "_fixed_scale", "_keep_U", "_forward", "_looks_at_once",  # from the recipe, spec and device
         "_full_weight",  # the number 1
         "_bn_counters",  # buffers of the model
+        "_share", "_sharded",  # from the recipe, and what this process makes of it
         "_still", "_class_weights_K",  # from the recipe, spec and data
         "_guard",  # a run in which it fired is not saved
         "compiler", "_shapes_compiled",  # of this machine; a run goes on exactly without its kernels
@@ -356,6 +357,7 @@ def test_low_precision_resumes_exactly_too(precision: str, tmp_path: Path) -> No
         {"sam": 0.5, "length": "20st"},
         {"lookahead": 3, "ema_decay": 0.0, "length": "20st"},
         {"checkpoint_activations": True, "accumulate": 1, "length": "20st"},
+        {"shards": 4, "length": "20st"},
     ],
     ids=lambda changes: " ".join(map(str, changes.values())),
 )

@@ -42,8 +42,8 @@ def describe_plan(plan: RunPlan, devices: int = 1) -> dict[str, str]:
                 f"at {height}x{width} pixels it sees little; --set image_size=N enlarges the files' images"
             )
     hint = {"hint": f"{spec.name} is for photographs; {remedy}"}
-    count = recipe.execution.accumulate
-    parts = f"; each batch in {count} microbatches" if count > 1 else ""
+    count, shards = recipe.execution.accumulate, recipe.execution.shards
+    parts = f"; each {'shard' if shards > 1 else 'batch'} in {count} microbatches" if count > 1 else ""
     return {
         "resnetlab": f"{version('resnetlab')}, torch {version('torch')}",
         "device": describe_device(plan.device) + processor,

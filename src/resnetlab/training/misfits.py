@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from resnetlab.base.share import Share
+from resnetlab.data.batches.mix import is_mixing
 from resnetlab.data.sources.encoded import AnySource
 from resnetlab.errors import UsageError
 from resnetlab.network.layers import Norm
@@ -30,6 +32,7 @@ def refuse_misfits(spec: ModelSpec, source: AnySource, recipe: Recipe) -> None:
 def _misfits(spec: ModelSpec, source: AnySource, recipe: Recipe) -> Iterator[tuple[str, str]]:
     """Yield what does not fit, and what to do."""
     run, optimizer, total = recipe.run, recipe.optimizer, len(source.train)
+    yield from _unlike_shards(recipe, total - run.val)
     available = total - run.val
     if available < 1:
         yield f"val={run.val} holds out all {total:,} training samples", "Hold out fewer with --val."
@@ -55,6 +58,24 @@ def _misfits(spec: ModelSpec, source: AnySource, recipe: Recipe) -> Iterator[tup
         yield text, "Leave out one of them."
 
 
+def _unlike_shards(recipe: Recipe, available: int) -> Iterator[tuple[str, str]]:
+    """Yield why batches cannot be cut into shards."""
+    batch, shards = recipe.run.batch, recipe.execution.shards
+    if shards > 1 and recipe.execution.shard_bn == "sync":
+        text = "shard_bn=sync, BN statistics of the whole batch, is not possible yet"
+        yield text, "Leave it at mean, or choose first."
+    if batch % shards:
+        fewer = batch - batch % shards
+        near = [f"--batch {each}" for each in (fewer, fewer + shards) if each <= available]
+        hint = f"The nearest that can: {' and '.join(near)}." if near else "Choose fewer shards."
+        yield f"a batch of {batch} cannot be cut into {shards} equal shards", hint
+    if batch == shards > 1 and is_mixing(recipe.augmentation):
+        text = (
+            f"a batch of {batch} in {shards} shards: mixup and cutmix mix within a shard, which is one image"
+        )
+        yield text, "Choose a larger batch (--batch), or fewer shards."
+
+
 def refuse_no_meeting(recipe: Recipe, num_steps: int) -> None:
     """Refuse a run whose weights never meet their slow copies.
 
@@ -67,6 +88,27 @@ def refuse_no_meeting(recipe: Recipe, num_steps: int) -> None:
             "weights would end as they begin",
             hint="The weights meet their slow copies every 5 steps or so.",
         )
+
+
+def refuse_small_batches(recipe: Recipe, timeline: Timeline) -> None:
+    """Refuse a run some of whose batches have fewer samples than shards.
+
+    Raises:
+        UsageError: If it is one.
+    """
+    shards, smallest = recipe.execution.shards, min(timeline.batch_sizes)
+    if smallest >= shards:
+        return
+    raise UsageError(
+        f"{_last_batch(timeline)} has {smallest} of {timeline.batch} samples, which cannot be cut into "
+        f"{shards} shards",
+        hint="Batches that run across epochs: --set cycle_epochs=0. Or another batch, or fewer shards.",
+    )
+
+
+def _last_batch(timeline: Timeline) -> str:
+    epochs = "each epoch" if timeline.cycle_epochs == 1 else f"{timeline.cycle_epochs} epochs"
+    return f"the last batch of {epochs}"
 
 
 _MOST_LARGER = 1.5
@@ -98,7 +140,8 @@ def refuse_single_samples(
 ) -> None:
     """Refuse a run in which BN would meet a single number a channel, of which there is no variance.
 
-    That is so where a batch, or a microbatch, holds one sample, and the maps are of 1x1 pixels.
+    That is so where a batch, a shard of it or a microbatch of that holds one sample, and the maps are of 1x1
+    pixels.
 
     Args:
         spec: The network.
@@ -110,17 +153,18 @@ def refuse_single_samples(
     Raises:
         UsageError: If it is one.
     """
-    parts = recipe.execution.accumulate
-    single = sorted(count for count in timeline.batch_sizes if _smallest_cut(count, parts) == 1)
+    shards, parts = recipe.execution.shards, recipe.execution.accumulate
+    single = sorted(count for count in timeline.batch_sizes if _smallest_cut(count, shards, parts) == 1)
     small = [size for size in sizes if _has_single_pixels(spec, recipe, size)]
     if not (single and small):
         return
     (height, width), count = small[0], single[0]
     why = f"a batch of {count}"
     if count < timeline.batch:
-        epochs = "each epoch" if timeline.cycle_epochs == 1 else f"{timeline.cycle_epochs} epochs"
-        why = f"the last batch of {epochs} has {count} of {timeline.batch} samples"
-    why += f", cut into {parts} microbatches" if parts > 1 else ""
+        why = f"{_last_batch(timeline)} has {count} of {timeline.batch} samples"
+    pieces = [f"{shards} shards"] if shards > 1 else []
+    pieces += [f"{parts} microbatches"] if parts > 1 else []
+    why += f", cut into {' of '.join(pieces)}" if pieces else ""
     raise UsageError(
         f"{why}, and on images of {height}x{width} px {spec.name}'s last maps are of 1x1: "
         "BN cannot be trained on one number a channel",
@@ -132,16 +176,20 @@ def _remedies(
     spec: ModelSpec, recipe: Recipe, timeline: Timeline, size: Size, *, reads_files: bool
 ) -> Iterator[str]:
     """Yield what makes it fit, each of which was tried."""
-    parts, batch = recipe.execution.accumulate, timeline.batch
+    execution, batch = recipe.execution, timeline.batch
+    shards, parts = execution.shards, execution.accumulate
 
-    def fits(changed: Timeline, microbatches: int = parts) -> bool:
-        return all(_smallest_cut(count, microbatches) > 1 for count in changed.batch_sizes)
+    def fits(changed: Timeline, shards: int = shards, parts: int = parts) -> bool:
+        return all(_smallest_cut(count, shards, parts) > 1 for count in changed.batch_sizes)
 
-    others = [b for b in range(2, min(4 * batch + 8, timeline.num_samples) + 1) if b >= parts]
+    most = min(4 * batch + 8, timeline.num_samples)
+    others = [b for b in range(2, most + 1) if b >= parts * shards and not b % shards]
     if found := [b for b in others if fits(replace(timeline, batch=b))]:
         yield f"Another batch: --batch {min(found, key=lambda b: abs(b - batch))}."
-    if parts > 1 and fits(timeline, 1):
+    if parts > 1 and fits(timeline, parts=1):
         yield "Fewer microbatches: --set accumulate=1."
+    if shards > 1 and fits(timeline, shards=1):
+        yield "Fewer shards: --set shards=1."
     if timeline.cycle_epochs and fits(replace(timeline, cycle_epochs=0)):
         yield "Batches that run across epochs: --set cycle_epochs=0."
     if spec.stem == "imagenet" and not _has_single_pixels(spec.with_(stem="small"), recipe, size):
@@ -151,9 +199,10 @@ def _remedies(
     yield "With trained weights also BN that does not train: --bn frozen-statistics."
 
 
-def _smallest_cut(count: int, parts: int) -> int:
-    """Return the size of the smallest of so many microbatches, as `steps.cuts` makes them."""
-    return count // min(parts, count)
+def _smallest_cut(count: int, shards: int, parts: int) -> int:
+    """Return the samples of the smallest microbatch of a shard, as `steps.cuts` makes them; 0 of none."""
+    shard = Share.whole(shards).smallest(count)
+    return shard // min(parts, shard) if shard else 0
 
 
 def _has_single_pixels(spec: ModelSpec, recipe: Recipe, size: Size) -> bool:

@@ -34,6 +34,7 @@ from resnetlab.training.misfits import (
     refuse_misfits,
     refuse_no_meeting,
     refuse_single_samples,
+    refuse_small_batches,
     refuse_unlike_sides,
 )
 from resnetlab.training.recorded.capturing import decide_capture, obstacle_to_capture, step_operations
@@ -215,6 +216,7 @@ def refuse_impossible(plan: RunPlan) -> None:
         UsageError: If it is one.
     """
     refuse_no_meeting(plan.recipe, plan.timeline.num_steps)
+    refuse_small_batches(plan.recipe, plan.timeline)
     _refuse_single_samples(plan)
 
 

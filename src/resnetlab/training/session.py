@@ -13,6 +13,7 @@ from torch import Tensor
 from resnetlab.base import files
 from resnetlab.base.machine.memory import telling_of_memory
 from resnetlab.base.plaindata import to_plain
+from resnetlab.base.share import Share
 from resnetlab.data.batches.batches import Batches
 from resnetlab.data.batches.loaded import BadSamples, LoadedBatches, WaitShare
 from resnetlab.data.batches.preprocessing import Preprocessing
@@ -44,6 +45,7 @@ from resnetlab.training.recorded.programs import step_program
 from resnetlab.training.step.averages import Lookahead, WeightAverage
 from resnetlab.training.step.device import apply_switches
 from resnetlab.training.step.optim import build_optimizer
+from resnetlab.training.step.shards import Reduce, alone
 from resnetlab.training.step.state import TrainState
 from resnetlab.training.step.steps import TrainStep
 from resnetlab.training.trainer import Trainer
@@ -336,6 +338,8 @@ def build_state(
     *,
     begin_with: Mapping[str, Tensor] | None = None,
     class_weights: Tensor | None = None,
+    share: Share | None = None,
+    reduce: Reduce = alone,
 ) -> tuple[TrainState, TrainStep]:
     """Return what trains, at step 0, and the function that makes an update of it.
 
@@ -345,6 +349,8 @@ def build_state(
         device: Where.
         begin_with: Its first weights, if not the seed's.
         class_weights: What a sample of each class counts in the loss, float32 (K,).
+        share: The shards of each batch that this process makes; left out, all of them.
+        reduce: Adds what the processes have made of theirs.
     """
     model = build(spec, seed=recipe.run.seed, checkpoint_activations=recipe.execution.checkpoint_activations)
     if begin_with is not None:
@@ -365,6 +371,8 @@ def build_state(
         spec.keep_probabilities if spec.stochastic_depth else (),
         still=still_norms(model, recipe.transfer),
         class_weights_K=None if class_weights is None else class_weights.to(device),
+        share=share,
+        reduce=reduce,
     )
     decay, every = recipe.optimizer.ema_decay, recipe.optimizer.lookahead
     state = TrainState(

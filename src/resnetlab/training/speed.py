@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from resnetlab.base.machine.rates import free_memory, matmul_rate, peak_memory, synchronise
+from resnetlab.base.share import Share
 from resnetlab.base.units import Duration, format_bytes, format_seconds
 from resnetlab.data.batches.batches import Batches, ResidentSplit, evaluation_batches
 from resnetlab.data.batches.normalise import Normaliser
@@ -150,6 +151,7 @@ def training_program(
         normaliser=normaliser,
         device=device,
         channels_last=recipe.execution.channels_last,
+        share=Share.whole(recipe.execution.shards),
     )
     state, step_function = build_state(spec, recipe, device)
     rate = LearningRate(recipe.schedule, timeline)
@@ -202,7 +204,7 @@ def estimate(plan: RunPlan) -> dict[str, str]:
     height, width = plan.training_size
     spec = plan.spec.with_(input_size=max(height, width))
     batch = min(plan.recipe.run.batch, _trial_batch(spec, plan.device))
-    recipe = override(plan.recipe, {"compile": "off", "batch": batch, "accumulate": 1})
+    recipe = override(plan.recipe, {"compile": "off", "batch": batch, "shards": 1, "accumulate": 1})
     samples = plan.timeline.samples_seen(plan.timeline.num_steps)
     faster = " (compiled steps are faster)" if plan.recipe.execution.compile == "on" else ""
     try:
@@ -210,7 +212,8 @@ def estimate(plan: RunPlan) -> dict[str, str]:
         time_needed = f"{format_seconds(samples / rate)} at {_rounded_rate(rate)} images/s{faster}"
     except DivergedError as error:  # on random images and with new weights, which says nothing of the run
         time_needed = f"not known: of its trial steps, {error.args[0]}"
-    needed = training_memory(plan.spec, plan.recipe, height, width).total
+    shards = plan.recipe.execution.shards
+    needed = training_memory(plan.spec, plan.recipe, height, width, shards=shards).total
     free = free_memory(plan.device)
     return {
         "estimate": time_needed,

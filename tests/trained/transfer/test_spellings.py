@@ -87,6 +87,17 @@ def test_bn_trains_from_sixteen_images_on(folder: Path, tmp_path: Path) -> None:
     ]  # fmt: skip
     assert bn("--batch", "32", "--set", "accumulate=3") == "frozen-statistics"
     assert bn("--batch", "32", "--set", "accumulate=2") == "train"
+    assert bn("--batch", "32", "--set", "shards=4") == "frozen-statistics"
+
+
+def test_the_batch_that_is_suggested_can_be_cut_into_the_shards_that_are_given(
+    folder: Path, photos: Path
+) -> None:
+    def batch(shards: int) -> int:
+        words = ["finetune", "--weights", str(folder), "--data", str(photos), "--set", f"shards={shards}"]
+        return plan_tuning(folder, read_asked(build_parser().parse_args(words))[0]).plan.recipe.run.batch
+
+    assert [batch(shards) for shards in (1, 2, 4, 5, 7)] == [6, 6, 4, 5, 7]
 
 
 def test_one_image_at_a_time_is_refused_where_bn_cannot_train(photos: Path, tmp_path: Path) -> None:

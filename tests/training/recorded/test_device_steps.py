@@ -61,6 +61,8 @@ WAYS = [
     {"optimizer": "lamb", "weight_decay": 0.1, "bias_rate": 8.0, "accumulate": 1, "length": "8st"},
     {"optimizer": "lars", "weight_decay": 0.1, "schedule": "polynomial", "accumulate": 1, "length": "8st"},
     {"optimizer": "lars", "momentum_form": "keras", "trust": 0.5, "accumulate": 1, "length": "8st"},
+    {"shards": 4, "cutmix": 1.0, "length": "14st"},
+    {"shards": 2, "cycle_epochs": 1, "sam": 0.5, "shard_bn": "first", "length": "12st"},
 ]
 NAMES = [
     "everything",
@@ -72,6 +74,8 @@ NAMES = [
     "lamb",
     "lars",
     "lars of the paper",
+    "shards",
+    "shards and sam",
 ]
 
 

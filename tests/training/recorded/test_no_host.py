@@ -62,6 +62,7 @@ RECIPES: list[dict[str, Any]] = [
     {"optimizer": "lamb"},
     {"optimizer": "lars", "schedule": "polynomial"},
     {"sam": 0.1, "sam_form": "adaptive", "mixup": 0.2, "mix_tail": Duration(5, "st")},
+    {"shards": 4, "mixup": 0.2, "accumulate": 2},
 ]
 
 

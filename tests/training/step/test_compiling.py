@@ -83,22 +83,26 @@ def fails_backward() -> Any:
 
 
 @pytest.mark.parametrize("fails", ["forward", "backward"])
-@pytest.mark.parametrize("capture", ["off", "on"])
+@pytest.mark.parametrize(("capture", "shards"), [("off", 1), ("on", 1), ("off", 2)])
 def test_where_compiling_fails_the_run_goes_on_without_it_to_the_bit_and_says_so(
-    fails: str, capture: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fails: str, capture: str, shards: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if obstacle_to_compile(CPU):
         pytest.skip("no C++ compiler here")
     torch._dynamo.reset()
     backend = fails_forward if fails == "forward" else fails_backward()
     monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=backend))
-    plan = small_plan(length="9st", compile="on", capture=capture, sam=0.05, accumulate=1)
+    values: dict[str, Any] = {
+        "length": "9st",
+        "capture": capture,
+        "shards": shards,
+        "sam": 0.05,
+        "accumulate": 1,
+    }
 
-    run = train_whole(tmp_path / "run", plan)
+    run = train_whole(tmp_path / "run", small_plan(compile="on", **values))
 
-    plain = train_whole(
-        tmp_path / "plain", small_plan(length="9st", compile="off", capture=capture, sam=0.05, accumulate=1)
-    )
+    plain = train_whole(tmp_path / "plain", small_plan(compile="off", **values))
     assert final_bytes(run, 9) == final_bytes(plain, 9)
     assert [row["problem"] for row in events(run)] == [events(run)[0]["problem"]]
     assert "torch.compile failed, and the run goes on without it" in events(run)[0]["problem"]

@@ -159,11 +159,14 @@ def _sides_of_files(resolution: Resolution, trained: Trained, source: AnySource)
 def _suggest_for_few(resolution: Resolution, number: int) -> None:
     """Suggest the batch, length and evaluations for this number of training images, where others suit."""
     origin = f"{number:,} training images"
+    shards = resolution["shards"]
     if number < _FEW_IMAGES:
-        resolution.suggest({"batch": min(_SMALL_BATCH, max(1, number // 2))}, origin)
+        small = min(_SMALL_BATCH, max(1, number // 2))
+        resolution.suggest({"batch": max(shards, small - small % shards)}, origin)
     batch = resolution["batch"]
-    if batch // resolution["accumulate"] < _LEAST_BN_BATCH:
-        resolution.suggest({"bn": "frozen-statistics"}, f"batches of {batch // resolution['accumulate']}")
+    seen_by_bn = batch // (shards * resolution["accumulate"])
+    if seen_by_bn < _LEAST_BN_BATCH:
+        resolution.suggest({"bn": "frozen-statistics"}, f"batches of {seen_by_bn}")
     epoch = max(1, number // batch)
     if epoch * resolution["length"].count < _LEAST_STEPS:
         resolution.suggest({"length": Duration(_LEAST_STEPS, "st")}, origin)
@@ -215,7 +218,7 @@ def plan_finetuning(
 
 
 def _small_batches(recipe: Recipe) -> list[str]:
-    count = recipe.run.batch // recipe.execution.accumulate
+    count = recipe.run.batch // (recipe.execution.shards * recipe.execution.accumulate)
     if recipe.transfer.bn != "train" or count >= _LEAST_BN_BATCH:
         return []
     return [f"BN trains on the statistics of {count} images: --bn frozen-statistics suits so few better"]

@@ -58,8 +58,8 @@ class HostSteps:
         for step in range(state.step, state.step + count):
             batch = self._batches.at(step)
             loss, correct = self._step_function(batch, step=step, lr=self._rate.at(step))
-            state.add_sums(loss, correct, len(batch.labels))
-            state.count_samples(1, len(batch.labels))
+            state.add_sums(loss, correct, batch.num_samples)
+            state.count_samples(1, batch.num_samples)
             num_steps = self._rate.timeline.num_steps
             share = state.lookahead.share_after(state.step, num_steps) if state.lookahead else None
             state.average_weights(state.step, share)

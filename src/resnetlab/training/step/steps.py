@@ -3,6 +3,7 @@
 Axes: N batch, C channels, H height, W width, K classes, U residual units.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from resnetlab.base import randomness
+from resnetlab.base.share import Share
 from resnetlab.errors import DivergedError
 from resnetlab.models.layers import BatchNorm2d
 from resnetlab.recipe import Recipe
@@ -17,6 +19,7 @@ from resnetlab.training.step.device import Compiler
 from resnetlab.training.step.guard import FiniteGuard, diverged
 from resnetlab.training.step.losses import binary_loss, mixed_cross_entropy
 from resnetlab.training.step.optim import set_rate
+from resnetlab.training.step.shards import Reduce, ShardedGradient, alone
 from resnetlab.training.step.sharpness import uphill
 
 _SMALLEST_SCALE = 2.0**-14
@@ -26,7 +29,7 @@ _AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class LabelledBatch(Protocol):
-    """What a step needs of a batch: float images (N, C, H, W) and int64 labels (N,)."""
+    """What a step needs of a batch: float images (N, C, H, W) and int64 labels (N,), of this process."""
 
     @property
     def images(self) -> Tensor:
@@ -44,15 +47,22 @@ class LabelledBatch(Protocol):
     def weight(self) -> float | Tensor:
         """Share of the first labels in the loss."""
 
+    @property
+    def num_samples(self) -> int:
+        """Samples of the whole batch, over all processes."""
 
-def keep_mask(seed: int, step: int | Tensor, probabilities_U: Tensor, num_samples: int) -> Tensor:
+
+def keep_mask(
+    seed: int, step: int | Tensor, probabilities_U: Tensor, num_samples: int, *, first: int = 0
+) -> Tensor:
     """Return the factor of each unit's branch for each sample: 0, or 1 / its keep probability.
 
     Args:
         seed: The run's seed.
         step: Updates made so far; an int, or an int64 scalar on the device.
         probabilities_U: Probability of keeping each unit, float (U,).
-        num_samples: Samples in the batch.
+        num_samples: Samples that it is for.
+        first: Position of the first of them in the batch.
 
     Returns:
         Float tensor (U, N) on the device of `probabilities_U`.
@@ -63,7 +73,7 @@ def keep_mask(seed: int, step: int | Tensor, probabilities_U: Tensor, num_sample
     device = probabilities_U.device
     key = randomness.key_for(seed, randomness.STOCHASTIC_DEPTH, step)
     units = torch.arange(len(probabilities_U), device=device)[:, None]
-    positions = torch.arange(num_samples, device=device)[None, :]
+    positions = torch.arange(first, first + num_samples, device=device)[None, :]
     chance = randomness.uniform(randomness.fold(randomness.fold(key, units), positions))
     kept: Tensor = chance < probabilities_U[:, None]
     return kept / probabilities_U[:, None]
@@ -80,6 +90,21 @@ def cuts(count: int, parts: int) -> list[slice]:
     return [slice(count * part // parts, count * (part + 1) // parts) for part in range(parts)]
 
 
+def _cut(
+    batch: LabelledBatch, keep_UN: Tensor | None, cut: slice, start: int
+) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
+    """Return images, both labels and what is kept of the samples of a cut that begins behind `start`."""
+    here = slice(start + cut.start, start + cut.stop)
+    if here == slice(0, len(batch.labels)):
+        return batch.images, batch.labels, batch.labels_other, keep_UN
+    return (
+        batch.images[here],
+        batch.labels[here],
+        None if batch.labels_other is None else batch.labels_other[here],
+        None if keep_UN is None else keep_UN[:, here],
+    )
+
+
 class TrainStep:
     """Makes one update of a model. The gradient's arithmetic may be compiled."""
 
@@ -93,6 +118,8 @@ class TrainStep:
         *,
         still: Sequence[nn.Module] = (),
         class_weights_K: Tensor | None = None,
+        share: Share | None = None,
+        reduce: Reduce = alone,
     ) -> None:
         """Prepare the step.
 
@@ -104,12 +131,14 @@ class TrainStep:
             keep_probabilities: Of each unit's branch, with stochastic depth.
             still: Modules that stay in evaluation mode.
             class_weights_K: What a sample of each class counts in the loss; left out, each counts 1.
+            share: The shards of each batch that this process makes; left out, all of them.
+            reduce: Adds what the processes have made of theirs.
         """
         self._still, self._class_weights_K = still, class_weights_K
         self.model, self.optimizer, self.recipe, self.device = model, optimizer, recipe, device
         execution = recipe.execution
         self.compiler = Compiler() if execution.compile == "on" else None
-        self._shapes_compiled: set[torch.Size] = set()  # of batches
+        self._shapes_compiled: set[tuple[torch.Size, int]] = set()  # of batches
         self._guard = FiniteGuard(
             optimizer, device, compiler=self.compiler if execution.capture == "on" else None
         )
@@ -122,6 +151,12 @@ class TrainStep:
         self._fixed_scale = execution.loss_scale or 1.0 if execution.precision == "fp16" else 1.0
         self._full_weight = torch.ones((), device=device)
         self._bn_counters = take_over_counting(model, still)
+        self._share = share or Share.whole(execution.shards)
+        self._sharded = (
+            ShardedGradient(model, self._share, execution.shard_bn, still=still, reduce=reduce)
+            if self._share.of > 1
+            else None
+        )
         self._keep_U = torch.tensor(keep_probabilities, device=device) if keep_probabilities else None
         self._forward: Callable[..., tuple[Tensor, Tensor]] = self._loss_and_correct
         if self.compiler:
@@ -143,8 +178,7 @@ class TrainStep:
                 where the optimizer cannot leave out a step; else `refuse_bad_steps` does it when called.
         """
         self._enter_training()
-        keep_UN = self._mask(step, len(batch.labels))
-        loss, correct = self._compute_gradient(batch, keep_UN)
+        loss, correct = self._compute_gradient(batch, self._mask(step, batch))
         self._update(loss, step, lr)
         self.optimizer.zero_grad(set_to_none=True)
         return loss, correct
@@ -154,14 +188,15 @@ class TrainStep:
         for module in self._still:
             module.eval()
 
-    def _mask(self, step: int | Tensor, num_samples: int) -> Tensor | None:
+    def _mask(self, step: int | Tensor, batch: LabelledBatch) -> Tensor | None:
         if self._keep_U is None:
             return None
-        return keep_mask(self.recipe.run.seed, step, self._keep_U, num_samples)
+        first = self._share.cut(batch.num_samples).start
+        return keep_mask(self.recipe.run.seed, step, self._keep_U, len(batch.labels), first=first)
 
     def _compute_gradient(self, batch: LabelledBatch, keep_UN: Tensor | None) -> tuple[Tensor, Tensor]:
         """Compute the gradient that the update takes; return loss and right answers where the weights are."""
-        kind = batch.images.shape
+        kind = (batch.images.shape, batch.num_samples)
         if self.compiler is None or kind in self._shapes_compiled:
             return self._gradient_of(batch, keep_UN)
         self._shapes_compiled.add(kind)
@@ -181,32 +216,37 @@ class TrainStep:
         return loss, correct
 
     def _accumulate_gradient(self, batch: LabelledBatch, keep_UN: Tensor | None) -> tuple[Tensor, Tensor]:
-        num_samples = len(batch.labels)
-        parts = cuts(num_samples, self.recipe.execution.accumulate)
         if self._bn_counters:
-            torch._foreach_add_(self._bn_counters, len(parts))
+            counted = cuts(self._share.smallest(batch.num_samples), self.recipe.execution.accumulate)
+            torch._foreach_add_(self._bn_counters, len(counted))
         # A tensor: the compiler would make a new kernel for every new float.
         weight = self._full_weight if batch.labels_other is None else batch.weight
         if not isinstance(weight, Tensor):
             weight = torch.full((), weight, device=self.device)
-        if len(parts) == 1:
-            loss, correct = self._forward(batch.images, batch.labels, batch.labels_other, weight, keep_UN)
+        if self._sharded is None:
+            return self._add_gradient(batch, keep_UN, weight, slice(0, batch.num_samples))
+        return self._sharded.compute(
+            batch.num_samples, functools.partial(self._add_gradient, batch, keep_UN, weight)
+        )
+
+    def _add_gradient(
+        self, batch: LabelledBatch, keep_UN: Tensor | None, weight: Tensor, where: slice
+    ) -> tuple[Tensor, Tensor]:
+        """Add to the gradients what some samples have of the batch's, in microbatches.
+
+        Returns:
+            Their part of the batch's mean loss, and their right answers.
+        """
+        losses, counts = list[Tensor](), list[Tensor]()
+        for cut in cuts(where.stop - where.start, self.recipe.execution.accumulate):
+            images, labels, labels_other, keep = _cut(batch, keep_UN, cut, where.start)
+            loss, correct = self._forward(images, labels, labels_other, weight, keep)
+            if len(labels) < batch.num_samples:
+                loss = loss * (len(labels) / batch.num_samples)
             self._scaled(loss).backward()  # type: ignore[no-untyped-call]
-            return loss.detach(), correct
-        total = torch.zeros((), device=self.device)
-        right = torch.zeros((), dtype=torch.int64, device=self.device)
-        for cut in parts:
-            loss, correct = self._forward(
-                batch.images[cut],
-                batch.labels[cut],
-                None if batch.labels_other is None else batch.labels_other[cut],
-                weight,
-                None if keep_UN is None else keep_UN[:, cut],
-            )
-            loss = loss * ((cut.stop - cut.start) / num_samples)
-            self._scaled(loss).backward()  # type: ignore[no-untyped-call]
-            total, right = total + loss.detach(), right + correct
-        return total, right
+            losses.append(loss.detach())
+            counts.append(correct)
+        return functools.reduce(torch.add, losses), functools.reduce(torch.add, counts)
 
     def _loss_and_correct(
         self,
@@ -277,7 +317,7 @@ class TrainStep:
             return
         batch = batch_at(step)  # updates since were left out: the weights are those of then
         self._enter_training()
-        loss, _ = self._compute_gradient(batch, self._mask(step, len(batch.labels)))
+        loss, _ = self._compute_gradient(batch, self._mask(step, batch))
         raise self._diverged(loss, step)
 
     def _diverged(self, loss: Tensor, step: int) -> DivergedError:
