@@ -266,6 +266,8 @@ def _build_parts(plan: RunPlan, data: dict[str, Any], known: Known, world: World
             device,
             begin_with=plan.beginning.tensors if plan.beginning else None,
             class_weights=_class_weights(training, plan) if recipe.run.balance == "loss" else None,
+            share=share,
+            reduce=functools.partial(world.add_tree, exact=recipe.execution.deterministic),
         ),
     )
 

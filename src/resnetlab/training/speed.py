@@ -212,8 +212,7 @@ def estimate(plan: RunPlan) -> dict[str, str]:
         time_needed = f"{format_seconds(samples / rate)} at {_rounded_rate(rate)} images/s{faster}"
     except DivergedError as error:  # on random images and with new weights, which says nothing of the run
         time_needed = f"not known: of its trial steps, {error.args[0]}"
-    shards = plan.recipe.execution.shards
-    needed = training_memory(plan.spec, plan.recipe, height, width, shards=shards).total
+    needed = training_memory(plan.spec, plan.recipe, height, width).total
     free = free_memory(plan.device)
     return {
         "estimate": time_needed,
