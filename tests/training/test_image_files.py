@@ -28,9 +28,9 @@ from resnetlab.training.planning import make_plan, open_for, plan_of
 from resnetlab.training.recorded.programs import HostSteps
 from resnetlab.training.run import read_result, resume_run, train_plan
 from resnetlab.training.session import resume, start
+from resnetlab.training.step.batch import LabelledBatch
 from resnetlab.training.step.losses import binary_loss
 from resnetlab.training.step.optim import build_optimizer, set_rate
-from resnetlab.training.step.steps import LabelledBatch
 from tests.kit.interrupted_runs import StopAt, interrupt
 from tests.kit.photographs import STEPS, open_photographs, photograph_plan, write_photographs
 from tests.kit.pictures import picture

@@ -200,7 +200,7 @@ def _remedies(
 
 
 def _smallest_cut(count: int, shards: int, parts: int) -> int:
-    """Return the samples of the smallest microbatch of a shard, as `steps.cuts` makes them; 0 of none."""
+    """Return the samples of the smallest microbatch of a shard, as `batch.cuts` makes them; 0 of none."""
     shard = Share.whole(shards).smallest(count)
     return shard // min(parts, shard) if shard else 0
 

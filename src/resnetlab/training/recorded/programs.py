@@ -10,8 +10,9 @@ from resnetlab.parallel.world import ALONE, World
 from resnetlab.recipe.schedule import LearningRate
 from resnetlab.training.recorded.capturing import step_operations
 from resnetlab.training.recorded.device_steps import DeviceSteps, steps_of_a_launch
+from resnetlab.training.step.batch import LabelledBatch
 from resnetlab.training.step.state import TrainState
-from resnetlab.training.step.steps import LabelledBatch, TrainStep
+from resnetlab.training.step.steps import TrainStep
 
 
 class BatchSource(Protocol):

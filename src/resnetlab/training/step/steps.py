@@ -5,7 +5,6 @@ Axes: N batch, C channels, H height, W width, K classes, U residual units.
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +14,7 @@ from resnetlab.base.share import Share
 from resnetlab.errors import DivergedError
 from resnetlab.models.layers import BatchNorm2d
 from resnetlab.recipe import Recipe
+from resnetlab.training.step.batch import LabelledBatch, cut, cuts
 from resnetlab.training.step.device import Compiler
 from resnetlab.training.step.guard import FiniteGuard, diverged
 from resnetlab.training.step.losses import binary_loss, mixed_cross_entropy
@@ -26,30 +26,6 @@ _SMALLEST_SCALE = 2.0**-14
 """Loss scale that no finite gradient needs: fp16 holds numbers up to 65,504."""
 
 _AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
-
-
-class LabelledBatch(Protocol):
-    """What a step needs of a batch: float images (N, C, H, W) and int64 labels (N,), of this process."""
-
-    @property
-    def images(self) -> Tensor:
-        """Float32 (N, C, H, W)."""
-
-    @property
-    def labels(self) -> Tensor:
-        """Int64 (N,)."""
-
-    @property
-    def labels_other(self) -> Tensor | None:
-        """Int64 (N,): second labels of mixed images."""
-
-    @property
-    def weight(self) -> float | Tensor:
-        """Share of the first labels in the loss."""
-
-    @property
-    def num_samples(self) -> int:
-        """Samples of the whole batch, over all processes."""
 
 
 def keep_mask(
@@ -82,27 +58,6 @@ def keep_mask(
 def autocast(device: torch.device, precision: str) -> torch.autocast:
     """Return the context in which convolutions run in "bf16" or "fp16"; "fp32" changes nothing."""
     return torch.autocast(device.type, _AUTOCAST.get(precision), enabled=precision in _AUTOCAST)
-
-
-def cuts(count: int, parts: int) -> list[slice]:
-    """Return slices of `count` samples for so many microbatches, or for as many as there are samples."""
-    parts = min(parts, count)
-    return [slice(count * part // parts, count * (part + 1) // parts) for part in range(parts)]
-
-
-def _cut(
-    batch: LabelledBatch, keep_UN: Tensor | None, cut: slice, start: int
-) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
-    """Return images, both labels and what is kept of the samples of a cut that begins behind `start`."""
-    here = slice(start + cut.start, start + cut.stop)
-    if here == slice(0, len(batch.labels)):
-        return batch.images, batch.labels, batch.labels_other, keep_UN
-    return (
-        batch.images[here],
-        batch.labels[here],
-        None if batch.labels_other is None else batch.labels_other[here],
-        None if keep_UN is None else keep_UN[:, here],
-    )
 
 
 class TrainStep:
@@ -238,8 +193,9 @@ class TrainStep:
             Their part of the batch's mean loss, and their right answers.
         """
         losses, counts = list[Tensor](), list[Tensor]()
-        for cut in cuts(where.stop - where.start, self.recipe.execution.accumulate):
-            images, labels, labels_other, keep = _cut(batch, keep_UN, cut, where.start)
+        for part in cuts(where.stop - where.start, self.recipe.execution.accumulate):
+            here = slice(where.start + part.start, where.start + part.stop)
+            images, labels, labels_other, keep = cut(batch, keep_UN, here)
             loss, correct = self._forward(images, labels, labels_other, weight, keep)
             if len(labels) < batch.num_samples:
                 loss = loss * (len(labels) / batch.num_samples)
