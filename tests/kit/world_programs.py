@@ -66,6 +66,7 @@ def evaluate(world: World, batch: str, *given: str) -> Any:
 
     Preprocessing.pixels = noting  # type: ignore[method-assign]
     arguments = json.loads(given[world.rank % len(given)])
+    torch.set_num_threads(arguments.pop("threads", 1))
     error, *told = _raised(lambda: resnetlab.evaluate(**arguments, world=world, workers=0))
     if error != "nothing":
         return error, *told

@@ -155,6 +155,18 @@ def test_processes_that_see_other_data_are_refused(
     assert not (tmp_path / "out").exists()
 
 
+def test_processes_with_other_threads_are_refused_as_their_sums_differ(
+    run: RunDirectory, data: dict[int, Path], tmp_path: Path
+) -> None:
+    given = {"run": run.path, "out": tmp_path / "out", "data": data[IN_MEMORY]}
+    found = scored(2, given, given | {"threads": 2})
+
+    assert found[0] == found[1]
+    kind, message, _ = found[0]
+    assert kind == "UsageError"
+    assert "threads is 2, and 1 at process 0 of 2" in message
+
+
 def test_scores_that_cannot_be_written_are_an_error_of_all(
     run: RunDirectory, data: dict[int, Path], tmp_path: Path
 ) -> None:

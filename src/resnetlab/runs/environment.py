@@ -119,6 +119,15 @@ def source_digest() -> str:
     return digest.hexdigest()
 
 
+def software() -> dict[str, str]:
+    """Return what must be the same in all processes that compute something together."""
+    return {
+        "resnetlab": f"{version('resnetlab')}, source files {source_digest()[:12]}",
+        "torch": version("torch"),
+        "Python": platform.python_version(),
+    }
+
+
 def recorded_threads(environment: dict[str, Any]) -> int:
     """Return how many threads a run was computed with; 0 if its record says no number that can be."""
     threads = environment.get("threads")

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+
 from resnetlab.data.batches.loaded import BROKEN_SHOWN
 from resnetlab.data.batches.loader import count_workers
 from resnetlab.data.feeding import Reading
@@ -20,7 +22,7 @@ from resnetlab.evaluation.results import Evaluation, NotKept, write_evaluation
 from resnetlab.evaluation.scoring import score
 from resnetlab.parallel.world import ALONE, World
 from resnetlab.recipe.settings import Resolution
-from resnetlab.runs.environment import version
+from resnetlab.runs.environment import software
 from resnetlab.trained.matching import match_classes
 from resnetlab.trained.scored_data import MEANT, SPLITS, ScoredData, choose_split, fit_images, open_scored
 from resnetlab.trained.scored_network import ScoredNetwork, load_network
@@ -170,9 +172,9 @@ def _facts(trained: ScoredNetwork, opened: ScoredData, split: AnySplit, label: s
     """Return what must be the same in all processes that score a network."""
     source = opened.source
     return {
-        "resnetlab": version("resnetlab"),
-        "torch": version("torch"),
+        **software(),
         "the kind of device": trained.classifier.device.type,
+        "threads": str(torch.get_num_threads()),
         "the data": f"{source.name}, fingerprint {source.fingerprint[:12]}",
         "the images": f"{label}, {len(split):,}",
     }

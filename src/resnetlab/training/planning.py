@@ -1,7 +1,6 @@
 """Fitting a network, data and a recipe to each other, before anything is built or written."""
 
 import dataclasses
-import platform
 import shlex
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from resnetlab.recipe.optimizers import OPTIMIZERS
 from resnetlab.recipe.settings import leaves, override, recipe_from_json
 from resnetlab.recipe.timeline import Timeline
 from resnetlab.runs.directory import CONTINUES
-from resnetlab.runs.environment import describe_environment, source_digest, version
+from resnetlab.runs.environment import describe_environment, software
 from resnetlab.runs.records import RunRecords
 from resnetlab.show.tables.differences import NO_DIFFERENCE, model_differences, recipe_differences
 from resnetlab.training.first_weights import Beginning
@@ -383,9 +382,7 @@ def _facts(plan: RunPlan) -> dict[str, str]:
     model = {f"the model's {name}": str(value) for name, value in plan.spec.to_json().items()}
     recipe = {f"the recipe's {name}": leaf.text for name, leaf in leaves(plan.recipe).items()}
     return {
-        "resnetlab": f"{version('resnetlab')}, source files {source_digest()[:12]}",
-        "torch": version("torch"),
-        "Python": platform.python_version(),
+        **software(),
         "the kind of device": plan.device.type,
         "threads": str(torch.get_num_threads()),
         "the data": f"{plan.source.name}, fingerprint {plan.source.fingerprint[:12]}",
