@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from resnetlab.recipe import Recipe
     from resnetlab.recipe.named import list_recipes, named_recipe
     from resnetlab.reporting import report
+    from resnetlab.reporting.comparing import compare
     from resnetlab.trained.artefact import import_weights, load_artefact
     from resnetlab.trained.export.exporting import export_model
     from resnetlab.trained.predict import Classifier
@@ -27,6 +28,7 @@ _HOMES = {
     "Classifier": "resnetlab.trained.predict",
     "ModelSpec": "resnetlab.network.spec",
     "Recipe": "resnetlab.recipe",
+    "compare": "resnetlab.reporting.comparing",
     "create_model": "resnetlab.weights",
     "evaluate": "resnetlab.api",
     "export_model": "resnetlab.trained.export.exporting",
@@ -50,6 +52,7 @@ __all__ = [
     "Classifier",
     "ModelSpec",
     "Recipe",
+    "compare",
     "create_model",
     "evaluate",
     "export_model",

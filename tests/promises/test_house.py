@@ -31,6 +31,7 @@ WITHOUT_TORCH = (
     "resnetlab.show.tables.text", "resnetlab.show.tables.differences", "resnetlab.show.picture",
     "resnetlab.parallel.world", "resnetlab.data.open", "resnetlab.reporting", "resnetlab.reporting.picture",
     "resnetlab.forecast.machines", "resnetlab.forecast.memory", "resnetlab.forecast.words",
+    "resnetlab.reporting.comparing", "resnetlab.evaluation.answers",
 )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from resnetlab.base.lettering import without_font
 from resnetlab.base.paths import user_path
 from resnetlab.reporting.groups import Group, group_runs
 from resnetlab.reporting.reading import RecordedRun, read_runs
-from resnetlab.reporting.table import group_json, report_csv, report_markdown, report_text
+from resnetlab.reporting.table import group_json, report_csv, report_latex, report_markdown, report_text
 from resnetlab.show.drawing.saving import check_target, write_picture
 from resnetlab.show.drawing.theme import ThemeName
 
@@ -34,6 +34,10 @@ class Report:
     def markdown(self) -> str:
         """Return the table in GitHub's Markdown."""
         return report_markdown(self.groups)
+
+    def latex(self) -> str:
+        """Return the table in LaTeX, by the package booktabs."""
+        return report_latex(self.groups)
 
     def to_json(self) -> dict[str, Any]:
         """Return all numbers as plain JSON data."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from resnetlab.errors import UsageError
-from resnetlab.reporting.groups import Group
+from resnetlab.reporting.groups import Group, names_apart
 from resnetlab.reporting.reading import RecordedRun
 
 Points = tuple[tuple[float, float], ...]
@@ -87,22 +87,8 @@ def curves_of(groups: Sequence[Group]) -> list[Curve]:
             watched=next(run.watched for run in group.runs if run.evaluations),
             open_ends=tuple(_test_points(run)[-1] for run in group.unfinished if run.evaluations),
         )
-        for group, name, color in zip(groups, _names(groups), _colors(groups), strict=True)
+        for group, name, color in zip(groups, names_apart(groups), _colors(groups), strict=True)
     ]
-
-
-def _names(groups: Sequence[Group]) -> list[str]:
-    """Return the networks' names; of a network that is there twice with what differs."""
-    names = []
-    for group in groups:
-        alike = [other for other in groups if other.network == group.network]
-        more = [group.recipe] if len({other.recipe for other in alike}) > 1 else []
-        told = [text.partition(" (")[0] for text in group.deviations]
-        shared = set.intersection(*({*other.deviations} for other in alike))
-        more += [text for text, whole in zip(told, group.deviations, strict=True) if whole not in shared]
-        more += [group.data] if len({other.data for other in alike}) > 1 else []
-        names.append(", ".join((group.network, *more)))
-    return names
 
 
 def _colors(groups: Sequence[Group]) -> list[int]:

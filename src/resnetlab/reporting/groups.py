@@ -172,12 +172,12 @@ def group_runs(runs: Iterable[RecordedRun]) -> list[Group]:
     """Return the runs in groups, sorted by family and depth of the network, then recipe, then data."""
     by_key: dict[str, list[RecordedRun]] = defaultdict(list)
     for run in runs:
-        by_key[_key(run)].append(run)
+        by_key[key_of(run)].append(run)
     groups = [_group(members) for members in by_key.values()]
     return sorted(_told_apart(groups), key=_rank)
 
 
-def _key(run: RecordedRun) -> str:
+def key_of(run: RecordedRun) -> str:
     """Return everything that two seeds of one experiment share, as text."""
     recipe = to_plain(run.recipe)
     del recipe["run"]["seed"]
@@ -246,6 +246,20 @@ def _with_differences(alike: Sequence[Group]) -> list[Group]:
             )
         )  # fmt: skip
     return told
+
+
+def names_apart(groups: Sequence[Group]) -> list[str]:
+    """Return the networks' names; of a network that is there twice with what differs."""
+    names = []
+    for group in groups:
+        alike = [other for other in groups if other.network == group.network]
+        more = [group.recipe] if len({other.recipe for other in alike}) > 1 else []
+        told = [text.partition(" (")[0] for text in group.deviations]
+        shared = set.intersection(*({*other.deviations} for other in alike))
+        more += [text for text, whole in zip(told, group.deviations, strict=True) if whole not in shared]
+        more += [group.data] if len({other.data for other in alike}) > 1 else []
+        names.append(", ".join((group.network, *more)))
+    return names
 
 
 def _rank(group: Group) -> tuple[Any, ...]:

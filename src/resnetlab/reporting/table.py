@@ -6,8 +6,9 @@ from typing import Any
 from resnetlab.base.plaindata import csv_text
 from resnetlab.base.units import format_seconds
 from resnetlab.reporting.groups import Group
+from resnetlab.reporting.latex import latex_list, latex_table
 from resnetlab.reporting.reading import RecordedRun
-from resnetlab.show.tables.align import markdown_table, table, titled
+from resnetlab.show.tables.align import markdown_table, markdown_text, table, titled
 
 
 def notes(groups: Sequence[Group], marks: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -112,8 +113,15 @@ def report_text(groups: Sequence[Group]) -> str:
 def report_markdown(groups: Sequence[Group]) -> str:
     """Return the table in GitHub's Markdown, with its notes as a list."""
     header, rows, marks = _cells(groups)
-    lines = [f"- {title}{text}" for title, text in notes(groups, marks)]
+    lines = [f"- {markdown_text(title + text)}" for title, text in notes(groups, marks)]
     return "\n".join([markdown_table(header, rows, left=3), "", *lines])
+
+
+def report_latex(groups: Sequence[Group]) -> str:
+    """Return the table in LaTeX, by booktabs, with its notes as a list."""
+    header, rows, marks = _cells(groups)
+    items = [title + text for title, text in notes(groups, marks)]
+    return f"{latex_table(header, rows, left=3)}\n\n{latex_list(items)}"
 
 
 def _cells(groups: Sequence[Group]) -> tuple[list[str], list[list[str]], dict[str, str]]:

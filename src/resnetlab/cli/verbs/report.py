@@ -24,6 +24,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "-o", "--out", metavar="FILE", help="draw error over steps into an .svg, .pdf or .png"
     )
     parser.add_argument("--markdown", action="store_true", help="the table in GitHub's Markdown")
+    parser.add_argument("--latex", action="store_true", help="the table in LaTeX (booktabs)")
     parser.add_argument("--csv", metavar="FILE", help="write the table with all digits")
     parser.add_argument(
         "--theme", choices=("light", "dark", "print"), default="light", help="the picture's (default: light)"
@@ -36,8 +37,9 @@ def report_runs(options: argparse.Namespace) -> None:
     from resnetlab.reporting import report
     from resnetlab.show.drawing.saving import check_target
 
-    if options.json and options.markdown:
-        raise UsageError("--json and --markdown exclude each other")
+    forms = [form for form in ("json", "markdown", "latex") if getattr(options, form)]
+    if len(forms) > 1:
+        raise UsageError(f"{' and '.join(f'--{form}' for form in forms)} exclude each other")
     if options.title is not None and not options.out:
         raise UsageError("--title is of the picture, which -o names")
     if options.out:
@@ -54,6 +56,6 @@ def report_runs(options: argparse.Namespace) -> None:
     if options.json:
         print_json(found.to_json() | {"files": files})
         return
-    print(found.markdown() if options.markdown else found)
-    if not options.markdown:
+    print(found.markdown() if options.markdown else found.latex() if options.latex else found)
+    if not forms:
         print("".join(f"written: {file}\n" for file in files), end="")

@@ -1,5 +1,6 @@
 """Texts in lines that fit: tables in aligned columns or in Markdown, and paragraphs behind a title."""
 
+import re
 import textwrap
 from collections.abc import Sequence
 
@@ -10,6 +11,9 @@ WIDTH = 100
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
 """Stands in a text of `titled` for a space at which no line ends."""
+
+
+_TAG, _ENTITY = re.compile(r"<(?=[A-Za-z/!?])"), re.compile(r"&(?=#?\w+;)")
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
@@ -46,14 +50,19 @@ def _left_part(cells: Sequence[str], widths: Sequence[int]) -> str:
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
     """Return rows as a table in GitHub's Markdown; the first `left` columns to the left, the others right."""
     rule = [":--"] * left + ["--:"] * (len(header) - left)
-    lines = [[in_a_line(cell).replace("|", r"\|") for cell in line] for line in (header, rule, *rows)]
+    lines = [[markdown_text(cell).replace("|", r"\|") for cell in line] for line in (header, rule, *rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def titled(title: str, text: str) -> str:
-    """Return the text behind its title, in as many lines of `WIDTH` as it takes."""
+def markdown_text(text: str) -> str:
+    """Return the text as Markdown shows it, in a line: no tag of HTML in it is one."""
+    return _TAG.sub("&lt;", _ENTITY.sub("&amp;", in_a_line(text)))
+
+
+def titled(title: str, text: str, *, width: int = WIDTH) -> str:
+    """Return the text behind its title, in as many lines of `width` as it takes."""
     first, *others = textwrap.wrap(
-        text, max(WIDTH - len(title), WIDTH // 3), break_long_words=False, break_on_hyphens=False
+        text, max(width - len(title), width // 3), break_long_words=False, break_on_hyphens=False
     ) or [""]
     lines = [title + first, *(" " * len(title) + line for line in others)]
     return "\n".join(line.replace(NO_BREAK, " ") for line in lines)
