@@ -29,7 +29,8 @@ WITHOUT_TORCH = (
     "resnetlab.runs.directory", "resnetlab.runs.journal", "resnetlab.runs.manifest", "resnetlab.runs.records",
     "resnetlab.cli.parser",
     "resnetlab.show.tables.text", "resnetlab.show.tables.differences", "resnetlab.show.picture",
-    "resnetlab.parallel.world", "resnetlab.data.open", "resnetlab.reporting", "resnetlab.reporting.picture",
+    "resnetlab.parallel.world", "resnetlab.parallel.launch", "resnetlab.parallel.streams",
+    "resnetlab.data.open", "resnetlab.reporting", "resnetlab.reporting.picture",
     "resnetlab.forecast.machines", "resnetlab.forecast.memory", "resnetlab.forecast.words",
     "resnetlab.reporting.comparing", "resnetlab.evaluation.answers",
 )  # fmt: skip

@@ -42,31 +42,38 @@ class Links:
                 "this build of torch has no torch.distributed",
                 hint="Install another build, or make the run with one process.",
             )
-        seconds = _seconds("RESNETLAB_MEETING_SECONDS", MEETING_SECONDS)
-        _refuse_interfaces()
-        is_cuda = _take_gpu(place)
+        self._seconds = _seconds("RESNETLAB_MEETING_SECONDS", MEETING_SECONDS)
         self._place, self._line = place, Line(place.rank)
-        meeting = self._meeting = Meeting(place, seconds)
+        meeting = self._meeting = Meeting(place, self._seconds)
         self.hosts = [member.host for member in meeting.members]
         self._watch = Watch(place, meeting, self._line)
         self._watch.start()
         self._asked: tuple[dist.Work, Tensor] | None = None
+        self._tree = Tree(place.rank, place.size)
         self._is_closed = False
-        hook = sys.excepthook
-        self._store = meeting.connect()
-        with self._telling("could not be connected"):
+        atexit.register(self._at_exit)
+
+    def connect(self) -> None:
+        """Connect with all others, in their order of rank, for sums and words.
+
+        Raises:
+            UsageError: If there is no GPU for this process, or no network interface as named.
+            LostProcess: If another cannot be reached, or is gone.
+        """
+        _refuse_interfaces()
+        is_cuda, hook = _take_gpu(self._place), sys.excepthook
+        self._store = self._meeting.connect()
+        with self._telling("could not be made"):
             dist.init_process_group(
                 "cpu:gloo,cuda:nccl" if is_cuda else "gloo",
                 store=PrefixStore("group", self._store),
-                rank=place.rank,
-                world_size=place.size,
-                timeout=datetime.timedelta(seconds=max(meeting.seconds_left(), seconds / 2)),
+                rank=self._place.rank,
+                world_size=self._place.size,
+                timeout=datetime.timedelta(seconds=self._seconds),
             )
         sys.excepthook = hook  # torch's would begin each line with a rank of its own
         assert dist.group.WORLD is not None
         dist.group.WORLD.set_timeout(_PATIENCE)
-        self._tree = Tree(place.rank, place.size)
-        atexit.register(self._at_exit)
 
     def gather(self, value: Any) -> list[Any]:
         """See World."""
@@ -176,6 +183,8 @@ class Links:
         self._line.report(0)
 
     def _leave_groups(self) -> None:
+        """Close the connections, which ends the others' waiting; no sum that is under way may hold them."""
+        self._asked = None
         if dist.is_initialized():
             with contextlib.suppress(RuntimeError):
                 dist.destroy_process_group()

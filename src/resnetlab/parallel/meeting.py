@@ -16,6 +16,8 @@ from torch.distributed import PrefixStore, Store, TCPStore  # type: ignore[attr-
 from resnetlab.errors import UsageError
 from resnetlab.parallel.place import Place, name_of
 from resnetlab.parallel.processes import Process
+from resnetlab.parallel.streams import silent, unmark
+from resnetlab.parallel.telling import Note, Told, mark_told
 
 T = TypeVar("T")
 
@@ -24,6 +26,8 @@ NOBODY = "nothing yet"
 
 _LOOK_SECONDS = 0.05
 _TRY_SECONDS = 5.0
+_ANSWER_SECONDS = 5.0  # for one who listens there already
+_LAST_ASK_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,6 @@ class Member:
     """A process that has come."""
 
     host: str
-    size: int
     process: Process
 
     def to_json(self) -> str:
@@ -42,7 +45,7 @@ class Member:
     def from_json(cls, text: bytes) -> "Member":
         """Return what `to_json` wrote."""
         values = json.loads(text)
-        return cls(values["host"], values["size"], Process(**values["process"]))
+        return cls(values["host"], Process(**values["process"]))
 
 
 class Meeting:
@@ -60,7 +63,13 @@ class Meeting:
         if not self.hosts_store:
             self._reach()
         self.store = self.connect()
-        self.members = self._meet()
+        try:
+            self.members = self._meet()
+        except RuntimeError as error:
+            raise UsageError(
+                f"{self._own_name()} lost the meeting place {place.address} port {place.port} again before"
+                " all had come: who opened it has ended"
+            ) from error
 
     @property
     def host_of_store(self) -> str:
@@ -83,7 +92,7 @@ class Meeting:
             address,
             self._place.port,
             is_master=is_master,
-            timeout=datetime.timedelta(seconds=self.seconds_left()),
+            timeout=datetime.timedelta(seconds=_ANSWER_SECONDS),
             wait_for_workers=False,
         )
 
@@ -134,8 +143,9 @@ class Meeting:
                 found.append((None, error))
 
         thread = threading.Thread(target=perform, daemon=True)
-        thread.start()
-        thread.join(self.seconds_left() + 1)
+        with silent():  # torch would tell each try with a page of frames
+            thread.start()
+            thread.join(2 * _ANSWER_SECONDS + 3)  # it tries until the time is over, and once more
         value, error = found[0] if found else (None, None)
         if value is None:
             told = str(error).splitlines()[0] if error else "it does not answer as a meeting place does"
@@ -148,8 +158,13 @@ class Meeting:
     def _meet(self) -> list[Member]:
         """Come, and wait for the others."""
         place, store = self._place, self.store
-        mine = Member(place.host, place.size, Process.own()).to_json()
         store.compare_set("end", "", NOBODY)
+        size = int(store.compare_set("size", "", str(place.size)))
+        if size != place.size:
+            raise self._told_once(
+                UsageError(f"WORLD_SIZE is {place.size} at {self._own_name()}, and {size} at another process")
+            )
+        mine = Member(place.host, Process.own()).to_json()
         there = store.compare_set(f"here/{place.rank}", "", mine)
         if there.decode() != mine:
             other = Member.from_json(there)
@@ -158,21 +173,18 @@ class Meeting:
                 f" {other.process.pid} at {other.host}",
                 hint="Each process of a run has a RANK of its own, from 0 on, or a MASTER_PORT for each run.",
             )
+        store.set(f"beat/{place.rank}", "")
         missing = [*range(place.size)]
-        while missing := [rank for rank in missing if not store.check([f"here/{rank}"])]:
+        while missing := [rank for rank in missing if not store.check([f"beat/{rank}"])]:
+            if (end := store.get("end").decode()) != NOBODY:
+                error = Note.from_json(end).told.as_error()
+                mark_told(error)
+                raise error
             if time.monotonic() >= self._until:
-                raise self._are_missing(missing)
+                raise self._told_once(self._are_missing(missing))
             time.sleep(_LOOK_SECONDS)
-        members = [
-            Member.from_json(text) for text in store.multi_get([f"here/{r}" for r in range(place.size)])
-        ]
-        for rank, member in enumerate(members):
-            if member.size != place.size:
-                raise UsageError(
-                    f"WORLD_SIZE is {place.size} at {self._own_name()}, and {member.size} at process {rank}"
-                    f" ({member.host})"
-                )
-        return members
+        every = [f"here/{rank}" for rank in range(place.size)]
+        return [Member.from_json(text) for text in store.multi_get(every)]
 
     def _are_missing(self, missing: list[int]) -> UsageError:
         place = self._place
@@ -183,6 +195,17 @@ class Meeting:
             f" {self._seconds:.0f} s; missing: RANK {names}",
             hint=f"Look at what those printed, and whether they were started. {_HOW_LONG}",
         )
+
+    def _told_once(self, error: UsageError) -> UsageError:
+        """Mark an error that all who came have, unless this process is the one that shows it."""
+        mine = Note(Told.of(error), by=self._place.rank).to_json()
+        if self.store.compare_set("end", NOBODY, mine).decode() != mine:
+            mark_told(error)
+        else:
+            unmark()
+        if self.hosts_store:
+            time.sleep(_LAST_ASK_SECONDS)  # for those who ask yet
+        return error
 
     def _own_name(self) -> str:
         return name_of(self._place.rank, self._place.size, self._place.host)

@@ -4,15 +4,22 @@ The lines are marked by a small program of its own that outlives the process, so
 it ends.
 """
 
+import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 _MARKER = """
-import os, signal, sys
+import os, signal, socket, sys
 for name in ("SIGINT", "SIGTERM", "SIGHUP"):
     signal.signal(getattr(signal, name), signal.SIG_IGN)
+if path := os.environ.get("RESNETLAB_LAUNCHER"):  # who launched us waits until all is said
+    line = socket.socket(socket.AF_UNIX)
+    try:
+        line.connect(path)
+    except OSError:
+        pass
 mark, rest = sys.argv[1].encode(), b""
 while data := os.read(0, 65536):
     *lines, rest = (rest + data).split(b"\\n")
@@ -28,8 +35,11 @@ _own_errors: list[int] = []
 def mark_others(environment: Mapping[str, str] = os.environ) -> None:
     """Silence this process's output and mark its errors `[process 2] `, unless it is the first or alone.
 
-    Does nothing where the variables that say which it is are missing or cannot be.
+    Called before torch is imported, whose words on each lost connection are a page of frames else. Does
+    nothing where the variables that say which it is are missing or cannot be.
     """
+    if "RANK" in environment:
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     rank, size = environment.get("RANK", ""), environment.get("WORLD_SIZE", "")
     if not (rank.isdecimal() and size.isdecimal() and int(rank) > 0 and os.name == "posix") or _own_errors:
         return
@@ -44,6 +54,20 @@ def mark_others(environment: Mapping[str, str] = os.environ) -> None:
     os.dup2(nothing, 1)
     for descriptor in (reading, writing, nothing):
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def silent() -> Iterator[None]:
+    """Drop what this process writes as errors: of libraries that do not only raise them."""
+    sys.stderr.flush()
+    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)
 
 
 def unmark() -> None:

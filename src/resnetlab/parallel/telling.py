@@ -63,7 +63,7 @@ class Note:
     @property
     def is_own_error(self) -> bool:
         """Whether it is an error that the publishing process itself met."""
-        return self.by == self.of
+        return self.by == self.of >= 0
 
     @property
     def is_request(self) -> bool:
@@ -79,6 +79,16 @@ class Note:
         """Return what `to_json` wrote."""
         values = json.loads(text)
         return cls(Told(**values.pop("told")), **values)
+
+
+def mark_told(error: BaseException) -> None:
+    """Mark an error that another process shows."""
+    error.__dict__["_is_told"] = True
+
+
+def is_told(error: BaseException) -> bool:
+    """Whether another process shows this error."""
+    return "_is_told" in error.__dict__
 
 
 def in_one(told: Sequence[Told | None], names: Sequence[str]) -> ResnetlabError:

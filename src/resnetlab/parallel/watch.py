@@ -60,8 +60,7 @@ class Watch:
         """Why the run ends, once it is known."""
 
     def start(self) -> None:
-        """Begin; all processes call it, and then wait for each other once, before any looks at the beats."""
-        self._store.set(f"beat/{self._rank}", "0")
+        """Begin to watch."""
         for work in (self._speak, self._look):
             threading.Thread(target=work, daemon=True, name=f"resnetlab{work.__name__}").start()
 
@@ -132,8 +131,10 @@ class Watch:
         """Return the store's answer; None if there is none in time."""
         answers: queue.Queue[T] = queue.Queue()
         self._jobs.put(lambda: answers.put(question()))
-        with contextlib.suppress(queue.Empty):
-            return answers.get(timeout=seconds)
+        until = _now() + seconds
+        while not self._refused_at and _now() < until:
+            with contextlib.suppress(queue.Empty):
+                return answers.get(timeout=_LOOK)
         return None
 
     def _speak(self) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from resnetlab.base.share import Share
 from resnetlab.errors import UsageError
 from resnetlab.parallel.place import Place, name_of
-from resnetlab.parallel.telling import Told, differences, in_one
+from resnetlab.parallel.telling import Told, differences, in_one, is_told
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -160,7 +160,7 @@ class World:
         have the same. The caller shows it or not, and ends the process, which ends anyway some seconds
         later.
         """
-        return True if self._links is None else self._links.end_with(error)
+        return not is_told(error) if self._links is None else self._links.end_with(error)
 
     def close(self) -> None:
         """Leave the others, who know then that this process ended as it should; at the end of all work."""
@@ -197,6 +197,7 @@ def join() -> World:
         _joined.append(
             World(place.rank, place.size, place.local_rank, place.local_size, place.host, links=links)
         )
+        links.connect()
     return _joined[0]
 
 
