@@ -10,6 +10,7 @@ import torch
 
 from resnetlab.errors import CheckpointError, ResnetlabError, UsageError
 from resnetlab.trained.artefact import Artefact
+from resnetlab.trained.artefact.onnx_model import load_onnx
 from resnetlab.trained.export.exporting import export_model
 from tests.kit.artefacts import normaliser, small_artefact
 
@@ -87,6 +88,19 @@ def test_names_classes_and_preprocessing_are_inside(tmp_path: Path) -> None:
     weights = {key for key in artefact.tensors if not key.endswith("num_batches_tracked")}
     assert weights <= names
     assert model.graph.input[0].type.tensor_type.shape.dim[0].dim_param == "batch"
+
+
+def test_the_graph_computes_with_as_many_threads_as_torch(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    export_model(small_artefact("resnet8"), "onnx", tmp_path / "net.onnx")
+    found = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        graph = load_onnx(tmp_path / "net.onnx")
+    finally:
+        torch.set_num_threads(found)
+
+    assert graph._session.get_session_options().intra_op_num_threads == 3
 
 
 def test_a_network_that_gives_nan_leaves_no_file(tmp_path: Path) -> None:

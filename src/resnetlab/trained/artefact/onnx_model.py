@@ -59,6 +59,7 @@ class OnnxModel(nn.Module):
         runtime = need("onnxruntime", f"reading {place}")
         options = runtime.SessionOptions()
         options.log_severity_level = 3
+        options.intra_op_num_threads = torch.get_num_threads()  # of several processes each has its share
         try:
             self._session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime raises classes of its C++ side
