@@ -18,7 +18,7 @@ from resnetlab.forecast.forecast import (
 )
 from resnetlab.forecast.memory import Memory
 from resnetlab.forecast.reduction import Fabric
-from resnetlab.forecast.scaling import READING, REDUCTION, SMALL, lost, scale, where_it_stops
+from resnetlab.forecast.scaling import READING, REDUCTION, SHARING, SMALL, lost, scale, where_it_stops
 from resnetlab.recipe.due import Due
 from resnetlab.recipe.running import Run
 from resnetlab.recipe.timeline import Timeline
@@ -39,13 +39,16 @@ MACHINE = Machine(
 DATA = DataFacts(name="data", train=1000, test=90, classes=10, side=32)
 
 
-def _work(batch: int = 64, *, data: DataFacts = DATA, accumulate: int = 1, **run: object) -> Work:
+def _work(
+    batch: int = 64, shards: int = 8, *, data: DataFacts = DATA, accumulate: int = 1, **run: object
+) -> Work:
     return Work(
         data=data,
         run=Run(batch=batch, length=Duration(10, "ep"), **run),  # type: ignore[arg-type]
         reduced_bytes=200.0,
         saved_bytes=100.0,
         scored_at_once=20,
+        shards=shards,
         accumulate=accumulate,
         passes=1.0,
         memory_of=lambda processes, parts: Memory(1.0, 2.0, float(processes > 1), batch / processes / parts),
@@ -53,7 +56,7 @@ def _work(batch: int = 64, *, data: DataFacts = DATA, accumulate: int = 1, **run
 
 
 def test_the_parts_of_a_run_are_those_worked_out_by_hand() -> None:
-    found = forecast(_work(), MACHINE, 8, 8)
+    found = forecast(_work(), MACHINE, 8)
 
     assert (found.hosts, found.each) == (2, 8)
     assert found.compute == (1.0 + 0.5 * 8) + 0.25
@@ -70,45 +73,37 @@ def test_the_parts_of_a_run_are_those_worked_out_by_hand() -> None:
 
 
 def test_one_device_makes_all_shards_and_microbatches_one_after_the_other() -> None:
-    one = forecast(_work(), MACHINE, 1, 8)
-    parts = forecast(_work(accumulate=2), MACHINE, 2, 8)
+    one = forecast(_work(), MACHINE, 1)
+    parts = forecast(_work(accumulate=2), MACHINE, 2)
 
     assert one.compute == 8 * (1.0 + 0.5 * 8) + 0.25
     assert one.reduction == 0
     assert parts.compute == 4 * 2 * (1.0 + 0.5 * 4) + 0.25
-    assert forecast(replace(_work(), passes=2.0), MACHINE, 1, 1).compute == 2 * (1.0 + 0.5 * 64) + 0.25
+    assert forecast(replace(_work(shards=1), passes=2.0), MACHINE, 1).compute == 2 * (1.0 + 0.5 * 64) + 0.25
 
 
 def test_an_exact_sum_goes_through_the_tree_and_synchronised_norms_wait_for_two_small_ones_each() -> None:
     exact = replace(MACHINE, is_exact=True, fabric=replace(FABRIC, begin=0.5))
 
-    assert forecast(_work(), exact, 4, 4).reduction == 2 * 200 / 100 + 0.5
-    synced = forecast(replace(_work(), small_reductions=38), exact, 4, 4)
+    assert forecast(_work(shards=4), exact, 4).reduction == 2 * 200 / 100 + 0.5
+    synced = forecast(replace(_work(shards=4), small_reductions=38), exact, 4)
     assert synced.reduction == pytest.approx(4.5 + 38 * (0.5 + 2 * 8 * 512 / 100))
 
 
 def test_devices_wait_where_the_cores_of_their_host_decode_less_than_they_learn() -> None:
     files = replace(DATA, reads_files=True, file_bytes=1000.0)
-    found = forecast(_work(batch=128, data=files), MACHINE, 8, 8)
+    found = forecast(_work(batch=128, data=files), MACHINE, 8)
 
     alone = found.compute + found.reduction
     assert found.cores_free == 12 - 4
     a_core = 64 / 2.0  # seconds of one core for the images of one of two hosts
     assert found.cores_needed == pytest.approx(a_core / alone)
     assert found.waiting == 0
-    slow = forecast(_work(batch=128, data=files), replace(MACHINE, decode=0.25), 8, 8)
+    slow = forecast(_work(batch=128, data=files), replace(MACHINE, decode=0.25), 8)
     assert slow.step == pytest.approx(64 / 0.25 / 8)
     assert slow.waiting == pytest.approx(32 - alone)
     assert slow.bytes_read == pytest.approx(1000 * 128 / 32)
     assert slow.score == pytest.approx(90 / 2 / 0.25 / 8)  # the test images are decoded too
-
-
-def test_devices_that_share_the_cores_of_a_host_slow_each_other_down() -> None:
-    cpu = replace(MACHINE, threads=1, cores=2, fabric=replace(FABRIC, devices_per_host=64))
-
-    two, four = forecast(_work(), cpu, 2, 4), forecast(_work(), cpu, 4, 4)
-    assert two.compute == 2 * (1 + 0.5 * 16) + 0.25
-    assert four.compute == 2 * (1 * (1 + 0.5 * 16) + 0.25)
 
 
 @pytest.mark.parametrize("every", ["1ep", "3ep", "0ep", "7st", "157st", "40st", "400st"])
@@ -124,7 +119,7 @@ def test_evaluations_and_checkpoints_are_as_many_as_the_run_makes(
     due, steps = Due(run, timeline), range(1, timeline.num_steps + 1)
 
     assert count_scores(run, timeline) == sum(map(due.evaluation, steps))
-    found = forecast(replace(_work(batch), run=run), MACHINE, 1, 1)
+    found = forecast(replace(_work(batch, 1), run=run), MACHINE, 1)
     assert found.saves == sum(due.save(step) or step == timeline.num_steps for step in steps)
 
 
@@ -140,8 +135,8 @@ def test_what_does_not_divide_is_refused_with_the_nearest_that_does() -> None:
 
 
 def test_too_little_memory_is_told_with_the_microbatches_that_fit() -> None:
-    work, small = _work(), replace(MACHINE, memory=7.0)
-    found = forecast(work, small, 2, 2)  # 4 and 32 samples, a byte each
+    work, small = _work(shards=2), replace(MACHINE, memory=7.0)
+    found = forecast(work, small, 2)  # 4 and 32 samples, a byte each
 
     assert memory_problem(found, work, replace(MACHINE, memory=36.0)) == ""
     told = memory_problem(found, work, small)
@@ -152,7 +147,7 @@ def test_too_little_memory_is_told_with_the_microbatches_that_fit() -> None:
 
 
 def _row(devices: int, *, compute: float, reduction: float = 0.0, waiting: float = 0.0) -> Forecast:
-    found = forecast(_work(), MACHINE, 1, 1)
+    found = forecast(_work(shards=1), MACHINE, 1)
     return replace(
         found, devices=devices, batch=64 * devices, each=64, compute=compute, reduction=reduction,
         waiting=waiting,
@@ -170,7 +165,9 @@ def test_it_stops_where_less_than_half_of_each_is_used_and_the_largest_loss_is_w
 
     assert [row.efficiency for row in found] == pytest.approx([1.0, 10 / 12, 10 / 18, 10 / 21])
     assert [row.limit for row in found] == ["", REDUCTION, SMALL, READING]
-    assert lost(rows[4], rows[1]) == {REDUCTION: 2.0, SMALL: 6.0, READING: 0.0}
+    assert lost(rows[4], rows[1]) == {REDUCTION: 2.0, SMALL: 6.0, SHARING: 0.0, READING: 0.0}
+    crowded = replace(rows[4], sharing=5.0)
+    assert lost(crowded, rows[1]) == {REDUCTION: 2.0, SMALL: 1.0, SHARING: 5.0, READING: 0.0}
     assert where_it_stops(found) == (
         "It stops scaling before 8 devices, of which each makes 48 % of what one alone makes: the cores of "
         "its hosts decode no more images."
@@ -181,11 +178,8 @@ def test_it_stops_where_less_than_half_of_each_is_used_and_the_largest_loss_is_w
 
 
 def test_a_number_of_devices_that_cannot_be_is_a_row_that_says_so() -> None:
-    work = _work()
-
     def on(devices: int) -> Forecast:
-        refuse_unequal(64, devices, devices)
-        return forecast(work, MACHINE, devices, devices)
+        return forecast(_work(shards=devices), MACHINE, devices)
 
     rows = scale(on, lambda found: "too large" if found.devices == 1 else "", [1, 2, 3])
 

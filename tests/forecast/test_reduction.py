@@ -4,8 +4,15 @@ import pytest
 
 from resnetlab.forecast.kinds import KINDS
 from resnetlab.forecast.machines import Execution, assumptions_of, fabric_of
-from resnetlab.forecast.reduction import Fabric, reduced_bytes, synchronised_norms
+from resnetlab.forecast.reduction import (
+    SMALL_BYTES,
+    Fabric,
+    measured_fabric,
+    reduced_bytes,
+    synchronised_norms,
+)
 from resnetlab.network.catalog import model_spec
+from resnetlab.parallel import tree
 
 FABRIC = Fabric(devices_per_host=4, link=100.0, network=40.0, begin=1.0, near=0.1, far=0.5, filling=2.0)
 
@@ -29,7 +36,7 @@ def test_a_ring_moves_each_byte_twice_but_for_ones_own_share() -> None:
     assert FABRIC.ring_seconds(8, 8) < 1 + 2 * (2 * 0.1 + 0.5) + 1  # what is small fills it at once
 
 
-def test_the_tree_moves_all_bytes_in_every_round() -> None:
+def test_the_tree_moves_small_tensors_whole_in_every_round() -> None:
     assert FABRIC.tree_seconds(1000, 1) == 0
     assert FABRIC.tree_seconds(1000, 2) == 1000 / 100 + 1 + 0.1
     assert FABRIC.tree_seconds(1000, 4) == 2 * 1000 / 100 + 1 + 2 * 0.1
@@ -39,9 +46,37 @@ def test_the_tree_moves_all_bytes_in_every_round() -> None:
     assert one_each.tree_seconds(1000, 2) == 1000 / 40 + 1 + 0.5
 
 
-def test_without_a_power_of_two_everyone_gets_the_bytes_of_everyone() -> None:
-    assert FABRIC.tree_seconds(1000, 3) == 2 * 1000 / 100 + 1 + 2 * 2 * 0.1
-    assert FABRIC.tree_seconds(1000, 12) == 11 * 1000 / 40 + 1 + 2 * (2 * 0.1 + 2 * 0.5)
+def test_the_tree_moves_large_tensors_in_halves_of_halves_there_and_back() -> None:
+    large = 2.0**24
+    inside = large / 2 / 100 + large / 4 / 100
+    outside = large / 8 / 10 + large / 16 / 10
+
+    assert FABRIC.tree_seconds(large, 2) == pytest.approx(2 * (large / 2 / 100 + 0.1) + 1)
+    assert FABRIC.tree_seconds(large, 16) == pytest.approx(2 * (inside + outside + 2 * 0.1 + 2 * 0.5) + 1)
+    assert SMALL_BYTES == tree.SMALL_BYTES
+
+
+def test_those_beyond_a_power_of_two_are_added_first_and_get_the_sum_last() -> None:
+    assert FABRIC.tree_seconds(1000, 3) == FABRIC.tree_seconds(1000, 2) + 2 * (1000 / 100 + 0.1)
+    assert FABRIC.tree_seconds(1000, 12) == pytest.approx(
+        FABRIC.tree_seconds(1000, 8) + 2 * (1000 / 10 + 0.5)
+    )
+
+
+@pytest.mark.parametrize(("num_bytes", "devices"), [(1e6, 2), (1e6, 4), (1e8, 2), (1e8, 8)])
+def test_a_measured_fabric_takes_as_long_as_was_measured(num_bytes: float, devices: int) -> None:
+    true = Fabric(devices_per_host=64, link=2e9, network=1.0, begin=0.0, near=1e-4, far=0.0)
+    seconds, small = true.tree_seconds(num_bytes, devices), true.tree_seconds(8, devices)
+
+    found = measured_fabric(num_bytes, seconds, small, devices)
+
+    assert found.tree_seconds(num_bytes, devices) == pytest.approx(seconds, rel=1e-3)
+    assert found.link == pytest.approx(2e9, rel=1e-3)
+    assert found.tree_seconds(num_bytes, 2 * devices) == pytest.approx(
+        true.tree_seconds(num_bytes, 2 * devices), rel=1e-3
+    )
+    noisy = measured_fabric(num_bytes, seconds, 2 * seconds, devices)
+    assert 0 < noisy.link <= 10 * num_bytes * 2 / seconds * 3
 
 
 @pytest.mark.parametrize("way", ["ring_seconds", "tree_seconds"])

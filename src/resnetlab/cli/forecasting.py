@@ -1,18 +1,15 @@
-"""From the flags of `plan` to what a forecast needs: network, recipe, data, devices and their number."""
+"""From the flags of `plan` to what is to be forecast: network, recipe, data, numbers of devices."""
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from resnetlab.cli.resolve import resolve_model, split_settings
 from resnetlab.data.sources.choices import Choices
 from resnetlab.errors import UsageError
-from resnetlab.forecast.assumptions import Assumption, Assumptions
 from resnetlab.forecast.datasets import KNOWN, DataFacts, made_up
-from resnetlab.forecast.forecast import Forecast, Machine, Work, forecast, refuse_unequal
-from resnetlab.forecast.kinds import Published, find_kind
-from resnetlab.forecast.machines import Execution, assumptions_of, machine_of, meeting
+from resnetlab.forecast.forecast import Work, refuse_unequal
 from resnetlab.forecast.memory import Memory, numbers_per_weight, training_memory
 from resnetlab.forecast.reduction import reduced_bytes, synchronised_norms
 from resnetlab.network.spec import ModelSpec
@@ -22,8 +19,6 @@ from resnetlab.recipe.settings import Given, Resolution, override, read_texts
 
 if TYPE_CHECKING:
     from resnetlab.data.sources.encoded import AnySource
-
-Forecaster = Callable[[int], tuple[Forecast, Work]]
 
 _FLAGS = ("epochs", "steps", "batch")
 _SAMPLED = 200
@@ -40,6 +35,28 @@ class Asked:
     sizes: tuple[tuple[int, int, float], ...]
     """Height and width of the training images, and the share of the run that they are so large."""
     scored_size: tuple[int, int]
+    batch_per_device: int | None
+    """If the batch grows with the devices."""
+
+    def recipe_on(self, devices: int) -> Recipe:
+        """Return the recipe for so many devices: its batch, in its shards or one for each device.
+
+        Raises:
+            UsageError: If the batch does not divide, or is larger than the data.
+        """
+        own = self.recipe.execution.shards
+        shards = own if own > 1 else devices
+        batch = self.batch_per_device * devices if self.batch_per_device else self.recipe.run.batch
+        samples = self.data.train - self.recipe.run.val
+        if batch > samples:
+            raise UsageError(f"a batch of {batch:,} is more than the {samples:,} training samples")
+        refuse_unequal(batch, shards, devices)
+        return override(self.recipe, {"batch": batch, "shards": shards})
+
+    def at_once(self, devices: int) -> int:
+        """Return how many samples a device makes at once: a microbatch of a shard; raises as `recipe_on`."""
+        recipe = self.recipe_on(devices)
+        return -(-recipe.run.batch // recipe.execution.shards // recipe.execution.accumulate)
 
     @property
     def largest(self) -> tuple[int, int]:
@@ -65,6 +82,7 @@ class Asked:
             small_reductions=2 * norms,
             saved_bytes=4.0 * numbers * self.spec.num_parameters,
             scored_at_once=scored,
+            shards=recipe.execution.shards,
             accumulate=recipe.execution.accumulate,
             passes=_passes(recipe),
             memory_of=memory_of,
@@ -106,7 +124,7 @@ def read_asked(options: argparse.Namespace) -> Asked:
     spec = spec.with_(**{name: value for name, value in fitted.items() if name not in knobs})
     side = _side_in_memory(source, data) or (recipe.preparation.image_size or spec.input_size,) * 2
     sizes = _growing(recipe) if data.reads_files else ()
-    return Asked(spec, recipe, data, sizes or ((*side, 1.0),), side)
+    return Asked(spec, recipe, data, sizes or ((*side, 1.0),), side, options.batch_per_device)
 
 
 def _resolve(
@@ -170,18 +188,6 @@ def _growing(recipe: Recipe) -> tuple[tuple[int, int, float], ...]:
     return tuple((side, side, sides.count(side) / len(sides)) for side in dict.fromkeys(sides))
 
 
-def with_batch(asked: Asked, batch: int, shards: int) -> Recipe:
-    """Return the recipe with another batch, in so many shards; its length stays as it is written.
-
-    Raises:
-        UsageError: If there are not so many samples.
-    """
-    samples = asked.data.train - asked.recipe.run.val
-    if batch > samples:
-        raise UsageError(f"a batch of {batch:,} is more than the {samples:,} training samples")
-    return override(asked.recipe, {"batch": batch, "shards": shards})
-
-
 def read_counts(text: str) -> list[int]:
     """Return the numbers of devices of "64", "1,2,4" or "1,2,...,1024", where ... doubles.
 
@@ -227,82 +233,3 @@ def read_rate(text: str) -> tuple[float, int]:
             f"--images-per-second {text}: no rate", hint="E.g. 2900, or 2900@256 at 256 images a step."
         )
     return found
-
-
-def shards_on(recipe: Recipe, devices: int) -> int:
-    """Return the shards of a run on so many devices: the recipe's, or one for each."""
-    return recipe.execution.shards if recipe.execution.shards > 1 else devices
-
-
-@dataclass(frozen=True)
-class Target:
-    """What is planned for."""
-
-    machine: Machine
-    assumed: Assumptions
-    measured: str
-    """What of it was measured, in words."""
-    published: tuple[Published, ...] = ()
-    """What others have published of the same network."""
-
-
-def read_target(options: argparse.Namespace, asked: Asked, counts: Sequence[int]) -> Target:
-    """Return the machine that is planned for.
-
-    Raises:
-        UsageError: If there is no such kind, or something is assumed that cannot be.
-    """
-    kind = find_kind(options.device_kind.lower())
-    each = options.batch_per_device or max(1, asked.recipe.run.batch // shards_on(asked.recipe, counts[0]))
-    how = _execution(asked, each)
-    assumed = assumptions_of(kind, how).replaced(options.assume)
-    machine = machine_of(kind, asked.spec, how, assumed)
-    published = kind.published if asked.spec.name.startswith("resnet50") else ()
-    nothing = "nothing: resnetlab was not run on this device yet, all is arithmetic on what is assumed below"
-    if options.images_per_second is None:
-        return Target(machine, assumed, nothing, published)
-    rate, batch = read_rate(options.images_per_second)
-    machine, factor = meeting(machine, rate, batch or each)
-    source = (
-        f"given: of one device at {batch or each} images a step; times of computing are {factor:.2f} times"
-    )
-    given = Assumption("images_per_second", rate, "images/s", f"{source} those that follow from the others")
-    measured = "the rate of one device, by whom gave it; all else is arithmetic on what is assumed below"
-    return Target(machine, Assumptions([given, *assumed]), measured, published)
-
-
-def _execution(asked: Asked, each: int) -> Execution:
-    """Return how steps would be made on CUDA, with so many samples on a device."""
-    import torch
-
-    from resnetlab.training.recorded.capturing import decide_capture, step_operations
-
-    execution = asked.recipe.execution
-    is_recorded, _ = decide_capture(
-        asked.recipe,
-        torch.device("cuda"),
-        reads_files=asked.data.reads_files,
-        operations=step_operations(asked.spec, *asked.largest, each),
-    )
-    return Execution(
-        precision=execution.precision,
-        is_compiled=execution.compile != "off",
-        is_recorded=is_recorded,
-        is_exact=execution.deterministic,
-        numbers_per_weight=numbers_per_weight(asked.recipe.optimizer),
-        sizes=asked.sizes,
-        scored_size=asked.scored_size,
-    )
-
-
-def forecaster(options: argparse.Namespace, asked: Asked, target: Target) -> Forecaster:
-    """Return what forecasts the run on so many devices, and says what is to be done there."""
-
-    def forecast_on(devices: int) -> tuple[Forecast, Work]:
-        each, shards = options.batch_per_device, shards_on(asked.recipe, devices)
-        batch = each * devices if each else asked.recipe.run.batch
-        refuse_unequal(batch, shards, devices)
-        work = asked.work(with_batch(asked, batch, shards))
-        return forecast(work, target.machine, devices, shards), work
-
-    return forecast_on

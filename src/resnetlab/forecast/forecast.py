@@ -35,16 +35,12 @@ class Machine:
     """Bytes of a device; 0 if unknown."""
     cores: int
     """Of a host."""
-    threads: int = 0
-    """Cores that the work of one device takes; 0 if that is none of the host's."""
+    crowding: float = 1.0
+    """By how much devices are slower because they share cores; `shard_seconds` and all else has it in it."""
     decode: float
     """Image files that a core decodes a second."""
     write: float
     """Bytes that a checkpoint is written at a second."""
-
-    def crowding(self, devices: int) -> float:
-        """Return by how much so many devices of one host make each other slower: they may share its cores."""
-        return max(1.0, devices * self.threads / self.cores)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +57,8 @@ class Work:
     """Of a checkpoint."""
     scored_at_once: int
     """Images in a batch of an evaluation."""
+    shards: int
+    """Of a batch."""
     accumulate: int
     """Microbatches of a shard."""
     passes: float
@@ -92,6 +90,8 @@ class Forecast:
     """Samples that a device makes of a batch."""
     compute: float
     """Of a step: forward, backward, update."""
+    sharing: float
+    """What of that is lost to cores that devices share."""
     reduction: float
     waiting: float
     """For images that are not decoded yet."""
@@ -142,24 +142,23 @@ class Forecast:
         return asdict(self) | derived
 
 
-def forecast(work: Work, machine: Machine, devices: int, shards: int) -> Forecast:
+def forecast(work: Work, machine: Machine, devices: int) -> Forecast:
     """Return what the work takes on so many devices.
 
     Raises:
         UsageError: If the batch does not divide into the shards, or the shards among the devices.
     """
-    batch, timeline = work.run.batch, work.timeline
+    batch, shards, timeline = work.run.batch, work.shards, work.timeline
     refuse_unequal(batch, shards, devices)
     hosts = machine.fabric.hosts(devices)
     on_host = min(devices, machine.fabric.devices_per_host)
-    crowding = machine.crowding(on_host)
     at_once = -(-batch // shards // work.accumulate)
     parts = shards // devices * work.accumulate
     passing = work.passes * parts * machine.shard_seconds(at_once)
-    compute = crowding * (passing + machine.update_seconds)
+    compute = passing + machine.update_seconds
     add = machine.fabric.tree_seconds if machine.is_exact else machine.fabric.ring_seconds
     reduction = add(work.reduced_bytes, devices) + work.small_reductions * add(_SMALL_BYTES, devices)
-    cores_free = max(1, min(LOADERS * on_host, machine.cores - on_host * max(1, machine.threads)))
+    cores_free = max(1, min(LOADERS * on_host, machine.cores - on_host))
     decoding = batch / hosts / machine.decode if work.data.reads_files else 0.0  # of one core of a host
     waiting = max(0.0, decoding / cores_free - compute - reduction)
     step = compute + reduction + waiting
@@ -170,6 +169,7 @@ def forecast(work: Work, machine: Machine, devices: int, shards: int) -> Forecas
         shards=shards,
         each=batch // devices,
         compute=compute,
+        sharing=compute - compute / machine.crowding,
         reduction=reduction,
         waiting=waiting,
         steps=timeline.num_steps,
@@ -231,10 +231,9 @@ def _nearest_divisors(number: int, near: int) -> str:
 def _score_seconds(work: Work, machine: Machine, devices: int, cores_free: int) -> float:
     """Return the time of an evaluation, whose batches are divided among the devices."""
     rounds = -(-work.data.test // work.scored_at_once // devices)
-    on_host = min(devices, machine.fabric.devices_per_host)
     computing = rounds * min(work.scored_at_once, work.data.test) * machine.score_seconds
     decoding = work.data.test / machine.fabric.hosts(devices) / machine.decode / cores_free
-    return max(computing * machine.crowding(on_host), decoding * work.data.reads_files)
+    return max(computing, decoding * work.data.reads_files)
 
 
 def count_scores(run: Run, timeline: Timeline) -> int:

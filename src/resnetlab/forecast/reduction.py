@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from resnetlab.network.layers import Norm
 from resnetlab.network.spec import ModelSpec
 
+SMALL_BYTES = 2**23
+"""Up to this size the tree exchanges whole tensors: `parallel.tree.SMALL_BYTES`, which needs torch."""
+
 _SUMS = 4
 """Numbers beside gradients and statistics: loss, right answers, samples, whether all is finite."""
 
@@ -59,18 +62,28 @@ class Fabric:
         return moving + filling + self._latency(devices)
 
     def tree_seconds(self, num_bytes: float, devices: int) -> float:
-        """Return the time of the fixed tree: in log2(devices) rounds each exchanges all bytes with another.
+        """Return the time of the fixed tree, as `parallel.tree` adds: a small tensor whole, others in halves.
 
-        Over the network the devices of a host share what it has. Where the number of devices is no power of
-        two, all get the bytes of all, one after the other, and add them up by themselves.
+        Over the network the devices of a host share what it has. Those beyond the largest power of two are
+        added to others first, and get the sum last.
         """
         if devices == 1:
             return 0.0
-        if devices & (devices - 1):
-            return (devices - 1) * num_bytes / self._ring_rate(devices) + self._latency(devices)
-        near, far = self._rounds(devices)
-        share = self.network / min(devices, self.devices_per_host)
-        return num_bytes * (near / self.link + far / share) + self.begin + near * self.near + far * self.far
+        paired = 1 << devices.bit_length() - 1
+        near, far = self._rounds(paired)
+        share = self.network / min(paired, self.devices_per_host)
+        latency = near * self.near + far * self.far
+        if num_bytes <= SMALL_BYTES:
+            seconds = num_bytes * (near / self.link + far / share) + latency
+        else:
+            inside, outside = 1 - 2.0**-near, 2.0**-near * (1 - 2.0**-far)
+            seconds = 2 * (num_bytes * (inside / self.link + outside / share) + latency)
+        if paired < devices:
+            is_far = self.hosts(devices) > 1
+            seconds += 2 * (
+                num_bytes / (share if is_far else self.link) + (self.far if is_far else self.near)
+            )
+        return self.begin + seconds
 
     def _ring_rate(self, devices: int) -> float:
         return self.link if self.hosts(devices) == 1 else min(self.link, self.network)
@@ -83,3 +96,21 @@ class Fabric:
     def _latency(self, devices: int) -> float:
         near, far = self._rounds(devices)
         return self.begin + 2 * (near * self.near + far * self.far)
+
+
+def measured_fabric(num_bytes: float, seconds: float, small_seconds: float, devices: int) -> Fabric:
+    """Return what connects devices of one host, whose sums of so many bytes, and of a few, were timed.
+
+    Args:
+        num_bytes: Of the large one.
+        seconds: Of the large one, in the fixed tree.
+        small_seconds: Of the small one.
+        devices: That took part, at least 2.
+    """
+    rounds = (devices - 1).bit_length()
+    near = small_seconds / rounds
+    unit = Fabric(devices_per_host=2**20, link=1.0, network=1.0, begin=0.0, near=0.0, far=0.0)
+    moved = unit.tree_seconds(num_bytes, devices)  # bytes, at one a second
+    latency = small_seconds * (1 if num_bytes <= SMALL_BYTES else 2)
+    link = moved / max(seconds - latency, seconds / 10)  # noise may make the small one the slower
+    return Fabric(devices_per_host=2**20, link=link, network=link, begin=0.0, near=near, far=near)

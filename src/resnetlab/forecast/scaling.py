@@ -8,10 +8,11 @@ from resnetlab.errors import UsageError
 from resnetlab.forecast.forecast import Forecast
 
 _HALF = 0.5
-REDUCTION, SMALL, READING, NOTHING = "reduction", "small batches", "decoding", ""
+REDUCTION, SMALL, SHARING, READING, NOTHING = "reduction", "small batches", "sharing cores", "decoding", ""
 REASONS = {
     REDUCTION: "the reduction of the gradients takes as long however little a device computes",
     SMALL: "what a device gets is too little to fill it",
+    SHARING: "there are not as many cores",
     READING: "the cores of its hosts decode no more images",
 }
 """Why devices are not used, in words."""
@@ -72,7 +73,8 @@ def lost(found: Forecast, first: Forecast) -> dict[str, float]:
     """Return the seconds of a step in which a device does not compute as fast as in the first row."""
     return {
         REDUCTION: found.reduction,
-        SMALL: found.compute - found.each * first.compute / first.each,
+        SMALL: found.compute - found.sharing - found.each * first.compute / first.each,
+        SHARING: found.sharing,
         READING: found.waiting,
     }
 

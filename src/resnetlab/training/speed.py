@@ -81,7 +81,7 @@ def measure_speed(
     if steps < 1 or warmup < 1:
         raise UsageError(f"steps and warmup must be at least 1, got {steps} and {warmup}")
     recipe = override(recipe, {"length": Duration(steps + warmup, "st"), "val": 0})
-    step, prepare = (training_step if what == "train" else _evaluation_step)(spec, recipe, device)
+    step, prepare = (training_step if what == "train" else evaluation_step)(spec, recipe, device)
     started = time.perf_counter()
     step(0)
     synchronise(device)
@@ -158,7 +158,8 @@ def training_program(
     return step_program(spec, batches, rate, state, step_function), batches
 
 
-def _evaluation_step(spec: ModelSpec, recipe: Recipe, device: torch.device) -> tuple[Step, Step]:
+def evaluation_step(spec: ModelSpec, recipe: Recipe, device: torch.device) -> tuple[Step, Step]:
+    """Return a function that scores a batch, and one that only prepares it."""
     apply_switches(device, recipe.execution)
     split = _random_split(spec, recipe.run.batch)
     normaliser = Normaliser.fit(recipe.normalisation, split.images)

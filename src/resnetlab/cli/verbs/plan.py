@@ -13,14 +13,16 @@ from resnetlab.forecast.kinds import KINDS
 from resnetlab.show.tables.align import markdown_table, table, titled
 
 if TYPE_CHECKING:
-    from resnetlab.cli.forecasting import Asked, Target
-    from resnetlab.forecast.forecast import Forecast, Work
+    from resnetlab.cli.forecasting import Asked
+    from resnetlab.cli.targets import Target
+    from resnetlab.forecast.forecast import Forecast, Machine, Work
     from resnetlab.forecast.scaling import Row
 
 _EXAMPLES = """examples:
   resnetlab plan resnet50 --data imagenet --recipe torchvision-v1 --set precision=bf16 --devices 8
   resnetlab plan resnet50 --recipe tfofficial-lars --batch-per-device 128 --devices 1,2,...,1024
   resnetlab plan resnet50 --data photos/ --devices 4 --device-kind l4 --images-per-second 310@64
+  resnetlab plan resnet20 --data cifar10 --devices 1,2,4 --device-kind this
   resnetlab plan resnet50 --images 200000 --devices 16 --device-kind a100 --assume network=12.5
 """
 
@@ -44,7 +46,10 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="how many; of several, as 1,2,4 or 1,2,...,1024, a table (default: 1)",
     )
     parser.add_argument(
-        "--device-kind", default="h100", metavar="KIND", help=f"{', '.join(KINDS)} (default: h100)"
+        "--device-kind",
+        default="h100",
+        metavar="KIND",
+        help=f"{', '.join(KINDS)}; this: this machine, measured (default: h100)",
     )
     parser.add_argument("--recipe", metavar="NAME|FILE", help="as of `train`")
     parser.add_argument("--epochs", metavar="N", help="length of training in epochs")
@@ -72,23 +77,29 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def plan(options: argparse.Namespace) -> None:
     """Print what a training would take, or a row for each number of devices, and every assumption."""
-    from resnetlab.cli.forecasting import forecaster, read_asked, read_counts, read_target
-    from resnetlab.forecast.forecast import memory_problem
+    from resnetlab.cli.forecasting import read_asked, read_counts
+    from resnetlab.cli.targets import read_target
+    from resnetlab.forecast.forecast import forecast, memory_problem
     from resnetlab.forecast.scaling import scale
 
     _refuse_contradictions(options)
     counts = read_counts(options.devices)
     asked = read_asked(options)
     target = read_target(options, asked, counts)
-    forecast_on = forecaster(options, asked, target)
+
+    def planned(devices: int) -> "tuple[Forecast, Work, Machine]":
+        work = asked.work(asked.recipe_on(devices))
+        machine = target.machine_on(devices)
+        return forecast(work, machine, devices), work, machine
+
     if len(counts) == 1:
-        _print_one(options, asked, target, *forecast_on(counts[0]))
+        _print_one(options, asked, target, *planned(counts[0]))
         return
 
     def problem_of(found: "Forecast") -> str:
-        return memory_problem(found, forecast_on(found.devices)[1], target.machine)
+        return memory_problem(found, *planned(found.devices)[1:])
 
-    _print_rows(options, asked, target, scale(lambda count: forecast_on(count)[0], problem_of, counts))
+    _print_rows(options, asked, target, scale(lambda devices: planned(devices)[0], problem_of, counts))
 
 
 def _refuse_contradictions(options: argparse.Namespace) -> None:
@@ -101,16 +112,22 @@ def _refuse_contradictions(options: argparse.Namespace) -> None:
 
 
 def _print_one(
-    options: argparse.Namespace, asked: "Asked", target: "Target", found: "Forecast", work: "Work"
+    options: argparse.Namespace,
+    asked: "Asked",
+    target: "Target",
+    found: "Forecast",
+    work: "Work",
+    machine: "Machine",
 ) -> None:
     from resnetlab.forecast.forecast import memory_problem
     from resnetlab.forecast.words import lines_of
 
-    problem = memory_problem(found, work, target.machine)
+    problem = memory_problem(found, work, machine)
     if options.json:
-        print_json(_json_of(asked, target) | {"forecast": found.to_json(), "problem": problem})
+        content = {"device": machine.title, "forecast": found.to_json(), "problem": problem}
+        print_json(_json_of(asked, target) | content)
         return
-    lines = _title(asked, target) | lines_of(found, work, target.machine)
+    lines = _title(asked, target) | lines_of(found, work, machine)
     if problem:
         lines["memory"] = problem
     if options.markdown:
@@ -171,7 +188,6 @@ def _json_of(asked: "Asked", target: "Target") -> dict[str, Any]:
         "model": asked.spec.name,
         "data": dataclasses.asdict(asked.data),
         "recipe": asked.recipe.name,
-        "device": target.machine.title,
         "measured": target.measured,
         "assumed": {each.name: each.to_json() for each in target.assumed},
     }
