@@ -2,10 +2,11 @@
 
     python benchmarks/same_bytes.py resnet20 --data cifar10 --shards 4 --steps 200
 
-Each run is begun on W processes with one thread each; SIGKILL meets one of its processes at a random moment,
-as many times as the row says, and each time the run goes on with `resnetlab resume` on a random number of
-processes. The hash is of what the run left in the end: all files of its checkpoints, but for the clock times in
-state.json and the hash of that, and metrics.jsonl. Printed are a table and whether there is one hash.
+Each run is begun on W processes with one thread each; SIGKILL meets one of its processes at a random
+moment, as many times as the row says, and each time the run goes on with `resnetlab resume` on a random
+number of processes. The hash is of what the run left in the end: all files of its checkpoints, but for the
+clock times in state.json and the hash of that, and metrics.jsonl. Printed are a table and whether there is
+one hash.
 """
 
 import argparse
@@ -39,7 +40,8 @@ def main() -> None:
     options = parser.parse_args()
     print("python benchmarks/same_bytes.py", *sys.argv[1:], flush=True)
     chance, found = random.Random(options.seed), []
-    print("| processes | kills | went on with | steps at the kills | seconds | SHA-256 |\n|---|---|---|---|---|---|")
+    print("| processes | kills | went on with | steps at the kills | seconds | SHA-256 |")
+    print("|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         for processes in options.processes:
             for kills in options.kills:
@@ -102,7 +104,7 @@ def _ended(process: subprocess.Popen[bytes], code: int, run: Path) -> None:
 
 
 def _processes_of(run: Path) -> list[int]:
-    """Return the processes whose command names the run: the one that was typed, torchrun, and those it began."""
+    """Return the processes whose command names the run: what was typed, torchrun, and what it began."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):

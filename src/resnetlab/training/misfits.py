@@ -61,9 +61,6 @@ def _misfits(spec: ModelSpec, source: AnySource, recipe: Recipe) -> Iterator[tup
 def _unlike_shards(recipe: Recipe, available: int) -> Iterator[tuple[str, str]]:
     """Yield why batches cannot be cut into shards."""
     batch, shards = recipe.run.batch, recipe.execution.shards
-    if shards > 1 and recipe.execution.shard_bn == "sync":
-        text = "shard_bn=sync, BN statistics of the whole batch, is not possible yet"
-        yield text, "Leave it at mean, or choose first."
     if batch % shards:
         fewer = batch - batch % shards
         near = [f"--batch {each}" for each in (fewer, fewer + shards) if each <= available]

@@ -36,7 +36,12 @@ from resnetlab.training.misfits import (
     refuse_small_batches,
     refuse_unlike_sides,
 )
-from resnetlab.training.recorded.capturing import decide_capture, obstacle_to_capture, step_operations
+from resnetlab.training.recorded.capturing import (
+    decide_capture,
+    is_synchronised,
+    obstacle_to_capture,
+    step_operations,
+)
 from resnetlab.training.step.device import decide_compile, describe_device, obstacle_to_compile
 
 
@@ -199,7 +204,10 @@ def make_plan(
         refuse_unlike_sides(recipe)
     samples = plan.timeline.samples_seen(plan.timeline.num_steps)
     operations = plan.step_operations / recipe.run.batch * samples
-    is_compiled, reason = decide_compile(recipe.execution.compile, operations=operations, device=device)
+    obstacle = "shard_bn=sync computes each BN for all shards at once" if is_synchronised(recipe) else ""
+    is_compiled, reason = decide_compile(
+        recipe.execution.compile, operations=operations, device=device, obstacle=obstacle
+    )
     is_captured, why = decide_capture(
         recipe, device, reads_files=plan.reads_files, operations=plan.step_operations
     )

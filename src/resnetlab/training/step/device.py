@@ -196,18 +196,21 @@ class Compiler:
             self.tell(f"torch.compile failed, and the run goes on without it: {cause}")
 
 
-def decide_compile(wanted: str, *, operations: float, device: torch.device) -> tuple[bool, str]:
+def decide_compile(
+    wanted: str, *, operations: float, device: torch.device, obstacle: str = ""
+) -> tuple[bool, str]:
     """Say whether a run shall use torch.compile, and why. Decided once, from the run's total.
 
     Args:
         wanted: "on", "off" or "auto".
         operations: Floating-point operations of the whole run.
         device: Where it runs.
+        obstacle: Why the run cannot be compiled, whatever the device.
 
     Raises:
         UsageError: If it is asked for and cannot be.
     """
-    obstacle = obstacle_to_compile(device)
+    obstacle = obstacle or obstacle_to_compile(device)
     if wanted == "on" and obstacle:
         mend = "Install g++ or clang++, or leave" if obstacle == NO_COMPILER else "Leave"
         raise UsageError(f"compile=on is not possible: {obstacle}", hint=f"{mend} compile at auto.")

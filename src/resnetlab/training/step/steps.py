@@ -5,6 +5,7 @@ Axes: N batch, C channels, H height, W width, K classes, U residual units.
 
 import functools
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,7 @@ from resnetlab.training.step.losses import binary_loss, mixed_cross_entropy
 from resnetlab.training.step.optim import set_rate
 from resnetlab.training.step.shards import Reduce, ShardedGradient, alone
 from resnetlab.training.step.sharpness import uphill
+from resnetlab.training.step.whole_batch import Shards, WholeBatchGradient
 
 _SMALLEST_SCALE = 2.0**-14
 """Loss scale that no finite gradient needs: fp16 holds numbers up to 65,504."""
@@ -107,9 +109,15 @@ class TrainStep:
         self._full_weight = torch.ones((), device=device)
         self._bn_counters = take_over_counting(model, still)
         self._share = share or Share.whole(execution.shards)
+        is_sharded, is_synchronised = self._share.of > 1, execution.shard_bn == "sync"
         self._sharded = (
             ShardedGradient(model, self._share, execution.shard_bn, still=still, reduce=reduce)
-            if self._share.of > 1
+            if is_sharded and not is_synchronised
+            else None
+        )
+        self._whole = (
+            WholeBatchGradient(model, self._share, accumulate=execution.accumulate, reduce=reduce)
+            if is_sharded and is_synchronised
             else None
         )
         self._keep_U = torch.tensor(keep_probabilities, device=device) if keep_probabilities else None
@@ -178,11 +186,14 @@ class TrainStep:
         weight = self._full_weight if batch.labels_other is None else batch.weight
         if not isinstance(weight, Tensor):
             weight = torch.full((), weight, device=self.device)
-        if self._sharded is None:
-            return self._add_gradient(batch, keep_UN, weight, slice(0, batch.num_samples))
-        return self._sharded.compute(
-            batch.num_samples, functools.partial(self._add_gradient, batch, keep_UN, weight)
-        )
+        of_batch = (batch, keep_UN, weight)
+        if self._whole:
+            add_gradients = functools.partial(self._add_gradients_together, *of_batch)
+            return self._whole.compute(batch.num_samples, add_gradients)
+        add_gradient = functools.partial(self._add_gradient, *of_batch)
+        if self._sharded:
+            return self._sharded.compute(batch.num_samples, add_gradient)
+        return add_gradient(slice(0, batch.num_samples))
 
     def _add_gradient(
         self, batch: LabelledBatch, keep_UN: Tensor | None, weight: Tensor, where: slice
@@ -204,6 +215,25 @@ class TrainStep:
             counts.append(correct)
         return functools.reduce(torch.add, losses), functools.reduce(torch.add, counts)
 
+    def _add_gradients_together(
+        self,
+        batch: LabelledBatch,
+        keep_UN: Tensor | None,
+        weight: Tensor,
+        places: list[slice],
+        together: Callable[[list[Tensor]], Shards],
+    ) -> list[tuple[Tensor, Tensor]]:
+        """Do what `_add_gradient` does for some samples of each shard, with BN statistics of all of them."""
+        images, labels, others, keeps = zip(*(cut(batch, keep_UN, here) for here in places), strict=True)
+        kept = None if keep_UN is None else together([*keeps])
+        logits = self._logits(together([*images]), kept)
+        found = []
+        for logits_NK, own, other in zip(logits.parts, labels, others, strict=True):
+            loss, correct = self._answered(logits_NK, own, other, weight)
+            found.append((loss * (len(own) / batch.num_samples), correct))
+        torch.autograd.backward([self._scaled(loss) for loss, _ in found])
+        return [(loss.detach(), correct) for loss, correct in found]
+
     def _loss_and_correct(
         self,
         images: Tensor,
@@ -212,8 +242,15 @@ class TrainStep:
         weight: Tensor,
         keep_UN: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
+        return self._answered(self._logits(images, keep_UN), labels, labels_other, weight)
+
+    def _logits(self, images: Any, keep_UN: Any) -> Any:
         with autocast(self.device, self.recipe.execution.precision):
-            logits_NK = self.model(images, keep_UN)
+            return self.model(images, keep_UN)
+
+    def _answered(
+        self, logits_NK: Tensor, labels: Tensor, labels_other: Tensor | None, weight: Tensor
+    ) -> tuple[Tensor, Tensor]:
         logits_NK, smoothing = logits_NK.float(), self.recipe.run.label_smoothing
         if self.recipe.run.loss == "binary":
             loss = binary_loss(logits_NK, labels, labels_other, smoothing)

@@ -3,6 +3,7 @@
 Axes: N samples of a shard, C channels, H height, W width, S shards of the batch over all processes.
 """
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from resnetlab.base.share import Share
+from resnetlab.training.step.batch import cuts
+from resnetlab.training.step.packing import flat, laid_out_like, views
+from resnetlab.training.step.shards import Reduce, TreeSum
 
 Gather = Callable[[Tensor], Tensor]
 """Takes a row for each shard of this process; returns those of all processes' shards, in their order."""
@@ -125,6 +131,82 @@ def _batch_norm(
     return Shards(parts, sharing)
 
 
+class WholeBatchGradient:
+    """Computes the gradient of whole batches, all shards together, BN by BN, a gradient of each shard."""
+
+    def __init__(self, model: nn.Module, share: Share, *, accumulate: int, reduce: Reduce) -> None:
+        """Prepare it.
+
+        Args:
+            model: The network.
+            share: The shards that this process makes.
+            accumulate: Microbatches of a shard; BN's statistics are those of one of each shard.
+            reduce: Adds what the processes have made.
+        """
+        self._model, self._share, self._accumulate, self._reduce = model, share, accumulate, reduce
+
+    def compute(
+        self,
+        num_samples: int,
+        add_gradients: Callable[[list[slice], Callable[[list[Tensor]], Shards]], list[tuple[Tensor, Tensor]]],
+    ) -> tuple[Tensor, Tensor]:
+        """Have the parameters' gradients be those of a whole batch; return its loss and right answers.
+
+        Args:
+            num_samples: Of the whole batch.
+            add_gradients: Adds to the gradients what a microbatch of each shard has of the batch's, given
+                where their samples lie among those of this process, and what makes one of a tensor of each;
+                returns for each shard its part of the mean loss, and its right answers.
+        """
+        learning = [p for p in self._model.parameters() if p.requires_grad]
+        own = [aliases(learning) for _ in range(self._share.count)]
+        sums: list[tuple[Tensor, Tensor]] = []
+        parts = len(cuts(self._share.smallest(num_samples), self._accumulate))
+        samples = [cuts(count, parts) for count in self._counts(num_samples)]
+        for part in range(parts):
+            counts = [each[part].stop - each[part].start for each in samples]
+            sharing = Sharing(own, counts, self._gathered)
+            found = add_gradients(
+                self._places(num_samples, samples, part), functools.partial(Shards, sharing=sharing)
+            )
+            sums = [(a + c, b + d) for (a, b), (c, d) in zip(sums, found, strict=True)] if sums else found
+        tree = TreeSum()
+        for alias, (loss, correct) in zip(own, sums, strict=True):
+            gradients = laid_out_like([_gradient(alias[p]) for p in learning], learning)
+            numbers = torch.stack([loss.to(gradients[0].dtype), correct.to(gradients[0].dtype)])
+            tree.add(torch.cat([*map(flat, gradients), numbers]))
+        total = self._reduce(tree.total())
+        *gradients, numbers = views(total, [*learning, total[-2:]])
+        for parameter, gradient in zip(learning, gradients, strict=True):
+            parameter.grad = gradient
+        loss, correct = numbers.clone().unbind()
+        return loss, correct.long()
+
+    def _counts(self, num_samples: int) -> list[int]:
+        """Return the samples of each shard of all processes."""
+        return [each.stop - each.start for each in Share.whole(self._share.of).cuts(num_samples)]
+
+    def _places(self, num_samples: int, samples: list[list[slice]], part: int) -> list[slice]:
+        """Return where the samples of a microbatch of each shard of this process lie among its own."""
+        found = []
+        for where, parts in zip(self._share.cuts(num_samples), samples[self._share.first :], strict=False):
+            found.append(slice(where.start + parts[part].start, where.start + parts[part].stop))
+        return found
+
+    def _gathered(self, rows: Tensor) -> Tensor:
+        """Return the rows of all processes' shards: added to -0, which changes no number."""
+        if len(rows) == self._share.of:
+            return rows
+        every = torch.full((self._share.of, *rows.shape[1:]), -0.0, dtype=rows.dtype, device=rows.device)
+        every[self._share.first : self._share.first + self._share.count] = rows
+        return self._reduce(every.view(-1)).view_as(every)
+
+
+def _gradient(of: Tensor) -> Tensor:
+    assert of.grad is not None, "every parameter that learns has a gradient"
+    return of.grad
+
+
 class _Normalise(torch.autograd.Function):
     """Normalises shards by the mean and variance of all of them.
 
@@ -135,8 +217,9 @@ class _Normalise(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, sharing: Sharing, eps: float, count: int, *tensors: Tensor | None) -> Any:
         """Return the normalised shards, and mean and biased variance (C,)."""
-        parts, scales, shifts = tensors[:count], tensors[count : 2 * count], tensors[2 * count :]
-        rows = torch.stack([_moments(part) for part in parts if part is not None])
+        parts: Any = tensors[:count]
+        scales, shifts = tensors[count : 2 * count], tensors[2 * count :]
+        rows = torch.stack([*map(_moments, parts)])
         means_SC, variances_SC = sharing.gather(rows).chunk(2, dim=1)
         total = sum(sharing.samples)
         shares_S1 = means_SC.new_tensor([each / total for each in sharing.samples])[:, None]
