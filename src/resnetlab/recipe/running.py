@@ -41,6 +41,16 @@ class Execution:
     deterministic: bool = False
     """CUDA: only algorithms that repeat exactly. (The CPU always repeats exactly.)"""
 
+    @property
+    def is_synchronised(self) -> bool:
+        """Whether the shards of a batch have BN statistics in common."""
+        return self.shards > 1 and self.shard_bn == "sync"
+
+    @property
+    def bn_parts(self) -> int:
+        """Into how many parts a batch is cut, each with BN statistics of its own."""
+        return self.accumulate if self.is_synchronised else self.shards * self.accumulate
+
     def __post_init__(self) -> None:
         refuse(
             "execution",

@@ -151,6 +151,8 @@ def refuse_single_samples(
         UsageError: If it is one.
     """
     shards, parts = recipe.execution.shards, recipe.execution.accumulate
+    if recipe.execution.is_synchronised:  # each has a sample at least, and they are two
+        return
     single = sorted(count for count in timeline.batch_sizes if _smallest_cut(count, shards, parts) == 1)
     small = [size for size in sizes if _has_single_pixels(spec, recipe, size)]
     if not (single and small):

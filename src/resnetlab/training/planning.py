@@ -38,7 +38,6 @@ from resnetlab.training.misfits import (
 )
 from resnetlab.training.recorded.capturing import (
     decide_capture,
-    is_synchronised,
     obstacle_to_capture,
     step_operations,
 )
@@ -204,7 +203,9 @@ def make_plan(
         refuse_unlike_sides(recipe)
     samples = plan.timeline.samples_seen(plan.timeline.num_steps)
     operations = plan.step_operations / recipe.run.batch * samples
-    obstacle = "shard_bn=sync computes each BN for all shards at once" if is_synchronised(recipe) else ""
+    obstacle = (
+        "shard_bn=sync computes each BN for all shards at once" if recipe.execution.is_synchronised else ""
+    )
     is_compiled, reason = decide_compile(
         recipe.execution.compile, operations=operations, device=device, obstacle=obstacle
     )

@@ -88,6 +88,7 @@ def test_bn_trains_from_sixteen_images_on(folder: Path, tmp_path: Path) -> None:
     assert bn("--batch", "32", "--set", "accumulate=3") == "frozen-statistics"
     assert bn("--batch", "32", "--set", "accumulate=2") == "train"
     assert bn("--batch", "32", "--set", "shards=4") == "frozen-statistics"
+    assert bn("--batch", "32", "--set", "shards=4", "--set", "shard_bn=sync") == "train"
 
 
 def test_the_batch_that_is_suggested_can_be_cut_into_the_shards_that_are_given(

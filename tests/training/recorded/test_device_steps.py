@@ -24,7 +24,7 @@ from resnetlab.training.recorded.device_steps import DeviceSteps, steps_of_a_lau
 from resnetlab.training.recorded.recording import Recorder, Work
 from resnetlab.training.session import start
 from resnetlab.training.step.averages import WeightAverage
-from resnetlab.training.step.steps import keep_mask
+from resnetlab.training.step.batch import keep_mask
 from resnetlab.training.trainer import Trainer
 from tests.kit.interrupted_runs import run_until
 from tests.kit.replaying import Replaying

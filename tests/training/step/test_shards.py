@@ -22,10 +22,11 @@ from resnetlab.recipe.schedule import LearningRate
 from resnetlab.recipe.settings import override
 from resnetlab.training.recorded.programs import HostSteps
 from resnetlab.training.session import build_state
+from resnetlab.training.step.batch import keep_mask
 from resnetlab.training.step.optim import build_optimizer
 from resnetlab.training.step.shards import Reduce, TreeSum, alone
 from resnetlab.training.step.state import TrainState
-from resnetlab.training.step.steps import TrainStep, keep_mask
+from resnetlab.training.step.steps import TrainStep
 from tests.kit.meeting import Meeting
 from tests.kit.single_steps import Samples, samples, small_model, stepper
 from tests.kit.small_batches import make_batches

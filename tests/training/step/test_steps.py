@@ -14,9 +14,9 @@ from resnetlab.recipe import Optimizer
 from resnetlab.recipe.named import named_recipe
 from resnetlab.recipe.settings import override
 from resnetlab.training.step.averages import WeightAverage
-from resnetlab.training.step.batch import cuts
+from resnetlab.training.step.batch import cuts, keep_mask
 from resnetlab.training.step.optim import build_optimizer, decaying_names, optimizer_tensors
-from resnetlab.training.step.steps import TrainStep, keep_mask
+from resnetlab.training.step.steps import TrainStep
 from tests.kit.single_steps import Samples, samples, small_model, stepper
 
 CPU = torch.device("cpu")

@@ -164,7 +164,7 @@ def _suggest_for_few(resolution: Resolution, number: int) -> None:
         small = min(_SMALL_BATCH, max(1, number // 2))
         resolution.suggest({"batch": max(shards, small - small % shards)}, origin)
     batch = resolution["batch"]
-    seen_by_bn = batch // (shards * resolution["accumulate"])
+    seen_by_bn = batch // resolution.recipe.execution.bn_parts
     if seen_by_bn < _LEAST_BN_BATCH:
         resolution.suggest({"bn": "frozen-statistics"}, f"batches of {seen_by_bn}")
     epoch = max(1, number // batch)
@@ -218,7 +218,7 @@ def plan_finetuning(
 
 
 def _small_batches(recipe: Recipe) -> list[str]:
-    count = recipe.run.batch // (recipe.execution.shards * recipe.execution.accumulate)
+    count = recipe.run.batch // recipe.execution.bn_parts
     if recipe.transfer.bn != "train" or count >= _LEAST_BN_BATCH:
         return []
     return [f"BN trains on the statistics of {count} images: --bn frozen-statistics suits so few better"]

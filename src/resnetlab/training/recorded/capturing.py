@@ -56,11 +56,6 @@ def decide_capture(
     return True, "small steps; the first recorded one is held against the step itself"
 
 
-def is_synchronised(recipe: Recipe) -> bool:
-    """Return whether the shards of a batch have BN statistics in common."""
-    return recipe.execution.shards > 1 and recipe.execution.shard_bn == "sync"
-
-
 def obstacle_to_capture(recipe: Recipe, device: torch.device, *, reads_files: bool) -> str:
     """Return what the host must decide at every step, or ""."""
     optimizer, execution = recipe.optimizer, recipe.execution
@@ -68,7 +63,7 @@ def obstacle_to_capture(recipe: Recipe, device: torch.device, *, reads_files: bo
         return "images are read from files"
     if execution.precision == "fp16" and not execution.loss_scale:
         return "fp16 adapts its loss scale on the host; bf16, or a fixed loss_scale, does not"
-    if is_synchronised(recipe):
+    if execution.is_synchronised:
         return "shard_bn=sync has the processes speak to each other at every BN"
     kind = OPTIMIZERS.find(optimizer.optimizer)
     if kind.scales_gradients and optimizer.momentum_form == "keras":

@@ -2,7 +2,10 @@
 
 from typing import Protocol
 
+import torch
 from torch import Tensor
+
+from resnetlab.base import randomness
 
 
 class LabelledBatch(Protocol):
@@ -47,3 +50,30 @@ def cut(
         None if batch.labels_other is None else batch.labels_other[here],
         None if keep_UN is None else keep_UN[:, here],
     )
+
+
+def keep_mask(
+    seed: int, step: int | Tensor, probabilities_U: Tensor, num_samples: int, *, first: int = 0
+) -> Tensor:
+    """Return the factor of each unit's branch for each sample: 0, or 1 / its keep probability.
+
+    Args:
+        seed: The run's seed.
+        step: Updates made so far; an int, or an int64 scalar on the device.
+        probabilities_U: Probability of keeping each unit, float (U,).
+        num_samples: Samples that it is for.
+        first: Position of the first of them in the batch.
+
+    Returns:
+        Float tensor (U, N) on the device of `probabilities_U`.
+
+    Source: Huang et al., 2016, "Deep networks with stochastic depth" (arXiv:1603.09382), scaled
+    in training as in inverted dropout.
+    """
+    device = probabilities_U.device
+    key = randomness.key_for(seed, randomness.STOCHASTIC_DEPTH, step)
+    units = torch.arange(len(probabilities_U), device=device)[:, None]
+    positions = torch.arange(first, first + num_samples, device=device)[None, :]
+    chance = randomness.uniform(randomness.fold(randomness.fold(key, units), positions))
+    kept: Tensor = chance < probabilities_U[:, None]
+    return kept / probabilities_U[:, None]

@@ -10,12 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from resnetlab.base import randomness
 from resnetlab.base.share import Share
 from resnetlab.errors import DivergedError
 from resnetlab.models.layers import BatchNorm2d
 from resnetlab.recipe import Recipe
-from resnetlab.training.step.batch import LabelledBatch, cut, cuts
+from resnetlab.training.step.batch import LabelledBatch, cut, cuts, keep_mask
 from resnetlab.training.step.device import Compiler
 from resnetlab.training.step.guard import FiniteGuard, diverged
 from resnetlab.training.step.losses import binary_loss, mixed_cross_entropy
@@ -28,33 +27,6 @@ _SMALLEST_SCALE = 2.0**-14
 """Loss scale that no finite gradient needs: fp16 holds numbers up to 65,504."""
 
 _AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
-
-
-def keep_mask(
-    seed: int, step: int | Tensor, probabilities_U: Tensor, num_samples: int, *, first: int = 0
-) -> Tensor:
-    """Return the factor of each unit's branch for each sample: 0, or 1 / its keep probability.
-
-    Args:
-        seed: The run's seed.
-        step: Updates made so far; an int, or an int64 scalar on the device.
-        probabilities_U: Probability of keeping each unit, float (U,).
-        num_samples: Samples that it is for.
-        first: Position of the first of them in the batch.
-
-    Returns:
-        Float tensor (U, N) on the device of `probabilities_U`.
-
-    Source: Huang et al., 2016, "Deep networks with stochastic depth" (arXiv:1603.09382), scaled
-    in training as in inverted dropout.
-    """
-    device = probabilities_U.device
-    key = randomness.key_for(seed, randomness.STOCHASTIC_DEPTH, step)
-    units = torch.arange(len(probabilities_U), device=device)[:, None]
-    positions = torch.arange(first, first + num_samples, device=device)[None, :]
-    chance = randomness.uniform(randomness.fold(randomness.fold(key, units), positions))
-    kept: Tensor = chance < probabilities_U[:, None]
-    return kept / probabilities_U[:, None]
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
@@ -109,15 +81,14 @@ class TrainStep:
         self._full_weight = torch.ones((), device=device)
         self._bn_counters = take_over_counting(model, still)
         self._share = share or Share.whole(execution.shards)
-        is_sharded, is_synchronised = self._share.of > 1, execution.shard_bn == "sync"
         self._sharded = (
             ShardedGradient(model, self._share, execution.shard_bn, still=still, reduce=reduce)
-            if is_sharded and not is_synchronised
+            if self._share.of > 1 and not execution.is_synchronised
             else None
         )
         self._whole = (
             WholeBatchGradient(model, self._share, accumulate=execution.accumulate, reduce=reduce)
-            if is_sharded and is_synchronised
+            if execution.is_synchronised
             else None
         )
         self._keep_U = torch.tensor(keep_probabilities, device=device) if keep_probabilities else None
