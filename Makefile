@@ -6,19 +6,20 @@
 # make gallery  draws docs/gallery.md and its pictures anew where they have changed
 # make faults   the fault tests at full length: real processes killed at random moments, a stop after every step
 # make test-benchmarks  the scripts in benchmarks/ run through at a toy's size
+# make test-browser  pages are opened in headless Chromium: keys, pointer, both themes, a phone, hostile names
 # make test-parity  TensorFlow in .venv-parity writes weights and logits, which ours must reproduce
 # make bench    images per second of training and evaluation on this machine
 
 PYTHON ?= python3
 RUN := .venv/bin
 
-.PHONY: train test coverage test-benchmarks test-parity install check gallery faults bench clean
+.PHONY: train test coverage test-benchmarks test-browser test-parity install check gallery faults bench clean
 
 train: install
 	$(RUN)/resnetlab train resnet20 --data digits --recipe digits
 
 test: install
-	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -q -n 2 --dist worksteal -m "not faults and not benchmarks" --cov --cov-report=
+	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -q -n 2 --dist worksteal -m "not faults and not benchmarks and not browser" --cov --cov-report=
 
 coverage: install
 	$(RUN)/python -m coverage report
@@ -28,6 +29,13 @@ test-benchmarks: install
 
 faults: install
 	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -q -m faults
+
+test-browser: install
+	@command -v chromium chromium-browser google-chrome >/dev/null \
+	|| { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } \
+	|| { echo "The tests of pages need Chromium: install your system's package (Debian: apt-get install chromium, as root)." >&2; exit 1; }
+	$(RUN)/python -m pip install --quiet --constraint constraints.txt --editable ".[browser]"
+	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -q -m browser
 
 test-parity: install .venv-parity/installed
 	$(RUN)/python -m pip install --quiet --constraint tests/parity/constraints.txt --constraint constraints.txt h5py

@@ -8,15 +8,20 @@ from typing import Any
 from resnetlab.base import files
 from resnetlab.base.lettering import without_font
 from resnetlab.base.paths import user_path
+from resnetlab.base.plaindata import to_json_bytes
 from resnetlab.reporting.groups import Group, group_runs
 from resnetlab.reporting.reading import RecordedRun, read_runs
 from resnetlab.reporting.table import group_json, report_csv, report_latex, report_markdown, report_text
-from resnetlab.show.drawing.saving import check_target, write_picture
+from resnetlab.show.drawing.saving import check_target, refuse_target, write_picture
 from resnetlab.show.drawing.theme import ThemeName
 
 __all__ = ["Group", "RecordedRun", "Report", "report"]
 
+PAGES = (".html", ".json")
+"""The suffixes of a whole report."""
+
 _LONGEST_TITLE = 64
+_MOST_NAMES = 3
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,39 @@ class Report:
         content = draw_curves(curves, target.suffix.lower()[1:], theme=theme, title=text, resumed=resumed)
         write_picture(target, content)
         return without_font([text, *(curve.name for curve in curves)], "they are drawn as their numbers")
+
+    def contents(self, *, title: str | None = None) -> dict[str, Any]:
+        """Return everything that a page shows, as plain JSON data; `reporting.contents` says what it is."""
+        from resnetlab.reporting.contents import contents_of
+
+        return contents_of(self.groups, self._heading() if title is None else title)
+
+    def page(self, path: str | Path, *, title: str | None = None) -> None:
+        """Write all of it as one file: .html is a page that needs nothing else, .json the data behind it.
+
+        Args:
+            path: The file; its suffix says the kind.
+            title: Of the page; None says network and data.
+
+        Raises:
+            UsageError: If the suffix is another.
+            WriteError: If the file could not be written.
+        """
+        target = user_path(path)
+        refuse_target(target, PAGES, "page")
+        contents = self.contents(title=title)
+        if target.suffix.lower() == ".json":
+            files.write_file(target, to_json_bytes(contents))
+            return
+        from resnetlab.reporting.page import render
+
+        files.write_file(target, render(contents))
+
+    def _heading(self) -> str:
+        names = [*dict.fromkeys(group.network for group in self.groups)]
+        data = [*dict.fromkeys(group.data for group in self.groups)]
+        told = ", ".join(names) if len(names) <= _MOST_NAMES else f"{len(names)} networks"
+        return f"{told} on {', '.join(data) if len(data) <= _MOST_NAMES else f'{len(data)} kinds of data'}"
 
     def _title(self) -> str:
         first = self.groups[0]

@@ -104,6 +104,12 @@ _LONGEST_CELL = 30
 """Letters of a recipe with its deviations that still stand in the table."""
 
 
+def table_cells(groups: Sequence[Group]) -> tuple[list[str], list[list[str]], list[tuple[str, str]]]:
+    """Return the table's header, its rows, and its notes, each a title and a text."""
+    header, rows, marks = _cells(groups)
+    return header, rows, [*notes(groups, marks)]
+
+
 def report_text(groups: Sequence[Group]) -> str:
     """Return the table in aligned columns, with its notes."""
     header, rows, marks = _cells(groups)

@@ -174,7 +174,8 @@ def test_the_page_needs_nothing_else_and_escapes_names(folder, monkeypatch):
     assert tags.open == []
     assert len(tags.links) == 1
     assert tags.links[0].startswith("data:")
-    assert "<script" not in page
+    assert page.count("<script>") == page.count("<script") == 1
+    assert " style=" not in page
     assert "<b>cat" not in page
     assert "&lt;b&gt;cat &amp; co" in page
     assert "needs attention" in page

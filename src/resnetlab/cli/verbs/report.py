@@ -10,6 +10,7 @@ from resnetlab.errors import UsageError
 
 _EXAMPLES = """examples:
   resnetlab report runs/RUN                         one run, with the published error beside it
+  resnetlab report runs/RUN -o report.html          all of it on a page: curves, confusions, mistakes, recipe
   resnetlab report runs/figure6 -o figure6.svg      all runs in a folder: a table over seeds, and the curves
   resnetlab report runs/a runs/b --markdown
   resnetlab report runs --csv runs.csv
@@ -21,7 +22,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     set_up(parser, report_runs, _EXAMPLES)
     parser.add_argument("paths", nargs="+", metavar="PATH", help="a run, or a folder that holds runs")
     parser.add_argument(
-        "-o", "--out", metavar="FILE", help="draw error over steps into an .svg, .pdf or .png"
+        "-o",
+        "--out",
+        metavar="FILE",
+        help="a page of everything: .html, its data: .json; or error over steps: .svg, .pdf or .png",
     )
     parser.add_argument("--markdown", action="store_true", help="the table in GitHub's Markdown")
     parser.add_argument("--latex", action="store_true", help="the table in LaTeX (booktabs)")
@@ -29,24 +33,29 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--theme", choices=("light", "dark", "print"), default="light", help="the picture's (default: light)"
     )
-    parser.add_argument("--title", metavar="TEXT", help="the picture's (default: data and recipe)")
+    parser.add_argument("--title", metavar="TEXT", help="the picture's or page's (default: data and recipe)")
 
 
 def report_runs(options: argparse.Namespace) -> None:
     """Print the table of the runs, and draw their curves if a file is named."""
-    from resnetlab.reporting import report
-    from resnetlab.show.drawing.saving import check_target
+    from resnetlab.reporting import PAGES, report
+    from resnetlab.show.drawing.saving import SUFFIXES, refuse_target
 
     forms = [form for form in ("json", "markdown", "latex") if getattr(options, form)]
     if len(forms) > 1:
         raise UsageError(f"{' and '.join(f'--{form}' for form in forms)} exclude each other")
     if options.title is not None and not options.out:
-        raise UsageError("--title is of the picture, which -o names")
+        raise UsageError("--title is of the picture or page, which -o names")
+    is_page = False
     if options.out:
-        check_target(user_path(options.out))
+        refuse_target(user_path(options.out), (*PAGES, *SUFFIXES), "report")
+        is_page = user_path(options.out).suffix.lower() in PAGES
     found = report(options.paths)
     files = []
-    if options.out:  # what cannot be drawn is told before anything is printed
+    if is_page:
+        found.page(options.out, title=options.title)
+        files.append(str(options.out))
+    elif options.out:  # what cannot be drawn is told before anything is printed
         if note := found.draw(options.out, theme=options.theme, title=options.title):
             print(f"{options.out}: {note}", file=sys.stderr)
         files.append(str(options.out))

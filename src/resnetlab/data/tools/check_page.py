@@ -1,11 +1,11 @@
 """The page of `data check`: one HTML file with everything in it, light or dark as the reader's system."""
 
 from collections import Counter
-from html import escape
 from pathlib import Path
 
 from resnetlab.base import files
 from resnetlab.base.files import doing
+from resnetlab.base.pages.frame import html_page, text
 from resnetlab.data.tools.check import UNBALANCED, CheckReport
 from resnetlab.data.tools.check_findings import ERRORS, Finding, Kind
 
@@ -19,30 +19,10 @@ _TITLES: dict[Kind, tuple[str, str]] = {
     "small": ("Small", "a side below 32 pixels; enlarging adds nothing"),
     "suffix": ("Misnamed", "read by content, so this does no harm here; other programs may stumble"),
 }
-_STYLE = """
-:root { color-scheme: light dark; --ink: #1c2430; --faint: #4a5563; --paper: #ffffff; --line: #d8dde3;
-  --panel: #f4f5f7; --bad: #8a2c00; --good: #00624a; --bar: #0072b2; }
-@media (prefers-color-scheme: dark) { :root { --ink: #eef1f5; --faint: #c0c8d2; --paper: #12161c;
-  --line: #303844; --panel: #1b2028; --bad: #ffc08a; --good: #2bc194; --bar: #56b4e9; } }
-body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
-  max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.5rem; margin-bottom: 0; } h2 { font-size: 1.15rem; margin: 2rem 0 0; }
-p { margin: .25rem 0 .75rem; } .faint { color: var(--faint); } .bad { color: var(--bad); font-weight: 600; }
-.good { color: var(--good); font-weight: 600; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { text-align: left; vertical-align: top; padding: .35rem .75rem .35rem 0; overflow-wrap: anywhere;
-  border-top: 1px solid var(--line); }
-thead th { border-top: 0; color: var(--faint); font-weight: 600; }
-td.number, th.number { text-align: right; white-space: nowrap; }
-td.picture { width: 6.5rem; }
-img { max-width: 6rem; max-height: 6rem; display: block; background: var(--panel); }
-.bar { background: var(--bar); height: .7rem; margin-top: .45rem; min-width: 1px; }
-summary { cursor: pointer; color: var(--faint); margin-top: 1rem; }
-"""
 
 
 def write_check_page(report: CheckReport, path: Path) -> None:
-    """Write the report as one HTML file that needs nothing else: no network, no script.
+    """Write the report as one HTML file that needs nothing else, and nothing of the network.
 
     Raises:
         WriteError: If it cannot be written.
@@ -57,20 +37,15 @@ def _page(report: CheckReport) -> str:
     )
     samples = ", ".join(f"{count:,} {part}" for part, count in report.samples.items())
     body = [
-        f"<h1>{escape(_shown(report.name))}: {verdict}</h1>",
-        f'<p class="faint">{escape(_shown(report.origin))}: {samples} images, '
+        f"<h1>{text(report.name)}: {verdict}</h1>",
+        f'<p class="faint">{text(report.origin)}: {samples} images, '
         f"{len(report.samples_per_class):,} classes</p>",
         _overview(report),
         *(_section(kind, report.of_kind(kind)) for kind in _TITLES if report.of_kind(kind)),
         _classes(report),
     ]
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width">'
-        f"<title>{escape(_shown(report.name))}: data check</title><style>{_STYLE}</style></head>\n<body>\n"
-        + "\n".join(body)
-        + "\n</body></html>\n"
-    )
+    switch = '<button type="button" class="theme" hidden>Dark</button>'
+    return html_page(title=f"{report.name}: data check", body="\n".join([switch, *body]))
 
 
 def _overview(report: CheckReport) -> str:
@@ -82,10 +57,10 @@ def _overview(report: CheckReport) -> str:
     uneven = "bad" if report.imbalance >= UNBALANCED else "good"
     rows.append(("Largest class by smallest", f'<span class="{uneven}">{report.imbalance:.1f}</span>'))
     for title, table in (("Formats", report.formats), ("Modes", report.modes)):
-        rows.append((title, escape(", ".join(f"{name} {count:,}" for name, count in table.items()))))
-    rows += [("Note", escape(_shown(note))) for note in report.notes]
+        rows.append((title, text(", ".join(f"{name} {count:,}" for name, count in table.items()))))
+    rows += [("Note", text(note)) for note in report.notes]
     return (
-        "<table>" + "".join(f"<tr><th>{title}</th><td>{text}</td></tr>" for title, text in rows) + "</table>"
+        "<table>" + "".join(f"<tr><th>{title}</th><td>{cell}</td></tr>" for title, cell in rows) + "</table>"
     )
 
 
@@ -100,10 +75,10 @@ def _section(kind: Kind, findings: tuple[Finding, ...]) -> str:
 def _row(finding: Finding) -> str:
     picture = f'<img alt="" src="{finding.thumbnail}">' if finding.thumbnail else ""
     places = "<br>".join(
-        f'{escape(_shown(place))} <span class="faint">{part}, {escape(_shown(name))}</span>'
+        f'{text(place)} <span class="faint">{part}, {text(name)}</span>'
         for place, part, name in zip(finding.places, finding.parts, finding.classes, strict=True)
     )
-    detail = escape(_shown(finding.detail))
+    detail = text(finding.detail)
     return f'<tr><td class="picture">{picture}</td><td>{places}</td><td>{detail}</td></tr>'
 
 
@@ -114,14 +89,10 @@ def _classes(report: CheckReport) -> str:
     rows = []
     for name, counts in report.samples_per_class.items():
         numbers = "".join(f'<td class="number">{counts[part]:,}</td>' for part in parts)
-        bar = f'<td><div class="bar" style="width:{100 * counts["train"] / max(1, most):.1f}%"></div></td>'
-        rows.append(f"<tr><td>{escape(_shown(name))}</td>{numbers}{bar}</tr>")
+        width = 100 * counts["train"] / max(1, most)
+        bar = f'<td><svg class="bar" aria-hidden="true"><rect width="{width:.1f}%" height="100%"/></svg></td>'
+        rows.append(f"<tr><td>{text(name)}</td>{numbers}{bar}</tr>")
     return (
         f"<details{' open' if len(rows) <= 20 else ''}><summary>Images per class</summary><table>"
         f"<thead><tr><th>class</th>{head}<th></th></tr></thead>{''.join(rows)}</table></details>"
     )
-
-
-def _shown(text: str) -> str:
-    """Return the text with a replacement for what a file system's bytes could not be read as."""
-    return text.encode(errors="replace").decode()

@@ -19,9 +19,21 @@ def check_target(path: Path) -> None:
         UsageError: If the suffix is none of .svg, .pdf, .png.
         WriteError: If the directory is missing or does not take files, or `path` is a directory.
     """
-    if path.suffix.lower() not in SUFFIXES:
-        what = f"no such kind of picture: {path.suffix}" if path.suffix else "no kind of picture"
-        raise UsageError(f"{path}: {what}", hint="Name the file .svg, .pdf or .png.")
+    refuse_target(path, SUFFIXES, "picture")
+
+
+def refuse_target(path: Path, suffixes: Sequence[str], what: str) -> None:
+    """Raise if no such thing can be saved there; see `check_target`.
+
+    Args:
+        path: The file.
+        suffixes: Those that it may have.
+        what: What is to be saved, in a word.
+    """
+    if path.suffix.lower() not in suffixes:
+        kind = f"no such kind of {what}: {path.suffix}" if path.suffix else f"no kind of {what}"
+        *others, last = suffixes
+        raise UsageError(f"{path}: {kind}", hint=f"Name the file {', '.join(others)} or {last}.")
     reason = ""
     if not os.path.isdir(path.parent):  # Path.is_dir raises for names that are too long
         reason = f"{path.parent} is no directory"

@@ -1,0 +1,40 @@
+"""The whole of report.json, from the runs in their groups."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from resnetlab.reporting.contents.detail import detail_of
+from resnetlab.reporting.contents.panels import panels_of
+from resnetlab.reporting.contents.verdict import run_row
+from resnetlab.reporting.groups import Group
+from resnetlab.reporting.table import group_json, table_cells
+from resnetlab.runs.environment import version
+
+FORMAT, VERSION = "resnetlab report", 1
+
+
+def contents_of(
+    groups: Sequence[Group], title: str, comparisons: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
+    """Return everything that a report of these runs shows, as plain JSON data.
+
+    Args:
+        groups: The runs.
+        title: Of the page.
+        comparisons: What tests say of the groups, each with title, sentence, warnings, header and rows.
+    """
+    runs = [(group, run) for group in groups for run in group.runs]
+    header, rows, notes = table_cells(groups)
+    is_lone = len(runs) == 1
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "program": f"resnetlab {version('resnetlab') or '(not installed)'}",
+        "title": title,
+        "runs": [run_row(group, run) for group, run in runs],
+        "groups": [group_json(group) for group in groups],
+        "table": {"header": header, "rows": rows, "notes": [[*note] for note in notes]},
+        "curves": panels_of(groups),
+        "comparisons": [dict(each) for each in comparisons],
+        "detail": detail_of(*runs[0]) if is_lone else None,
+    }

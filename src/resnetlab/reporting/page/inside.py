@@ -1,0 +1,91 @@
+"""What goes on in the network, on the page: filters, responses and norms by layer, the drawing."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from resnetlab.network.spec import ModelSpec
+from resnetlab.reporting.page.axes import Axis, value_axis
+from resnetlab.reporting.page.line_chart import Chart, Series
+from resnetlab.reporting.page.parts import format_count, image, paragraph, section
+from resnetlab.show.drawing.svg import to_svg
+from resnetlab.show.drawing.theme import ThemeName
+from resnetlab.show.picture import draw
+
+_THEMES: tuple[ThemeName, ...] = ("light", "dark")
+
+
+def charts_inside(insights: Mapping[str, Any]) -> Iterator[tuple[Chart, str]]:
+    """Yield the charts over the layers, each with a note below it."""
+    if len(rows := insights["responses"]) > 1:
+        lines = [_layers("standard deviation", rows, "deviation", 0)]
+        yield (
+            _by_layer("responses", "Responses by layer", rows, lines, "standard deviation of the output"),
+            "Of each convolution's output after BN, before what follows (He et al., 2015, Fig. 7).",
+        )
+    if len(rows := insights["depth"]) > 1:
+        lines = [_layers("signal", rows, "signal", 0), _layers("gradient", rows, "gradient", 1)]
+        yield (
+            _by_layer("depth", "Signal and gradient by depth", rows, lines, "norm"),
+            "From the image (left) to the answer (right): what goes forward, and what comes back.",
+        )
+
+
+def _layers(name: str, rows: Sequence[Mapping[str, Any]], value: str, color: int) -> Series:
+    points = [[float(index), float(row[value])] for index, row in enumerate(rows)]
+    return Series(name=name, points=points, color=color, digits=3)
+
+
+def _by_layer(
+    name: str, title: str, rows: Sequence[Mapping[str, Any]], lines: Sequence[Series], what: str
+) -> Chart:
+    values = [point[1] for line in lines for point in line.points]
+    return Chart(
+        name=name,
+        title=title,
+        x=Axis(low=0.0, high=float(len(rows) - 1)),
+        y=value_axis(values, values),
+        series=lines,
+        x_title="layer",
+        y_title=what,
+        x_word="",
+        x_names=[str(row["layer"]) for row in rows],
+    )
+
+
+def filters_section(insights: Mapping[str, Any] | None, charts: str) -> str:
+    """Return the first layer's filters, and the charts over the layers."""
+    filters = ""
+    if insights and insights["filters"] is not None:
+        picture = image(
+            insights["pictures"][insights["filters"]],
+            "The filters of the first layer",
+            insights["filters"],
+            set(),
+        )
+        words = paragraph("The filters of the first layer, each scaled to its own range.", "faint")
+        filters = f'<figure class="filters">{picture}<figcaption>{words}</figcaption></figure>'
+    return section("inside", "Inside the network", charts, filters)
+
+
+def drawing_section(detail: Mapping[str, Any]) -> str:
+    """Return the network's drawing, drawn anew from its specification: on a phone in one column."""
+    network, spec = detail["network"], ModelSpec.from_json(detail["drawing"])
+    height, width, _ = network["input"]
+    parts = []
+    for kind, columns in (("broad", None), ("slim", 1)):
+        for theme in _THEMES:
+            try:
+                pages = draw([spec], theme=theme, height=height, width=width, columns=columns)
+            except Exception as error:  # a network of others' making that cannot be drawn costs no page
+                return section(
+                    "drawing", "The network", paragraph(f"It could not be drawn: {error}", "faint")
+                )
+            svg = to_svg(pages[0]).replace("<svg ", '<svg class="drawn" ', 1)
+            parts.append(f'<div class="drawing {kind} in-{theme}">{svg}</div>')
+    words = (
+        f"{network['name']}: {network['depth']} layers with weights, {format_count(network['parameters'])}"
+        f" parameters, {format_count(network['multiply_adds'])} multiply-adds for an image of"
+        f" {spec.input_size} × {spec.input_size}."
+    )
+    source = f"Source: {network['source']}." if network["source"] else ""
+    return section("drawing", "The network", paragraph(words), paragraph(source, "faint"), *parts)

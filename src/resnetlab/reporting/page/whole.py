@@ -1,0 +1,172 @@
+"""The whole page, a pure function of report.json."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from resnetlab.base.pages.frame import data_block, html_page, read_asset, text
+from resnetlab.errors import DataError
+from resnetlab.reporting.page.calibration import calibration_section
+from resnetlab.reporting.page.conditions import (
+    data_section,
+    machine_section,
+    missing_section,
+    recipe_section,
+    usage_section,
+)
+from resnetlab.reporting.page.curves import charts_of, numbers_of
+from resnetlab.reporting.page.inside import charts_inside, drawing_section, filters_section
+from resnetlab.reporting.page.line_chart import COLORS, Chart, figure
+from resnetlab.reporting.page.overview import comparisons_section, header, seeds_section, verdict_section
+from resnetlab.reporting.page.parts import fold, paragraph, section
+from resnetlab.reporting.page.scores import (
+    cells_data,
+    classes_section,
+    confusion_section,
+    doubtful_section,
+    mistakes_section,
+)
+from resnetlab.show.drawing.theme import THEMES, Theme
+
+_FORMAT, _VERSION = "resnetlab report", 1
+_STROKES = (0, 4, 3, None, 2, 1, 5)
+"""The theme's stages whose strokes are lines, None for its ink; see `reporting.picture`."""
+
+_CHAPTERS = {
+    "curves": "Curves",
+    "seeds": "Over seeds",
+    "comparisons": "Comparisons",
+    "runs": "Runs",
+    "confusion": "Confusions",
+    "classes": "Classes",
+    "mistakes": "Mistakes",
+    "doubtful": "Doubtful labels",
+    "calibration": "Calibration",
+    "use": "Use it",
+    "inside": "Inside",
+    "drawing": "Network",
+    "recipe": "Recipe",
+    "data": "Data",
+    "machine": "Speed",
+    "missing": "Missing",
+}
+
+
+def render(contents: Mapping[str, Any]) -> str:
+    """Return the page of a report.
+
+    Args:
+        contents: What `reporting.contents` returns, or report.json holds.
+
+    Raises:
+        DataError: If it is no report, or one of a later version.
+    """
+    if contents.get("format") != _FORMAT or contents.get("version") != _VERSION:
+        raise DataError(
+            f"no report of version {_VERSION}: format {contents.get('format')!r},"
+            f" version {contents.get('version')!r}"
+        )
+    charts: list[Chart] = []
+
+    def drawn(found: Sequence[tuple[Chart, str]]) -> str:
+        charts.extend(chart for chart, _ in found)
+        return "\n".join(figure(chart, note=note) for chart, note in found)
+
+    detail = contents["detail"]
+    curves = drawn(charts_of(contents["curves"]))
+    numbers = "".join(map(numbers_of, contents["curves"]))
+    nothing = paragraph("There is no curve yet: nothing was written down of a step.", "faint")
+    sections = [
+        section("curves", "Curves", curves or nothing, fold("The numbers", numbers) if numbers else ""),
+        *(_of_several(contents) if detail is None else _of_one(detail, drawn)),
+    ]
+    first = verdict_section(contents["runs"][0]) if detail is not None else ""
+    sections = [part for part in sections if part]
+    data: dict[str, Any] = {"charts": {chart.name: chart.data() for chart in charts}}
+    if detail and detail["evaluation"]:
+        data |= {
+            "cells": cells_data(detail["evaluation"], detail["insights"]),
+            "pictures": _unseen(detail["insights"]),
+        }
+    body = "\n".join(
+        [
+            header(contents),
+            first,
+            _navigation(sections),
+            f"<main>{chr(10).join(sections)}</main>",
+            '<dialog id="cell" aria-labelledby="cell-title"></dialog>',
+            f'<footer class="faint">Made by {text(contents["program"])}.</footer>',
+            data_block("report", data),
+        ]
+    )
+    here = Path(__file__).parent
+    style = read_asset(here, "page.css").replace("/* colours */", _colors())
+    return html_page(title=contents["title"], body=body, style=style, script=read_asset(here, "page.js"))
+
+
+def _of_several(contents: Mapping[str, Any]) -> list[str]:
+    seeds = seeds_section(contents)
+    return [seeds, comparisons_section(contents["comparisons"])]
+
+
+def _of_one(detail: Mapping[str, Any], drawn: Any) -> list[str]:
+    evaluation, insights = detail["evaluation"], detail["insights"]
+    found = []
+    if evaluation:
+        weights = evaluation.get("weights") or "weights"
+        which = f"{weights} of step {evaluation['step']:,}"
+        title = f"{detail['network']['name']}, {which}, {evaluation['split']} images of {evaluation['data']}"
+        found = [
+            confusion_section(evaluation, title),
+            classes_section(evaluation),
+            mistakes_section(evaluation, insights),
+            doubtful_section(evaluation, insights),
+            calibration_section(evaluation),
+        ]
+    return [
+        *found,
+        usage_section(detail),
+        filters_section(insights, drawn([*charts_inside(insights)]) if insights else ""),
+        drawing_section(detail),
+        recipe_section(detail),
+        data_section(detail),
+        machine_section(detail),
+        missing_section(detail),
+    ]
+
+
+def _unseen(insights: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return the pictures that only cells show; the others are on the page already."""
+    if not insights:
+        return {}
+    seen = {
+        row[name] for kind in ("worst", "doubtful") for row in insights[kind] for name in ("image", "cam")
+    }
+    wanted = {each["image"] for cell in insights["cells"].values() for each in cell} - seen
+    return {str(number): insights["pictures"][number] for number in sorted(wanted)}
+
+
+def _navigation(sections: Sequence[str]) -> str:
+    whole = "\n".join(sections)
+    links = "".join(
+        f'<li><a href="#{name}">{title}</a></li>'
+        for name, title in _CHAPTERS.items()
+        if f'<section id="{name}"' in whole
+    )
+    return f'<nav aria-label="On this page"><ul>{links}</ul></nav>'
+
+
+def _colors() -> str:
+    """Return the colours of lines in both themes, those of the house's pictures."""
+    light, dark = (_lines(THEMES[name]) for name in ("light", "dark"))
+    return (
+        f":root {{ {light} }}\n"
+        f"@media screen and (prefers-color-scheme: dark) {{ :root:not([data-theme=light]) {{ {dark} }} }}\n"
+        f"@media screen {{ :root[data-theme=dark] {{ {dark} }} }}"
+    )
+
+
+def _lines(theme: Theme) -> str:
+    colors = [theme.ink if stage is None else theme.stages[stage].stroke for stage in _STROKES]
+    assert len(colors) == COLORS
+    return " ".join(f"--s{index}: {color};" for index, color in enumerate(colors))
