@@ -159,8 +159,8 @@ def test_no_name_is_ever_executed(browser: Any, tmp_path: Path, width: int) -> N
     spoilt["detail"]["data"] |= {"name": HOSTILE, "source": HOSTILE, "classes": names}
     spoilt["detail"]["network"]["name"] = HOSTILE
     spoilt["detail"]["usage"]["commands"][0][0] = HOSTILE
-    for each in spoilt["curves"][0]["series"]:
-        each["name"] = HOSTILE
+    for index, each in enumerate(spoilt["curves"][0]["series"]):
+        each["name"] = f"{HOSTILE}{index}"
     path.write_text(render(json.loads(json.dumps(spoilt))))
     with opened(browser, path, width=width) as page:
         page.locator(".matrix button").first.click()

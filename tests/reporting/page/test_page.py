@@ -214,7 +214,7 @@ def test_any_number_of_classes_gives_a_page_of_bounded_size(golden: Any, count: 
 
 
 def test_axes_hold_what_they_are_of() -> None:
-    short = value_axis([88.0, 22.0, 3.0], [88.0, 22.0, 3.0], most=100, is_short=True)
+    short = value_axis([3.0], [88.0, 22.0, 3.0], most=100, is_short=True)
     long = value_axis([8.0, 7.0], [90.0, 60.0, 8.0, 7.0], most=100)
     flat = value_axis([50.0], [60.0, 50.0], most=100)
 
