@@ -346,7 +346,7 @@ def test_no_damaged_value_ends_in_anything_but_a_message(real_runs: Path, tmp_pa
     (
         (["nowhere"], 2, "no run at nowhere: there is no such directory"),
         (["."], 2, "no run at . or below it"),
-        (["run", "-o", "x.jpg"], 2, "no such kind of picture: .jpg"),
+        (["run", "-o", "x.jpg"], 2, "no such kind of report: .jpg"),
         (["run", "-o", "no/x.svg"], 74, "no is no directory"),
         (["run", "--json", "--markdown"], 2, "exclude each other"),
         (["run", "--title", "x"], 2, "--title is of the picture"),

@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
+from resnetlab.base.plaindata import to_json_bytes
+from resnetlab.cli import main
 from resnetlab.reporting import report
 from resnetlab.reporting.contents.thinning import thinned
+from resnetlab.reporting.page import render
 from tests.kit.kept_evaluations import write_evaluation, write_picture
 from tests.kit.reported_runs import as_cifar, copied, edit, read
 
@@ -267,3 +270,16 @@ def test_the_same_run_gives_the_same_report_and_without_torch(run: Path, tmp_pat
     for suffix in (".json", ".html"):
         first, second = (tmp_path / f"{name}{suffix}" for name in ("first", "second"))
         assert first.read_bytes() == second.read_bytes()
+
+
+@pytest.mark.parametrize("suffix", [".html", ".json"])
+def test_the_command_writes_the_page_or_its_data(
+    run: Path, tmp_path: Path, suffix: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / f"report{suffix}"
+
+    assert main(["report", str(run), "-o", str(target), "--title", "Mine"]) == 0
+
+    assert f"written: {target}" in capsys.readouterr().out
+    wanted = report(run).contents(title="Mine")
+    assert target.read_text() == (to_json_bytes(wanted).decode() if suffix == ".json" else render(wanted))
