@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from resnetlab.errors import DataError
+from resnetlab.reporting import report
 from resnetlab.reporting.page import render
 from resnetlab.reporting.page.axes import Axis, value_axis
 from tests.kit.report_pages import Page, read_golden
+from tests.kit.reported_runs import as_cifar
 
 HERE = Path(__file__).parent
 SECTIONS = [
@@ -172,22 +174,18 @@ def test_a_run_of_which_nothing_is_known_has_a_page(golden: Any) -> None:
     assert "There is no curve yet: nothing was written down of a step." in page.texts
 
 
-def test_comparisons_are_shown_with_their_warnings(golden: Any) -> None:
-    several = copy.deepcopy(golden) | {"detail": None}
-    several["comparisons"] = [
-        {
-            "title": "a and b",
-            "sentence": "Not more than chance: p = .41.",
-            "warnings": ["Selected on the test set."],
-            "header": ["what", "is"],
-            "rows": [["p", "0.41"]],
-        }
-    ]
+def test_comparisons_are_shown_in_words_and_as_intervals(real_runs: Path, tmp_path: Path) -> None:
+    for network, right in (("resnet20", (9100, 9120, 9130)), ("resnet56", (9300, 9310, 9290))):
+        for seed, correct in enumerate(right):
+            as_cifar(real_runs / "seed0", tmp_path / f"{network}-{seed}", network, seed=seed, correct=correct)
+    contents = report(tmp_path).contents()
 
-    page = Page(render(several))
+    page = Page(render(contents))
 
-    assert page.sections == ["curves", "seeds", "runs", "comparisons"] or "comparisons" in page.sections
-    assert {"Not more than chance: p = .41.", "Selected on the test set.", "0.41"} <= {*page.texts}
+    pair = contents["comparisons"][0]
+    assert page.sections == ["curves", "seeds", "comparisons", "runs"]
+    assert {*pair["words"], *pair["warnings"]} <= {*page.texts}
+    assert {f"{pair['difference']:+.2f}", "yes", "< .001"} <= {*page.texts}
 
 
 @pytest.mark.parametrize("count", [3, 30, 100, 300])

@@ -15,7 +15,7 @@ not know; a change that such a reader would get wrong has another version.
                   resumed, drops,
                   series[]: name, kind (test, val, train), of (error, loss, rate), color,
                   points [step, value], band [step, low, high], open (whether it goes on)
-    comparisons[] title, sentence, warnings, header, rows (`comparing` fills it)
+    comparisons[] each pair of groups: `reporting.comparing.comparisons`; not_compared says why there are none
     detail        of a lone run, else null: network, drawing (its specification), recipe, data, environment,
                   usage, evaluation, insights, history, missing
 """

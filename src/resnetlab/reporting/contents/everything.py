@@ -1,8 +1,9 @@
 """The whole of report.json, from the runs in their groups."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from resnetlab.reporting.comparing import comparisons
 from resnetlab.reporting.contents.detail import detail_of
 from resnetlab.reporting.contents.panels import panels_of
 from resnetlab.reporting.contents.verdict import run_row
@@ -13,15 +14,16 @@ from resnetlab.runs.environment import version
 FORMAT, VERSION = "resnetlab report", 1
 
 
-def contents_of(
-    groups: Sequence[Group], title: str, comparisons: Sequence[Mapping[str, Any]] = ()
-) -> dict[str, Any]:
+_MOST_COMPARED = 10
+"""Groups of which each pair is compared: of ten there are 45 pairs."""
+
+
+def contents_of(groups: Sequence[Group], title: str) -> dict[str, Any]:
     """Return everything that a report of these runs shows, as plain JSON data.
 
     Args:
         groups: The runs.
         title: Of the page.
-        comparisons: What tests say of the groups, each with title, sentence, warnings, header and rows.
     """
     runs = [(group, run) for group in groups for run in group.runs]
     header, rows, notes = table_cells(groups)
@@ -35,6 +37,9 @@ def contents_of(
         "groups": [group_json(group) for group in groups],
         "table": {"header": header, "rows": rows, "notes": [[*note] for note in notes]},
         "curves": panels_of(groups),
-        "comparisons": [dict(each) for each in comparisons],
+        "comparisons": comparisons(groups) if 1 < len(groups) <= _MOST_COMPARED else [],
+        "not_compared": f"{len(groups)} kinds of runs: `resnetlab compare A B` compares those that you name."
+        if len(groups) > _MOST_COMPARED
+        else "",
         "detail": detail_of(*runs[0]) if is_lone else None,
     }

@@ -101,10 +101,25 @@ def _interval(interval: Sequence[float], accuracy: float) -> str:
 
 
 def seeds_section(contents: Mapping[str, Any]) -> str:
-    """Return the table over seeds with its notes, and every run of it."""
+    """Return the table over seeds with its notes."""
     found = contents["table"]
     rows = [[text(cell) for cell in row] for row in found["rows"]]
     notes = "".join(f"<li>{text(title)}{text(words)}</li>" for title, words in found["notes"])
+    return section(
+        "seeds",
+        "Over seeds",
+        table(
+            "Test errors, a row for what differs in nothing but the seed",
+            found["header"],
+            rows,
+            texts=range(3),
+        ),
+        f'<ul class="plain faint">{notes}</ul>' if notes else "",
+    )
+
+
+def runs_section(contents: Mapping[str, Any]) -> str:
+    """Return a table of every run."""
     runs = [
         [
             text(run["name"]),
@@ -130,26 +145,4 @@ def seeds_section(contents: Mapping[str, Any]) -> str:
         sorts=True,
         kind="runs",
     )
-    return section(
-        "seeds",
-        "Over seeds",
-        table(
-            "Test errors, a row for what differs in nothing but the seed",
-            found["header"],
-            rows,
-            texts=range(3),
-        ),
-        f'<ul class="plain faint">{notes}</ul>' if notes else "",
-    ) + section("runs", "The runs", made)
-
-
-def comparisons_section(comparisons: Sequence[Mapping[str, Any]]) -> str:
-    """Return what tests say of differences between the groups."""
-    parts = []
-    for each in comparisons:
-        rows = [[text(cell) for cell in row] for row in each.get("rows") or []]
-        parts.append(f"<h3>{text(each.get('title', ''))}</h3>" if each.get("title") else "")
-        parts.append(paragraph(str(each.get("sentence", ""))))
-        parts += [paragraph(str(words), "bad") for words in each.get("warnings") or []]
-        parts.append(table(str(each.get("caption") or "The numbers"), each["header"], rows) if rows else "")
-    return section("comparisons", "Is the difference more than chance?", *parts)
+    return section("runs", "The runs", made)

@@ -7,6 +7,7 @@ from typing import Any
 from resnetlab.base.pages.frame import data_block, html_page, read_asset, text
 from resnetlab.errors import DataError
 from resnetlab.reporting.page.calibration import calibration_section
+from resnetlab.reporting.page.comparisons import comparisons_section
 from resnetlab.reporting.page.conditions import (
     data_section,
     machine_section,
@@ -17,7 +18,7 @@ from resnetlab.reporting.page.conditions import (
 from resnetlab.reporting.page.curves import charts_of, numbers_of
 from resnetlab.reporting.page.inside import charts_inside, drawing_section, filters_section
 from resnetlab.reporting.page.line_chart import COLORS, Chart, figure
-from resnetlab.reporting.page.overview import comparisons_section, header, seeds_section, verdict_section
+from resnetlab.reporting.page.overview import header, runs_section, seeds_section, verdict_section
 from resnetlab.reporting.page.parts import fold, paragraph, section
 from resnetlab.reporting.page.scores import (
     cells_data,
@@ -105,8 +106,11 @@ def render(contents: Mapping[str, Any]) -> str:
 
 
 def _of_several(contents: Mapping[str, Any]) -> list[str]:
-    seeds = seeds_section(contents)
-    return [seeds, comparisons_section(contents["comparisons"])]
+    return [
+        seeds_section(contents),
+        comparisons_section(contents["comparisons"], contents["not_compared"]),
+        runs_section(contents),
+    ]
 
 
 def _of_one(detail: Mapping[str, Any], drawn: Any) -> list[str]:
