@@ -43,7 +43,7 @@ def assumptions_of(kind: DeviceKind, how: Execution) -> Assumptions:
     """
     if how.precision == "bf16" and not kind.has_tf32:
         raise UsageError(f"{kind.title} has no bf16", hint="--set precision=fp16")
-    return Assumptions([*_of_the_card(kind, how), *_of_the_host(kind), *_of_the_fabric(kind, how), *LOADING])
+    return Assumptions([*_of_the_card(kind, how), *_of_the_host(kind), *_of_the_fabric(kind), *LOADING])
 
 
 def _of_the_card(kind: DeviceKind, how: Execution) -> list[Assumption]:
@@ -80,8 +80,8 @@ def _of_the_host(kind: DeviceKind) -> list[Assumption]:
     ]
 
 
-def _of_the_fabric(kind: DeviceKind, how: Execution) -> list[Assumption]:
-    found = [
+def _of_the_fabric(kind: DeviceKind) -> list[Assumption]:
+    return [
         Assumption("link", kind.link, "GB/s", kind.link_source),
         Assumption("network", kind.network, "GB/s", f"{kind.host}; of a host, in one direction"),
         Assumption("network_share", 0.94, "", "published: 46 to 48 of an adapter's 50 (nccl-tests#290)"),
@@ -91,12 +91,11 @@ def _of_the_fabric(kind: DeviceKind, how: Execution) -> list[Assumption]:
             "far", 5, "us",
             "fitted to 63 us of 8 bytes on 32 hosts (NVIDIA/nccl#652; #1469 has 62 on 16): a round of one",
         ),
+        Assumption(
+            "filling", 120, "us",
+            "fitted to 150 GB/s of 64 MiB on 16 hosts of 8 H100 (NVIDIA/nccl#1469): lost by each doubling",
+        ),
     ]  # fmt: skip
-    filling = Assumption(
-        "filling", 120, "us",
-        "fitted to 150 GB/s of 64 MiB on 16 hosts of 8 H100 (NVIDIA/nccl#1469): for each doubling of hosts",
-    )  # fmt: skip
-    return found if how.is_exact else [*found, filling]
 
 
 LOADING = (
@@ -135,7 +134,6 @@ def machine_of(kind: DeviceKind, spec: ModelSpec, how: Execution, assumed: Assum
 
 def fabric_of(assumed: Assumptions) -> Fabric:
     """Return what connects the devices."""
-    names = {each.name for each in assumed}
     return Fabric(
         devices_per_host=round(assumed["devices_per_host"]),
         link=assumed["link"],
@@ -143,7 +141,7 @@ def fabric_of(assumed: Assumptions) -> Fabric:
         begin=assumed["begin"],
         near=assumed["near"],
         far=assumed["far"],
-        filling=assumed["filling"] if "filling" in names else 0.0,
+        filling=assumed["filling"],
     )
 
 

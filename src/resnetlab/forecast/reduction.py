@@ -43,7 +43,7 @@ class Fabric:
     far: float
     """Latency of a round over the network."""
     filling: float = 0.0
-    """What a ring takes to fill, for each doubling of the hosts; no more than it takes to move all."""
+    """What is lost over the network, for each doubling of the hosts; no more than it takes to move all."""
 
     def hosts(self, devices: int) -> int:
         """Return the hosts that so many devices take."""
@@ -58,8 +58,7 @@ class Fabric:
             return 0.0
         moved = 2 * (devices - 1) / devices * num_bytes
         moving = moved / self._ring_rate(devices)
-        filling = min(self.filling, moving) * math.log2(self.hosts(devices))
-        return moving + filling + self._latency(devices)
+        return moving + self._filling(moving, devices) + self._latency(devices)
 
     def tree_seconds(self, num_bytes: float, devices: int) -> float:
         """Return the time of the fixed tree, as `parallel.tree` adds: a small tensor whole, others in halves.
@@ -74,16 +73,20 @@ class Fabric:
         share = self.network / min(paired, self.devices_per_host)
         latency = near * self.near + far * self.far
         if num_bytes <= SMALL_BYTES:
-            seconds = num_bytes * (near / self.link + far / share) + latency
+            moving = num_bytes * (near / self.link + far / share)
         else:
             inside, outside = 1 - 2.0**-near, 2.0**-near * (1 - 2.0**-far)
-            seconds = 2 * (num_bytes * (inside / self.link + outside / share) + latency)
+            moving, latency = 2 * num_bytes * (inside / self.link + outside / share), 2 * latency
+        seconds = moving + self._filling(moving, paired) + latency
         if paired < devices:
             is_far = self.hosts(devices) > 1
             seconds += 2 * (
                 num_bytes / (share if is_far else self.link) + (self.far if is_far else self.near)
             )
         return self.begin + seconds
+
+    def _filling(self, moving: float, devices: int) -> float:
+        return min(self.filling, moving) * math.log2(self.hosts(devices))
 
     def _ring_rate(self, devices: int) -> float:
         return self.link if self.hosts(devices) == 1 else min(self.link, self.network)

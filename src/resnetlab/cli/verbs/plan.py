@@ -151,7 +151,8 @@ def _print_rows(options: argparse.Namespace, asked: "Asked", target: "Target", r
     form = markdown_table if options.markdown else table
     print(form(HEADER, [cells(row) for row in rows], 0))
     texts = [*problems_of(rows), where_it_stops(rows), LEGEND]
-    print("\n" + "\n".join(text if options.markdown else titled("", text) for text in texts))
+    between = "\n\n" if options.markdown else "\n"
+    print("\n" + between.join(text if options.markdown else titled("", text) for text in texts))
     _print_assumed(options, target)
 
 
