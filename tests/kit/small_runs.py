@@ -59,6 +59,7 @@ def small_recipe(**changes: Any) -> Recipe:
         "eval_every": Duration(1, "ep"),
         "compile": "off",
         "cutout": 4,
+        "report": False,  # which takes as long as three steps of these
     }
     values |= changes
     values["length"] = Duration.parse(str(values["length"]))

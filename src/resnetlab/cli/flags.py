@@ -39,6 +39,13 @@ def add_training(parser: argparse.ArgumentParser, recipe: str) -> None:
         const="true",
         help="CUDA: only algorithms that repeat exactly",
     )
+    parser.add_argument(
+        "--no-report",
+        action="store_const",
+        const="false",
+        dest="report",
+        help="leave no report.html in the run's directory",
+    )
     add_set(parser)
     add_device(parser)
     parser.add_argument(

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from resnetlab.base.paths import user_path
 from resnetlab.base.units import format_seconds
-from resnetlab.cli.output import block, command_name, print_json
+from resnetlab.cli.output import block, command_name, opening, print_json
 from resnetlab.cli.watch import watching
 from resnetlab.data.batches.loaded import BROKEN_SHOWN
 from resnetlab.data.sources.leftovers import refuse_within
 from resnetlab.recipe.settings import Resolution, leaves
+from resnetlab.reporting.at_the_end import PAGE
 from resnetlab.runs.checkpoint import checkpoint_name
 from resnetlab.runs.directory import RunDirectory, is_run
 from resnetlab.runs.records import read_records
@@ -86,6 +87,7 @@ def print_end(options: argparse.Namespace, result: Result) -> None:
     low, high = result.interval
     is_first = RunDirectory(Path(result.run)).read("data").get("name") == "digits"
     command, run = command_name(), shlex.quote(_best_path(result))
+    page = Path(result.run) / PAGE
     print(
         f"\n{100 * result.accuracy:.2f} % of {result.seen:,} test images right ({result.correct:,}; "
         f"95 % interval {100 * low:.2f} to {100 * high:.2f} %): last step, single view, {result.weights}."
@@ -109,6 +111,7 @@ def print_end(options: argparse.Namespace, result: Result) -> None:
     lines |= {
         "run": result.run,
         "weights": f"{checkpoint}/{group}.safetensors",
+        **({"page": str(page)} if page.is_file() else {}),
         "curve": f"{result.run}/metrics.jsonl",
         "time": f"{format_seconds(result.train_seconds)} of updates, "
         f"{result.images_per_second:,.0f} images/s",
@@ -118,6 +121,7 @@ def print_end(options: argparse.Namespace, result: Result) -> None:
     print(
         block(
             {
+                **({opening(page): "all of it on a page"} if page.is_file() else {}),
                 f"{command} eval {run}": "per class, confusion matrix",
                 f"{command} predict {run} IMAGE": "what is in a picture",
                 f"{command} export {run} --to onnx": "for other programs",

@@ -6,6 +6,7 @@ import errno
 import io
 import json
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
@@ -204,3 +205,9 @@ def command_name() -> str:
         return str(called.relative_to(Path.cwd()))
     except ValueError:
         return str(called)
+
+
+def opening(path: Path) -> str:
+    """Return the command that opens a file in the program that people have for it."""
+    opener = {"darwin": "open", "win32": "start"}.get(sys.platform, "xdg-open")
+    return f"{opener} {shlex.quote(str(path))}"

@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 
 _FLAGS = (
     "epochs", "steps", "batch", "lr", "seed", "val", "patience", "checkpoint_every", "stop_at",
-    "deterministic", "bad_samples", "head", "freeze", "bn", "balance",
+    "deterministic", "report", "bad_samples", "head", "freeze", "bn", "balance",
 )  # fmt: skip
 """Flags that are values of the recipe."""
+
+_NO_REPORT = "--no-report"
 
 
 def split_settings(texts: list[str], flags: Iterable[Given] = ()) -> tuple[dict[str, str], dict[str, object]]:
@@ -71,7 +73,7 @@ def read_asked(options: argparse.Namespace) -> "tuple[Asked, dict[str, object]]"
     if options.resume_if_begun and not options.out:
         raise UsageError("--resume-if-begun needs --out", hint="Name the directory that may have been begun.")
     flags: list[Given] = [
-        (f"--{name.replace('_', '-')} {value}", name, str(value))
+        (_NO_REPORT if name == "report" else f"--{name.replace('_', '-')} {value}", name, str(value))
         for name in _FLAGS
         if (value := getattr(options, name, None)) is not None
     ]

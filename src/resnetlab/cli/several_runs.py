@@ -133,7 +133,7 @@ def _print_end(
     print(
         block(
             {
-                f"{command} report {place} -o curves.svg": "this table, and the curves",
+                f"{command} report {place} -o report.html": "curves, seeds, what is more than chance",
                 f"{command} eval {place}/{next(iter(results))}": "per class, confusion matrix of one run",
             }
         )

@@ -103,6 +103,9 @@ class Run:
     histogram_every: Duration = Duration(0, "ep")
     """How often TensorBoard gets histograms of weights and BN statistics; 0ep never."""
 
+    report: bool = True
+    """Leave report.html in the run's directory when training ends, whole or not: all of it on a page."""
+
     stop_at: float = 0.0
     """Accuracy in [0, 1] at which an evaluation ends the run; 0 never does."""
 

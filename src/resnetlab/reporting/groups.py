@@ -180,7 +180,7 @@ def group_runs(runs: Iterable[RecordedRun]) -> list[Group]:
 def key_of(run: RecordedRun) -> str:
     """Return everything that two seeds of one experiment share, as text."""
     recipe = to_plain(run.recipe)
-    del recipe["run"]["seed"]
+    del recipe["run"]["seed"], recipe["run"]["report"]
     data = {name: run.data[name] for name in ("fingerprint", "class_names", "image_shape")}
     parts = {"spec": run.spec.to_json(), "recipe": recipe, "data": data, "weights": run.first_weights}
     parts["continues"] = run.lengths_before

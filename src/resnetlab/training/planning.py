@@ -326,7 +326,7 @@ def differences_from_records(
     """Return in words what a plan has otherwise than the spec, recipe and data that were written down.
 
     Whether kernels are compiled or captured is no difference: where a machine decides it, it may decide it
-    otherwise on the next one.
+    otherwise on the next one. Nor is whether the run leaves a page.
 
     Args:
         plan: What is asked for.
@@ -336,7 +336,7 @@ def differences_from_records(
         owner: What the reader calls the other.
     """
     names, then = (owner, "what is asked for"), recipe_from_json(recipe)
-    kept = {name: leaves(then)[name].value for name in ("compile", "capture")}
+    kept = {name: leaves(then)[name].value for name in ("compile", "capture", "report")}
     told = [
         recipe_differences(then, override(plan.recipe, kept), names),
         model_differences(ModelSpec.from_json(spec), plan.spec, names),

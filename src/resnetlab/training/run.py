@@ -10,6 +10,7 @@ from typing import Any
 
 from resnetlab.base import files
 from resnetlab.base.machine.memory import telling_of_memory
+from resnetlab.base.machine.rates import peak_memory
 from resnetlab.base.units import Duration
 from resnetlab.data.open import reopen_source
 from resnetlab.data.sources.choices import LEFT_OPEN, Choices
@@ -19,6 +20,7 @@ from resnetlab.errors import DataError, ResnetlabError, UsageError
 from resnetlab.evaluation.metrics import wilson_interval
 from resnetlab.parallel.world import ALONE, World
 from resnetlab.recipe.settings import recipe_from_json
+from resnetlab.reporting.at_the_end import leaving_a_page
 from resnetlab.runs.checkpoint import Checkpoint
 from resnetlab.runs.directory import (
     CONTINUES,
@@ -299,6 +301,15 @@ def _train_to_the_end(trainer: Trainer, plan: RunPlan, interrupt: Interrupt | No
     trainer.interrupt = interrupt or trainer.interrupt
     facts = describe_plan(plan, world.size) | {"run": str(record.path)}
     trainer.observer.begin(facts, step=state.step, num_steps=trainer.timeline.num_steps)
+    is_page_due = plan.recipe.run.report and world.is_first
+    page = leaving_a_page(record.path, trainer.observer.note) if is_page_due else contextlib.nullcontext()
+    with page:
+        return _trained(trainer)
+
+
+def _trained(trainer: Trainer) -> Result:
+    """Train to the end, and write down how that was, good or bad."""
+    state, record, world = trainer.state, trainer.record, trainer.world
     try:
         with telling_of_memory(LESS_MEMORY), trainer.interrupt:
             trainer.train()
@@ -324,7 +335,7 @@ def _result(trainer: Trainer) -> Result:
     best = None
     if state.best_step not in (0, state.step) and (model := trainer.best_model()):
         best = trainer.evaluate(trainer.test(), model).accuracy
-    trainer.record.add_event("end", step=state.step)
+    trainer.record.add_event("end", step=state.step, peak_memory=peak_memory(trainer.device))
     return trainer.world.from_first(lambda: _described(trainer, test, plain, best))
 
 

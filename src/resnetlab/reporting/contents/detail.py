@@ -75,7 +75,7 @@ def _values(recipe: Recipe, depth: int, *, begins_trained: bool) -> Iterator[dic
     """Yield every value of the recipe with its origin and what it means."""
     default = leaves(Recipe())
     named = leaves(named_recipe(recipe.name, depth)) if recipe.name in RECIPES else None
-    silent = decided_for_us(begins_trained=begins_trained)
+    silent = decided_for_us(begins_trained=begins_trained) - {"report"}
     for name, leaf in leaves(recipe).items():
         origin = f"recipe {recipe.name}"
         if named and leaf.value != named[name].value:

@@ -106,7 +106,9 @@ def _rates(run: RecordedRun) -> Iterator[dict[str, Any]]:
 
 
 def _rate_points(run: RecordedRun) -> list[Point]:
-    return [(row["step"], row["learning_rate"]) for row in run.rows if _is_number(row.get("learning_rate"))]
+    rows = [row for row in run.rows if _is_number(row.get("learning_rate"))]
+    those = [row for row in rows if row["kind"] == "train"] or rows
+    return [(row["step"], row["learning_rate"]) for row in those]
 
 
 def _drops(run: RecordedRun) -> list[list[float]]:

@@ -131,8 +131,11 @@ def deviations(recipe: Recipe, depth: int, silent: Collection[str] = ()) -> tupl
 
 
 def decided_for_us(*, begins_trained: bool) -> set[str]:
-    """Return the values of a run's recipe that nobody chose: kernels, and trained weights' normalisation."""
-    return {"compile", "capture"} | (set(field_types(Normalisation)) if begins_trained else set())
+    """Return the values of a run's recipe that nobody chose: kernels, and trained weights' normalisation.
+
+    And whether it leaves a page, which is nothing of its result.
+    """
+    return {"compile", "capture", "report"} | (set(field_types(Normalisation)) if begins_trained else set())
 
 
 def recipe_differences(first: Recipe, second: Recipe, names: tuple[str, str]) -> str:

@@ -1,0 +1,45 @@
+"""The page that a run leaves in its directory when its training ends, whole or not."""
+
+import contextlib
+import shlex
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from resnetlab.base.units import format_bytes
+from resnetlab.reporting import report
+
+PAGE = "report.html"
+
+_MOST_BYTES = 2**26
+"""Of metrics.jsonl: half a million rows, which take three seconds."""
+
+
+@contextlib.contextmanager
+def leaving_a_page(run: Path, note: Callable[[str], None]) -> Iterator[None]:
+    """Write RUN/report.html after what is inside, also where an error ended that, but no second Ctrl-C.
+
+    That there is none costs the run nothing, and is noted.
+
+    Args:
+        run: The run's directory.
+        note: Is told why there is none.
+    """
+    try:
+        yield
+    except Exception:
+        _write(run, note)
+        raise
+    _write(run, note)
+
+
+def _write(run: Path, note: Callable[[str], None]) -> None:
+    command = f"`resnetlab report {shlex.quote(str(run))} -o report.html` makes it"
+    try:
+        size = (run / "metrics.jsonl").stat().st_size
+        if size > _MOST_BYTES:
+            note(f"no page of the run yet, as metrics.jsonl has {format_bytes(size)}: {command}")
+            return
+        report(run).page(run / PAGE)
+    except Exception as error:  # whatever it is: the run and its result are whole without
+        told = str(error).splitlines() or [type(error).__name__]
+        note(f"no page of the run: {told[0]}; {command}")
