@@ -13,8 +13,8 @@ from resnetlab.forecast.kinds import KINDS
 from resnetlab.show.tables.align import markdown_table, table, titled
 
 if TYPE_CHECKING:
-    from resnetlab.cli.forecasting import Asked
-    from resnetlab.cli.targets import Target
+    from resnetlab.cli.forecasting.asked import Asked
+    from resnetlab.cli.forecasting.targets import Target
     from resnetlab.forecast.forecast import Forecast, Machine, Work
     from resnetlab.forecast.scaling import Row
 
@@ -41,6 +41,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--devices",
+        dest="counts",  # `devices` is of verbs that are started on as many
         default="1",
         metavar="N[,N...]",
         help="how many; of several, as 1,2,4 or 1,2,...,1024, a table (default: 1)",
@@ -77,13 +78,13 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def plan(options: argparse.Namespace) -> None:
     """Print what a training would take, or a row for each number of devices, and every assumption."""
-    from resnetlab.cli.forecasting import read_asked, read_counts
-    from resnetlab.cli.targets import read_target
+    from resnetlab.cli.forecasting.asked import read_asked, read_counts
+    from resnetlab.cli.forecasting.targets import read_target
     from resnetlab.forecast.forecast import forecast, memory_problem
     from resnetlab.forecast.scaling import scale
 
     _refuse_contradictions(options)
-    counts = read_counts(options.devices)
+    counts = read_counts(options.counts)
     asked = read_asked(options)
     target = read_target(options, asked, counts)
 

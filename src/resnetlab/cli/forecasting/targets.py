@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from resnetlab.cli.forecasting import Asked, read_rate
+from resnetlab.cli.forecasting.asked import Asked, read_rate
 from resnetlab.errors import UsageError
 from resnetlab.forecast.assumptions import Assumption, Assumptions
 from resnetlab.forecast.forecast import Machine
@@ -16,6 +16,7 @@ from resnetlab.forecast.kinds import THIS, Published, find_kind
 from resnetlab.forecast.machines import Execution, assumptions_of, machine_of, meeting
 from resnetlab.forecast.memory import numbers_per_weight
 from resnetlab.forecast.reduction import reduced_bytes
+from resnetlab.parallel.launch import count_cores
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def _this_machine(options: argparse.Namespace, asked: Asked, counts: Sequence[in
     for devices in counts:
         with contextlib.suppress(UsageError):  # which is told where this number is forecast
             found[devices] = _measure(asked, devices, found)
-    assumed = assumptions_here(dict.fromkeys(found.values()), _cores()).replaced(options.assume)
+    assumed = assumptions_here(dict.fromkeys(found.values()), count_cores()).replaced(options.assume)
 
     def machine_on(devices: int) -> Machine:
         if devices not in found:
@@ -132,7 +133,7 @@ def _measure(asked: Asked, devices: int, found: dict[int, Measured]) -> Measured
     from resnetlab.training.measured.together import measure_together
     from resnetlab.training.step.device import pick_device
 
-    samples, device, cores = asked.at_once(devices), pick_device("auto"), _cores()
+    samples, device, cores = asked.at_once(devices), pick_device("auto"), count_cores()
     _refuse_too_many(devices)
     threads = (
         0 if device.type != "cpu" else int(os.environ.get("OMP_NUM_THREADS") or max(1, cores // devices))
@@ -164,16 +165,14 @@ def _refuse_too_many(devices: int) -> None:
         )
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _title() -> str:
     from resnetlab.runs.environment import cpu_name
     from resnetlab.training.step.device import describe_device, pick_device
 
     device = pick_device("auto")
-    return describe_device(device) + (f" ({cpu_name()}, {_cores()} cores)" if device.type == "cpu" else "")
+    return describe_device(device) + (
+        f" ({cpu_name()}, {count_cores()} cores)" if device.type == "cpu" else ""
+    )
 
 
 def _memory(devices: int) -> float:

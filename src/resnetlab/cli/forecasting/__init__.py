@@ -1,0 +1,1 @@
+"""From the flags of `plan` to what is to be forecast, and of which devices."""
