@@ -3,6 +3,7 @@
 Each program is a function; what it returns is printed, as JSON, on the last line.
 """
 
+import faulthandler
 import hashlib
 import itertools
 import json
@@ -19,6 +20,7 @@ import numpy.typing as npt
 import torch
 
 import resnetlab
+from resnetlab.cli.stopping import Terminated, heard_sigterm
 from resnetlab.data import feeding
 from resnetlab.data.batches.preprocessing import Preprocessing
 from resnetlab.data.images.geometry import Pixels
@@ -134,6 +136,27 @@ def work(world: World, where: str = "-1", fault: str = "", at: str = "3") -> str
     return "never"
 
 
+def speak(world: World, *arguments: str) -> str:
+    """Say what was given, and die in the second process in the midst of a line."""
+    faulthandler.enable()
+    print(f"output of {world.rank}: {arguments} {os.environ['OMP_NUM_THREADS']} threads", flush=True)
+    print(f"a warning of {world.rank}", file=sys.stderr)
+    world.gather(None)
+    if world.rank == 1:
+        print("the beginning of a", end="", file=sys.stderr, flush=True)
+        os.abort()
+    world.gather(None)
+    return "never"
+
+
+def stay(world: World) -> str:
+    """Stop for no signal."""
+    with Interrupt():
+        print("works", flush=True)
+        time.sleep(1000)
+    return "never"
+
+
 def fail(world: World, where: str = "-1") -> str:
     """Raise an error of ours in process `where`, or in all for -1, which no other knows of."""
     if int(where) in (-1, world.rank):
@@ -185,14 +208,19 @@ def main() -> int:
     own_output = os.dup(1)
     mark_others()
     try:
-        world = join()
-        found = globals()[program](world, *arguments)
-        world.close()
+        with heard_sigterm():
+            world = join()
+            found = globals()[program](world, *arguments)
+            world.close()
     except ResnetlabError as error:
         if joined().end_with(error):
             print(f"program: {error}", file=sys.stderr, flush=True)
         return error.exit_code
-    except BaseException as error:
+    except Terminated as error:
+        if joined().end_with(error):
+            print("program: stopped", file=sys.stderr)
+        return error.exit_code
+    except Exception as error:
         if joined().end_with(error):
             raise
         return 1

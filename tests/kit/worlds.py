@@ -2,13 +2,20 @@
 
 import contextlib
 import json
+import os
+import re
+import signal
 import socket
+import time
+import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from tests.kit.processes import Command
 
 PROGRAMS = "tests.kit.world_programs"
+_ROOT = Path(__file__).parents[2]
 
 
 def free_port() -> int:
@@ -45,3 +52,61 @@ def results(size: int, program: str, *arguments: str, **environment: str) -> lis
     """Return what the program gave in each process, in their order."""
     with world(size, program, *arguments, **environment) as members:
         return [json.loads(member.finish().splitlines()[-1]) for member in members]
+
+
+def processes_with(variable: str) -> dict[str, int]:
+    """Return the processes started with this variable, NAME=VALUE, by what they are."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            environment = (folder / "environ").read_bytes().decode(errors="replace")
+            command = (folder / "cmdline").read_bytes().decode(errors="replace")
+            if variable in environment.split("\0") and command:
+                rank = re.search(r"\0RANK=(\d+)", environment)
+                name = f"process {rank[1]}" if rank else "torchrun"
+                found["marker" if "mark, rest" in command else name] = int(folder.name)
+    return found
+
+
+class Launched:
+    """A world that `launch` starts, by torchrun, in a process of its own."""
+
+    def __init__(self, size: int, program: str, *arguments: str, **environment: str) -> None:
+        self._mark = f"RESNETLAB_TEST={uuid.uuid4()}"
+        name, value = self._mark.split("=")
+        path = os.pathsep.join([*filter(None, [os.environ.get("PYTHONPATH")]), str(_ROOT)])
+        mine = {name: value, "PYTHONPATH": path} | environment
+        self.command = Command(str(size), program, *arguments, module="tests.kit.launching", environment=mine)
+
+    def processes(self) -> dict[str, int]:
+        """Return the processes that live, by what they are: torchrun, process 0, process 1, marker."""
+        return processes_with(self._mark)
+
+    def wait_until_it_works(self) -> dict[str, int]:
+        """Return its processes when the program `work` has begun."""
+        assert self.command.wait_until(lambda: "works" in self.command.output()), self.command.output()
+        return self.processes()
+
+    def wait_until_all_have_left(self, seconds: float) -> None:
+        """Fail if a process is left after so many seconds."""
+        until = time.monotonic() + seconds
+        while left := self.processes():
+            assert time.monotonic() < until, left
+            time.sleep(0.05)
+
+    def kill(self) -> None:
+        """End all that is left."""
+        self.command.kill()
+        for pid in self.processes().values():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def launched(size: int, program: str, *arguments: str, **environment: str) -> Iterator[Launched]:
+    """Launch the processes; those that have not ended when it is left are killed."""
+    launch = Launched(size, program, *arguments, **environment)
+    try:
+        yield launch
+    finally:
+        launch.kill()

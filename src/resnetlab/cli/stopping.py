@@ -16,6 +16,8 @@ TERMINATED = 128 + signal.SIGTERM
 class Terminated(KeyboardInterrupt):
     """SIGTERM came."""
 
+    exit_code = TERMINATED
+
 
 @contextlib.contextmanager
 def heard_sigterm() -> Iterator[None]:

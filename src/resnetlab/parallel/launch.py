@@ -187,7 +187,8 @@ class _Launch:
         code = self._starter.returncode
         if self._signal:
             return 128 + self._signal
-        _say(f"the processes ended before they had met:\n{self._log.decode(errors='replace').strip()}")
+        log = self._log.decode(errors="replace").strip()
+        _say(f"the processes ended, and none said why. torchrun says:\n{log}")
         return code if 0 < code < 128 else Interrupted.exit_code
 
     def _workers_left(self) -> list[Process]:

@@ -6,6 +6,7 @@ import datetime
 import os
 import socket
 import sys
+import traceback
 from collections.abc import Iterator
 from typing import Any
 
@@ -121,6 +122,7 @@ class Links:
         except RuntimeError as error:
             if is_out_of_memory(error):
                 raise
+            traceback.clear_frames(error.__traceback__)  # which hold what holds the connections to the rest
             note = self._watch.cause(connection_broke=True)
             if note is None:
                 text = str(error).splitlines()[0]
@@ -144,28 +146,27 @@ class Links:
         heard: Note | None = error.__dict__.get("_note")
         if not isinstance(error, Exception):  # a signal, which torchrun sends to all when one has died
             heard = heard or watch.cause(_OTHER_CAUSE_SECONDS)
-        is_own = heard is None
         own = Note(Told.of(error), by=rank, of=rank)
-        watch.say_over(own.told.to_json() if is_own else "follows")
+        watch.say_over("follows" if heard else own.told.to_json())
         self._leave_groups()
         note = heard or watch.publish(own)
         ways = watch.how_all_leave(_PARTING_SECONDS)
         watch.kill_stopped()
-        if is_own and isinstance(error, ResnetlabError):
-            error.exit_code = note.told.exit_code
+        error.exit_code = note.told.exit_code  # type: ignore[attr-defined]
         self._line.report(note.told.exit_code)
         if note.by != rank:
             return False
+        if note not in (own, error.__dict__.get("_note")):  # it only follows from what is to be said
+            watch.tell()
+            return False
         is_common = note.is_request or (ways is not None and set(ways) == {own.told.to_json()})
-        if is_own and not is_common:
+        if note == own and not is_common:
             if isinstance(error, ResnetlabError):
                 error.args = (own.told.named(watch.names[rank]).message,)
             else:
                 error.add_note(f"This was {watch.names[rank]}.")
-        must_print: list[bool] = []
-        watch.tell_once(lambda: must_print.append(True))
         unmark()
-        return bool(must_print)
+        return watch.may_tell()
 
     def close(self) -> None:
         """See World."""

@@ -53,7 +53,7 @@ class Meeting:
 
     def __init__(self, place: Place, seconds: float) -> None:
         self._place, self._until = place, time.monotonic() + seconds
-        self._seconds = seconds
+        self._seconds, self._answer_seconds = seconds, min(seconds, _ANSWER_SECONDS)
         self._is_agents = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
         self._prefix = "/".join(
             ["resnetlab", *(os.environ.get(f"TORCHELASTIC_{n}", "0") for n in ("RUN_ID", "RESTART_COUNT"))]
@@ -92,7 +92,7 @@ class Meeting:
             address,
             self._place.port,
             is_master=is_master,
-            timeout=datetime.timedelta(seconds=_ANSWER_SECONDS),
+            timeout=datetime.timedelta(seconds=self._answer_seconds),
             wait_for_workers=False,
         )
 
@@ -145,7 +145,7 @@ class Meeting:
         thread = threading.Thread(target=perform, daemon=True)
         with silent():  # torch would tell each try with a page of frames
             thread.start()
-            thread.join(2 * _ANSWER_SECONDS + 3)  # it tries until the time is over, and once more
+            thread.join(2 * self._answer_seconds + 3)  # it tries until the time is over, and once more
         value, error = found[0] if found else (None, None)
         if value is None:
             told = str(error).splitlines()[0] if error else "it does not answer as a meeting place does"

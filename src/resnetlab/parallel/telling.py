@@ -1,6 +1,7 @@
 """How an error of one process is told to the others, and why all of them end."""
 
 import json
+import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
@@ -26,6 +27,9 @@ class Told:
         if isinstance(error, ResnetlabError):
             name = next(each.__name__ for each in type(error).__mro__ if hasattr(errors, each.__name__))
             return cls(name, Exception.__str__(error), error.hint, error.exit_code)
+        if isinstance(error, KeyboardInterrupt):
+            code = getattr(error, "exit_code", 128 + signal.SIGINT)
+            return cls(ResnetlabError.__name__, "stopped", "", code)
         text = f"{type(error).__name__}: {error}".removesuffix(": ")
         return cls(ResnetlabError.__name__, text, "", ResnetlabError.exit_code)
 

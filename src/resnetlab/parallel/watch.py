@@ -65,7 +65,12 @@ class Watch:
             threading.Thread(target=work, daemon=True, name=f"resnetlab{work.__name__}").start()
 
     def publish(self, note: Note) -> Note:
-        """Publish why the run ends, and return the cause that was published first."""
+        """Publish why the run ends, and return the cause that was published first.
+
+        What this machine shows of a death comes before: an error may follow from it that says less.
+        """
+        if found := self._loss():
+            note = Note.lost(*found[:1], self._rank, *found[1:])
         self._propose(note)
         self._heard.wait()  # `_look` sees to it that this comes
         assert self.note is not None
@@ -116,10 +121,16 @@ class Watch:
             if rank != self._rank and (is_silent or process.is_stopped):
                 process.kill()
 
-    def tell_once(self, write: Callable[[], object]) -> None:
-        """Let `write` say why the run ends, unless that was done."""
-        if self._printing.acquire(blocking=False):
-            write()
+    def may_tell(self) -> bool:
+        """Whether nobody has told yet why the run ends: the one who asks does so then."""
+        return self._printing.acquire(blocking=False)
+
+    def tell(self) -> None:
+        """Say why the run ends, unless that was done."""
+        if (note := self.note) and self.may_tell():
+            told = note.told.named(self.names[note.of]) if note.is_own_error else note.told
+            unmark()
+            os.write(2, f"resnetlab: {told.as_error()}\n".encode())
 
     def end(self) -> None:
         """Watch no more."""
@@ -213,6 +224,7 @@ class Watch:
         if self._refused_at and _now() - self._refused_at > 5 * _LOOK:  # time to see whose death that is
             return (f"{self._host_of_store} is gone, where the processes met",)
         if _now() - self._answered_at > self._silence:
+            self._refused_at = _now()
             return (
                 f"{self._host_of_store}, where the processes met, has not answered for {self._silence:.0f} s",
             )
@@ -228,7 +240,8 @@ class Watch:
 
     def _is_spokesman(self) -> bool:
         """Whether this process speaks for its machine, where the store cannot say who was first."""
-        return all(process.is_gone for rank, process in self._here.items() if rank < self._rank)
+        lower = [process for rank, process in self._here.items() if rank < self._rank]
+        return all(process.is_gone or process.is_stopped for process in lower)
 
     def _propose(self, note: Note) -> None:
         if self._proposed is None:
@@ -244,17 +257,10 @@ class Watch:
     def _leave(self, note: Note) -> None:
         """End this process, whose main thread waits for something that does not come."""
         if note.by == self._rank:
-            told = note.told.named(self.names[note.of]) if note.is_own_error else note.told
-            text = f"resnetlab: {told.as_error()}\n"
-            self.tell_once(lambda: _write_unmarked(text))
+            self.tell()
         self.kill_stopped()
         self._line.report(note.told.exit_code)
         os._exit(note.told.exit_code)
-
-
-def _write_unmarked(text: str) -> None:
-    unmark()
-    os.write(2, text.encode())
 
 
 def _following(rank: int, ranks: list[int]) -> list[int]:

@@ -156,8 +156,8 @@ class World:
         """End this process's part with an error, and return whether it is this process that shows it.
 
         Called once, where the command would show it, with any error. The first cause of all processes
-        counts: one of ours gets that one's exit code, and the name of this process if the others do not
-        have the same. The caller shows it or not, and ends the process, which ends anyway some seconds
+        counts: the error gets its exit code as `exit_code`, and the name of this process if the others do
+        not have the same. The caller shows it or not, and ends the process, which ends anyway some seconds
         later.
         """
         return not is_told(error) if self._links is None else self._links.end_with(error)

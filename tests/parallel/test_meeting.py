@@ -1,0 +1,98 @@
+"""Processes that cannot meet say why, within the time that is stated."""
+
+import contextlib
+import platform
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.kit.processes import Command
+from tests.kit.worlds import PROGRAMS, free_port, place
+
+HOST = platform.node()
+MEETING = {"RESNETLAB_MEETING_SECONDS": "1"}
+SECONDS = 8.0
+"""In which all must have ended: what a process takes to start, to wait for one second, and to end."""
+
+
+def refusals(*places: dict[str, str], **environment: str) -> list[str]:
+    """Return what processes at these places say, all of which are refused."""
+    members = [Command("talk", module=PROGRAMS, environment=each | MEETING | environment) for each in places]
+    started = time.monotonic()
+    try:
+        texts = [member.finish(2) for member in members]
+    finally:
+        for member in members:
+            member.kill()
+    assert time.monotonic() - started < SECONDS
+    assert not [text for text in texts if "Traceback" in text or "frame #" in text]
+    return texts
+
+
+@contextlib.contextmanager
+def listener() -> Iterator[int]:
+    """A port on which a program listens that says nothing."""
+    with socket.socket() as server:
+        server.bind(("", 0))
+        server.listen()
+        yield server.getsockname()[1]
+
+
+def test_who_is_missing_is_said_once() -> None:
+    port = free_port()
+
+    text = "".join(refusals(place(0, 4, port), place(2, 4, port)))
+
+    assert text.count("program: ") == 1
+    assert f"program: 2 of 4 processes came to 127.0.0.1 port {port} in 1 s; missing: RANK 1, 3" in text
+    assert "RESNETLAB_MEETING_SECONDS" in text
+
+
+def test_a_port_that_is_taken_is_named() -> None:
+    with listener() as port:
+        first, second = refusals(place(0, 2, port), place(1, 2, port))
+
+    assert (
+        f"process 0 of 2 ({HOST}) cannot open the meeting place: port {port} (MASTER_PORT) is taken" in first
+    )
+    assert f"process 1 of 2 ({HOST}) reached 127.0.0.1 port {port}, but" in second
+    assert "choose another MASTER_PORT" in second
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "no-such-host.invalid"])
+def test_a_meeting_place_that_cannot_be_reached_is_named(address: str) -> None:
+    port = free_port()
+
+    (text,) = refusals(place(1, 2, port, address))
+
+    assert f"process 1 of 2 ({HOST}) could not reach the meeting place {address} port {port} in 1 s:" in text
+    assert "MASTER_ADDR" in text
+
+
+def test_a_network_interface_that_is_not_there_is_named_once_with_those_that_are() -> None:
+    port = free_port()
+
+    text = "".join(refusals(place(0, 2, port), place(1, 2, port), GLOO_SOCKET_IFNAME="nosuch7"))
+
+    assert text.count("GLOO_SOCKET_IFNAME is nosuch7") == 1
+    assert f"{HOST} has no interface nosuch7" in text
+    assert "It has lo" in text
+
+
+def test_processes_that_count_differently_are_refused() -> None:
+    port = free_port()
+
+    text = "".join(refusals(place(0, 2, port), place(1, 3, port)))
+
+    assert text.count("program: ") == 1
+    assert "WORLD_SIZE is" in text
+
+
+def test_two_processes_of_one_rank_are_refused() -> None:
+    port = free_port()
+
+    texts = refusals(place(0, 3, port), place(1, 3, port), place(1, 3, port))
+
+    assert "two processes have RANK 1: number" in "".join(texts)
