@@ -2,7 +2,7 @@
 
 import pytest
 
-from resnetlab.forecast.here import Measured, assumptions_here, machine_here
+from resnetlab.forecast.here import Measured, assumptions_here, at_once, machine_here
 
 ONE = Measured(processes=1, threads=1, samples=64, step=0.5, score=0.002)
 TWO = Measured(processes=2, threads=1, samples=32, step=0.25, score=0.003, reduction=0.020, small=0.004)
@@ -46,3 +46,25 @@ def test_a_measured_number_can_be_put_right() -> None:
     assumed = assumptions_here([TWO], 2).replaced(["step_2x32=100"])
 
     assert machine_here(TWO, assumed, title="", devices=2, num_bytes=10, memory=0).shard_seconds(32) == 0.1
+
+
+@pytest.mark.parametrize(
+    ("devices", "cores", "threads", "expected"),
+    [
+        (1, 8, "", (1, 8)),
+        (2, 8, "", (2, 4)),
+        (3, 8, "", (3, 2)),
+        (16, 8, "", (8, 1)),
+        (4, 8, "1", (4, 1)),
+        (4, 2, "1", (2, 1)),
+        (4, 8, "4", (2, 4)),
+        (2, 2, "2", (2, 2)),  # they crowd each other while they are measured
+        (1, 2, "4,2", (1, 4)),
+        (4, 1, "", (2, 1)),
+        (2, 4, "many", (2, 2)),
+    ],
+)
+def test_as_many_are_measured_as_there_is_room_for(
+    devices: int, cores: int, threads: str, expected: tuple[int, int]
+) -> None:
+    assert at_once(devices, cores, threads) == expected

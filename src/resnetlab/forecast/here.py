@@ -27,6 +27,21 @@ class Measured:
     """A sum of two numbers."""
 
 
+def at_once(devices: int, cores: int, threads: str) -> tuple[int, int]:
+    """Return as how many processes, of how many threads each, a CPU is measured for so many devices.
+
+    As many as its cores have room for, but two where more than one is planned for: they speak to each other.
+
+    Args:
+        devices: That are planned for.
+        cores: That may be used.
+        threads: Of a process, as OMP_NUM_THREADS says it; if it does not, the cores are shared out.
+    """
+    said = threads.partition(",")[0].strip()
+    each = int(said) if said.isdecimal() and int(said) else max(1, cores // devices)
+    return max(min(devices, 2), min(devices, cores // each)), each
+
+
 def assumptions_here(found: Iterable[Measured], cores: int) -> Assumptions:
     """Return what was measured, by names that say of what."""
     assumed = []

@@ -11,7 +11,7 @@ from resnetlab.cli.forecasting.asked import Asked, read_rate
 from resnetlab.errors import UsageError
 from resnetlab.forecast.assumptions import Assumption, Assumptions
 from resnetlab.forecast.forecast import Machine
-from resnetlab.forecast.here import Measured, assumptions_here, machine_here
+from resnetlab.forecast.here import Measured, assumptions_here, at_once, machine_here
 from resnetlab.forecast.kinds import THIS, Published, find_kind
 from resnetlab.forecast.machines import Execution, assumptions_of, machine_of, meeting
 from resnetlab.forecast.memory import numbers_per_weight
@@ -133,12 +133,11 @@ def _measure(asked: Asked, devices: int, found: dict[int, Measured]) -> Measured
     from resnetlab.training.measured.together import measure_together
     from resnetlab.training.step.device import pick_device
 
-    samples, device, cores = asked.at_once(devices), pick_device("auto"), count_cores()
+    samples, device = asked.at_once(devices), pick_device("auto")
     _refuse_too_many(devices)
-    threads = (
-        0 if device.type != "cpu" else int(os.environ.get("OMP_NUM_THREADS") or max(1, cores // devices))
-    )
-    processes = devices if device.type != "cpu" else max(1, min(devices, cores // threads))
+    processes, threads = devices, 0
+    if device.type == "cpu":
+        processes, threads = at_once(devices, count_cores(), os.environ.get("OMP_NUM_THREADS", ""))
     for each in found.values():
         if (each.processes, each.threads, each.samples) == (processes, threads, samples):
             return each
@@ -158,9 +157,13 @@ def _refuse_too_many(devices: int) -> None:
     """Refuse more devices than this machine has; processes on a CPU may share its cores."""
     import torch
 
-    if torch.cuda.is_available() and devices > torch.cuda.device_count():
+    from resnetlab.training.step.device import pick_device
+
+    device = pick_device("auto")
+    gpus = torch.cuda.device_count() if device.type == "cuda" else 1
+    if device.type != "cpu" and devices > gpus:
         raise UsageError(
-            f"this machine has {torch.cuda.device_count()} GPUs, not {devices:,}",
+            f"this machine has {gpus} GPU{'s' if gpus > 1 else ''}, not {devices:,}",
             hint="Plan for its kind (--device-kind) with --images-per-second.",
         )
 
