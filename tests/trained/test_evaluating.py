@@ -19,6 +19,7 @@ from resnetlab.cli import main
 from resnetlab.data.open import open_source
 from resnetlab.data.tools.pack import pack_source
 from resnetlab.errors import DataError, UsageError
+from resnetlab.evaluation.answers import Answers, read_answers
 from resnetlab.evaluation.results import Evaluation, NotKept
 from resnetlab.trained.artefact import load_artefact
 from resnetlab.trained.export.exporting import export_model
@@ -97,6 +98,15 @@ def confusion_of(evaluation: Evaluation) -> list[list[int]]:
     return found
 
 
+def answers_in(evaluation: Evaluation) -> Answers:
+    return read_answers(Path(evaluation.out) / "answers.npz")
+
+
+def answers_bytes(evaluation: Evaluation) -> list[bytes]:
+    names = ("answers.npz", "answers.csv", "calibration.json")
+    return [(Path(evaluation.out) / name).read_bytes() for name in names]
+
+
 CASES: dict[str, tuple[tuple[int, int], int, dict[str, Any], tuple[int, int]]] = {
     "as trained": ((24, 24), 3, {}, (24, 24)),
     "larger images": ((24, 24), 3, {}, (40, 40)),
@@ -128,6 +138,46 @@ def test_one_network_has_one_score(name: str, tmp_path: Path) -> None:
     for each in scores.values():
         assert each.scores.loss == pytest.approx(of_run.scores.loss, rel=1e-5)
         assert each.precision == each.to_json()["precision"] == "fp32"
+    answers = {kind: answers_in(each) for kind, each in scores.items()}
+    places = sorted(f"{path.parent.name}/{path.name}" for path in data.glob("*/*.png"))
+    for found in answers.values():
+        assert sorted(found.place) == places
+        assert [found.class_of(n) for n in found.truth] == [place.split("/")[0] for place in found.place]
+        for column in ("sample", "place", "truth", "answer", "correct"):
+            assert getattr(found, column).tolist() == getattr(answers["run"], column).tolist()
+        for column in ("probability", "probability_of_truth", "loss"):  # sums of floats in other orders
+            expected = getattr(answers["run"], column)
+            np.testing.assert_allclose(getattr(found, column), expected, rtol=1e-4, atol=1e-6)
+    for kind in ("checkpoint", "folder", "safetensors"):  # the same arithmetic
+        assert answers_bytes(scores[kind]) == answers_bytes(scores["run"])
+
+
+@pytest.mark.parametrize("weights", ["plain", "averaged"])
+def test_the_answers_are_those_of_the_networks_logits(run: Path, weights: str) -> None:
+    """In NumPy, from the logits of `predict`."""
+    evaluation = resnetlab.evaluate(run, weights=weights, workers=0)
+    found = answers_in(evaluation)
+
+    classifier = Classifier.load(run, weights=weights)
+    paths = [run.parent / "data" / place for place in found.place]
+    logits = classifier.logits([pixels for _, pixels in classifier.read_all([*map(str, paths)])]).double()
+    powers = np.exp(logits.numpy())
+    shares = powers / powers.sum(1, keepdims=True)
+    rows = np.arange(len(found))
+    assert found.sample.tolist() == [*range(15)]
+    assert found.truth.tolist() == [CLASSES.index(path.parent.name) for path in paths]
+    assert found.answer.tolist() == shares.argmax(1).tolist()
+    for column, expected in (
+        ("probability", shares.max(1)),
+        ("probability_of_truth", shares[rows, found.truth]),
+        ("loss", -np.log(shares[rows, found.truth])),
+    ):
+        np.testing.assert_allclose(getattr(found, column), expected, rtol=1e-4, atol=1e-6)
+    assert found.correct.sum() == evaluation.scores.correct
+    assert found.loss.mean() == pytest.approx(evaluation.scores.loss, rel=1e-5)
+    assert json.loads((Path(evaluation.out) / "calibration.json").read_text())["fitted_on"] == (
+        "9 validation samples"
+    )
 
 
 def test_images_in_memory_of_another_size_or_colour_are_resized_as_predict_does(tmp_path: Path) -> None:
@@ -463,7 +513,8 @@ def scores_any_names(
     assert notes == [] or names == NAMES["other scripts"]  # which not every system has fonts for
     assert all(note.startswith("confusion.png: no font of this system has ") for note in notes)
     assert {path.name for path in (folder / "out").iterdir()} == {
-        "scores.json", "per_class.csv", "confusion.csv", "confusion.png"
+        "scores.json", "per_class.csv", "confusion.csv", "confusion.png", "calibration.json", "answers.npz",
+        "answers.csv",
     }  # fmt: skip
     rows = json.loads((folder / "out" / "scores.json").read_text())["per_class"]
     assert [row["class"] for row in rows] == sorted(names)
@@ -503,7 +554,7 @@ def test_a_picture_that_cannot_be_drawn_costs_no_score(
 
     text, error = capsys.readouterr()
     assert "confusion.png could not be drawn: RuntimeError: no memory for so many pixels" in error
-    assert text.splitlines()[-1].endswith("scores.json, per_class.csv, confusion.csv")
+    assert "scores.json, per_class.csv, confusion.csv, calibration.json, answers.npz" in text.splitlines()[-1]
     assert json.loads((tmp_path / "out" / "scores.json").read_text())["notes"][-1].startswith("confusion.png")
 
 

@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,9 @@ from resnetlab.base import files
 from resnetlab.base.lettering import boxes_in_silence, drawable, font_families, without_font
 from resnetlab.base.plaindata import csv_text, to_json_bytes
 from resnetlab.errors import WriteError
+from resnetlab.evaluation import calibration as calibrating
+from resnetlab.evaluation.answers import Answers, write_answers
+from resnetlab.evaluation.calibration import Calibration
 from resnetlab.evaluation.metrics import Scores, wilson_interval
 
 
@@ -43,6 +46,10 @@ class Evaluation:
     """The broken images that were left out: place and problem of each."""
     files: tuple[str, ...] = ()
     """What was written into `out`."""
+    per_image: Answers | None = field(default=None, repr=False)
+    """The answer to each image."""
+    calibration: Calibration | None = field(default=None, repr=False)
+    """How far the answers' probabilities can be believed."""
 
     @property
     def rows(self) -> list[int]:
@@ -124,10 +131,16 @@ _MOST_LETTERS = 40  # of a class' name in the picture
 _ELSEWHERE = "The scores are whole, only their files are not. --out DIR writes them elsewhere."
 
 
-def write_evaluation(evaluation: Evaluation) -> Evaluation:
-    """Write scores.json, per_class.csv, confusion.csv and confusion.png into `evaluation.out`.
+def write_evaluation(evaluation: Evaluation, *, draws: bool = True) -> Evaluation:
+    """Write what was found into `evaluation.out`, and return the evaluation with the names of its files.
 
-    A picture that cannot be drawn is left out, which a note of the returned evaluation says.
+    These are scores.json, per_class.csv, confusion.csv and confusion.png; calibration.json, answers.npz and
+    answers.csv as far as they are known. A picture that cannot be drawn is left out, and a CSV of too many
+    images, which a note of the returned evaluation says.
+
+    Args:
+        evaluation: What was found.
+        draws: Whether confusion.png is drawn, which takes longer than all else.
 
     Raises:
         WriteError: If a file cannot be written, or a link within a run leads elsewhere.
@@ -137,9 +150,10 @@ def write_evaluation(evaluation: Evaluation) -> Evaluation:
     files.remove_leftovers(out)
     names = evaluation.class_names
     confusion, answers = _confusion(evaluation)
-    picture, note = _picture(evaluation, confusion, answers)
+    picture, note = _picture(evaluation, confusion, answers) if draws else (None, "")
     if note:
         evaluation = replace(evaluation, notes=(*evaluation.notes, note))
+    evaluation, kept = _write_kept(evaluation, out)
     rows = evaluation.per_class()
     files.write_file(out / "per_class.csv", csv_text([[*rows[0]], *([*row.values()] for row in rows)]))
     table: list[list[Any]] = [
@@ -151,7 +165,20 @@ def write_evaluation(evaluation: Evaluation) -> Evaluation:
         files.write_file(out / "confusion.png", picture)
     files.write_file(out / "scores.json", to_json_bytes(evaluation.to_json()))
     drawn = ("confusion.png",) if picture is not None else ()
-    return replace(evaluation, files=("scores.json", "per_class.csv", "confusion.csv", *drawn))
+    return replace(evaluation, files=("scores.json", "per_class.csv", "confusion.csv", *drawn, *kept))
+
+
+def _write_kept(evaluation: Evaluation, out: Path) -> tuple[Evaluation, tuple[str, ...]]:
+    """Write what is known of single images; return the evaluation with a note of it, and the files' names."""
+    names: tuple[str, ...] = ()
+    if evaluation.calibration is not None:
+        names = (calibrating.NAME,)
+        files.write_file(out / calibrating.NAME, to_json_bytes(evaluation.calibration.to_json()))
+    if evaluation.per_image is not None:
+        written, note = write_answers(out, evaluation.per_image)
+        names += written
+        evaluation = replace(evaluation, notes=(*evaluation.notes, *filter(None, [note])))
+    return evaluation, names
 
 
 def _picture(

@@ -7,12 +7,13 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from resnetlab.evaluation.collecting import Collecting
 from resnetlab.evaluation.metrics import Counts, Scores, Scoring, scores_of
 from resnetlab.parallel.world import ALONE, World
 
 
 class ScoredBatch(Protocol):
-    """Float images (N, C, H, W) and int64 labels (N,)."""
+    """Float images (N, C, H, W), int64 labels (N,) and numbers in the set (N,)."""
 
     @property
     def images(self) -> Tensor:
@@ -20,6 +21,10 @@ class ScoredBatch(Protocol):
 
     @property
     def labels(self) -> Tensor:
+        """Int64 (N,)."""
+
+    @property
+    def samples(self) -> Tensor:
         """Int64 (N,)."""
 
 
@@ -63,6 +68,7 @@ def score(
     num_classes: int,
     device: torch.device,
     world: World = ALONE,
+    collecting: Collecting | None = None,
     after_batch: Callable[[int], bool] = lambda seen: True,
 ) -> Scores | None:
     """Return the scores of the model in evaluation mode, or None if it was asked to leave off.
@@ -77,6 +83,7 @@ def score(
         num_classes: Width of the logits.
         device: Where model and batches lie.
         world: The processes; all of them score this set now, with the same model.
+        collecting: Is given the answers to the images that this process scores.
         after_batch: Told how many samples have been scored, by all processes; answers whether to go on.
             If one process is not to go on, none does.
 
@@ -94,7 +101,10 @@ def score(
             number = first + world.rank
             batch = next(batches) if number in numbers else None
             if batch is not None:
-                scoring.add(model(batch.images), batch.labels, number)
+                logits_NK = model(batch.images)
+                scoring.add(logits_NK, batch.labels, number)
+                if collecting is not None:
+                    collecting.add(logits_NK, batch.labels, batch.samples, number)
             goes_on = after_batch(min(on.size, (first + world.size) * on.batch))
             if world.pulse(not goes_on):
                 return None

@@ -7,6 +7,7 @@ fp32. What only a run has is data of its own, with a test split and perhaps vali
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -17,6 +18,7 @@ from resnetlab.data.sources.choices import Choices
 from resnetlab.data.sources.encoded import AnySplit
 from resnetlab.data.sources.leftovers import refuse_within
 from resnetlab.errors import WriteError, one_of
+from resnetlab.evaluation.collecting import Collected, Collecting, answers_of, calibration_from
 from resnetlab.evaluation.metrics import Scores
 from resnetlab.evaluation.results import Evaluation, NotKept, write_evaluation
 from resnetlab.evaluation.scoring import score
@@ -24,7 +26,15 @@ from resnetlab.parallel.world import ALONE, World
 from resnetlab.recipe.settings import Resolution
 from resnetlab.runs.environment import software
 from resnetlab.trained.matching import match_classes
-from resnetlab.trained.scored_data import MEANT, SPLITS, ScoredData, choose_split, fit_images, open_scored
+from resnetlab.trained.scored_data import (
+    MEANT,
+    SPLITS,
+    ScoredData,
+    choose_split,
+    fit_images,
+    held_out_of,
+    open_scored,
+)
 from resnetlab.trained.scored_network import ScoredNetwork, load_network
 from resnetlab.training.step.device import apply_switches, leaving_as_found
 
@@ -58,9 +68,9 @@ def evaluate(
         weights: Of a run: "plain", "averaged", or "auto": averaged if there are any.
         device: auto, cpu, cuda, cuda:1 or mps.
         workers: Processes that read image files, -1 for as many as suit the machine.
-        out: The directory of scores.json, per_class.csv, confusion.csv and confusion.png; None is
-            RUN/eval/NAME, or NAME-eval/ beside what is no run, or in the working directory if nothing
-            can be written there.
+        out: The directory of scores.json, per_class.csv, confusion.csv, confusion.png, calibration.json and
+            of the answer to each image, answers.npz and answers.csv; None is RUN/eval/NAME, or NAME-eval/
+            beside what is no run, or in the working directory if nothing can be written there.
         by_order: Take the data's classes for the network's by their order, not by their names.
         bad_samples: The share of broken images that are left out, as 0.01 or "1%"; None is what the network
             was trained with. What is left out stands in the evaluation's `bad_samples`.
@@ -101,7 +111,15 @@ def _scored(
     relabelled = replace(chosen, labels=match.logits[chosen.labels])
     fitted, resized = fit_images(trained, relabelled, source.name)
     world.agree(_facts(trained, opened, relabelled, label))
-    scores, broken = _score(trained, fitted, label, workers, source.origin, world)
+    found = _score(trained, fitted, label, workers, source.origin, world)
+    fitting = None
+    if (held_out := held_out_of(trained, opened, label)) is not None:
+        held_out, _ = fit_images(
+            trained, replace(held_out, labels=match.logits[held_out.labels]), source.name
+        )
+        fitting = _score(trained, held_out, "val", workers, source.origin, world)
+    class_names = tuple(source.class_names[index] for index in match.scored)
+    logits = tuple(int(match.logits[index]) for index in match.scored)
     folder = _folder(trained, opened, label)
     return Evaluation(
         checkpoint=trained.place,
@@ -110,9 +128,9 @@ def _scored(
         fingerprint=source.fingerprint,
         split=label,
         weights=str(trained.classifier.description.facts.get("weights", "weights")),
-        scores=scores,
-        class_names=tuple(source.class_names[index] for index in match.scored),
-        logits=tuple(int(match.logits[index]) for index in match.scored),
+        scores=found.scores,
+        class_names=class_names,
+        logits=logits,
         answers=trained.classifier.class_names,
         out=str(trained.home / folder),
         otherwise=str(trained.elsewhere / folder),
@@ -123,9 +141,11 @@ def _scored(
             *said,
             *match.notes,
             *resized,
-            *_told(broken),
+            *_told(found.broken),
         ),
-        bad_samples=broken,
+        bad_samples=found.broken,
+        per_image=answers_of(found.collected, class_names, logits, chosen.place),
+        calibration=calibration_from(found.collected, label, fitting.collected if fitting else None),
     )
 
 
@@ -187,10 +207,18 @@ def _told(broken: Sequence[str]) -> Iterator[str]:
         yield f"Left out are {more:,} more broken images: bad_samples in scores.json"
 
 
+class _Scored(NamedTuple):
+    """What was found of a split."""
+
+    scores: Scores
+    collected: Collected
+    broken: tuple[str, ...]
+    """Which images are broken and were left out, with their places."""
+
+
 def _score(
     trained: ScoredNetwork, split: AnySplit, label: str, workers: int, origin: str, world: World
-) -> tuple[Scores, tuple[str, ...]]:
-    """Return the scores, and which images are broken and were left out, with their places."""
+) -> _Scored:
     classifier, recipe = trained.classifier, trained.recipe
     reading = Reading(
         preprocessing=classifier.preprocessing,
@@ -201,18 +229,21 @@ def _score(
         origin=origin,
     )
     apply_switches(classifier.device, recipe.execution)
+    on, num_classes = reading.evaluation_set(label, split), len(classifier.class_names)
+    collecting = Collecting(num_classes, on.size, on.batch)
     scores = score(
         classifier.model,
-        reading.evaluation_set(label, split),
-        num_classes=len(classifier.class_names),
+        on,
+        num_classes=num_classes,
         device=classifier.device,
         world=world,
+        collecting=collecting,
     )
     assert scores is not None
     classifier.refuse_non_finite(scores.loss)
     broken = tuple(problem for _, problem in sorted(reading.bad.found.items()))
     assert scores.seen + len(broken) == len(split), "every sample counts exactly once"
-    return scores, broken
+    return _Scored(scores, collecting.gathered(world), broken)
 
 
 def _folder(trained: ScoredNetwork, opened: ScoredData, label: str) -> str:

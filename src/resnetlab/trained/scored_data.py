@@ -158,6 +158,17 @@ def _choose_own(trained: ScoredNetwork, source: AnySource, split: str) -> Chosen
     raise UsageError("the run held no validation samples out (it was trained without --val)")
 
 
+def held_out_of(trained: ScoredNetwork, opened: ScoredData, label: str) -> AnySplit | None:
+    """Return the validation samples of a network whose own test set is scored; None if there are none."""
+    source = opened.source
+    if not opened.is_own or label != "test" or VAL_SERVES in source.notes:
+        return None
+    held_out = _held_out(trained, source)
+    if len(held_out):
+        return source.train.take(held_out)
+    return source.val or None
+
+
 def _held_out(trained: ScoredNetwork, source: AnySource) -> Indices:
     """Return which training images were held out for validation."""
     if trained.record is not None:

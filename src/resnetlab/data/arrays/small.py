@@ -80,7 +80,8 @@ class _Decoding:
                 break
             picture = opened.picture(channels=1 if self._channels == 1 else 3)
             images[index] = np.asarray(picture).reshape(*self._size, self._channels)
-        return Split(images, split.labels)
+        places = np.array([split.place(index) for index in range(len(split))], np.object_)
+        return Split(images, split.labels, places)
 
     def note(self) -> str:
         """Return what was made of images that are not as the others, if there are any."""

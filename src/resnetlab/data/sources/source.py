@@ -46,6 +46,10 @@ class Samples(ABC):
     def take(self, indices: npt.NDArray[np.int64]) -> Self:
         """Return the chosen images, in the order of `indices`."""
 
+    @abstractmethod
+    def place(self, index: int) -> str:
+        """Return where the image at `index` lies, relative to the source; empty if it is in no file."""
+
     @property
     @abstractmethod
     def image_shape(self) -> tuple[int, ...]:
@@ -87,11 +91,19 @@ class Split(Samples):
 
     labels: Labels
 
+    places: npt.NDArray[np.object_] | None = None
+    """Shape (N,): the files that the images were read from, relative to the source; None if from none."""
+
     reads_files = False
 
     def take(self, indices: npt.NDArray[np.int64]) -> "Split":
         """Return a copy of the chosen images, in the order of `indices`."""
-        return Split(self.images[indices], self.labels[indices])
+        places = None if self.places is None else self.places[indices]
+        return Split(self.images[indices], self.labels[indices], places)
+
+    def place(self, index: int) -> str:
+        """Return the image's file, empty if it was read from none."""
+        return "" if self.places is None else str(self.places[index])
 
     @property
     def image_shape(self) -> tuple[int, ...]:

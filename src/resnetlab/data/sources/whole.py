@@ -18,7 +18,12 @@ def join_splits(splits: Sequence[AnySplit]) -> AnySplit:
     in_memory = [split for split in splits if isinstance(split, Split)]
     if in_memory:
         labels = np.concatenate([split.labels for split in in_memory])
-        return Split(np.concatenate([split.images for split in in_memory]), labels)
+        places = [split.places for split in in_memory if split.places is not None]
+        return Split(
+            np.concatenate([split.images for split in in_memory]),
+            labels,
+            np.concatenate(places) if len(places) == len(in_memory) else None,
+        )
     return join_encoded([split for split in splits if isinstance(split, EncodedSplit)])
 
 
