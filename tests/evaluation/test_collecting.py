@@ -14,11 +14,12 @@ CLASSES, SIZE, BATCH = 4, 23, 5
 
 
 def made(classes: int = CLASSES) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return logits and what is right; of the first image that is certain."""
     generator = torch.Generator().manual_seed(7)
-    return (
-        torch.randn(SIZE, classes, generator=generator) * 5,
-        torch.randint(0, max(classes, 2), (SIZE,), generator=generator),
-    )
+    logits = torch.randn(SIZE, classes, generator=generator) * 5
+    labels = torch.randint(0, max(classes, 2), (SIZE,), generator=generator)
+    logits[0, -1], labels[0] = 300.0, max(classes, 2) - 1
+    return logits, labels
 
 
 def collected(numbers: range, classes: int = CLASSES, left_out: int = 7) -> Collecting:
