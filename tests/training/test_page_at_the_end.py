@@ -1,14 +1,18 @@
 """Every run leaves a page, whole or not; that there is none costs it nothing."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from resnetlab.errors import DivergedError, Interrupted
+from resnetlab.recipe.settings import override
 from resnetlab.reporting import at_the_end, report
+from resnetlab.reporting.at_the_end import refresh_page
 from resnetlab.runs.directory import RunDirectory
 from resnetlab.training.observer import Observer
 from resnetlab.training.run import train_or_resume, train_plan
+from tests.kit.kept_evaluations import write_evaluation
 from tests.kit.report_pages import Page
 from tests.kit.small_runs import small_plan
 
@@ -109,3 +113,15 @@ def test_whether_there_is_a_page_makes_no_other_run(tmp_path: Path) -> None:
     assert [group.deviations for group in groups] == [groups[0].deviations]
     assert len(groups[0].runs) == 2
     assert not any("report" in text for text in groups[0].deviations)
+
+
+def test_an_evaluation_is_on_the_page_at_once(tmp_path: Path) -> None:
+    plan = small_plan(report=True)
+    for name in ("shown", "without"):
+        recipe = override(plan.recipe, {"report": name == "shown"})
+        train_plan(replace(plan, recipe=recipe), tmp_path / name, Notes())
+
+        refresh_page(write_evaluation(tmp_path / name, ["a", "b", "c"], step=40), pytest.fail)
+
+    assert "confusion" in Page((tmp_path / "shown" / "report.html").read_text()).sections
+    assert not (tmp_path / "without" / "report.html").exists()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from resnetlab.base.units import format_bytes
 from resnetlab.reporting import report
+from resnetlab.runs.directory import is_run
 
 PAGE = "report.html"
 
@@ -30,6 +31,18 @@ def leaving_a_page(run: Path, note: Callable[[str], None]) -> Iterator[None]:
         _write(run, note)
         raise
     _write(run, note)
+
+
+def refresh_page(evaluation: Path, note: Callable[[str], None]) -> None:
+    """Write a run's page anew, if it has one, after an evaluation was written into this folder of its own.
+
+    Args:
+        evaluation: RUN/eval/NAME, or any other folder.
+        note: Is told why the page is the one of before.
+    """
+    run = evaluation.parent.parent
+    if evaluation.parent.name == "eval" and is_run(run) and (run / PAGE).is_file():
+        _write(run, note)
 
 
 def _write(run: Path, note: Callable[[str], None]) -> None:

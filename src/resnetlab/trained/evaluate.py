@@ -24,6 +24,7 @@ from resnetlab.evaluation.results import Evaluation, NotKept, write_evaluation
 from resnetlab.evaluation.scoring import score
 from resnetlab.parallel.world import ALONE, World
 from resnetlab.recipe.settings import Resolution
+from resnetlab.reporting.at_the_end import refresh_page
 from resnetlab.runs.environment import software
 from resnetlab.trained.matching import match_classes
 from resnetlab.trained.scored_data import (
@@ -153,7 +154,7 @@ def keep(evaluation: Evaluation, world: World = ALONE) -> Evaluation:
     """Write an evaluation, in the working directory if its own place cannot be written to.
 
     Scoring can have taken hours, and what many use is often for reading only. Of several processes the
-    first writes.
+    first writes. A run's page shows it, if the run has one.
 
     Raises:
         NotKept: If it can be written nowhere.
@@ -161,7 +162,10 @@ def keep(evaluation: Evaluation, world: World = ALONE) -> Evaluation:
     written, problem = world.from_first(lambda: _keep(evaluation))
     if problem:
         raise NotKept(written, WriteError(problem))
-    return written
+    notes: list[str] = []
+    if world.is_first:
+        refresh_page(Path(written.out), notes.append)
+    return replace(written, notes=(*written.notes, *notes))
 
 
 def _keep(evaluation: Evaluation) -> tuple[Evaluation, str]:

@@ -109,7 +109,7 @@ def test_rates_that_fall_at_once_are_marked(real_runs: Path, tmp_path: Path) -> 
         {
             "kind": "train",
             "step": step,
-            "learning_rate": 0.1 if step < 32_000 else 0.01,
+            "learning_rate": 0.1 if step <= 32_000 else 0.01,
             "train_loss": 1.0,
             "train_accuracy": 0.5,
         }

@@ -112,11 +112,11 @@ def _rate_points(run: RecordedRun) -> list[Point]:
 
 
 def _drops(run: RecordedRun) -> list[list[float]]:
-    """Return where the rate falls at once, and to what; nothing for a rate that glides."""
+    """Return after which step the rate falls at once, and to what; nothing for a rate that glides."""
     if run.recipe.schedule.schedule != "pieces":
         return []
     points = _rate_points(run)
-    found = [[step, rate] for (_, before), (step, rate) in itertools.pairwise(points) if 0 < rate < before]
+    found = [[step, rate] for (step, before), (_, rate) in itertools.pairwise(points) if 0 < rate < before]
     return found[:_MOST_DROPS]
 
 

@@ -32,9 +32,10 @@ def header(contents: Mapping[str, Any]) -> str:
         parts = [f"{len(runs)} runs", f"{len(contents['groups'])} kinds"] + (
             [f"{len(runs) - ended} unfinished"] if ended < len(runs) else []
         )
+    about = _DOT.join(f"<span>{part}</span>" for part in parts)
     return (
         '<header><div><p class="kind">resnetlab report</p>'
-        f'<h1>{text(contents["title"])}</h1><p class="faint about">{_DOT.join(parts)}</p></div>'
+        f'<h1>{text(contents["title"])}</h1><p class="faint about">{about}</p></div>'
         '<button type="button" class="theme" hidden>Dark</button></header>'
     )
 

@@ -38,7 +38,7 @@ def section(name: str, title: str, *parts: str) -> str:
 def paragraph(words: str, kind: str = "") -> str:
     """Return a paragraph of plain text."""
     look = f' class="{kind}"' if kind else ""
-    return f"<p{look}>{text(words)}</p>" if words else ""
+    return f"<p{look}>{text(words.replace(' %', _PERCENT))}</p>" if words else ""
 
 
 def table(
@@ -122,6 +122,7 @@ def bar(share: float, kind: str = "") -> str:
     return f'<svg class="{look}" aria-hidden="true">{ground}<rect width="{width:.1f}%" height="100%"/></svg>'
 
 
+_PERCENT = "\N{NO-BREAK SPACE}%"
 _URI = re.compile(r"data:image/(png|jpeg);base64,[A-Za-z0-9+/]+=*")
 
 
