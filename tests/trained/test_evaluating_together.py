@@ -51,35 +51,26 @@ def hashes(folder: Path) -> dict[str, str]:
     }
 
 
-@pytest.fixture(scope="module")
-def alone(
-    run: RunDirectory, data: dict[int, Path], tmp_path_factory: pytest.TempPathFactory
-) -> dict[int, tuple[dict[str, Any], dict[str, str]]]:
-    """What one process finds and writes, by the side of the images."""
-    root, found = tmp_path_factory.mktemp("alone"), {}
-    for side, folder in data.items():
-        (each,) = scored(1, {"run": run.path, "data": folder, "out": root / str(side)})
-        found[side] = (each, hashes(root / str(side)))
-    return found
-
-
-@pytest.mark.parametrize(("processes", "side"), [(2, IN_FILES), (3, IN_FILES), (8, IN_FILES), (3, IN_MEMORY)])
+@pytest.mark.parametrize(
+    ("processes", "side", "batch"), [(2, IN_FILES, 5), (3, IN_FILES, 5), (3, IN_FILES, 20), (3, IN_MEMORY, 5)]
+)
 def test_the_numbers_and_files_are_those_of_one_process(
-    processes: int, side: int, alone: Any, run: RunDirectory, data: dict[int, Path], tmp_path: Path
+    processes: int, side: int, batch: int, run: RunDirectory, data: dict[int, Path], tmp_path: Path
 ) -> None:
-    """Of 8 processes, one has no batch: there are 7."""
-    expected, files = alone[side]
-    found = scored(processes, {"run": run.path, "data": data[side], "out": tmp_path / "out"})
+    """7 batches, of which not all processes have as many; or 2, and one of 3 processes has none."""
+    given = {"run": run.path, "data": data[side]}
+    (expected,) = scored(1, given | {"out": tmp_path / "one"}, batch=batch)
+    found = scored(processes, given | {"out": tmp_path / "many"}, batch=batch)
 
     assert expected["row"]["seen"] == sum(COUNTS.values())
     for each in found:
-        assert each["out"] == str(tmp_path / "out")
+        assert each["out"] == str(tmp_path / "many")
         for key in ("row", "confusion", "notes", "bad", "files"):
             assert each[key] == expected[key]
-    assert hashes(tmp_path / "out") == files
+    assert hashes(tmp_path / "many") == hashes(tmp_path / "one")
     if side == IN_FILES:
         every = expected["decoded"]
-        batches = [every[start : start + BATCH] for start in range(0, len(every), BATCH)]
+        batches = [every[start : start + batch] for start in range(0, len(every), batch)]
         own = [[*chain.from_iterable(batches[rank::processes])] for rank in range(processes)]
         assert [each["decoded"] for each in found] == own
 
