@@ -8,7 +8,7 @@ import signal
 import socket
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +34,28 @@ def place(rank: int, size: int, port: int, address: str = "127.0.0.1") -> dict[s
 
 
 @contextlib.contextmanager
-def world(size: int, program: str, *arguments: str, **environment: str) -> Iterator[list[Command]]:
+def world(
+    size: int, program: str, *arguments: str, module: str = PROGRAMS, **environment: str
+) -> Iterator[list[Command]]:
     """Start the processes; those that have not ended when it is left are killed."""
-    port = free_port()
-    members = [
-        Command(program, *arguments, module=PROGRAMS, environment=place(rank, size, port) | environment)
-        for rank in range(size)
-    ]
+    with each_its_own([(program, *arguments)] * size, (), module=module, **environment) as members:
+        yield members
+
+
+@contextlib.contextmanager
+def each_its_own(
+    commands: Sequence[Sequence[str]],
+    folders: Sequence[Path] = (),
+    *,
+    module: str = "resnetlab",
+    **environment: str,
+) -> Iterator[list[Command]]:
+    """Start processes that are not told the same, as they should be, or not in the same folder."""
+    port, size, members = free_port(), len(commands), list[Command]()
+    for rank, command in enumerate(commands):
+        with contextlib.chdir(folders[rank] if folders else Path.cwd()):
+            variables = place(rank, size, port) | environment
+            members.append(Command(*command, module=module, environment=variables))
     try:
         yield members
     finally:

@@ -11,6 +11,7 @@ from resnetlab.base.machine.memory import LESS, telling_of_memory
 from resnetlab.cli.output import command_name, standard_streams, why_unwritten
 from resnetlab.cli.parser import build_parser
 from resnetlab.cli.stopping import TERMINATED, Terminated, heard_sigterm
+from resnetlab.cli.verb import is_one_of_several, joined, launched
 from resnetlab.errors import ResnetlabError, WriteError
 
 
@@ -18,13 +19,18 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code (errors.py lists them)."""
     if arguments is None:  # the process is for this command alone
         atexit.register(gc.freeze)  # else Python's end looks through all of torch for cycles: 0.4 s
+    if is_one_of_several():
+        from resnetlab.parallel.streams import mark_others
+
+        mark_others()
     with standard_streams() as output:
         try:
             try:
                 with heard_sigterm():
                     return _perform(arguments)
             except KeyboardInterrupt as stop:
-                print("resnetlab: stopped", file=sys.stderr)
+                if _is_shown_here(stop):
+                    print("resnetlab: stopped", file=sys.stderr)
                 return TERMINATED if isinstance(stop, Terminated) else 128 + signal.SIGINT
             finally:
                 sys.stdout.flush()
@@ -44,13 +50,28 @@ def _perform(arguments: list[str] | None) -> int:
     options = parser.parse_args(arguments)
     try:
         with telling_of_memory(LESS):
+            if (code := launched(options, arguments)) is not None:
+                return code
+            options.world = joined(options)
             options.perform(options)
+            options.world.close()
     except ResnetlabError as error:
+        is_shown = _is_shown_here(error)
         if options.debug:
             raise
-        print(f"resnetlab: {_typeable(str(error), parser.known_verbs())}", file=sys.stderr)
+        if is_shown:
+            print(f"resnetlab: {_typeable(str(error), parser.known_verbs())}", file=sys.stderr)
         return error.exit_code
     return 0
+
+
+def _is_shown_here(error: BaseException) -> bool:
+    """Return whether it is this process, of several that carry out the command, that tells of its end."""
+    if not is_one_of_several():
+        return True
+    from resnetlab.parallel.world import joined as joined_world
+
+    return joined_world().end_with(error)
 
 
 def _typeable(text: str, verbs: Sequence[str]) -> str:

@@ -48,6 +48,7 @@ def add_training(parser: argparse.ArgumentParser, recipe: str) -> None:
     )
     add_set(parser)
     add_device(parser)
+    add_devices(parser)
     parser.add_argument(
         "--dry-run", action="store_true", help="print the resolved run, its time and memory; train nothing"
     )
@@ -106,6 +107,17 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: auto)")
 
 
+def add_devices(parser: argparse.ArgumentParser) -> None:
+    """Add --devices; the verb finds the processes that carry it out in `options.world`."""
+    parser.add_argument(
+        "--devices",
+        metavar="N|auto",
+        help="devices of this machine that do it together, each with a process of its own: a number, or "
+        "auto for all GPUs (default: 1; several machines: docs/many-machines.md)",
+    )
+    parser.set_defaults(num_devices=1)  # what it comes to: `verb.launched` and `verb.joined` say it
+
+
 def add_workers(parser: argparse.ArgumentParser) -> None:
     """Add --workers."""
     parser.add_argument(
@@ -113,7 +125,7 @@ def add_workers(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=-1,
         metavar="N",
-        help="processes that read image files (default: -1, auto)",
+        help="processes that read image files, for all devices (default: -1, auto)",
     )
 
 

@@ -3,14 +3,13 @@
 import argparse
 import dataclasses
 import shlex
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from resnetlab.base.paths import user_path
 from resnetlab.base.units import format_seconds
 from resnetlab.cli.output import block, command_name, opening, print_json
-from resnetlab.cli.watch import watching
+from resnetlab.cli.watch import progress_stream, watching
 from resnetlab.data.batches.loaded import BROKEN_SHOWN
 from resnetlab.data.sources.leftovers import refuse_within
 from resnetlab.recipe.settings import Resolution, leaves
@@ -34,13 +33,15 @@ def train_planned(
     more: Mapping[str, object] | None = None,
 ) -> None:
     """Train what is planned and print the end, or with --dry-run print the plan."""
-    out = user_path(options.out) if options.out else default_out(plan)
+    world = options.world
+    out = user_path(options.out) if options.out else world.from_first(lambda: default_out(plan))
     if options.dry_run:
         refuse_within(plan.source.folders, out)
         _print_plan(options, plan, resolution, f"{out} ({_made(options, plan, out)})", more or {})
         return
-    with watching(sys.stderr if options.json else sys.stdout) as watcher:
-        result = (train_or_resume if options.resume_if_begun else train_plan)(plan, out, watcher)
+    with watching(progress_stream(options)) as watcher:
+        make = train_or_resume if options.resume_if_begun else train_plan
+        result = make(plan, out, watcher, world=world)
     print_end(options, result)
 
 
@@ -63,10 +64,10 @@ def _print_plan(
     place: str,
     more: Mapping[str, object],
 ) -> None:
-    facts = describe_plan(plan) | {"run": place}
+    facts = describe_plan(plan, options.num_devices) | {"run": place}
     if not options.json:  # before the trial steps of the estimate, which take a while
         print(block(facts, indent=""), flush=True)
-    estimated = estimate(plan)
+    estimated = estimate(plan, options.num_devices)
     values = {
         name: {"value": leaf.text, "origin": resolution.origins[name]}
         for name, leaf in leaves(plan.recipe).items()
@@ -81,6 +82,8 @@ def _print_plan(
 
 def print_end(options: argparse.Namespace, result: Result) -> None:
     """Print how a run ended: how good, how fast, where everything lies, what to type next."""
+    if not options.world.is_first:
+        return
     if options.json:
         print_json(dataclasses.asdict(result))
         return

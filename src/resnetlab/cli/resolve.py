@@ -86,6 +86,7 @@ def read_asked(options: argparse.Namespace) -> "tuple[Asked, dict[str, object]]"
         fixed=tuple(knobs),
         device=options.device,
         workers=options.workers,
+        devices=options.num_devices if options.num_devices > 1 or options.devices else 0,
     )
     return asked, knobs
 

@@ -4,13 +4,12 @@ import argparse
 import contextlib
 import dataclasses
 import shlex
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from resnetlab.base.paths import user_path
 from resnetlab.cli.output import block, command_name, print_json
-from resnetlab.cli.watch import PlainStudyWatcher, watching_study
+from resnetlab.cli.watch import PlainStudyWatcher, progress_stream, watching_study
 from resnetlab.data.sources.choices import Choices
 from resnetlab.errors import Interrupted, ResnetlabError, UsageError
 from resnetlab.recipe.settings import Resolution
@@ -37,19 +36,20 @@ def train_several(options: argparse.Namespace, planned: Planner) -> None:
     seeds = 1 if options.seeds is None else options.seeds
     if seeds < 1:
         raise UsageError(f"--seeds must be at least 1, got {seeds}")
-    plans = [planned(model)[0] for model in options.models]
+    world = options.world
+    plans = world.together(lambda: [planned(model)[0] for model in options.models])
     first = plans[0].recipe.run.seed
     rows = plan_rows(plans, range(first, first + seeds))
-    out = user_path(options.out) if options.out else default_study_out(plans)
+    out = user_path(options.out) if options.out else world.from_first(lambda: default_study_out(plans))
     if options.dry_run:
         _print_plans(options, plans, rows, out)
         return
-    with watching_study(sys.stderr if options.json else sys.stdout) as watcher:
+    with watching_study(progress_stream(options)) as watcher:
         for plan in plans:
-            watcher.note(block(_shared_facts(plan), indent="") + "\n")
+            watcher.note(block(_shared_facts(plan, world.size), indent="") + "\n")
         with _telling_the_finished(options, out, watcher):
             make = train_or_resume_study if options.resume_if_begun else train_study
-            results = make(rows, out, watcher, at_once=options.at_once)
+            results = make(rows, out, watcher, at_once=options.at_once, world=world)
         _tell_nothing_left(out, watcher)
     _print_end(options, out, results, watcher.elsewhere)
 
@@ -57,7 +57,7 @@ def train_several(options: argparse.Namespace, planned: Planner) -> None:
 def resume_several(options: argparse.Namespace) -> None:
     """Make what is left of a study."""
     out = user_path(options.run)
-    stream = sys.stderr if options.json else sys.stdout
+    stream = progress_stream(options)
     with watching_study(stream) as watcher, _telling_the_finished(options, out, watcher):
         results = resume_study(
             out,
@@ -67,6 +67,7 @@ def resume_several(options: argparse.Namespace) -> None:
             workers=options.workers,
             at_once=options.at_once,
             choices=Choices.parse(options.data_set),
+            world=options.world,
         )
         _tell_nothing_left(out, watcher)
     _print_end(options, out, results, watcher.elsewhere)
@@ -87,14 +88,15 @@ def _telling_the_finished(
     except Interrupted:
         raise
     except ResnetlabError:
-        if watcher.has_begun and not options.json and any(out.glob("*/RESULT.json")):
+        is_shown = options.world.is_first and watcher.has_begun and not options.json
+        if is_shown and any(out.glob("*/RESULT.json")):
             with contextlib.suppress(ResnetlabError):  # the first error counts
                 print(f"\n{report(out)}\n")
         raise
 
 
-def _shared_facts(plan: RunPlan) -> dict[str, str]:
-    return {title: text for title, text in describe_plan(plan).items() if title != "resnetlab"}
+def _shared_facts(plan: RunPlan, devices: int) -> dict[str, str]:
+    return {title: text for title, text in describe_plan(plan, devices).items() if title != "resnetlab"}
 
 
 def _print_plans(
@@ -104,8 +106,9 @@ def _print_plans(
     if options.resume_if_begun and is_study(out):
         refuse_other_rows(out, read_rows_of(out), rows)
         made = "begun"
-    at_once = min(len(rows), choose_at_once(rows.values(), options.at_once))
-    each = [describe_plan(plan) | estimate(plan) for plan in plans]
+    devices = options.num_devices
+    at_once = min(len(rows), choose_at_once(rows.values(), options.at_once, devices))
+    each = [describe_plan(plan, devices) | estimate(plan, devices) for plan in plans]
     if options.json:
         print_json({"study": f"{out} ({made})", "runs": list(rows), "at_once": at_once, "models": each})
         return
@@ -121,6 +124,8 @@ def _print_end(
     options: argparse.Namespace, out: Path, results: Mapping[str, Result], elsewhere: Mapping[str, str]
 ) -> None:
     """Print the table of the study, and what to type next."""
+    if not options.world.is_first:
+        return
     if options.json:
         runs = {name: dataclasses.asdict(result) for name, result in results.items()}
         print_json({"study": str(out), "runs": runs, "made_elsewhere": dict(elsewhere)})

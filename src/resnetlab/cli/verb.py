@@ -1,13 +1,18 @@
-"""What every verb of the command line has: its flags, and its code that runs."""
+"""What every verb of the command line has: its flags, its code that runs, and the processes that run it."""
 
 import argparse
 import contextlib
 import gc
 import importlib
-from collections.abc import Callable, Iterator
-from typing import Any
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from resnetlab.errors import UsageError
+
+if TYPE_CHECKING:
+    from resnetlab.parallel.world import World
 
 Code = Callable[[argparse.Namespace], None]
 
@@ -74,3 +79,64 @@ def _collecting_nothing() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
+
+
+def is_one_of_several() -> bool:
+    """Return whether this process was started as one of several, by torchrun for instance."""
+    return "RANK" in os.environ or "WORLD_SIZE" in os.environ
+
+
+def launched(options: argparse.Namespace, arguments: Sequence[str] | None) -> int | None:
+    """Start the command once for each of the devices asked for, and return how they ended; None for one.
+
+    With --dry-run none is started; `options.num_devices` says how many would be.
+
+    Raises:
+        UsageError: If they are no number, or more than there are.
+    """
+    asked = getattr(options, "devices", None)
+    if asked is None or is_one_of_several():
+        return None
+    from resnetlab.parallel.launch import launch, note_on, resolve_devices
+
+    count = options.num_devices = resolve_devices(asked, options.device)
+    if count == 1:
+        return None
+    if note := note_on(count, options.device):
+        print(f"resnetlab: {note}", file=sys.stderr)
+    if getattr(options, "dry_run", False):
+        return None
+    return launch(count, sys.argv[1:] if arguments is None else arguments)
+
+
+def joined(options: argparse.Namespace) -> "World":
+    """Return the processes that carry out this command together, of which this is one.
+
+    Who started them does not matter, `launched` or the user by torchrun.
+
+    Raises:
+        UsageError: If the command is for one process alone, or others are asked for than there are.
+    """
+    from resnetlab.parallel.launch import refuse_one_device
+    from resnetlab.parallel.place import Place
+    from resnetlab.parallel.world import ALONE, join
+
+    place = Place.from_environment() if is_one_of_several() else None
+    if place is None or place.size == 1:
+        return ALONE
+    if not hasattr(options, "devices"):
+        raise UsageError(
+            f"{options.parser.prog} is carried out by one process, and {place.size} were started",
+            hint="Several carry out train, finetune, resume and eval. Start it without torchrun, and unset "
+            "RANK and WORLD_SIZE.",
+        )
+    if options.devices not in (None, "auto", str(place.size)):
+        raise UsageError(
+            f"--devices {options.devices}, and {place.size} processes were started",
+            hint="Leave it out: torchrun's --nnodes and --nproc-per-node say how many there are.",
+        )
+    refuse_one_device(place.size, options.device)
+    if options.device == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # a process needs no GPU of its own then
+    options.num_devices = place.size
+    return join()

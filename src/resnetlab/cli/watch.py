@@ -1,6 +1,8 @@
 """Showing runs as they go: live bars on a terminal, plain lines elsewhere."""
 
+import argparse
 import contextlib
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -20,6 +22,11 @@ if TYPE_CHECKING:
 _HEADER = " epoch    step        lr  train loss  train acc   loss    acc  images/s   memory  elapsed     left"
 _PAUSE = 0.2
 """Seconds between two movements of a study's bar: a GPU makes launches faster than a terminal shows them."""
+
+
+def progress_stream(options: argparse.Namespace) -> TextIO:
+    """Return where a command shows how far it is; that of a process that is not the first goes nowhere."""
+    return sys.stderr if options.json and options.world.is_first else sys.stdout
 
 
 @contextlib.contextmanager
@@ -79,6 +86,10 @@ class PlainWatcher(Observer):
     def note(self, text: str) -> None:
         """Print a line."""
         self._print(text)
+
+    def own_note(self, text: str) -> None:
+        """Print a line where also a process that is not the first is heard."""
+        print(without_commands(text), file=on_the_way(sys.stderr), flush=True)
 
     def _line(self, row: Mapping[str, Any]) -> str:
         seconds = row["seconds"]
@@ -265,6 +276,10 @@ class _RunWatcher(Observer):
     def note(self, text: str) -> None:
         """Print it with the run's name."""
         self._study.note(f"{self._name}: {text}")
+
+    def own_note(self, text: str) -> None:
+        """Print it where also a process that is not the first is heard."""
+        print(without_commands(f"{self._name}: {text}"), file=on_the_way(sys.stderr), flush=True)
 
 
 def _bars(stream: TextIO) -> "Progress":

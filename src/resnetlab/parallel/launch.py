@@ -43,7 +43,7 @@ def resolve_devices(asked: str | int, device: str = "auto") -> int:
         device: Where the run is to be: on a CPU, every number goes.
 
     Raises:
-        UsageError: If it is no number, or more than there are GPUs.
+        UsageError: If it is no number, or more than there are GPUs, or than `device` is.
     """
     gpus = 0 if device.startswith("cpu") else count_gpus()
     if asked == "auto":
@@ -56,7 +56,17 @@ def resolve_devices(asked: str | int, device: str = "auto") -> int:
             hint=f"Ask for at most {gpus}; for several machines, start torchrun on each"
             " (docs/many-machines.md).",
         )
+    refuse_one_device(int(asked), device)
     return int(asked)
+
+
+def refuse_one_device(count: int, device: str) -> None:
+    """Raise UsageError if several processes are to be on the one device of that name."""
+    if count > 1 and (":" in device or device == "mps"):
+        raise UsageError(
+            f"{count} devices, and --device {device}, which is one",
+            hint="With --device cuda each takes a GPU of its own; CUDA_VISIBLE_DEVICES=1,3 says which.",
+        )
 
 
 def note_on(devices: int, device: str = "auto") -> str:

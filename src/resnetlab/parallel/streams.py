@@ -54,6 +54,9 @@ def mark_others(environment: Mapping[str, str] = os.environ) -> None:
     os.dup2(nothing, 1)
     for descriptor in (reading, writing, nothing):
         os.close(descriptor)
+    # Anew: a stream keeps in mind that it was a file, in which there are places to go back to.
+    sys.stdout = os.fdopen(1, "w", errors="backslashreplace", closefd=False)
+    sys.stderr = os.fdopen(2, "w", buffering=1, errors="backslashreplace", closefd=False)
 
 
 @contextlib.contextmanager

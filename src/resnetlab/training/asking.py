@@ -1,7 +1,7 @@
 """What a user asks of a training, in flags or in Python, and the plan that it makes: the one way for both."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,9 @@ from resnetlab.recipe.named import RECIPES, default_recipe, named_recipe
 from resnetlab.recipe.settings import Resolution, leaves, read_settings_file
 from resnetlab.training.planning import Opened, RunPlan, fit_to_source, make_plan, open_for
 from resnetlab.training.step.device import pick_device
+
+BY_DEVICES = "one for each device"
+"""The origin of a number of shards that nobody gave."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +44,10 @@ class Asked:
     device: str = "auto"
     workers: int = -1
 
+    devices: int = 0
+    """How many make the run together, if it was said. A batch is cut into as many shards then, unless
+    anything else says into how many."""
+
     def resolve(self, depth: int, default: str) -> Resolution:
         """Return the recipe for a network of this depth, with all that the user gives of it.
 
@@ -64,6 +71,8 @@ class Asked:
         else:
             resolution = Resolution(named_recipe(str(chosen), depth))
         resolution.set_values(self.values, self.origin)
+        if self.devices and resolution["shards"] == 1 and not resolution.is_given("shards"):
+            resolution.suggest({"shards": self.devices}, BY_DEVICES)
         return resolution
 
 
@@ -96,4 +105,5 @@ def plan_training(spec: ModelSpec, asked: Asked, opened: Opened | None = None) -
     resolution.hold_out(len(source.train))
     fitted = fit_to_source(spec, source, asked.fixed)
     text = absolute_source(asked.data)
-    return make_plan(fitted, source, text, resolution.recipe, device, asked.workers), resolution
+    plan = make_plan(fitted, source, text, resolution.recipe, device, asked.workers)
+    return replace(plan, shards_by_devices=resolution.origins["shards"] == BY_DEVICES), resolution

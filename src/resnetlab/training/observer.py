@@ -50,7 +50,7 @@ class Aside(Observer):
 
     def own_note(self, text: str) -> None:
         """Tell it, with the name of this process."""
-        self._observer.note(f"{self._name}: {text}")
+        self._observer.own_note(f"{self._name}: {text}")
 
 
 def as_seen_by(observer: Observer, world: World) -> Observer:

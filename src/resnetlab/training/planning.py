@@ -66,6 +66,8 @@ class RunPlan:
     """Where these come from, in a line."""
     continues: str = ""
     """The run that it goes on from, and where, in a line."""
+    shards_by_devices: bool = False
+    """Whether nobody gave the number of shards, so that a run that was begun keeps its own."""
 
     @property
     def timeline(self) -> Timeline:
@@ -325,8 +327,8 @@ def differences_from_records(
 ) -> list[str]:
     """Return in words what a plan has otherwise than the spec, recipe and data that were written down.
 
-    Whether kernels are compiled or captured is no difference: where a machine decides it, it may decide it
-    otherwise on the next one. Nor is whether the run leaves a page.
+    Whether kernels are compiled or captured is no difference, nor a number of shards that nobody gave: where
+    a machine decides it, it may decide it otherwise on the next one. Nor is whether the run leaves a page.
 
     Args:
         plan: What is asked for.
@@ -336,7 +338,8 @@ def differences_from_records(
         owner: What the reader calls the other.
     """
     names, then = (owner, "what is asked for"), recipe_from_json(recipe)
-    kept = {name: leaves(then)[name].value for name in ("compile", "capture", "report")}
+    free = ("compile", "capture", "report", *(["shards"] if plan.shards_by_devices else []))
+    kept = {name: leaves(then)[name].value for name in free}
     told = [
         recipe_differences(then, override(plan.recipe, kept), names),
         model_differences(ModelSpec.from_json(spec), plan.spec, names),

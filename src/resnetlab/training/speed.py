@@ -17,6 +17,7 @@ from resnetlab.data.batches.normalise import Normaliser
 from resnetlab.data.sources.source import Split
 from resnetlab.errors import DivergedError, UsageError
 from resnetlab.forecast.memory import training_memory
+from resnetlab.forecast.reduction import reduced_bytes
 from resnetlab.network.spec import ModelSpec
 from resnetlab.recipe import Recipe
 from resnetlab.recipe.schedule import LearningRate
@@ -197,10 +198,10 @@ def _timed(step: Step, index: int, device: torch.device) -> float:
 
 
 @leaving_as_found()
-def estimate(plan: RunPlan) -> dict[str, str]:
-    """Return the time and memory that a planned run will take.
+def estimate(plan: RunPlan, devices: int = 1) -> dict[str, str]:
+    """Return the time and memory that a planned run will take, made by so many devices.
 
-    The time comes from a few small steps that are not compiled, the memory from arithmetic.
+    The time comes from a few small steps that are not compiled, of one device; the memory from arithmetic.
     """
     height, width = plan.training_size
     spec = plan.spec.with_(input_size=max(height, width))
@@ -213,11 +214,16 @@ def estimate(plan: RunPlan) -> dict[str, str]:
         time_needed = f"{format_seconds(samples / rate)} at {_rounded_rate(rate)} images/s{faster}"
     except DivergedError as error:  # on random images and with new weights, which says nothing of the run
         time_needed = f"not known: of its trial steps, {error.args[0]}"
-    needed = training_memory(plan.spec, plan.recipe, height, width).total
+    needed = training_memory(plan.spec, plan.recipe, height, width, processes=devices).total
     free = free_memory(plan.device)
+    memory = f"about {format_bytes(needed)}; {format_bytes(free) if free else 'unknown'} free"
+    if devices == 1:
+        return {"estimate": time_needed, "memory": memory}
+    where = ", which they share" if plan.device.type == "cpu" else " on the first"
     return {
-        "estimate": time_needed,
-        "memory": f"about {format_bytes(needed)}; {format_bytes(free) if free else 'unknown'} free",
+        "estimate": f"on one device {time_needed}; `plan` tells of more",
+        "memory": f"for each device {memory}{where}",
+        "reduced": f"{format_bytes(reduced_bytes(plan.spec))} a step: gradients and BN statistics",
     }
 
 

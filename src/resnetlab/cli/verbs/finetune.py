@@ -59,7 +59,8 @@ def finetune(options: argparse.Namespace) -> None:
     def network(own: ModelSpec) -> ModelSpec:
         return resolve_model(options.model, knobs) if options.model else own.with_(**knobs)
 
-    tuning = plan_tuning(options.weights, asked, network, prefix=options.prefix, ignore=options.ignore)
+    place = {"prefix": options.prefix, "ignore": options.ignore}
+    tuning = plan_tuning(options.weights, asked, network, **place, world=options.world)
     plan, report, notes = tuning.plan, tuning.report, tuning.notes
     if not options.json:
         print(table(HEADER, part_rows(plan.spec, plan.recipe.transfer, report), left=len(HEADER)))

@@ -1,11 +1,10 @@
 """`resnetlab resume`."""
 
 import argparse
-import sys
 
 from resnetlab.base.paths import user_path
 from resnetlab.base.units import length_of
-from resnetlab.cli.flags import add_at_once, add_data_set, add_device, add_workers
+from resnetlab.cli.flags import add_at_once, add_data_set, add_device, add_devices, add_workers
 from resnetlab.cli.verb import set_up
 from resnetlab.data.sources.choices import Choices
 from resnetlab.errors import UsageError
@@ -14,6 +13,7 @@ _EXAMPLES = """examples:
   resnetlab resume runs/resnet20-cifar10-quick-20260101-120000
   resnetlab resume RUN --epochs 60           on from a run of 30, finished or not, in a new one (RUN-60ep)
   resnetlab resume RUN --data /elsewhere/cifar-10-batches-bin
+  resnetlab resume RUN --devices 4           on other devices than before, with the same result
 """
 
 
@@ -29,6 +29,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", help="where the run's data lies now, if not where it was")
     add_data_set(parser)
     add_device(parser)
+    add_devices(parser)
     add_workers(parser)
     add_at_once(parser)
 
@@ -37,19 +38,19 @@ def resume(options: argparse.Namespace) -> None:
     """Go on with an interrupted run or study, or from a run for longer."""
     from resnetlab.cli.one_run import print_end
     from resnetlab.cli.several_runs import resume_several
-    from resnetlab.cli.watch import watching
+    from resnetlab.cli.watch import progress_stream, watching
     from resnetlab.training.run import resume_run
     from resnetlab.training.studies.rows import is_study
 
     path, length = user_path(options.run), length_of(options.epochs, options.steps, prefix="--")
-    if is_study(path):
+    if options.world.from_first(lambda: is_study(path)):
         if length is not None:
             raise UsageError(f"{path} holds several runs", hint="Name the one that is to train for longer.")
         if options.out:
             raise UsageError(f"--out: the runs in {path} go on where they are", hint="Leave it out.")
         resume_several(options)
         return
-    with watching(sys.stderr if options.json else sys.stdout) as watcher:
+    with watching(progress_stream(options)) as watcher:
         result = resume_run(
             path,
             watcher,
@@ -59,5 +60,6 @@ def resume(options: argparse.Namespace) -> None:
             device=options.device,
             workers=options.workers,
             choices=Choices.parse(options.data_set),
+            world=options.world,
         )
     print_end(options, result)

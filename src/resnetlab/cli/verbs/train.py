@@ -8,7 +8,8 @@ from resnetlab.cli.resolve import read_asked, resolve_model
 from resnetlab.cli.verb import set_up
 
 if TYPE_CHECKING:
-    from resnetlab.training.planning import Opened
+    from resnetlab.recipe.settings import Resolution
+    from resnetlab.training.planning import Opened, RunPlan
 
 _EXAMPLES = """examples:
   resnetlab train resnet20 --data digits            a minute on a laptop
@@ -16,6 +17,7 @@ _EXAMPLES = """examples:
   resnetlab train preresnet110 --data cifar-10-batches-bin --epochs 8 --batch 256 --lr 0.4
   resnetlab train resnet20 --set shortcut=B --set cutout=8 --dry-run
   resnetlab train resnet50 --data photos/ --workers 8
+  resnetlab train resnet50 --data imagenet/ --devices 4       four GPUs, or --devices auto
   resnetlab train plain20 resnet20 --seeds 3 --out runs/both   six runs, told as mean and spread
   resnetlab train resnet20 --out runs/job --resume-if-begun   a job that may be killed and started again
 """
@@ -44,6 +46,12 @@ def train(options: argparse.Namespace) -> None:
     asked, knobs = read_asked(options)
     if len(options.models) > 1 or options.seeds is not None:
         opened: Opened = {}
-        train_several(options, lambda model: plan_training(resolve_model(model, knobs), asked, opened))
+
+        def planned(model: str) -> "tuple[RunPlan, Resolution]":
+            return plan_training(resolve_model(model, knobs), asked, opened)
+
+        train_several(options, planned)
     else:
-        train_planned(options, *plan_training(resolve_model(options.models[0], knobs), asked))
+        model = options.models[0]
+        plan, resolution = options.world.together(lambda: plan_training(resolve_model(model, knobs), asked))
+        train_planned(options, plan, resolution)

@@ -15,11 +15,12 @@ from resnetlab.data.sources.encoded import AnySource
 from resnetlab.data.sources.wanted import Wanted
 from resnetlab.models import build
 from resnetlab.network.spec import ModelSpec
+from resnetlab.parallel.world import ALONE, World
 from resnetlab.recipe import Normalisation, Recipe
 from resnetlab.recipe.settings import Resolution
 from resnetlab.trained.artefact.model import in_channels
 from resnetlab.trained.transfer.trained import Trained, open_trained
-from resnetlab.training.asking import Asked
+from resnetlab.training.asking import BY_DEVICES, Asked
 from resnetlab.training.first_weights import Beginning
 from resnetlab.training.planning import RunPlan, fit_to_source, make_plan
 from resnetlab.training.step.device import pick_device
@@ -61,6 +62,7 @@ def plan_tuning(
     *,
     prefix: str | None = None,
     ignore: Sequence[str] = (),
+    world: World = ALONE,
 ) -> Tuning:
     """Return what is asked for as a plan.
 
@@ -70,14 +72,19 @@ def plan_tuning(
         model: The network for given weights; none: theirs.
         prefix: As for `open_trained`.
         ignore: As for `open_trained`.
+        world: The processes that are to make the run together; the first reads the weights for all.
 
     Raises:
         UsageError: If a name or value cannot be, or the parts do not fit each other.
         CheckpointError: If the weights are damaged or another network's, saying which.
         DataError: If the data is missing or damaged.
     """
+    trained = world.from_first(lambda: open_trained(weights, prefix=prefix, ignore=ignore))
+    return world.together(lambda: _plan(trained, asked, model))
+
+
+def _plan(trained: Trained, asked: Asked, model: Model | None) -> Tuning:
     device = pick_device(asked.device)
-    trained = open_trained(weights, prefix=prefix, ignore=ignore)
     spec = model(trained.spec) if model else trained.spec
     resolution = asked.resolve(spec.depth, "finetune")
     side = resolution["image_size"] if resolution.is_given("image_size") else 0
@@ -88,6 +95,7 @@ def plan_tuning(
     plan, report, notes = plan_finetuning(
         trained, spec, source, asked.data, resolution.recipe, device, asked.fixed, workers=asked.workers
     )
+    plan = replace(plan, shards_by_devices=resolution.origins["shards"] == BY_DEVICES)
     return Tuning(plan, resolution, report, notes)
 
 

@@ -67,7 +67,7 @@ def train_study(
 
 def _refuse(rows: Mapping[str, RunPlan], out: Path, at_once: int, world: World) -> None:
     """Refuse a study that cannot be: too much at once, processes that differ, within its own data."""
-    choose_at_once(rows.values(), at_once, world)
+    choose_at_once(rows.values(), at_once, world.size)
     for plan in rows.values():
         refuse_differing(plan, world)
 
@@ -177,7 +177,7 @@ def _share(
     for name, result in done.items():
         observer.ended(name, result)
     if plans:
-        at_once = choose_at_once(plans.values(), at_once, world)
+        at_once = choose_at_once(plans.values(), at_once, world.size)
         work: dict[str, Work] = {
             name: partial(_make_row, RunDirectory(path / name), each, partial(plan, name), world)
             for name, each in share_workers(plans, at_once).items()
@@ -285,18 +285,18 @@ def share_workers(plans: Mapping[str, RunPlan], at_once: int) -> dict[str, RunPl
     return {name: shared(plan) for name, plan in plans.items()}
 
 
-def choose_at_once(plans: Collection[RunPlan], wanted: int, world: World = ALONE) -> int:
-    """Return how many of these runs are made at once: one, if several processes make each of them together.
+def choose_at_once(plans: Collection[RunPlan], wanted: int, devices: int = 1) -> int:
+    """Return how many of these runs are made at once: one, if several devices make each of them together.
 
     Raises:
         UsageError: If the wish cannot be met.
     """
     if wanted < 0:
         raise UsageError(f"at least one run is made at once, got {wanted}", hint="0 chooses by the device.")
-    if world.size > 1:
+    if devices > 1:
         if wanted > 1:
             raise UsageError(
-                f"each run is made by all {world.size} devices, so one at once, not {wanted}",
+                f"each run is made by all {devices} devices, so one at once, not {wanted}",
                 hint="Leave out --at-once; or start a process for each device, all with the same --out.",
             )
         return 1
