@@ -98,6 +98,15 @@ def test_shards_of_the_recipe_are_shared_out_among_the_devices() -> None:
     )  # 8 passes of 32 take longer than one of 256
 
 
+def test_synchronised_bn_is_reduced_within_the_passes() -> None:
+    devices, sync = ("--devices", "8", "--batch", "256"), ("--set", "shard_bn=sync")
+    plain, synced = _json(*PLAN, *devices)["forecast"], _json(*PLAN, *devices, *sync)["forecast"]
+
+    assert synced["reduction"] > plain["reduction"] + 2 * 53 * 14e-6  # each at least its beginning
+    assert "and 106 of BN's within the passes" in " ".join(run(*PLAN, *devices, *sync).stdout.split())
+    assert _json(*PLAN, *sync)["forecast"]["reduction"] == 0
+
+
 def test_too_little_memory_is_said_with_what_fits() -> None:
     found = _json(*PLAN, "--batch", "4096", "--device-kind", "l4")
 

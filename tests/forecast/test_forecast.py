@@ -82,12 +82,12 @@ def test_one_device_makes_all_shards_and_microbatches_one_after_the_other() -> N
     assert forecast(replace(_work(shards=1), passes=2.0), MACHINE, 1).compute == 2 * (1.0 + 0.5 * 64) + 0.25
 
 
-def test_an_exact_sum_goes_through_the_tree_and_synchronised_norms_wait_for_two_small_ones_each() -> None:
+def test_an_exact_sum_goes_through_the_tree_and_bn_within_the_passes_adds_its_own() -> None:
     exact = replace(MACHINE, is_exact=True, fabric=replace(FABRIC, begin=0.5))
 
     assert forecast(_work(shards=4), exact, 4).reduction == 2 * 200 / 100 + 0.5
-    synced = forecast(replace(_work(shards=4), small_reductions=38), exact, 4)
-    assert synced.reduction == pytest.approx(4.5 + 38 * (0.5 + 2 * 8 * 512 / 100))
+    synced = forecast(replace(_work(shards=4), norm_reductions={100: 30, 50: 8}), exact, 4)
+    assert synced.reduction == pytest.approx(4.5 + 30 * (0.5 + 2 * 100 / 100) + 8 * (0.5 + 2 * 50 / 100))
 
 
 def test_devices_wait_where_the_cores_of_their_host_decode_less_than_they_learn() -> None:
@@ -143,6 +143,8 @@ def test_too_little_memory_is_told_with_the_microbatches_that_fit() -> None:
     assert (
         told == "36 B do not fit into the 7 B of a device: --set accumulate=16 does, with BN over 2 samples"
     )
+    together = replace(work, norm_reductions={8: 2})
+    assert memory_problem(found, together, small).endswith("with BN over 4 samples")  # 2 of each shard
     assert "however small" in memory_problem(found, work, replace(MACHINE, memory=4.0))
 
 

@@ -38,8 +38,17 @@ def test_shards_wait_for_each_other_on_each_level_of_the_tree() -> None:
         memory = training_memory(RESNET20, recipe, 32, 32, processes=processes)
         return memory.reduction / (4 * RESNET20.num_parameters)
 
-    assert [sums(1, 1), sums(2, 1), sums(4, 1), sums(8, 1)] == [0, 1, 2, 3]
-    assert [sums(8, 2), sums(8, 4), sums(8, 8)] == [3, 2, 1]
+    assert [sums(1, 1), sums(2, 1), sums(4, 1), sums(8, 1)] == [0, 1 + 1, 1 + 2, 1 + 3]
+    assert [sums(8, 2), sums(8, 4), sums(8, 8)] == [1 + 2 + 1, 1 + 1 + 1, 1 + 0 + 1]
+
+
+def test_shards_that_share_statistics_are_made_together_each_with_its_gradient() -> None:
+    """BN keeps what it normalised in fp32, whatever the precision."""
+    recipe = override(QUICK, {"shards": 8, "shard_bn": "sync", "precision": "bf16", "accumulate": 2})
+    memory = training_memory(RESNET20, recipe, 32, 32, processes=2)
+
+    assert memory.activations == (2 + 4) / 2 * 4 * 8 * MAPS  # of 4 shards, 8 of 16 samples each
+    assert memory.reduction == 4 * RESNET20.num_parameters * (1 + 3 + 1)
 
 
 def test_every_optimizer_has_an_estimate_of_its_memory() -> None:

@@ -1,7 +1,7 @@
 """What a run takes on so many devices: the parts of a step, the whole, cores and memory. No torch."""
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from resnetlab.base.units import format_bytes
@@ -14,8 +14,6 @@ from resnetlab.recipe.timeline import Timeline
 
 LOADERS = 16
 """Processes that read files for one process that trains, at most (`data.batches.loader.count_workers`)."""
-
-_SMALL_BYTES = 8 * 512  # mean and variance of a BN's channels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +49,8 @@ class Work:
     run: Run
     """Batch, length, evaluations, checkpoints."""
     reduced_bytes: float
-    small_reductions: int = 0
-    """Of a few numbers each, beside that one: with shard_bn=sync two for each BN."""
+    norm_reductions: Mapping[int, int] = field(default_factory=dict)
+    """Beside that one, with shard_bn=sync: how many times how many bytes."""
     saved_bytes: float
     """Of a checkpoint."""
     scored_at_once: int
@@ -157,7 +155,8 @@ def forecast(work: Work, machine: Machine, devices: int) -> Forecast:
     passing = work.passes * parts * machine.shard_seconds(at_once)
     compute = passing + machine.update_seconds
     add = machine.fabric.tree_seconds if machine.is_exact else machine.fabric.ring_seconds
-    reduction = add(work.reduced_bytes, devices) + work.small_reductions * add(_SMALL_BYTES, devices)
+    reduction = add(work.reduced_bytes, devices)
+    reduction += sum(times * add(num_bytes, devices) for num_bytes, times in work.norm_reductions.items())
     cores_free = max(1, min(LOADERS * on_host, machine.cores - on_host))
     decoding = batch / hosts / machine.decode if work.data.reads_files else 0.0  # of one core of a host
     waiting = max(0.0, decoding / cores_free - compute - reduction)
@@ -215,7 +214,8 @@ def memory_problem(found: Forecast, work: Work, machine: Machine) -> str:
     samples, parts = found.batch // found.shards, 2 * work.accumulate
     while parts <= samples:
         if work.memory_of(found.devices, parts).total <= machine.memory:
-            return f"{text}: --set accumulate={parts} does, with BN over {samples // parts} samples"
+            over = samples // parts * (work.shards if work.norm_reductions else 1)
+            return f"{text}: --set accumulate={parts} does, with BN over {over} samples"
         parts *= 2
     return f"{text}, however small the microbatches"
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from resnetlab.network.layers import kept_numbers
+from resnetlab.network.layers import Norm, kept_numbers
 from resnetlab.network.spec import ModelSpec
 from resnetlab.recipe import Optimizer, Recipe
 from resnetlab.recipe.optimizers import OPTIMIZERS
@@ -21,7 +21,8 @@ class Memory:
     reduction: float
     """Sums of gradients: of shards on their way to one, of other processes."""
     activations: float
-    """What the forward pass keeps for the gradient of the samples that are made at once."""
+    """What the forward pass keeps for the gradient of the samples that are made at once: a microbatch of a
+    shard, or with shard_bn=sync one of each shard."""
 
     @property
     def total(self) -> float:
@@ -45,18 +46,25 @@ def training_memory(
         width: Of the training images.
         processes: Among which the shards are divided.
     """
-    kept = [size for row in spec.shapes(height, width) if (size := kept_numbers(row.layer, row.output))]
-    numbers = float(sum(kept))
-    if recipe.execution.checkpoint_activations:
-        numbers = numbers / len(kept) * (sum(spec.blocks) + 6) * 2
-    per_number = 4 if recipe.execution.precision == "fp32" else 2
-    at_once = -(-recipe.run.batch // recipe.execution.shards // recipe.execution.accumulate)
+    execution = recipe.execution
+    own = -(-execution.shards // processes)
+    is_together = execution.shards > 1 and execution.shard_bn == "sync"
+    number_bytes = 4 if execution.precision == "fp32" else 2
+    kept = [
+        size * (4 if is_together and isinstance(row.layer, Norm) else number_bytes)
+        for row in spec.shapes(height, width)
+        if (size := kept_numbers(row.layer, row.output))
+    ]
+    kept_bytes = float(sum(kept))
+    if execution.checkpoint_activations:
+        kept_bytes = kept_bytes / len(kept) * (sum(spec.blocks) + 6) * 2
+    at_once = -(-recipe.run.batch // execution.shards // execution.accumulate)
     weights = 4.0 * spec.num_parameters
     return Memory(
         process=_PROCESS_BYTES,
         state=weights * numbers_per_weight(recipe.optimizer),
-        reduction=weights * _partial_sums(recipe.execution.shards, processes),
-        activations=numbers * per_number * at_once,
+        reduction=weights * (_sums(own, processes, is_together) if execution.shards > 1 else 0),
+        activations=kept_bytes * at_once * (own if is_together else 1),
     )
 
 
@@ -68,10 +76,11 @@ def numbers_per_weight(optimizer: Optimizer) -> int:
     return held + 4 * (optimizer.lookahead > 0)
 
 
-def _partial_sums(shards: int, processes: int) -> int:
-    """Return how many sums of gradients a process holds at most, beside the gradient itself.
+def _sums(shards: int, processes: int, is_together: bool) -> int:
+    """Return how many sums of gradients a process of so many shards holds at most, beside the gradient.
 
-    Shards are added up in a binary tree: a sum waits on each level of it, and one comes from another process.
+    A shard's gradient is packed into one tensor; a sum waits on each level of the tree over the shards; one
+    comes from another process. Where all shards are made together, each has a gradient of its own till then.
     """
-    own = -(-shards // processes)
-    return (own - 1).bit_length() + (processes > 1) if shards > 1 else 0
+    waiting = shards - 1 if is_together else (shards - 1).bit_length()
+    return 1 + waiting + (processes > 1)

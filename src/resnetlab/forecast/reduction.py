@@ -22,9 +22,17 @@ def reduced_bytes(spec: ModelSpec) -> int:
     return 4 * (plan.num_parameters + statistics + _SUMS)
 
 
-def synchronised_norms(spec: ModelSpec) -> int:
-    """Return the BNs of a network, whose statistics are reduced one after the other with shard_bn=sync."""
-    return sum(count for count, _, layer in spec.plan().counted() if isinstance(layer, Norm))
+def norm_reductions(spec: ModelSpec, shards: int) -> dict[int, int]:
+    """Return what shard_bn=sync adds up beside the gradients: how many times how many bytes.
+
+    Each BN does so in the forward pass and in the backward pass, with two numbers a channel of each shard.
+    """
+    found: dict[int, int] = {}
+    for count, _, layer in spec.plan().counted():
+        if isinstance(layer, Norm):
+            num_bytes = 4 * 2 * layer.channels * shards
+            found[num_bytes] = found.get(num_bytes, 0) + 2 * count
+    return found
 
 
 @dataclass(frozen=True)

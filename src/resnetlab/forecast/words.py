@@ -59,7 +59,8 @@ def _reduction(found: Forecast, work: Work, machine: Machine) -> str:
     if found.devices == 1:
         return "none"
     way = "in the fixed tree" if machine.is_exact else "by a plain all-reduce"
-    more = f", and {work.small_reductions} small ones within the passes" if work.small_reductions else ""
+    within = sum(work.norm_reductions.values())
+    more = f", and {within} of BN's within the passes" if within else ""
     return f"{format_bytes(work.reduced_bytes)} {way} after the backward pass{more}; nothing overlaps"
 
 

@@ -11,7 +11,7 @@ from resnetlab.errors import UsageError
 from resnetlab.forecast.datasets import KNOWN, DataFacts, made_up
 from resnetlab.forecast.forecast import Work, refuse_unequal
 from resnetlab.forecast.memory import Memory, numbers_per_weight, training_memory
-from resnetlab.forecast.reduction import reduced_bytes, synchronised_norms
+from resnetlab.forecast.reduction import norm_reductions, reduced_bytes
 from resnetlab.network.spec import ModelSpec
 from resnetlab.recipe import Recipe
 from resnetlab.recipe.named import default_recipe
@@ -73,16 +73,17 @@ class Asked:
 
         files = self.data.reads_files
         scored = evaluation_batch(*self.scored_size, self.spec.in_channels) if files else EVALUATION_BATCH
-        norms = synchronised_norms(self.spec) if recipe.execution.shard_bn == "sync" else 0
+        shards = recipe.execution.shards
+        is_together = shards > 1 and recipe.execution.shard_bn == "sync"
         numbers = numbers_per_weight(recipe.optimizer) - 1  # the gradient is not saved
         return Work(
             data=self.data,
             run=recipe.run,
             reduced_bytes=reduced_bytes(self.spec),
-            small_reductions=2 * norms,
+            norm_reductions=norm_reductions(self.spec, shards) if is_together else {},
             saved_bytes=4.0 * numbers * self.spec.num_parameters,
             scored_at_once=scored,
-            shards=recipe.execution.shards,
+            shards=shards,
             accumulate=recipe.execution.accumulate,
             passes=_passes(recipe),
             memory_of=memory_of,
