@@ -480,6 +480,27 @@ def test_what_is_nothing_to_compare_is_told(
     assert said in str(refused.value)
 
 
+def test_the_command_that_makes_an_evaluation_anew_has_what_it_was_made_with(
+    real: Path, tmp_path: Path
+) -> None:
+    run = as_cifar(real, tmp_path / "run", "resnet20")
+    edit(run / "RESULT.json", weights="averaged weights")
+    facts = {"checkpoint": "run/checkpoints/x y", "keeps": False}
+    own = evaluation(run / "eval" / "own", marks(90, 100), weights="averaged weights", **facts)
+    photos = evaluation(run / "eval" / "photos", marks(90, 100), fingerprint="p", data="photos", **facts)
+    alone = evaluation(tmp_path / "net-eval", marks(91, 100), keeps=False)
+    also = evaluation(tmp_path / "also", marks(91, 100), keeps=False, fingerprint="p", split="all")
+    edit(photos / "scores.json", split="all")
+
+    assert compare(own, alone).to_json()["comparisons"][0]["commands"] == [
+        f"resnetlab eval 'run/checkpoints/x y' --split test -o {own}",
+        f"resnetlab eval net.onnx --data cifar10 --split test -o {alone}",
+    ]
+    assert compare(photos, also).to_json()["comparisons"][0]["commands"][0] == (
+        f"resnetlab eval 'run/checkpoints/x y' --data photos --weights plain --split all -o {photos}"
+    )
+
+
 def test_no_list_of_images_without_answers(real: Path, tmp_path: Path) -> None:
     two_studies(real, tmp_path)
 

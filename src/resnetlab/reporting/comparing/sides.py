@@ -229,10 +229,10 @@ def _read_evaluation(path: Path) -> Member:
     if wrong:
         raise DataError(f"{file} is damaged: {wrong}", hint="`resnetlab eval` writes it anew.")
     above = path.absolute().parent.parent
-    data = f" --data {shlex.quote(scores['data'])}"
+    run = read_run(above) if is_run(above) else None
     return Member(
         path=path,
-        run=read_run(above) if is_run(above) else None,
+        run=run,
         data=scores["data"],
         fingerprint=scores["fingerprint"],
         split=scores["split"],
@@ -241,9 +241,18 @@ def _read_evaluation(path: Path) -> Member:
         step=scores["step"],
         weights=scores["weights"],
         answers=path,
-        command=f"resnetlab eval {shlex.quote(scores['checkpoint'])}{'' if is_run(above) else data}"
-        f" --split {shlex.quote(scores['split'])} -o {shlex.quote(str(path))}",
+        command=_command(path, scores, run),
     )
+
+
+def _command(path: Path, scores: Mapping[str, Any], run: RecordedRun | None) -> str:
+    """Return what is typed to make an evaluation anew; of data, only the name is known."""
+    words = ["resnetlab", "eval", scores["checkpoint"]]
+    if run is None or run.data["fingerprint"] != scores["fingerprint"]:
+        words += ["--data", scores["data"]]
+    if run is not None and run.result.get("weights") == "averaged weights" != scores["weights"]:
+        words += ["--weights", "plain"]
+    return shlex.join([*words, "--split", scores["split"], "-o", str(path)])
 
 
 def _wrong_of(scores: Any) -> str:
