@@ -21,6 +21,8 @@ from tests.kit.reported_runs import as_cifar, copied, edit, read
 FIRST, SECOND = (9070, 9090, 9085), (9140, 9120, 9152)
 """Right answers of three seeds each."""
 
+PARTS = (("plain20", 0), ("plain20", 1), ("plain20", 2), ("resnet20", 9), ("resnet20", 2), ("resnet20", 1))
+
 
 @pytest.fixture(scope="module")
 def real(real_runs: Path) -> Path:
@@ -143,6 +145,7 @@ def test_the_images_that_flip_are_listed_and_written(real: Path, tmp_path: Path)
     found.to_csv(tmp_path / "flips.csv")
 
     ours, theirs = found.flips()
+    assert found.pairs[0].is_more_than_chance is False
     assert [(flip.place, flip.answers) for flip in ours] == [("0/50.png", ("0", "1"))]
     assert [(flip.place, flip.truth, flip.answers) for flip in theirs] == [("3/3.png", "3", ("4", "3"))]
     text = str(found)
@@ -184,6 +187,10 @@ def test_several_seeds_are_paired_by_seed_and_corrected(real: Path, tmp_path: Pa
     assert "of 3 pairs of seeds that is more than chance (McNemar, exact, Holm, 3 tests, p < .05)" in words(
         found
     )
+    part = compare(*(tmp_path / f"{name}-{seed}" for name, seed in PARTS)).to_json()["comparisons"][0]
+    assert [each["seeds"] for each in part["images"]] == [[1, 1], [2, 2]]
+    strangers = compare(tmp_path / "plain20-0", tmp_path / "plain20-1", tmp_path / "resnet20-2", lone)
+    assert [each["seeds"] for each in strangers.to_json()["comparisons"][0]["images"]] == [[0, 2], [1, 9]]
     best, _ = found.flips(most=1000)
     differences = [flip.right[0] - flip.right[1] for flip in best]
     assert differences == sorted(differences, reverse=True)
@@ -259,6 +266,7 @@ def test_other_data_splits_numbers_and_the_same_thing_twice_are_refused(real: Pa
         ("e", "val", "of other splits: A test and B val"),
         ("e", "few", "of other numbers of images: A 100 and B 50"),
         ("run", "run", "the same thing twice"),
+        ("e", "e", "the same thing twice"),
         ("run", "link", "the same thing twice"),
         ("run", "copy", "the same network twice"),
     ):
@@ -280,9 +288,45 @@ def test_a_run_beside_its_own_evaluation_is_the_same_network(real: Path, tmp_pat
 
     with pytest.raises(UsageError, match="the same network twice"):
         compare(run, own)
+    edit(own / "scores.json", correct=89)  # which another device may find
+    (own / "answers.npz").unlink()
+    with pytest.raises(UsageError, match="the same network twice"):
+        compare(run, own)
     said = words(compare(own, earlier))
     assert "B: of step 100, not the last one (64,000): if it was chosen by this score" in said
     assert "selection on the test set" in said
+
+
+def test_a_rerun_that_ended_otherwise_is_no_copy(real: Path, tmp_path: Path) -> None:
+    for name, correct, loss in (("a", 9000, 0.5), ("b", 9000, 0.25), ("c", 9001, 0.5)):
+        edit(as_cifar(real, tmp_path / name, "resnet20", correct=correct) / "RESULT.json", loss=loss)
+
+    for other in ("b", "c"):
+        assert compare(tmp_path / "a", tmp_path / other).pairs
+    edit(tmp_path / "b" / "RESULT.json", loss=0.5)
+    with pytest.raises(UsageError, match="the same network twice"):
+        compare(tmp_path / "a", tmp_path / "b")
+
+
+def test_a_seed_made_twice_counts_once_with_its_mean(real: Path, tmp_path: Path) -> None:
+    two_studies(real, tmp_path)
+    as_cifar(real, tmp_path / "plain20" / "again", "plain20", seed=0, correct=9000)
+
+    found = compare(tmp_path)
+
+    (row,) = found.to_json()["comparisons"]
+    assert row["first"]["errors"] == pytest.approx([(10.0 + 9.3) / 2, 9.1, 9.15])
+    assert "note: A: seed 0 more than once, counted as one: " in words(found)
+
+
+def test_a_long_name_stands_in_the_table_alone(tmp_path: Path) -> None:
+    long = "a network of a name that is much too long for a sentence"
+    evaluation(tmp_path / long, marks(90, 100))
+    evaluation(tmp_path / "b", marks(70, 100))
+
+    text = str(compare(tmp_path / long, tmp_path / "b"))
+    assert "\nA is better than B by 20.00 points" in text
+    assert f"A  {tmp_path}/{long}  1 " in text
 
 
 def test_validation_images_that_others_were_held_out_are_refused(real: Path, tmp_path: Path) -> None:
@@ -368,6 +412,15 @@ def test_damaged_answers_are_told_all_at_once(real: Path, tmp_path: Path) -> Non
     assert "is of other images than" in said and "place of row 0 is other/0.png and 0/0.png" in said
 
 
+def test_answers_of_other_classes_are_of_other_images(tmp_path: Path) -> None:
+    for name, classes in (("a", ["cat", "dog"]), ("b", ["cat", "dog", "emu"])):
+        right = [True, True, False, True]
+        lay_answers(evaluation(tmp_path / name, right, keeps=False), right, names=classes)
+
+    with pytest.raises(DataError, match=r"is of other images than .*: the classes are others"):
+        compare(tmp_path / "a", tmp_path / "b")
+
+
 def test_an_evaluation_whose_files_contradict_each_other_is_damaged(tmp_path: Path) -> None:
     evaluation(tmp_path / "a", marks(90, 100))
     lay_answers(evaluation(tmp_path / "b", marks(91, 100), keeps=False), marks(92, 100))
@@ -376,7 +429,7 @@ def test_an_evaluation_whose_files_contradict_each_other_is_damaged(tmp_path: Pa
         compare(tmp_path / "a", tmp_path / "b")
 
 
-@pytest.mark.parametrize("value", (None, "x", -1, 1.5, [], True, {}))
+@pytest.mark.parametrize("value", (None, "x", 0, -1, 1.5, [], True, {}))
 @pytest.mark.parametrize(
     "name", ("data", "fingerprint", "split", "weights", "checkpoint", "correct", "seen", "step")
 )
@@ -387,9 +440,10 @@ def test_no_damaged_score_ends_in_anything_but_a_message(name: str, value: objec
     try:
         str(compare(tmp_path / "a", tmp_path / "b"))
     except (DataError, UsageError) as error:
-        assert isinstance(error, UsageError) or "scores.json is damaged" in str(error)
+        is_told = "scores.json is damaged" in str(error) or "its scores.json 0" in str(error)
+        assert isinstance(error, UsageError) or is_told
     else:
-        assert isinstance(value, str)
+        assert isinstance(value, str) or (name, value) == ("step", 0)
 
 
 def test_runs_of_version_0_1_0_are_compared(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from resnetlab.show.tables.align import NO_BREAK, markdown_table, markdown_text,
 
 WIDTH = 80
 _MOST_PLACES = 3
+_MOST_COMMANDS = 6
 _COMMANDS = "To compare them on the same images, have every answer kept"
 _LONGEST_CELL = 24  # letters of a place or a class in the list of images
 
@@ -37,8 +38,14 @@ def comparison_text(sides: Sequence[Side], pairs: Sequence[Pair], flips: Flips, 
     lines += flips_text(pairs, flips)
     lines += [_wrapped(*note) for note in _notes(sides, pairs, notes)]
     if commands := missing_commands(pairs):
-        lines += ["", f"{_COMMANDS}:", *(f"  {in_a_line(command)}" for command in commands)]
+        lines += ["", f"{_COMMANDS}:", *_first_lines(commands)]
     return "\n".join(lines).rstrip("\n")
+
+
+def _first_lines(commands: Sequence[str]) -> Iterator[str]:
+    yield from (f"  {in_a_line(command)}" for command in commands[:_MOST_COMMANDS])
+    if len(commands) > _MOST_COMMANDS:
+        yield f"  ... and so on, {len(commands)} in all: --json names them"
 
 
 _KEPT_TOGETHER = re.compile(r" (?=%)|(?<=\b[pn]) (?=[=<])|(?<=[=<]) (?=[.\d])|(?<=±) | (?=±)")
@@ -176,7 +183,7 @@ def _remarks(sides: Sequence[Side], pairs: Sequence[Pair], notes: Sequence[str])
     said = [text for pair in pairs for text in sentences(pair, tests)]
     said += [f"{title}{text}" for title, text in _notes(sides, pairs, notes)]
     commands = missing_commands(pairs)
-    return [*said, f"{_COMMANDS}: {'; '.join(commands)}"] if commands else said
+    return [*said, f"{_COMMANDS}: {first_of(commands, _MOST_COMMANDS, between='; ')}"] if commands else said
 
 
 def comparison_markdown(sides: Sequence[Side], pairs: Sequence[Pair], notes: Sequence[str]) -> str:
