@@ -14,6 +14,7 @@ import resnetlab
 from resnetlab.errors import DataError, UsageError
 from resnetlab.reporting import report
 from resnetlab.reporting.comparing import compare, comparisons
+from resnetlab.reporting.comparing.tables import wrapped
 from resnetlab.reporting.comparing.words import p_text
 from tests.kit.compared_runs import evaluation, lay_answers, marks, run_with_answers
 from tests.kit.reported_runs import as_cifar, copied, edit, read
@@ -133,6 +134,56 @@ def test_runs_that_differ_in_the_seed_alone_are_compared_as_they_are_named(
     assert "n = 1 (McNemar, exact). This is of these two networks on such images" in text
 
 
+def test_what_chance_can_make_of_the_images_is_said_to_be_no_more(tmp_path: Path) -> None:
+    evaluation(tmp_path / "a", marks(90, 100))
+    evaluation(tmp_path / "b", marks(91, 100, seed=1))
+
+    said = words(compare(tmp_path / "a", tmp_path / "b"))
+
+    assert "B is better than A, but not by more than chance, by 1.00 points: on the same 100 images" in said
+    assert "That they are equal does not follow." in said
+    assert "more seeds" not in said
+
+
+def test_two_tests_of_a_kind_are_said_to_be_corrected(real: Path, tmp_path: Path) -> None:
+    for network, base in (("plain20", 900), ("resnet20", 940)):
+        for seed in (0, 1):
+            right = marks(base + seed, 1000, seed=seed + base)
+            run_with_answers(real, tmp_path / f"{network}-{seed}", network, right, seed=seed)
+
+    assert "of 2 pairs of seeds that is more than chance (McNemar, exact, Holm, 2 tests," in words(
+        compare(tmp_path)
+    )
+
+
+def test_a_number_stays_with_its_unit_and_long_names_are_cut(tmp_path: Path) -> None:
+    long = ["a class of a very long name", "b"]
+    for seed, name in enumerate("ab"):
+        right = marks(90 + seed, 100, seed=seed)
+        lay_answers(evaluation(tmp_path / name, right, keeps=False), right, names=long)
+
+    text = str(compare(tmp_path / "a", tmp_path / "b"))
+    assert "  a class of a ...  b " in text
+    assert not any(
+        line.startswith(("%", "= ", "± ")) or line.endswith((" p", " n", " =")) for line in text.splitlines()
+    )
+    found = {wrapped("", f"{'x' * count} p = .41, n = 3, 95 % and 1 ± 2") for count in range(45, 80)}
+    assert not any(
+        line.startswith(("%", "= ", "± ", ".41", "3,")) for lines in found for line in lines.splitlines()
+    )
+
+
+def test_many_commands_are_cut_short(real: Path, tmp_path: Path) -> None:
+    two_studies(real, tmp_path, FIRST + FIRST, SECOND + SECOND)
+
+    found = compare(tmp_path)
+
+    assert str(found).count("  resnetlab eval ") == 6
+    assert str(found).endswith("\n  ... and so on, 12 in all: --json names them")
+    assert len(found.to_json()["comparisons"][0]["commands"]) == 12
+    assert "and 6 more" in found.markdown()
+
+
 def test_the_images_that_flip_are_listed_and_written(real: Path, tmp_path: Path) -> None:
     right = [True] * 100
     for index, name in ((3, "a"), (50, "b")):
@@ -149,6 +200,10 @@ def test_the_images_that_flip_are_listed_and_written(real: Path, tmp_path: Path)
     assert [(flip.place, flip.answers) for flip in ours] == [("0/50.png", ("0", "1"))]
     assert [(flip.place, flip.truth, flip.answers) for flip in theirs] == [("3/3.png", "3", ("4", "3"))]
     text = str(found)
+    assert (
+        "A and B have the same error; on the same 100 images A alone is right on 1 and B alone on 1."
+        in words(found)
+    )
     assert "Right in A alone (1 of 1):\nimage     truth  A says  B says\n0/50.png  0      0       1\n" in text
     rows = [*csv.DictReader((tmp_path / "flips.csv").open())]
     assert [(row["sample"], row["place"], row["right"]) for row in rows] == [

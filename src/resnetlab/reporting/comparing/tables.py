@@ -33,10 +33,10 @@ def comparison_text(sides: Sequence[Side], pairs: Sequence[Pair], flips: Flips, 
     tests = number_of_tests(pairs)
     lines = [table(*_side_table(sides), left=2), *_places(sides), ""]
     for pair in pairs:
-        lines += [*(_wrapped("", text) for text in sentences(pair, tests)), ""]
+        lines += [*(wrapped("", text) for text in sentences(pair, tests)), ""]
     lines += _seeds_text(pairs)
     lines += flips_text(pairs, flips)
-    lines += [_wrapped(*note) for note in _notes(sides, pairs, notes)]
+    lines += [wrapped(*note) for note in _notes(sides, pairs, notes)]
     if commands := missing_commands(pairs):
         lines += ["", f"{_COMMANDS}:", *_first_lines(commands)]
     return "\n".join(lines).rstrip("\n")
@@ -51,7 +51,8 @@ def _first_lines(commands: Sequence[str]) -> Iterator[str]:
 _KEPT_TOGETHER = re.compile(r" (?=%)|(?<=\b[pn]) (?=[=<])|(?<=[=<]) (?=[.\d])|(?<=±) | (?=±)")
 
 
-def _wrapped(title: str, text: str) -> str:
+def wrapped(title: str, text: str) -> str:
+    """Return the text behind its title in lines of 80 columns, numbers with what belongs to them."""
     return titled(title, _KEPT_TOGETHER.sub(NO_BREAK, in_a_line(text)), width=WIDTH)
 
 
@@ -63,9 +64,9 @@ def _side_table(sides: Sequence[Side]) -> tuple[list[str], list[list[str]]]:
 def _places(sides: Sequence[Side]) -> Iterator[str]:
     yield ""
     for side in sides:
-        yield _wrapped(f"{side.letter}  ", _where(side))
+        yield wrapped(f"{side.letter}  ", _where(side))
     first = sides[0].members[0]
-    yield _wrapped("", f"Errors are on the {first.split} split of {first.data}, {first.seen:,} images.")
+    yield wrapped("", f"Errors are on the {first.split} split of {first.data}, {first.seen:,} images.")
 
 
 def _where(side: Side) -> str:
