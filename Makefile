@@ -31,7 +31,7 @@ faults: install
 	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -q -m faults
 
 test-browser: install
-	@command -v chromium chromium-browser google-chrome >/dev/null \
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
 	|| { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } \
 	|| { echo "The tests of pages need Chromium: install your system's package (Debian: apt-get install chromium, as root)." >&2; exit 1; }
 	$(RUN)/python -m pip install --quiet --constraint constraints.txt playwright

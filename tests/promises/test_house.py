@@ -30,7 +30,8 @@ WITHOUT_TORCH = (
     "resnetlab.cli.parser",
     "resnetlab.show.tables.text", "resnetlab.show.tables.differences", "resnetlab.show.picture",
     "resnetlab.parallel.world", "resnetlab.parallel.launch", "resnetlab.parallel.streams",
-    "resnetlab.data.open", "resnetlab.reporting", "resnetlab.reporting.picture",
+    "resnetlab.data.open", "resnetlab.reporting", "resnetlab.reporting.contents", "resnetlab.reporting.page",
+    "resnetlab.reporting.picture",
     "resnetlab.forecast.machines", "resnetlab.forecast.memory", "resnetlab.forecast.words",
     "resnetlab.reporting.comparing", "resnetlab.evaluation.answers",
 )  # fmt: skip
