@@ -1,6 +1,7 @@
 """Two hosts on one machine: network namespaces of Linux joined by a cable that can be pulled, by iproute2.
 
-They share the file system unless a folder of one is hidden from the other, by a mount namespace.
+Each has a name and processes of its own, numbered from 1. They share the file system unless a folder of one
+is hidden from the other.
 """
 
 import contextlib
@@ -9,6 +10,7 @@ import os
 import shlex
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,8 @@ class Host:
     name: str
     cable: str
     address: str
+    names: Path
+    """What stands in /etc/hosts there."""
 
     def start(
         self,
@@ -38,10 +42,12 @@ class Host:
             without: A folder that is empty for this host, its disk being another one.
             environment: Variables beside those of this process.
         """
-        words = ["ip", "netns", "exec", self.name, *command]
+        names = shlex.quote(str(self.names))
+        steps = [f"hostname {self.name}", f"mount --bind {names} /etc/hosts", shlex.join(command)]
         if without is not None:
-            hidden = f"mount -t tmpfs none {shlex.quote(str(without))} && exec {shlex.join(command)}"
-            words = ["ip", "netns", "exec", self.name, "unshare", "--mount", "sh", "-c", hidden]
+            steps.insert(1, f"mount -t tmpfs none {shlex.quote(str(without))}")
+        apart = ["unshare", "--uts", "--mount-proc", "--pid", "--fork", "--kill-child"]
+        words = ["ip", "netns", "exec", self.name, *apart, "sh", "-c", " && ".join(steps)]
         mine = {"GLOO_SOCKET_IFNAME": self.cable, "OMP_NUM_THREADS": "1"}
         with output.open("wb") as stream:
             return subprocess.Popen(
@@ -88,7 +94,11 @@ def why_not() -> str:
 def two_hosts() -> Iterator[tuple[Host, Host]]:
     """Yield two hosts that are connected; whatever runs on them in the end is killed."""
     mark = f"rnl{os.getpid() % 100_000}"
-    hosts = [Host(f"{mark}{letter}", f"{mark}{letter}", f"10.77.0.{n}") for n, letter in ((1, "a"), (2, "b"))]
+    folder = tempfile.TemporaryDirectory()
+    names = Path(folder.name) / "hosts"
+    hosts = [Host(f"{mark}{a}", f"{mark}{a}", f"10.77.0.{n}", names) for n, a in ((1, "a"), (2, "b"))]
+    lines = ["127.0.0.1 localhost", *(f"{host.address} {host.name}" for host in hosts)]
+    names.write_text("".join(f"{line}\n" for line in lines))
     made: list[Host] = []
     try:
         for host in hosts:
@@ -107,3 +117,4 @@ def two_hosts() -> Iterator[tuple[Host, Host]]:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(number, 9)
             _ip("netns", "del", host.name)
+        folder.cleanup()
