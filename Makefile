@@ -7,19 +7,20 @@
 # make faults   the fault tests at full length: real processes killed at random moments, a stop after every step
 # make test-benchmarks  the scripts in benchmarks/ run through at a toy's size
 # make test-browser  pages are opened in headless Chromium: keys, pointer, both themes, a phone, hostile names
+# make test-hosts  one run on two hosts, which are network namespaces of this machine (Linux, root, iproute2)
 # make test-parity  TensorFlow in .venv-parity writes weights and logits, which ours must reproduce
 # make bench    images per second of training and evaluation on this machine
 
 PYTHON ?= python3
 RUN := .venv/bin
 
-.PHONY: train test coverage test-benchmarks test-browser test-parity install check gallery faults bench clean
+.PHONY: train test coverage test-benchmarks test-hosts test-browser test-parity install check gallery faults bench clean
 
 train: install
 	$(RUN)/resnetlab train resnet20 --data digits --recipe digits
 
 test: install
-	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -q -n 2 --dist worksteal -m "not faults and not benchmarks and not browser" --cov --cov-report=
+	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -q -n 2 --dist worksteal -m "not faults and not benchmarks and not hosts and not browser" --cov --cov-report=
 
 coverage: install
 	$(RUN)/python -m coverage report
@@ -29,6 +30,9 @@ test-benchmarks: install
 
 faults: install
 	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -q -m faults
+
+test-hosts: install
+	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -q -m hosts
 
 test-browser: install
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
