@@ -309,6 +309,21 @@ def test_doctor_names_versions_rates_and_places(capsys: pytest.CaptureFixture[st
     assert facts["torch"]
     assert "GFLOP/s" in facts["cpu matrix product"]
     assert "free" in facts["data cache"]
+    assert "gloo" in facts["several devices"]
+    milliseconds = [float(text) for text in re.findall(r"in ([\d.]+) ms", facts["two processes add"])]
+    assert len(milliseconds) == 2 and 0 < milliseconds[0] < milliseconds[1]
+
+
+def test_doctor_says_why_two_processes_cannot_add(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GLOO_SOCKET_IFNAME", "none7")
+
+    facts, problems = examined(capsys)
+
+    assert "two processes add" not in facts
+    assert "Two processes of this machine could not add a tensor together: " in problems
+    assert "no interface none7" in problems
 
 
 def test_doctor_says_what_is_wrong(

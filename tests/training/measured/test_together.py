@@ -12,7 +12,7 @@ from resnetlab.forecast.reduction import reduced_bytes
 from resnetlab.network.catalog import model_spec
 from resnetlab.recipe.named import named_recipe
 from resnetlab.recipe.settings import override
-from resnetlab.training.measured.together import WORKER, measure_together, request_for
+from resnetlab.training.measured.together import WORKER, measure_sums, measure_together, request_for
 from tests.kit.processes import Command
 from tests.kit.worlds import free_port, place
 
@@ -70,3 +70,9 @@ def test_a_process_that_fails_is_told_with_its_cause(
 
     with pytest.raises(ResnetlabError, match=f"measuring this machine failed in one of 2: {cause}"):
         measure_together(RESNET8, QUICK, samples=8, processes=2, threads=1, device="cpu", num_bytes=BYTES)
+
+
+def test_two_processes_add_a_larger_tensor_in_more_time() -> None:
+    found = measure_sums([8, 40_000_000], seconds=0.2)
+
+    assert 0 < found[8] < found[40_000_000] < 10

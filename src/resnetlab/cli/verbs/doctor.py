@@ -11,6 +11,7 @@ from resnetlab.base.files import existing_parent
 from resnetlab.base.units import format_bytes
 from resnetlab.cli.output import block, print_json
 from resnetlab.cli.verb import set_up
+from resnetlab.errors import ResnetlabError
 from resnetlab.runs.environment import NEEDED, PACKAGES, cpu_name, version
 
 _EXAMPLES = """examples:
@@ -23,6 +24,9 @@ _WITHOUT = (
 )
 _LOW_MEMORY = 2 * 2**30
 _LOW_DISK = 2**30
+_SUMMED = (("ResNet-20", 1_100_000), ("ResNet-50", 102_400_000))
+"""Networks, and the bytes that an update of them adds over the processes."""
+
 _SLOW_MATMUL_PER_THREAD = 10e9
 """Below this many FLOP/s per thread a processor of the last ten years is being kept from working."""
 
@@ -51,7 +55,7 @@ def examine() -> tuple[dict[str, str], list[str]]:
     if not version("tensorboard"):
         problems.append("tensorboard is not installed: runs write no event files. pip install tensorboard")
     if not import_problem("torch"):
-        facts |= _computing(problems)
+        facts |= _computing(problems) | _together(problems)
     facts |= _places(problems)
     return facts, problems
 
@@ -122,6 +126,32 @@ def _rates(problems: list[str]) -> dict[str, str]:
     else:
         facts["accelerator"] = describe_device(best)
     return facts
+
+
+def _together(problems: list[str]) -> dict[str, str]:
+    """Return how processes of this machine can work together, and how fast two of them add."""
+    import torch.distributed as dist
+
+    from resnetlab.parallel.launch import count_gpus
+    from resnetlab.training.measured.together import measure_sums
+
+    backends = ("gloo", "nccl", "mpi", "ucc", "xccl")
+    there = [name for name in backends if dist.is_available() and dist.is_backend_available(name)]
+    facts = {"several devices": ", ".join(there) or "none: this build of torch has no torch.distributed"}
+    if "gloo" not in there:
+        problems.append("torch.distributed has no gloo: a run has one device here. Install another build.")
+        return facts
+    if count_gpus() > 1 and "nccl" not in there:
+        problems.append(
+            "torch.distributed has no NCCL: several GPUs cannot make one run. Install another build."
+        )
+    try:
+        found = measure_sums([size for _, size in _SUMMED])
+    except ResnetlabError as error:
+        problems.append(f"Two processes of this machine could not add a tensor together: {error.args[0]}")
+        return facts
+    sums = [f"{title}'s gradients in {1e3 * found[size]:,.2f} ms" for title, size in _SUMMED]
+    return facts | {"two processes add": "; ".join(sums)}
 
 
 def _places(problems: list[str]) -> dict[str, str]:

@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from resnetlab.base.plaindata import to_plain
@@ -49,6 +50,27 @@ def measure_together(
         ResnetlabError: If one of them fails.
     """
     request = request_for(spec, recipe, samples=samples, device=device, num_bytes=num_bytes, seconds=seconds)
+    found = _asked(request, processes, threads)
+    return Measured(processes=processes, threads=threads, samples=samples, **found)
+
+
+def measure_sums(sizes: Sequence[int], *, processes: int = 2, seconds: float = 0.5) -> dict[int, float]:
+    """Return the seconds in which so many processes of this machine add tensors, by their bytes.
+
+    Args:
+        sizes: Bytes of each tensor, of float32.
+        processes: How many, of one thread each, or each with a GPU of its own where there are as many.
+        seconds: How long each size is tried.
+
+    Raises:
+        ResnetlabError: If one of them fails.
+    """
+    found = _asked(json.dumps({"sums": [*sizes], "seconds": seconds}), processes, threads=1)
+    return {int(size): took for size, took in found.items()}
+
+
+def _asked(request: str, processes: int, threads: int) -> dict[str, float]:
+    """Return what so many processes find together that are asked the same."""
     port = _free_port()
     workers = [_start(request, rank, processes, threads, port) for rank in range(processes)]
     try:
@@ -61,8 +83,8 @@ def measure_together(
         if worker.returncode:
             cause = errors.strip().splitlines()[-1:] or [f"exit code {worker.returncode}"]
             raise ResnetlabError(f"measuring this machine failed in one of {processes}: {cause[0]}")
-    found = json.loads(outputs[0][0].splitlines()[-1])
-    return Measured(processes=processes, threads=threads, samples=samples, **found)
+    found: dict[str, float] = json.loads(outputs[0][0].splitlines()[-1])
+    return found
 
 
 def request_for(

@@ -21,17 +21,20 @@ from resnetlab.training.step.device import pick_device
 
 _WARM_UP = 2
 _FEWEST, _MOST = 3, 200
-_SMALL = 2  # numbers
+_SMALL_BYTES = 8
 
 
 def main(request: dict[str, Any]) -> None:
     """Measure what is asked for; the first process writes what all found."""
-    spec, recipe = ModelSpec.from_json(request["spec"]), recipe_from_json(request["recipe"])
     world = join()
-    device = pick_device(request["device"])
+    device = pick_device(request.get("device", "auto"))
     if device.type == "cuda":
         device = torch.device("cuda", world.local_rank)
-    found = measure(world, spec, recipe, device, request["num_bytes"], request["seconds"])
+    if "sums" in request:
+        found = {str(size): _sum_of(world, size, device, request["seconds"]) for size in request["sums"]}
+    else:
+        spec, recipe = ModelSpec.from_json(request["spec"]), recipe_from_json(request["recipe"])
+        found = measure(world, spec, recipe, device, request["num_bytes"], request["seconds"])
     if world.is_first:
         sys.stdout.write(json.dumps(found) + "\n")
     world.close()
@@ -48,14 +51,15 @@ def measure(
         "score": _median(world, score, device, seconds / 4) / recipe.run.batch,
     }
     if world.size > 1:
-        for name, numbers in (("reduction", num_bytes // 4), ("small", _SMALL)):
-            found[name] = _median(world, _adding(world, numbers, device), device, seconds / 4)
+        for name, size in (("reduction", num_bytes), ("small", _SMALL_BYTES)):
+            found[name] = _sum_of(world, size, device, seconds / 4)
     return found
 
 
-def _adding(world: World, numbers: int, device: torch.device) -> Callable[[int], Any]:
-    flat = torch.zeros(numbers, device=device)
-    return lambda _: world.add_tree(flat)
+def _sum_of(world: World, num_bytes: int, device: torch.device, seconds: float) -> float:
+    """Return the seconds of a sum over the processes."""
+    flat = torch.zeros(num_bytes // 4, device=device)
+    return _median(world, lambda _: world.add_tree(flat), device, seconds)
 
 
 def _median(world: World, call: Callable[[int], Any], device: torch.device, seconds: float) -> float:
