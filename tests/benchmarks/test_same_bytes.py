@@ -13,7 +13,8 @@ pytestmark = pytest.mark.benchmarks
 def test_the_table_has_a_row_for_each_and_one_hash() -> None:
     command = [
         sys.executable, "benchmarks/same_bytes.py", "resnet8", "--data", "digits", "--shards", "2",
-        "--steps", "40", "--batch", "16", "--processes", "1", "2", "--kills", "0", "1", "--train", "--set", "width=0.25",
+        "--steps", "40", "--batch", "16", "--processes", "1", "2", "--kills", "0", "1",
+        "--train", "--set", "width=0.25",
     ]  # fmt: skip
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 

@@ -24,8 +24,10 @@ def test_a_run_is_launched_on_devices_stopped_and_gone_on_with(tmp_path: Path) -
     one, two = tmp_path / "one", tmp_path / "two"
     Command(*TRAIN, "--steps", "16", "--set", "shards=2", "--out", str(one)).finish()
 
-    command = Command(*TRAIN, "--steps", "16", "--devices", "2", "--out", str(two))
+    typed = {"RESNETLAB_COMMAND": "venv/bin/resnetlab"}
+    command = Command(*TRAIN, "--steps", "16", "--devices", "2", "--out", str(two), **typed)
     printed = command.finish()
+    assert f"venv/bin/resnetlab eval {two}" in printed
     assert weights(two, 16) == weights(one, 16)
     assert (two / "metrics.jsonl").read_bytes() == (one / "metrics.jsonl").read_bytes()
     assert printed.count("test images right") == 1

@@ -196,8 +196,14 @@ def block(lines: Mapping[str, str], indent: str = "  ", *, width: int = 0) -> st
     return "\n".join(f"{indent}{title:<{width}}  {text}" for title, text in lines.items())
 
 
+COMMAND = "RESNETLAB_COMMAND"
+"""Variable that tells the processes of a command how it was typed."""
+
+
 def command_name() -> str:
     """Return how this user types our command: resnetlab, or its path if it is not on PATH."""
+    if typed := os.environ.get(COMMAND):
+        return typed
     called = Path(sys.argv[0])
     if called.name != "resnetlab" or shutil.which("resnetlab") == str(called):
         return "resnetlab"

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from resnetlab.cli.output import COMMAND, command_name
 from resnetlab.errors import UsageError
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ def launched(options: argparse.Namespace, arguments: Sequence[str] | None) -> in
         print(f"resnetlab: {note}", file=sys.stderr)
     if getattr(options, "dry_run", False):
         return None
+    os.environ[COMMAND] = command_name()
     return launch(count, sys.argv[1:] if arguments is None else arguments)
 
 
