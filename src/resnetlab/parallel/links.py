@@ -192,13 +192,13 @@ class Links:
 
     def _at_exit(self) -> None:
         """End as it should be where nobody called `close` or `end_with`: after a script of a user's own."""
-        if self._is_closed:
-            return
-        if error := getattr(sys, "last_value", None):
-            self.end_with(error)
-            return
-        with contextlib.suppress(ResnetlabError):
-            self.close()
+        if not self._is_closed:
+            if error := getattr(sys, "last_value", None):
+                self.end_with(error)
+            else:
+                with contextlib.suppress(ResnetlabError):
+                    self.close()
+        self._watch.end_threads()
 
 
 def _seconds(name: str, default: float) -> float:

@@ -56,13 +56,17 @@ class Watch:
         self._proposed_at = self._noted_at = 0.0
         self._heard, self._ended = threading.Event(), threading.Event()
         self._printing = threading.Lock()
+        self._threads = [
+            threading.Thread(target=work, daemon=True, name=f"resnetlab{work.__name__}")
+            for work in (self._speak, self._look)
+        ]
         self.note: Note | None = None
         """Why the run ends, once it is known."""
 
     def start(self) -> None:
         """Begin to watch."""
-        for work in (self._speak, self._look):
-            threading.Thread(target=work, daemon=True, name=f"resnetlab{work.__name__}").start()
+        for thread in self._threads:
+            thread.start()
 
     def publish(self, note: Note) -> Note:
         """Publish why the run ends, and return the cause that was published first.
@@ -135,6 +139,13 @@ class Watch:
     def end(self) -> None:
         """Watch no more."""
         self._ended.set()
+        self._jobs.put(lambda: None)  # for who waits for one
+
+    def end_threads(self) -> None:
+        """Wait for what looks on: Python's end kills threads, and the store's code would not survive it."""
+        self.end()
+        for thread in self._threads:
+            thread.join(_ANSWER_SECONDS)
 
     # The thread that speaks with the store.
 
@@ -150,7 +161,7 @@ class Watch:
 
     def _speak(self) -> None:
         count, due = 0, _now()
-        while not self._refused_at:
+        while not (self._refused_at or (self._ended.is_set() and self._jobs.empty())):
             with contextlib.suppress(queue.Empty):
                 job = self._jobs.get(timeout=max(due - _now(), 0))
                 self._answered_at = _now()
