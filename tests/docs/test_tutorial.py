@@ -11,7 +11,8 @@ from tests.docs.pages import NOT_RUN, blocks_of, first_missing, run_page
 
 DOCS = Path(__file__).parents[2] / "docs"
 TUTORIAL = sorted((DOCS / "tutorial").glob("[0-9]-*.md"))
-PAGES = [*TUTORIAL, DOCS / "tutorial" / "README.md", DOCS / "finetuning.md", DOCS / "weights.md"]
+OTHERS = ("tutorial/README.md", "finetuning.md", "weights.md", "many-machines.md", "originals.md", "gpu.md")
+PAGES = [*TUTORIAL, *(DOCS / name for name in OTHERS)]
 BELONGINGS = {"3-pretrained": "photographs_and_weights", "5-imagenet": "archives_and_shards"}
 """The fixture that lays down what a page supposes its reader to have."""
 

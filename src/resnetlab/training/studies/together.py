@@ -143,7 +143,7 @@ class Crew:
             more += f", {len(self._in_use)} made by other processes" if self._in_use else ""
             raise Interrupted(
                 f"stopped by {self._interrupt.signal_name}: of {len(self._work)} runs {len(self._results)} "
-                f"are finished, {len(saved)} saved on their way, {waiting} not begun{more}"
+                f"are finished, {len(saved)} saved on their way, {waiting} not begun here{more}"
             )
         if failed:
             first = next(iter(failed.values()))
