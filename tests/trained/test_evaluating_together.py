@@ -14,18 +14,19 @@ from PIL import Image
 from resnetlab.runs.directory import RunDirectory
 from resnetlab.trained.artefact import load_artefact
 from resnetlab.trained.export.exporting import export_model
-from tests.kit.worlds import results
+from tests.kit.processes import Command
+from tests.kit.worlds import results, world
 
 BATCH = 5
 COUNTS = {"a": 12, "b": 11, "c": 9}  # 32 images: 6 batches and a remainder of 2
 IN_MEMORY, IN_FILES = 16, 70
 
 
-def write(root: Path, side: int) -> Path:
+def write(root: Path, side: int, times: int = 1) -> Path:
     """A folder of images that is no split; those of 16 pixels are held in memory, larger ones stay files."""
     for label, (name, count) in enumerate(COUNTS.items()):
         (root / name).mkdir(parents=True)
-        for number in range(count):
+        for number in range(count * times):
             pixels = np.random.default_rng([label, number]).integers(0, 255, (side, side, 3), np.uint8)
             Image.fromarray(pixels).save(root / name / f"{number:02d}.png")
     return root
@@ -168,3 +169,33 @@ def test_scores_that_cannot_be_written_are_an_error_of_all(
     kind, message, code = found[0]
     assert (kind, code) == ("NotKept", 74)
     assert "of 32; 95 % interval" in message and "The scores are whole" in message
+
+
+def test_the_command_scores_on_devices_and_shows_and_writes_what_it_does_on_one(
+    run: RunDirectory, tmp_path: Path
+) -> None:
+    """1,120 images are two batches of 500 and a remainder."""
+    data = write(tmp_path / "data", IN_MEMORY, times=35)
+    line = ("eval", str(run.path), "--data", str(data), "--device", "cpu", "--out", str(tmp_path / "out"))
+    shown = Command(*line).finish()
+    files = hashes(tmp_path / "out")
+    shutil.rmtree(tmp_path / "out")
+
+    assert "of 1,120; 95 % interval" in shown
+    assert Command(*line, "--devices", "2").finish() == shown
+    assert hashes(tmp_path / "out") == files
+
+
+def test_each_process_of_the_command_says_what_only_it_meets(run: RunDirectory, tmp_path: Path) -> None:
+    """An image of the second batch, which is the second process's, is broken, and none may be."""
+    data = write(tmp_path / "data", IN_MEMORY, times=17)
+    (data / "c" / "98.png").write_bytes(b"")
+    line = ("eval", run.path, "--data", data, "--workers", "0", "--out", tmp_path / "out")
+    with world(2, *map(str, line), module="resnetlab") as members:
+        codes = [member.end() for member in members]
+    told = "".join(member.output() for member in members)
+
+    assert codes == [3, 3]
+    assert told.count("process 1 of 2") == 1
+    assert told.count("c/98.png: an empty file") == 1
+    assert not (tmp_path / "out").exists()

@@ -159,28 +159,36 @@ def keep(evaluation: Evaluation, world: World = ALONE) -> Evaluation:
     Raises:
         NotKept: If it can be written nowhere.
     """
-    written, problem = world.from_first(lambda: _keep(evaluation))
-    if problem:
-        raise NotKept(written, WriteError(problem))
-    notes: list[str] = []
-    if world.is_first:
-        refresh_page(Path(written.out), notes.append)
-    return replace(written, notes=(*written.notes, *notes))
+    kept = world.from_first(lambda: _keep(evaluation))
+    evaluation = replace(evaluation, out=kept.out, notes=kept.notes, files=kept.files)
+    if kept.problem:
+        raise NotKept(evaluation, WriteError(kept.problem))
+    return evaluation
 
 
-def _keep(evaluation: Evaluation) -> tuple[Evaluation, str]:
-    """Return the evaluation as it was written, and why it could not be, empty if it was."""
+class _Kept(NamedTuple):
+    """How an evaluation was written."""
+
+    out: str
+    notes: tuple[str, ...]
+    files: tuple[str, ...] = ()
+    problem: str = ""
+    """Why it could not be."""
+
+
+def _keep(evaluation: Evaluation) -> _Kept:
     try:
-        return write_evaluation(evaluation), ""
+        written = write_evaluation(evaluation)
     except WriteError as error:
+        problem = str(error.args[0])
         if not evaluation.otherwise:
-            return evaluation, str(error.args[0])
-        note = f"the result lies in the working directory: {error.args[0]}"
-    evaluation = replace(evaluation, out=evaluation.otherwise, notes=(*evaluation.notes, note))
-    try:
-        return write_evaluation(evaluation), ""
-    except WriteError as error:
-        return evaluation, str(error.args[0])
+            return _Kept(evaluation.out, evaluation.notes, problem=problem)
+        note = f"the result lies in the working directory: {problem}"
+        there = replace(evaluation, out=evaluation.otherwise, otherwise="", notes=(*evaluation.notes, note))
+        return _keep(there)
+    notes = list(written.notes)
+    refresh_page(Path(written.out), notes.append)
+    return _Kept(written.out, tuple(notes), written.files)
 
 
 def _leaving_out(trained: ScoredNetwork, share: float | str | None) -> ScoredNetwork:

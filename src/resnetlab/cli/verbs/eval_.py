@@ -5,7 +5,14 @@ import sys
 from typing import TYPE_CHECKING
 
 from resnetlab.base.lettering import in_a_line
-from resnetlab.cli.flags import add_bad_samples, add_data_set, add_device, add_weights, add_workers
+from resnetlab.cli.flags import (
+    add_bad_samples,
+    add_data_set,
+    add_device,
+    add_devices,
+    add_weights,
+    add_workers,
+)
 from resnetlab.cli.output import print_json
 from resnetlab.cli.verb import set_up
 from resnetlab.data.sources.choices import Choices
@@ -18,6 +25,7 @@ if TYPE_CHECKING:
 _EXAMPLES = """examples:
   resnetlab eval runs/resnet20-digits-digits-20260101-120000
   resnetlab eval RUN/checkpoints/step-00001000 --data cifar-10-batches-py --json
+  resnetlab eval resnet50.safetensors --data imagenet/ --devices 4      four GPUs, or --devices auto
 """
 
 
@@ -53,11 +61,15 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     add_weights(parser)
     add_device(parser)
+    add_devices(parser)
     add_workers(parser)
 
 
 def evaluate(options: argparse.Namespace) -> None:
-    """Evaluate a trained network; the scores are shown whether or not they can be written."""
+    """Evaluate a trained network; the scores are shown whether or not they can be written.
+
+    Of several processes the first shows them.
+    """
     from resnetlab.evaluation.results import NotKept
     from resnetlab.trained.evaluate import evaluate as score
     from resnetlab.trained.evaluate import keep
@@ -76,12 +88,16 @@ def evaluate(options: argparse.Namespace) -> None:
         by_order=options.by_order,
         bad_samples=options.bad_samples,
         writes=False,
+        world=options.world,
     )
+    if not options.world.is_first:
+        keep(evaluation, options.world)
+        return
     said = _tell(evaluation.notes)
     if not options.json:
         _show(evaluation)
     try:
-        evaluation = keep(evaluation)
+        evaluation = keep(evaluation, options.world)
     except NotKept as error:
         evaluation = error.evaluation
         raise
