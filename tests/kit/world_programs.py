@@ -73,6 +73,7 @@ def evaluate(world: World, batch: str, *given: str) -> Any:
     Preprocessing.pixels = noting  # type: ignore[method-assign]
     arguments = json.loads(given[world.rank % len(given)])
     torch.set_num_threads(arguments.pop("threads", 1))
+    _terminate_at_batch(arguments.pop("terminate_at", 0))
     error, *told = _raised(lambda: resnetlab.evaluate(**arguments, world=world, workers=0))
     if error != "nothing":
         return error, *told
@@ -88,15 +89,21 @@ def train(world: World, out: str, where: str = "-1", at: str = "3") -> int:
     Process `where` gets a signal while it scores its batch number `at`, counted over all evaluations.
     """
     feeding.EVALUATION_BATCH = 5
+    if world.rank == int(where):
+        _terminate_at_batch(int(at))
+    return train_or_resume(small_plan(shards=2), Path(out), Observer(), world=world).correct
+
+
+def _terminate_at_batch(at: int) -> None:
+    """Let this process get a signal while it scores so manyth a batch."""
     add, scored = Scoring.add, itertools.count(1)
 
     def stopping(self: Scoring, logits: torch.Tensor, labels: torch.Tensor, number: int) -> None:
         add(self, logits, labels, number)
-        if world.rank == int(where) and next(scored) == int(at):
+        if next(scored) == at:
             os.kill(os.getpid(), signal.SIGTERM)
 
     Scoring.add = stopping  # type: ignore[method-assign,assignment]
-    return train_or_resume(small_plan(shards=2), Path(out), Observer(), world=world).correct
 
 
 def numbers_of(rank: int, numel: int) -> npt.NDArray[np.float32]:

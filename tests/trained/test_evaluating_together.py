@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from resnetlab.cli.stopping import TERMINATED
 from resnetlab.runs.directory import RunDirectory
 from resnetlab.trained.artefact import load_artefact
 from resnetlab.trained.export.exporting import export_model
@@ -198,4 +199,21 @@ def test_each_process_of_the_command_says_what_only_it_meets(run: RunDirectory, 
     assert codes == [3, 3]
     assert told.count("process 1 of 2") == 1
     assert told.count("c/98.png: an empty file") == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("where", [0, 1])
+def test_a_signal_to_one_process_ends_all_as_it_does_one(
+    where: int, run: RunDirectory, data: dict[int, Path], tmp_path: Path
+) -> None:
+    """Nothing of an evaluation is kept that was not made to its end."""
+    given: list[dict[str, Any]] = [
+        {"run": run.path, "data": data[IN_FILES], "out": tmp_path / "out"} for _ in range(2)
+    ]
+    given[where] |= {"terminate_at": 2}
+    texts = [json.dumps(each, default=str) for each in given]
+    with world(2, "evaluate", str(BATCH), *texts) as members:
+        told = "".join(member.finish(TERMINATED) for member in members)
+
+    assert "stopped" in told
     assert not (tmp_path / "out").exists()
