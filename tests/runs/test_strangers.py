@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -319,6 +320,7 @@ def test_an_evaluation_is_not_written_through_a_link(
     run, home = digits_run(tmp_path / "run"), tmp_path / "home"
     home.mkdir()
     (home / "scores.json").write_text("mine")
+    shutil.rmtree(run / "eval")
     (run / name).parent.mkdir(exist_ok=True)
     (run / name).symlink_to(home)
 

@@ -227,6 +227,43 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return trained(tmp_path_factory.mktemp("evaluating"), ema_decay=0.8, val="9")
 
 
+def without_notes(scores: bytes) -> bytes:
+    return json.dumps(json.loads(scores) | {"notes": []}).encode()
+
+
+LEFT: dict[str, dict[str, Any]] = {
+    "in memory": {},
+    "averaged, with validation samples": {"ema_decay": 0.8, "val": "9"},
+    "files, with a broken one": {"bad_samples": "20%"},
+}
+
+
+@pytest.mark.parametrize("name", LEFT)
+def test_a_run_leaves_the_answers_that_eval_would_write(name: str, tmp_path: Path) -> None:
+    data = write(tmp_path / "data", {"train": 12, "test": 5}, (24, 24))
+    if name.startswith("files"):
+        (data / "test" / "bee" / "1.png").write_bytes(b"none")
+    spec = resnetlab.model_spec("resnet8").with_(width=0.5, classes=3)
+    resnetlab.train(spec, data=str(data), out=tmp_path / "run", **(SMALL | {"steps": 4} | LEFT[name]))
+    (left,) = (tmp_path / "run" / "eval").iterdir()
+    then = {path.name: path.read_bytes() for path in left.iterdir() if path.is_file()}
+
+    evaluation = resnetlab.evaluate(tmp_path / "run", workers=0)
+
+    assert evaluation.out == str(left)
+    assert {*then} == {*evaluation.files} - {"confusion.png"}
+    now = {name: (left / name).read_bytes() for name in then}
+    if name.startswith("files"):  # opened for training, it is also noted why small images stay files
+        then["scores.json"], now["scores.json"] = map(
+            without_notes, (then["scores.json"], now["scores.json"])
+        )
+    assert then == now
+    found = answers_in(evaluation)
+    assert len(found) == 15 - name.startswith("files")
+    assert ("test/bee/1.png" in found.place) == (not name.startswith("files"))
+    assert found.correct.sum() == json.loads((tmp_path / "run" / "RESULT.json").read_text())["correct"]
+
+
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_the_final_evaluation_of_a_run_and_eval_say_the_same_numbers(precision: str, tmp_path: Path) -> None:
     run = trained(tmp_path, precision=precision, ema_decay=0.8, val="9", steps=6)

@@ -12,12 +12,20 @@ from tests.kit.worlds import results, world
 TEST_SAMPLES = 30  # in 6 batches of 5
 
 
+def everything(run: RunDirectory) -> dict[str, bytes]:
+    """The final bytes, and those of the answers, but for the run's own place."""
+    (folder,) = run.path.glob("eval/*-test")
+    kept = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    assert {"answers.npz", "answers.csv", "calibration.json", "scores.json"} <= {*kept}
+    return final_bytes(run) | {name: each.replace(bytes(run.path), b"RUN") for name, each in kept.items()}
+
+
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """What one process leaves, which nobody interrupts."""
     out = tmp_path_factory.mktemp("alone") / "run"
     results(1, "train", str(out))
-    return final_bytes(RunDirectory(out))
+    return everything(RunDirectory(out))
 
 
 @pytest.mark.parametrize(
@@ -36,4 +44,4 @@ def test_a_signal_to_one_process_ends_the_evaluation_of_all_and_it_is_made_on_re
 
     results(resumed_by, "train", str(run.path))
 
-    assert final_bytes(run) == alone
+    assert everything(run) == alone

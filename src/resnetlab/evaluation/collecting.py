@@ -5,6 +5,7 @@ Axes: N images, K logits, M images whose logits are kept.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from resnetlab.evaluation.answers import NO_CLASS, Answers, Array, make_answers
 from resnetlab.evaluation.calibration import Calibration, calibration_of
-from resnetlab.evaluation.metrics import answer_logits
+from resnetlab.evaluation.metrics import Scores, answer_logits
 from resnetlab.parallel.world import ALONE, World
 
 MOST_LOGITS = 2**22
@@ -82,6 +83,17 @@ class Collecting:
         sample, truth, answer, probability, of_truth, loss = _in_order([own for own, _ in parts])
         _, logits_truth, logits = _in_order([own for _, own in parts])
         return Collected(sample, truth, answer, probability, of_truth, loss, logits, logits_truth)
+
+
+class LastEvaluation(NamedTuple):
+    """What a network in training was last found to answer."""
+
+    name: str
+    """Of the set."""
+    step: int
+    scores: Scores
+    collecting: Collecting
+    """The answers to the images that this process scored."""
 
 
 def _host(batches: Sequence[tuple[Tensor, ...]]) -> tuple[Array, ...] | None:

@@ -4,14 +4,14 @@ A run's network is scored as it is predicted with and as it is exported: the sam
 fp32. What only a run has is data of its own, with a test split and perhaps validation samples.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
-from resnetlab.data.batches.loaded import BROKEN_SHOWN
+from resnetlab.data.batches.loaded import told_broken
 from resnetlab.data.batches.loader import count_workers
 from resnetlab.data.feeding import Reading
 from resnetlab.data.sources.choices import Choices
@@ -142,7 +142,7 @@ def _scored(
             *said,
             *match.notes,
             *resized,
-            *_told(found.broken),
+            *told_broken(found.broken),
         ),
         bad_samples=found.broken,
         per_image=answers_of(found.collected, class_names, logits, chosen.place),
@@ -210,13 +210,6 @@ def _facts(trained: ScoredNetwork, opened: ScoredData, split: AnySplit, label: s
         "the data": f"{source.name}, fingerprint {source.fingerprint[:12]}",
         "the images": f"{label}, {len(split):,}",
     }
-
-
-def _told(broken: Sequence[str]) -> Iterator[str]:
-    """Yield what to say of images that were left out: the first few, and how many more."""
-    yield from (f"Left out, a broken image: {problem}" for problem in broken[:BROKEN_SHOWN])
-    if (more := len(broken) - BROKEN_SHOWN) > 0:
-        yield f"Left out are {more:,} more broken images: bad_samples in scores.json"
 
 
 class _Scored(NamedTuple):

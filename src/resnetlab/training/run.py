@@ -4,20 +4,17 @@ import contextlib
 import shlex
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 from resnetlab.base import files
 from resnetlab.base.machine.memory import telling_of_memory
-from resnetlab.base.machine.rates import peak_memory
 from resnetlab.base.units import Duration
 from resnetlab.data.open import reopen_source
 from resnetlab.data.sources.choices import LEFT_OPEN, Choices
 from resnetlab.data.sources.encoded import AnySource
 from resnetlab.data.sources.leftovers import refuse_within
-from resnetlab.errors import DataError, ResnetlabError, UsageError
-from resnetlab.evaluation.metrics import wilson_interval
+from resnetlab.errors import ResnetlabError, UsageError
 from resnetlab.parallel.world import ALONE, World
 from resnetlab.recipe.settings import recipe_from_json
 from resnetlab.reporting.at_the_end import leaving_a_page
@@ -31,6 +28,7 @@ from resnetlab.runs.directory import (
     open_run,
 )
 from resnetlab.runs.records import RunRecords, read_records
+from resnetlab.training.ending.result import Result, read_result, result_of
 from resnetlab.training.facts import describe_plan
 from resnetlab.training.first_weights import beginning_difference
 from resnetlab.training.longer import longer_out, newest_checkpoint, plan_longer, write_longer
@@ -45,41 +43,6 @@ from resnetlab.training.planning import (
 from resnetlab.training.session import LESS_MEMORY, resume, start
 from resnetlab.training.step.device import leaving_as_found, pick_device
 from resnetlab.training.trainer import Trainer
-
-
-@dataclass(frozen=True)
-class Result:
-    """How a run ended; RESULT.json holds the same."""
-
-    run: str
-    step: int
-    epochs: float
-    accuracy: float
-    """Share of right first answers on the test set: last step, single view."""
-    interval: tuple[float, float]
-    """95 % confidence interval of that (Wilson)."""
-    correct: int
-    seen: int
-    accuracy_top_5: float
-    loss: float
-    weights: str
-    """What was scored: "weights" or "averaged weights"."""
-    stopped_on_test: bool
-    """Whether stop_at ended the run on the test set's accuracy: a selection on the test set."""
-    plain_accuracy: float | None
-    """With averaged weights: the accuracy of the plain ones."""
-    best_val_accuracy: float | None
-    best_val_step: int | None
-    train_seconds: float
-    images_per_second: float
-    wait_share: float | None = None
-    """With images read from files: share of the time in which training waited for them."""
-    best_test_accuracy: float | None = None
-    """Accuracy on the test set of the weights that were best on the validation samples."""
-    stopped_early: bool = False
-    """Whether the validation accuracy had not risen for as long as `patience` waits."""
-    bad_samples: tuple[str, ...] = ()
-    """Image files that were left out because they are broken, with the cause."""
 
 
 def train_plan(
@@ -304,16 +267,16 @@ def _train_to_the_end(trainer: Trainer, plan: RunPlan, interrupt: Interrupt | No
     is_page_due = plan.recipe.run.report and world.is_first
     page = leaving_a_page(record.path, trainer.observer.note) if is_page_due else contextlib.nullcontext()
     with page:
-        return _trained(trainer)
+        return _trained(trainer, plan)
 
 
-def _trained(trainer: Trainer) -> Result:
+def _trained(trainer: Trainer, plan: RunPlan) -> Result:
     """Train to the end, and write down how that was, good or bad."""
     state, record, world = trainer.state, trainer.record, trainer.world
     try:
         with telling_of_memory(LESS_MEMORY), trainer.interrupt:
             trainer.train()
-            result = _result(trainer)
+            result = result_of(trainer, plan)
         world.from_first(lambda: record.finish(asdict(result)))
     except Exception as error:
         with contextlib.suppress(ResnetlabError):  # the disk may be full; the first error counts
@@ -323,69 +286,6 @@ def _trained(trainer: Trainer) -> Result:
         with contextlib.suppress(ResnetlabError):
             trainer.close()
     return result
-
-
-def _result(trainer: Trainer) -> Result:
-    """Return how the run has ended, as the first process knows it."""
-    state = trainer.state
-    test = _test_row(trainer)
-    plain = None
-    if state.average:
-        plain = trainer.evaluate(trainer.test(), state.model).accuracy
-    best = None
-    if state.best_step not in (0, state.step) and (model := trainer.best_model()):
-        best = trainer.evaluate(trainer.test(), model).accuracy
-    trainer.record.add_event("end", step=state.step, peak_memory=peak_memory(trainer.device))
-    return trainer.world.from_first(lambda: _described(trainer, test, plain, best))
-
-
-def _described(trainer: Trainer, test: dict[str, Any], plain: float | None, best: float | None) -> Result:
-    state = trainer.state
-    samples = trainer.timeline.samples_seen(state.step)
-    low, high = wilson_interval(test["correct"], test["seen"])
-    return Result(
-        run=str(trainer.record.path),
-        step=state.step,
-        epochs=samples / trainer.timeline.num_samples,
-        accuracy=test["accuracy"],
-        interval=(low, high),
-        correct=test["correct"],
-        seen=test["seen"],
-        accuracy_top_5=test["accuracy_top_5"],
-        loss=test["loss"],
-        weights="averaged weights" if state.average else "weights",
-        stopped_on_test=state.reached and trainer.watched.name == "test",
-        plain_accuracy=plain,
-        best_val_accuracy=state.best_accuracy if state.best_step else None,
-        best_val_step=state.best_step or None,
-        best_test_accuracy=test["accuracy"] if state.best_step == state.step else best,
-        stopped_early=trainer.is_out_of_patience and state.step < trainer.timeline.num_steps,
-        train_seconds=state.seconds,
-        images_per_second=samples / state.seconds if state.seconds else 0.0,
-        wait_share=trainer.waiting.of_all(state.seconds) if trainer.waiting else None,
-        bad_samples=tuple(trainer.record.broken_images().values()),
-    )
-
-
-def _test_row(trainer: Trainer) -> dict[str, Any]:
-    """Return the scores on the test set: the curve's last ones, or, with a validation set, new ones."""
-    row = trainer.world.from_first(lambda: trainer.record.find_row("test", trainer.state.step))
-    return row or dict(trainer.evaluate(trainer.test()).row())
-
-
-def read_result(run: RunDirectory) -> Result:
-    """Return how a finished run ended.
-
-    Raises:
-        DataError: If RESULT.json is damaged.
-    """
-    content = run.read("RESULT")
-    try:
-        content["interval"] = tuple(content["interval"])
-        content["bad_samples"] = tuple(content.get("bad_samples", ()))
-        return Result(**content)
-    except (KeyError, TypeError) as error:
-        raise DataError(f"{run.path / 'RESULT.json'} is damaged: {error}") from error
 
 
 def default_out(plan: RunPlan, parent: Path = Path("runs")) -> Path:

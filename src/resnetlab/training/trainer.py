@@ -16,6 +16,7 @@ from resnetlab.base.machine.rates import peak_memory, synchronise
 from resnetlab.base.units import format_seconds
 from resnetlab.data.batches.loaded import WaitShare
 from resnetlab.errors import DataError, Interrupted
+from resnetlab.evaluation.collecting import Collecting, LastEvaluation
 from resnetlab.evaluation.metrics import Scores
 from resnetlab.evaluation.scoring import EvaluationSet, score
 from resnetlab.models import put_tensors
@@ -60,6 +61,7 @@ class Trainer:
     world: World = ALONE
     """The processes that make the run together. All do and decide the same at the same step, from equal
     numbers; what one alone knows, of a signal or a broken image, it tells the others. The first writes."""
+    last: LastEvaluation | None = None
 
     def __post_init__(self) -> None:
         self._due = Due(self.recipe.run, self.timeline)
@@ -164,6 +166,7 @@ class Trainer:
             self.observer.evaluating(seen, on.size)
             return not self.interrupt.is_requested
 
+        collecting = Collecting(self.num_classes, on.size, on.batch)
         with self._leaving_if_asked():
             scores = score(
                 model or self._averaged_model(),
@@ -171,6 +174,7 @@ class Trainer:
                 num_classes=self.num_classes,
                 device=self.device,
                 world=self.world,
+                collecting=collecting if model is None else None,
                 after_batch=after_batch,
             )
         if scores is None:
@@ -178,6 +182,8 @@ class Trainer:
         assert scores.seen + on.left_out() == on.size, "every sample counts exactly once"
         if not math.isfinite(scores.loss):
             raise diverged(f"the loss on {on.name}", self.state.step - 1, self.state.model)
+        if model is None:
+            self.last = LastEvaluation(on.name, self.state.step, scores, collecting)
         return scores
 
     def _averaged_model(self) -> nn.Module:

@@ -26,7 +26,10 @@ def contents(*runs: Path) -> dict[str, Any]:
 
 @pytest.fixture
 def run(real_runs: Path, tmp_path: Path) -> Path:
-    return copied(real_runs / "seed0", tmp_path / "run")
+    """A copy of a real run without its own evaluation."""
+    run = copied(real_runs / "seed0", tmp_path / "run")
+    shutil.rmtree(run / "eval")
+    return run
 
 
 def named(run: Path, **changes: Any) -> Path:

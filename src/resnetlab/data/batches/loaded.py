@@ -2,7 +2,7 @@
 
 import shlex
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -27,6 +27,13 @@ from resnetlab.recipe.timeline import Timeline
 
 BROKEN_SHOWN = 10
 """How many broken images are told one by one; all stand in the files."""
+
+
+def told_broken(problems: Sequence[str]) -> Iterator[str]:
+    """Yield what to say of images that were left out: the first few, and how many more."""
+    yield from (f"Left out, a broken image: {problem}" for problem in problems[:BROKEN_SHOWN])
+    if (more := len(problems) - BROKEN_SHOWN) > 0:
+        yield f"Left out are {more:,} more broken images: bad_samples in scores.json"
 
 
 @dataclass

@@ -1,0 +1,1 @@
+"""How a run ends: its final evaluation, and its result."""
