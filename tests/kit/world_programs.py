@@ -136,7 +136,8 @@ def work(world: World, where: str = "-1", fault: str = "", at: str = "3") -> str
                 _FAULTS[fault](world)
             world.add_tree(numbers).div_(world.size)
             if world.pulse(stop.is_requested):
-                raise Interrupted(f"stopped by {stop.signal_name} after round {round_}; all is saved")
+                names = world.gather(stop.signal_name)
+                raise Interrupted(f"stopped by {max(names)} after round {round_}; all is saved")
             if round_ == int(at) + 1:
                 print("works", flush=True)
             time.sleep(0.01)

@@ -3,8 +3,8 @@
 import atexit
 import contextlib
 import datetime
+import math
 import os
-import socket
 import sys
 import traceback
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from torch.distributed import PrefixStore  # type: ignore[attr-defined]
 from resnetlab.base.machine.memory import is_out_of_memory
 from resnetlab.errors import ResnetlabError, UsageError
 from resnetlab.parallel.line import Line
-from resnetlab.parallel.meeting import Meeting
+from resnetlab.parallel.meeting import Meeting, choose_interface
 from resnetlab.parallel.place import Place
 from resnetlab.parallel.streams import unmark
 from resnetlab.parallel.telling import Note, Told
@@ -61,7 +61,7 @@ class Links:
             UsageError: If there is no GPU for this process, or no network interface as named.
             LostProcess: If another cannot be reached, or is gone.
         """
-        _refuse_interfaces()
+        choose_interface(self._place, self._meeting.members)
         is_cuda, hook = _take_gpu(self._place), sys.excepthook
         self._store = self._meeting.connect()
         with self._telling("could not be made"):
@@ -176,9 +176,7 @@ class Links:
         with self._telling():
             self._answer()
         self._watch.say_over(_DONE)
-        self._watch.how_all_leave(
-            _PARTING_SECONDS if not self._meeting.hosts_store else 10 * _PARTING_SECONDS
-        )
+        self._watch.how_all_leave(math.inf if self._meeting.hosts_store else _PARTING_SECONDS)
         self._watch.end()
         self._leave_groups()
         self._line.report(0)
@@ -220,15 +218,3 @@ def _take_gpu(place: Place) -> bool:
         )
     torch.cuda.set_device(place.local_rank)
     return True
-
-
-def _refuse_interfaces() -> None:
-    """Raise if GLOO_SOCKET_IFNAME names a network interface that this machine does not have."""
-    named = [name for name in os.environ.get("GLOO_SOCKET_IFNAME", "").split(",") if name]
-    known = [name for _, name in socket.if_nameindex()] if named else []
-    if missing := [name for name in named if name not in known]:
-        raise UsageError(
-            f"GLOO_SOCKET_IFNAME is {','.join(named)}, and {socket.gethostname()} has no interface"
-            f" {' and no '.join(missing)}",
-            hint=f"It has {', '.join(known)}.",
-        )

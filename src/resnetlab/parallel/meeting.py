@@ -1,13 +1,16 @@
 """Where the processes of a run meet: torch's TCPStore, reached or not, with a word to the user either way."""
 
+import contextlib
 import datetime
 import errno
 import json
 import os
 import socket
+import struct
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
@@ -24,6 +27,8 @@ T = TypeVar("T")
 NOBODY = "nothing yet"
 """What the store says of the run's end while there is none."""
 
+_INTERFACE = "GLOO_SOCKET_IFNAME"
+_GET_ADDRESS = 0x8915  # SIOCGIFADDR of Linux's netdevice(7)
 _LOOK_SECONDS = 0.05
 _TRY_SECONDS = 5.0
 _ANSWER_SECONDS = 5.0  # for one who listens there already
@@ -35,6 +40,8 @@ class Member:
     """A process that has come."""
 
     host: str
+    address: str
+    """Of the interface from which the meeting place is reached."""
     process: Process
 
     def to_json(self) -> str:
@@ -45,7 +52,7 @@ class Member:
     def from_json(cls, text: bytes) -> "Member":
         """Return what `to_json` wrote."""
         values = json.loads(text)
-        return cls(values["host"], Process(**values["process"]))
+        return cls(values["host"], values["address"], Process(**values["process"]))
 
 
 class Meeting:
@@ -164,7 +171,8 @@ class Meeting:
             raise self._told_once(
                 UsageError(f"WORLD_SIZE is {place.size} at {self._own_name()}, and {size} at another process")
             )
-        mine = Member(place.host, Process.own()).to_json()
+        address = address_towards(place.address, place.port)
+        mine = Member(place.host, address, Process.own()).to_json()
         there = store.compare_set(f"here/{place.rank}", "", mine)
         if there.decode() != mine:
             other = Member.from_json(there)
@@ -212,3 +220,45 @@ class Meeting:
 
 
 _HOW_LONG = "RESNETLAB_MEETING_SECONDS sets how long they wait for each other."
+
+
+def address_towards(host: str, port: int) -> str:
+    """Return the address from which this machine would speak to another; empty if that is not known."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect((host, port))  # sends nothing
+        return str(probe.getsockname()[0])
+    return ""
+
+
+def choose_interface(place: Place, members: Sequence[Member]) -> None:
+    """Have gloo use the network interface that leads to the others, unless GLOO_SOCKET_IFNAME says which.
+
+    By itself it takes that of this machine's name, which often is the loopback.
+
+    Raises:
+        UsageError: If an interface is named that this machine does not have.
+    """
+    known = [name for _, name in socket.if_nameindex()]
+    if given := os.environ.get(_INTERFACE):
+        if missing := [name for name in given.split(",") if name not in known]:
+            raise UsageError(
+                f"{_INTERFACE} is {given}, and {place.host} has no interface {' and no '.join(missing)}",
+                hint=f"It has {', '.join(known)}.",
+            )
+        return
+    others = [m.address for m in members if not m.process.is_here and not m.address.startswith("127.")]
+    own = address_towards([*filter(None, others), place.address][0], place.port)
+    if name := next((name for name in known if own and _address_of(name) == own), None):
+        os.environ[_INTERFACE] = name
+
+
+def _address_of(interface: str) -> str:
+    """Return an interface's address, as Linux tells it."""
+    if not sys.platform.startswith("linux"):
+        return ""
+    import fcntl
+
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        request = struct.pack("256s", interface.encode()[:15])
+        return socket.inet_ntoa(fcntl.ioctl(probe.fileno(), _GET_ADDRESS, request)[20:24])
+    return ""

@@ -4,6 +4,7 @@ Numbers are given anew, so that a process is known by its number and the time of
 """
 
 import contextlib
+import functools
 import os
 import platform
 import signal
@@ -63,6 +64,7 @@ class Process:
         self.send(getattr(signal, "SIGKILL", signal.SIGTERM))
 
 
+@functools.cache
 def _machine() -> str:
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()

@@ -101,12 +101,13 @@ class Watch:
     def how_all_leave(self, seconds: float) -> list[str] | None:
         """Return what all processes said of it, in their order; None if not all have within some seconds.
 
-        One that was lost is not waited for.
+        One that was lost is not waited for, and nobody once something else ends the run.
         """
+        before = self.note
         lost = self.note.of if self.note and not self.note.is_own_error else -1
         keys = [f"over/{rank}" for rank in range(self._size) if rank != lost]
         until = _now() + seconds
-        while not self._refused_at and _now() < until:
+        while not self._refused_at and self.note is before and _now() < until:
             if self._ask(lambda: self._store.check(keys)):
                 found = self._ask(lambda: self._store.multi_get(keys))
                 return [each.decode() for each in found] if found else None
