@@ -157,6 +157,16 @@ def speak(world: World, *arguments: str) -> str:
     return "never"
 
 
+def script(world: World, fault: str = "") -> str:
+    """Do as a script of a user's own: nobody says how it ends."""
+    world.gather(None)
+    if fault and world.is_first:
+        raise LookupError("a mistake of theirs")
+    if fault:
+        world.gather(None)
+    return "fine"
+
+
 def stay(world: World) -> str:
     """Stop for no signal."""
     with Interrupt():
@@ -215,6 +225,9 @@ def main() -> int:
     program, *arguments = sys.argv[1:]
     own_output = os.dup(1)
     mark_others()
+    if program == "script":
+        os.write(own_output, json.dumps(script(join(), *arguments)).encode())
+        return 0
     try:
         with heard_sigterm():
             world = join()

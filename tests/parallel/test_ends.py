@@ -103,6 +103,23 @@ def test_an_error_that_all_processes_have_is_shown_once_and_names_none() -> None
     assert messages(text) == ["it is torn"]
 
 
+def test_a_script_that_says_nothing_of_its_end_ends_all_with_its_mistake() -> None:
+    with world(2, "script", "fault") as members:
+        codes, text = ends(members)
+
+    assert codes == [1, 1]
+    assert "LookupError: a mistake of theirs" in members[0].output()
+    assert members[0].output().endswith(f"This was process 0 of 2 ({HOST}).\n")
+    assert f"ResnetlabError: process 0 of 2 ({HOST}): LookupError: a mistake of theirs" in text
+
+
+def test_a_script_that_says_nothing_of_its_end_ends_well() -> None:
+    with world(2, "script") as members:
+        codes, text = ends(members)
+
+    assert (codes, text) == ([0, 0], '"fine""fine"')
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_to_one_process_stops_all_at_the_same_round(number: signal.Signals) -> None:
     with world(2, "work", "-1", "nothing") as members:

@@ -6,13 +6,15 @@ import re
 import signal
 import sys
 import time
+import uuid
 from pathlib import Path
 
 import pytest
 
 from resnetlab.errors import UsageError
 from resnetlab.parallel.launch import count_cores, count_gpus, note_on, resolve_devices
-from tests.kit.worlds import launched
+from tests.kit.processes import Command
+from tests.kit.worlds import PROGRAMS, launched, processes_with
 
 HOST = platform.node()
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks through /proc")
@@ -92,6 +94,28 @@ def test_whatever_is_hit_all_end_in_time_with_one_message(
 
     assert took < 30
     (message,) = re.findall(r"^(?:program|resnetlab): (.*)", text, re.MULTILINE)
+    assert message.startswith(told)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_torchrun_as_a_user_starts_it_ends_with_one_message_of_ours(
+    number: signal.Signals, folder: Path
+) -> None:
+    """What it says itself comes too, and its exit code is its own."""
+    torchrun = ["--standalone", "--nproc-per-node", "2", "-m", PROGRAMS, "work", "-1", "nothing"]
+    mark = str(uuid.uuid4())
+    command = Command(*torchrun, module="torch.distributed.run", starts_anew=True, RESNETLAB_TEST=mark)
+    try:
+        assert command.wait_until(lambda: "works" in command.output())
+        os.kill(processes_with(f"RESNETLAB_TEST={mark}")["process 1"], number)
+        text = command.finish(1)
+        assert processes_with(f"RESNETLAB_TEST={mark}") == {}
+    finally:
+        command.kill()
+
+    (message,) = re.findall(r"^(?:program|resnetlab): (.*)", text, re.MULTILINE)
+    told = f"process 1 of 2 ({HOST}) is gone" if number == signal.SIGKILL else "stopped by SIGTERM after"
     assert message.startswith(told)
 
 

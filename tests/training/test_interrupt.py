@@ -1,6 +1,7 @@
 """What a signal does while a run trains, and that every handler is back afterwards."""
 
 import signal
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -52,6 +53,24 @@ def test_any_second_signal_does_what_it_did_before_but_for_the_closed_terminals(
             with pytest.raises(Ended):
                 signal.raise_signal(second)
         assert interrupt.is_requested
+
+
+def test_in_one_of_several_processes_a_signal_that_comes_again_soon_is_the_same_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What ends a service or a job sends it to all processes, torchrun among them, which hands it on."""
+    monkeypatch.setenv("RANK", "1")
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+
+    with Interrupt() as interrupt:
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+        assert interrupt.is_requested
+
+        now[0] += 6
+        with pytest.raises(Ended):
+            signal.raise_signal(signal.SIGTERM)
 
 
 @pytest.mark.parametrize("comes", [False, True])

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from resnetlab.base.machine.memory import LESS, telling_of_memory
 from resnetlab.cli.output import command_name, standard_streams, why_unwritten
 from resnetlab.cli.parser import build_parser
-from resnetlab.cli.stopping import TERMINATED, Terminated, heard_sigterm
+from resnetlab.cli.stopping import heard_sigterm
 from resnetlab.cli.verb import is_one_of_several, joined, launched
 from resnetlab.errors import ResnetlabError, WriteError
 
@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
             except KeyboardInterrupt as stop:
                 if _is_shown_here(stop):
                     print("resnetlab: stopped", file=sys.stderr)
-                return TERMINATED if isinstance(stop, Terminated) else 128 + signal.SIGINT
+                return getattr(stop, "exit_code", 128 + signal.SIGINT)
             finally:
                 sys.stdout.flush()
                 if output and output.problem:  # met on the way, where it did not matter yet

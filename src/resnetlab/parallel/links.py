@@ -191,8 +191,9 @@ class Links:
     def _at_exit(self) -> None:
         """End as it should be where nobody called `close` or `end_with`: after a script of a user's own."""
         if not self._is_closed:
-            if error := getattr(sys, "last_value", None):
-                self.end_with(error)
+            if error := getattr(sys, "last_value", None):  # Python has shown it already
+                if self.end_with(error):
+                    sys.stderr.write(f"This was {self._watch.names[self._place.rank]}.\n")
             else:
                 with contextlib.suppress(ResnetlabError):
                     self.close()

@@ -1,7 +1,9 @@
 """What training tells whoever watches, and what it is told: signals become one flag that every loop polls."""
 
+import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Mapping
 from types import FrameType, TracebackType
 from typing import Any
@@ -60,6 +62,7 @@ def as_seen_by(observer: Observer, world: World) -> Observer:
 
 _Handler = Callable[[int, FrameType | None], Any] | int | signal.Handlers | None
 _HANG_UP = getattr(signal, "SIGHUP", 0)  # Windows has none
+_ECHO_SECONDS = 5.0
 
 
 class Interrupt:
@@ -70,10 +73,14 @@ class Interrupt:
     it does not count. Several runs may share one: it may be entered anew while it is, and outside the
     main thread, where Python delivers no signals, entering it changes nothing. A handler from outside
     Python, which could not be put back, stays.
+
+    What follows within some seconds in one of several processes is the same signal again: from torchrun,
+    which hands on what the system has sent to each process, for instance as a service or a job ends.
     """
 
     def __init__(self) -> None:
         self.signal_name = ""
+        self._heard_at = 0.0
         self._before: dict[int, _Handler] = {}
         self._depth = 0
 
@@ -96,8 +103,15 @@ class Interrupt:
         return self
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self.signal_name = signal.Signals(number).name
-        self._restore(but=_HANG_UP)
+        is_second = bool(self._heard_at)
+        if is_second and time.monotonic() - self._heard_at < _ECHO_SECONDS:
+            return
+        self.signal_name = self.signal_name or signal.Signals(number).name
+        self._heard_at = time.monotonic()
+        if is_second or "RANK" not in os.environ:
+            self._restore(but=_HANG_UP)
+        if is_second and number != _HANG_UP:
+            signal.raise_signal(number)
 
     def _restore(self, but: int | None = None) -> None:
         for number, handler in self._before.items():
