@@ -23,6 +23,8 @@ import time
 from pathlib import Path
 
 OF_THE_CLOCK = ("seconds",)
+ALL_GONE = 40.0
+"""Seconds after a kill in which no process is left, the one that was typed being killed too."""
 
 
 def main() -> None:
@@ -80,10 +82,12 @@ def _row(
         victims = _processes_of(run)
         with contextlib.suppress(ProcessLookupError, IndexError):
             os.kill(chance.choice(victims), signal.SIGKILL)
-        process.wait(timeout=120)
+        until = time.monotonic() + ALL_GONE
+        while process.poll() is None or _processes_of(run):
+            if time.monotonic() > until:
+                raise SystemExit(f"processes are left after a kill: {_processes_of(run)}")
+            time.sleep(0.2)
         steps_killed.append(str(_newest_step(run)))
-        if left := _processes_of(run):
-            raise SystemExit(f"processes are left after a kill: {left}")
     seconds = time.monotonic() - started
     return processes, kills, " ".join(went_on), " ".join(steps_killed), f"{seconds:.0f}", _digest(run)[:16]
 
