@@ -74,7 +74,7 @@ def evaluate(world: World, batch: str, *given: str) -> Any:
     arguments = json.loads(given[world.rank % len(given)])
     torch.set_num_threads(arguments.pop("threads", 1))
     _terminate_at_batch(arguments.pop("terminate_at", 0))
-    error, *told = _raised(lambda: resnetlab.evaluate(**arguments, world=world, workers=0))
+    error, *told = _raised(lambda: resnetlab.evaluate(**arguments, workers=0))
     if error != "nothing":
         return error, *told
     found = told[0]
@@ -203,6 +203,15 @@ _FAULTS: dict[str, Callable[[World], object]] = {
     "left": _leave_early,
     "nothing": lambda world: None,
 }
+
+
+def train_from_python(world: World, out: str) -> dict[str, Any]:
+    """Train as a script does that torchrun started."""
+    short: dict[str, Any] = {"data": "digits", "steps": 4, "batch": 16, "compile": "off", "device": "cpu"}
+    refused = _raised(lambda: resnetlab.train("resnet8", devices=4, out=out, **short))
+    result = resnetlab.train("resnet8", out=out, **short)
+    recipe = json.loads((Path(out) / "recipe.json").read_text())
+    return {"accuracy": result.accuracy, "recipe": recipe, "refused": refused[1]}
 
 
 def _fail(where: int, rank: int) -> str:

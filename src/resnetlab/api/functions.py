@@ -1,25 +1,29 @@
-"""Train, resume and evaluate from Python: the same as the command line's verbs."""
+"""The functions, each the same as a verb of the command line."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from numbers import Integral
 from operator import index
 from pathlib import Path
 from typing import Any
 
+from resnetlab.api.calls import on_devices, world_here
 from resnetlab.base.paths import user_path
 from resnetlab.base.units import length_of
 from resnetlab.data.sources.choices import Choices
 from resnetlab.errors import UsageError
+from resnetlab.evaluation.results import Evaluation
 from resnetlab.network.catalog import model_spec
 from resnetlab.network.spec import KNOBS, ModelSpec
+from resnetlab.parallel.world import World
 from resnetlab.recipe import Recipe
 from resnetlab.recipe.settings import once
-from resnetlab.trained.evaluate import evaluate
+from resnetlab.trained.evaluate import evaluate as score
 from resnetlab.trained.transfer import plan_tuning
 from resnetlab.training import studies
 from resnetlab.training.asking import Asked, plan_training
-from resnetlab.training.observer import Observer
+from resnetlab.training.observer import Observer, as_seen_by
 from resnetlab.training.planning import Opened, RunPlan
 from resnetlab.training.run import Result, default_out, resume_run, train_or_resume, train_plan
 from resnetlab.training.studies import (
@@ -41,6 +45,7 @@ def train(
     recipe: str | Path | Recipe | None = None,
     out: str | Path | None = None,
     device: str = "auto",
+    devices: int | str | None = None,
     observer: Observer | None = None,
     workers: int = -1,
     epochs: int | None = None,
@@ -61,6 +66,8 @@ def train(
             files "photos".
         out: The run's directory, new or empty; None makes a name under runs/.
         device: auto, cpu, cuda, cuda:1 or mps.
+        devices: How many of this machine make it together, or "auto" for all GPUs. Each has a process of its
+            own, which the call starts; in a script that torchrun started, these are its processes.
         observer: Who watches; None shows nothing.
         workers: Processes that read image files, -1 for as many as suit the machine.
         epochs: Length of training in epochs.
@@ -75,10 +82,13 @@ def train(
         DataError: If the data is missing or damaged.
         Interrupted, DivergedError, WriteError, LockedError: As training ends before its end.
     """
+    if (made := on_devices(train, locals())) is not None:
+        return made
+    world = world_here(devices, device)
     _refuse_nowhere(out, resume_if_begun=resume_if_begun)
-    asked = _asked(data, data_set, recipe, device, workers, epochs, steps, values, model)
-    plan, _ = plan_training(_network(model), asked)
-    return _make(plan, out, observer or Observer(), resume_if_begun=resume_if_begun)
+    asked = _asked(data, data_set, recipe, device, workers, epochs, steps, values, model, world)
+    plan, _ = world.together(lambda: plan_training(_network(model), asked))
+    return _make(plan, out, observer or Observer(), world, resume_if_begun=resume_if_begun)
 
 
 def study(
@@ -90,6 +100,7 @@ def study(
     recipe: str | Path | Recipe | None = None,
     out: str | Path | None = None,
     device: str = "auto",
+    devices: int | str | None = None,
     observer: StudyObserver | None = None,
     workers: int = -1,
     at_once: int = 0,
@@ -111,6 +122,7 @@ def study(
         recipe: As `train`.
         out: The study's directory, new or empty: a run directory for each run, e.g. "resnet20-seed0".
         device: auto, cpu, cuda, cuda:1 or mps.
+        devices: As `train`.
         observer: Who watches; None shows nothing.
         workers: Processes that read image files, -1 for as many as suit the machine.
         at_once: Runs at once; 0 takes one on a CPU, and on a GPU several of small networks.
@@ -124,28 +136,34 @@ def study(
         Interrupted: If a signal came; `resume_study` goes on.
         ResnetlabError: If runs failed, when the others have ended.
     """
+    if (made := on_devices(study, locals())) is not None:
+        return made
+    world = world_here(devices, device)
     _refuse_nowhere(out, resume_if_begun=resume_if_begun)
     models = [models] if isinstance(models, str | ModelSpec) else models
-    chosen = _seeds(seeds)
+    chosen = _seeds(seeds, values)
     if not (models and chosen):
         raise UsageError("a study needs a network and a seed", hint=_STUDY)
-    if "seed" in values and not isinstance(chosen, range):
-        raise UsageError(f"seed={values['seed']} beside seeds={seeds}: which of them?", hint=_STUDY)
-    opened: Opened = {}
-    plans = []
-    for model in models:
-        asked = _asked(data, data_set, recipe, device, workers, epochs, steps, values, model)
-        plans.append(plan_training(_network(model), asked, opened)[0])
-    first = plans[0].recipe.run.seed
-    rows = plan_rows(plans, [first + seed for seed in chosen] if isinstance(chosen, range) else chosen)
-    place = user_path(out) if out else default_study_out(plans)
+    asked = partial(_asked, data, data_set, recipe, device, workers, epochs, steps, values, world=world)
+    plans = world.together(lambda: _plan_all(models, asked))
+    first = plans[0].recipe.run.seed if isinstance(chosen, range) else 0
+    rows = plan_rows(plans, [first + seed for seed in chosen])
+    place = user_path(out) if out else world.from_first(lambda: default_study_out(plans))
     make = train_or_resume_study if resume_if_begun else train_study
-    return make(rows, place, observer or StudyObserver(), at_once=at_once)
+    return make(rows, place, observer or StudyObserver(), at_once=at_once, world=world)
 
 
-def _make(plan: RunPlan, out: str | Path | None, observer: Observer, *, resume_if_begun: bool) -> Result:
+def _plan_all(models: Sequence[str | ModelSpec], asked: Callable[[str | ModelSpec], Asked]) -> list[RunPlan]:
+    opened: Opened = {}
+    return [plan_training(_network(model), asked(model), opened)[0] for model in models]
+
+
+def _make(
+    plan: RunPlan, out: str | Path | None, observer: Observer, world: World, *, resume_if_begun: bool
+) -> Result:
     make = train_or_resume if resume_if_begun else train_plan
-    return make(plan, user_path(out) if out else default_out(plan), observer)
+    place = user_path(out) if out else world.from_first(lambda: default_out(plan))
+    return make(plan, place, observer, world=world)
 
 
 def _refuse_nowhere(out: str | Path | None, *, resume_if_begun: bool) -> None:
@@ -157,16 +175,19 @@ def _refuse_nowhere(out: str | Path | None, *, resume_if_begun: bool) -> None:
 _STUDY = "E.g. study(['resnet20'], seeds=3)"
 
 
-def _seeds(seeds: int | Sequence[int]) -> Sequence[int]:
+def _seeds(seeds: int | Sequence[int], values: Mapping[str, Any]) -> Sequence[int]:
     """Return the seeds that are given, whole numbers of Python or NumPy; a range if it is their number.
 
     Raises:
-        UsageError: If they are anything else.
+        UsageError: If they are anything else, or another is given beside them.
     """
     try:
-        return range(index(seeds)) if isinstance(seeds, int | Integral) else [index(seed) for seed in seeds]
+        chosen = range(index(seeds)) if isinstance(seeds, int | Integral) else [index(seed) for seed in seeds]
     except TypeError:
         raise UsageError(f"seeds are whole numbers, or their number, got {seeds!r}", hint=_STUDY) from None
+    if "seed" in values and not isinstance(chosen, range):
+        raise UsageError(f"seed={values['seed']} beside seeds={seeds}: which of them?", hint=_STUDY)
+    return chosen
 
 
 def _network(model: str | ModelSpec) -> ModelSpec:
@@ -183,6 +204,7 @@ def _asked(
     steps: int | None,
     values: Mapping[str, Any],
     model: str | ModelSpec | None,
+    world: World,
 ) -> Asked:
     """Return what the arguments of `train` or `finetune` ask for.
 
@@ -203,6 +225,7 @@ def _asked(
         origin="argument",
         device=device,
         workers=workers,
+        devices=world.size if world.size > 1 else 0,
     )
 
 
@@ -215,6 +238,7 @@ def finetune(
     recipe: str | Path | Recipe = "finetune",
     out: str | Path | None = None,
     device: str = "auto",
+    devices: int | str | None = None,
     observer: Observer | None = None,
     workers: int = -1,
     epochs: int | None = None,
@@ -238,6 +262,7 @@ def finetune(
             Recipe of a name of your own (`recipe.renamed("mine")`) is taken as it is.
         out: The run's directory, new or empty; None makes a name under runs/.
         device: auto, cpu, cuda, cuda:1 or mps.
+        devices: As `train`.
         observer: Who watches; it is told what was kept and what begins anew.
         workers: Processes that read image files, -1 for as many as suit the machine.
         epochs: Length of training in epochs.
@@ -253,14 +278,17 @@ def finetune(
         DataError: If the data is missing or damaged.
         Interrupted, DivergedError, WriteError, LockedError: As training ends before its end.
     """
+    if (made := on_devices(finetune, locals())) is not None:
+        return made
+    world = world_here(devices, device)
     _refuse_nowhere(out, resume_if_begun=resume_if_begun)
     observer = observer or Observer()
-    asked = _asked(data, data_set, recipe, device, workers, epochs, steps, values, model=None)
+    asked = _asked(data, data_set, recipe, device, workers, epochs, steps, values, None, world)
     network = None if model is None else lambda own: _network(model)
-    tuning = plan_tuning(weights, asked, network, prefix=prefix, ignore=ignore)
+    tuning = plan_tuning(weights, asked, network, prefix=prefix, ignore=ignore, world=world)
     for note in (str(tuning.report), *tuning.notes):
-        observer.note(note)
-    return _make(tuning.plan, out, observer, resume_if_begun=resume_if_begun)
+        as_seen_by(observer, world).note(note)
+    return _make(tuning.plan, out, observer, world, resume_if_begun=resume_if_begun)
 
 
 def resume(
@@ -269,6 +297,7 @@ def resume(
     data: str | None = None,
     data_set: Mapping[str, str] | None = None,
     device: str = "auto",
+    devices: int | str | None = None,
     observer: Observer | None = None,
     workers: int = -1,
     epochs: int | None = None,
@@ -280,6 +309,8 @@ def resume(
     With `epochs` or `steps`, the length of the whole, train on from a run, finished or not, in a new one at
     `out`.
     """
+    if (made := on_devices(resume, locals())) is not None:
+        return made
     return resume_run(
         user_path(run),
         observer or Observer(),
@@ -289,6 +320,7 @@ def resume(
         device=device,
         workers=workers,
         choices=Choices.of(data_set),
+        world=world_here(devices, device),
     )
 
 
@@ -298,11 +330,14 @@ def resume_study(
     data: str | None = None,
     data_set: Mapping[str, str] | None = None,
     device: str = "auto",
+    devices: int | str | None = None,
     observer: StudyObserver | None = None,
     workers: int = -1,
     at_once: int = 0,
 ) -> dict[str, Result]:
     """Make what is left of a study; see `studies.resume_study`."""
+    if (made := on_devices(resume_study, locals())) is not None:
+        return made
     return studies.resume_study(
         user_path(path),
         observer or StudyObserver(),
@@ -311,4 +346,39 @@ def resume_study(
         workers=workers,
         at_once=at_once,
         choices=Choices.of(data_set),
+        world=world_here(devices, device),
+    )
+
+
+def evaluate(
+    run: str | Path,
+    *,
+    data: str | Path | None = None,
+    data_set: Mapping[str, str] | None = None,
+    split: str = "auto",
+    weights: str = "auto",
+    device: str = "auto",
+    devices: int | str | None = None,
+    workers: int = -1,
+    out: str | Path | None = None,
+    by_order: bool = False,
+    bad_samples: float | str | None = None,
+    writes: bool = True,
+) -> Evaluation:
+    """Score a trained network on labelled images; see `trained.evaluate`, and `train` for the devices."""
+    if (made := on_devices(evaluate, locals())) is not None:
+        return made
+    return score(
+        run,
+        data=data,
+        data_set=data_set,
+        split=split,
+        weights=weights,
+        device=device,
+        workers=workers,
+        out=out,
+        by_order=by_order,
+        bad_samples=bad_samples,
+        writes=writes,
+        world=world_here(devices, device),
     )
