@@ -218,6 +218,27 @@ def test_shards_that_cannot_be_divided_are_refused(command: str, tmp_path: Path)
     assert told.count("3 processes do not divide the 4 shards of a batch") == 1
 
 
+@pytest.mark.parametrize(("shards", "is_told"), [(3, True), (4, False)])
+def test_shards_that_other_processes_add_in_another_order_are_told(
+    shards: int, is_told: bool, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    Command(
+        "train", "resnet8", *SHORT, "--set", f"shards={shards}", "--batch", "24", "--out", str(run)
+    ).finish()
+    (run / "RESULT.json").unlink()
+
+    for count, differs in ((shards, is_told), (shards, False)):
+        told = "".join(carried_out(count, "resume", str(run)))
+        (run / "RESULT.json").unlink()
+        assert told.count("not bit for bit") == differs
+        assert (f"{shards} shards, no power of two" in told) == differs
+    rows = read_rows(RunDirectory(run).events)
+    first, second = (row["differing"] for row in rows if row["event"] == "resume")
+    assert bool(first) == is_told
+    assert not second
+
+
 DIFFERENT: dict[str, tuple[Sequence[str], Sequence[str], str]] = {
     "recipe": ((), ("--lr", "1"), "process 1 of 2 ({host}): the recipe's lr is 1, and 0.1 at process 0"),
     "data": ((), ("--data", "synthetic"), "the data is synthetic, fingerprint"),
@@ -236,6 +257,29 @@ def test_processes_that_differ_are_refused_and_named(difference: str, tmp_path: 
 
     assert codes in ({2}, {3})
     assert printed.count(told.format(host=platform.node())) == 1
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "told"),
+    [
+        (("--seeds", "2"), (), "--seeds is not given, and 2 at"),
+        ((), ("--resume-if-begun",), "--resume-if-begun is True, and False at"),
+        (None, (), "the verb is train, and resume at"),
+    ],
+    ids=["a study", "resume-if-begun", "resume"],
+)
+def test_processes_with_commands_that_do_not_match_are_refused_at_the_start(
+    first: Sequence[str] | None, second: Sequence[str], told: str, tmp_path: Path
+) -> None:
+    """They would wait for each other without end: each lives, and none comes to what the others do."""
+    out = tmp_path / "run"
+    own = ("resume", str(out)) if first is None else (*TRAIN, "--out", str(out), *first)
+    with each_its_own([own, (*TRAIN, "--out", str(out), *second)]) as members:
+        assert [member.end() for member in members] == [2, 2]
+        printed = "".join(member.output() for member in members)
+
+    assert printed.count("the processes of this run differ") == printed.count(told) == 1
     assert not out.exists()
 
 

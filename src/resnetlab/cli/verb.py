@@ -117,7 +117,8 @@ def joined(options: argparse.Namespace) -> "World":
     Who started them does not matter, `launched` or the user by torchrun.
 
     Raises:
-        UsageError: If the command is for one process alone, or others are asked for than there are.
+        UsageError: If the command is for one process alone, or others are asked for than there are; or if
+            the processes were started with different commands.
     """
     from resnetlab.parallel.launch import refuse_one_device
     from resnetlab.parallel.place import Place
@@ -141,4 +142,26 @@ def joined(options: argparse.Namespace) -> "World":
     if options.device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # a process needs no GPU of its own then
     options.num_devices = place.size
-    return join()
+    world = join()
+    world.agree(_way(options))
+    return world
+
+
+def _way(options: argparse.Namespace) -> dict[str, str]:
+    """Return what decides in which order processes speak to each other, so that none waits for ever.
+
+    What they are to make is compared when it is planned; where it lies is for the first one alone to know.
+    """
+
+    def is_given(*names: str) -> str:
+        return "given" if any(getattr(options, name, None) is not None for name in names) else "not given"
+
+    return {
+        "the verb": options.parser.prog.split()[-1],
+        "MODEL": " ".join(getattr(options, "models", [])),
+        "--seeds": str(getattr(options, "seeds", None) or "not given"),
+        "--out": is_given("out"),
+        "--epochs or --steps": is_given("epochs", "steps"),
+        "--resume-if-begun": str(getattr(options, "resume_if_begun", False)),
+        "--dry-run": str(getattr(options, "dry_run", False)),
+    }

@@ -276,6 +276,13 @@ def broken_images(run: RunDirectory) -> dict[tuple[str, int], str]:
     }
 
 
+def processes_before(run: RunDirectory) -> int:
+    """Return how many processes made a run when it was last begun or gone on with; 0 if it never was."""
+    rows = read_rows(run.events, passes_over_damage=True)
+    named = [row.get("processes", [""]) for row in rows if row.get("event") in ("start", "resume")]
+    return len(named[-1]) if named and isinstance(named[-1], list) else 0
+
+
 def _is_whole(row: Mapping[str, Any]) -> bool:
     kinds = {"part": str, "sample": int, "problem": str}
     return all(isinstance(row.get(name), kind) for name, kind in kinds.items())

@@ -32,7 +32,7 @@ from resnetlab.recipe import Recipe
 from resnetlab.recipe.schedule import LearningRate
 from resnetlab.recipe.settings import recipe_from_json
 from resnetlab.runs.checkpoint import Checkpoint, is_own, list_checkpoints, load_newest, set_aside
-from resnetlab.runs.directory import BAD_SAMPLE, CONTINUES, RunDirectory, broken_images
+from resnetlab.runs.directory import BAD_SAMPLE, CONTINUES, RunDirectory, broken_images, processes_before
 from resnetlab.runs.environment import binding_differences, recorded_threads
 from resnetlab.runs.journal import refuse_changed
 from resnetlab.runs.record import Record, RunRecord
@@ -126,6 +126,7 @@ def resume(run: RunDirectory, plan: RunPlan, observer: Observer, world: World = 
         torch.set_num_threads(threads)
     refuse_differing(plan, world, is_begun=True)
     beginning, known = world.from_first(lambda: _look_at(run, observer))
+    before = world.from_first(lambda: processes_before(run))
     plan = replace(plan, beginning=beginning)
     now = environment_of(plan)
     parts = _build_together(plan, records.read("data"), known, world)
@@ -133,7 +134,7 @@ def resume(run: RunDirectory, plan: RunPlan, observer: Observer, world: World = 
     if newest and not world.is_first:
         parts.state.load(dict(newest.tensors), dict(newest.state))
     trainer = _assemble(run, plan, parts, observer, world, newest)
-    differing = [*binding_differences(then, now), *_switched(records, plan)]
+    differing = [*binding_differences(then, now), *_switched(records, plan), *_otherwise(plan, before, world)]
     facts = {"environment": now, "differing": differing, **_processes(world)}
     trainer.record.add_event("resume", step=trainer.state.step, **facts)
     if differing:
@@ -202,6 +203,15 @@ def _switched(run: RunRecords, plan: RunPlan) -> list[str]:
         for name in why
         if getattr(now, name) != getattr(began, name)
     ]
+
+
+def _otherwise(plan: RunPlan, before: int, world: World) -> list[str]:
+    """Return a sentence if the shards are added in another order than by so many processes before."""
+    shards = plan.recipe.execution.shards
+    if before in (0, world.size) or shards & (shards - 1) == 0:
+        return []
+    order = f"in another order by {world.size} processes than by {before}"
+    return [f"{shards} shards, no power of two, are added {order}"]
 
 
 _LONG_PATIENCE = 10.0
