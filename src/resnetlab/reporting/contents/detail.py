@@ -41,7 +41,7 @@ def detail_of(group: Group, run: RecordedRun) -> dict[str, Any]:
         "other_evaluations": [folder.name for folder in folders[1:]][:_MOST_HISTORY],
         "insights": insights,
         "history": _history(run),
-        "missing": [*_missing(run, evaluation, insights), *({"what": text} for text in problems)],
+        "missing": [*_missing(run, evaluation), *({"what": text} for text in problems)],
     }
 
 
@@ -205,9 +205,7 @@ def _history(run: RecordedRun) -> list[dict[str, Any]]:
     ]
 
 
-def _missing(
-    run: RecordedRun, evaluation: dict[str, Any] | None, insights: dict[str, Any] | None
-) -> Iterator[dict[str, str]]:
+def _missing(run: RecordedRun, evaluation: dict[str, Any] | None) -> Iterator[dict[str, str]]:
     """Yield what is not there, and by which command it comes."""
     command = f"resnetlab eval {shlex.quote(str(run.path))}"
     if evaluation is None:
@@ -219,7 +217,6 @@ def _missing(
     parts: Sequence[tuple[str, bool]] = (
         ("every answer with its image", evaluation["worst"] is None),
         ("calibration", evaluation["calibration"] is None),
-        ("pictures of mistakes, filters and responses by layer", insights is None),
     )
     if those := [name for name, is_missing in parts if is_missing]:
         told = ", ".join(those)
