@@ -21,7 +21,8 @@ def test_training_names_its_page_and_eval_adds_to_it(
     said = capsys.readouterr().out
     assert f"page     {page}" in said
     assert f"open {page}  " in said
-    assert "confusion" not in Page(page.read_text()).sections
+    assert "confusion" in Page(page.read_text()).sections
+    page.write_text("an older page")
     assert main(["eval", str(run)]) == 0
     assert "confusion" in Page(page.read_text()).sections
 
