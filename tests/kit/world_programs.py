@@ -147,8 +147,13 @@ def work(world: World, where: str = "-1", fault: str = "", at: str = "3") -> str
 def speak(world: World, *arguments: str) -> str:
     """Say what was given, and die in the second process in the midst of a line."""
     faulthandler.enable()
-    print(f"output of {world.rank}: {arguments} {os.environ['OMP_NUM_THREADS']} threads", flush=True)
-    print(f"a warning of {world.rank}", file=sys.stderr)
+    threads = os.environ["OMP_NUM_THREADS"]
+    sys.stdout.write(
+        f"output of {world.rank}: {arguments} {threads} threads\n"
+    )  # a line at once: others write too
+    sys.stdout.flush()
+    world.gather(None)
+    sys.stderr.write(f"a warning of {world.rank}\n")
     world.gather(None)
     if world.rank == 1:
         print("the beginning of a", end="", file=sys.stderr, flush=True)
