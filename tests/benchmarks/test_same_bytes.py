@@ -23,5 +23,4 @@ def test_the_table_has_a_row_for_each_and_one_hash() -> None:
     cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
     assert [tuple(map(int, row[:2])) for row in cells] == [(1, 0), (1, 1), (2, 0), (2, 1)]
     assert len({row[-1] for row in cells}) == 1
-    assert all(int(row[3]) < 40 for row in cells if row[1] == "1")
     assert end == "one hash"
