@@ -16,6 +16,7 @@ from resnetlab.runs.journal import read_rows
 from tests.kit.commands import run as run_here
 from tests.kit.photographs import write_photographs
 from tests.kit.processes import Command
+from tests.kit.remains import what_remains
 from tests.kit.worlds import each_its_own, world
 
 STEPS, SHARDS = 24, 4
@@ -42,20 +43,6 @@ def carried_out(count: int, *arguments: str, code: int = 0) -> list[str]:
     """Have so many processes carry out a command; return what each printed."""
     with together(count, *arguments) as members:
         return [member.finish(code) for member in members]
-
-
-def what_remains(run: Path) -> dict[str, bytes]:
-    """All that must not depend on who made the run; the seconds of updates may."""
-    found = {name: (run / name).read_bytes() for name in ("metrics.jsonl", "data.json", "spec.json")}
-    for path in sorted(run.glob("checkpoints/step-*/*")):
-        content = path.read_bytes()
-        if path.suffix == ".json":
-            told = json.loads(content)
-            told.pop("seconds", None)
-            told.get("files", {}).pop("state.json", None)  # of the manifest: its length and hash
-            content = json.dumps(told).encode()
-        found[f"{path.parent.name}/{path.name}"] = content
-    return found
 
 
 @pytest.fixture(scope="module")
