@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from resnetlab.trained.artefact import import_weights, load_artefact
     from resnetlab.trained.export.exporting import export_model
     from resnetlab.trained.predict import Classifier
+    from resnetlab.training.observer import Silence
     from resnetlab.weights import create_model, load_weights
 
 # A name is imported from its module when it is first used (PEP 562), so that torch comes in only
@@ -28,6 +29,7 @@ _HOMES = {
     "Classifier": "resnetlab.trained.predict",
     "ModelSpec": "resnetlab.network.spec",
     "Recipe": "resnetlab.recipe",
+    "Silence": "resnetlab.training.observer",
     "compare": "resnetlab.reporting.comparing",
     "create_model": "resnetlab.weights",
     "evaluate": "resnetlab.api",
@@ -52,6 +54,7 @@ __all__ = [
     "Classifier",
     "ModelSpec",
     "Recipe",
+    "Silence",
     "compare",
     "create_model",
     "evaluate",

@@ -9,18 +9,20 @@ from typing import Any
 import numpy as np
 
 from resnetlab.base import files
-from resnetlab.base.lettering import boxes_in_silence, drawable, font_families, without_font
+from resnetlab.base.lettering import boxes_in_silence, drawable, font_families, in_a_line, without_font
+from resnetlab.base.pages import cell
 from resnetlab.base.plaindata import csv_text, to_json_bytes
 from resnetlab.errors import WriteError
 from resnetlab.evaluation import calibration as calibrating
+from resnetlab.evaluation import shown
 from resnetlab.evaluation.answers import Answers, write_answers
 from resnetlab.evaluation.calibration import Calibration
 from resnetlab.evaluation.metrics import Scores, wilson_interval
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Evaluation:
-    """The scores of one checkpoint on one split, and where they were written."""
+    """The scores of one checkpoint on one split, and where they were written. A notebook shows them."""
 
     checkpoint: str
     step: int
@@ -116,6 +118,28 @@ class Evaluation:
             f"loss {scores.loss:.4f}{self._left_out()}"
         )
 
+    def __repr__(self) -> str:
+        score = f"{100 * self.scores.accuracy:.2f} % of {self.scores.seen:,} images right"
+        return f"<{in_a_line(self.data)} {in_a_line(self.split)}: {score}, after step {self.step:,}>"
+
+    def _repr_html_(self) -> str:
+        scores, (low, high) = self.scores, self.interval
+        about = (
+            f"{self.data}, {self.split}; 95 % interval {100 * low:.2f} to {100 * high:.2f} %, top-5 "
+            f"{100 * scores.accuracy_top5:.2f} %, loss {scores.loss:.4f}{self._left_out()}"
+        )
+        kept = self.per_image
+        parts = [
+            shown.confusions(*_confusion(self)),
+            cell.fold("Accuracy by class, the worst first", shown.classes(self.per_class())),
+            cell.fold("The worst mistakes", shown.mistakes(kept)) if kept is not None else "",
+            *(cell.paragraph(f"note: {note}", is_faint=True) for note in self.notes),
+            cell.paragraph(f"{self.checkpoint}, {self.weights}, written to {self.out}", is_faint=True),
+        ]
+        return cell.cell(
+            f"{100 * scores.accuracy:.2f} % of {scores.seen:,} images right", *parts, about=about
+        )
+
 
 class NotKept(WriteError):
     """Scores that could not be written to a file; `evaluation` holds them."""
@@ -149,7 +173,7 @@ def write_evaluation(evaluation: Evaluation, *, draws: bool = True) -> Evaluatio
     files.make_directory(out.absolute(), within=files.run_above(out))
     files.remove_leftovers(out)
     names = evaluation.class_names
-    confusion, answers = _confusion(evaluation)
+    confusion, _, answers = _confusion(evaluation)
     picture, note = _picture(evaluation, confusion, answers) if draws else (None, "")
     if note:
         evaluation = replace(evaluation, notes=(*evaluation.notes, note))
@@ -197,8 +221,8 @@ def _picture(
     return picture, f"confusion.png: {unshown}" if unshown else ""
 
 
-def _confusion(evaluation: Evaluation) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Return the counts, a row per class of the data, a column per answer, and the answers' names.
+def _confusion(evaluation: Evaluation) -> tuple[np.ndarray, tuple[str, ...], tuple[str, ...]]:
+    """Return the counts, a row per class of the data, a column per answer, the classes and the answers.
 
     A network with more logits than the data has classes may answer with one that is none of these.
     """
@@ -206,9 +230,9 @@ def _confusion(evaluation: Evaluation) -> tuple[np.ndarray, tuple[str, ...]]:
     confusion = evaluation.scores.confusion_KK.numpy()[rows]
     others = confusion.sum(1) - confusion[:, rows].sum(1)
     if not others.any():
-        return confusion[:, rows], names
+        return confusion[:, rows], names, names
     word = "(another class)" if evaluation.answers else "(nameless)"
-    return np.column_stack([confusion[:, rows], others]), (*names, word)
+    return np.column_stack([confusion[:, rows], others]), names, (*names, word)
 
 
 def draw_confusion(

@@ -7,6 +7,7 @@ The tree has one level of groups, and every leaf has a name of its own in the wh
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from resnetlab.base.lettering import in_a_line
 from resnetlab.errors import UsageError
 from resnetlab.recipe.checks import Floats, refuse
 from resnetlab.recipe.images import Augmentation, Normalisation, Preparation
@@ -28,9 +29,9 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Recipe:
-    """Everything but the network and the data that determines a run."""
+    """Everything but the network and the data that determines a run. A notebook shows it as a table."""
 
     name: str = "quick"
     """The named recipe this one comes from."""
@@ -62,3 +63,12 @@ class Recipe:
     def renamed(self, name: str, **groups: Any) -> "Recipe":
         """Return this recipe under another name, with other groups."""
         return replace(self, name=name, **groups)
+
+    def __repr__(self) -> str:
+        how = f"{self.run.length} of {self.run.batch}, {self.optimizer.optimizer} at {self.schedule.lr:g}"
+        return f"<recipe {in_a_line(self.name)}: {how}>"
+
+    def _repr_html_(self) -> str:
+        from resnetlab.recipe.shown import recipe_html  # which stands on this module
+
+        return recipe_html(self)

@@ -6,16 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from resnetlab.base import files
-from resnetlab.base.lettering import without_font
+from resnetlab.base.lettering import in_a_line, without_font
 from resnetlab.base.paths import user_path
 from resnetlab.base.plaindata import to_json_bytes
 from resnetlab.reporting.groups import Group, group_runs
 from resnetlab.reporting.reading import RecordedRun, read_runs
+from resnetlab.reporting.shown import Plot, report_html
 from resnetlab.reporting.table import group_json, report_csv, report_latex, report_markdown, report_text
 from resnetlab.show.drawing.saving import check_target, refuse_target, write_picture
 from resnetlab.show.drawing.theme import ThemeName
 
-__all__ = ["Group", "RecordedRun", "Report", "report"]
+__all__ = ["Group", "Plot", "RecordedRun", "Report", "report"]
 
 PAGES = (".html", ".json")
 """The suffixes of a whole report."""
@@ -24,14 +25,21 @@ _LONGEST_TITLE = 64
 _MOST_NAMES = 3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
-    """The runs in groups that differ in nothing but the seed. Printed, it is the table."""
+    """The runs in groups that differ in nothing but the seed. Printed or in a notebook, it is the table."""
 
     groups: tuple[Group, ...]
 
     def __str__(self) -> str:
         return report_text(self.groups)
+
+    def __repr__(self) -> str:
+        number = sum(len(group.runs) for group in self.groups)
+        return f"<report of {number:,} run{'s' * (number != 1)}: {in_a_line(self._heading())}>"
+
+    def _repr_html_(self) -> str:
+        return report_html(self.groups, self._heading())
 
     def _repr_markdown_(self) -> str:
         return self.markdown()
@@ -71,19 +79,36 @@ class Report:
             UsageError: If there is nothing to draw, the runs are of different data, or the suffix is another.
             WriteError: If the file could not be written.
         """
-        from resnetlab.reporting.curves import curves_of
-
         target = user_path(path)
         check_target(target)
+        content, names = self._drawn(target.suffix.lower()[1:], theme, title)
+        write_picture(target, content)
+        return without_font(names, "they are drawn as their numbers")
+
+    def plot(self, *, theme: ThemeName = "light", title: str | None = None) -> Plot:
+        """Return the curves as a picture that a notebook shows; see `draw`, which writes them to a file.
+
+        Args:
+            theme: light, dark or print.
+            title: As for `draw`.
+
+        Raises:
+            UsageError: If there is nothing to draw, or the runs are of different data.
+        """
+        return Plot(self._drawn("png", theme, title)[0], self._heading())
+
+    def _drawn(self, kind: str, theme: ThemeName, title: str | None) -> tuple[bytes, list[str]]:
+        """Return the picture of the curves as svg, pdf or png, and the names that stand in it."""
+        from resnetlab.reporting.curves import curves_of
+
         curves = curves_of(self.groups)
         from resnetlab.reporting.picture import draw_curves  # matplotlib: half a second
 
         runs = [run for group in self.groups for run in group.runs]
         resumed = runs[0].resumed_at if len(runs) == 1 else ()
         text = self._title() if title is None else title
-        content = draw_curves(curves, target.suffix.lower()[1:], theme=theme, title=text, resumed=resumed)
-        write_picture(target, content)
-        return without_font([text, *(curve.name for curve in curves)], "they are drawn as their numbers")
+        content = draw_curves(curves, kind, theme=theme, title=text, resumed=resumed)
+        return content, [text, *(curve.name for curve in curves)]
 
     def contents(self, *, title: str | None = None) -> dict[str, Any]:
         """Return everything that a page shows, as plain JSON data; `reporting.contents` says what it is."""

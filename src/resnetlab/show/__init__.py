@@ -10,6 +10,15 @@ if TYPE_CHECKING:
     from resnetlab.show.picture import Picture
 
 
+class Shown(str):
+    """A text that a notebook shows as `print` does."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
 def summary(spec: ModelSpec, **options: Any) -> str:
     """Return the table of the network's layers as text, as `tables.text.summary` does.
 
@@ -19,7 +28,7 @@ def summary(spec: ModelSpec, **options: Any) -> str:
     """
     from resnetlab.show.tables import text
 
-    return text.summary(spec, **options)
+    return Shown(text.summary(spec, **options))
 
 
 @overload

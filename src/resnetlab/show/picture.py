@@ -98,14 +98,19 @@ class Picture:
         return save(self.pages, user_path(path))
 
     def _repr_svg_(self) -> str | None:
-        return self.svgs()[0] if len(self.pages) == 1 else None
+        return _fitted(self.svgs()[0]) if len(self.pages) == 1 else None
 
     def _repr_html_(self) -> str | None:
-        return "\n".join(self.svgs()) if len(self.pages) > 1 else None
+        return "\n".join(map(_fitted, self.svgs())) if len(self.pages) > 1 else None
 
     def __repr__(self) -> str:
         title, count = self.pages[0].title.partition(", page ")[0], len(self.pages)
         return f"<{title}, {count} page{'s' if count > 1 else ''}>"
+
+
+def _fitted(svg: str) -> str:
+    """Return the document as a cell shows it: never wider than the cell, which cuts off what is."""
+    return svg.replace("<svg ", '<svg style="max-width:100%;height:auto" ', 1)
 
 
 def draw_picture(

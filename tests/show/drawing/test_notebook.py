@@ -16,8 +16,14 @@ from resnetlab.show.picture import draw
 RESNET20 = model_spec("resnet20")
 
 
-def test_a_notebook_shows_the_full_drawing_in_light_colours() -> None:
-    assert RESNET20._repr_svg_() == to_svg(draw([RESNET20])[0])
+FITTED = ' style="max-width:100%;height:auto"'
+
+
+def test_a_notebook_shows_the_full_drawing_in_light_colours_as_wide_as_the_cell() -> None:
+    shown = RESNET20._repr_svg_() or ""
+
+    assert shown.startswith(f"<svg{FITTED} ")
+    assert shown.replace(FITTED, "", 1) == to_svg(draw([RESNET20])[0])
 
 
 def test_draw_returns_a_picture_that_a_notebook_shows() -> None:
@@ -25,7 +31,8 @@ def test_draw_returns_a_picture_that_a_notebook_shows() -> None:
 
     (scene,) = draw([RESNET20], style="unit", theme="dark", layout="NCHW")
     assert picture.pages == (scene,)
-    assert (picture._repr_svg_(), picture._repr_html_()) == (to_svg(scene), None)
+    assert (picture._repr_svg_() or "").replace(FITTED, "") == to_svg(scene)
+    assert picture._repr_html_() is None
     assert repr(RESNET20.draw()) == "<resnet20: schematic, 1 page>"
 
 
@@ -34,13 +41,13 @@ def test_a_picture_of_many_pages_is_shown_whole() -> None:
 
     html = picture._repr_html_()
     assert picture._repr_svg_() is None
-    assert html is not None and html.count("<svg ") == len(picture.pages) > 1
+    assert html is not None and html.count(f"<svg{FITTED} ") == len(picture.pages) > 1
     assert repr(picture) == f"<resnet20: schematic, {len(picture.pages)} pages>"
 
 
 def test_draw_saves_and_returns_the_files(tmp_path: Path) -> None:
     assert RESNET20.draw(tmp_path / "x.svg") == [tmp_path / "x.svg"]
-    assert (tmp_path / "x.svg").read_text() == RESNET20._repr_svg_()
+    assert (tmp_path / "x.svg").read_text() == to_svg(draw([RESNET20])[0])
     files = RESNET20.draw(str(tmp_path / "y.svg"), unfold=True)
     assert files == sorted(path for path in tmp_path.iterdir() if path.name.startswith("y-"))
 

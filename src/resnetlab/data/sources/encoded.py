@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from resnetlab.base.paths import open_now
-from resnetlab.data.images.decode import image_size
+from resnetlab.data.images.decode import decode, image_size
 from resnetlab.data.images.image import EncodedImage
 from resnetlab.data.sources.labelling import Labels, label_problems
 from resnetlab.data.sources.source import Samples, Source, Split
@@ -41,7 +41,7 @@ class Reader(Protocol):
         """Return an image's length in bytes; raise DataError if it is gone."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class EncodedSplit(Samples):
     """Some of a reader's images and their labels, in order."""
 
@@ -75,6 +75,10 @@ class EncodedSplit(Samples):
     def place(self, index: int) -> str:
         """Return where the image at `index` of this split lies."""
         return self.reader.place(int(self.indices[index]))
+
+    def pixels(self, index: int) -> npt.NDArray[np.uint8]:
+        """Return the image at `index` in colour, read and decoded; raises as `read`."""
+        return decode(self.read(index), channels=3)
 
     def input_shape(self, size: tuple[int, int] | None, channels: int = 3) -> tuple[int, int, int]:
         """Return the size asked for, else the first image's, which is read; in colour or grey as asked.

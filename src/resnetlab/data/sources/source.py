@@ -15,6 +15,9 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from resnetlab.base.lettering import in_a_line
+from resnetlab.base.pages import cell
+from resnetlab.data.sources import shown
 from resnetlab.data.sources.labelling import (
     Labels,
     class_name_problems,
@@ -38,6 +41,10 @@ class Samples(ABC):
     def __len__(self) -> int:
         return len(self.labels)
 
+    def __repr__(self) -> str:
+        sizes = "x".join(map(str, self.image_shape[:2]))
+        return f"<{len(self):,} images{f' of {sizes}' if sizes else ' of any size'}>"
+
     def samples_per_class(self, num_classes: int) -> list[int]:
         """Return how many images each class has."""
         return samples_per_class(self.labels, num_classes)
@@ -49,6 +56,14 @@ class Samples(ABC):
     @abstractmethod
     def place(self, index: int) -> str:
         """Return where the image at `index` lies, relative to the source; empty if it is in no file."""
+
+    @abstractmethod
+    def pixels(self, index: int) -> npt.NDArray[np.uint8]:
+        """Return the image at `index` as it is, uint8 (H, W, C).
+
+        Raises:
+            DataError: If it cannot be read, naming its place.
+        """
 
     @property
     @abstractmethod
@@ -82,7 +97,7 @@ class Samples(ABC):
         return ""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Split(Samples):
     """Images in memory and their labels, in order."""
 
@@ -104,6 +119,11 @@ class Split(Samples):
     def place(self, index: int) -> str:
         """Return the image's file, empty if it was read from none."""
         return "" if self.places is None else str(self.places[index])
+
+    def pixels(self, index: int) -> npt.NDArray[np.uint8]:
+        """Return the image at `index`."""
+        pixels: npt.NDArray[np.uint8] = self.images[index]
+        return pixels
 
     @property
     def image_shape(self) -> tuple[int, ...]:
@@ -136,9 +156,9 @@ class Split(Samples):
 SplitT_co = TypeVar("SplitT_co", bound=Samples, covariant=True)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Source(Generic[SplitT_co]):
-    """A training split and a test split of the same classes and kind.
+    """A training split and a test split of the same classes and kind. A notebook shows some of its images.
 
     Raises:
         DataError: If anything is wrong with a split; all problems are named at once.
@@ -182,6 +202,24 @@ class Source(Generic[SplitT_co]):
             problems, notes = missing_classes(self.class_names, labels, is_partial=is_partial)
             object.__setattr__(self, "notes", (*dict.fromkeys((*self.notes, *notes)),))
         refuse(self.origin or self.name, problems)
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{len(split):,} {part}" for part, split in self.parts.items())
+        return f"<{in_a_line(self.name)}: {sizes} images of {len(self.class_names):,} classes>"
+
+    def _repr_html_(self) -> str:
+        by_split = {
+            part: split.samples_per_class(len(self.class_names)) for part, split in self.parts.items()
+        }
+        sizes = "x".join(map(str, self.train.image_shape[:2]))
+        images = f"images of {sizes} pixels" if sizes else "image files, read as they are needed"
+        return cell.cell(
+            self.name,
+            shown.pictures(self.train.labels, self.class_names, self.train.pixels),
+            shown.counts(by_split, self.class_names),
+            *(cell.paragraph(f"note: {note}", is_faint=True) for note in self.notes),
+            about=f"{images}; {self.origin}" if self.origin else images,
+        )
 
     @property
     def parts(self) -> Mapping[str, SplitT_co]:

@@ -6,6 +6,7 @@ Axes: N images, C channels, H height, W width, K classes, F features.
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar, overload
 
@@ -14,6 +15,9 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from resnetlab.base.lettering import in_a_line
+from resnetlab.base.pages import cell
+from resnetlab.base.units import first_of, format_count
 from resnetlab.data.batches.normalise import to_NCHW
 from resnetlab.data.batches.preprocessing import Preprocessing
 from resnetlab.data.images.geometry import Pixels
@@ -33,6 +37,8 @@ from resnetlab.trained.predict.prediction import Answer, Prediction
 from resnetlab.training.step.device import pick_device
 
 BATCH = 32
+_MOST_KEPT = 64  # pictures of a call whose pixels its predictions keep, for a notebook to show
+_MOST_CLASSES = 12  # named in a cell
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
 
@@ -137,8 +143,11 @@ class Classifier:
         for start in range(0, len(many), batch):
             part = many[start : start + batch]
             images = [encode(each, f"image {index}") for index, each in enumerate(part, start)]
-            logits_NK = self.logits(_each(self.pixels, images))
-            found += self.answers(logits_NK, [image.place for image in images], top_k)
+            pixels = _each(self.pixels, images)
+            answers = self.answers(self.logits(pixels), [image.place for image in images], top_k)
+            if len(many) <= _MOST_KEPT:
+                answers = [replace(each, pixels=seen) for each, seen in zip(answers, pixels, strict=True)]
+            found += answers
         return found[0] if isinstance(pictures, _ONE) else found
 
     def features(self, pictures: Picture | Sequence[Picture], *, batch: int = BATCH) -> np.ndarray:
@@ -273,6 +282,27 @@ class Classifier:
             )
             for place, values, indices in zip(places, top.values.tolist(), top.indices.tolist(), strict=True)
         ]
+
+    def __repr__(self) -> str:
+        spec, (height, width, _) = self.description.spec, self.description.image_shape
+        classes = f"{len(self.class_names):,} classes" if self.description.has_classifier else "features only"
+        return f"<Classifier {in_a_line(spec.name)}: {classes}, images of {height}x{width}, on {self.device}>"
+
+    def _repr_html_(self) -> str:
+        description, spec = self.description, self.description.spec
+        height, width, channels = description.image_shape
+        names = first_of(self.class_names, _MOST_CLASSES)
+        facts = {
+            "answers": f"{len(self.class_names):,} classes: {names}",
+            "takes": f"any picture, as {height}x{width} pixels, {'grey' if channels == 1 else 'colour'}",
+            "size": f"{format_count(spec.num_parameters)} parameters, {spec.depth} layers",
+            "computes on": str(self.device),
+        }
+        if not description.has_classifier:
+            facts["answers"] = "nothing: it has no classifier, and gives features"
+        notes = [cell.paragraph(f"note: {note}", is_faint=True) for note in self.notes]
+        use = cell.code('classifier.predict("picture.jpg")\nclassifier.explain("picture.jpg")')
+        return cell.cell(spec.name, cell.facts(facts), *notes, use, about=description.origin)
 
     def _network(self) -> ResNet:
         if not isinstance(self.model, ResNet):

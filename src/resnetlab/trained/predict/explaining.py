@@ -13,17 +13,22 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from resnetlab.base.lettering import in_a_line
+from resnetlab.base.pages import cell
 from resnetlab.data.images.geometry import Pixels
+from resnetlab.data.images.thumbnail import thumbnail
 from resnetlab.evaluation.metrics import answer_logits
 from resnetlab.models import ResNet
 from resnetlab.models.layers import at
 
 Heat = npt.NDArray[np.float32]
 
+_SIDE = 224  # pixels of a picture in a cell
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Explanation:
-    """How much each place of a picture speaks for a class."""
+    """How much each place of a picture speaks for a class. A notebook shows it beside the picture."""
 
     place: str
     """Which picture."""
@@ -65,6 +70,26 @@ class Explanation:
         stream = io.BytesIO()
         Image.fromarray(pixels.repeat(times, 0).repeat(times, 1)).save(stream, "PNG")
         return stream.getvalue()
+
+    def __repr__(self) -> str:
+        height, width = self.pixels.shape[:2]
+        return (
+            f"<Grad-CAM of {in_a_line(self.class_name)} ({100 * self.probability:.1f} %) in "
+            f"{in_a_line(self.place)}, {width}x{height}>"
+        )
+
+    def _repr_html_(self) -> str:
+        captions = {"what the network saw": self.pixels, "what speaks for the class": self.overlay()}
+        parts = []
+        for caption, pixels in captions.items():
+            content, is_small = thumbnail(pixels, _SIDE)
+            shown = cell.picture(content, f"{self.place}: {caption}", width=_SIDE, is_pixelated=is_small)
+            parts.append(cell.captioned(shown, caption, width=_SIDE))
+        nothing = (
+            cell.paragraph("No place of the picture speaks for this class.") if not self.map.any() else ""
+        )
+        title = f"{self.class_name}: {100 * self.probability:.1f} %"
+        return cell.cell(title, cell.beside(parts), nothing, about=f"Grad-CAM, {self.place}")
 
 
 def explain(

@@ -1,7 +1,15 @@
 """What a network answers to one picture."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+from resnetlab.base.lettering import in_a_line
+from resnetlab.base.pages import cell
+from resnetlab.data.images.geometry import Pixels
+from resnetlab.data.images.thumbnail import thumbnail
+
+_SIDE = 128  # pixels of a picture in a cell
+_MOST_NAMED = 2  # answers in a line
 
 
 @dataclass(frozen=True)
@@ -14,14 +22,17 @@ class Answer:
     """Of the logit."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Prediction:
-    """The most probable classes of one picture, the first the most probable."""
+    """The most probable classes of one picture, the first the most probable. A notebook shows both."""
 
     place: str
     """Which picture."""
 
     answers: tuple[Answer, ...]
+
+    pixels: Pixels | None = field(default=None, compare=False)
+    """What the network saw, uint8 (H, W, C), where it was kept: of a few pictures."""
 
     @property
     def class_name(self) -> str:
@@ -43,3 +54,19 @@ class Prediction:
     def __str__(self) -> str:
         texts = (f"{100 * each.probability:5.1f} %  {each.class_name}" for each in self.answers)
         return "\n".join([self.place, *(f"  {text}" for text in texts)])
+
+    def __repr__(self) -> str:
+        told = (f"{in_a_line(a.class_name)} {100 * a.probability:.1f} %" for a in self.answers[:_MOST_NAMED])
+        return f"<{in_a_line(self.place)}: {', '.join(told)}>"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (cell.text(a.class_name), cell.bar(a.probability), f"{100 * a.probability:.1f} %")
+            for a in self.answers
+        ]
+        parts = [cell.table((), rows)]
+        if self.pixels is not None:
+            shown, is_small = thumbnail(self.pixels, _SIDE)
+            parts.insert(0, cell.picture(shown, self.place, width=_SIDE, is_pixelated=is_small))
+        title = f"{self.class_name}: {100 * self.probability:.1f} %"
+        return cell.cell(title, cell.beside(parts), about=self.place)

@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
+from resnetlab.base.lettering import in_a_line
 from resnetlab.base.machine.rates import peak_memory
+from resnetlab.base.pages import cell
+from resnetlab.base.units import format_seconds
 from resnetlab.errors import DataError
 from resnetlab.evaluation.metrics import wilson_interval
 from resnetlab.runs.directory import RunDirectory
@@ -12,9 +15,9 @@ from resnetlab.training.planning import RunPlan
 from resnetlab.training.trainer import Trainer
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result:
-    """How a run ended; RESULT.json holds the same."""
+    """How a run ended; RESULT.json holds the same. A notebook shows it in words."""
 
     run: str
     step: int
@@ -45,6 +48,36 @@ class Result:
     """Whether the validation accuracy had not risen for as long as `patience` waits."""
     bad_samples: tuple[str, ...] = ()
     """Image files that were left out because they are broken, with the cause."""
+
+    def __repr__(self) -> str:
+        return f"<{in_a_line(self.run)}: {self._score}, after step {self.step:,}>"
+
+    @property
+    def _score(self) -> str:
+        return f"{100 * self.accuracy:.2f} % of {self.seen:,} test images right"
+
+    def _repr_html_(self) -> str:
+        low, high = self.interval
+        selected = "; selected on the test set: that accuracy ended the run (stop_at)" * self.stopped_on_test
+        about = (
+            f"95 % interval {100 * low:.2f} to {100 * high:.2f} %; step {self.step:,}, single view,"
+            f" {self.weights}{selected}"
+        )
+        lines = {"top-5": f"{100 * self.accuracy_top_5:.2f} %", "loss": f"{self.loss:.4f}"}
+        if self.plain_accuracy is not None:
+            lines["plain weights"] = f"{100 * self.plain_accuracy:.2f} %"
+        if self.best_val_accuracy is not None:
+            early = ", where training ended early" * self.stopped_early
+            lines["best on validation"] = (
+                f"{100 * self.best_val_accuracy:.2f} % after step {self.best_val_step:,}{early}"
+            )
+        if self.best_test_accuracy is not None and self.best_val_step != self.step:
+            lines["these on the test set"] = f"{100 * self.best_test_accuracy:.2f} %"
+        if self.bad_samples:
+            lines["left out"] = f"{len(self.bad_samples):,} broken images, the first: {self.bad_samples[0]}"
+        speed = f"{format_seconds(self.train_seconds)} of updates, {self.images_per_second:,.0f} images/s"
+        lines |= {"time": speed, "run": self.run}
+        return cell.cell(self._score, cell.bar(self.accuracy, width="16em"), cell.facts(lines), about=about)
 
 
 def result_of(trainer: Trainer, plan: RunPlan) -> Result:
