@@ -10,6 +10,7 @@ from torch import Tensor
 from resnetlab.base.files import make_directory
 from resnetlab.runs.checkpoint import Tensors, checkpoint_name, load_checkpoint, retain, save_checkpoint
 from resnetlab.runs.directory import RunDirectory, broken_images
+from resnetlab.runs.hyper_parameters import hyper_parameters
 from resnetlab.runs.journal import Journal, read_rows
 from resnetlab.runs.tensorboard import open_events
 
@@ -93,6 +94,8 @@ class RunRecord(Record):
         self._metrics = Journal(run.metrics, length=metrics_length)
         self._events = Journal(run.events)
         self._event_file = open_events(run.tensorboard, step=step)
+        if self._event_file and self._event_file.is_first:
+            self._event_file.add_hyper_parameters(hyper_parameters(run))
         self._told: set[str] = set()
 
     @property
@@ -163,6 +166,8 @@ class RunRecord(Record):
     def finish(self, result: dict[str, Any]) -> None:
         """Write RESULT.json."""
         self._run.write("RESULT", result)
+        if self._event_file:
+            self._event_file.add_end()
 
     def close(self) -> None:
         """Close the journals and the event file."""

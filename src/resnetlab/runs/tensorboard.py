@@ -4,6 +4,7 @@ Needs the package `tensorboard` (extra of the same name); without it nothing is 
 """
 
 import importlib.util
+import struct
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,10 @@ from typing import Any
 import numpy as np
 
 from resnetlab.base import files
+from resnetlab.runs.hyper_parameters import HyperParameters
+
+_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
+"""Of a PNG by its type of colour. Source: PNG, third edition, 11.2.1."""
 
 
 class EventFile:
@@ -24,6 +29,7 @@ class EventFile:
         files.make_directory(directory, within=directory.parent)
         self._event_type = Event
         index = sum(1 for _ in directory.glob("events.out.tfevents.*"))
+        self.is_first = index == 0
         path = directory / f"events.out.tfevents.{int(time.time())}.{index:04d}"
         self._appender = files.Appender(path)
         self._records = RecordWriter(self._appender)
@@ -31,13 +37,44 @@ class EventFile:
         start = SessionLog(status=SessionLog.START)  # drops events of this step and later ones
         self._add(Event(wall_time=time.time(), step=step + 1, session_log=start))
 
+    def add_hyper_parameters(self, values: HyperParameters) -> None:
+        """Write what the run was asked for, for TensorBoard's table of runs (its tab HParams)."""
+        from tensorboard.plugins.hparams.summary_v2 import hparams_pb
+
+        event = self._event_type(wall_time=time.time(), step=0)
+        event.summary.CopyFrom(hparams_pb(values))
+        self._add(event)
+
+    def add_end(self) -> None:
+        """Write that the run came to its end, for the same table."""
+        from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
+
+        end = plugin_data_pb2.SessionEndInfo(status=api_pb2.STATUS_SUCCESS, end_time_secs=time.time())
+        content = plugin_data_pb2.HParamsPluginData(session_end_info=end)
+        event = self._event_type(wall_time=time.time(), step=0)
+        event.summary.value.add(
+            tag=metadata.SESSION_END_INFO_TAG,
+            metadata=metadata.create_summary_metadata(content),
+            tensor=metadata.NULL_TENSOR,
+        )
+        self._add(event)
+
+    def add_picture(self, step: int, tag: str, png: bytes) -> None:
+        """Write a picture."""
+        width, height = struct.unpack(">II", png[16:24])  # where every PNG says it
+        event = self._event_type(wall_time=time.time(), step=step)
+        image = event.summary.value.add(tag=tag).image
+        image.width, image.height, image.colorspace = width, height, _CHANNELS[png[25]]
+        image.encoded_image_string = png
+        self._add(event)
+
     def _add(self, event: object) -> None:
         self._records.write(event.SerializeToString())  # type: ignore[attr-defined]
 
     def add_row(self, row: Mapping[str, Any]) -> None:
         """Write the scalars of a row of metrics.jsonl: train_loss, learning_rate, ...; test/loss, ..."""
         event = self._event_type(wall_time=time.time(), step=row["step"])
-        for tag, value in _scalars(row).items():
+        for tag, value in scalars(row).items():
             event.summary.value.add(tag=tag, simple_value=value)
         self._add(event)
 
@@ -68,7 +105,8 @@ def open_events(directory: Path, *, step: int) -> EventFile | None:
     return EventFile(directory, step=step)
 
 
-def _scalars(row: Mapping[str, Any]) -> dict[str, float]:
+def scalars(row: Mapping[str, Any]) -> dict[str, float]:
+    """Return the numbers of a row of metrics.jsonl by the names that TensorBoard has for them."""
     if row["kind"] == "train":
         names = ("train_loss", "train_accuracy", "learning_rate")
         return {name: row[name] for name in names}
