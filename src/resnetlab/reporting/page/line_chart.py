@@ -74,6 +74,10 @@ class Chart:
     marks: Sequence[tuple[float, str]] = ()
     """Vertical lines with a word each, which may be empty."""
     x_word: str = "step"
+    x_digits: int = 0
+    """Of a place, as the pointer names it."""
+    is_bounded: bool = False
+    """Whether a line has no value where it is not drawn; else its nearest one is told."""
     per_epoch: float | None = None
     x_names: Sequence[str] = field(default=())
     """What the places 0, 1, 2 ... are called, where they are no numbers."""
@@ -90,6 +94,8 @@ class Chart:
             "y": _axis_data(self.y),
             "strip": _axis_data(self.strip_axis) if self.strip_axis else None,
             "word": self.x_word,
+            "digits": self.x_digits,
+            "bounded": self.is_bounded,
             "names": [*self.x_names],
             "epoch": self.per_epoch,
             "series": [

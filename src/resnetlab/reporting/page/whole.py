@@ -1,10 +1,9 @@
 """The whole page, a pure function of report.json."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from resnetlab.base.pages.frame import data_block, html_page, read_asset, text
+from resnetlab.base.pages.frame import data_block, html_page, text
 from resnetlab.errors import DataError
 from resnetlab.reporting.page.calibration import calibration_section
 from resnetlab.reporting.page.comparisons import comparisons_section
@@ -17,7 +16,8 @@ from resnetlab.reporting.page.conditions import (
 )
 from resnetlab.reporting.page.curves import charts_of, numbers_of
 from resnetlab.reporting.page.inside import charts_inside, drawing_section, filters_section
-from resnetlab.reporting.page.line_chart import COLORS, Chart, figure
+from resnetlab.reporting.page.line_chart import Chart, figure
+from resnetlab.reporting.page.look import charts_data, script, style
 from resnetlab.reporting.page.overview import header, runs_section, seeds_section, verdict_section
 from resnetlab.reporting.page.parts import fold, paragraph, section
 from resnetlab.reporting.page.scores import (
@@ -27,12 +27,8 @@ from resnetlab.reporting.page.scores import (
     doubtful_section,
     mistakes_section,
 )
-from resnetlab.show.drawing.theme import THEMES, Theme
 
 _FORMAT, _VERSION = "resnetlab report", 1
-_STROKES = (0, 4, 3, None, 2, 1, 5)
-"""The theme's stages whose strokes are lines, None for its ink; see `reporting.picture`."""
-
 _CHAPTERS = {
     "curves": "Curves",
     "seeds": "Over seeds",
@@ -83,9 +79,9 @@ def render(contents: Mapping[str, Any]) -> str:
     ]
     first = verdict_section(contents["runs"][0]) if detail is not None else ""
     sections = [part for part in sections if part]
-    data: dict[str, Any] = {"charts": {chart.name: chart.data() for chart in charts}}
+    data: dict[str, Any] = {}
     if detail and detail["evaluation"]:
-        data |= {
+        data = {
             "cells": cells_data(detail["evaluation"], detail["insights"]),
             "pictures": _unseen(detail["insights"]),
         }
@@ -97,12 +93,11 @@ def render(contents: Mapping[str, Any]) -> str:
             f"<main>{chr(10).join(sections)}</main>",
             '<dialog id="cell" aria-labelledby="cell-title"></dialog>',
             f'<footer class="faint">Made by {text(contents["program"])}.</footer>',
+            charts_data(charts),
             data_block("report", data),
         ]
     )
-    here = Path(__file__).parent
-    style = read_asset(here, "page.css").replace("/* colours */", _colors())
-    return html_page(title=contents["title"], body=body, style=style, script=read_asset(here, "page.js"))
+    return html_page(title=contents["title"], body=body, style=style(), script=script() + script("cells.js"))
 
 
 def _of_several(contents: Mapping[str, Any]) -> list[str]:
@@ -158,19 +153,3 @@ def _navigation(sections: Sequence[str]) -> str:
         if f'<section id="{name}"' in whole
     )
     return f'<nav aria-label="On this page"><ul>{links}</ul></nav>'
-
-
-def _colors() -> str:
-    """Return the colours of lines in both themes, those of the house's pictures."""
-    light, dark = (_lines(THEMES[name]) for name in ("light", "dark"))
-    return (
-        f":root {{ {light} }}\n"
-        f"@media screen and (prefers-color-scheme: dark) {{ :root:not([data-theme=light]) {{ {dark} }} }}\n"
-        f"@media screen {{ :root[data-theme=dark] {{ {dark} }} }}"
-    )
-
-
-def _lines(theme: Theme) -> str:
-    colors = [theme.ink if stage is None else theme.stages[stage].stroke for stage in _STROKES]
-    assert len(colors) == COLORS
-    return " ".join(f"--s{index}: {color};" for index, color in enumerate(colors))
