@@ -8,6 +8,7 @@ import pytest
 from scipy import special, stats
 
 from resnetlab.evaluation.significance import (
+    difference_interval,
     holm,
     incomplete_beta,
     mcnemar_test,
@@ -144,3 +145,11 @@ def test_wilson_is_scipys() -> None:
         assert wilson_interval(correct, seen) == pytest.approx(
             (interval.low, interval.high), rel=1e-6, abs=1e-9
         )
+
+
+def test_the_interval_of_a_difference_is_the_published_one() -> None:
+    """Newcombe, 1998, Table II, method 10: 56 of 70 and 48 of 80, there the first less the second."""
+    low, high = difference_interval((48, 80), (56, 70))
+
+    assert (low, high) == pytest.approx((0.0524, 0.3339), abs=5e-5)
+    assert difference_interval((56, 70), (48, 80)) == pytest.approx((-high, -low))

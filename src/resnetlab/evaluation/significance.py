@@ -26,6 +26,25 @@ def wilson_interval(correct: int, seen: int, z: float = 1.959964) -> tuple[float
     return (centre - spread) / (1 + z * z / seen), (centre + spread) / (1 + z * z / seen)
 
 
+def difference_interval(first: tuple[int, int], second: tuple[int, int]) -> tuple[float, float]:
+    """Return the 95 % confidence interval of the second share minus the first, of different samples.
+
+    Source: Newcombe, 1998, "Interval estimation for the difference between independent proportions",
+    method 10.
+
+    Args:
+        first: How many, of how many.
+        second: The same.
+    """
+    (a, m), (b, n) = first, second
+    (low, high), (below, above) = wilson_interval(a, m), wilson_interval(b, n)
+    share, other = a / m, b / n
+    return (
+        other - share - math.hypot(other - below, high - share),
+        other - share + math.hypot(above - other, share - low),
+    )
+
+
 def incomplete_beta(a: float, b: float, x: float, y: float) -> float:
     """Return the regularised incomplete beta function I_x(a, b); y is 1 - x, which the caller knows exactly.
 

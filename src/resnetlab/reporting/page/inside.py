@@ -1,12 +1,14 @@
 """What goes on in the network, on the page: filters, responses and norms by layer, the drawing."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from resnetlab.network.spec import ModelSpec
 from resnetlab.reporting.page.axes import Axis, value_axis
 from resnetlab.reporting.page.line_chart import Chart, Series
 from resnetlab.reporting.page.parts import format_count, image, paragraph, section
+from resnetlab.show.drawing.scene import Scene
 from resnetlab.show.drawing.svg import to_svg
 from resnetlab.show.drawing.theme import ThemeName
 from resnetlab.show.picture import draw
@@ -71,17 +73,13 @@ def drawing_section(detail: Mapping[str, Any]) -> str:
     """Return the network's drawing, drawn anew from its specification: on a phone in one column."""
     network, spec = detail["network"], ModelSpec.from_json(detail["drawing"])
     height, width, _ = network["input"]
-    parts = []
-    for kind, columns in (("broad", None), ("slim", 1)):
-        for theme in _THEMES:
-            try:
-                pages = draw([spec], theme=theme, height=height, width=width, columns=columns)
-            except Exception as error:  # a network of others' making that cannot be drawn costs no page
-                return section(
-                    "drawing", "The network", paragraph(f"It could not be drawn: {error}", "faint")
-                )
-            svg = to_svg(pages[0]).replace("<svg ", '<svg class="drawn" ', 1)
-            parts.append(f'<div class="drawing {kind} in-{theme}">{svg}</div>')
+    try:
+        parts = [
+            in_both_themes(kind, partial(_schematic, spec, height, width, columns))
+            for kind, columns in (("broad", None), ("slim", 1))
+        ]
+    except Exception as error:  # a network of others' making that cannot be drawn costs no page
+        return section("drawing", "The network", paragraph(f"It could not be drawn: {error}", "faint"))
     words = (
         f"{network['name']}: {network['depth']} layers with weights, {format_count(network['parameters'])}"
         f" parameters, {format_count(network['multiply_adds'])} multiply-adds for an image of"
@@ -89,3 +87,21 @@ def drawing_section(detail: Mapping[str, Any]) -> str:
     )
     source = f"Source: {network['source']}." if network["source"] else ""
     return section("drawing", "The network", paragraph(words), paragraph(source, "faint"), *parts)
+
+
+def _schematic(spec: ModelSpec, height: int, width: int, columns: int | None, theme: ThemeName) -> Scene:
+    return draw([spec], theme=theme, height=height, width=width, columns=columns)[0]
+
+
+def in_both_themes(kind: str, drawn: Callable[[ThemeName], Scene]) -> str:
+    """Return a drawing twice, of which the page shows the one in its colours.
+
+    Args:
+        kind: broad, on wide screens and on paper, or slim, on a phone.
+        drawn: Draws it.
+    """
+    parts = []
+    for theme in _THEMES:
+        svg = to_svg(drawn(theme)).replace("<svg ", '<svg class="drawn" ', 1)
+        parts.append(f'<div class="drawing {kind} in-{theme}">{svg}</div>')
+    return "".join(parts)

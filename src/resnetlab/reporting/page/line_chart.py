@@ -78,6 +78,8 @@ class Chart:
     """Of a place, as the pointer names it."""
     is_bounded: bool = False
     """Whether a line has no value where it is not drawn; else its nearest one is told."""
+    rest: float | None = None
+    """The place whose values the legend tells while nobody points; None: each line's end."""
     per_epoch: float | None = None
     x_names: Sequence[str] = field(default=())
     """What the places 0, 1, 2 ... are called, where they are no numbers."""
@@ -118,11 +120,12 @@ def figure(chart: Chart, *, note: str = "") -> str:
     """Return the chart with its title, its legend and, in three sizes, its picture."""
     label = text(_described(chart))
     pictures = "".join(_picture(chart, kind, width, height) for kind, width, height in _SIZES)
-    keys = "".join(_key(index, series) for index, series in enumerate(chart.lines))
+    keys = "".join(_key(index, series, chart.rest) for index, series in enumerate(chart.lines))
+    where = "&nbsp;" if chart.rest is None else text(f"{chart.x_word} {chart.rest:.{chart.x_digits}f}")
     return (
         f'<figure class="chart" id="chart-{chart.name}" data-chart="{chart.name}">'
         f"<figcaption><h3>{text(chart.title)}</h3>"
-        f'<p class="where" aria-hidden="true">&nbsp;</p></figcaption><ul class="legend">{keys}</ul>'
+        f'<p class="where" aria-hidden="true">{where}</p></figcaption><ul class="legend">{keys}</ul>'
         f'<div class="plot" tabindex="0" role="img" aria-label="{label}">{pictures}</div>'
         f'<p class="spoken" aria-live="polite"></p>{paragraph(note, "faint note")}</figure>'
     )
@@ -139,13 +142,20 @@ def _described(chart: Chart) -> str:
     )
 
 
-def _key(index: int, series: Series) -> str:
+def _key(index: int, series: Series, rest: float | None) -> str:
     mark = (
         ""
         if series.is_thin or series.is_rate
         else f'<path class="mark" d="{_MARKS[series.color % len(_MARKS)]}" transform="translate(14 6)"/>'
     )
-    value = text(series.told(series.points[-1][1])) if series.points else ""
+    value = ""
+    if series.points:
+        told = (
+            min(series.points, key=lambda point: abs(point[0] - rest))
+            if rest is not None
+            else series.points[-1]
+        )
+        value = text(series.told(told[1]))
     return (
         f'<li><svg class="key {series.look}" width="28" height="12" aria-hidden="true"><path d="M1,6H27"/>'
         f"{mark}</svg>"

@@ -1,4 +1,4 @@
-"""What a page with charts and drawings is made of beside its body: style, colours, scripts, the charts' numbers."""
+"""What a page with charts and drawings has beside its body: style, colours, scripts, the charts' numbers."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,7 +13,7 @@ _STROKES = (0, 4, 3, None, 2, 1, 5)
 
 
 def style() -> str:
-    """Return the style of reports, with the colours of lines in both themes: those of the house's pictures."""
+    """Return the style of reports, with the colours of lines in both themes, those of our pictures."""
     light, dark = (_lines(THEMES[name]) for name in ("light", "dark"))
     colors = (
         f":root {{ {light} }}\n"

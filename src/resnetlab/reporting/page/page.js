@@ -28,7 +28,7 @@
     const chart = charts[figure.dataset.chart], plot = figure.querySelector(".plot");
     const where = figure.querySelector(".where"), spoken = figure.querySelector(".spoken");
     const values = figure.querySelectorAll("[data-series]"), keys = figure.querySelectorAll(".legend .key");
-    const ends = [...values].map((value) => value.textContent);
+    const ends = [...values].map((value) => value.textContent), rest = where.textContent;
     const full = chart.series.filter((series) => series.points.length);
     const guides = full.filter((series) => !series.strip);
     const stops = [...new Set((guides.length ? guides : full)[0]?.points.map((point) => point[0]) || [])];
@@ -72,7 +72,7 @@
       place = null;
       plot.querySelectorAll(".pointer").forEach((group) => group.replaceChildren());
       values.forEach((value, index) => { value.textContent = ends[index]; });
-      where.textContent = "\u00a0";
+      where.textContent = rest;
     };
     const follow = (event) => {
       const svg = [...plot.querySelectorAll("svg")].find((each) => each.getBoundingClientRect().width);
