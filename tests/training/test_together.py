@@ -317,6 +317,20 @@ def test_a_study_is_made_run_by_run(tmp_path: Path) -> None:
     assert "nothing to resume" in again
 
 
+def test_a_signal_ends_a_study_with_one_message_of_how_the_study_goes_on(tmp_path: Path) -> None:
+    command = ("train", "resnet8", "plain8", *SHORT, "--steps", "4000", "--set", "shards=2")
+    with together(2, *command, "--out", str(tmp_path)) as members:
+        assert members[0].wait_until(has_saved(tmp_path / "resnet8-seed0", 8))
+        members[1].send(signal.SIGTERM)
+        told = "".join(member.finish(code=75) for member in members)
+
+    assert (
+        "resnetlab: stopped by SIGTERM: of 2 runs 0 are finished, 1 saved on their way, 1 not begun here\n"
+        f"Go on with: resnetlab resume {tmp_path}\n"
+    ) in told
+    assert told.count("Go on with") == 1
+
+
 def test_a_run_of_a_study_that_diverges_does_not_end_the_others(tmp_path: Path) -> None:
     command = ("train", "resnet8", "plain8", *SHORT, "--steps", "8", "--lr", "1e9", "--set", "shards=2")
 

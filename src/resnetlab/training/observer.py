@@ -80,6 +80,8 @@ class Interrupt:
 
     def __init__(self) -> None:
         self.signal_name = ""
+        self.is_shared = False
+        """Whether all processes know of the signal, and leave what they do at the same place."""
         self._heard_at = 0.0
         self._before: dict[int, _Handler] = {}
         self._depth = 0
@@ -93,7 +95,8 @@ class Interrupt:
         """Return whether any process has heard a signal, and take note of it; the same at each of them."""
         heard = next(filter(None, world.gather(self.signal_name)), "")
         self.signal_name = self.signal_name or heard
-        return bool(heard)
+        self.is_shared = bool(heard)
+        return self.is_shared
 
     def __enter__(self) -> "Interrupt":
         if _is_main():

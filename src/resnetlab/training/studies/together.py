@@ -37,7 +37,8 @@ class Crew:
         device: Where.
         at_once: How many runs at once.
         world: The processes that make each of the runs together; one at once then. They all know of a run
-            that diverged, and go on with the next; what else ends one in one process ends all.
+            that diverged, and go on with the next, and of a signal, which ends the study as it ends that
+            of one process; what else ends one in one process ends all.
     """
 
     def __init__(
@@ -119,11 +120,15 @@ class Crew:
                 self._in_use[name] = str(error)
             except Exception as error:
                 self._note_failure(name, error)
-                ends_all = self._world.size > 1 and not isinstance(error, DivergedError)
-                if ends_all or not still_works(self._device):
+                if not (self._is_everybodys(error) and still_works(self._device)):
                     self._broken.append(error)
             else:
                 self._observer.ended(name, self._results[name])
+
+    def _is_everybodys(self, error: Exception) -> bool:
+        """Return whether all processes that make the run have this error, at the same place of it."""
+        is_asked_for = isinstance(error, Interrupted) and self._interrupt.is_shared
+        return self._world.size == 1 or is_asked_for or isinstance(error, DivergedError)
 
     def _note_failure(self, name: str, error: Exception) -> None:
         """Keep why a run ended, and tell it at once: the others go on, maybe for hours."""
