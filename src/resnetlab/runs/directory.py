@@ -268,12 +268,16 @@ def open_run(path: Path) -> RunDirectory:
 
 
 def broken_images(run: RunDirectory) -> dict[tuple[str, int], str]:
-    """Return the broken images that a run has met so far, by part and sample."""
-    return {
+    """Return the broken images that a run has met so far, by part and sample, and in their order.
+
+    In which order they were met depends on how many processes looked.
+    """
+    met = {
         (row["part"], row["sample"]): row["problem"]
         for row in read_rows(run.events, passes_over_damage=True)
         if row.get("event") == BAD_SAMPLE and _is_whole(row)
     }
+    return dict(sorted(met.items()))
 
 
 def processes_before(run: RunDirectory) -> int:

@@ -43,7 +43,7 @@ def _write(
     names, name = source.class_names, checkpoint_name(state.step)
     rows = range(len(names))
     broken = trainer.record.broken_images()
-    bad = tuple(problem for (part, _), problem in sorted(broken.items()) if part == "test")
+    bad = tuple(problem for (part, _), problem in broken.items() if part == "test")
     evaluation = Evaluation(
         checkpoint=str(path / "checkpoints" / name),
         step=state.step,
