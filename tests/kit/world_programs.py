@@ -3,6 +3,7 @@
 Each program is a function; what it returns is printed, as JSON, on the last line.
 """
 
+import ctypes
 import faulthandler
 import hashlib
 import itertools
@@ -186,6 +187,13 @@ def fail(world: World, where: str = "-1") -> str:
         raise DataError("it is torn", hint="Fetch it again.")
     world.gather(1)
     return "never"
+
+
+def fail_late(world: World, where: str, seconds: str) -> str:
+    """Raise an error of ours in all, of which process `where` hears nothing for so long."""
+    if world.rank == int(where):
+        ctypes.PyDLL(None).sleep(int(seconds))  # with Python's lock: all its threads wait
+    return fail(world)
 
 
 def _crash(world: World) -> None:

@@ -103,6 +103,18 @@ def test_an_error_that_all_processes_have_is_shown_once_and_names_none() -> None
     assert messages(text) == ["it is torn"]
 
 
+@pytest.mark.faults
+@pytest.mark.parametrize("where", [0, 1])
+def test_a_process_that_comes_late_to_its_end_tells_nothing_again(where: int) -> None:
+    """As on a busy machine; also where the one that told before is the one at which all met."""
+    with world(2, "fail_late", str(where), "8") as members:
+        codes, text = ends(members)
+
+    assert codes == [3, 3]
+    (message,) = messages(text)
+    assert message.endswith("it is torn")
+
+
 def test_a_script_that_says_nothing_of_its_end_ends_all_with_its_mistake() -> None:
     with world(2, "script", "fault") as members:
         codes, text = ends(members)

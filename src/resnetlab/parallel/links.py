@@ -29,7 +29,7 @@ MEETING_SECONDS = 60.0
 """How long processes wait for each other at the start; RESNETLAB_MEETING_SECONDS says otherwise."""
 
 _PATIENCE = datetime.timedelta(days=1)  # with others that do other work; who is gone is found by the watch
-_PARTING_SECONDS = 8.0  # for the others to come to the same end
+_PARTING_SECONDS = 4.0  # for the others to come to the same end
 _OTHER_CAUSE_SECONDS = 1.5  # in which a signal may turn out to follow from a death
 _DONE = "done"
 
@@ -197,6 +197,8 @@ class Links:
             else:
                 with contextlib.suppress(ResnetlabError):
                     self.close()
+        if self._watch.note:
+            self._watch.outlast()
         self._watch.end_threads()
 
 

@@ -126,6 +126,31 @@ class Watch:
             if rank != self._rank and (is_silent or process.is_stopped):
                 process.kill()
 
+    def outlast(self) -> None:
+        """Say the last word: this process asks the store nothing more. The first waits for the others'.
+
+        With it the store may go. Who asks it then why the run ends would take itself for the first to know,
+        and tell it again. Who is gone or silent is not waited for.
+        """
+        if self._ended.is_set() or not self._ask(self._say_last) or self._rank != 0:
+            return
+        while not self._refused_at and any(self._may_ask(rank) for rank in range(1, self._size)):
+            time.sleep(_LOOK / 4)
+
+    def _say_last(self) -> bool:
+        self._store.set(f"left/{self._rank}", "")
+        if self._rank == 0:
+            self._beats = {rank: (b"", _now()) for rank in range(1, self._size)}
+        return True
+
+    def _may_ask(self, rank: int) -> bool:
+        is_here = rank in self._here
+        is_gone = is_here and self._here[rank].is_gone
+        silent_for = _now() - self._beats[rank][1]
+        if is_gone or silent_for > (self._silence if is_here else _SUSPICIOUS_SECONDS):
+            return False
+        return not self._ask(lambda: self._store.check([f"left/{rank}"]))
+
     def may_tell(self) -> bool:
         """Whether nobody has told yet why the run ends: the one who asks does so then."""
         return self._printing.acquire(blocking=False)
@@ -195,13 +220,14 @@ class Watch:
         last = _now()
         while not self._ended.wait(_LOOK):
             slept, last = _now() - last, _now()
-            if slept > _WAS_STOPPED:  # the others' beats were not heard meanwhile
+            if note := self.note:
+                if last - self._noted_at > (_SAVING_SECONDS if note.is_request else GRACE_SECONDS):
+                    self._leave(note)
+            elif slept > _WAS_STOPPED:  # the others' beats were not heard meanwhile
                 self._beats = {rank: (beat, last) for rank, (beat, _) in self._beats.items()}
                 self._answered_at = last
-            elif self.note is None:
+            else:
                 self._find_cause()
-            elif last - self._noted_at > (_SAVING_SECONDS if self.note.is_request else GRACE_SECONDS):
-                self._leave(self.note)
 
     def _find_cause(self) -> None:
         proposed = self._proposed
@@ -272,6 +298,7 @@ class Watch:
             self.tell()
         self.kill_stopped()
         self._line.report(note.told.exit_code)
+        self.outlast()
         os._exit(note.told.exit_code)
 
 
