@@ -85,6 +85,17 @@ def test_another_plan_is_refused_with_all_that_differs(is_finished: bool, tmp_pa
     assert contents(tmp_path) == before
 
 
+def test_shards_that_nobody_gave_are_those_of_the_run(tmp_path: Path) -> None:
+    """As of a run that was begun with --devices 2, which asks for two of them."""
+    with pytest.raises(Interrupted):
+        job(tmp_path, StopAt(1), shards=2)
+
+    with pytest.raises(UsageError, match=r"shards +2 -> 1"):
+        job(tmp_path, shards=1)
+    assert job(tmp_path).step == 4
+    assert json.loads((tmp_path / "recipe.json").read_text())["execution"]["shards"] == 2
+
+
 def test_a_job_that_names_no_directory_is_refused() -> None:
     for call in (resnetlab.train, resnetlab.study, resnetlab.finetune):
         with pytest.raises(UsageError, match="resume_if_begun needs out"):

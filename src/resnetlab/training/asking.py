@@ -76,6 +76,11 @@ class Asked:
         return resolution
 
 
+def leaves_shards_open(resolution: Resolution) -> bool:
+    """Return whether nobody gave the number of shards, the user or a recipe: devices may have decided it."""
+    return resolution.origins["shards"] in ("default", BY_DEVICES)
+
+
 def _of_recipe(recipe: Recipe, depth: int) -> Resolution:
     is_known = recipe.name in RECIPES
     base = named_recipe(recipe.name, depth) if is_known else recipe
@@ -106,4 +111,4 @@ def plan_training(spec: ModelSpec, asked: Asked, opened: Opened | None = None) -
     fitted = fit_to_source(spec, source, asked.fixed)
     text = absolute_source(asked.data)
     plan = make_plan(fitted, source, text, resolution.recipe, device, asked.workers)
-    return replace(plan, shards_by_devices=resolution.origins["shards"] == BY_DEVICES), resolution
+    return replace(plan, shards_are_open=leaves_shards_open(resolution)), resolution

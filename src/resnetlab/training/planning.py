@@ -66,7 +66,7 @@ class RunPlan:
     """Where these come from, in a line."""
     continues: str = ""
     """The run that it goes on from, and where, in a line."""
-    shards_by_devices: bool = False
+    shards_are_open: bool = False
     """Whether nobody gave the number of shards, so that a run that was begun keeps its own."""
 
     @property
@@ -338,7 +338,7 @@ def differences_from_records(
         owner: What the reader calls the other.
     """
     names, then = (owner, "what is asked for"), recipe_from_json(recipe)
-    free = ("compile", "capture", "report", *(["shards"] if plan.shards_by_devices else []))
+    free = ("compile", "capture", "report", *(["shards"] if plan.shards_are_open else []))
     kept = {name: leaves(then)[name].value for name in free}
     told = [
         recipe_differences(then, override(plan.recipe, kept), names),

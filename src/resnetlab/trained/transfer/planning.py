@@ -20,7 +20,7 @@ from resnetlab.recipe import Normalisation, Recipe
 from resnetlab.recipe.settings import Resolution
 from resnetlab.trained.artefact.model import in_channels
 from resnetlab.trained.transfer.trained import Trained, open_trained
-from resnetlab.training.asking import BY_DEVICES, Asked
+from resnetlab.training.asking import Asked, leaves_shards_open
 from resnetlab.training.first_weights import Beginning
 from resnetlab.training.planning import RunPlan, fit_to_source, make_plan
 from resnetlab.training.step.device import pick_device
@@ -95,7 +95,7 @@ def _plan(trained: Trained, asked: Asked, model: Model | None) -> Tuning:
     plan, report, notes = plan_finetuning(
         trained, spec, source, asked.data, resolution.recipe, device, asked.fixed, workers=asked.workers
     )
-    plan = replace(plan, shards_by_devices=resolution.origins["shards"] == BY_DEVICES)
+    plan = replace(plan, shards_are_open=leaves_shards_open(resolution))
     return Tuning(plan, resolution, report, notes)
 
 
