@@ -1,5 +1,6 @@
 """What a command prints, whatever stands behind it: another encoding, a full disk, nobody at all."""
 
+import argparse
 import codecs
 import contextlib
 import errno
@@ -9,11 +10,12 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TextIO, TypeVar, cast
+from typing import Any, Protocol, TextIO, TypeVar, cast
 
 from resnetlab.base.lettering import without_commands
+from resnetlab.errors import UsageError
 
 _AS_IT_CAN = "resnetlab.as-it-can"
 _SPELT = {"±": "+-"}
@@ -188,6 +190,45 @@ def _give_back(ours: io.TextIOWrapper) -> None:
 def print_json(content: Any) -> None:
     """Print one JSON object on one line."""
     print(json.dumps(content, allow_nan=False))
+
+
+FORMS = ("json", "markdown", "latex")
+"""Flags that say how a table is printed."""
+
+
+class Table(Protocol):
+    """What can be printed in each of the forms."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return its content."""
+
+    def markdown(self) -> str:
+        """Return it in GitHub's Markdown."""
+
+    def latex(self) -> str:
+        """Return it in LaTeX."""
+
+
+def chosen_form(options: argparse.Namespace) -> str:
+    """Return which of FORMS was given; empty if none was.
+
+    Raises:
+        UsageError: If several were.
+    """
+    given = [form for form in FORMS if getattr(options, form, False)]
+    if len(given) > 1:
+        raise UsageError(f"{' and '.join(f'--{form}' for form in given)} exclude each other")
+    return "".join(given)
+
+
+def print_table(table: Table, form: str, files: Sequence[str], *, between: str = "") -> None:
+    """Print a table in one of FORMS, or as text, and then which files were written, `between` before each."""
+    if form == "json":
+        print_json(table.to_json() | {"files": [*files]})
+        return
+    print(table.markdown() if form == "markdown" else table.latex() if form == "latex" else table)
+    if not form:
+        print("".join(f"{between}written: {file}\n" for file in files), end="")
 
 
 def block(lines: Mapping[str, str], indent: str = "  ", *, width: int = 0) -> str:

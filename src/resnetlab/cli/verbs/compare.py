@@ -2,9 +2,8 @@
 
 import argparse
 
-from resnetlab.cli.output import print_json
+from resnetlab.cli.output import chosen_form, print_table
 from resnetlab.cli.verb import set_up
-from resnetlab.errors import UsageError
 
 _EXAMPLES = """examples:
   resnetlab compare runs/plain20 runs/resnet20      two studies: means over seeds, by Welch's t
@@ -35,17 +34,10 @@ def compare_networks(options: argparse.Namespace) -> None:
     """Print whether the networks differ by more than chance."""
     from resnetlab.reporting.comparing import compare
 
-    forms = [form for form in ("json", "markdown", "latex") if getattr(options, form)]
-    if len(forms) > 1:
-        raise UsageError(f"{' and '.join(f'--{form}' for form in forms)} exclude each other")
+    form = chosen_form(options)
     found = compare(*options.paths, flips=options.flips)
     files = []
     if options.csv:
         found.to_csv(options.csv)
         files.append(str(options.csv))
-    if options.json:
-        print_json(found.to_json() | {"files": files})
-        return
-    print(found.markdown() if options.markdown else found.latex() if options.latex else found)
-    if not forms:
-        print("".join(f"\nwritten: {file}\n" for file in files), end="")
+    print_table(found, form, files, between="\n")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from resnetlab.cli.flags import add_data_set, add_set
-from resnetlab.cli.output import block, print_json
+from resnetlab.cli.output import block, chosen_form, print_json
 from resnetlab.cli.verb import set_up
 from resnetlab.errors import UsageError
 from resnetlab.forecast.kinds import KINDS
@@ -104,8 +104,7 @@ def plan(options: argparse.Namespace) -> None:
 
 
 def _refuse_contradictions(options: argparse.Namespace) -> None:
-    if options.json and options.markdown:
-        raise UsageError("--json and --markdown exclude each other")
+    chosen_form(options)
     if options.batch is not None and options.batch_per_device is not None:
         raise UsageError("--batch and --batch-per-device exclude each other")
     if options.batch_per_device is not None and options.batch_per_device < 1:

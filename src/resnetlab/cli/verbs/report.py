@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from resnetlab.base.paths import user_path
-from resnetlab.cli.output import print_json
+from resnetlab.cli.output import chosen_form, print_table
 from resnetlab.cli.verb import set_up
 from resnetlab.errors import UsageError
 
@@ -41,9 +41,7 @@ def report_runs(options: argparse.Namespace) -> None:
     from resnetlab.reporting import PAGES, report
     from resnetlab.show.drawing.saving import SUFFIXES, refuse_target
 
-    forms = [form for form in ("json", "markdown", "latex") if getattr(options, form)]
-    if len(forms) > 1:
-        raise UsageError(f"{' and '.join(f'--{form}' for form in forms)} exclude each other")
+    form = chosen_form(options)
     if options.title is not None and not options.out:
         raise UsageError("--title is of the picture or page, which -o names")
     is_page = False
@@ -62,9 +60,4 @@ def report_runs(options: argparse.Namespace) -> None:
     if options.csv:
         found.to_csv(options.csv)
         files.append(str(options.csv))
-    if options.json:
-        print_json(found.to_json() | {"files": files})
-        return
-    print(found.markdown() if options.markdown else found.latex() if options.latex else found)
-    if not forms:
-        print("".join(f"written: {file}\n" for file in files), end="")
+    print_table(found, form, files)
