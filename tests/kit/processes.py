@@ -62,7 +62,8 @@ class Command:
     def send(self, number: int) -> None:
         """Send it a signal, if it has not ended."""
         if self.poll() is None:
-            os.kill(self.pid, number)
+            with contextlib.suppress(ProcessLookupError):  # it has just ended
+                os.kill(self.pid, number)
 
     def wait_until(self, condition: Callable[[], object]) -> bool:
         """Wait until the condition holds, and return True, or the process has ended, and return False."""
