@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from resnetlab.runs.directory import is_run, runs_in
+from resnetlab.runs.directory import BAD_SAMPLE, RunDirectory, broken_images, is_run, runs_in
 from resnetlab.runs.environment import NEEDED, describe_environment
+from resnetlab.runs.journal import Journal
 
 
 def test_a_run_is_a_directory_that_holds_a_recipe(tmp_path: Path) -> None:
@@ -15,6 +16,17 @@ def test_a_run_is_a_directory_that_holds_a_recipe(tmp_path: Path) -> None:
     assert not any(is_run(tmp_path / name) for name in ("photos", "odd", "nothing", "a/recipe.json"))
     assert not is_run(tmp_path / ("x" * 5000))  # a name that no file system takes
     assert runs_in(tmp_path) == ["a", "b"]
+
+
+def test_broken_images_are_listed_in_the_order_of_the_data(tmp_path: Path) -> None:
+    """One process meets them as it draws them, several as they tell each other."""
+    run = RunDirectory(tmp_path)
+    journal = Journal(run.events)
+    for part, sample in (("val", 1), ("train", 9), ("train", 10), ("train", 2)):
+        journal.add({"event": BAD_SAMPLE, "part": part, "sample": sample, "problem": "torn"})
+    journal.close()
+
+    assert [*broken_images(run)] == [("train", 2), ("train", 9), ("train", 10), ("val", 1)]
 
 
 def test_the_versions_of_all_that_every_run_needs_are_recorded() -> None:
