@@ -30,6 +30,7 @@ _MOVED = {
     "training.ema": "training.step.averages", "training.lookahead": "training.step.averages",
     "training.beginning": "training.first_weights", "training.due": "recipe.due",
     "training.fitting": "training.misfits", "predict.evaluating": "trained.evaluate",
+    "predict.explaining": "insights.explaining",
     "data.cifar_layouts": "data.arrays.cifar", "data.cifar_records": "data.arrays.cifar",
     "data.enlarge": "data.arrays.made", "drawing.picture": "show.picture",
     "drawing.schematic": "show.drawing.schematic.full",

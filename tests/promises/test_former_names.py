@@ -15,7 +15,7 @@ MOVED = {
     "artefact": "trained.artefact", "recipes": "recipe.named", "data.cifar": "data.arrays.cifar",
     "data.encoded": "data.sources.encoded", "training.steps": "training.step.steps",
     "drawing.svg": "show.drawing.svg", "weights.bundle": "weights.files.bundle",
-    "training.interrupt": "training.observer",
+    "training.interrupt": "training.observer", "predict.explaining": "insights.explaining",
 }  # fmt: skip
 
 

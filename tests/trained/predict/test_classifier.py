@@ -203,7 +203,7 @@ def test_grad_cam_of_a_preactivated_network_follows_the_gradient(tmp_path: Path)
             handle.remove()
     expected = (torch.tensor(weights)[:, None, None] * maps).sum(0).relu()
 
-    from resnetlab.trained.predict.explaining import explain
+    from resnetlab.insights.explaining import explain
 
     explanation = explain(network, picture, prepared, classifier.class_names, 1, "here")
 

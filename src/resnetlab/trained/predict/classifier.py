@@ -24,6 +24,7 @@ from resnetlab.data.images.geometry import Pixels
 from resnetlab.data.images.image import EncodedImage
 from resnetlab.errors import CheckpointError, DataError, UsageError, nearest
 from resnetlab.evaluation.metrics import answer_logits
+from resnetlab.insights.explaining import Explanation, explain
 from resnetlab.models import ResNet
 from resnetlab.models.layers import at
 from resnetlab.trained.artefact.class_names import logit_note
@@ -31,7 +32,6 @@ from resnetlab.trained.artefact.loading import refuse_choice
 from resnetlab.trained.artefact.model import Artefact, Description
 from resnetlab.trained.artefact.onnx_model import load_onnx
 from resnetlab.trained.artefact.opening import open_artefact
-from resnetlab.trained.predict.explaining import Explanation, explain
 from resnetlab.trained.predict.pictures import Picture, encode, read_file
 from resnetlab.trained.predict.prediction import Answer, Prediction
 from resnetlab.training.step.device import pick_device

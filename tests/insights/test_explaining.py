@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from resnetlab.insights.explaining import explain
 from resnetlab.models.layers import at
-from resnetlab.trained.predict.explaining import explain
 from tests.kit.foreign_weights import lively
 
 
