@@ -31,6 +31,7 @@ def test_a_run_is_launched_on_devices_stopped_and_gone_on_with(tmp_path: Path) -
     assert weights(two, 16) == weights(one, 16)
     assert (two / "metrics.jsonl").read_bytes() == (one / "metrics.jsonl").read_bytes()
     assert printed.count("test images right") == 1
+    assert [*two.glob("eval/*/insights/insights.json")]
     assert "2, with 1 shard = 8 samples of a step each" in printed
     assert "rank" not in printed and "torchrun" not in printed
 

@@ -128,11 +128,10 @@ def _write_scores(out: Path, names: Sequence[str], confusion: Any, step: int, sp
 def _write_insights(folder: Path, rows: Sequence[Any], place: Sequence[str], pictures: int) -> None:
     wrong = [index for index, row in enumerate(rows) if row[0] != row[1]]
     wrong.sort(key=lambda index: rows[index][3])
-    worst, cells = [], dict[str, list[str]]()
+    worst, cells = [], dict[str, list[Any]]()
     for number, index in enumerate(wrong[:pictures]):
         truth, answer, sure, of_truth = rows[index]
         image = write_picture(folder / f"worst-{number:03}.png", index)
-        cells.setdefault(f"{truth}>{answer}", []).append(image)
         worst.append(
             {
                 "sample": index,
@@ -145,6 +144,7 @@ def _write_insights(folder: Path, rows: Sequence[Any], place: Sequence[str], pic
                 "cam": write_picture(folder / f"worst-{number:03}-cam.png", index + 10_000),
             }
         )
+        cells.setdefault(f"{truth}>{answer}", []).append(worst[-1])
     layers = [f"stage{s}.unit{u}.conv{c}" for s in (1, 2, 3) for u in (1, 2) for c in (1, 2)]
     content = {
         "worst": worst,

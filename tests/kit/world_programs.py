@@ -75,6 +75,7 @@ def evaluate(world: World, batch: str, *given: str) -> Any:
     arguments = json.loads(given[world.rank % len(given)])
     torch.set_num_threads(arguments.pop("threads", 1))
     _terminate_at_batch(arguments.pop("terminate_at", 0))
+    arguments.setdefault("insights", 0)  # which decodes some images again
     error, *told = _raised(lambda: resnetlab.evaluate(**arguments, workers=0))
     if error != "nothing":
         return error, *told

@@ -251,7 +251,8 @@ def test_a_run_leaves_the_answers_that_eval_would_write(name: str, tmp_path: Pat
     evaluation = resnetlab.evaluate(tmp_path / "run", workers=0)
 
     assert evaluation.out == str(left)
-    assert {*then} == {*evaluation.files} - {"confusion.png"}
+    assert {*then} == {*evaluation.files} - {"confusion.png", "insights/"}
+    assert (left / "insights" / "insights.json").is_file()
     now = {name: (left / name).read_bytes() for name in then}
     if name.startswith("files"):  # opened for training, it is also noted why small images stay files
         then["scores.json"], now["scores.json"] = map(
@@ -551,7 +552,7 @@ def scores_any_names(
     assert all(note.startswith("confusion.png: no font of this system has ") for note in notes)
     assert {path.name for path in (folder / "out").iterdir()} == {
         "scores.json", "per_class.csv", "confusion.csv", "confusion.png", "calibration.json", "answers.npz",
-        "answers.csv",
+        "answers.csv", "insights",
     }  # fmt: skip
     rows = json.loads((folder / "out" / "scores.json").read_text())["per_class"]
     assert [row["class"] for row in rows] == sorted(names)

@@ -46,11 +46,16 @@ def scored(processes: int, *given: dict[str, Any], batch: int = BATCH) -> list[A
 
 
 def hashes(folder: Path) -> dict[str, str]:
-    """The SHA-256 of every file; the folder's own name counts for nothing."""
+    """The SHA-256 of every file of the scores; the folder's own name counts for nothing."""
     return {
         path.name: hashlib.sha256(path.read_bytes().replace(str(folder).encode(), b"OUT")).hexdigest()
         for path in sorted(folder.iterdir())
+        if path.is_file()
     }
+
+
+def looked_at(folder: Path) -> set[str]:
+    return {path.name for path in (folder / "insights").iterdir()}
 
 
 @pytest.mark.parametrize(
@@ -60,7 +65,7 @@ def test_the_numbers_and_files_are_those_of_one_process(
     processes: int, side: int, batch: int, run: RunDirectory, data: dict[int, Path], tmp_path: Path
 ) -> None:
     """7 batches, of which not all processes have as many; or 2, and one of 3 processes has none."""
-    given = {"run": run.path, "data": data[side]}
+    given = {"run": run.path, "data": data[side], "insights": 60 if side == IN_MEMORY else 0}
     (expected,) = scored(1, given | {"out": tmp_path / "one"}, batch=batch)
     found = scored(processes, given | {"out": tmp_path / "many"}, batch=batch)
 
@@ -70,6 +75,8 @@ def test_the_numbers_and_files_are_those_of_one_process(
         for key in ("row", "confusion", "notes", "bad", "files"):
             assert each[key] == expected[key]
     assert hashes(tmp_path / "many") == hashes(tmp_path / "one")
+    if side == IN_MEMORY:
+        assert looked_at(tmp_path / "many") == looked_at(tmp_path / "one") > {"insights.json", "filters.png"}
     if side == IN_FILES:
         every = expected["decoded"]
         batches = [every[start : start + batch] for start in range(0, len(every), batch)]

@@ -14,6 +14,7 @@ from resnetlab.base.units import length_of
 from resnetlab.data.sources.choices import Choices
 from resnetlab.errors import UsageError
 from resnetlab.evaluation.results import Evaluation
+from resnetlab.insights.looking import SECONDS
 from resnetlab.network.catalog import model_spec
 from resnetlab.network.spec import KNOBS, ModelSpec
 from resnetlab.parallel.world import World
@@ -363,6 +364,7 @@ def evaluate(
     out: str | Path | None = None,
     by_order: bool = False,
     bad_samples: float | str | None = None,
+    insights: float = SECONDS,
     writes: bool = True,
 ) -> Evaluation:
     """Score a trained network on labelled images; see `trained.evaluate`, and `train` for the devices."""
@@ -379,6 +381,7 @@ def evaluate(
         out=out,
         by_order=by_order,
         bad_samples=bad_samples,
+        insights=insights,
         writes=writes,
         world=world_here(devices, device),
     )

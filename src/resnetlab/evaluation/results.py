@@ -17,6 +17,8 @@ from resnetlab.evaluation import calibration as calibrating
 from resnetlab.evaluation import shown
 from resnetlab.evaluation.answers import Answers, write_answers
 from resnetlab.evaluation.calibration import Calibration
+from resnetlab.evaluation.insights import FOLDER as INSIGHTS
+from resnetlab.evaluation.insights import Insights, write_insights
 from resnetlab.evaluation.metrics import Scores, wilson_interval
 
 
@@ -52,6 +54,8 @@ class Evaluation:
     """The answer to each image."""
     calibration: Calibration | None = field(default=None, repr=False)
     """How far the answers' probabilities can be believed."""
+    insights: Insights | None = field(default=None, repr=False)
+    """What a page shows of the inside of the network and of its worst answers."""
 
     @property
     def rows(self) -> list[int]:
@@ -158,9 +162,10 @@ _ELSEWHERE = "The scores are whole, only their files are not. --out DIR writes t
 def write_evaluation(evaluation: Evaluation, *, draws: bool = True) -> Evaluation:
     """Write what was found into `evaluation.out`, and return the evaluation with the names of its files.
 
-    These are scores.json, per_class.csv, confusion.csv and confusion.png; calibration.json, answers.npz and
-    answers.csv as far as they are known. A picture that cannot be drawn is left out, and a CSV of too many
-    images, which a note of the returned evaluation says.
+    These are scores.json, per_class.csv, confusion.csv and confusion.png; calibration.json, answers.npz,
+    answers.csv and the folder insights as far as they are known. A picture that cannot be drawn is left out,
+    insights that cannot be written, and a CSV of too many images, which a note of the returned evaluation
+    says.
 
     Args:
         evaluation: What was found.
@@ -202,7 +207,12 @@ def _write_kept(evaluation: Evaluation, out: Path) -> tuple[Evaluation, tuple[st
         written, note = write_answers(out, evaluation.per_image)
         names += written
         evaluation = replace(evaluation, notes=(*evaluation.notes, *filter(None, [note])))
-    return evaluation, names
+    try:
+        write_insights(out, evaluation.insights)
+    except WriteError as error:
+        note = f"no pictures of answers and layers: {error.args[0]}"
+        return replace(evaluation, notes=(*evaluation.notes, note)), names
+    return evaluation, (*names, *([f"{INSIGHTS}/"] if evaluation.insights else []))
 
 
 def _picture(

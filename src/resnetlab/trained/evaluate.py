@@ -17,11 +17,15 @@ from resnetlab.data.feeding import Reading
 from resnetlab.data.sources.choices import Choices
 from resnetlab.data.sources.encoded import AnySplit
 from resnetlab.data.sources.leftovers import refuse_within
-from resnetlab.errors import WriteError, one_of
+from resnetlab.errors import UsageError, WriteError, one_of
+from resnetlab.evaluation.answers import Answers
 from resnetlab.evaluation.collecting import Collected, Collecting, answers_of, calibration_from
+from resnetlab.evaluation.insights import Insights
 from resnetlab.evaluation.metrics import Scores
 from resnetlab.evaluation.results import Evaluation, NotKept, write_evaluation
 from resnetlab.evaluation.scoring import score
+from resnetlab.insights.looking import SECONDS, look_inside
+from resnetlab.insights.subject import Subject
 from resnetlab.parallel.world import ALONE, World
 from resnetlab.recipe.settings import Resolution
 from resnetlab.reporting.at_the_end import refresh_page
@@ -53,6 +57,7 @@ def evaluate(
     out: str | Path | None = None,
     by_order: bool = False,
     bad_samples: float | str | None = None,
+    insights: float = SECONDS,
     writes: bool = True,
     world: World = ALONE,
 ) -> Evaluation:
@@ -69,12 +74,14 @@ def evaluate(
         weights: Of a run: "plain", "averaged", or "auto": averaged if there are any.
         device: auto, cpu, cuda, cuda:1 or mps.
         workers: Processes that read image files, -1 for as many as suit the machine.
-        out: The directory of scores.json, per_class.csv, confusion.csv, confusion.png, calibration.json and
-            of the answer to each image, answers.npz and answers.csv; None is RUN/eval/NAME, or NAME-eval/
-            beside what is no run, or in the working directory if nothing can be written there.
+        out: The directory of scores.json, per_class.csv, confusion.csv, confusion.png, calibration.json, of
+            the answer to each image, answers.npz and answers.csv, and of insights/; None is RUN/eval/NAME, or
+            NAME-eval/ beside what is no run, or in the working directory if nothing can be written there.
         by_order: Take the data's classes for the network's by their order, not by their names.
         bad_samples: The share of broken images that are left out, as 0.01 or "1%"; None is what the network
             was trained with. What is left out stands in the evaluation's `bad_samples`.
+        insights: Seconds for pictures of the worst answers, doubtful labels and confusions, and for a look
+            at the layers; what does not fit in is left out. 0 makes none.
         writes: Whether the result is written; else `keep` writes it later.
         world: The processes that divide the images among them, all of which call this and return the
             evaluation, to the last bit that of one. Each needs to see the data, the first alone the network,
@@ -87,7 +94,7 @@ def evaluate(
         DataError: If the data is damaged or has classes that the network does not know.
         NotKept: If the scores could not be written; it holds them.
     """
-    one_of("split", split, SPLITS, MEANT)
+    _refuse(split, insights)
     trained = _leaving_out(load_network(str(run), weights, device, world), bad_samples)
     trained.classifier.refuse_backbone()
     place, choices = None if data is None else str(data), Choices.of(data_set)
@@ -95,13 +102,26 @@ def evaluate(
     if out is not None:
         world.from_first(lambda: refuse_within(opened.source.folders, Path(out).expanduser()))
     count = count_workers(workers, trained.classifier.device, world.local_size)
-    evaluation = _scored(trained, opened, split, count, by_order=by_order, world=world)
+    evaluation = _scored(trained, opened, split, count, insights, by_order=by_order, world=world)
     evaluation = replace(evaluation, out=str(Path(out).expanduser()), otherwise="") if out else evaluation
     return keep(evaluation, world) if writes else evaluation
 
 
+def _refuse(split: str, insights: float) -> None:
+    one_of("split", split, SPLITS, MEANT)
+    if not insights >= 0:
+        raise UsageError(f"insights are seconds, 0 or more, got {insights}")
+
+
 def _scored(
-    trained: ScoredNetwork, opened: ScoredData, split: str, workers: int, *, by_order: bool, world: World
+    trained: ScoredNetwork,
+    opened: ScoredData,
+    split: str,
+    workers: int,
+    insights: float,
+    *,
+    by_order: bool,
+    world: World,
 ) -> Evaluation:
     """Return the evaluation; its place is the network's own for evaluations."""
     chosen, label, said = choose_split(trained, opened, split)
@@ -122,6 +142,7 @@ def _scored(
     class_names = tuple(source.class_names[index] for index in match.scored)
     logits = tuple(int(match.logits[index]) for index in match.scored)
     folder = _folder(trained, opened, label)
+    per_image = answers_of(found.collected, class_names, logits, chosen.place)
     return Evaluation(
         checkpoint=trained.place,
         step=int(trained.classifier.description.facts.get("step", 0)),
@@ -145,9 +166,26 @@ def _scored(
             *told_broken(found.broken),
         ),
         bad_samples=found.broken,
-        per_image=answers_of(found.collected, class_names, logits, chosen.place),
+        per_image=per_image,
         calibration=calibration_from(found.collected, label, fitting.collected if fitting else None),
+        insights=_look(trained, fitted, per_image, logits, insights) if world.is_first else None,
     )
+
+
+def _look(
+    trained: ScoredNetwork, split: AnySplit, answers: Answers, logits: tuple[int, ...], seconds: float
+) -> Insights | None:
+    subject = Subject(
+        model=trained.classifier.model,
+        preprocessing=trained.classifier.preprocessing,
+        device=trained.classifier.device,
+        size=trained.shape[:2],
+        split=split,
+        answers=answers,
+        logits=logits,
+        channels_last=trained.recipe.execution.channels_last,
+    )
+    return look_inside(subject, seconds)
 
 
 def keep(evaluation: Evaluation, world: World = ALONE) -> Evaluation:

@@ -169,7 +169,7 @@ class Trainer:
         collecting = Collecting(self.num_classes, on.size, on.batch)
         with self._leaving_if_asked():
             scores = score(
-                model or self._averaged_model(),
+                model or self.scored_model(),
                 on,
                 num_classes=self.num_classes,
                 device=self.device,
@@ -186,7 +186,8 @@ class Trainer:
             self.last = LastEvaluation(on.name, self.state.step, scores, collecting)
         return scores
 
-    def _averaged_model(self) -> nn.Module:
+    def scored_model(self) -> nn.Module:
+        """Return the network as it is scored: with its averaged weights, if there are any."""
         average = self.state.average
         return self._copy_with(average.tensors, "the averaged weights") if average else self.state.model
 

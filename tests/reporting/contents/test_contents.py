@@ -144,14 +144,16 @@ def test_an_evaluation_is_told_with_its_answers_and_pictures(run: Path) -> None:
     assert detail["missing"] == []
 
 
-def test_confusions_are_found_by_numbers_and_by_names_with_the_sign_in_them(run: Path) -> None:
-    folder = named(run) / "insights"
-    image = write_picture(folder / "extra.png", 5)
-    edit(folder / "insights.json", confusions={"a > b>cat": [image], "0>1": [image], "nobody>cat": [image]})
+def test_confusions_are_found_by_the_numbers_of_classes_whatever_these_are_called(run: Path) -> None:
+    """Classes that are called 1, 2 and 0 have the numbers 0, 1 and 2."""
+    folder = write_evaluation(run, ["1", "2", "0"], each=6, wrong=2, pictures=5) / "insights"
+    rows = [{"image": write_picture(folder / "extra.png", 5), "place": "x", "probability": 0.75}]
+    edit(folder / "insights.json", confusions={"2>0": rows, "0>-1": rows, "3>0": rows, "1>x": rows})
 
     cells = contents(run)["detail"]["insights"]["cells"]
 
-    assert set(cells) == {"2>0", "0>1"}
+    assert set(cells) == {"2>0", "0>3"}
+    assert [(row["place"], row["probability"]) for row in cells["2>0"]] == [("x", 0.75)]
 
 
 def test_no_picture_is_read_from_elsewhere_and_nothing_but_pictures(run: Path, tmp_path: Path) -> None:

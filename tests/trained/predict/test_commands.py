@@ -150,6 +150,47 @@ def test_table_csv_and_json_say_the_same(
     assert (tmp_path / "new" / "answers.csv").read_text() == comma
 
 
+def test_the_truth_is_told_where_the_folder_is_named_as_a_class(
+    net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("ant", "bee", "others"):
+        write_pictures(tmp_path / "sorted" / name, 2)
+    images = str(tmp_path / "sorted")
+    answers = Classifier.load(net).predict(sorted((tmp_path / "sorted").rglob("*.png")))
+    expected = [("ant", "bee", "")[number // 2] for number in range(6)]
+    right = sum(each.class_name == truth for each, truth in zip(answers, expected, strict=True))
+
+    comma, said = printed(capsys, "predict", str(net), images, "--csv", "-")
+    content, also_said = printed(capsys, "predict", str(net), images, "--json")
+    shown, _ = printed(capsys, "predict", str(net), images, "--truth", "--top", "1")
+    kept, _ = printed(capsys, "predict", str(net), images, "--csv", str(tmp_path / "a.csv"))
+
+    told = f"{right} of 4 right ({100 * right / 4:.2f} %); of 2 more the folder does not tell the class"
+    assert said.splitlines()[-1] == also_said.splitlines()[-1] == told
+    assert shown.splitlines()[-1] == kept.strip() == told
+    rows = [*csv.DictReader(io.StringIO(comma))]
+    assert [row["truth"] for row in rows] == expected
+    assert [row["correct"] for row in rows] == [
+        "" if not truth else "yes" if each.class_name == truth else "no"
+        for each, truth in zip(answers, expected, strict=True)
+    ]
+    assert [each.get("truth", "") for each in json.loads(content)["images"]] == expected
+    lines = shown.splitlines()
+    assert lines[0].split() == ["image", "truth", "class", "probability"]
+    wrong = [f"{truth} (wrong)" in line for truth, line in zip(expected, lines[1:], strict=False)]
+    assert wrong == [row["correct"] == "no" for row in rows]
+
+
+def test_a_truth_that_no_folder_tells_is_refused_before_anything_is_computed(
+    net: Path, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text, error = printed(capsys, "predict", str(net), str(photos), "--truth", code=2)
+
+    assert text == ""
+    assert "no image lies in a folder that is named as a class of the network" in error
+    assert "Its classes: ant, bee, cat." in error
+
+
 def test_features_and_explanations_are_written(
     net: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

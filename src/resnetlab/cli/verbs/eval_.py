@@ -59,6 +59,14 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="where the result goes (default: in the run, or beside the file)",
     )
+    parser.add_argument(
+        "--insights",
+        type=float,
+        default=10.0,
+        metavar="SECONDS",
+        help="what pictures of the worst answers with Grad-CAM, of doubtful labels and confusions, and a look"
+        " at filters and layers may take; 0: none of them (default: 10)",
+    )
     add_weights(parser)
     add_device(parser)
     add_devices(parser)
@@ -87,6 +95,7 @@ def evaluate(options: argparse.Namespace) -> None:
         out=options.out,
         by_order=options.by_order,
         bad_samples=options.bad_samples,
+        insights=options.insights,
         writes=False,
         world=options.world,
     )

@@ -6,13 +6,15 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resnetlab.base import files
+from resnetlab.base.lettering import in_a_line
 from resnetlab.base.paths import user_path
 from resnetlab.base.plaindata import csv_text
+from resnetlab.base.units import first_of
 from resnetlab.cli.flags import add_device, add_weights
 from resnetlab.cli.output import print_json
 from resnetlab.cli.verb import set_up
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 _EXAMPLES = """examples:
   resnetlab predict runs/RUN photo.jpg
   resnetlab predict MODEL photos/ "more/*.png" --top 3 --csv answers.csv
+  resnetlab predict MODEL photos/ --truth      photos/CLASS/*.jpg: which are right
   resnetlab predict MODEL.onnx photos/ --jsonl
   resnetlab predict MODEL photos/ --features features.npz --explain why/
   find . -name "*.jpg" | resnetlab predict MODEL -
@@ -54,6 +57,12 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="files, folders, patterns as 'photos/*.jpg'; - reads paths from standard input, one a line",
     )
     parser.add_argument("--top", type=int, default=5, metavar="K", help="classes told (default: 5)")
+    parser.add_argument(
+        "--truth",
+        action="store_true",
+        help="show the class of each image, which is the name of its folder where the network has such a"
+        " class; --csv and --json have it by themselves",
+    )
     parser.add_argument("--csv", metavar="FILE|-", help="a row for each image, into a file or printed")
     parser.add_argument("--jsonl", action="store_true", help="print a JSON object for each image as it comes")
     parser.add_argument("--features", metavar="FILE", help="what the classifier reads, into an .npz or .csv")
@@ -86,7 +95,10 @@ def predict(options: argparse.Namespace) -> None:
         refuse_within([*given, *_data_of(options.model)], options.explain, "--explain")
     paths = find_files(options.images)
     with leaving_as_found():
-        found = _predict_all(_opened(options), paths, options)
+        classifier = _opened(options)
+        if options.truth:
+            _refuse_unknown(classifier, paths)
+        found = _predict_all(classifier, paths, options)
     _write(found, options)
     if found.problems:
         raise DataError(f"{len(found.problems)} of {len(paths)} images could not be read, see above")
@@ -103,6 +115,18 @@ def _opened(options: argparse.Namespace) -> "Classifier":
     if not options.features or options.explain or options.csv:
         classifier.refuse_backbone()
     return classifier
+
+
+def _refuse_unknown(classifier: "Classifier", paths: list[str]) -> None:
+    """Raise if no image lies in a folder that is named as a class."""
+    from resnetlab.trained.predict.prediction import truth_of
+
+    if not any(truth_of(path, classifier.class_names) for path in paths):
+        raise UsageError(
+            "--truth: no image lies in a folder that is named as a class of the network",
+            hint=f"Its classes: {in_a_line(first_of(classifier.class_names))}. The images of each lie in a"
+            " folder of its name.",
+        )
 
 
 def _data_of(model: str) -> list[str]:
@@ -139,6 +163,8 @@ def _try_writing(path: Path) -> None:
 
 
 def _predict_all(classifier: "Classifier", paths: list[str], options: argparse.Namespace) -> _Found:
+    from resnetlab.trained.predict.prediction import truth_of
+
     found = _Found()
     folder = user_path(options.explain) if options.explain else None
     for places, pixels in _batches(classifier, paths, options.batch, found.problems):
@@ -147,7 +173,10 @@ def _predict_all(classifier: "Classifier", paths: list[str], options: argparse.N
             found.features.append(features_NF.cpu().numpy())
         else:
             logits_NK = classifier.logits(pixels)
-        predictions = classifier.answers(logits_NK, places, options.top)
+        predictions = [
+            replace(each, truth=truth_of(each.place, classifier.class_names))
+            for each in classifier.answers(logits_NK, places, options.top)
+        ]
         found.predictions += predictions
         for prediction in predictions:
             if folder is not None:
@@ -187,18 +216,24 @@ def _explain(classifier: "Classifier", prediction: "Prediction", folder: Path, n
 
 
 def _write(found: _Found, options: argparse.Namespace) -> None:
+    from resnetlab.trained.predict.prediction import told_right
+
     if options.features:
         _write_features(found, user_path(options.features))
     text = _csv(found, options.top)
     if options.csv and options.csv != "-":
         files.write_file(user_path(options.csv), text)
+    right = told_right(found.predictions)
     if options.json:
         images = [prediction.to_json() for prediction in found.predictions]
         print_json({"images": images, "overlays": found.overlays, "problems": found.problems})
     elif options.csv == "-":
         print(text, end="")
     elif not options.jsonl and not options.csv and any(each.answers for each in found.predictions):
-        print(_table(found))
+        print(_table(found, shows_truth=options.truth))
+    if right:
+        prints_data = options.json or options.jsonl or options.csv == "-"
+        print(right, file=sys.stderr if prints_data else sys.stdout)
 
 
 def _write_features(found: _Found, path: Path) -> None:
@@ -218,24 +253,37 @@ def _write_features(found: _Found, path: Path) -> None:
 
 
 def _csv(found: _Found, top: int) -> str:
-    """Return a row for each image: class and probability, the most probable first."""
+    """Return a row for each image: class and probability, the most probable first; at its end the truth.
+
+    The columns of the truth are there if that of any image is known.
+    """
     most = min(top, max((len(p.answers) for p in found.predictions), default=top))
     header = ["image", *(f"{word}{n}" for n in range(1, most + 1) for word in ("class", "probability"))]
     rows = [
         [p.place, *(x for each in p.answers for x in (each.class_name, f"{each.probability:.6f}"))]
         for p in found.predictions
     ]
+    if any(p.truth for p in found.predictions):
+        header += ["truth", "correct"]
+        said = {True: "yes", False: "no", None: ""}
+        rows = [[*row, p.truth, said[p.is_right]] for row, p in zip(rows, found.predictions, strict=True)]
     return csv_text([header, *rows])
 
 
-def _table(found: _Found) -> str:
+def _table(found: _Found, *, shows_truth: bool) -> str:
     rows = [
         (
             prediction.place if number == 0 else "",
+            *([_told(prediction) if number == 0 else ""] if shows_truth else []),
             answer.class_name,
             f"{100 * answer.probability:.2f} %",
         )
         for prediction in found.predictions
         for number, answer in enumerate(prediction.answers)
     ]
-    return table(("image", "class", "probability"), rows, left=2)
+    header = ("image", *(["truth"] if shows_truth else []), "class", "probability")
+    return table(header, rows, left=len(header) - 1)
+
+
+def _told(prediction: "Prediction") -> str:
+    return f"{prediction.truth} (wrong)" if prediction.is_right is False else prediction.truth

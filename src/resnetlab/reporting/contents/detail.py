@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from resnetlab.evaluation.insights import FOLDER
 from resnetlab.recipe import Recipe
 from resnetlab.recipe.named import RECIPES, named_recipe, recipe_doc
 from resnetlab.recipe.settings import leaf_help, leaves
@@ -27,7 +28,7 @@ def detail_of(group: Group, run: RecordedRun) -> dict[str, Any]:
     evaluation, problems = read_evaluation(folders[0]) if folders else (None, [])
     insights = None
     if evaluation:
-        insights, more = read_insights(folders[0] / "insights", evaluation["classes"])
+        insights, more = read_insights(folders[0] / FOLDER, len(evaluation["classes"]))
         problems += more
     return {
         "network": _network(run),
@@ -41,7 +42,7 @@ def detail_of(group: Group, run: RecordedRun) -> dict[str, Any]:
         "other_evaluations": [folder.name for folder in folders[1:]][:_MOST_HISTORY],
         "insights": insights,
         "history": _history(run),
-        "missing": [*_missing(run, evaluation), *({"what": text} for text in problems)],
+        "missing": [*_missing(run, evaluation, insights), *({"what": text} for text in problems)],
     }
 
 
@@ -205,7 +206,9 @@ def _history(run: RecordedRun) -> list[dict[str, Any]]:
     ]
 
 
-def _missing(run: RecordedRun, evaluation: dict[str, Any] | None) -> Iterator[dict[str, str]]:
+def _missing(
+    run: RecordedRun, evaluation: dict[str, Any] | None, insights: dict[str, Any] | None
+) -> Iterator[dict[str, str]]:
     """Yield what is not there, and by which command it comes."""
     command = f"resnetlab eval {shlex.quote(str(run.path))}"
     if evaluation is None:
@@ -217,6 +220,7 @@ def _missing(run: RecordedRun, evaluation: dict[str, Any] | None) -> Iterator[di
     parts: Sequence[tuple[str, bool]] = (
         ("every answer with its image", evaluation["worst"] is None),
         ("calibration", evaluation["calibration"] is None),
+        ("pictures of mistakes, filters and responses by layer", insights is None),
     )
     if those := [name for name, is_missing in parts if is_missing]:
         told = ", ".join(those)

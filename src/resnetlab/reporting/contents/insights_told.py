@@ -1,10 +1,12 @@
 """What needed the network, and was computed at evaluation: pictures become a part of report.json."""
 
 import base64
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from resnetlab.evaluation.insights import NAME
 from resnetlab.reporting.contents.scored import is_number
 from resnetlab.runs.plain_reading import read_json, read_plain
 
@@ -13,6 +15,8 @@ _MOST_OF_ALL = 3_500_000
 """Bytes of all pictures: base64 makes a third more of them, and a page is to stay below 5 MB."""
 _MOST_OF_A_KIND = 60
 _MOST_OF_A_CELL = 12
+_CELL = re.compile(r"(\d{1,9})>(-1|\d{1,9})")
+_NO_CLASS = -1
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 
 
@@ -56,9 +60,14 @@ class Pictures:
         return len(self.uris) - 1
 
 
-def read_insights(folder: Path, classes: Sequence[str]) -> tuple[dict[str, Any] | None, list[str]]:
-    """Return what lies in an evaluation's `insights`, None if there is nothing, and what is wrong with it."""
-    path = folder / "insights.json"
+def read_insights(folder: Path, count: int) -> tuple[dict[str, Any] | None, list[str]]:
+    """Return what lies in an evaluation's `insights`, None if there is nothing, and what is wrong with it.
+
+    Args:
+        folder: See `evaluation.insights`.
+        count: Of the classes that were scored. An answer that is none of them gets this number.
+    """
+    path = folder / NAME
     if not path.exists():
         return None, []
     try:
@@ -67,14 +76,15 @@ def read_insights(folder: Path, classes: Sequence[str]) -> tuple[dict[str, Any] 
         return None, [f"{path} cannot be read: {error}"]
     if not isinstance(content, dict):
         return None, [f"{path} is damaged: no JSON object."]
-    pictures, number = Pictures(folder), _numbers_of(classes)
+    pictures = Pictures(folder)
     found: dict[str, Any] = {
-        "worst": [*_images(content.get("worst"), pictures, number)],
-        "doubtful": [*_images(content.get("doubtful"), pictures, number)],
+        "worst": [*_images(content.get("worst"), pictures, count)],
+        "doubtful": [*_images(content.get("doubtful"), pictures, count)],
         "filters": pictures.add(content.get("filters")),
-        "cells": dict(_cells(content.get("confusions"), pictures, number, _places(content))),
+        "cells": dict(_cells(content.get("confusions"), pictures, count)),
         "responses": [*_rows(content.get("responses"), ("deviation",))],
         "depth": [*_rows(content.get("depth"), ("signal", "gradient"))],
+        "images": content["images"] if is_number(content.get("images")) else None,
         "seconds": content["seconds"] if is_number(content.get("seconds")) else None,
         "left_out": [str(why) for why in content.get("left_out") or [] if isinstance(why, str)],
     }
@@ -83,23 +93,18 @@ def read_insights(folder: Path, classes: Sequence[str]) -> tuple[dict[str, Any] 
     return found | {"pictures": pictures.uris}, pictures.problems[:5]
 
 
-def _numbers_of(classes: Sequence[str]) -> Mapping[object, int]:
-    """Return a class' place by its number, or by its name; one that the data has not is behind the last."""
-    places: dict[object, int] = {-1: len(classes), "-1": len(classes)}
-    for index, _name in reversed([*enumerate(classes)]):
-        places |= {index: index, str(index): index}
-    return places | {name: index for index, name in reversed([*enumerate(classes)])}
-
-
-def _images(rows: object, pictures: Pictures, number: Mapping[object, int]) -> Iterator[dict[str, Any]]:
+def _images(rows: object, pictures: Pictures, count: int) -> Iterator[dict[str, Any]]:
     for row in (rows if isinstance(rows, list) else [])[:_MOST_OF_A_KIND]:
-        if not isinstance(row, dict) or not _is_known(row, number):
+        if not isinstance(row, dict):
+            continue
+        truth, answer = _class(row.get("truth"), count), _class(row.get("answer"), count)
+        if truth is None or truth == count or answer is None:
             continue
         yield {
             "sample": row["sample"] if isinstance(row.get("sample"), int) else None,
             "place": str(row.get("place") or ""),
-            "truth": number[row["truth"]],
-            "answer": number[row["answer"]],
+            "truth": truth,
+            "answer": answer,
             "probability": row["probability"] if is_number(row.get("probability")) else None,
             "loss": row["loss"] if is_number(row.get("loss")) else None,
             "image": pictures.add(row.get("image")),
@@ -107,35 +112,31 @@ def _images(rows: object, pictures: Pictures, number: Mapping[object, int]) -> I
         }
 
 
-def _is_known(row: Mapping[str, Any], number: Mapping[object, int]) -> bool:
-    values = [row.get("truth"), row.get("answer")]
-    return all(isinstance(value, int | str) and value in number for value in values)
+def _class(number: object, count: int) -> int | None:
+    """Return the number of a class, that behind the last for -1; None if there is no such class."""
+    if not isinstance(number, int) or isinstance(number, bool) or not _NO_CLASS <= number < count:
+        return None
+    return count if number == _NO_CLASS else number
 
 
-def _places(content: Mapping[str, Any]) -> dict[str, str]:
-    """Return where the images come from, by the names of their pictures."""
-    rows = [row for kind in ("worst", "doubtful") for row in content.get(kind) or [] if isinstance(row, dict)]
-    return {str(row.get("image")): str(row.get("place") or "") for row in rows}
-
-
-def _cells(
-    cells: object, pictures: Pictures, number: Mapping[object, int], places: Mapping[str, str]
-) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Yield the pictures of each confusion, by "TRUTH>ANSWER" in places of classes."""
-    for key, images in cells.items() if isinstance(cells, dict) else ():
-        parts = str(key).split(">")
-        ways = [(">".join(parts[:cut]), ">".join(parts[cut:])) for cut in range(1, len(parts))]
-        known = next(((number[t], number[a]) for t, a in ways if t in number and a in number), None)
-        if known is None or not isinstance(images, list):
+def _cells(cells: object, pictures: Pictures, count: int) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Yield the pictures of each confusion, by "TRUTH>ANSWER" in numbers of classes."""
+    for key, rows in cells.items() if isinstance(cells, dict) else ():
+        match = _CELL.fullmatch(str(key))
+        numbers = [_class(int(number), count) for number in match.groups()] if match else [None]
+        if None in numbers or not isinstance(rows, list):
             continue
-        found = []
-        for image in images[:_MOST_OF_A_CELL]:
-            told = image if isinstance(image, dict) else {"image": image, "place": places.get(str(image))}
-            picture = pictures.add(told.get("image"))
-            if picture is not None:
-                found.append({"image": picture, "place": str(told.get("place") or "")})
+        found = [
+            {
+                "image": picture,
+                "place": str(row.get("place") or ""),
+                "probability": row["probability"] if is_number(row.get("probability")) else None,
+            }
+            for row in rows[:_MOST_OF_A_CELL]
+            if isinstance(row, dict) and (picture := pictures.add(row.get("image"))) is not None
+        ]
         if found:
-            yield f"{known[0]}>{known[1]}", found
+            yield f"{numbers[0]}>{numbers[1]}", found
 
 
 def _rows(rows: object, names: Sequence[str]) -> Iterator[dict[str, Any]]:

@@ -29,7 +29,9 @@
       for (const each of pictures) {
         const item = made("li");
         item.append(made("img", undefined, { src: source(each.image), alt: cell.truth + ": " + each.place }));
-        if (each.place) item.append(made("span", each.place));
+        const sure = typeof each.probability === "number" ? (100 * each.probability).toFixed(1) + "\u00a0% sure" : "";
+        const told = [each.place, sure].filter(Boolean).join(" \u00b7 ");
+        if (told) item.append(made("span", told));
         list.append(item);
       }
       parts.push(list);

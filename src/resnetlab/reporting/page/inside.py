@@ -18,17 +18,20 @@ _THEMES: tuple[ThemeName, ...] = ("light", "dark")
 
 def charts_inside(insights: Mapping[str, Any]) -> Iterator[tuple[Chart, str]]:
     """Yield the charts over the layers, each with a note below it."""
+    over = f" Over {images:,} images." if (images := insights.get("images")) else ""
     if len(rows := insights["responses"]) > 1:
         lines = [_layers("standard deviation", rows, "deviation", 0)]
         yield (
             _by_layer("responses", "Responses by layer", rows, lines, "standard deviation of the output"),
-            "Of each convolution's output after BN, before what follows (He et al., 2015, Fig. 7).",
+            "Of each convolution's output behind its BN, if one follows, and before what is not linear"
+            f" (He et al., 2015, Fig. 7).{over}",
         )
     if len(rows := insights["depth"]) > 1:
         lines = [_layers("signal", rows, "signal", 0), _layers("gradient", rows, "gradient", 1)]
         yield (
             _by_layer("depth", "Signal and gradient by depth", rows, lines, "norm"),
-            "From the image (left) to the answer (right): what goes forward, and what comes back.",
+            "From the image (left) to the answer (right): what each unit passes on, and the gradient of the"
+            f" loss there.{over}",
         )
 
 

@@ -259,7 +259,10 @@ def doubtful_section(evaluation: Mapping[str, Any], insights: Mapping[str, Any] 
     """Return the images whose label is most likely wrong."""
     if not insights or not insights["doubtful"]:
         return ""
-    note = "The network is surest of another class than the label says: look at these labels first."
+    note = (
+        "Of another class than the label says the network is as sure as it usually is where that is the label"
+        " (Northcutt et al., 2021): look at these labels first."
+    )
     return section(
         "doubtful",
         "The most doubtful labels",

@@ -1,6 +1,8 @@
-"""What a network answers to one picture."""
+"""What a network answers to one picture, and whether that is right where its folder tells."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from resnetlab.base.lettering import in_a_line
@@ -34,6 +36,9 @@ class Prediction:
     pixels: Pixels | None = field(default=None, compare=False)
     """What the network saw, uint8 (H, W, C), where it was kept: of a few pictures."""
 
+    truth: str = ""
+    """Its class, where that is known."""
+
     @property
     def class_name(self) -> str:
         """The most probable class."""
@@ -44,11 +49,17 @@ class Prediction:
         """Its probability."""
         return self.answers[0].probability
 
+    @property
+    def is_right(self) -> bool | None:
+        """Whether the most probable class is the truth; None where that is not known."""
+        return self.class_name == self.truth if self.truth and self.answers else None
+
     def to_json(self) -> dict[str, Any]:
-        """Return it as plain data."""
+        """Return it as plain data, with the truth where that is known."""
         return {
             "image": self.place,
             "answers": [{"class": each.class_name, "probability": each.probability} for each in self.answers],
+            **({"truth": self.truth, "correct": self.is_right} if self.truth else {}),
         }
 
     def __str__(self) -> str:
@@ -70,3 +81,19 @@ class Prediction:
             parts.insert(0, cell.picture(shown, self.place, width=_SIDE, is_pixelated=is_small))
         title = f"{self.class_name}: {100 * self.probability:.1f} %"
         return cell.cell(title, cell.beside(parts), about=self.place)
+
+
+def truth_of(path: str, class_names: Collection[str]) -> str:
+    """Return the class of an image by the folder that it lies in; empty if no class is named like that."""
+    name = Path(path).absolute().parent.name
+    return name if name in class_names else ""
+
+
+def told_right(predictions: Sequence[Prediction]) -> str:
+    """Return how many answers are right of those whose truth is known, in words; empty if that is none."""
+    known = [each.is_right for each in predictions if each.is_right is not None]
+    if not known:
+        return ""
+    others = len(predictions) - len(known)
+    rest = f"; of {others:,} more the folder does not tell the class" if others else ""
+    return f"{sum(known):,} of {len(known):,} right ({100 * sum(known) / len(known):.2f} %){rest}"

@@ -3,20 +3,32 @@
 from pathlib import Path
 
 from resnetlab.data.batches.loaded import told_broken
+from resnetlab.data.batches.preprocessing import Preprocessing
+from resnetlab.evaluation.answers import Answers
 from resnetlab.evaluation.collecting import Collected, answers_of, calibration_from
+from resnetlab.evaluation.insights import Insights
 from resnetlab.evaluation.metrics import Scores
 from resnetlab.evaluation.results import Evaluation, write_evaluation
 from resnetlab.evaluation.scoring import EvaluationSet
+from resnetlab.insights.looking import look_inside
+from resnetlab.insights.subject import Subject
 from resnetlab.runs.checkpoint import checkpoint_name
+from resnetlab.runs.directory import RunDirectory
 from resnetlab.training.planning import RunPlan
 from resnetlab.training.trainer import Trainer
+
+MOST_SECONDS = 5.0
+"""What a run spends at its end, at most, on what a page shows of its network: `eval` has more time."""
+_LEAST_SECONDS, _SHARE = 1.0, 0.05
+"""Of a short run it is this, and this share of the time of its updates."""
 
 
 def evaluate_at_the_end(trainer: Trainer, plan: RunPlan) -> Scores:
     """Write what the network answers to the test set into RUN/eval, and return its scores.
 
     What the last evaluation of training found is taken, if that was of this step. confusion.png is left to
-    `eval`, which takes a second to draw it.
+    `eval`, which takes a second to draw it; what a page shows of the inside of the network is found if a page
+    is made, and within a few seconds.
 
     Raises:
         Interrupted, DivergedError, WriteError: As training.
@@ -44,6 +56,7 @@ def _write(
     rows = range(len(names))
     broken = trainer.record.broken_images()
     bad = tuple(problem for (part, _), problem in broken.items() if part == "test")
+    answers = answers_of(collected, names, rows, source.test.place)
     evaluation = Evaluation(
         checkpoint=str(path / "checkpoints" / name),
         step=state.step,
@@ -58,7 +71,23 @@ def _write(
         out=str(Path(path) / "eval" / f"{name}-test"),
         notes=(*source.notes, *told_broken(bad)),
         bad_samples=bad,
-        per_image=answers_of(collected, names, rows, source.test.place),
+        per_image=answers,
         calibration=calibration_from(collected, "test", held_out),
+        insights=_look(trainer, plan, answers) if plan.recipe.run.report else None,
     )
     write_evaluation(evaluation, draws=False)
+
+
+def _look(trainer: Trainer, plan: RunPlan, answers: Answers) -> Insights | None:
+    data = RunDirectory(trainer.record.path).read("data")
+    subject = Subject(
+        model=trainer.scored_model(),
+        preprocessing=Preprocessing.from_json(data["preprocessing"]),
+        device=trainer.device,
+        size=plan.image_shape[:2],
+        split=plan.source.test,
+        answers=answers,
+        logits=range(len(answers.class_names)),
+        channels_last=plan.recipe.execution.channels_last,
+    )
+    return look_inside(subject, min(MOST_SECONDS, _LEAST_SECONDS + _SHARE * trainer.state.seconds))
