@@ -2,11 +2,11 @@
 
 insights/insights.json, and beside it the pictures that it names:
 
-    worst, doubtful   [{sample, place, truth, answer, probability, loss, image, cam}]: the mistakes with the
-                      greatest loss, and the images whose label is the most doubtful. Classes are numbers, in
-                      the order of the scores, -1 for one that the data has not; image and cam (Grad-CAM over
-                      it) are names of files, or null
-    confusions        "TRUTH>ANSWER" by these numbers: [{sample, place, probability, image}]
+    worst, doubtful   [{sample, place, truth, answer, probability, probability_of_truth, loss, image, cam}]:
+                      the mistakes with the greatest loss, and the images whose label is the most doubtful.
+                      Classes are numbers, in the order of the scores, -1 for one that the data has not; image
+                      and cam (Grad-CAM over it) are names of files, or null
+    confusions        "TRUTH>ANSWER" by these numbers: rows alike
     filters           the name of a picture, or null
     responses         [{layer, deviation}]
     depth             [{layer, signal, gradient}]

@@ -166,6 +166,7 @@ class _Looking:
             "truth": int(answers.truth[row]),
             "answer": int(answers.answer[row]),
             "probability": round(float(answers.probability[row]), 4),
+            "probability_of_truth": round(float(answers.probability_of_truth[row]), 4),
             "loss": round(float(answers.loss[row]), 4),
             "image": self._names.get(("image", row)),
             "cam": self._names.get(("cam", row)),

@@ -143,6 +143,7 @@ def test_no_name_is_ever_executed(browser: Any, tmp_path: Path, width: int) -> N
     for row in [
         *evaluation["worst"],
         *insights["worst"],
+        *insights["doubtful"],
         *(row for cell in insights["cells"].values() for row in cell),
     ]:
         row["place"] = HOSTILE

@@ -17,6 +17,7 @@ _MOST_OF_A_KIND = 60
 _MOST_OF_A_CELL = 12
 _CELL = re.compile(r"(\d{1,9})>(-1|\d{1,9})")
 _NO_CLASS = -1
+_NUMBERS = ("probability", "probability_of_truth", "loss")
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 
 
@@ -105,8 +106,7 @@ def _images(rows: object, pictures: Pictures, count: int) -> Iterator[dict[str, 
             "place": str(row.get("place") or ""),
             "truth": truth,
             "answer": answer,
-            "probability": row["probability"] if is_number(row.get("probability")) else None,
-            "loss": row["loss"] if is_number(row.get("loss")) else None,
+            **{name: row[name] if is_number(row.get(name)) else None for name in _NUMBERS},
             "image": pictures.add(row.get("image")),
             "cam": pictures.add(row.get("cam")),
         }

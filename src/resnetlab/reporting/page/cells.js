@@ -29,9 +29,8 @@
       for (const each of pictures) {
         const item = made("li");
         item.append(made("img", undefined, { src: source(each.image), alt: cell.truth + ": " + each.place }));
-        const sure = typeof each.probability === "number" ? (100 * each.probability).toFixed(1) + "\u00a0% sure" : "";
-        const told = [each.place, sure].filter(Boolean).join(" \u00b7 ");
-        if (told) item.append(made("span", told));
+        if (each.place) item.append(made("span", each.place.split("/").pop(), { class: "place", title: each.place }));
+        if (typeof each.probability === "number") item.append(made("span", (100 * each.probability).toFixed(1) + "\u00a0% sure"));
         list.append(item);
       }
       parts.push(list);

@@ -29,7 +29,7 @@ def charts_inside(insights: Mapping[str, Any]) -> Iterator[tuple[Chart, str]]:
     if len(rows := insights["depth"]) > 1:
         lines = [_layers("signal", rows, "signal", 0), _layers("gradient", rows, "gradient", 1)]
         yield (
-            _by_layer("depth", "Signal and gradient by depth", rows, lines, "norm"),
+            _by_layer("depth", "Signal and gradient by depth", rows, lines, "norm", of="stem and units"),
             "From the image (left) to the answer (right): what each unit passes on, and the gradient of the"
             f" loss there.{over}",
         )
@@ -41,7 +41,13 @@ def _layers(name: str, rows: Sequence[Mapping[str, Any]], value: str, color: int
 
 
 def _by_layer(
-    name: str, title: str, rows: Sequence[Mapping[str, Any]], lines: Sequence[Series], what: str
+    name: str,
+    title: str,
+    rows: Sequence[Mapping[str, Any]],
+    lines: Sequence[Series],
+    what: str,
+    *,
+    of: str = "layer",
 ) -> Chart:
     values = [point[1] for line in lines for point in line.points]
     return Chart(
@@ -50,7 +56,7 @@ def _by_layer(
         x=Axis(low=0.0, high=float(len(rows) - 1)),
         y=value_axis(values, values),
         series=lines,
-        x_title="layer",
+        x_title=of,
         y_title=what,
         x_word="",
         x_names=[str(row["layer"]) for row in rows],
@@ -67,9 +73,10 @@ def filters_section(insights: Mapping[str, Any] | None, charts: str) -> str:
             insights["filters"],
             set(),
         )
-        words = paragraph("The filters of the first layer, each scaled to its own range.", "faint")
-        filters = f'<figure class="filters">{picture}<figcaption>{words}</figcaption></figure>'
-    return section("inside", "Inside the network", charts, filters)
+        words = paragraph("Each is scaled to its own range.", "faint note")
+        title = "<figcaption><h3>Filters of the first layer</h3></figcaption>"
+        filters = f'<figure class="filters">{title}{picture}{words}</figure>'
+    return section("inside", "Inside the network", filters, charts)
 
 
 def drawing_section(detail: Mapping[str, Any]) -> str:

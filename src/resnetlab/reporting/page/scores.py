@@ -23,7 +23,8 @@ _COMMONEST = 40
 _BESIDE = 10
 _FEW = 6
 _ROTATED = 3
-_SHOWN = 16
+_SHOWN = {"worst": 16, "doubtful": 15}
+"""Pictures that are not folded: whole rows of four, and of five, where there is room."""
 _BESIDE_CLASSES = 14
 _CONFUSIONS = "What is taken for what"
 _LEVELS = 5
@@ -88,7 +89,8 @@ def confusion_section(evaluation: Mapping[str, Any], title: str) -> str:
     words = _in_words(evaluation, wrong)
     listed = table("The commonest confusions", header, rows, texts=(0, 1))
     is_open = count > _MOST_IN_A_TABLE
-    more = fold(f"The commonest {len(rows)} of {len(wrong):,} confusions", listed, is_open=is_open)
+    which = f"The commonest {len(rows)} of {len(wrong):,}" if len(rows) < len(wrong) else f"All {len(rows)}"
+    more = fold(f"{which} confusions", listed, is_open=is_open)
     if count <= _BESIDE_CLASSES:
         matrix = f'<div class="beside">{matrix}<div>{beside}</div></div>'
         more = more if len(wrong) > _BESIDE else ""
@@ -273,30 +275,65 @@ def doubtful_section(evaluation: Mapping[str, Any], insights: Mapping[str, Any] 
 
 def _gallery(evaluation: Mapping[str, Any], insights: Mapping[str, Any], kind: str) -> str:
     seen: set[int] = set()
+    cards, look = [], "gallery" if kind == "worst" else "gallery labels"
     if kind == "doubtful":
         seen = {row[name] for row in insights["worst"] for name in ("image", "cam") if row[name] is not None}
-    cards = [_card(evaluation, row, insights["pictures"], seen) for row in insights[kind]]
-    rest = cards[_SHOWN:]
-    more = fold(f"{len(rest)} more", items(rest, "gallery")) if rest else ""
-    return items(cards[:_SHOWN], "gallery") + more
+    for row in insights[kind]:
+        said = _mistake if kind == "worst" else _label
+        cards.append(_shown(evaluation, row, insights["pictures"], seen, kind) + said(evaluation, row))
+    rest = cards[_SHOWN[kind] :]
+    more = fold(f"{len(rest)} more", items(rest, look)) if rest else ""
+    return items(cards[: _SHOWN[kind]], look) + more
 
 
-def _card(
-    evaluation: Mapping[str, Any], row: Mapping[str, Any], pictures: Sequence[str], seen: set[int]
+def _shown(
+    evaluation: Mapping[str, Any],
+    row: Mapping[str, Any],
+    pictures: Sequence[str],
+    seen: set[int],
+    kind: str,
 ) -> str:
-    truth, answer = name_of(evaluation, row["truth"]), name_of(evaluation, row["answer"])
-    place = row["place"] or (f"image {row['sample']:,}" if row["sample"] is not None else "")
+    """Return the image, and of a mistake where its answer comes from beside it."""
+    alts = {"image": f"{name_of(evaluation, row['truth'])}: {_place(row)}"}
+    if kind == "worst":
+        alts["cam"] = f"Grad-CAM of the answer {name_of(evaluation, row['answer'])}"
     shown = "".join(
         image(pictures[row[name]], alt, row[name], seen)
-        for name, alt in (("image", f"{truth}: {place}"), ("cam", f"Grad-CAM of the answer {answer}"))
+        for name, alt in alts.items()
         if row[name] is not None
     )
-    no_picture = '<span class="faint">no picture</span>'
-    sure = f" · {percent(row['probability'], 1)}" if row["probability"] is not None else ""
-    loss = f" · loss {row['loss']:.2f}" if row["loss"] is not None else ""
+    nothing = '<span class="faint">no picture</span>'
+    return f'<div class="pictures">{shown or nothing}</div>'
+
+
+def _mistake(evaluation: Mapping[str, Any], row: Mapping[str, Any]) -> str:
+    truth, answer = (shorter(name_of(evaluation, row[name]), 32) for name in ("truth", "answer"))
+    sure = f"{percent(row['probability'], 1)} sure" if row["probability"] is not None else ""
+    loss = f"loss {row['loss']:.2f}" if row["loss"] is not None else ""
+    told = " · ".join(filter(None, (sure, loss)))
     return (
-        f'<div class="pictures">{shown or no_picture}</div>'
-        f'<p class="said"><b>{text(shorter(truth, 32))}</b> <span class="faint">taken for</span>'
-        f' <b class="other">{text(shorter(answer, 32))}</b></p>'
-        f'<p class="faint place" title="{text(place)}">{text(shorter(place, 40) + sure + loss)}</p>'
+        f'<p class="said"><b>{text(truth)}</b> <span class="faint">taken for</span>'
+        f' <b class="other">{text(answer)}</b></p><p class="faint small">{text(told)}</p>{_at(row)}'
     )
+
+
+def _label(evaluation: Mapping[str, Any], row: Mapping[str, Any]) -> str:
+    parts = (("label", "truth", "", "probability_of_truth"), ("answer", "answer", "other", "probability"))
+    told = "".join(
+        f'<p class="{"said" if word == "label" else ""}"><span class="faint">{word}</span>'
+        f' <b class="{look}">{text(shorter(name_of(evaluation, row[name]), 32))}</b>'
+        + (f' <span class="faint">{percent(row[share], 1)}</span>' if row.get(share) is not None else "")
+        + "</p>"
+        for word, name, look, share in parts
+    )
+    return told + _at(row)
+
+
+def _place(row: Mapping[str, Any]) -> str:
+    return row["place"] or (f"image {row['sample']:,}" if row["sample"] is not None else "")
+
+
+def _at(row: Mapping[str, Any]) -> str:
+    """Return where the image lies, in a line that shows its end; all of it under the pointer."""
+    place = _place(row)
+    return f'<p class="faint small place" title="{text(place)}">{text(shorter(place, 34))}</p>'
