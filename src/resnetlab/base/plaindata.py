@@ -51,8 +51,13 @@ def required_fields(kind: type) -> list[str]:
     ]
 
 
+_SCALARS = (bool, int, float, str, type(None))
+
+
 def to_plain(value: Any) -> Any:
     """Return `value` as dicts, lists and scalars that JSON holds exactly."""
+    if type(value) in _SCALARS:
+        return value
     if dataclasses.is_dataclass(value) and not isinstance(value, Duration):
         return {name: to_plain(getattr(value, name)) for name in field_types(type(value))}
     if isinstance(value, Duration):
@@ -113,10 +118,10 @@ def convert(kind: Any, value: Any, name: str) -> Any:
     """
     if type(value) is kind:
         return value
-    origin = get_origin(kind)
+    origin, options = _parts(kind)
     if origin is Literal:
-        if value not in get_args(kind):
-            choices = ", ".join(map(str, get_args(kind)))
+        if value not in options:
+            choices = ", ".join(map(str, options))
             raise UsageError(f"{name}={value}: not one of {choices}")
         return value
     if _is_optional(kind):
@@ -126,11 +131,11 @@ def convert(kind: Any, value: Any, name: str) -> Any:
     if origin is tuple:
         if not isinstance(value, list | tuple):
             raise UsageError(f"{name}={value!r}: not a list")
-        return tuple(convert(get_args(kind)[0], item, name) for item in value)
+        return tuple(convert(options[0], item, name) for item in value)
     if dataclasses.is_dataclass(kind):
         if not isinstance(value, Mapping):
             raise UsageError(f"{name}={value!r}: not a group of settings")
-        return from_plain(typing.cast(type, kind), value, name)
+        return _rebuilt_once(typing.cast(type, kind), value, name)
     if kind is float and not isinstance(value, bool) and isinstance(value, Real):
         return float(value)
     if kind is int and not isinstance(value, bool) and isinstance(value, Integral):
@@ -140,8 +145,29 @@ def convert(kind: Any, value: Any, name: str) -> Any:
     return value
 
 
+def _rebuilt_once(kind: type, value: Mapping[str, Any], name: str) -> Any:
+    """Return what `from_plain` does: of a thousand recipes most groups are the same frozen ones."""
+    try:
+        text = json.dumps(value)
+    except (TypeError, ValueError):  # no JSON: written in Python
+        return from_plain(kind, value, name)
+    return _rebuilt(kind, text, name)
+
+
+@functools.lru_cache(maxsize=1024)
+def _rebuilt(kind: Hashable, text: str, name: str) -> Any:
+    return from_plain(typing.cast(type, kind), json.loads(text), name)
+
+
+@functools.cache
+def _parts(kind: Hashable) -> tuple[Any, tuple[Any, ...]]:
+    """Return what kind of type it is, and of what; of a plain one None and nothing."""
+    return get_origin(kind), get_args(kind)
+
+
 def _is_optional(kind: Any) -> bool:
-    return get_origin(kind) in (typing.Union, types.UnionType) and type(None) in get_args(kind)
+    origin, options = _parts(kind)
+    return origin in (typing.Union, types.UnionType) and type(None) in options
 
 
 def _inner(kind: Any) -> Any:

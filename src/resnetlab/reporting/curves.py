@@ -2,13 +2,15 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from resnetlab.errors import UsageError
 from resnetlab.reporting.groups import Group, names_apart
+from resnetlab.reporting.growing import Row
 from resnetlab.reporting.reading import RecordedRun
+from resnetlab.reporting.values import is_number
 
 Points = tuple[tuple[float, float], ...]
 """(step, error in %), by step."""
@@ -70,7 +72,7 @@ def curves_of(groups: Sequence[Group]) -> list[Curve]:
     Raises:
         UsageError: If there is nothing to draw yet, or the runs are of different data.
     """
-    groups = [group for group in groups if any(run.evaluations for run in group.runs)]
+    groups = [group for group in groups if is_evaluated(group)]
     if not groups:
         raise UsageError("no curve to draw: none of the runs has been evaluated yet")
     data = {(str(g.runs[0].data["name"]), len(g.runs[0].data["class_names"])) for g in groups}
@@ -83,11 +85,43 @@ def curves_of(groups: Sequence[Group]) -> list[Curve]:
             is_plain=group.is_plain,
             color=color,
             test=_line(group, {run.path: _test_points(run) for run in group.runs}),
-            train=_line(group, _train_points(group)),
+            train=_line(group, _train_points(group, _train_error)),
             watched=next(run.watched for run in group.runs if run.evaluations),
             open_ends=tuple(_test_points(run)[-1] for run in group.unfinished if run.evaluations),
         )
         for group, name, color in zip(groups, names_apart(groups), _colors(groups), strict=True)
+    ]
+
+
+def is_evaluated(group: Group) -> bool:
+    """Return whether a run of the group has an evaluation."""
+    return any(run.evaluations for run in group.runs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Losses:
+    """The cross-entropies of what one row of the table shows over its training, in nats."""
+
+    name: str
+    test: Line
+    train: Line
+    watched: str
+    """What `test` is of: test, or val."""
+    is_open: bool
+    """Whether one of the runs is not at its end."""
+
+
+def losses_of(groups: Sequence[Group]) -> list[Losses]:
+    """Return the losses of all groups, made of their rows as `curves_of` makes the errors."""
+    return [
+        Losses(
+            name=name,
+            test=_line(group, {run.path: _test_losses(run) for run in group.runs}),
+            train=_line(group, _train_points(group, _train_loss)),
+            watched=next((run.watched for run in group.runs if run.evaluations), "test"),
+            is_open=bool(group.unfinished),
+        )
+        for group, name in zip(groups, names_apart(groups), strict=True)
     ]
 
 
@@ -106,27 +140,45 @@ def _test_points(run: RecordedRun) -> Points:
     return tuple((row["step"], 100 * (1 - row["accuracy"])) for row in run.evaluations)
 
 
-def _train_points(group: Group) -> dict[Path, Points]:
+def _test_losses(run: RecordedRun) -> Points:
+    return tuple((row["step"], row["loss"]) for row in run.evaluations if is_number(row.get("loss")))
+
+
+Value = Callable[[Row], float | None]
+"""What a row of training says, if it says that."""
+
+
+def _train_error(row: Row) -> float:
+    return 100 * (1 - float(row["train_accuracy"]))
+
+
+def _train_loss(row: Row) -> float | None:
+    loss = row.get("train_loss")
+    return loss if is_number(loss) else None
+
+
+def _train_points(group: Group, value: Value) -> dict[Path, Points]:
     every = group.runs[0].recipe.run.log_every
     longest = max(run.step for run in group.runs)
     window = every * max(1, math.ceil(longest / _MOST_WINDOWS / every))
-    return {run.path: _pooled(run, window) for run in group.runs}
+    return {run.path: _pooled(run, window, value) for run in group.runs}
 
 
-def _pooled(run: RecordedRun, window: int) -> Points:
-    """Return the training errors, those of `window` steps in one point."""
+def _pooled(run: RecordedRun, window: int, value: Value) -> Points:
+    """Return the values of the training rows, those of `window` steps in one point."""
     windows: dict[int, list[tuple[int, int, float]]] = defaultdict(list)
     before = 0
     for row in run.rows:
         if row["kind"] == "train" and row["step"] > before:
             step = int(row["step"])
-            windows[(step - 1) // window].append((before, step, 100 * (1 - row["train_accuracy"])))
+            if (found := value(row)) is not None:
+                windows[(step - 1) // window].append((before, step, found))
             before = step
     points = []
     for rows in windows.values():
-        first, last = rows[0][0], rows[-1][1]
-        error = math.fsum((stop - start) * error for start, stop, error in rows) / (last - first)
-        points.append(((first + last) / 2, error))
+        first, last, steps = rows[0][0], rows[-1][1], sum(stop - start for start, stop, _ in rows)
+        mean = math.fsum((stop - start) * each for start, stop, each in rows) / steps
+        points.append(((first + last) / 2, mean))
     return tuple(points)
 
 

@@ -4,12 +4,14 @@ import json
 import re
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from typing import Any
 
-from resnetlab.base.plaindata import to_plain
+from resnetlab.base.plaindata import field_types, to_plain
 from resnetlab.network.catalog import changed_texts, list_models
+from resnetlab.recipe import Recipe, Run
 from resnetlab.recipe.named import list_recipes
 from resnetlab.recipe.settings import leaves
 from resnetlab.reporting.reading import RecordedRun
@@ -168,23 +170,34 @@ class Group:
         return self.runs[0].spec.depth
 
 
-def group_runs(runs: Iterable[RecordedRun]) -> list[Group]:
-    """Return the runs in groups, sorted by family and depth of the network, then recipe, then data."""
+def group_runs(runs: Iterable[RecordedRun], key: Callable[[RecordedRun], str] | None = None) -> list[Group]:
+    """Return the runs in groups, sorted by family and depth of the network, then recipe, then data.
+
+    Args:
+        runs: The runs.
+        key: Returns `key_of` a run where that is known.
+    """
     by_key: dict[str, list[RecordedRun]] = defaultdict(list)
     for run in runs:
-        by_key[key_of(run)].append(run)
+        by_key[(key or key_of)(run)].append(run)
     groups = [_group(members) for members in by_key.values()]
-    return sorted(_told_apart(groups), key=_rank)
+    rank = partial(_rank, recipes=list_recipes(), families=[_family(name) for name in list_models()])
+    return sorted(_told_apart(groups), key=rank)
 
 
 def key_of(run: RecordedRun) -> str:
     """Return everything that two seeds of one experiment share, as text."""
-    recipe = to_plain(run.recipe)
-    del recipe["run"]["seed"], recipe["run"]["report"]
-    data = {name: run.data[name] for name in ("fingerprint", "class_names", "image_shape")}
-    parts = {"spec": run.spec.to_json(), "recipe": recipe, "data": data, "weights": run.first_weights}
-    parts["continues"] = run.lengths_before
-    return json.dumps(parts, sort_keys=True)
+    recipe, data = run.recipe, [run.data[name] for name in ("fingerprint", "class_names", "image_shape")]
+    same = replace(recipe.run, seed=Run().seed, report=Run().report)
+    groups = (getattr(recipe, name) for name in field_types(Recipe) if name not in ("name", "run"))
+    parts = [_text(run.spec), recipe.name, _text(same), *map(_text, groups), data, run.first_weights]
+    return json.dumps([*parts, run.lengths_before])
+
+
+@lru_cache(maxsize=1024)
+def _text(value: Hashable) -> str:
+    """Return a frozen dataclass as text; most runs have most parts in common."""
+    return json.dumps(to_plain(value), sort_keys=True)
 
 
 def _group(members: Sequence[RecordedRun]) -> Group:
@@ -262,12 +275,11 @@ def names_apart(groups: Sequence[Group]) -> list[str]:
     return names
 
 
-def _rank(group: Group) -> tuple[Any, ...]:
+def _rank(group: Group, *, recipes: Sequence[str], families: Sequence[str]) -> tuple[Any, ...]:
     """Return the sorting key: plain networks first, as in the first paper, the rest as the catalog lists."""
-    recipes = list_recipes()
     recipe = recipes.index(group.recipe) if group.recipe in recipes else len(recipes)
     spec = group.runs[0].spec
-    family, families = _family(spec.name), [_family(name) for name in list_models()]
+    family = _family(spec.name)
     place = families.index(family) if family in families else len(families)
     return (
         not group.is_plain, place, family, spec.depth, group.network, recipe, group.recipe, group.deviations,

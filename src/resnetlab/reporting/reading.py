@@ -1,19 +1,22 @@
 """The run directories at and below given paths, and what each says of its run, checked. Imports no torch."""
 
+import json
 import math
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 from resnetlab.base.paths import user_path
 from resnetlab.errors import DataError, ResnetlabError, UsageError
 from resnetlab.network.spec import ModelSpec
 from resnetlab.recipe import Recipe
 from resnetlab.recipe.settings import recipe_from_json
+from resnetlab.reporting.growing import GrowingRows, Row
+from resnetlab.reporting.values import is_count, is_share
 from resnetlab.runs.directory import CONTINUES, RunDirectory, is_run
 from resnetlab.runs.journal import read_rows
 
@@ -45,7 +48,7 @@ def _search(path: Path) -> Iterator[Path]:
     if not os.path.isdir(path):
         return
     folders = [entry for entry in os.scandir(path) if entry.is_dir() and not entry.name.startswith(".")]
-    for entry in sorted(folders, key=lambda entry: _by_number(entry.name)):
+    for entry in sorted(folders, key=lambda entry: by_number(entry.name)):
         folder = path / entry.name
         if not entry.is_symlink():
             yield from _search(folder)
@@ -53,7 +56,7 @@ def _search(path: Path) -> Iterator[Path]:
             yield folder
 
 
-def _by_number(name: str) -> tuple[str | int, ...]:
+def by_number(name: str) -> tuple[str | int, ...]:
     """Return a key that puts seed2 before seed10: texts and numbers in turn."""
     return tuple(int(part) if odd % 2 else part for odd, part in enumerate(re.split(r"([0-9]+)", name)))
 
@@ -70,8 +73,6 @@ def _nothing_at(path: Path) -> UsageError:
         hint="`resnetlab train` makes one with --out.",
     )
 
-
-Row = Mapping[str, Any]
 
 _MOST_PROBLEMS = 20
 """Problems that are told one by one."""
@@ -91,7 +92,7 @@ class RecordedRun:
     continues: Row
     """continues.json, of a run that went on from another one; else empty."""
     rows: Sequence[Row]
-    """metrics.jsonl."""
+    """metrics.jsonl; of very many neighbours are joined: `GrowingRows`."""
     events: Sequence[Row]
     """events.jsonl."""
     result: Row
@@ -150,7 +151,7 @@ class RecordedRun:
         if self.is_finished:
             return int(self.result["step"])
         last = self.events[-1].get("step") if self.events else 0
-        return max(last if _is_count(last) else 0, int(self.rows[-1]["step"]) if self.rows else 0)
+        return max(last if is_count(last) else 0, int(self.rows[-1]["step"]) if self.rows else 0)
 
     @property
     def num_steps(self) -> int | None:
@@ -178,7 +179,7 @@ class RecordedRun:
     def resumed_at(self) -> tuple[int, ...]:
         """The steps after which the run was begun again."""
         steps = [row.get("step") for row in self.events if row.get("event") == "resume"]
-        return tuple(step for step in steps if _is_count(step) and step > 0)
+        return tuple(step for step in steps if is_count(step) and step > 0)
 
 
 def read_runs(paths: Sequence[str | Path]) -> list[RecordedRun]:
@@ -214,8 +215,18 @@ def refuse(problems: Sequence[ResnetlabError]) -> None:
     raise kind("\n".join(told), hint="\n".join(hints))
 
 
-def read_run(path: Path) -> RecordedRun:
+Rows = Callable[[], Sequence[Row]]
+"""Reads a journal."""
+
+
+def read_run(path: Path, *, rows: Rows | None = None, events: Rows | None = None) -> RecordedRun:
     """Return the run in this directory.
+
+    Args:
+        path: The directory.
+        rows: Returns what is wanted of metrics.jsonl, if not all is: what comes behind the rows that are
+            known, or the last ones.
+        events: Of events.jsonl.
 
     Raises:
         DataError: If its files are missing, damaged or contradict each other.
@@ -233,33 +244,40 @@ def read_run(path: Path) -> RecordedRun:
         return otherwise
 
     recipe = get(lambda: recipe_from_json(directory.read("recipe")))
-    spec = get(lambda: ModelSpec.from_json(directory.read("spec")))
+    spec = get(lambda: _spec(json.dumps(directory.read("spec"))))
     data = get(directory.read, "data", otherwise={})
-    rows = get(read_rows, directory.metrics, otherwise=[])
-    events = get(read_rows, directory.events, otherwise=[])
+    metrics = get(rows or GrowingRows(directory.metrics).read, otherwise=())
+    happened = get(events or partial(read_rows, directory.events), otherwise=[])
     result = get(directory.read, "RESULT", otherwise={}) if directory.is_finished else {}
     weights = get(directory.read, "weights", otherwise={}) if directory.begins_trained else {}
     continues = get(directory.read, CONTINUES, otherwise={}) if directory.continues else {}
     if not problems:
-        texts = [*_data_problems(data, spec), *_row_problems(rows)]
+        texts = [*data_problems(data, spec)]
         texts += [*_result_problems(result)] if directory.is_finished else []
         if data.get("begins_trained") is True and not isinstance(weights.get("sha256"), str):
             texts.append("/weights.json is gone or damaged: by data.json the run began with trained weights")
         problems += [DataError(f"{path}{text}") for text in texts]
     refuse(problems)
     return RecordedRun(
-        path=path, spec=spec, recipe=recipe, data=data, weights=weights, continues=continues, rows=rows,
-        events=events, result=result,
+        path=path, spec=spec, recipe=recipe, data=data, weights=weights, continues=continues,
+        rows=metrics, events=happened, result=result,
     )  # fmt: skip
 
 
-def _data_problems(data: Row, spec: ModelSpec) -> Iterator[str]:
+@lru_cache(maxsize=256)
+def _spec(text: str) -> ModelSpec:
+    """Return the network of a spec.json; most runs have the same one as another."""
+    return ModelSpec.from_json(json.loads(text))
+
+
+def data_problems(data: Row, spec: ModelSpec) -> Iterator[str]:
+    """Yield what is wrong with data.json, or does not fit the network."""
     names, shape = data.get("class_names"), data.get("image_shape")
     sound = {
         "name": isinstance(data.get("name"), str),
         "fingerprint": isinstance(data.get("fingerprint"), str),
         "class_names": isinstance(names, list) and len(names) > 0,
-        "image_shape": isinstance(shape, list) and len(shape) == 3 and all(map(_is_count, shape)),
+        "image_shape": isinstance(shape, list) and len(shape) == 3 and all(map(is_count, shape)),
     }
     if damaged := [f"{name} is {data.get(name)!r}" for name, is_sound in sound.items() if not is_sound]:
         yield f"/data.json is damaged: {', '.join(damaged)}"
@@ -267,33 +285,13 @@ def _data_problems(data: Row, spec: ModelSpec) -> Iterator[str]:
         yield f": data.json has {len(names)} classes, the network of spec.json {spec.classes}"
 
 
-def _row_problems(rows: Sequence[Row]) -> Iterator[str]:
-    """Yield what is wrong with the first row that cannot be."""
-    step = 0
-    for number, row in enumerate(rows, start=1):
-        name = "train_accuracy" if row.get("kind") == "train" else "accuracy"
-        if row.get("kind") not in ("train", "val", "test"):
-            wrong = f"kind is {row.get('kind')!r}, not train, val or test"
-        elif not _is_count(row.get("step")) or row["step"] < step:
-            wrong = f"step is {row.get('step')!r}, after {step}"
-        elif not _is_share(row.get(name)):
-            wrong = f"{name} is {row.get(name)!r}, not a number in [0, 1]"
-        elif not isinstance(row.get("epoch", 0), int | float) or not 0 <= row.get("epoch", 0) < math.inf:
-            wrong = f"epoch is {row['epoch']!r}, no finite number from 0 on"
-        else:
-            step = row["step"]
-            continue
-        yield f"/metrics.jsonl, line {number}: {wrong}"
-        return
-
-
 def _result_problems(result: Row) -> Iterator[str]:
-    if wrong := [name for name in ("step", "correct", "seen") if not _is_count(result.get(name))]:
+    if wrong := [name for name in ("step", "correct", "seen") if not is_count(result.get(name))]:
         yield f"/RESULT.json is damaged: {', '.join(wrong)} is no count"
         return
     if not 0 < result["seen"] >= result["correct"]:
         yield f"/RESULT.json is damaged: {result['correct']:,} of {result['seen']:,} right"
-    elif not _is_share(result.get("accuracy")) or not math.isclose(
+    elif not is_share(result.get("accuracy")) or not math.isclose(
         result["accuracy"], result["correct"] / result["seen"]
     ):
         yield (
@@ -304,13 +302,5 @@ def _result_problems(result: Row) -> Iterator[str]:
     if not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
         yield f"/RESULT.json is damaged: train_seconds is {seconds!r}"
     for name in ("plain_accuracy", "best_test_accuracy"):
-        if result.get(name) is not None and not _is_share(result[name]):
+        if result.get(name) is not None and not is_share(result[name]):
             yield f"/RESULT.json is damaged: {name} is {result[name]!r}, not a number in [0, 1]"
-
-
-def _is_count(value: object) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def _is_share(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1

@@ -1,10 +1,12 @@
 """Reading the JSON of a run: whatever is wrong with it, or with what lies in its place, is one error."""
 
+import contextlib
 import json
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 _MOST_BYTES = 2**28
 """Of a JSON file: the validation samples of a run on ImageNet are 15 MB."""
@@ -46,6 +48,13 @@ def read_plain(path: Path, *, most: int) -> bytes:
         OSError: If it cannot be read.
         ValueError: If it is a device, a pipe or the like, or has more than `most` bytes.
     """
+    with open_plain(path, most=most) as stream:
+        return stream.read()
+
+
+@contextlib.contextmanager
+def open_plain(path: Path, *, most: int) -> Iterator[IO[bytes]]:
+    """Open a plain file to be read in parts; raises as `read_plain`."""
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     with os.fdopen(os.open(path, flags), "rb") as stream:
         facts = os.fstat(stream.fileno())
@@ -53,4 +62,4 @@ def read_plain(path: Path, *, most: int) -> bytes:
             raise ValueError("it is no plain file")
         if facts.st_size > most:
             raise ValueError(f"it has {facts.st_size:,} bytes, more than can be")
-        return stream.read()
+        yield stream

@@ -11,7 +11,7 @@ from resnetlab.base.files import make_directory
 from resnetlab.runs.checkpoint import Tensors, checkpoint_name, load_checkpoint, retain, save_checkpoint
 from resnetlab.runs.directory import RunDirectory, broken_images
 from resnetlab.runs.hyper_parameters import hyper_parameters
-from resnetlab.runs.journal import Journal, read_rows
+from resnetlab.runs.journal import Journal, read_parts
 from resnetlab.runs.tensorboard import open_events
 
 
@@ -151,8 +151,11 @@ class RunRecord(Record):
 
     def find_row(self, kind: str, step: int) -> dict[str, Any] | None:
         """Return the last row of this kind and step, if metrics.jsonl has one."""
-        rows = [row for row in read_rows(self._run.metrics) if (row["kind"], row["step"]) == (kind, step)]
-        return rows[-1] if rows else None
+        found = None
+        for part in read_parts(self._run.metrics):
+            rows = [row for row in part.rows if (row["kind"], row["step"]) == (kind, step)]
+            found = rows[-1] if rows else found
+        return found
 
     def tensors_of(self, step: int, group: str) -> Tensors | None:
         """Return a group of tensors of a checkpoint, if it is still there."""

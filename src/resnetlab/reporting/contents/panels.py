@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from resnetlab.reporting.contents.thinning import Point, rounded, thinned
-from resnetlab.reporting.curves import Curve, Line, curves_of
+from resnetlab.reporting.curves import Curve, Line, curves_of, is_evaluated, losses_of
 from resnetlab.reporting.groups import Group
 from resnetlab.reporting.reading import RecordedRun
+from resnetlab.reporting.values import is_number
 
-_MOST_LOSSES = 160
 _MOST_DROPS = 8
 
 
@@ -28,12 +28,17 @@ def _panel(groups: Sequence[Group]) -> dict[str, Any] | None:
     runs = [run for group in groups for run in group.runs]
     if not any(run.rows for run in runs):
         return None
-    has_errors = any(run.evaluations for run in runs)
-    curves = curves_of(groups) if has_errors else []
+    groups = sorted(groups, key=lambda group: not is_evaluated(group))  # those with curves of errors first
+    curves = curves_of(groups) if is_evaluated(groups[0]) else []
     series = [each for index, curve in enumerate(curves) for each in _errors(curve, index)]
     lone = runs[0] if len(runs) == 1 else None
-    if lone:
-        series += [*([] if has_errors else _training_alone(lone)), *_losses(lone), *_rates(lone)]
+    if lone and not curves:
+        series += _training_alone(lone)
+    for index, losses in enumerate(losses_of(groups)):
+        name = curves[index].name if index < len(curves) else losses.name
+        series += _parts(name, losses.watched, "loss", losses.test, index, losses.is_open)
+        series += _parts(name, "train", "loss", losses.train, index, losses.is_open)
+    series += _rates(lone) if lone else []
     return {
         "data": groups[0].data,
         "watched": next((curve.watched for curve in curves), "test"),
@@ -48,15 +53,15 @@ def _panel(groups: Sequence[Group]) -> dict[str, Any] | None:
 
 def _errors(curve: Curve, index: int) -> Iterator[dict[str, Any]]:
     is_open = bool(curve.open_ends)
-    yield from _parts(curve.name, curve.watched, curve.test, index, is_open)
-    yield from _parts(curve.name, "train", curve.train, index, is_open)
+    yield from _parts(curve.name, curve.watched, "error", curve.test, index, is_open)
+    yield from _parts(curve.name, "train", "error", curve.train, index, is_open)
 
 
-def _parts(name: str, kind: str, line: Line, index: int, is_open: bool) -> Iterator[dict[str, Any]]:
+def _parts(name: str, kind: str, of: str, line: Line, index: int, is_open: bool) -> Iterator[dict[str, Any]]:
     for number, points in enumerate(line.points):
         is_mean = number == 0 and bool(line.mean)
         band = _thin_band(line.band) if is_mean else []
-        yield _series(name, kind, "error", index, points) | {
+        yield _series(name, kind, of, index, points) | {
             "band": rounded(band), "is_mean": bool(line.band) and is_mean, "open": is_open,
         }  # fmt: skip
 
@@ -81,32 +86,13 @@ def _training_alone(run: RecordedRun) -> Iterator[dict[str, Any]]:
         yield _series(run.spec.name, "train", "error", 0, points) | {"open": True}
 
 
-def _losses(run: RecordedRun) -> Iterator[dict[str, Any]]:
-    tests = [(row["step"], row["loss"]) for row in run.evaluations if _is_number(row.get("loss"))]
-    trains = [
-        (row["step"], row["train_loss"])
-        for row in run.rows
-        if row["kind"] == "train" and _is_number(row.get("train_loss"))
-    ]
-    for kind, points in ((run.watched, tests), ("train", _pooled(trains))):
-        if points:
-            yield _series(run.spec.name, kind, "loss", 0, points)
-
-
-def _pooled(points: Sequence[Point]) -> list[Point]:
-    """Return means of so many rows each that a curve of them can be read."""
-    every = max(1, math.ceil(len(points) / _MOST_LOSSES))
-    chunks = [points[start : start + every] for start in range(0, len(points), every)]
-    return [tuple(math.fsum(v) / len(chunk) for v in zip(*chunk, strict=True)) for chunk in chunks]  # type: ignore[misc]
-
-
 def _rates(run: RecordedRun) -> Iterator[dict[str, Any]]:
     if points := _rate_points(run):
         yield _series(run.spec.name, "train", "rate", 0, points)
 
 
 def _rate_points(run: RecordedRun) -> list[Point]:
-    rows = [row for row in run.rows if _is_number(row.get("learning_rate"))]
+    rows = [row for row in run.rows if is_number(row.get("learning_rate"))]
     those = [row for row in rows if row["kind"] == "train"] or rows
     return [(row["step"], row["learning_rate"]) for row in those]
 
@@ -129,7 +115,3 @@ def _steps_per_epoch(runs: Sequence[RecordedRun]) -> float | None:
         if row.get("epoch")
     }
     return found.pop() if len(found) == 1 else None
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -2,13 +2,15 @@
 
 import csv
 import io
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from resnetlab.reporting.contents.answers_told import told_answers
+from resnetlab.reporting.values import is_number
 from resnetlab.runs.plain_reading import read_json, read_plain
+
+__all__ = ["MOST_CLASSES", "evaluations_in", "is_number", "read_evaluation"]
 
 MOST_CLASSES = 1000
 _MOST_CSV = 2**26
@@ -118,8 +120,3 @@ def _calibration(path: Path, problems: list[str]) -> dict[str, Any] | None:
 def _is_bin(each: Mapping[str, Any]) -> bool:
     """Return whether a bin has shares, which an empty one need not have."""
     return not each["count"] or all(is_number(each.get(name)) for name in ("confidence", "accuracy"))
-
-
-def is_number(value: object) -> bool:
-    """Return whether a value of a file is a finite number."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -6,13 +6,21 @@ from typing import Any
 
 from resnetlab.evaluation.significance import wilson_interval
 from resnetlab.reporting.groups import Group
-from resnetlab.reporting.reading import RecordedRun, Row
+from resnetlab.reporting.growing import Row
+from resnetlab.reporting.reading import RecordedRun
 
 _SPLITS = {"test": "test images", "val": "validation images"}
 
 
-def run_row(group: Group, run: RecordedRun) -> dict[str, Any]:
-    """Return what a page says of a run before all else."""
+def run_row(group: Group, run: RecordedRun, state: str = "") -> dict[str, Any]:
+    """Return what a page says of a run before all else.
+
+    Args:
+        group: The runs that differ from it in nothing but the seed.
+        run: The run.
+        state: What is known of it beside its files: running, killed or waiting.
+    """
+    state = state or state_of(run)
     scored = _scored(run)
     published = group.published
     return {
@@ -23,10 +31,10 @@ def run_row(group: Group, run: RecordedRun) -> dict[str, Any]:
         "deviations": list(group.deviations),
         "data": group.data,
         "seed": run.seed,
-        "state": state_of(run),
+        "state": state,
         "progress": run.progress,
         "sentence": _sentence(run, scored),
-        "notes": [*_selection(run), *_ending(run)],
+        "notes": [*_selection(run), *_ending(run, state)],
         "error": 100 * (scored["seen"] - scored["correct"]) / scored["seen"] if scored else None,
         "correct": scored.get("correct"),
         "seen": scored.get("seen"),
@@ -111,8 +119,7 @@ def _best(result: Row) -> str:
     )
 
 
-def _ending(run: RecordedRun) -> Iterator[str]:
-    state = state_of(run)
+def _ending(run: RecordedRun, state: str) -> Iterator[str]:
     last = next((row for row in reversed(run.events) if row.get("event") == state), {})
     match state:
         case "stopped":
@@ -122,6 +129,12 @@ def _ending(run: RecordedRun) -> Iterator[str]:
             yield f"It was interrupted by {last.get('signal')} at {run.progress}; all is saved."
         case "unfinished":
             yield f"It is at {run.progress}: still training, or killed."
+        case "running":
+            yield f"It is training, and at {run.progress}."
+        case "killed":
+            yield f"It was killed at {run.progress}: it noted neither its end nor an error."
+        case "waiting":
+            yield "It is planned in a study, and not begun yet."
 
 
 def _day(seconds: object) -> str | None:

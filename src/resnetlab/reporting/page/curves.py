@@ -10,6 +10,7 @@ from resnetlab.reporting.page.parts import table, text
 _KINDS = {"test": "test", "val": "validation", "train": "training"}
 _SEEN_FROM = 0.55
 """Share of a curve after which all of it is seen; see `reporting.curves`."""
+_BAND = "Lines are means over seeds, with a band from the lowest to the highest."
 _MOST_ROWS = 60
 _FEW = 30
 
@@ -35,7 +36,7 @@ def charts_of(panels: Sequence[Mapping[str, Any]]) -> list[tuple[Chart, str]]:
                 marks=_marks(panel),
                 per_epoch=panel.get("steps_per_epoch"),
             )
-            found.append((chart, ""))
+            found.append((chart, _BAND if any(line.band for line in lines) else ""))
     return found
 
 
@@ -111,7 +112,7 @@ def _marks(panel: Mapping[str, Any]) -> list[tuple[float, str]]:
 def _note(panel: Mapping[str, Any], lines: Sequence[Series]) -> str:
     parts = []
     if any(line.band for line in lines):
-        parts.append("Lines are means over seeds, with a band from the lowest to the highest.")
+        parts.append(_BAND)
     if any(line.is_thin for line in lines):
         parts.append("Training errors (dashed) are of augmented images, as they were trained on.")
     if panel.get("planned") and panel["steps"] < panel["planned"]:
