@@ -7,6 +7,7 @@ run/  recipe.json spec.json data.json environment.json   what was asked for, res
       events.jsonl                                       start, resume, save, ... with times
       tensorboard/  checkpoints/step-00001000/  eval/    what training and evaluation left
       lock          RESULT.json                          its holder; the end, only at the end
+      samples.json samples.png or .jpg                   some training images, for the page
       report.html                                        all of it on a page, when training ended
 """
 

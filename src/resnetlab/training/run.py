@@ -29,6 +29,7 @@ from resnetlab.runs.directory import (
 )
 from resnetlab.runs.records import RunRecords, read_records
 from resnetlab.training.ending.result import Result, read_result, result_of
+from resnetlab.training.ending.sampling import leave_samples
 from resnetlab.training.facts import describe_plan
 from resnetlab.training.first_weights import beginning_difference
 from resnetlab.training.longer import longer_out, newest_checkpoint, plan_longer, write_longer
@@ -267,6 +268,8 @@ def _train_to_the_end(trainer: Trainer, plan: RunPlan, interrupt: Interrupt | No
     is_page_due = plan.recipe.run.report and world.is_first
     page = leaving_a_page(record.path, trainer.observer.note) if is_page_due else contextlib.nullcontext()
     with page:
+        if is_page_due:
+            leave_samples(record.path, plan.source, trainer.observer.note)
         return _trained(trainer, plan)
 
 

@@ -17,7 +17,7 @@ not know; a change that such a reader would get wrong has another version.
                   points [step, value], band [step, low, high], open (whether it goes on)
     comparisons[] each pair of groups: `reporting.comparing.comparisons`; not_compared says why there are none
     detail        of a lone run, else null: network, drawing (its specification), recipe, data, environment,
-                  usage, evaluation, insights, history, missing
+                  samples, usage, evaluation, insights, history, missing
 """
 
 from resnetlab.reporting.contents.everything import FORMAT, VERSION, contents_of

@@ -10,6 +10,7 @@ from resnetlab.recipe import Recipe
 from resnetlab.recipe.named import RECIPES, named_recipe, recipe_doc
 from resnetlab.recipe.settings import leaf_help, leaves
 from resnetlab.reporting.contents.insights_told import read_insights
+from resnetlab.reporting.contents.samples_told import read_samples
 from resnetlab.reporting.contents.scored import evaluations_in, is_number, read_evaluation
 from resnetlab.reporting.groups import Group
 from resnetlab.reporting.reading import RecordedRun
@@ -30,11 +31,13 @@ def detail_of(group: Group, run: RecordedRun) -> dict[str, Any]:
     if evaluation:
         insights, more = read_insights(folders[0] / FOLDER, len(evaluation["classes"]))
         problems += more
+    samples = read_samples(run.path, problems)
     return {
         "network": _network(run),
         "drawing": run.spec.to_json(),
         "recipe": _recipe(group, run),
         "data": _data(run),
+        "samples": samples,
         "environment": _environment(run),
         "speed": _speed(run),
         "usage": _usage(run),

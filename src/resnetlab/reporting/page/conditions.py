@@ -11,6 +11,7 @@ from resnetlab.reporting.page.parts import (
     fold,
     format_bytes,
     format_seconds,
+    is_picture,
     items,
     paragraph,
     percent,
@@ -21,6 +22,7 @@ from resnetlab.reporting.page.parts import (
 )
 
 _OPEN_NAMES = 30
+_FEW_PIXELS = 40
 
 
 def usage_section(detail: Mapping[str, Any]) -> str:
@@ -98,7 +100,39 @@ def data_section(detail: Mapping[str, Any]) -> str:
         )
     notes = "".join(paragraph(note, "faint") for note in data["notes"])
     listed = fold(f"The {data['num_classes']:,} classes", paragraph(names)) if is_long else ""
-    return section("data", "Data", facts(pairs), notes, broken, listed)
+    return section("data", "Data", facts(pairs), _samples(detail.get("samples")), notes, broken, listed)
+
+
+def _samples(samples: Mapping[str, Any] | None) -> str:
+    """Return the images with the names of their classes, nothing if there are none."""
+    if not samples or not is_picture(samples["picture"]):
+        return ""
+    side, columns = samples["side"], samples["columns"]
+    numbered = [*enumerate(samples["samples"])]
+    width, height = columns * side, -(-len(numbered) // columns) * side
+    whole = (
+        f'<svg class="whole" width="0" height="0" aria-hidden="true"><defs><image id="samples-picture"'
+        f' href="{samples["picture"]}" width="{width}" height="{height}"/></defs></svg>'
+    )
+    items = []
+    for name, those in groupby(numbered, key=lambda each: str(each[1]["class"])):
+        pictures = "".join(_part(number, each, side, columns) for number, each in those)
+        items.append(
+            f'<li><span class="pictures">{pictures}</span><span class="name">{text(name)}</span></li>'
+        )
+    few = " pixels" if side <= _FEW_PIXELS else ""
+    words = paragraph("Training images before any augmentation.", "faint note")
+    return f'<figure class="samples{few}">{whole}<ul class="plain">{"".join(items)}</ul>{words}</figure>'
+
+
+def _part(number: int, sample: Mapping[str, Any], side: int, columns: int) -> str:
+    x, y = number % columns * side, number // columns * side
+    place = f": {sample['place']}" if sample["place"] else ""
+    label = text(f"{sample['class']}{place}")
+    return (
+        f'<svg role="img" aria-label="{label}" viewBox="0 0 {side} {side}"><title>{label}</title>'
+        f'<use href="#samples-picture" x="{-x}" y="{-y}"/></svg>'
+    )
 
 
 def machine_section(detail: Mapping[str, Any]) -> str:

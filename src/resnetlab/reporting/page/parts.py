@@ -15,6 +15,7 @@ __all__ = [
     "format_count",
     "format_seconds",
     "image",
+    "is_picture",
     "items",
     "paragraph",
     "percent",
@@ -126,12 +127,17 @@ _PERCENT = "\N{NO-BREAK SPACE}%"
 _URI = re.compile(r"data:image/(png|jpeg);base64,[A-Za-z0-9+/]+=*")
 
 
+def is_picture(uri: str) -> bool:
+    """Return whether a text of the report is a picture, and nothing else."""
+    return bool(_URI.fullmatch(uri))
+
+
 def image(uri: str, alt: str, number: int, seen: set[int]) -> str:
     """Return a picture of the report; a text in its place if it is no such thing.
 
     It is in the page once: where it is `seen` already, the script shows it again.
     """
-    if not _URI.fullmatch(uri):
+    if not is_picture(uri):
         return f'<span class="faint">{text(alt)}: no picture</span>'
     source = f'data-again="{number}"' if number in seen else f'src="{uri}" data-picture="{number}"'
     seen.add(number)
