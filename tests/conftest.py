@@ -6,9 +6,11 @@ The process that reads pickles is forked, which saves 1.4 s for each file.
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from tests.kit.browser import CHROMIUM, chromium
 from tests.kit.hub_server import Site, point_hub_to, running
 from tests.kit.processes import CAN_FORK, run_forked
 
@@ -51,3 +53,13 @@ def hub(site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Site:
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     return site
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Headless Chromium; `make test-browser` installs what it takes."""
+    pytest.importorskip("playwright", reason="`make test-browser` installs Playwright")
+    if not CHROMIUM:
+        pytest.fail("no Chromium here: `apt-get install chromium`, which `make test-browser` does for root")
+    with chromium() as found:
+        yield found

@@ -1,5 +1,6 @@
 """A page in headless Chromium: what it says on its console, asks the network for, and how readable it is."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,25 +25,42 @@ def chromium() -> Iterator[Any]:
 
 
 @contextmanager
-def opened(browser: Any, path: Path, *, width: int = 1280, theme: str = "light") -> Iterator[Any]:
-    """Yield a page opened from its file; at the end it must have said nothing and asked for nothing else."""
+def opened(
+    browser: Any,
+    page_at: Path | str,
+    *,
+    width: int = 1280,
+    theme: str = "light",
+    said: list[str] | None = None,
+) -> Iterator[Any]:
+    """Yield a page opened from its file or a server; it must say nothing and ask nobody else.
+
+    Args:
+        browser: Of `chromium`.
+        page_at: The file, or an address.
+        width: Of the window.
+        theme: light or dark.
+        said: Is filled with what it says, if it may say something.
+    """
+    own = page_at if isinstance(page_at, str) else page_at.as_uri()
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
     page = context.new_page()
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("dialog", lambda dialog: said.append(f"dialog {dialog.message}"))
-    page.on("request", lambda request: said.append(request.url) if not _is_own(request.url, path) else None)
+    heard: list[str] = [] if said is None else said
+    page.on("console", lambda message: heard.append(message.text))
+    page.on("pageerror", lambda error: heard.append(str(error)))
+    page.on("dialog", lambda dialog: heard.append(f"dialog {dialog.message}"))
+    page.on("request", lambda request: heard.append(request.url) if not _is_own(request.url, own) else None)
     try:
-        page.goto(path.as_uri())
+        page.goto(own)
         yield page
-        assert said == []
+        assert said is not None or heard == [], heard
     finally:
         context.close()
 
 
-def _is_own(url: str, path: Path) -> bool:
-    return url.startswith("data:") or url == path.as_uri()
+def _is_own(url: str, own: str) -> bool:
+    server = re.match(r"http://[^/]+/", own)
+    return url.startswith("data:") or url == own or bool(server and url.startswith(server[0]))
 
 
 LOW_CONTRAST = """() => {

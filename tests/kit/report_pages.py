@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-_VOID = {"meta", "img", "br", "rect", "path", "circle", "line"}
+_VOID = {"meta", "img", "input", "br", "rect", "path", "circle", "line"}
 _QUIET = {"style", "script", "title", "desc", "svg"}
 
 

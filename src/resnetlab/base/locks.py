@@ -285,6 +285,26 @@ def refuse_locked(directory: Path) -> None:
                 _lock_or_tell(stream.fileno(), directory, shared=True)
 
 
+def holder_of(directory: Path) -> str | None:
+    """Return who holds a directory's lock, None if nobody does; changes nothing, and waits for nothing."""
+    for path in (directory, directory / "lock"):
+        flags = os.O_RDONLY
+        for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"):
+            flags |= getattr(os, name, 0)
+        try:
+            descriptor = os.open(path, flags)
+        except OSError:  # Windows opens no directories
+            continue
+        try:
+            lock(descriptor, shared=True)
+        except OSError as error:
+            if error.errno in HELD:
+                return _signed(directory / "lock") or "another process"
+        finally:
+            os.close(descriptor)
+    return None
+
+
 def _lock_or_tell(descriptor: int | None, directory: Path, *, shared: bool = False) -> None:
     for attempt in range(_TRIES):
         try:
@@ -307,10 +327,16 @@ def _lock_or_tell(descriptor: int | None, directory: Path, *, shared: bool = Fal
 def _holder(path: Path) -> str:
     """Return who holds a lock; its holder may need a moment to say so."""
     for _ in range(20):
-        with contextlib.suppress(OSError, WriteError):
-            refuse_foreign(path)
-            with path.open("rb") as stream:
-                if held_by := stream.read(1000).decode(errors="replace").strip():
-                    return held_by
+        if held_by := _signed(path):
+            return held_by
         time.sleep(0.05)
     return "another process"
+
+
+def _signed(path: Path) -> str:
+    """Return what a lock's holder has written into its file; "" if that cannot be read."""
+    with contextlib.suppress(OSError, WriteError):
+        refuse_foreign(path)
+        with path.open("rb") as stream:
+            return stream.read(1000).decode(errors="replace").strip()
+    return ""

@@ -1,6 +1,7 @@
 """Paths as people write them."""
 
 import os
+import re
 from os import PathLike
 from pathlib import Path
 
@@ -25,6 +26,14 @@ def refuse_endless(path: Path, kind: type[ResnetlabError]) -> None:
         raise kind(
             f"{path} is no file, but a pipe or a device", hint="Write what comes from it into a file first."
         )
+
+
+_NOT_IN_NAMES = re.compile(r"[/\\:\x00]")
+
+
+def is_plain_name(name: object) -> bool:
+    """Whether it is the name of something in a directory, on any system."""
+    return isinstance(name, str) and name.strip(". ") != "" and not _NOT_IN_NAMES.search(name)
 
 
 def open_now(path: str, flags: int) -> int:

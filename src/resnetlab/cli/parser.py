@@ -18,6 +18,8 @@ _VERBS = {
     "resume": "go on with an interrupted run or study, or train a run for longer",
     "eval_": "evaluate a trained network",
     "report": "say what runs show: errors over seeds beside the published ones, and curves",
+    "runs": "list the runs in a folder: state, progress, accuracy, path",
+    "board": "show the runs in a folder in a browser, as they go",
     "compare": "say whether networks differ by more than chance: over seeds, and on the same images",
     "predict": "say what is in images",
     "export": "write a trained network for other programs",

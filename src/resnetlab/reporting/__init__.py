@@ -36,10 +36,10 @@ class Report:
 
     def __repr__(self) -> str:
         number = sum(len(group.runs) for group in self.groups)
-        return f"<report of {number:,} run{'s' * (number != 1)}: {in_a_line(self._heading())}>"
+        return f"<report of {number:,} run{'s' * (number != 1)}: {in_a_line(self.heading())}>"
 
     def _repr_html_(self) -> str:
-        return report_html(self.groups, self._heading())
+        return report_html(self.groups, self.heading())
 
     def _repr_markdown_(self) -> str:
         return self.markdown()
@@ -95,7 +95,7 @@ class Report:
         Raises:
             UsageError: If there is nothing to draw, or the runs are of different data.
         """
-        return Plot(self._drawn("png", theme, title)[0], self._heading())
+        return Plot(self._drawn("png", theme, title)[0], self.heading())
 
     def _drawn(self, kind: str, theme: ThemeName, title: str | None) -> tuple[bytes, list[str]]:
         """Return the picture of the curves as svg, pdf or png, and the names that stand in it."""
@@ -114,7 +114,7 @@ class Report:
         """Return everything that a page shows, as plain JSON data; `reporting.contents` says what it is."""
         from resnetlab.reporting.contents import contents_of
 
-        return contents_of(self.groups, self._heading() if title is None else title)
+        return contents_of(self.groups, self.heading() if title is None else title)
 
     def page(self, path: str | Path, *, title: str | None = None) -> None:
         """Write all of it as one file: .html is a page that needs nothing else, .json the data behind it.
@@ -137,7 +137,8 @@ class Report:
 
         files.write_file(target, render(contents))
 
-    def _heading(self) -> str:
+    def heading(self) -> str:
+        """Return the title of a page: the networks and the data."""
         names = [*dict.fromkeys(group.network for group in self.groups)]
         data = [*dict.fromkeys(group.data for group in self.groups)]
         told = ", ".join(names) if len(names) <= _MOST_NAMES else f"{len(names)} networks"

@@ -36,7 +36,7 @@ def data_block(name: str, value: Any) -> str:
     return f'<script type="application/json" id="{name}">{content}</script>'
 
 
-def html_page(*, title: str, body: str, style: str = "", script: str = "") -> str:
+def html_page(*, title: str, body: str, style: str = "", script: str = "", is_served: bool = False) -> str:
     """Return a whole page in the look of all of ours: light or dark, on a screen, a phone and on paper.
 
     Args:
@@ -44,6 +44,7 @@ def html_page(*, title: str, body: str, style: str = "", script: str = "") -> st
         body: Markup.
         style: CSS beside that of all pages.
         script: JavaScript beside that of all pages; it may write text and build elements, but no markup.
+        is_served: Whether a server gives the page: it may then ask this server again, and nobody else.
     """
     style, script = read_asset(_HERE, "frame.css") + style, read_asset(_HERE, "frame.js") + script
     policy = "; ".join(
@@ -53,7 +54,7 @@ def html_page(*, title: str, body: str, style: str = "", script: str = "") -> st
             f"style-src {_hash(style)}",
             f"script-src {_hash(script)}",
             "base-uri 'none'",
-            "form-action 'none'",
+            "form-action 'self'; connect-src 'self'" if is_served else "form-action 'none'",
             "require-trusted-types-for 'script'",
         )
     )

@@ -1,6 +1,8 @@
 """The whole of report.json, from the runs in their groups."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from resnetlab.reporting.comparing import comparisons
@@ -18,12 +20,15 @@ _MOST_COMPARED = 10
 """Groups of which each pair is compared: of ten there are 45 pairs."""
 
 
-def contents_of(groups: Sequence[Group], title: str) -> dict[str, Any]:
+def contents_of(
+    groups: Sequence[Group], title: str, states: Mapping[Path, str] = MappingProxyType({})
+) -> dict[str, Any]:
     """Return everything that a report of these runs shows, as plain JSON data.
 
     Args:
         groups: The runs.
         title: Of the page.
+        states: Of runs of which more is known than their files tell, by their paths; see `run_row`.
     """
     runs = [(group, run) for group in groups for run in group.runs]
     header, rows, notes = table_cells(groups)
@@ -33,7 +38,7 @@ def contents_of(groups: Sequence[Group], title: str) -> dict[str, Any]:
         "version": VERSION,
         "program": f"resnetlab {version('resnetlab') or '(not installed)'}",
         "title": title,
-        "runs": [run_row(group, run) for group, run in runs],
+        "runs": [run_row(group, run, states.get(run.path, "")) for group, run in runs],
         "groups": [group_json(group) for group in groups],
         "table": {"header": header, "rows": rows, "notes": [[*note] for note in notes]},
         "curves": panels_of(groups),

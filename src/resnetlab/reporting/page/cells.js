@@ -1,6 +1,6 @@
 
-(() => {
-  const data = JSON.parse(document.getElementById("report").textContent);
+const setUpCells = (from = document) => {
+  const data = JSON.parse(from.getElementById("report").textContent);
   const made = (name, text, attributes = {}) => {
     const element = document.createElement(name);
     if (text !== undefined) element.textContent = text;
@@ -75,4 +75,6 @@
       next.focus();
     });
   }
-})();
+};
+setUpCells();
+document.addEventListener("renewed", (event) => setUpCells(event.detail));  // a server's page was exchanged

@@ -7,9 +7,12 @@ from resnetlab.reporting.page.parts import format_seconds, paragraph, percent, s
 
 _STATES = {
     "finished": ("finished", "good"),
+    "running": ("running", "good"),
+    "waiting": ("waiting", ""),
     "unfinished": ("unfinished", ""),
     "interrupted": ("interrupted", ""),
     "stopped": ("stopped by an error", "bad"),
+    "killed": ("killed", "bad"),
 }
 _DOT = " <span aria-hidden=true>·</span> "
 _SCALES = (0.1, 0.2, 0.5, 1.0)

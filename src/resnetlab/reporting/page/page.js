@@ -1,6 +1,6 @@
 
-(() => {
-  const charts = JSON.parse(document.getElementById("charts").textContent);
+const setUpPage = (from = document) => {
+  const charts = JSON.parse(from.getElementById("charts").textContent);
   const SVG = "http://www.w3.org/2000/svg";
   const drawn = (name, attributes) => {
     const element = document.createElementNS(SVG, name);
@@ -126,7 +126,10 @@
     });
     block.append(button);
   }
-  // What is folded is printed too.
-  addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((each) => { each.dataset.was = each.open; each.open = true; }));
-  addEventListener("afterprint", () => document.querySelectorAll("details").forEach((each) => { each.open = each.dataset.was === "true"; }));
-})();
+};
+setUpPage();
+document.addEventListener("renewed", (event) => setUpPage(event.detail));  // a server's page was exchanged
+
+// What is folded is printed too.
+addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((each) => { each.dataset.was = each.open; each.open = true; }));
+addEventListener("afterprint", () => document.querySelectorAll("details").forEach((each) => { each.open = each.dataset.was === "true"; }));

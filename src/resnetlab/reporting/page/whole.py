@@ -1,6 +1,7 @@
 """The whole page, a pure function of report.json."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from resnetlab.base.pages.frame import data_block, html_page, text
@@ -49,11 +50,22 @@ _CHAPTERS = {
 }
 
 
-def render(contents: Mapping[str, Any]) -> str:
+@dataclass(frozen=True, kw_only=True)
+class Served:
+    """What a page has beside the report where a server gives it."""
+
+    above: str
+    """Markup."""
+    style: str
+    script: str
+
+
+def render(contents: Mapping[str, Any], served: Served | None = None) -> str:
     """Return the page of a report.
 
     Args:
         contents: What `reporting.contents` returns, or report.json holds.
+        served: What else is on it, of a page that is no file.
 
     Raises:
         DataError: If it is no report, or one of a later version.
@@ -87,6 +99,7 @@ def render(contents: Mapping[str, Any]) -> str:
         }
     body = "\n".join(
         [
+            *([served.above] if served else []),
             header(contents),
             first,
             _navigation(sections),
@@ -97,7 +110,13 @@ def render(contents: Mapping[str, Any]) -> str:
             data_block("report", data),
         ]
     )
-    return html_page(title=contents["title"], body=body, style=style(), script=script() + script("cells.js"))
+    return html_page(
+        title=contents["title"],
+        body=body,
+        style=style() + (served.style if served else ""),
+        script=script() + script("cells.js") + (served.script if served else ""),
+        is_served=served is not None,
+    )
 
 
 def _of_several(contents: Mapping[str, Any]) -> list[str]:

@@ -5,7 +5,6 @@ study/  study.json         every run: its name, spec, recipe and data, resolved
         resnet20-seed0/    an ordinary run directory, and so on
 """
 
-import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from resnetlab.base import files
+from resnetlab.base.paths import is_plain_name
 from resnetlab.base.plaindata import to_plain
 from resnetlab.base.units import first_of
 from resnetlab.data.sources.encoded import AnySource
@@ -23,7 +23,6 @@ from resnetlab.training.planning import RunPlan, differences_from_records, sourc
 from resnetlab.training.run import default_out
 
 _RECORD = "study"
-_NOT_IN_NAMES = re.compile(r"[/\\:\x00]")
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ def plan_rows(plans: Iterable[RunPlan], seeds: Iterable[int]) -> dict[str, RunPl
     for plan in plans:
         for seed in seeds:
             name = f"{plan.spec.name}-seed{seed}"
-            if not _is_plain(name):
+            if not is_plain_name(name):
                 raise UsageError(f"{name!r} can be no folder's name", hint="Give the network another name.")
             if name in rows:
                 raise UsageError(f"{plan.spec.name} with seed {seed} is in the study twice")
@@ -116,7 +115,7 @@ def read_rows_of(path: Path) -> list[RowRecord]:
     except (KeyError, TypeError) as error:
         raise DataError(f"{path / _RECORD}.json is damaged: {error}") from error
     names = [row.name for row in rows]
-    if strange := [name for name in names if not _is_plain(name)]:
+    if strange := [name for name in names if not is_plain_name(name)]:
         told = first_of([*map(repr, strange)])
         raise DataError(
             f"{path / _RECORD}.json names runs that would not lie in the study: {told}",
@@ -153,11 +152,6 @@ def refuse_other_rows(path: Path, records: Iterable[RowRecord], rows: Mapping[st
             hint=f"`resnetlab resume {shlex.quote(str(path))}` goes on with that one; --out takes another "
             "directory.",
         )
-
-
-def _is_plain(name: object) -> bool:
-    """Whether it is the name of something in a directory, on any system."""
-    return isinstance(name, str) and name.strip(". ") != "" and not _NOT_IN_NAMES.search(name)
 
 
 class Sources:
