@@ -9,7 +9,7 @@ from resnetlab import register
 from resnetlab.former import FormerNames
 
 if TYPE_CHECKING:
-    from resnetlab.api import evaluate, finetune, resume, resume_study, study, train
+    from resnetlab.api import evaluate, explain_residual, finetune, resume, resume_study, study, train
     from resnetlab.data.open import open_source
     from resnetlab.network.catalog import list_models, model_spec
     from resnetlab.network.spec import ModelSpec
@@ -33,6 +33,7 @@ _HOMES = {
     "compare": "resnetlab.reporting.comparing",
     "create_model": "resnetlab.weights",
     "evaluate": "resnetlab.api",
+    "explain_residual": "resnetlab.api",
     "export_model": "resnetlab.trained.export.exporting",
     "finetune": "resnetlab.api",
     "import_weights": "resnetlab.trained.artefact",
@@ -58,6 +59,7 @@ __all__ = [
     "compare",
     "create_model",
     "evaluate",
+    "explain_residual",
     "export_model",
     "finetune",
     "import_weights",

@@ -33,7 +33,7 @@ WITHOUT_TORCH = (
     "resnetlab.data.open", "resnetlab.reporting", "resnetlab.reporting.contents", "resnetlab.reporting.page",
     "resnetlab.reporting.picture",
     "resnetlab.forecast.machines", "resnetlab.forecast.memory", "resnetlab.forecast.words",
-    "resnetlab.reporting.comparing", "resnetlab.evaluation.answers",
+    "resnetlab.reporting.comparing", "resnetlab.evaluation.answers", "resnetlab.explaining.page",
 )  # fmt: skip
 
 

@@ -32,6 +32,7 @@ INIT = 14
 CROP_WINDOW = 15
 AUTO_AUGMENT = 16
 ERASE = 17
+DIRECTION = 18
 
 
 def mix(x: Any) -> Any:

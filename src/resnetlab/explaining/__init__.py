@@ -1,0 +1,1 @@
+"""Explanations that are measured here and now: what shortcuts do, by networks with and without them."""

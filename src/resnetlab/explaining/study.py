@@ -1,0 +1,124 @@
+"""The whole of it: the runs, made or gone on with; what is measured of them; the contents of the page."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from resnetlab.base import files
+from resnetlab.base.paths import user_path
+from resnetlab.base.plaindata import to_json_bytes
+from resnetlab.errors import ResnetlabError, UsageError
+from resnetlab.explaining.contents import FORMAT, VERSION, contents_of
+from resnetlab.explaining.measuring import Measures, measure, measured_of, open_probe
+from resnetlab.explaining.page import render
+from resnetlab.explaining.question import Question, default_place
+from resnetlab.runs.directory import RunDirectory
+from resnetlab.runs.plain_reading import read_json
+from resnetlab.show.drawing.saving import refuse_target
+from resnetlab.training.ending.result import read_result
+from resnetlab.training.planning import RunPlan
+from resnetlab.training.studies import StudyObserver, train_or_resume_study
+
+DATA, PAGE = "residual.json", "residual.html"
+PAGES = (".html", ".json")
+_MEASURED = ("of", "images", "first_weights", "start", "around", "between")
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a study of shortcuts shows. Printed, it is the sentences of its page."""
+
+    place: Path
+    """The folder of its runs."""
+
+    contents: Mapping[str, Any]
+    """Everything on the page, as plain JSON data."""
+
+    def __str__(self) -> str:
+        words = self.contents["words"]
+        return "\n".join([*words["verdict"], "", *words["errors"], "", *words["start"], "", *words["around"]])
+
+    def page(self, path: str | Path) -> None:
+        """Write all of it as one file: .html is a page that needs nothing else, .json the data behind it.
+
+        Raises:
+            UsageError: If the suffix is another.
+            WriteError: If the file could not be written.
+        """
+        target = user_path(path)
+        refuse_target(target, PAGES, "page")
+        is_page = target.suffix.lower() == ".html"
+        files.write_file(target, render(self.contents) if is_page else to_json_bytes(dict(self.contents)))
+
+
+def explain(
+    question: Question,
+    place: Path | None = None,
+    *,
+    observer: StudyObserver | None = None,
+    tell: Callable[[str], None] = lambda text: None,
+    measures: Measures | None = None,
+) -> Explanation:
+    """Make the runs, or what is left of them, measure them, and write data and page into their folder.
+
+    Args:
+        question: What is asked.
+        place: The folder of the runs; None is runs/residual-DEPTHS-DATA-RECIPE-LENGTH-SEED.
+        observer: Who watches the runs.
+        tell: Is told what is being measured.
+        measures: How much is measured; None is as the page says.
+
+    Raises:
+        UsageError: If the question cannot be, or the folder holds other runs, with what differs.
+        Interrupted: If a signal came: all is saved, and the same call goes on.
+        ResnetlabError: As training ends before its end.
+    """
+    measures = measures or Measures()
+    plans = question.plans()
+    place = place or default_place(plans)
+    try:
+        made = train_or_resume_study(plans, place, observer or StudyObserver())
+    except ResnetlabError as error:
+        error.hint = error.hint.replace("--out takes", "--runs takes")
+        raise
+    if missing := [name for name in plans if name not in made]:
+        raise UsageError(
+            f"{', '.join(missing)} of {place} is still being made by another process",
+            hint="The same command, when that has ended, makes the page.",
+        )
+    measured = _measured(plans, place, measures, tell)
+    explanation = Explanation(place, contents_of(place, measured, question.command()))
+    for name in (DATA, PAGE):
+        explanation.page(place / name)
+    return explanation
+
+
+def _measured(
+    plans: Mapping[str, RunPlan], place: Path, measures: Measures, tell: Callable[[str], None]
+) -> dict[str, Mapping[str, Any]]:
+    """Return what is measured of each run: as it was before, where it is the same run's."""
+    before = _before(place)
+    found: dict[str, Mapping[str, Any]] = {}
+    probe = None
+    for name, plan in plans.items():
+        run = RunDirectory(place / name)
+        of = measured_of(run, read_result(run).step, measures)
+        if name in before and before[name].get("of") == of:
+            found[name] = before[name]
+            continue
+        tell(f"measuring {plan.spec.name}: at the start, and the loss along {measures.directions + 1} lines")
+        probe = probe or open_probe(run.path, plan, measures)
+        found[name] = measure(run.path, probe, measures)
+    return found
+
+
+def _before(place: Path) -> dict[str, Mapping[str, Any]]:
+    """Return what was measured when this was asked before; nothing where that is not known."""
+    try:
+        contents = read_json(place / DATA)
+        if (contents["format"], contents["version"]) != (FORMAT, VERSION):
+            return {}
+        return {each["run"]: {name: each[name] for name in _MEASURED} for each in contents["networks"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
