@@ -58,3 +58,4 @@ def test_nothing_is_removed_or_written_through_a_link(tmp_path: Path) -> None:
         write_insights(tmp_path / "out", insights("image-00000002.png"))
 
     assert names(tmp_path / "other") == ["filters.png", "insights.json"]
+    assert (tmp_path / "out" / "insights").is_symlink()

@@ -518,6 +518,21 @@ def test_the_result_goes_where_it_is_asked_to_go(
     assert json.loads((tmp_path / "a" / "b" / "scores.json").read_text()) == content
 
 
+def test_pictures_are_asked_for_in_seconds(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["eval", str(run), "--workers", "0", "--out", str(tmp_path / "out"), "--insights"]
+    found = []
+    for seconds in ("60", "0"):
+        assert main([*command, seconds]) == 0
+        found.append([path.name for path in tmp_path.glob("out/insights/*.json")])
+        assert ("insights/" in capsys.readouterr().out) is (seconds == "60")
+
+    assert found == [["insights.json"], []]
+    assert main([*command, "-1"]) == main([*command, "nan"]) == 2
+    assert "insights are seconds, 0 or more, got nan" in capsys.readouterr().err
+
+
 NAMES = {
     "mathematics": ("$5_or_$10", "$20_$50", r"$\frac$"),
     "more mathematics": ("A$$AP", "cash$100_to_$200", "100%_\\$"),
