@@ -36,6 +36,7 @@ SMALL: dict[str, Any] = {
     "eval_every": "0ep",
     "lr": 0.05,
     "workers": 0,
+    "report": False,
 }
 
 
@@ -244,7 +245,9 @@ def test_a_run_leaves_the_answers_that_eval_would_write(name: str, tmp_path: Pat
     if name.startswith("files"):
         (data / "test" / "bee" / "1.png").write_bytes(b"none")
     spec = resnetlab.model_spec("resnet8").with_(width=0.5, classes=3)
-    resnetlab.train(spec, data=str(data), out=tmp_path / "run", **(SMALL | {"steps": 4} | LEFT[name]))
+    resnetlab.train(
+        spec, data=str(data), out=tmp_path / "run", **(SMALL | {"steps": 4, "report": True} | LEFT[name])
+    )
     (left,) = (tmp_path / "run" / "eval").iterdir()
     then = {path.name: path.read_bytes() for path in left.iterdir() if path.is_file()}
 
