@@ -8,6 +8,7 @@ from PIL import Image
 
 from resnetlab.evaluation.metrics import Scores
 from resnetlab.evaluation.results import Evaluation, write_evaluation
+from resnetlab.reporting.pictures.confusion import confusion_picture
 
 
 def evaluation_of(confusion: list[list[int]], names: tuple[str, ...], out: Path) -> Evaluation:
@@ -21,7 +22,7 @@ def test_an_answer_that_is_no_class_of_the_data_is_counted_and_shown(tmp_path: P
     """A network of four logits on data of two classes: every sample stands in the table."""
     confusion = [[3, 1, 0, 2], [0, 4, 5, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
 
-    write_evaluation(evaluation_of(confusion, ("cat", "dog"), tmp_path))
+    write_evaluation(evaluation_of(confusion, ("cat", "dog"), tmp_path), confusion_picture)
 
     rows = list(csv.reader((tmp_path / "confusion.csv").open()))
     assert rows == [

@@ -3,6 +3,7 @@
 import json
 import math
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -18,7 +19,8 @@ from resnetlab.cli import main
 from resnetlab.errors import UsageError
 from resnetlab.reporting import report
 from resnetlab.reporting.curves import Curve, Line, Points, curves_of, top_error
-from resnetlab.reporting.picture import Label, _Style, draw_curves, spread
+from resnetlab.reporting.pictures.curves import _Style, draw_curves
+from resnetlab.reporting.pictures.labels import Label, spread
 from resnetlab.runs.journal import read_rows
 from resnetlab.show.drawing.theme import THEMES
 from tests.kit.color_vision import SEEN, lab
@@ -218,13 +220,20 @@ def test_themes_and_resumes_reach_the_picture(real_runs: Path, tmp_path: Path) -
 
 
 def test_the_picture_names_its_lines_and_panels(real_runs: Path, tmp_path: Path) -> None:
-    for name in ("plain20", "resnet20"):
+    def drawn() -> str:
+        report(tmp_path).draw(tmp_path / "x.svg")
+        return (tmp_path / "x.svg").read_text()
+
+    for name in ("plain20", "resnet20", "resnet32"):
         as_cifar(real_runs / "seed0", tmp_path / name, name, rows=[test_row(s, 0.91) for s in (391, 64_000)])
-    report(tmp_path).draw(tmp_path / "x.svg")
-    text = (tmp_path / "x.svg").read_text()
+    text = drawn()
 
     words = ("plain20  9.00 %", "resnet20  9.00 %", "plain networks", "residual networks", "steps (× 1e4)")
     assert [word for word in words if f"<!-- {word} -->" not in text] == []
+    shutil.rmtree(tmp_path / "resnet32")  # one of each are seen side by side, in two colours
+    text = drawn()
+    assert [word for word in words if f"<!-- {word} -->" not in text] == [words[2], words[3]]
+    assert all(color in text for color in ("#0072b2", "#c04d00"))
 
 
 def test_a_validation_curve_is_called_one(real_runs: Path, tmp_path: Path) -> None:

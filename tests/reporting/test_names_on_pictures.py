@@ -15,9 +15,10 @@ from matplotlib.font_manager import fontManager
 from resnetlab.base.lettering import _other_fonts, drawable, font_families, in_a_line, legible, without_font
 from resnetlab.cli.output import Output
 from resnetlab.evaluation.metrics import Scores
-from resnetlab.evaluation.results import Evaluation, draw_confusion, write_evaluation
+from resnetlab.evaluation.results import Evaluation, write_evaluation
 from resnetlab.reporting.curves import Curve, Line
-from resnetlab.reporting.picture import draw_curves
+from resnetlab.reporting.pictures.confusion import confusion_picture, draw_confusion
+from resnetlab.reporting.pictures.curves import draw_curves
 from resnetlab.show.tables.align import markdown_table, table
 
 NAMES = (
@@ -92,7 +93,7 @@ def install(letter: str, folder: Path) -> None:
 
 
 def test_a_font_of_the_system_that_has_the_letters_is_used(rare: str, tmp_path: Path) -> None:
-    boxes = draw_confusion(np.eye(2, dtype=int), [rare, "dog"], 1.0)
+    boxes = draw_confusion(np.eye(2, dtype=int), [rare, "dog"])
     assert rare in without_font([rare, "dog"], "drawn by number")
     assert legible(f"{rare} run") == f"{ascii(rare)[1:-1]} run"
 
@@ -101,18 +102,19 @@ def test_a_font_of_the_system_that_has_the_letters_is_used(rare: str, tmp_path: 
     assert font_families([rare]) == (["DejaVu Sans", "Rare Letters"], "")
     assert without_font([rare, "dog"], "drawn by number") == ""
     assert legible(f"{rare} run") == f"{rare} run"
-    assert draw_confusion(np.eye(2, dtype=int), [rare, "dog"], 1.0) != boxes
+    assert draw_confusion(np.eye(2, dtype=int), [rare, "dog"]) != boxes
 
 
 def test_a_class_whose_name_no_font_has_is_drawn_by_number_and_said(rare: str, tmp_path: Path) -> None:
     """A box beside the number would say nothing."""
     square = np.eye(3, dtype=int)
-    drawn = draw_confusion(square, [f"{rare} cat", "dog", rare], 1.0)
+    drawn = draw_confusion(square, [f"{rare} cat", "dog", rare])
 
-    assert drawn == draw_confusion(square, ["class 0 cat", "dog", "class 2"], 1.0)
+    assert drawn == draw_confusion(square, ["class 0 cat", "dog", "class 2"])
     scores = Scores(0.5, 3, 3, 3, torch.eye(3, dtype=torch.int64))
     names = (f"{rare} cat", "dog", rare)
-    written = write_evaluation(Evaluation("c", 1, "d", "f", "test", "weights", scores, names, str(tmp_path)))
+    evaluation = Evaluation("c", 1, "d", "f", "test", "weights", scores, names, str(tmp_path))
+    written = write_evaluation(evaluation, confusion_picture)
     assert written.notes == (
         f"confusion.png: no font of this system has {rare}: such classes are drawn by number, in the order "
         "of per_class.csv; one such as Noto Sans CJK, installed, is used",

@@ -1,7 +1,6 @@
 """What an evaluation found: exact counts, per class, as JSON, CSV and a picture."""
 
-import io
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from resnetlab.base import files
-from resnetlab.base.lettering import boxes_in_silence, drawable, font_families, in_a_line, without_font
+from resnetlab.base.lettering import in_a_line
 from resnetlab.base.pages import cell
 from resnetlab.base.plaindata import csv_text, to_json_bytes
 from resnetlab.errors import WriteError
@@ -50,6 +49,8 @@ class Evaluation:
     """The broken images that were left out: place and problem of each."""
     files: tuple[str, ...] = ()
     """What was written into `out`."""
+    model: str = ""
+    """The network's name."""
     per_image: Answers | None = field(default=None, repr=False)
     """The answer to each image."""
     calibration: Calibration | None = field(default=None, repr=False)
@@ -91,10 +92,24 @@ class Evaluation:
             )
         return rows
 
+    def confusion(self) -> tuple[np.ndarray, tuple[str, ...]]:
+        """Return the counts, a row per class of the data, a column per answer, and the answers' names.
+
+        A network with more logits than the data has classes may answer with one that is none of these.
+        """
+        names, rows = self.class_names, self.rows
+        confusion = self.scores.confusion_KK.numpy()[rows]
+        others = confusion.sum(1) - confusion[:, rows].sum(1)
+        if not others.any():
+            return confusion[:, rows], names
+        word = "(another class)" if self.answers else "(nameless)"
+        return np.column_stack([confusion[:, rows], others]), (*names, word)
+
     def to_json(self) -> dict[str, Any]:
         """Return all of it as plain JSON data."""
         return {
             "checkpoint": self.checkpoint,
+            "model": self.model,
             "step": self.step,
             "data": self.data,
             "fingerprint": self.fingerprint,
@@ -133,8 +148,9 @@ class Evaluation:
             f"{100 * scores.accuracy_top5:.2f} %, loss {scores.loss:.4f}{self._left_out()}"
         )
         kept = self.per_image
+        confusion, answers = self.confusion()
         parts = [
-            shown.confusions(*_confusion(self)),
+            shown.confusions(confusion, self.class_names, answers),
             cell.fold("Accuracy by class, the worst first", shown.classes(self.per_class())),
             cell.fold("The worst mistakes", shown.mistakes(kept)) if kept is not None else "",
             *(cell.paragraph(f"note: {note}", is_faint=True) for note in self.notes),
@@ -153,13 +169,14 @@ class NotKept(WriteError):
         self.evaluation = evaluation
 
 
-_BY_NUMBER = "such classes are drawn by number, in the order of per_class.csv"
-_MOST_NAMES = 100  # in the picture
-_MOST_LETTERS = 40  # of a class' name in the picture
 _ELSEWHERE = "The scores are whole, only their files are not. --out DIR writes them elsewhere."
 
 
-def write_evaluation(evaluation: Evaluation, *, draws: bool = True) -> Evaluation:
+Painter = Callable[[Evaluation], tuple[bytes | None, str]]
+"""Returns a picture as PNG and a note, either of which may be missing."""
+
+
+def write_evaluation(evaluation: Evaluation, draw: Painter | None = None) -> Evaluation:
     """Write what was found into `evaluation.out`, and return the evaluation with the names of its files.
 
     These are scores.json, per_class.csv, confusion.csv and confusion.png; calibration.json, answers.npz,
@@ -169,7 +186,7 @@ def write_evaluation(evaluation: Evaluation, *, draws: bool = True) -> Evaluatio
 
     Args:
         evaluation: What was found.
-        draws: Whether confusion.png is drawn, which takes longer than all else.
+        draw: Draws confusion.png; None leaves it out, which takes longer than all else.
 
     Raises:
         WriteError: If a file cannot be written, or a link within a run leads elsewhere.
@@ -178,8 +195,8 @@ def write_evaluation(evaluation: Evaluation, *, draws: bool = True) -> Evaluatio
     files.make_directory(out.absolute(), within=files.run_above(out))
     files.remove_leftovers(out)
     names = evaluation.class_names
-    confusion, _, answers = _confusion(evaluation)
-    picture, note = _picture(evaluation, confusion, answers) if draws else (None, "")
+    confusion, answers = evaluation.confusion()
+    picture, note = draw(evaluation) if draw else (None, "")
     if note:
         evaluation = replace(evaluation, notes=(*evaluation.notes, note))
     evaluation, kept = _write_kept(evaluation, out)
@@ -213,90 +230,3 @@ def _write_kept(evaluation: Evaluation, out: Path) -> tuple[Evaluation, tuple[st
         note = f"no pictures of answers and layers: {error.args[0]}"
         return replace(evaluation, notes=(*evaluation.notes, note)), names
     return evaluation, (*names, *([f"{INSIGHTS}/"] if evaluation.insights else []))
-
-
-def _picture(
-    evaluation: Evaluation, confusion: np.ndarray, answers: Sequence[str]
-) -> tuple[bytes | None, str]:
-    """Return the picture of the confusion matrix, and a note on what could not be drawn.
-
-    There is no picture if that was all of it: that must cost no score.
-    """
-    names = evaluation.class_names
-    try:
-        picture = draw_confusion(confusion, names, evaluation.scores.accuracy, answers)
-        unshown = without_font([*names, *answers], _BY_NUMBER) if len(names) <= _MOST_NAMES else ""
-    except Exception as error:  # of matplotlib, its fonts and its configuration: anything
-        return None, f"confusion.png could not be drawn: {type(error).__name__}: {error}"
-    return picture, f"confusion.png: {unshown}" if unshown else ""
-
-
-def _confusion(evaluation: Evaluation) -> tuple[np.ndarray, tuple[str, ...], tuple[str, ...]]:
-    """Return the counts, a row per class of the data, a column per answer, the classes and the answers.
-
-    A network with more logits than the data has classes may answer with one that is none of these.
-    """
-    names, rows = evaluation.class_names, evaluation.rows
-    confusion = evaluation.scores.confusion_KK.numpy()[rows]
-    others = confusion.sum(1) - confusion[:, rows].sum(1)
-    if not others.any():
-        return confusion[:, rows], names, names
-    word = "(another class)" if evaluation.answers else "(nameless)"
-    return np.column_stack([confusion[:, rows], others]), names, (*names, word)
-
-
-def draw_confusion(
-    confusion_KK: np.ndarray, names: Sequence[str], accuracy: float, answers: Sequence[str] = ()
-) -> bytes:
-    """Return a PNG of the confusion matrix; each row's shares are colours, its counts are written.
-
-    Above 20 classes the counts, above 100 the names are left out. `answers` names the columns, if
-    they are not the classes. In place of a name with letters that no font here has, its class' number
-    stands, from 0 on, and what can be drawn of it.
-    """
-    import matplotlib
-
-    names, columns = _labels(names), _labels(answers or names)
-    with matplotlib.rc_context(), boxes_in_silence():
-        matplotlib.rcdefaults()  # whatever the user's own file says
-        matplotlib.rcParams["font.family"] = font_families([*names, *columns])[0]
-        return _drawn(confusion_KK, names, columns, accuracy)
-
-
-def _labels(names: Sequence[str]) -> list[str]:
-    shown = [drawable(name) for name in names]
-    shown = [name if len(name) <= _MOST_LETTERS else f"{name[: _MOST_LETTERS - 3]}..." for name in shown]
-    _, missing = font_families(shown)
-    removed = dict.fromkeys(map(ord, missing))
-    return [
-        f"class {index} {name.translate(removed).strip()}".strip() if set(name) & set(missing) else name
-        for index, name in enumerate(shown)
-    ]
-
-
-def _drawn(confusion_KK: np.ndarray, names: Sequence[str], columns: Sequence[str], accuracy: float) -> bytes:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    count = len(names)
-    side = min(max(4.5, 0.55 * count + 2), 16)
-    figure = Figure(figsize=(side, side), dpi=110, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    shares = confusion_KK / np.maximum(confusion_KK.sum(1, keepdims=True), 1)
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    axes.set_xlabel("answered")
-    axes.set_ylabel("true class")
-    if count <= _MOST_NAMES:
-        size = 9 if count <= 20 else 5
-        axes.set_xticks(range(len(columns)), columns, rotation=90, fontsize=size, parse_math=False)
-        axes.set_yticks(range(count), names, fontsize=size, parse_math=False)
-    if count <= 20:
-        for (row, column), number in np.ndenumerate(confusion_KK):
-            if number:
-                colour = "white" if shares[row, column] > 0.5 else "black"
-                axes.text(column, row, str(number), ha="center", va="center", fontsize=8, color=colour)
-    axes.set_title(f"{100 * accuracy:.2f} % of {int(confusion_KK.sum()):,} right", fontsize=11)
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", metadata={"Software": None})
-    return stream.getvalue()

@@ -102,7 +102,7 @@ class Report:
         from resnetlab.reporting.curves import curves_of
 
         curves = curves_of(self.groups)
-        from resnetlab.reporting.picture import draw_curves  # matplotlib: half a second
+        from resnetlab.reporting.pictures.curves import draw_curves  # matplotlib: half a second
 
         runs = [run for group in self.groups for run in group.runs]
         resumed = runs[0].resumed_at if len(runs) == 1 else ()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from resnetlab.errors import UsageError
+from resnetlab.reporting.axes import FEW, SEEN_FROM, Axis, value_axis
 from resnetlab.reporting.groups import Group, names_apart
 from resnetlab.reporting.growing import Row
 from resnetlab.reporting.reading import RecordedRun
@@ -17,9 +18,6 @@ Points = tuple[tuple[float, float], ...]
 
 _MOST_WINDOWS = 160
 """Points of a training curve, about one an epoch of the papers' runs: noise in dashes reads as dots."""
-
-_SEEN_FROM = 0.55
-"""Share of a curve after which all of it is seen."""
 
 _TOPS = (1, 2, 5, 10, 20, 30, 40, 60, 80, 100)
 
@@ -65,9 +63,9 @@ def curves_of(groups: Sequence[Group]) -> list[Curve]:
     """Return the curves of all groups that have any.
 
     The test error is that of the evaluations, on the validation samples if the run has any. The training
-    error is that of the rows of kind train: these cover a few steps each, where an evaluation's row covers
-    all since the last one, so that the drop at a milestone falls where the rate falls. They are pooled in
-    windows of equal numbers of steps, and stand in the middle of theirs.
+    error is that of the rows of kind train, if there are as many: these cover a few steps each, where a row
+    of an evaluation covers all since the last one, so that the drop at a milestone falls where the rate does.
+    They are pooled in windows of equal numbers of steps, and stand in the middle of theirs.
 
     Raises:
         UsageError: If there is nothing to draw yet, or the runs are of different data.
@@ -168,8 +166,8 @@ def _pooled(run: RecordedRun, window: int, value: Value) -> Points:
     """Return the values of the training rows, those of `window` steps in one point."""
     windows: dict[int, list[tuple[int, int, float]]] = defaultdict(list)
     before = 0
-    for row in run.rows:
-        if row["kind"] == "train" and row["step"] > before:
+    for row in training_rows(run.rows):
+        if row["step"] > before:
             step = int(row["step"])
             if (found := value(row)) is not None:
                 windows[(step - 1) // window].append((before, step, found))
@@ -180,6 +178,17 @@ def _pooled(run: RecordedRun, window: int, value: Value) -> Points:
         mean = math.fsum((stop - start) * each for start, stop, each in rows) / steps
         points.append(((first + last) / 2, mean))
     return tuple(points)
+
+
+def training_rows(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows that tell the training error: each of the steps since the one before.
+
+    They are those of kind train; where these are fewer than the evaluations, as in short runs, the
+    evaluations, which tell it too.
+    """
+    trained = [row for row in rows if row["kind"] == "train"]
+    beside = [row for row in rows if row["kind"] != "train" and "train_accuracy" in row]
+    return beside if len(beside) > len(trained) else trained
 
 
 def _line(group: Group, by_path: Mapping[Path, Points]) -> Line:
@@ -200,6 +209,16 @@ def _line(group: Group, by_path: Mapping[Path, Points]) -> Line:
     )
 
 
+def error_axis(curves: Sequence[Curve]) -> Axis:
+    """Return the axis of errors in %: of short runs all is seen, of long ones what `top_error` says."""
+    if all(len(part) <= FEW for curve in curves for part in curve.test.points):
+        parts = [part for curve in curves for part in (*curve.test.points, *curve.train.points)]
+        every = [error for part in parts for _, error in part]
+        every += [high for curve in curves for _, _, high in curve.test.band]
+        return value_axis(every, every, most=100, is_short=True)
+    return Axis(low=0.0, high=top_error(curves))
+
+
 def top_error(curves: Sequence[Curve]) -> float:
     """Return the upper end of the axis in %: the last 45 % of each curve, its band too, lies well below it.
 
@@ -209,6 +228,6 @@ def top_error(curves: Sequence[Curve]) -> float:
     found = [0.0]
     for curve in curves:
         for part in (*curve.test.points, *curve.train.points):
-            found += [error for step, error in part if step > _SEEN_FROM * part[-1][0]]
-        found += [high for step, _, high in curve.test.band if step > _SEEN_FROM * curve.test.end[0]]
+            found += [error for step, error in part if step > SEEN_FROM * part[-1][0]]
+        found += [high for step, _, high in curve.test.band if step > SEEN_FROM * curve.test.end[0]]
     return float(next((top for top in _TOPS if 1.2 * max(found) <= top), 100))

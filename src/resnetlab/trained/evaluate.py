@@ -29,6 +29,7 @@ from resnetlab.insights.subject import Subject
 from resnetlab.parallel.world import ALONE, World
 from resnetlab.recipe.settings import Resolution
 from resnetlab.reporting.at_the_end import refresh_page
+from resnetlab.reporting.pictures.confusion import confusion_picture
 from resnetlab.runs.environment import software
 from resnetlab.trained.matching import match_classes
 from resnetlab.trained.scored_data import (
@@ -166,6 +167,7 @@ def _scored(
             *told_broken(found.broken),
         ),
         bad_samples=found.broken,
+        model=trained.classifier.description.spec.name,
         per_image=per_image,
         calibration=calibration_from(found.collected, label, fitting.collected if fitting else None),
         insights=_look(trained, fitted, per_image, logits, insights) if world.is_first else None,
@@ -216,7 +218,7 @@ class _Kept(NamedTuple):
 
 def _keep(evaluation: Evaluation) -> _Kept:
     try:
-        written = write_evaluation(evaluation)
+        written = write_evaluation(evaluation, confusion_picture)
     except WriteError as error:
         problem = str(error.args[0])
         if not evaluation.otherwise:

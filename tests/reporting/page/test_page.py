@@ -11,8 +11,8 @@ import pytest
 
 from resnetlab.errors import DataError
 from resnetlab.reporting import report
+from resnetlab.reporting.axes import Axis, value_axis
 from resnetlab.reporting.page import render
-from resnetlab.reporting.page.axes import Axis, value_axis
 from tests.kit.report_pages import Page, read_golden
 from tests.kit.reported_runs import as_cifar
 

@@ -3,16 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from resnetlab.reporting.page.axes import Axis, step_axis, value_axis
+from resnetlab.reporting.axes import FEW, SEEN_FROM, Axis, step_axis, value_axis
 from resnetlab.reporting.page.line_chart import Chart, Series
 from resnetlab.reporting.page.parts import table, text
 
 _KINDS = {"test": "test", "val": "validation", "train": "training"}
-_SEEN_FROM = 0.55
-"""Share of a curve after which all of it is seen; see `reporting.curves`."""
 _BAND = "Lines are means over seeds, with a band from the lowest to the highest."
 _MOST_ROWS = 60
-_FEW = 30
 
 
 def charts_of(panels: Sequence[Mapping[str, Any]]) -> list[tuple[Chart, str]]:
@@ -71,7 +68,7 @@ def _tail(lines: Sequence[Series]) -> list[float]:
     """Return the values that must be seen: the last 45 % of each line, its band too."""
     found = []
     for line in lines:
-        start = _SEEN_FROM * line.points[-1][0]
+        start = SEEN_FROM * line.points[-1][0]
         found += [value for step, value in line.points if step >= start]
         found += [high for step, _, high in line.band if step >= start]
     return found
@@ -79,7 +76,7 @@ def _tail(lines: Sequence[Series]) -> list[float]:
 
 def _is_short(lines: Sequence[Series]) -> bool:
     """Return whether the evaluations are so few that each is looked at."""
-    return max((len(line.points) for line in lines if not line.is_thin), default=0) <= _FEW
+    return max((len(line.points) for line in lines if not line.is_thin), default=0) <= FEW
 
 
 def _error_chart(panel: Mapping[str, Any], lines: Sequence[Series], name: str, title: str) -> Chart:

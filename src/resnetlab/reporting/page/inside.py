@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from resnetlab.network.spec import ModelSpec
-from resnetlab.reporting.page.axes import Axis, value_axis
+from resnetlab.reporting.axes import Axis, value_axis
 from resnetlab.reporting.page.line_chart import Chart, Series
 from resnetlab.reporting.page.parts import format_count, image, paragraph, section
 from resnetlab.show.drawing.scene import Scene

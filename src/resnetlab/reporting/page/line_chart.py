@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from resnetlab.reporting.page.axes import Axis, number
+from resnetlab.reporting.axes import Axis, number
 from resnetlab.reporting.page.parts import paragraph, svg_text, text
 
 COLORS = 7

@@ -9,7 +9,7 @@ from resnetlab.show.drawing.theme import THEMES, Theme
 
 _HERE = Path(__file__).parent
 _STROKES = (0, 4, 3, None, 2, 1, 5)
-"""The theme's stages whose strokes are lines, None for its ink; see `reporting.picture`."""
+"""The theme's stages whose strokes are lines, None for its ink; see `reporting.pictures`."""
 
 
 def style() -> str:

@@ -71,11 +71,12 @@ def _write(
         out=str(Path(path) / "eval" / f"{name}-test"),
         notes=(*source.notes, *told_broken(bad)),
         bad_samples=bad,
+        model=plan.spec.name,
         per_image=answers,
         calibration=calibration_from(collected, "test", held_out),
         insights=_look(trainer, plan, answers) if plan.recipe.run.report else None,
     )
-    write_evaluation(evaluation, draws=False)
+    write_evaluation(evaluation)
 
 
 def _look(trainer: Trainer, plan: RunPlan, answers: Answers) -> Insights | None:

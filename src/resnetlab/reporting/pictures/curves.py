@@ -14,10 +14,13 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.textpath import TextPath
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from resnetlab.base.lettering import boxes_in_silence, drawable, font_families, legible, literal
-from resnetlab.reporting.curves import Curve, Points, top_error
+from resnetlab.reporting.axes import Axis
+from resnetlab.reporting.axes import number as told
+from resnetlab.reporting.curves import Curve, Line, Points, error_axis
+from resnetlab.reporting.pictures.labels import Label, off_the_lines, spread
 from resnetlab.show.drawing.raster import font, our_settings
 from resnetlab.show.drawing.theme import THEMES, Theme, ThemeName
 
@@ -28,6 +31,8 @@ _LEFT, _RIGHT, _TITLE, _LINE = 46.0, 10.0, 22.0, 13.0
 _GAP = 20.0  # between the names of one panel and the axis of the next
 _SIZE, _SMALL, _LARGE = 9.0, 8.0, 10.5
 _OFFSET = 7.0  # from the end of a line to its name
+_NEAR_THE_RIGHT = 0.75
+"""Share of a panel's width; a name of a line that ends there would lie on lines that go on."""
 _NAME_LETTERS = 26
 _FEW = 40  # evaluations that are still marked one by one
 _STROKES = (0, 4, 3, None, 2, 1, 5)
@@ -101,9 +106,9 @@ def _our_settings() -> Iterator[None]:
 
 def _figure(curves: Sequence[Curve], theme: Theme, title: str, resumed: Sequence[int]) -> Figure:
     ends = [part[-1][0] for curve in curves for line in (curve.test, curve.train) for part in line.points]
-    last, top = max(ends), top_error(curves)
+    last, axis = max(ends), error_axis(curves)
     style = _Style(theme=theme, unit=10_000 if last > 10_000 else 1, is_lone=len(curves) == 1)
-    panels = [panel for is_plain in (True, False) if (panel := [c for c in curves if c.is_plain == is_plain])]
+    panels = _panels(curves)
     width, legend = _WIDTHS[len(panels)], _legend(curves, theme)
     margins = [_margin(panel, width, last, style) for panel in panels]
     margins[:-1] = [margin + _GAP for margin in margins[:-1]]
@@ -116,10 +121,10 @@ def _figure(curves: Sequence[Curve], theme: Theme, title: str, resumed: Sequence
     for panel, margin in zip(panels, margins, strict=True):
         box = (x / size, below / whole, width / size, _HEIGHT / whole)
         axes: Any = figure.add_axes(box, facecolor=theme.background)
-        _prepare(axes, last, top, style, is_first=x == _LEFT)
+        _prepare(axes, last, axis, style, is_first=x == _LEFT)
         for curve in panel:
             _draw_curve(axes, curve, style)
-        _draw_labels(axes, panel, width, last, top, style)
+        _draw_labels(axes, panel, width, last, axis, style)
         for number, step in enumerate(resumed if style.is_lone else ()):
             _draw_resume(axes, step / style.unit, style.theme, is_told=number == 0)
         if len(panels) > 1:
@@ -140,13 +145,21 @@ def _figure(curves: Sequence[Curve], theme: Theme, title: str, resumed: Sequence
     return figure
 
 
+def _panels(curves: Sequence[Curve]) -> list[list[Curve]]:
+    """Return plain networks and residual ones apart; one of each in one panel: the gap is seen at once."""
+    kinds = [[curve for curve in curves if curve.is_plain == is_plain] for is_plain in (True, False)]
+    if [len(kind) for kind in kinds] == [1, 1]:
+        return [[replace(curve, color=color) for color, (curve,) in enumerate(kinds)]]
+    return [kind for kind in kinds if kind]
+
+
 def _legend(curves: Sequence[Curve], theme: Theme) -> list[Any]:
     """Return what the kinds of lines mean; the networks' names stand at their ends."""
     watched = [_WATCHED[each] for each in ("test", "val") if any(c.watched == each for c in curves)]
     found: list[Any] = [Line2D([], [], color=theme.faint, lw=2, label=" or ".join(watched))]
-    if any(curve.train.points for curve in curves):
+    if any(_is_line(curve.train) for curve in curves):
         found.append(Line2D([], [], color=theme.faint, lw=0.9, ls=(0, (4, 2)), label="training error"))
-    if any(curve.test.band for curve in curves):
+    if any(len(curve.test.band) > 1 for curve in curves):
         found.append(Patch(facecolor=theme.faint, alpha=0.25, lw=0, label="lowest to highest seed"))
     if any(curve.open_ends for curve in curves):
         found.append(
@@ -155,13 +168,21 @@ def _legend(curves: Sequence[Curve], theme: Theme) -> list[Any]:
     return found
 
 
-def _prepare(axes: Any, last: float, top: float, style: _Style, *, is_first: bool) -> None:
+def _is_line(line: Line) -> bool:
+    return any(len(part) > 1 for part in line.points)
+
+
+def _prepare(axes: Any, last: float, axis: Axis, style: _Style, *, is_first: bool) -> None:
     theme = style.theme
     axes.set_xlim(0, last / style.unit)
-    axes.set_ylim(0, top)
+    if axis.is_log:
+        axes.set_yscale("log", nonpositive="clip")
+    axes.set_ylim(axis.low, axis.high)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 5, 10], integer=style.unit == 1))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]))
+    axes.yaxis.set_major_locator(FixedLocator(axis.ticks(5)))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: told(value)))
     axes.set_xlabel("steps (× 1e4)" if style.unit > 1 else "steps", color=theme.faint, size=_SIZE)
     if is_first:
         axes.set_ylabel("error, %", color=theme.faint, size=_SIZE)
@@ -181,7 +202,12 @@ def _draw_curve(axes: Any, curve: Curve, style: _Style) -> None:
 
     for points in (curve.train.mean, *curve.train.alone):
         plot(points, lw=0.9, ls=(0, (4, 2)), alpha=0.9, zorder=2)
-    if curve.test.band:
+        if len(points) == 1:
+            plot(points, ls="", marker="_", ms=7, zorder=2, clip_on=False)
+    if len(curve.test.band) == 1:
+        ((step, least, most),) = curve.test.band
+        axes.vlines(step / style.unit, least, most, color=color, alpha=0.4, lw=2, zorder=2.5, clip_on=False)
+    elif curve.test.band:
         steps, low, high = zip(*curve.test.band, strict=True)
         axes.fill_between(
             [s / style.unit for s in steps], low, high, color=color, alpha=0.2, lw=0, zorder=2.5
@@ -261,98 +287,41 @@ def _font(text: str, *, bold: bool = False) -> FontProperties:
 
 def _margin(panel: Sequence[Curve], width: float, last: float, style: _Style) -> float:
     """Return how far the names reach beyond the panel, and some air."""
-    reaches = [width * name.end[0] / last + _OFFSET + name.width for name in _names(panel, style)]
+    reaches = [_start(name, width, last) + name.width for name in _names(panel, style)]
     return max(0.0, max(reaches) - width) + 14
 
 
+def _start(name: _Name, width: float, last: float) -> float:
+    """Return where a name begins: behind its line's end; all that end near the right begin in one column."""
+    end = width * name.end[0] / last
+    return (width if end > _NEAR_THE_RIGHT * width else end) + _OFFSET
+
+
 def _draw_labels(
-    axes: Any, panel: Sequence[Curve], width: float, last: float, top: float, style: _Style
+    axes: Any, panel: Sequence[Curve], width: float, last: float, axis: Axis, style: _Style
 ) -> None:
     """Write the names, each in its line's colour, with a thin line to it where it had to move."""
     names = _names(panel, style)
+
+    def place(point: tuple[float, float]) -> tuple[float, float]:
+        return width * point[0] / last, _HEIGHT * min(1.0, max(0.0, axis.place(point[1])))
+
+    lines = [[*map(place, part)] for c in panel for line in (c.test, c.train) for part in line.points]
     wished = [
-        Label(
-            x=width * name.end[0] / last + _OFFSET, y=_HEIGHT * name.end[1] / top, width=name.width,
-            height=name.height,
-        )
+        Label(x=_start(name, width, last), y=place(name.end)[1], width=name.width, height=name.height)
         for name in names
-    ]  # fmt: skip
-    for name, wish, label in zip(names, wished, spread(wished, -4, math.inf), strict=True):
+    ]
+    apart = [off_the_lines(label, lines, _HEIGHT) for label in wished]
+    for name, label in zip(names, spread(apart, -4, math.inf), strict=True):
         color = style.color(name.curve)
         x, y = label.x / width, label.y / _HEIGHT
-        if abs(label.y - wish.y) > 2:
-            start = (wish.x - _OFFSET + 1.5) / width
-            axes.plot([start, x - 1.5 / width], [wish.y / _HEIGHT, y], color=color, lw=0.6, alpha=0.7,
-                      transform=axes.transAxes, clip_on=False, zorder=5)  # fmt: skip
+        end = place(name.end)
+        if abs(label.y - end[1]) > 2 or label.x - end[0] > _OFFSET + 2:
+            axes.plot([(end[0] + 1.5) / width, x - 1.5 / width], [end[1] / _HEIGHT, y], color=color, lw=0.6,
+                      alpha=0.7, transform=axes.transAxes, clip_on=False, zorder=5)  # fmt: skip
         axes.text(
             x, y, "\n".join(name.lines), transform=axes.transAxes, va="center_baseline", ha="left",
             fontproperties=_font("".join(name.lines), bold=name.is_bold), size=_SIZE, color=color, zorder=6,
             linespacing=1.1,
             bbox=_ground(style.theme), parse_math=False,
         )  # fmt: skip
-
-
-@dataclass(frozen=True, kw_only=True)
-class Label:
-    """A box of text to the right of a point; all in points of the page, y upwards."""
-
-    x: float
-    """Its left side."""
-    y: float
-    """Its middle; as it is wished, or as it was found."""
-    width: float
-    height: float
-
-
-def spread(labels: Sequence[Label], low: float, high: float) -> list[Label]:
-    """Return the labels, in their order, moved up or down no farther than it takes, and within low and high.
-
-    Only those are kept apart that have columns of the page in common. If there is no room for all between
-    the two, they reach beyond `high`.
-    """
-    placed: dict[int, Label] = {}
-    for members in _columns(labels):
-        order = sorted(members, key=lambda index: labels[index].y)
-        middles = _stacked([labels[i].y for i in order], [labels[i].height for i in order], low, high)
-        placed |= {i: replace(labels[i], y=y) for i, y in zip(order, middles, strict=True)}
-    return [placed[index] for index in range(len(labels))]
-
-
-def _columns(labels: Sequence[Label]) -> list[list[int]]:
-    """Return the labels' numbers, together those that stand above each other."""
-    columns: list[list[int]] = []
-    reach = float("-inf")
-    for index in sorted(range(len(labels)), key=lambda index: labels[index].x):
-        if labels[index].x >= reach:
-            columns.append([])
-        columns[-1].append(index)
-        reach = max(reach, labels[index].x + labels[index].width)
-    return columns
-
-
-def _stacked(wishes: Sequence[float], heights: Sequence[float], low: float, high: float) -> list[float]:
-    """Return the middles, least squares from the wishes, of boxes that touch but do not overlap.
-
-    Boxes that would overlap become one block, which stands where its boxes wish it on average (the
-    algorithm of pooled neighbours, Ayer et al., 1955).
-    """
-    blocks: list[tuple[float, int, float]] = []  # bottom, number of boxes, height
-    wishes = [wish - height / 2 for wish, height in zip(wishes, heights, strict=True)]
-    first = 0
-    for last in range(1, len(wishes) + 1):
-        first = last - 1
-        while True:
-            height = sum(heights[first:last])
-            below = [sum(heights[first:i]) for i in range(first, last)]
-            bottom = sum(w - b for w, b in zip(wishes[first:last], below, strict=True)) / (last - first)
-            bottom = max(low, min(bottom, high - height))
-            if not blocks or blocks[-1][0] + blocks[-1][2] <= bottom:
-                break
-            first -= blocks.pop()[1]
-        blocks.append((bottom, last - first, height))
-    bottoms: list[float] = []
-    for bottom, count, _ in blocks:
-        for height in heights[len(bottoms) : len(bottoms) + count]:
-            bottoms.append(bottom)
-            bottom += height
-    return [bottom + height / 2 for bottom, height in zip(bottoms, heights, strict=True)]

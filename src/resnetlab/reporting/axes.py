@@ -4,6 +4,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+SEEN_FROM = 0.55
+"""Share of a curve after which all of it is seen: in the papers the rate falls after half of the steps."""
+
+FEW = 30
+"""Evaluations up to which each is looked at, and seen."""
+
 _SPAN = 15
 """The greatest value by the least, from which a logarithmic axis shows more."""
 

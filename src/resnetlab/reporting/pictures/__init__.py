@@ -1,0 +1,1 @@
+"""What runs show as pictures, by matplotlib's objects: curves of error, confusion matrices."""
