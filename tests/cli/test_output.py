@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from resnetlab.cli import main
-from resnetlab.cli.output import OnTheWay
-from resnetlab.cli.watch import watching
+from resnetlab.watching.one_run import watching
+from resnetlab.watching.streams import OnTheWay
 
 NAME = os.fsdecode(
     "ré 你 ".encode() + b"\xe9"

@@ -122,8 +122,13 @@ def test_runs_are_compared_with_runs_models_and_recipes(tmp_path: Path, capsys: 
 def test_a_run_is_shown_as_such_or_as_its_networks_table(tmp_path: Path, capsys: Capture) -> None:
     run = made_run(tmp_path / "run", model_spec("resnet20").with_(classes=7), lr=0.1)
 
-    assert "fingerprint 0123456789ab" in show(capsys, run)
-    table = show(capsys, run, "--full")
+    text = show(capsys, run)
+    assert "resnet20 classes=7 on digits: unfinished" in text
+    assert "fingerprint 0123456789ab" in text
+    full = show(capsys, run, "--full")
+    assert "this run" in full and "fingerprint 0123456789ab" in full
+    assert len(full.splitlines()) > 100 > 30 > len(text.splitlines())
+    table = show(capsys, run, "--full", "--batch", "8")
     assert "fingerprint" not in table
     assert "layer3.2" in table
 

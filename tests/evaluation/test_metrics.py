@@ -70,3 +70,34 @@ def test_the_interval_holds_the_shares_whose_z_is_below_1_96(correct: int, seen:
             assert z == pytest.approx(1.959964, rel=1e-3)
     assert low <= share + 1e-12
     assert share <= high + 1e-12
+
+
+def test_what_is_known_of_the_last_samples_is_the_row_before_and_all_since() -> None:
+    tally = Tally(CPU)
+
+    def take_in(loss: float, correct: int) -> None:
+        tally.add(torch.tensor(loss), torch.tensor(correct), 4)
+        tally.seen += 4
+
+    assert tally.recent() is None
+    take_in(8.0, 1)
+    assert tally.recent() == {"loss": 8.0, "accuracy": 1 / 4}
+    tally.clear()  # without a row: an interval that nobody has read
+    assert tally.recent() is None
+    take_in(4.0, 2)
+    take_in(2.0, 2)
+    tally.row()
+    tally.clear()
+    assert tally.recent() == {"loss": 3.0, "accuracy": 4 / 8}
+    take_in(0.0, 4)
+    assert tally.recent() == {"loss": 2.0, "accuracy": 8 / 12}
+    tally.row()
+    tally.clear()
+    assert tally.recent() == {"loss": 0.0, "accuracy": 1.0}
+
+
+def test_nothing_waits_for_a_device_to_tell_of_the_last_samples() -> None:
+    tally = Tally(torch.device("meta"))  # whose numbers cannot be had at all
+    tally.seen += 4
+
+    assert tally.recent() is None

@@ -31,7 +31,8 @@ WITHOUT_TORCH = (
     "resnetlab.show.tables.text", "resnetlab.show.tables.differences", "resnetlab.show.picture",
     "resnetlab.parallel.world", "resnetlab.parallel.launch", "resnetlab.parallel.streams",
     "resnetlab.data.open", "resnetlab.reporting", "resnetlab.reporting.contents", "resnetlab.reporting.page",
-    "resnetlab.reporting.picture",
+    "resnetlab.reporting.pictures.curves", "resnetlab.reporting.pictures.confusion",
+    "resnetlab.reporting.text_chart", "resnetlab.reporting.in_lines", "resnetlab.watching.columns",
     "resnetlab.forecast.machines", "resnetlab.forecast.memory", "resnetlab.forecast.words",
     "resnetlab.reporting.comparing", "resnetlab.evaluation.answers", "resnetlab.explaining.page",
 )  # fmt: skip
@@ -59,7 +60,10 @@ def test_help_imports_next_to_nothing() -> None:
 
     assert (HEAVY | others) & found == set()
     assert {name.split(".")[1] for name in found if name.startswith("resnetlab.")} == {
-        "base", "cli", "errors", "former", "network", "register", "show",
+        "base", "cli", "errors", "former", "network", "register", "show", "watching",
+    }  # fmt: skip
+    assert {name for name in found if name.startswith("resnetlab.watching.")} == {
+        "resnetlab.watching.fitting", "resnetlab.watching.streams",
     }  # fmt: skip
     assert {name for name in found if name.startswith("resnetlab.show.")} == set()
     assert {

@@ -1,4 +1,4 @@
-"""The command line: `resnetlab VERB ...`. The only room that prints."""
+"""The command line: `resnetlab VERB ...`. Beside `watching` the only room that prints."""
 
 import atexit
 import gc

@@ -3,13 +3,13 @@
 import argparse
 import dataclasses
 import shlex
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from resnetlab.base.paths import user_path
 from resnetlab.base.units import format_seconds
-from resnetlab.cli.output import block, command_name, opening, print_json
-from resnetlab.cli.watch import progress_stream, watching
+from resnetlab.cli.output import block, command_name, opening, print_json, progress_stream
 from resnetlab.data.batches.loaded import BROKEN_SHOWN
 from resnetlab.data.sources.leftovers import refuse_within
 from resnetlab.recipe.settings import Resolution, leaves
@@ -21,6 +21,9 @@ from resnetlab.training.facts import describe_plan
 from resnetlab.training.planning import RunPlan
 from resnetlab.training.run import Result, default_out, refuse_another, train_or_resume, train_plan
 from resnetlab.training.speed import estimate
+from resnetlab.watching.fitting import wrapped
+from resnetlab.watching.one_run import watching
+from resnetlab.watching.sight import sight_of
 
 _SLOW = 0.1
 """Share of the time from which waiting for data is worth a hint."""
@@ -88,13 +91,15 @@ def print_end(options: argparse.Namespace, result: Result) -> None:
         print_json(dataclasses.asdict(result))
         return
     low, high = result.interval
+    columns = sight_of(sys.stdout).columns
     is_first = RunDirectory(Path(result.run)).read("data").get("name") == "digits"
     command, run = command_name(), shlex.quote(_best_path(result))
     page = Path(result.run) / PAGE
-    print(
-        f"\n{100 * result.accuracy:.2f} % of {result.seen:,} test images right ({result.correct:,}; "
+    told = (
+        f"{100 * result.accuracy:.2f} % of {result.seen:,} test images right ({result.correct:,}; "
         f"95 % interval {100 * low:.2f} to {100 * high:.2f} %): last step, single view, {result.weights}."
     )
+    print(f"\n{wrapped(told, columns)}")
     if result.stopped_on_test:
         print("The run ended because of that accuracy (stop_at): it is selected on the test set.")
     lines = {}
@@ -115,22 +120,24 @@ def print_end(options: argparse.Namespace, result: Result) -> None:
         "run": result.run,
         "weights": f"{checkpoint}/{group}.safetensors",
         **({"page": str(page)} if page.is_file() else {}),
-        "curve": f"{result.run}/metrics.jsonl",
+        "numbers": f"{result.run}/metrics.jsonl",
         "time": f"{format_seconds(result.train_seconds)} of updates, "
         f"{result.images_per_second:,.0f} images/s",
     }
-    print(block(lines))
+    print(block(lines, columns=columns))
     print("\nWhat to type next:")
     print(
         block(
             {
                 **({opening(page): "all of it on a page"} if page.is_file() else {}),
+                f"{command} show {shlex.quote(result.run)}": "result, curve, what differs from the recipe",
                 f"{command} eval {run}": "per class, confusion matrix",
                 f"{command} predict {run} IMAGE": "what is in a picture",
                 f"{command} export {run} --to onnx": "for other programs",
                 **({f"{command} train resnet20 --data cifar10": "CIFAR-10 (163 MB)"} if is_first else {}),
                 f"{command} finetune --weights {run} --data FOLDER": "your own images (docs/finetuning.md)",
-            }
+            },
+            columns=columns,
         )
     )
 

@@ -3,19 +3,20 @@
 import argparse
 import codecs
 import contextlib
-import errno
 import io
 import json
 import os
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol, TextIO, TypeVar, cast
+from typing import Any, Protocol, TextIO, TypeVar
 
 from resnetlab.base.lettering import without_commands
 from resnetlab.errors import UsageError
+from resnetlab.watching.fitting import block as block
+from resnetlab.watching.streams import why_unwritten as why_unwritten
 
 _AS_IT_CAN = "resnetlab.as-it-can"
 _SPELT = {"±": "+-"}
@@ -86,50 +87,6 @@ class Remarks(io.TextIOWrapper):
             super().flush()
 
 
-class OnTheWay:
-    """A stream for what is shown while work goes on, which does not stop when nobody can see it any more."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._is_lost = False
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-    def write(self, text: str) -> int:
-        """Write the text; when that fails first, say so on standard error, once."""
-        if not self._is_lost:
-            with self._going_on():
-                getattr(self._stream, "write_as_it_is", self._stream.write)(text)  # a bar that moves, say
-        return len(text)
-
-    def flush(self) -> None:
-        """Write what is held back; as `write`."""
-        if not self._is_lost:
-            with self._going_on():
-                self._stream.flush()
-
-    @contextlib.contextmanager
-    def _going_on(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            self._is_lost = True
-            if not isinstance(error, BrokenPipeError):  # else who reads it has left, and knows
-                print(f"resnetlab: {why_unwritten(error)}; the work goes on", file=sys.stderr)
-
-
-def on_the_way(stream: TextIO) -> TextIO:
-    """Return the stream for what is shown on the way, see `OnTheWay`."""
-    return cast(TextIO, OnTheWay(stream))
-
-
-def why_unwritten(error: OSError) -> str:
-    """Say in a line why the output could not be written."""
-    cause = os.strerror(error.errno or errno.EIO)
-    return f"the output could not be written: {'it is closed' if error.errno == errno.EBADF else cause}"
-
-
 @contextlib.contextmanager
 def standard_streams() -> Iterator[Output | None]:
     """Print through `Output`, which is returned, and `Remarks` while inside.
@@ -187,6 +144,11 @@ def _give_back(ours: io.TextIOWrapper) -> None:
     ours.detach()
 
 
+def progress_stream(options: argparse.Namespace) -> TextIO:
+    """Return where a command shows how far it is; that of a process that is not the first goes nowhere."""
+    return sys.stderr if options.json and options.world.is_first else sys.stdout
+
+
 def print_json(content: Any) -> None:
     """Print one JSON object on one line."""
     print(json.dumps(content, allow_nan=False))
@@ -229,12 +191,6 @@ def print_table(table: Table, form: str, files: Sequence[str], *, between: str =
     print(table.markdown() if form == "markdown" else table.latex() if form == "latex" else table)
     if not form:
         print("".join(f"{between}written: {file}\n" for file in files), end="")
-
-
-def block(lines: Mapping[str, str], indent: str = "  ", *, width: int = 0) -> str:
-    """Return "title  text" lines with the texts aligned, after titles of at least this width."""
-    width = max([width, *map(len, lines)])
-    return "\n".join(f"{indent}{title:<{width}}  {text}" for title, text in lines.items())
 
 
 COMMAND = "RESNETLAB_COMMAND"

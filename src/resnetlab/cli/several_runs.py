@@ -4,12 +4,12 @@ import argparse
 import contextlib
 import dataclasses
 import shlex
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from resnetlab.base.paths import user_path
-from resnetlab.cli.output import block, command_name, print_json
-from resnetlab.cli.watch import PlainStudyWatcher, progress_stream, watching_study
+from resnetlab.cli.output import block, command_name, print_json, progress_stream
 from resnetlab.data.sources.choices import Choices
 from resnetlab.errors import Interrupted, ResnetlabError, UsageError
 from resnetlab.recipe.settings import Resolution
@@ -27,6 +27,8 @@ from resnetlab.training.studies import (
     train_study,
 )
 from resnetlab.training.studies.rows import is_study, read_rows_of, refuse_other_rows
+from resnetlab.watching.a_study import PlainStudyWatcher, watching_study
+from resnetlab.watching.sight import sight_of
 
 Planner = Callable[[str], tuple[RunPlan, Resolution]]
 
@@ -46,7 +48,7 @@ def train_several(options: argparse.Namespace, planned: Planner) -> None:
         return
     with watching_study(progress_stream(options)) as watcher:
         for plan in plans:
-            watcher.note(block(_shared_facts(plan, world.size), indent="") + "\n")
+            watcher.note(block(_shared_facts(plan, world.size), indent="", columns=watcher.columns) + "\n")
         with _telling_the_finished(options, out, watcher):
             make = train_or_resume_study if options.resume_if_begun else train_study
             results = make(rows, out, watcher, at_once=options.at_once, world=world)
@@ -140,6 +142,7 @@ def _print_end(
             {
                 f"{command} report {place} -o report.html": "curves, seeds, what is more than chance",
                 f"{command} eval {place}/{next(iter(results))}": "per class, confusion matrix of one run",
-            }
+            },
+            columns=sight_of(sys.stdout).columns,
         )
     )

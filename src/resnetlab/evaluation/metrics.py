@@ -9,6 +9,9 @@ from torch import Tensor
 
 from resnetlab.evaluation.significance import wilson_interval as wilson_interval
 
+Sums = dict[str, float | int]
+"""Of loss, right answers and samples seen."""
+
 
 class Tally:
     """Running sums over training batches, kept on the device so that no step waits for them.
@@ -21,6 +24,8 @@ class Tally:
         self._loss = torch.zeros((), dtype=sum_type(device), device=device)
         self._correct = torch.zeros((), dtype=torch.int64, device=device)
         self.seen = 0
+        self._read: Sums | None = None
+        self._before: Sums | None = None
 
     def add(self, mean_loss: Tensor, correct: Tensor, count: int) -> None:
         """Add a batch of `count` samples by its mean loss and its right answers; the caller counts `seen`."""
@@ -33,11 +38,12 @@ class Tally:
 
     def clear(self) -> None:
         """Start again from nothing."""
+        self._read, self._before = None, self._read
         self._loss.zero_()
         self._correct.zero_()
         self.seen = 0
 
-    def to_json(self) -> dict[str, float | int]:
+    def to_json(self) -> Sums:
         """Return the sums exactly."""
         return {"loss": self._loss.item(), "correct": int(self._correct.item()), "seen": self.seen}
 
@@ -49,10 +55,24 @@ class Tally:
 
     def row(self) -> dict[str, float]:
         """Return mean loss (nats) and accuracy for a journal row."""
-        sums = self.to_json()
+        self._read = sums = self.to_json()
         return {
             "train_loss": sums["loss"] / self.seen,
             "train_accuracy": sums["correct"] / self.seen,
+        }
+
+    def recent(self) -> dict[str, float] | None:
+        """Return mean loss (nats) and accuracy of the last samples known without waiting for a device.
+
+        They are those of the last row before `clear`, and on a CPU all since; None if there is neither.
+        """
+        known = [self._before, self.to_json() if self._loss.device.type == "cpu" else None]
+        parts = [sums for sums in known if sums]
+        if not (seen := sum(sums["seen"] for sums in parts)):
+            return None
+        return {
+            "loss": sum(sums["loss"] for sums in parts) / seen,
+            "accuracy": sum(sums["correct"] for sums in parts) / seen,
         }
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from resnetlab.reporting.page.axes import Axis, step_axis, value_axis
+from resnetlab.reporting.axes import Axis, step_axis, value_axis
 from resnetlab.reporting.page.line_chart import Chart, Series
 
 _COLORS = {("plain", False): 5, ("plain", True): 1, ("residual", False): 4, ("residual", True): 0}

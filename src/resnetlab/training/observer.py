@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -18,14 +18,32 @@ class Observer:
     def begin(self, facts: Mapping[str, str], *, step: int, num_steps: int) -> None:
         """Training starts, or goes on after `step` updates; `facts` are what to show of the run."""
 
+    def past(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Training goes on, and these rows are in metrics.jsonl already; told once, after `begin`."""
+
     def progress(self, step: int, *, samples: int, seconds: float) -> None:
         """Update `step` was made; the run has seen `samples` images in `seconds` of updates."""
+
+    def lately(self, *, loss: float, accuracy: float) -> None:
+        """The last updates had this mean loss (nats) and share of right answers, on their training batches.
+
+        They are those of the last one to two rows of training, as far as that is known without waiting for
+        the device: after each update on a CPU, else after each such row.
+        """
+
+    def train_row(self, row: Mapping[str, Any]) -> None:
+        """A row of training was written to metrics.jsonl: step, learning_rate, train_loss, train_accuracy."""
 
     def evaluating(self, done: int, total: int) -> None:
         """`done` of `total` samples were evaluated."""
 
     def row(self, row: Mapping[str, Any]) -> None:
-        """A row of evaluation was written to metrics.jsonl."""
+        """A row of evaluation was written to metrics.jsonl.
+
+        It has beside what stands there the run's `samples` and `seconds` of updates so far, `peak_memory` in
+        bytes (0 if unknown), `is_best`, and with images from files `wait`, the share of the time since the
+        row before in which training waited for them.
+        """
 
     def note(self, text: str) -> None:
         """Something happened that is worth a line."""

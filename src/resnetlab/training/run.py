@@ -14,10 +14,11 @@ from resnetlab.data.open import reopen_source
 from resnetlab.data.sources.choices import LEFT_OPEN, Choices
 from resnetlab.data.sources.encoded import AnySource
 from resnetlab.data.sources.leftovers import refuse_within
-from resnetlab.errors import ResnetlabError, UsageError
+from resnetlab.errors import DataError, ResnetlabError, UsageError
 from resnetlab.parallel.world import ALONE, World
 from resnetlab.recipe.settings import recipe_from_json
 from resnetlab.reporting.at_the_end import leaving_a_page
+from resnetlab.reporting.growing import GrowingRows
 from resnetlab.runs.checkpoint import Checkpoint
 from resnetlab.runs.directory import (
     CONTINUES,
@@ -265,6 +266,9 @@ def _train_to_the_end(trainer: Trainer, plan: RunPlan, interrupt: Interrupt | No
     trainer.interrupt = interrupt or trainer.interrupt
     facts = describe_plan(plan, world.size) | {"run": str(record.path)}
     trainer.observer.begin(facts, step=state.step, num_steps=trainer.timeline.num_steps)
+    if state.step and world.is_first:
+        with contextlib.suppress(DataError):  # what was before is for the eye alone
+            trainer.observer.past(GrowingRows(RunDirectory(record.path).metrics).read())
     is_page_due = plan.recipe.run.report and world.is_first
     page = leaving_a_page(record.path, trainer.observer.note) if is_page_due else contextlib.nullcontext()
     with page:

@@ -88,6 +88,8 @@ class Trainer:
                 self.program.run(self._due.steps_to_next(state.step, self.program.longest))
             self._write_rows()
             state.seconds += time.monotonic() - started
+            if recent := state.interval.recent():
+                self.observer.lately(**recent)
             self._evaluate_if_due()
             if self._due.save(state.step):
                 self.save()
@@ -118,6 +120,7 @@ class Trainer:
             lr = self.rate.at(state.step - 1)
             row = {"kind": "train", "step": state.step, "learning_rate": lr, **state.interval.row()}
             self._add_row(row)
+            self.observer.train_row(row)
             state.interval.clear()
         if wants_histograms:
             self.record.add_histograms(state.step, state.model.state_dict())
@@ -128,15 +131,15 @@ class Trainer:
         if state.evaluated == state.step or not self._due.evaluation(state.step):
             return
         scores = self.evaluate(self.watched)
+        samples = self.timeline.samples_seen(state.step)
         row: dict[str, Any] = {
             "kind": self.watched.name,
             "step": state.step,
-            "epoch": self.timeline.samples_seen(state.step) / self.timeline.num_samples,
+            "epoch": samples / self.timeline.num_samples,
             "learning_rate": self.rate.at(max(state.step - 1, 0)),
             **scores.row(),
+            **(state.epoch.row() if state.epoch.seen else {}),
         }
-        if state.epoch.seen:
-            row |= state.epoch.row()
         self._add_row(row)
         state.epoch.clear()
         state.evaluated = state.step
@@ -146,7 +149,7 @@ class Trainer:
         state.evaluations_since_best = 0 if is_best else state.evaluations_since_best + validates
         if is_best:
             state.best_step, state.best_accuracy = state.step, scores.accuracy
-        spent = {"seconds": state.seconds, "peak_memory": peak_memory(self.device)}
+        spent = {"samples": samples, "seconds": state.seconds, "peak_memory": peak_memory(self.device)}
         waited = {"wait": self.waiting.since_last(state.seconds)} if self.waiting else {}
         self.observer.row(row | spent | waited | {"is_best": is_best})
         if is_best:

@@ -67,13 +67,14 @@ def _add_residual(parser: argparse.ArgumentParser) -> None:
 
 def explain_residual(options: argparse.Namespace) -> None:
     """Train what is missing, measure it, and say where the page is."""
-    from resnetlab.cli.watch import progress_stream, watching_study
+    from resnetlab.cli.output import progress_stream
     from resnetlab.explaining.measuring import Measures
     from resnetlab.explaining.question import DEPTHS, Question
     from resnetlab.explaining.study import PAGE, PAGES, explain
     from resnetlab.recipe.settings import read_texts
     from resnetlab.show.drawing.saving import refuse_target
     from resnetlab.training.asking import Asked
+    from resnetlab.watching.a_study import watching_study
 
     if options.out:  # before minutes are spent
         refuse_target(user_path(options.out), PAGES, "page")

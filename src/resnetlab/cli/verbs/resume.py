@@ -37,10 +37,11 @@ def add(parser: argparse.ArgumentParser) -> None:
 def resume(options: argparse.Namespace) -> None:
     """Go on with an interrupted run or study, or from a run for longer."""
     from resnetlab.cli.one_run import print_end
+    from resnetlab.cli.output import progress_stream
     from resnetlab.cli.several_runs import resume_several
-    from resnetlab.cli.watch import progress_stream, watching
     from resnetlab.training.run import resume_run
     from resnetlab.training.studies.rows import is_study
+    from resnetlab.watching.one_run import watching
 
     path, length = user_path(options.run), length_of(options.epochs, options.steps, prefix="--")
     if options.world.from_first(lambda: is_study(path)):

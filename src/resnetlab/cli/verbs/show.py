@@ -2,6 +2,7 @@
 
 import argparse
 import shlex
+import sys
 from typing import Any
 
 from resnetlab.base.paths import user_path
@@ -36,7 +37,7 @@ _EXAMPLES = """examples:
   resnetlab show resnet50_v1 resnet50                    what differs, in words
   resnetlab show he2015             a recipe, every value with its meaning
   resnetlab show he2015 --model resnet110 --set lr=0.2
-  resnetlab show runs/RUN           a run
+  resnetlab show runs/RUN           a run: how good, its curve, what differs from its recipe
 """
 _TABLE_FLAGS = ("full", "markdown", "layout", "batch", "input_size")
 _BATCH = 128
@@ -52,7 +53,11 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="a model, a recipe, or the directory of a run; two to tell what differs",
     )
     parser.add_argument("--model", help="for a recipe: as it is for this model")
-    parser.add_argument("--full", action="store_true", help="every layer (default: equal units once)")
+    parser.add_argument(
+        "--full",
+        action="store_true",
+        help="every layer (default: equal units once); of a run, its whole recipe",
+    )
     parser.add_argument(
         "--input-size", metavar="N|HxW", help="for images of this size (default: the model's)"
     )
@@ -207,13 +212,25 @@ def _recipe_text(recipe: Recipe, origins: dict[str, str]) -> str:
 
 
 def _print_run(options: argparse.Namespace, run: RunDirectory) -> None:
-    """Print the run, or the table of its network's layers if a flag asks for one."""
+    """Print the run, with --full all of it, or the table of its network's layers if a flag asks for one."""
     if options.set or options.model:
         raise UsageError("--set and --model do not go with a run: it is what it is")
     spec = resolve_network(str(run.path), {})
-    if _given_table_flags(options):
+    if {*_given_table_flags(options)} - {"--full"}:
         _print_model(options, spec)
-        return
+    elif options.json or options.full:
+        _print_run_in_full(options, run, spec)
+    else:
+        from resnetlab.reporting.in_lines import run_text
+        from resnetlab.reporting.reading import read_run
+        from resnetlab.watching.sight import sight_of
+
+        sight = sight_of(sys.stdout)
+        print(run_text(read_run(run.path), columns=sight.columns, letters=sight.letters))
+
+
+def _print_run_in_full(options: argparse.Namespace, run: RunDirectory, spec: ModelSpec) -> None:
+    """Print the run's network, data and end, and every value of its recipe."""
     recipe = recipe_from_json(run.read("recipe"))
     named = leaves(named_recipe(recipe.name, spec.depth)) if recipe.name in RECIPES else {}
     origins = {
