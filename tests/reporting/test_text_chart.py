@@ -114,7 +114,7 @@ def test_nothing_evaluated_is_no_curve() -> None:
         ("latin-1", "xterm", "ascii"),
         ("cp437", "", "ascii"),
         ("ascii", "xterm", "ascii"),
-        (None, "xterm", "ascii"),
+        (None, "", "braille"),
         ("no-such-encoding", "", "ascii"),
     ],
 )

@@ -64,11 +64,11 @@ def letters_of(encoding: str | None, terminal: str = "") -> Letters:
     """Return the letters to draw with: Braille if the encoding has it, and the terminal shows it.
 
     Args:
-        encoding: Of the stream.
+        encoding: Of the stream; one of texts, such as io.StringIO, has none and takes all.
         terminal: Its kind, the variable TERM; the console of Linux has 512 letters, and Braille is none.
     """
     try:
-        "".join((chr(_BLANK + 255), *_FRAMES["braille"])).encode(encoding or "ascii")
+        "".join((chr(_BLANK + 255), *_FRAMES["braille"])).encode(encoding or "utf-8")
     except (UnicodeError, LookupError):
         return "ascii"
     return "ascii" if terminal == "linux" else "braille"

@@ -199,8 +199,7 @@ class Trainer:
 
     def best_model(self) -> nn.Module | None:
         """Return the network as it was best on the validation samples, if its checkpoint is still there."""
-        step = self.state.best_step
-        group = "ema" if self.state.average else "model"
+        step, group = self.state.best_step, "ema" if self.state.average else "model"
         tensors = self.world.from_first(lambda: self.record.tensors_of(step, group)) if step else None
         if tensors is None:
             return None
