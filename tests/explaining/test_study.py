@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+import resnetlab
 from resnetlab.cli import main
 from resnetlab.data.open import open_source
 from resnetlab.explaining.measuring import Measures
@@ -177,3 +178,20 @@ def test_the_same_question_has_the_same_place() -> None:
 def test_the_end_lies_in_the_middle_of_a_direction_and_half_a_filter_on_its_way() -> None:
     assert {-1.0, -0.5, 0.0, 0.5, 1.0} <= {*Measures().around}
     assert (Measures().on_the_way[0], Measures().on_the_way[-1]) == (0.0, 1.0)
+
+
+def test_in_python_it_is_the_same_and_shows_itself(explained: Path, contents: Any) -> None:
+    found = resnetlab.explain_residual(
+        depths=(14, 8), steps=3, images=4, device="cpu", runs=explained, knobs={"width": 0.25}, batch=8,
+        eval_every="2st", log_every=1,
+    )  # fmt: skip
+
+    assert found.contents == contents
+    assert (
+        repr(found)
+        == f"<Plain and residual networks of 8 and 14 layers on digits: {explained}/residual.html>"
+    )
+    assert str(found).splitlines()[0] == contents["words"]["verdict"][0]
+    markup = found._repr_html_()
+    assert all(each["name"] in markup for each in contents["networks"])
+    assert contents["words"]["verdict"][0] in markup

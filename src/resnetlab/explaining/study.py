@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from resnetlab.base import files
+from resnetlab.base.pages import cell
 from resnetlab.base.paths import user_path
 from resnetlab.base.plaindata import to_json_bytes
-from resnetlab.errors import ResnetlabError, UsageError
+from resnetlab.errors import Interrupted, ResnetlabError, UsageError
 from resnetlab.explaining.contents import FORMAT, VERSION, contents_of
 from resnetlab.explaining.measuring import Measures, measure, measured_of, open_probe
 from resnetlab.explaining.page import render
@@ -25,7 +26,7 @@ PAGES = (".html", ".json")
 _MEASURED = ("of", "images", "first_weights", "start", "around", "between")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Explanation:
     """What a study of shortcuts shows. Printed, it is the sentences of its page."""
 
@@ -36,8 +37,21 @@ class Explanation:
     """Everything on the page, as plain JSON data."""
 
     def __str__(self) -> str:
-        words = self.contents["words"]
-        return "\n".join([*words["verdict"], "", *words["errors"], "", *words["start"], "", *words["around"]])
+        parts = (self.contents["words"][name] for name in ("verdict", "errors", "start", "around", "between"))
+        return "\n\n".join("\n".join(words) for words in parts)
+
+    def __repr__(self) -> str:
+        return f"<{self.contents['title']}: {self.place / PAGE}>"
+
+    def _repr_html_(self) -> str:
+        shares = [(each, each[of]) for each in self.contents["networks"] for of in ("train", "test")]
+        told = [f"{100 * share['wrong'] / share['seen']:.1f} %" if share else "" for _, share in shares]
+        names = [cell.text(each["name"]) for each in self.contents["networks"]]
+        rows = [*zip(names, told[::2], told[1::2], strict=True)]
+        header = ("network", "training error, last epoch", "test error")
+        sentences = map(cell.paragraph, self.contents["words"]["verdict"])
+        table = cell.table(header, rows, numbers=(1, 2))
+        return cell.cell(self.contents["title"], *sentences, table, about=str(self.place / PAGE))
 
     def page(self, path: str | Path) -> None:
         """Write all of it as one file: .html is a page that needs nothing else, .json the data behind it.
@@ -79,6 +93,9 @@ def explain(
     place = place or default_place(plans)
     try:
         made = train_or_resume_study(plans, place, observer or StudyObserver())
+    except Interrupted as error:
+        error.hint = "The same command goes on, and makes the page when all runs have ended."
+        raise
     except ResnetlabError as error:
         error.hint = error.hint.replace("--out takes", "--runs takes")
         raise
