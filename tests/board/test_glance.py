@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from resnetlab.board.folder import Folder
-from resnetlab.board.glance import Glance, Glancing
+from resnetlab.board.glance import KILLED, Glance, Glancing
 from resnetlab.board.journal_ends import LastRows
 from resnetlab.reporting.reading import read_run
 from resnetlab.runs.directory import lock_run
@@ -50,7 +50,7 @@ def test_why_a_run_is_not_at_its_end(tmp_path: Path) -> None:
 
     assert error.why == "the loss is not finite"
     assert signal.why == "by SIGINT"
-    assert nothing.why.startswith("killed")
+    assert nothing.why == KILLED
     assert running.why.startswith("process ")
 
 

@@ -99,6 +99,14 @@ def test_pictures_and_rows_that_links_lead_out_to_are_not_shown(served: BoardSer
     assert "<svg" not in content
 
 
+def test_checkpoints_may_lie_on_another_disk(served: BoardServer) -> None:
+    elsewhere = served.folder.path.parent / "elsewhere"
+    (elsewhere / "step-00000008").mkdir(parents=True)
+    (served.folder.path / "digits" / "seed0" / "checkpoints").symlink_to(elsewhere)
+
+    assert 'id="curves"' in ask(served, "/run/digits/seed0")[1]
+
+
 @pytest.mark.parametrize(
     "host", ["evil.example", "evil.example:8642", "127.0.0.1.evil.example", "", "0.0.0.0", "[::1]"]
 )

@@ -20,6 +20,8 @@ State = Literal["running", "finished", "interrupted", "crashed", "waiting", "dam
 STATES: tuple[State, ...] = ("running", "waiting", "interrupted", "crashed", "damaged", "finished")
 """In the order in which a person wants to see them."""
 
+KILLED = "it was killed: neither its end nor an error is noted"
+
 _FIXED = ("recipe.json", "spec.json", "data.json", "weights.json", "continues.json", "RESULT.json")
 _GROWING = ("metrics.jsonl", "events.jsonl")
 
@@ -174,7 +176,7 @@ def _state(run: RecordedRun, holder: str | None) -> tuple[State, str]:
             return "interrupted", f"by {last['interrupted'].get('signal')}"
         case "stopped":
             return "crashed", _first_line(str(last["stopped"].get("error")))
-    return "crashed", "killed: it noted neither its end nor an error"
+    return "crashed", KILLED
 
 
 def _first_line(text: object) -> str:

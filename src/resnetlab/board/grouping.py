@@ -24,6 +24,11 @@ class Rows:
         return max((glance.began or 0.0 for glance in self.glances), default=0.0)
 
     @property
+    def deviations(self) -> str:
+        """What differs from the recipe of that name, in short: without what that one says."""
+        return ", ".join(each.partition(" (")[0] for each in self.group.deviations) if self.group else ""
+
+    @property
     def accuracy(self) -> float | None:
         """The mean over the seeds that are finished, in [0, 1]; of a lone run its own."""
         if len(self.glances) == 1:
@@ -47,7 +52,7 @@ class Shelf:
         self._rows: dict[str, Rows] = {}
 
     def sorted_in(self, glances: Sequence[Glance]) -> tuple[Rows, ...]:
-        """Return the rows, the newest first, what is damaged last."""
+        """Return the rows: those that are made, those to be made, the others by age, what is damaged last."""
         whole = {glance.name: glance for glance in glances if glance.run is not None}
         members = tuple((glance.name, glance.key) for glance in whole.values())
         if members != self._members:
@@ -58,8 +63,7 @@ class Shelf:
             self._row(f"damaged {glance.name}", [glance], None) for glance in glances if glance.run is None
         ]
         self._rows = {row.id: row for row in found}
-        waiting = {row.id for row in found if any(glance.state == "waiting" for glance in row.glances)}
-        return tuple(sorted(found, key=lambda row: (row.group is None, row.id not in waiting, -row.began)))
+        return tuple(sorted(found, key=_rank))
 
     def _label(self, whole: dict[str, Glance]) -> None:
         known = {id(glance.run): glance for glance in whole.values()}
@@ -77,3 +81,9 @@ class Shelf:
         if before and [*map(id, before.glances)] == [*map(id, glances)]:
             return before
         return Rows(id=name, glances=(), group=group).of(glances)
+
+
+def _rank(rows: Rows) -> tuple[int, float]:
+    states = {glance.state for glance in rows.glances}
+    kinds = ("running" in states, "waiting" in states, rows.group is not None)
+    return next((place for place, fits in enumerate(kinds) if fits), len(kinds)), -rows.began

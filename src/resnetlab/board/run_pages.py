@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from resnetlab.base.pages.frame import html_page, read_asset, text
-from resnetlab.board.glance import Glance, refuse_links_out
+from resnetlab.board.glance import KILLED, Glance, refuse_links_out
 from resnetlab.board.table import HERE
 from resnetlab.errors import ResnetlabError
 from resnetlab.reporting import Report
@@ -71,7 +71,7 @@ class RunPages:
         if problems or not runs:
             return _page_of_problems(glances, problems, served)
         states = {glance.path: _STATES[glance.state] for glance in glances if glance.state in _STATES}
-        states |= {glance.path: "killed" for glance in glances if glance.why.startswith("killed")}
+        states |= {glance.path: "killed" for glance in glances if glance.why == KILLED}
         groups = tuple(group_runs(runs))
         return render(contents_of(groups, Report(groups).heading(), states), served)
 
@@ -108,7 +108,10 @@ def _back(version: str) -> str:
 
 
 def _files(run: Path) -> list[str]:
-    """Return what a page may read of a run, by places in it: its own files, and those of its evaluations."""
+    """Return what a page may read of a run, by places in it: its own files, and those of its evaluations.
+
+    Not `checkpoints`, of which it reads but whether there are any, and which may lie on another disk.
+    """
     found: list[str] = []
     waiting = [""]
     while waiting and len(found) < _MOST_FILES:
@@ -116,6 +119,8 @@ def _files(run: Path) -> list[str]:
         try:
             with os.scandir(run / folder) as entries:
                 for entry in entries:
+                    if not folder and entry.name == "checkpoints":
+                        continue
                     name = f"{folder}/{entry.name}" if folder else entry.name
                     found.append(name)
                     is_evaluation = folder.startswith("eval") or entry.name == "eval"

@@ -12,6 +12,7 @@
   const folded = new Set();
   words.value = asked.get("q") || "";
 
+  const nameOf = (row) => row.querySelector("th").dataset.v;
   const runs = (body) => [...body.rows].filter((row) => row.dataset.state);
   const above = (body) => [...body.rows].find((row) => !row.dataset.state);
   const value = (row) => {
@@ -51,7 +52,7 @@
       const head = above(body), common = head ? head.textContent : "";
       let some = 0;
       for (const row of runs(body)) {
-        const text = (common + " " + row.textContent).toLowerCase();
+        const text = [common, nameOf(row), row.textContent].join(" ").toLowerCase();
         const fits = wanted.every((word) => text.includes(word));
         if (fits) counts[row.dataset.state] = (counts[row.dataset.state] || 0) + 1;
         const isShown = fits && (!chosen.size || chosen.has(row.dataset.state));
@@ -164,7 +165,7 @@
       [...row?.querySelectorAll("a, button, input") || []][focus[2]]?.focus({ preventScroll: true });
     }
     const news = [...table.tBodies].flatMap(runs).filter((row) => before.get(row.querySelector("a").href) !== row.dataset.state);
-    if (news.length) told.textContent = news.slice(0, 3).map((row) => row.querySelector("a").textContent + ": " + row.dataset.state).join(", ");
+    if (news.length) told.textContent = news.slice(0, 3).map((row) => nameOf(row) + ": " + row.dataset.state).join(", ");
   };
   show();
   following(2, () => "/?since=" + table.dataset.version, exchange);

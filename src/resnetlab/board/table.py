@@ -17,6 +17,9 @@ from resnetlab.reporting.page.parts import bar, percent, shorter
 
 HERE = Path(__file__).parent
 _COLUMNS = ("run", "state", "progress", "accuracy", "seed", "network", "recipe", "data", "began")
+_LONGEST = 90
+"""Letters of what differs from a recipe."""
+
 _NUMBERS = ("accuracy", "seed")
 _SPLITS = {"val": "validation", "test": "test"}
 
@@ -55,7 +58,7 @@ class Board:
         return html_page(
             title=f"{_name_of(listing)} – resnetlab board",
             body=_page(listing, body, self.version),
-            style=read_asset(HERE, "board.css"),
+            style=read_asset(HERE, "board.css") + "body { max-width: 96rem; }\n",
             script=read_asset(HERE, "live.js") + read_asset(HERE, "table.js"),
             is_served=True,
         )
@@ -86,13 +89,12 @@ def _name_of(listing: Listing) -> str:
 
 def _page(listing: Listing, body: str, version: int) -> str:
     head = "".join(_head(name) for name in _COLUMNS)
-    several = any(len(rows.glances) > 1 for rows in listing.rows) or len(listing.rows) > 1
     table = (
-        '<form action="/compare"><p class="tools together">'
-        f'<button type="submit"{"" if several else " hidden"}>Show the ticked ones together</button></p>'
-        f'<div class="scroll" role="region" tabindex="0" aria-label="Runs"><table class="board" '
-        f'data-version="{version}"><caption class="spoken">Runs, those that differ in nothing but the seed'
-        f' together</caption><thead><tr><td class="tick"></td>{head}</tr></thead>{body}</table></div></form>'
+        '<form action="/compare"><div class="scroll" role="region" tabindex="0" aria-label="Runs">'
+        f'<table class="board" data-version="{version}"><caption class="spoken">Runs, those that differ in'
+        f' nothing but the seed together</caption><thead><tr><td class="tick"></td>{head}</tr></thead>{body}'
+        '</table></div><p class="together"><button type="submit">Show the ticked ones together</button></p>'
+        "</form>"
     )
     nothing = (
         f'<p id="nothing"{" hidden" if listing.rows else ""}>No run is here yet. One appears as soon as it is'
@@ -136,13 +138,16 @@ def _head(name: str) -> str:
 def group_markup(rows: Rows) -> str:
     """Return the rows of runs that differ in nothing but the seed."""
     if len(rows.glances) == 1:
-        return f'<tbody id="{rows.id}">{_run_row(rows.glances[0], rows, is_lone=True)}</tbody>'
-    each = "".join(_run_row(glance, rows, is_lone=False) for glance in rows.glances)
-    return f'<tbody id="{rows.id}">{_seeds_row(rows)}{each}</tbody>'
+        return f'<tbody id="{rows.id}">{_run_row(rows.glances[0], rows)}</tbody>'
+    where = os.path.commonpath([os.path.dirname(glance.name) for glance in rows.glances])
+    each = "".join(_run_row(glance, rows, where) for glance in rows.glances)
+    return f'<tbody id="{rows.id}">{_seeds_row(rows, where)}{each}</tbody>'
 
 
-def _run_row(glance: Glance, rows: Rows, *, is_lone: bool) -> str:
-    name = text(glance.name)
+def _run_row(glance: Glance, rows: Rows, where: str | None = None) -> str:
+    """Return the row of a run; `where` is the folder that the row above it names, if there is one."""
+    is_lone = where is None
+    name, shown = text(glance.name), text(glance.name.removeprefix(f"{where}/" if where else ""))
     place = text(address_of(glance.name))
     tick = f'<input type="checkbox" name="run" value="{name}" aria-label="Tick {name}">' if glance.run else ""
     labels = (
@@ -152,7 +157,7 @@ def _run_row(glance: Glance, rows: Rows, *, is_lone: bool) -> str:
     )
     below = f'<span class="below faint">{_short_labels(rows)}</span>' if is_lone else ""
     cells = (
-        f'<th scope="row" class="run" data-v="{name}"><a href="{place}">{name}</a>{below}</th>'
+        f'<th scope="row" class="run" data-v="{name}"><a href="{place}">{shown}</a>{below}</th>'
         f"{_state(glance)}{_progress(glance)}{_accuracy(glance)}"
         f"{_seed(glance)}{labels}{_began(glance.began)}"
     )
@@ -160,8 +165,8 @@ def _run_row(glance: Glance, rows: Rows, *, is_lone: bool) -> str:
     return f'<tr class="{kind}" data-state="{glance.state}"><td class="tick">{tick}</td>{cells}</tr>'
 
 
-def _seeds_row(rows: Rows) -> str:
-    """Return the row above several seeds: their mean."""
+def _seeds_row(rows: Rows, where: str) -> str:
+    """Return the row above several seeds, which lie in a folder: their mean."""
     glances, group = rows.glances, rows.group
     states = {
         state: sum(g.state == state for g in glances) for state in dict.fromkeys(g.state for g in glances)
@@ -175,8 +180,8 @@ def _seeds_row(rows: Rows) -> str:
         spread = f" ± {group.std:.2f}" if group.std is not None else ""
         mean = f"{100 - group.mean:.2f}{spread}\N{NO-BREAK SPACE}%"
         mean += f'<span class="faint">mean of {len(group.errors)}</span>' if len(group.errors) > 1 else ""
-    where = os.path.commonpath([os.path.dirname(glance.name) for glance in glances])
-    title = f"{len(glances)} seeds"
+    seeds = {glance.run.seed for glance in glances if glance.run}
+    title = f"{len(glances)} {'seeds' if len(seeds) == len(glances) else 'runs'}"
     return (
         '<tr class="seeds"><td class="tick"><input type="checkbox" class="all"'
         f' aria-label="Tick all {title}"></td><th scope="rowgroup" class="run" data-v="{text(where)}">'
@@ -195,8 +200,8 @@ def _labels(rows: Rows) -> str:
     group = rows.group
     if group is None:
         return '<td class="network"></td><td class="recipe"></td><td class="data"></td>'
-    others = ", ".join(group.deviations)
-    more = f'<span class="faint">{text(shorter(others, 120))}</span>' if others else ""
+    others, told = ", ".join(group.deviations), shorter(rows.deviations, _LONGEST)
+    more = f'<span class="faint" title="{text(others)}">{text(told)}</span>' if others else ""
     return (
         f'<td class="network" data-v="{text(group.network)}">{text(group.network)}</td>'
         f'<td class="recipe" data-v="{text(f"{group.recipe} {others}")}">{text(group.recipe)}{more}</td>'
@@ -208,7 +213,9 @@ def _short_labels(rows: Rows) -> str:
     """Return what a narrow screen has instead of three columns."""
     if rows.group is None:
         return ""
-    return text(", ".join((rows.group.network, rows.group.recipe, *rows.group.deviations, rows.group.data)))
+    group = rows.group
+    parts = (group.network, group.recipe, shorter(rows.deviations, _LONGEST), group.data)
+    return text(", ".join(dict.fromkeys(part for part in parts if part)))
 
 
 def _state(glance: Glance) -> str:
@@ -257,5 +264,6 @@ def _began(seconds: float | None) -> str:
         return '<td class="began"></td>'
     when = datetime.datetime.fromtimestamp(seconds).astimezone()
     exactly = when.isoformat(timespec="seconds")
-    shown = f'<time datetime="{exactly}">{when:%Y-%m-%d %H:%M}</time>'
+    told = f"{when:%d %b} {when:%H:%M}" if when.year == datetime.date.today().year else f"{when:%d %b %Y}"
+    shown = f'<time datetime="{exactly}" title="{exactly}">{told.lstrip("0")}</time>'
     return f'<td class="began" data-v="{seconds:.0f}">{shown}</td>'

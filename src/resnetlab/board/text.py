@@ -9,9 +9,13 @@ from resnetlab.base.units import format_seconds
 from resnetlab.board.folder import Listing
 from resnetlab.board.glance import Glance
 from resnetlab.board.grouping import Rows
+from resnetlab.reporting.page.parts import shorter
 from resnetlab.show.tables.align import table
 
 _SHOWN = ("state", "progress", "accuracy", "seed", "network", "recipe", "data", "run")
+_LONGEST = 48
+"""Letters of a recipe."""
+
 _LEAST = ("data", "seed", "recipe", "network")
 """What a narrow terminal does without, first to last."""
 
@@ -40,7 +44,7 @@ def listing_text(listing: Listing, width: int | None = None) -> str:
 def _below(listing: Listing) -> Iterator[str]:
     means = [each for rows in listing.rows if (each := _mean(rows))]
     reasons = [
-        f"{glance.path}: {glance.why}"
+        glance.why if str(glance.path) in glance.why else f"{glance.path}: {glance.why}"
         for glance in listing.glances
         if glance.state in ("crashed", "damaged", "interrupted")
     ]
@@ -65,6 +69,7 @@ def _cells(glance: Glance, rows: Rows) -> dict[str, str]:
         progress = f"{run.step:,} steps" if glance.state == "finished" else run.progress.removeprefix("step ")
     if glance.seconds_left is not None:
         progress += f", {format_seconds(glance.seconds_left)} left"
+    recipe = ", ".join(filter(None, (group.recipe, rows.deviations))) if group else ""
     so_far = " val" if glance.split == "val" else "" if glance.state == "finished" else " so far"
     return {
         "state": glance.state,
@@ -72,7 +77,7 @@ def _cells(glance: Glance, rows: Rows) -> dict[str, str]:
         "accuracy": "" if glance.accuracy is None else f"{100 * glance.accuracy:.2f} %{so_far}",
         "seed": "" if run is None else str(run.seed),
         "network": group.network if group else "",
-        "recipe": ", ".join((group.recipe, *group.deviations)) if group else "",
+        "recipe": shorter(recipe, _LONGEST),
         "data": group.data if group else "",
         "run": str(glance.path),
     }

@@ -72,3 +72,19 @@ def test_of_many_classes_twelve_lie_evenly() -> None:
     assert found is not None
     assert len({*found.labels}) == 12
     assert {0, 29} <= {*found.labels}
+
+
+def test_large_images_in_memory_are_made_small() -> None:
+    """A picture of them stays below what a page takes."""
+    source, rng = small_source(), np.random.default_rng(0)
+    noise = rng.integers(0, 256, (60, 150, 101, 3)).astype(np.uint8)
+    large = replace(
+        source,
+        train=replace(source.train, images=noise),
+        test=replace(source.test, images=noise[:30]),
+    )
+    found = thumbnails_of(large)
+
+    assert found is not None
+    assert (found.kind, found.side) == ("jpeg", 96)
+    assert len(found.content) < 2**19

@@ -15,7 +15,8 @@ from resnetlab.errors import DataError
 
 _MOST_CLASSES, _LEAST_EACH, _MOST_EACH, _ALL = 12, 3, 8, 24
 _COLUMNS = 12
-_SIDE = 96  # pixels; a multiple of JPEG's blocks, so that no image runs into its neighbour
+_SIDE, _BLOCK = 96, 8  # pixels; whole blocks of JPEG, so that no image runs into its neighbour
+_FEW_PIXELS = 40  # to which a side is kept to the pixel
 _SECONDS = 0.6
 
 
@@ -61,7 +62,7 @@ def thumbnails_of(source: AnySource, seconds: float = _SECONDS) -> Thumbnails | 
     page = Image.new("RGB", (columns * side, -(-len(found) // columns) * side))
     for number, (_, _, picture) in enumerate(found):
         page.paste(picture.resize((side, side)), (number % columns * side, number // columns * side))
-    kind = "jpeg" if source.train.reads_files else "png"
+    kind = "png" if side <= _FEW_PIXELS else "jpeg"
     stream = io.BytesIO()
     page.save(stream, kind.upper(), **({"quality": 85, "subsampling": 0} if kind == "jpeg" else {}))
     return Thumbnails(
@@ -103,4 +104,5 @@ def _square(pixels: Pixels) -> Image.Image:
     """Return the middle of an image as a square, no larger than it is."""
     picture = to_picture(pixels).convert("RGB")
     side = min(_SIDE, *picture.size)
+    side = side if side <= _FEW_PIXELS else side // _BLOCK * _BLOCK
     return picture if picture.size == (side, side) else ImageOps.fit(picture, (side, side))

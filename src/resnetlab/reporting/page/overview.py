@@ -32,9 +32,9 @@ def header(contents: Mapping[str, Any]) -> str:
         parts += [text(lone["started"])] if lone["started"] else []
     else:
         ended = sum(run["state"] == "finished" for run in runs)
-        parts = [f"{len(runs)} runs", f"{len(contents['groups'])} kinds"] + (
-            [f"{len(runs) - ended} unfinished"] if ended < len(runs) else []
-        )
+        kinds = len(contents["groups"])
+        parts = [f"{len(runs)} runs", "1 kind" if kinds == 1 else f"{kinds} kinds"]
+        parts += [f"{len(runs) - ended} unfinished"] if ended < len(runs) else []
     about = _DOT.join(f"<span>{part}</span>" for part in parts)
     return (
         '<header><div><p class="kind">resnetlab report</p>'
