@@ -1,15 +1,22 @@
 """The page as people meet it: opened from its file in Chromium, by pointer and by keys, wide and narrow."""
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from resnetlab.network.catalog import model_spec
 from resnetlab.reporting import report
 from resnetlab.reporting.page import render
+from resnetlab.training.observer import Observer
+from resnetlab.training.planning import make_plan
+from resnetlab.training.run import train_plan
 from tests.kit.browser import LOW_CONTRAST, opened
 from tests.kit.report_pages import read_golden
+from tests.kit.small_runs import CPU, small_recipe, small_source
 
 pytestmark = pytest.mark.browser
 
@@ -17,6 +24,8 @@ WIDTHS = (390, 1280)
 THEMES = ("light", "dark")
 CHARTS = ("chart-error", "chart-loss", "chart-responses", "chart-depth")
 HOSTILE = "</script><script>hacked=1</script><img src=x onerror=hacked=1>\"'><svg/onload=hacked=1>"
+
+NOT_SHOWN = "[...document.images].filter((i) => !i.naturalWidth).map((i) => i.alt)"
 
 
 @pytest.mark.parametrize("theme", THEMES)
@@ -27,7 +36,7 @@ def test_it_opens_whole_fits_and_can_be_read(browser: Any, golden_page: Path, wi
         sizes = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
         shown = {name: page.locator(f"#{name} .plot svg >> visible=true").count() for name in CHARTS}
         drawn = page.locator(".drawing >> visible=true").count()
-        broken = page.evaluate("[...document.images].filter((i) => !i.naturalWidth).map((i) => i.alt)")
+        broken = page.evaluate(NOT_SHOWN)
         low = page.evaluate(LOW_CONTRAST)
 
     assert sizes[0] <= sizes[1] == width
@@ -176,6 +185,40 @@ def test_no_name_is_ever_executed(browser: Any, tmp_path: Path, width: int) -> N
     assert hacked is None
     assert HOSTILE in seen
     assert fits
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_run_s_own_pictures_are_on_its_page_whatever_its_classes_are_called(
+    browser: Any, tmp_path: Path, width: int
+) -> None:
+    """A real run, from training to the pictures of its confusions."""
+    names = (HOSTILE, "../../../etc", "1>0")
+    source = replace(small_source(), class_names=names)
+    spec = model_spec("resnet8").with_(width=0.5, classes=3)
+    plan = make_plan(spec, source, "small", small_recipe(report=True, length="4st"), CPU)
+    train_plan(plan, tmp_path / "run", Observer())
+    kept = {path.name for path in tmp_path.glob("run/eval/*/insights/*")}
+    page_path = tmp_path / "run" / "report.html"
+    with opened(browser, page_path, width=width) as page:
+        page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+        broken = page.evaluate(NOT_SHOWN)
+        pairs = page.locator("#mistakes .pictures img").count()
+        shown = 0
+        for number in range(page.locator(".matrix button").count()):
+            page.locator(".matrix button").nth(number).click()
+            shown += page.locator("dialog img").count()
+            broken += page.evaluate(NOT_SHOWN)
+            page.keyboard.press("Escape")
+        hacked = page.evaluate("window.hacked")
+        fits = page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        low = page.evaluate(LOW_CONTRAST)
+
+    assert (broken, hacked, fits, low) == ([], None, True, [])
+    cams = sorted(name for name in kept if name.startswith("cam-"))
+    assert pairs == 2 * len(cams) > 10
+    assert shown == sum(name.startswith("image-") for name in kept)
+    assert all(re.fullmatch(r"(image|cam)-\d{8}\.png|filters\.png|insights\.json", name) for name in kept)
+    assert page_path.stat().st_size < 5_000_000
 
 
 def test_the_policy_holds_where_markup_gets_in_all_the_same(
