@@ -46,6 +46,7 @@ def test_the_first_prints_the_others_warn_by_number_and_their_last_words_arrive(
     assert [*folder.iterdir()] == []
 
 
+@pytest.mark.faults  # tests/cli/test_devices.py does it with a command as it is typed
 def test_a_signal_to_the_command_stops_all_and_it_returns_their_exit_code() -> None:
     with launched(2, "work", "-1", "nothing") as launch:
         launch.wait_until_it_works()
