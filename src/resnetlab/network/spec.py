@@ -28,6 +28,7 @@ class ModelSpec(SpecFields):
     draw: ClassVar[Callable[..., Any]]
     """The network's drawing, which a notebook shows, or which is saved: `resnetlab.show.draw` of it."""
     _repr_svg_: ClassVar[Callable[..., str | None]]
+    _repr_html_: ClassVar[Callable[..., str]]
 
     def __post_init__(self) -> None:
         problems = []

@@ -52,6 +52,10 @@ def _as_svg(spec: ModelSpec) -> str | None:
     return draw(spec)._repr_svg_()
 
 
+def _as_html(spec: ModelSpec) -> str:
+    return draw(spec)._repr_html_()
+
+
 def _heading(spec: ModelSpec) -> str:
     from resnetlab.show.tables.text import heading
 
@@ -62,4 +66,5 @@ def _heading(spec: ModelSpec) -> str:
 ModelSpec.summary = summary
 ModelSpec.draw = draw
 ModelSpec._repr_svg_ = _as_svg
+ModelSpec._repr_html_ = _as_html
 ModelSpec.__str__ = _heading  # type: ignore[method-assign, assignment]

@@ -98,10 +98,10 @@ class Picture:
         return save(self.pages, user_path(path))
 
     def _repr_svg_(self) -> str | None:
-        return _fitted(self.svgs()[0]) if len(self.pages) == 1 else None
+        return self.svgs()[0] if len(self.pages) == 1 else None
 
-    def _repr_html_(self) -> str | None:
-        return "\n".join(map(_fitted, self.svgs())) if len(self.pages) > 1 else None
+    def _repr_html_(self) -> str:
+        return "\n".join(map(_fitted, self.svgs()))
 
     def __repr__(self) -> str:
         title, count = self.pages[0].title.partition(", page ")[0], len(self.pages)
@@ -109,7 +109,7 @@ class Picture:
 
 
 def _fitted(svg: str) -> str:
-    """Return the document as a cell shows it: never wider than the cell, which cuts off what is."""
+    """Return the document as it stands in a cell: never wider than that, which cuts off what is."""
     return svg.replace("<svg ", '<svg style="max-width:100%;height:auto" ', 1)
 
 
