@@ -84,6 +84,8 @@ def on_devices(function: Callable[..., T], given: Mapping[str, Any]) -> T | None
         raise UsageError("an observer cannot look into the other processes of a run", hint=_BY_TORCHRUN)
     left_out = ("devices", "observer", "values")
     arguments = {name: value for name, value in given.items() if name not in left_out}
+    if given.get("observer") is not None:  # else the first of the processes shows itself
+        arguments["observer"] = Silence()
     call = Call(function.__name__, arguments | given.get("values", {}))
     try:
         ForkingPickler.dumps(call)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from resnetlab.api.calls import on_devices, world_here
+from resnetlab.api.showing import Track, shown, shown_study
 from resnetlab.base.paths import user_path
 from resnetlab.base.units import length_of
 from resnetlab.data.sources.choices import Choices
@@ -24,7 +25,7 @@ from resnetlab.trained.evaluate import evaluate as score
 from resnetlab.trained.transfer import plan_tuning
 from resnetlab.training import studies
 from resnetlab.training.asking import Asked, plan_training
-from resnetlab.training.observer import Observer, as_seen_by
+from resnetlab.training.observer import Observer, Silence, as_seen_by
 from resnetlab.training.planning import Opened, RunPlan
 from resnetlab.training.run import Result, default_out, resume_run, train_or_resume, train_plan
 from resnetlab.training.studies import (
@@ -48,6 +49,7 @@ def train(
     device: str = "auto",
     devices: int | str | None = None,
     observer: Observer | None = None,
+    track: Track = None,
     workers: int = -1,
     epochs: int | None = None,
     steps: int | None = None,
@@ -69,7 +71,10 @@ def train(
         device: auto, cpu, cuda, cuda:1 or mps.
         devices: How many of this machine make it together, or "auto" for all GPUs. Each has a process of its
             own, which the call starts; in a script that torchrun started, these are its processes.
-        observer: Who watches; None shows nothing.
+        observer: Who watches. None shows the run: in a notebook's cell, in a script by a bar or lines on
+            standard error; `Silence()` shows nothing.
+        track: Who is told of the run besides, by its package: "trackio", "wandb" or "mlflow", also as
+            "wandb:PROJECT"; "tensorboard" gets pictures beside its numbers. Several are a list.
         workers: Processes that read image files, -1 for as many as suit the machine.
         epochs: Length of training in epochs.
         steps: Length of training in steps; excludes `epochs`.
@@ -88,8 +93,9 @@ def train(
     world = world_here(devices, device)
     _refuse_nowhere(out, resume_if_begun=resume_if_begun)
     asked = _asked(data, data_set, recipe, device, workers, epochs, steps, values, model, world)
-    plan, _ = world.together(lambda: plan_training(_network(model), asked))
-    return _make(plan, out, observer or Observer(), world, resume_if_begun=resume_if_begun)
+    with shown(observer, track, world) as watcher:
+        plan, _ = world.together(lambda: plan_training(_network(model), asked))
+        return _make(plan, out, watcher, world, resume_if_begun=resume_if_begun)
 
 
 def study(
@@ -102,7 +108,8 @@ def study(
     out: str | Path | None = None,
     device: str = "auto",
     devices: int | str | None = None,
-    observer: StudyObserver | None = None,
+    observer: StudyObserver | Silence | None = None,
+    track: Track = None,
     workers: int = -1,
     at_once: int = 0,
     epochs: int | None = None,
@@ -118,13 +125,14 @@ def study(
     Args:
         models: Names of the catalog or specifications, of different names.
         seeds: The seeds, or their number: 3 is 0, 1 and 2, or begins with `seed` if that is given.
-        data: A dataset's name or path.
+        data: As `train`.
         data_set: As `train`.
         recipe: As `train`.
         out: The study's directory, new or empty: a run directory for each run, e.g. "resnet20-seed0".
         device: auto, cpu, cuda, cuda:1 or mps.
         devices: As `train`.
-        observer: Who watches; None shows nothing.
+        observer: As `train`.
+        track: As `train`, of each run.
         workers: Processes that read image files, -1 for as many as suit the machine.
         at_once: Runs at once; 0 takes one on a CPU, and on a GPU several of small networks.
         epochs: As `train`.
@@ -141,17 +149,28 @@ def study(
         return made
     world = world_here(devices, device)
     _refuse_nowhere(out, resume_if_begun=resume_if_begun)
-    models = [models] if isinstance(models, str | ModelSpec) else models
-    chosen = _seeds(seeds, values)
-    if not (models and chosen):
-        raise UsageError("a study needs a network and a seed", hint=_STUDY)
+    models, chosen = _of_what(models, seeds, values)
     asked = partial(_asked, data, data_set, recipe, device, workers, epochs, steps, values, world=world)
     plans = world.together(lambda: _plan_all(models, asked))
     first = plans[0].recipe.run.seed if isinstance(chosen, range) else 0
     rows = plan_rows(plans, [first + seed for seed in chosen])
     place = user_path(out) if out else world.from_first(lambda: default_study_out(plans))
     make = train_or_resume_study if resume_if_begun else train_study
-    return make(rows, place, observer or StudyObserver(), at_once=at_once, world=world)
+    with shown_study(observer, track, world) as watcher:
+        return make(rows, place, watcher, at_once=at_once, world=world)
+
+
+def _of_what(
+    models: str | ModelSpec | Sequence[str | ModelSpec],
+    seeds: int | Sequence[int],
+    values: Mapping[str, Any],
+) -> tuple[Sequence[str | ModelSpec], Sequence[int]]:
+    """Return the networks and the seeds of a study, of which there is one at least."""
+    networks = [models] if isinstance(models, str | ModelSpec) else models
+    chosen = _seeds(seeds, values)
+    if not (networks and chosen):
+        raise UsageError("a study needs a network and a seed", hint=_STUDY)
+    return networks, chosen
 
 
 def _plan_all(models: Sequence[str | ModelSpec], asked: Callable[[str | ModelSpec], Asked]) -> list[RunPlan]:
@@ -241,6 +260,7 @@ def finetune(
     device: str = "auto",
     devices: int | str | None = None,
     observer: Observer | None = None,
+    track: Track = None,
     workers: int = -1,
     epochs: int | None = None,
     steps: int | None = None,
@@ -255,8 +275,7 @@ def finetune(
         weights: A run, a checkpoint, a model folder, or anything that `load_weights` takes.
         data: A dataset's name or path.
         data_set: As `train`.
-        model: The weights' network, which gets the data's classes and channels; None takes the one
-            that they are of.
+        model: The weights' network, made for the data's classes; None takes the one that they are of.
         recipe: A recipe, its name, or a file of values. The weights decide its normalisation, and of
             "finetune" the images' size, and the number of images batch and length; what `values` say, a
             file says, or a Recipe says otherwise than the one that it is named after, stays. A
@@ -264,7 +283,8 @@ def finetune(
         out: The run's directory, new or empty; None makes a name under runs/.
         device: auto, cpu, cuda, cuda:1 or mps.
         devices: As `train`.
-        observer: Who watches; it is told what was kept and what begins anew.
+        observer: As `train`; it is told what was kept and what begins anew.
+        track: As `train`.
         workers: Processes that read image files, -1 for as many as suit the machine.
         epochs: Length of training in epochs.
         steps: Length of training in steps; excludes `epochs`.
@@ -283,13 +303,13 @@ def finetune(
         return made
     world = world_here(devices, device)
     _refuse_nowhere(out, resume_if_begun=resume_if_begun)
-    observer = observer or Observer()
     asked = _asked(data, data_set, recipe, device, workers, epochs, steps, values, None, world)
     network = None if model is None else lambda own: _network(model)
-    tuning = plan_tuning(weights, asked, network, prefix=prefix, ignore=ignore, world=world)
-    for note in (str(tuning.report), *tuning.notes):
-        as_seen_by(observer, world).note(note)
-    return _make(tuning.plan, out, observer, world, resume_if_begun=resume_if_begun)
+    with shown(observer, track, world) as watcher:
+        tuning = plan_tuning(weights, asked, network, prefix=prefix, ignore=ignore, world=world)
+        for note in (str(tuning.report), *tuning.notes):
+            as_seen_by(watcher, world).note(note)
+        return _make(tuning.plan, out, watcher, world, resume_if_begun=resume_if_begun)
 
 
 def resume(
@@ -300,6 +320,7 @@ def resume(
     device: str = "auto",
     devices: int | str | None = None,
     observer: Observer | None = None,
+    track: Track = None,
     workers: int = -1,
     epochs: int | None = None,
     steps: int | None = None,
@@ -308,21 +329,24 @@ def resume(
     """Go on with an interrupted run to its end and return how it ended; see `training.run.resume_run`.
 
     With `epochs` or `steps`, the length of the whole, train on from a run, finished or not, in a new one at
-    `out`.
+    `out`. `observer` and `track` are as for `train`; trackers that followed the run follow it on, unless
+    `track` says otherwise ("none": nobody).
     """
     if (made := on_devices(resume, locals())) is not None:
         return made
-    return resume_run(
-        user_path(run),
-        observer or Observer(),
-        length=length_of(epochs, steps),
-        out=user_path(out) if out else None,
-        data=data,
-        device=device,
-        workers=workers,
-        choices=Choices.of(data_set),
-        world=world_here(devices, device),
-    )
+    world = world_here(devices, device)
+    with shown(observer, track, world) as watcher:
+        return resume_run(
+            user_path(run),
+            watcher,
+            length=length_of(epochs, steps),
+            out=user_path(out) if out else None,
+            data=data,
+            device=device,
+            workers=workers,
+            choices=Choices.of(data_set),
+            world=world,
+        )
 
 
 def resume_study(
@@ -332,23 +356,26 @@ def resume_study(
     data_set: Mapping[str, str] | None = None,
     device: str = "auto",
     devices: int | str | None = None,
-    observer: StudyObserver | None = None,
+    observer: StudyObserver | Silence | None = None,
+    track: Track = None,
     workers: int = -1,
     at_once: int = 0,
 ) -> dict[str, Result]:
-    """Make what is left of a study; see `studies.resume_study`."""
+    """Make what is left of a study; see `studies.resume_study`, and `resume` for observer and track."""
     if (made := on_devices(resume_study, locals())) is not None:
         return made
-    return studies.resume_study(
-        user_path(path),
-        observer or StudyObserver(),
-        data=data,
-        device=device,
-        workers=workers,
-        at_once=at_once,
-        choices=Choices.of(data_set),
-        world=world_here(devices, device),
-    )
+    world = world_here(devices, device)
+    with shown_study(observer, track, world) as watcher:
+        return studies.resume_study(
+            user_path(path),
+            watcher,
+            data=data,
+            device=device,
+            workers=workers,
+            at_once=at_once,
+            choices=Choices.of(data_set),
+            world=world,
+        )
 
 
 def evaluate(

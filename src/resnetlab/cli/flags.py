@@ -47,10 +47,22 @@ def add_training(parser: argparse.ArgumentParser, recipe: str) -> None:
         help="leave no report.html in the run's directory",
     )
     add_set(parser)
+    add_track(parser)
     add_device(parser)
     add_devices(parser)
     parser.add_argument(
         "--dry-run", action="store_true", help="print the resolved run, its time and memory; train nothing"
+    )
+
+
+def add_track(parser: argparse.ArgumentParser, otherwise: str = "") -> None:
+    """Add --track, which names trackers; `otherwise` says who follows the run without it."""
+    parser.add_argument(
+        "--track",
+        action="append",
+        metavar="NAME[:PROJECT]",
+        help="tell a tracker of the run: trackio, wandb or mlflow; tensorboard gets pictures beside its "
+        f"numbers; may be repeated{otherwise}",
     )
 
 

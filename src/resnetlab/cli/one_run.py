@@ -17,6 +17,7 @@ from resnetlab.reporting.at_the_end import PAGE
 from resnetlab.runs.checkpoint import checkpoint_name
 from resnetlab.runs.directory import RunDirectory, is_run
 from resnetlab.runs.records import read_records
+from resnetlab.tracking.following import Followed, read_asked
 from resnetlab.training.facts import describe_plan
 from resnetlab.training.planning import RunPlan
 from resnetlab.training.run import Result, default_out, refuse_another, train_or_resume, train_plan
@@ -42,9 +43,10 @@ def train_planned(
         refuse_within(plan.source.folders, out)
         _print_plan(options, plan, resolution, f"{out} ({_made(options, plan, out)})", more or {})
         return
+    asked = world.together(lambda: read_asked(options.track))
     with watching(progress_stream(options)) as watcher:
         make = train_or_resume if options.resume_if_begun else train_plan
-        result = make(plan, out, watcher, world=world)
+        result = make(plan, out, Followed(watcher, asked), world=world)
     print_end(options, result)
 
 

@@ -14,6 +14,7 @@ from resnetlab.data.sources.choices import Choices
 from resnetlab.errors import Interrupted, ResnetlabError, UsageError
 from resnetlab.recipe.settings import Resolution
 from resnetlab.reporting import report
+from resnetlab.tracking.following import FollowedStudy, read_asked
 from resnetlab.training.facts import describe_plan
 from resnetlab.training.planning import RunPlan
 from resnetlab.training.run import Result
@@ -46,12 +47,14 @@ def train_several(options: argparse.Namespace, planned: Planner) -> None:
     if options.dry_run:
         _print_plans(options, plans, rows, out)
         return
+    asked = world.together(lambda: read_asked(options.track))
     with watching_study(progress_stream(options)) as watcher:
         for plan in plans:
             watcher.note(block(_shared_facts(plan, world.size), indent="", columns=watcher.columns) + "\n")
         with _telling_the_finished(options, out, watcher):
             make = train_or_resume_study if options.resume_if_begun else train_study
-            results = make(rows, out, watcher, at_once=options.at_once, world=world)
+            followed = FollowedStudy(watcher, asked)
+            results = make(rows, out, followed, at_once=options.at_once, world=world)
         _tell_nothing_left(out, watcher)
     _print_end(options, out, results, watcher.elsewhere)
 
@@ -60,10 +63,11 @@ def resume_several(options: argparse.Namespace) -> None:
     """Make what is left of a study."""
     out = user_path(options.run)
     stream = progress_stream(options)
+    asked = options.world.together(lambda: read_asked(options.track))
     with watching_study(stream) as watcher, _telling_the_finished(options, out, watcher):
         results = resume_study(
             out,
-            watcher,
+            FollowedStudy(watcher, asked),
             data=options.data,
             device=options.device,
             workers=options.workers,

@@ -28,6 +28,9 @@ EXTRAS = {
     "onnxruntime": "export",
     "huggingface_hub": "hub",
     "pillow_heif": "heif",
+    "trackio": "trackio",
+    "wandb": "wandb",
+    "mlflow": "mlflow",
 }
 """What a part of the toolkit needs: the module, and the extra of ours that brings it."""
 

@@ -48,6 +48,12 @@ class Observer:
     def note(self, text: str) -> None:
         """Something happened that is worth a line."""
 
+    def ended(self, result: Mapping[str, Any]) -> None:
+        """The run came to its end; `result` is what RESULT.json says."""
+
+    def stopped(self, error: BaseException) -> None:
+        """The run stopped before its end, by a signal or a mistake."""
+
     def own_note(self, text: str) -> None:
         """Something happened in this process, of several that make the run, that is worth a line."""
         self.note(text)

@@ -285,9 +285,11 @@ def _trained(trainer: Trainer, plan: RunPlan) -> Result:
             trainer.train()
             result = result_of(trainer, plan)
         world.from_first(lambda: record.finish(asdict(result)))
+        trainer.observer.ended(asdict(result))
     except Exception as error:
         with contextlib.suppress(ResnetlabError):  # the disk may be full; the first error counts
             record.add_event("stopped", step=state.step, error=str(error) or repr(error))
+        trainer.observer.stopped(error)
         raise
     finally:
         with contextlib.suppress(ResnetlabError):

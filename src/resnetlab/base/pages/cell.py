@@ -76,7 +76,7 @@ def _cells(row: Sequence[str], numbers: Collection[int]) -> Iterable[str]:
 
 
 def _style(is_number: bool) -> str:
-    side = "right" if is_number else "left"
+    side = "right;white-space:nowrap" if is_number else "left"
     return f"text-align:{side};padding:.15em 1.1em .15em 0;border:0;vertical-align:top;max-width:40em"
 
 
@@ -114,7 +114,9 @@ def picture(content: bytes, alt: str, *, width: int = 0, is_pixelated: bool = Fa
         "png" if content.startswith(b"\x89PNG") else "jpeg" if content.startswith(b"\xff\xd8") else "svg+xml"
     )
     uri = f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
-    how = "max-width:100%;height:auto;margin:.2em 0" + (";image-rendering:pixelated" if is_pixelated else "")
+    how = "display:block;max-width:100%;height:auto;margin:.2em 0" + (
+        ";image-rendering:pixelated" if is_pixelated else ""
+    )
     size = f' width="{width}"' if width else ""
     return f'<img src="{uri}" alt="{text(alt)}"{size} style="{how}">'
 

@@ -4,7 +4,7 @@ import argparse
 
 from resnetlab.base.paths import user_path
 from resnetlab.base.units import length_of
-from resnetlab.cli.flags import add_at_once, add_data_set, add_device, add_devices, add_workers
+from resnetlab.cli.flags import add_at_once, add_data_set, add_device, add_devices, add_track, add_workers
 from resnetlab.cli.verb import set_up
 from resnetlab.data.sources.choices import Choices
 from resnetlab.errors import UsageError
@@ -28,6 +28,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="DIR", help="that run's directory (default: RUN-Nep)")
     parser.add_argument("--data", help="where the run's data lies now, if not where it was")
     add_data_set(parser)
+    add_track(parser, " (default: those who followed the run; none: nobody)")
     add_device(parser)
     add_devices(parser)
     add_workers(parser)
@@ -39,6 +40,7 @@ def resume(options: argparse.Namespace) -> None:
     from resnetlab.cli.one_run import print_end
     from resnetlab.cli.output import progress_stream
     from resnetlab.cli.several_runs import resume_several
+    from resnetlab.tracking.following import Followed, read_asked
     from resnetlab.training.run import resume_run
     from resnetlab.training.studies.rows import is_study
     from resnetlab.watching.one_run import watching
@@ -51,10 +53,11 @@ def resume(options: argparse.Namespace) -> None:
             raise UsageError(f"--out: the runs in {path} go on where they are", hint="Leave it out.")
         resume_several(options)
         return
+    asked = options.world.together(lambda: read_asked(options.track))
     with watching(progress_stream(options)) as watcher:
         result = resume_run(
             path,
-            watcher,
+            Followed(watcher, asked),
             length=length,
             out=user_path(options.out) if options.out else None,
             data=options.data,

@@ -16,6 +16,7 @@ COLORS = 7
 
 _SIZES = (("wide", 1040, 380), ("medium", 680, 340), ("narrow", 350, 280))
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 12.0, 26.0, 38.0
+_AIR = 14  # beside a picture of its own: numbers reach into it
 _STRIP = 46.0
 _STRIP_GAP = 30.0
 _FEW = 40  # points that are still marked one by one
@@ -189,6 +190,15 @@ class _Plot:
     def strip_y(self, value: float) -> float:
         axis = self.chart.strip_axis or self.chart.y
         return self.height - _BOTTOM - _STRIP * axis.place(value)
+
+
+def lone_picture(chart: Chart, style: str) -> str:
+    """Return the chart in its middle size as an SVG document of its own, in which this style is."""
+    _, width, _ = size = _SIZES[1]
+    opening, _, inside = _picture(chart, *size).partition(">")
+    opening = opening.replace(f'viewBox="0 0 {width}', f'viewBox="{-_AIR} 0 {width + _AIR}')
+    about = f'xmlns="http://www.w3.org/2000/svg" width="{width + _AIR}"'
+    return f"{opening} {about}><style>{style}</style>{inside}"
 
 
 def _picture(chart: Chart, kind: str, width: int, height: int) -> str:

@@ -1,0 +1,54 @@
+"""Runs and studies asked for in Python show themselves, on standard error; `Silence` does not."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import resnetlab
+
+SHORT: dict[str, Any] = {
+    "data": "digits", "steps": 2, "batch": 16, "compile": "off", "device": "cpu", "eval_every": "0ep",
+    "report": False,
+}  # fmt: skip
+TINY = resnetlab.model_spec("resnet8").with_(width=0.25)
+
+
+def test_a_run_shows_itself_where_a_scripts_own_output_is_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    resnetlab.train(TINY, out=tmp_path / "run", **SHORT)
+
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "resnet8" in shown.err and "accuracy" in shown.err and str(tmp_path / "run") in shown.err
+
+
+def test_a_study_shows_itself_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    resnetlab.study([TINY], seeds=2, out=tmp_path / "study", **SHORT)
+
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "2 runs to make" in shown.err and "resnet8-seed1" in shown.err
+
+
+def test_silence_shows_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    quiet = resnetlab.Silence()
+    result = resnetlab.train(TINY, out=tmp_path / "run", observer=quiet, **SHORT)
+    resnetlab.study([TINY], out=tmp_path / "study", observer=quiet, **SHORT)
+    resnetlab.finetune(result.run, out=tmp_path / "tuned", observer=quiet, **SHORT)
+    resnetlab.resume(result.run, observer=quiet)
+
+    assert capfd.readouterr() == ("", "")
+
+
+def test_nothing_of_a_notebook_is_imported_where_there_is_none(tmp_path: Path) -> None:
+    code = (
+        "import sys, resnetlab.watching.here\n"
+        "from resnetlab.watching.notebook.output import in_notebook\n"
+        "assert not in_notebook(); sys.exit('IPython' in sys.modules)"
+    )
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
