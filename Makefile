@@ -7,15 +7,16 @@
 # make faults   the fault tests at full length: real processes killed at random moments, a stop after every step
 # make test-benchmarks  the scripts in benchmarks/ run through at a toy's size
 # make test-browser  pages are opened in headless Chromium: keys, pointer, both themes, a phone, hostile names
+# make test-notebook  the notebook of docs/ is run in a kernel of its own
 # make test-hosts  one run on two hosts, which are network namespaces of this machine (Linux, root, iproute2)
 # make test-parity  TensorFlow in .venv-parity writes weights and logits, which ours must reproduce
 # make bench    images per second of training and evaluation on this machine
 
 PYTHON ?= python3
 RUN := .venv/bin
-SUITE := OMP_NUM_THREADS=1 $(RUN)/python -m pytest -q -n 2 --dist worksteal -m "not faults and not benchmarks and not hosts and not browser"
+SUITE := OMP_NUM_THREADS=1 $(RUN)/python -m pytest -q -n 2 --dist worksteal -m "not faults and not benchmarks and not hosts and not browser and not notebook"
 
-.PHONY: train test coverage test-benchmarks test-hosts test-browser test-parity install check gallery faults bench clean
+.PHONY: train test coverage test-benchmarks test-hosts test-browser test-notebook test-parity install check gallery faults bench clean
 
 train: install
 	$(RUN)/resnetlab train resnet20 --data digits --recipe digits
@@ -42,6 +43,9 @@ test-browser: install
 	|| { echo "The tests of pages need Chromium: install your system's package (Debian: apt-get install chromium, as root)." >&2; exit 1; }
 	$(RUN)/python -m pip install --quiet --constraint constraints.txt playwright
 	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -q -m browser
+
+test-notebook: install
+	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -q -m notebook
 
 test-parity: install .venv-parity/installed
 	$(RUN)/python -m pip install --quiet --constraint tests/parity/constraints.txt --constraint constraints.txt h5py
