@@ -124,7 +124,7 @@ def test_resume_of_a_finished_run_changes_nothing(finished: tuple[Path, dict[str
 
 
 def test_show_tells_of_a_run(finished: tuple[Path, dict[str, object]]) -> None:
-    text = run("show", str(finished[0])).stdout
+    text = run("show", str(finished[0]), "--full").stdout
 
     assert "finished" in text
     assert "this run" in text
