@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from resnetlab.board import folder
 from resnetlab.board.folder import Folder
 from resnetlab.board.glance import KILLED, Glance, Glancing
 from resnetlab.board.journal_ends import LastRows
@@ -180,38 +181,38 @@ def test_a_run_of_a_later_version_says_so(tmp_path: Path) -> None:
 
 
 def test_no_link_leads_out_of_the_folder(tmp_path: Path) -> None:
-    folder, outside = tmp_path / "folder", finished(tmp_path / "outside")
-    finished(folder / "own")
-    linked = finished(folder / "linked")
+    shown, outside = tmp_path / "folder", finished(tmp_path / "outside")
+    finished(shown / "own")
+    linked = finished(shown / "linked")
     (linked / "metrics.jsonl").unlink()
     (linked / "metrics.jsonl").symlink_to(outside / "metrics.jsonl")
-    (folder / "away").symlink_to(outside)
-    (folder / "inside").symlink_to(folder / "own")
+    (shown / "away").symlink_to(outside)
+    (shown / "inside").symlink_to(shown / "own")
 
-    listing = Folder(folder).look()
+    listing = Folder(shown).look()
 
     assert {each.name: each.state for each in listing.glances} == {"own": "finished", "linked": "damaged"}
     assert "metrics.jsonl is a link that leads out" in next(g.why for g in listing.glances if g.run is None)
-    assert listing.notes == (f"Links that lead out of {folder} are not followed: away.",)
+    assert listing.notes == (f"Links that lead out of {shown} are not followed: away.",)
 
 
 def test_runs_come_and_go(tmp_path: Path) -> None:
-    folder = Folder(tmp_path, pause=0)
-    seen = [[*_names(folder)]]
+    looked_at = Folder(tmp_path, pause=0)
+    seen = [_names(looked_at)]
     finished(tmp_path / "group" / "seed10")
     finished(tmp_path / "group" / "seed2")
     study(tmp_path / "study", ["b", "a"])
-    seen.append(_names(folder))
+    seen.append(_names(looked_at))
     interrupted(tmp_path / "study" / "a")
     removed(tmp_path / "group" / "seed10")
-    seen.append(_names(folder))
+    seen.append(_names(looked_at))
 
     begun, planned = ["group/seed2", "group/seed10"], ["study/a", "study/b"]
     assert seen == [[], [*begun, *planned], [begun[0], *planned]]
 
 
-def _names(folder: Folder) -> list[str]:
-    names = (each.name for each in folder.look().glances)
+def _names(looked_at: Folder) -> list[str]:
+    names = (each.name for each in looked_at.look().glances)
     return sorted(names, key=lambda name: (name.split("/")[0], len(name), name))
 
 
@@ -231,3 +232,31 @@ def test_seeds_stand_together_and_have_their_mean(tmp_path: Path) -> None:
 
     assert [each.name for each in several.glances] == ["digits/seed0", "digits/seed1"]
     assert several.accuracy == pytest.approx((300 + 310) / 2 / 359, abs=1e-12)
+
+
+def test_what_a_sweep_sweeps_over_is_told_first(tmp_path: Path) -> None:
+    for rate in (0.2, 0.4):
+        recipe = finished(tmp_path / f"lr{rate}") / "recipe.json"
+        content = json.loads(recipe.read_text())
+        content["schedule"]["lr"] = rate
+        recipe.write_text(json.dumps(content))
+    told = sorted(rows.deviations(40) for rows in Folder(tmp_path).look().rows)
+
+    assert [text.split(", ")[:2] for text in told] == [["lr=0.2", "length=8st"], ["lr=0.4", "length=8st"]]
+    assert {len(text) for text in told} == {40}
+
+
+def test_a_folder_of_very_many_files_is_searched_in_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finished(tmp_path / "a")
+    for number in range(30):
+        (tmp_path / "photos" / f"class{number:02}").mkdir(parents=True)
+    finished(tmp_path / "photos" / "class29" / "z")
+    whole = Folder(tmp_path).look()
+    monkeypatch.setattr(folder, "MOST_ENTRIES", 20)
+    part = Folder(tmp_path).look()
+
+    assert ([each.name for each in whole.glances], whole.notes) == (["a", "photos/class29/z"], ())
+    assert [each.name for each in part.glances] == ["a"]
+    assert part.notes[0].startswith("Only the first 20 names below")

@@ -20,7 +20,8 @@ State = Literal["running", "finished", "interrupted", "crashed", "waiting", "dam
 STATES: tuple[State, ...] = ("running", "waiting", "interrupted", "crashed", "damaged", "finished")
 """In the order in which a person wants to see them."""
 
-KILLED = "it was killed: neither its end nor an error is noted"
+KILLED = "killed"
+"""Why a run stopped that has noted neither its end nor an error."""
 
 _FIXED = ("recipe.json", "spec.json", "data.json", "weights.json", "continues.json", "RESULT.json")
 _GROWING = ("metrics.jsonl", "events.jsonl")

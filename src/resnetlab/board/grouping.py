@@ -17,16 +17,19 @@ class Rows:
     """By seed."""
     group: Group | None
     """What they have in common; None if they cannot be read."""
+    shared: frozenset[str] = frozenset()
+    """Of the group's deviations those that all groups of the folder have."""
 
     @property
     def began(self) -> float:
         """When the newest of them was begun."""
         return max((glance.began or 0.0 for glance in self.glances), default=0.0)
 
-    @property
-    def deviations(self) -> str:
-        """What differs from the recipe of that name, in short: without what that one says."""
-        return ", ".join(each.partition(" (")[0] for each in self.group.deviations) if self.group else ""
+    def deviations(self, most: int) -> str:
+        """Return what differs from the recipe of that name, in so many letters: first what only some have."""
+        found = sorted(self.group.deviations, key=lambda each: each in self.shared) if self.group else []
+        told = ", ".join(each.partition(" (")[0] for each in found)
+        return told if len(told) <= most else f"{told[: most - 1]}…"
 
     @property
     def accuracy(self) -> float | None:
@@ -50,6 +53,7 @@ class Shelf:
         self._members: tuple[tuple[str, str], ...] = ()
         self._labels: list[tuple[Group, tuple[str, ...]]] = []
         self._rows: dict[str, Rows] = {}
+        self._shared: frozenset[str] = frozenset()
 
     def sorted_in(self, glances: Sequence[Glance]) -> tuple[Rows, ...]:
         """Return the rows: those that are made, those to be made, the others by age, what is damaged last."""
@@ -70,6 +74,8 @@ class Shelf:
         groups = group_runs(
             (glance.run for glance in whole.values() if glance.run), lambda run: known[id(run)].key
         )
+        deviations = [frozenset(group.deviations) for group in groups]
+        self._shared = frozenset.intersection(*deviations) if len(groups) > 1 else frozenset()
         self._labels = [(group, tuple(known[id(run)].name for run in group.runs)) for group in groups]
 
     def _of_group(self, group: Group, glances: Sequence[Glance]) -> Rows:
@@ -80,7 +86,7 @@ class Shelf:
         before = self._rows.get(name)
         if before and [*map(id, before.glances)] == [*map(id, glances)]:
             return before
-        return Rows(id=name, glances=(), group=group).of(glances)
+        return Rows(id=name, glances=(), group=group, shared=self._shared).of(glances)
 
 
 def _rank(rows: Rows) -> tuple[int, float]:

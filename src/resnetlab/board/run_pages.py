@@ -73,7 +73,11 @@ class RunPages:
         states = {glance.path: _STATES[glance.state] for glance in glances if glance.state in _STATES}
         states |= {glance.path: "killed" for glance in glances if glance.why == KILLED}
         groups = tuple(group_runs(runs))
-        return render(contents_of(groups, Report(groups).heading(), states), served)
+        contents = contents_of(groups, Report(groups).heading(), states)
+        left = {str(glance.path): glance.seconds_left for glance in glances}
+        for row in contents["runs"]:
+            row["seconds_left"] = left.get(row["path"])
+        return render(contents, served)
 
     def _read(self, glance: Glance, root: Path, problems: list[str]) -> RecordedRun | None:
         if glance.state == "waiting":

@@ -200,7 +200,7 @@ def _labels(rows: Rows) -> str:
     group = rows.group
     if group is None:
         return '<td class="network"></td><td class="recipe"></td><td class="data"></td>'
-    others, told = ", ".join(group.deviations), shorter(rows.deviations, _LONGEST)
+    others, told = ", ".join(group.deviations), rows.deviations(_LONGEST)
     more = f'<span class="faint" title="{text(others)}">{text(told)}</span>' if others else ""
     return (
         f'<td class="network" data-v="{text(group.network)}">{text(group.network)}</td>'
@@ -214,7 +214,7 @@ def _short_labels(rows: Rows) -> str:
     if rows.group is None:
         return ""
     group = rows.group
-    parts = (group.network, group.recipe, shorter(rows.deviations, _LONGEST), group.data)
+    parts = (group.network, group.recipe, rows.deviations(_LONGEST), group.data)
     return text(", ".join(dict.fromkeys(part for part in parts if part)))
 
 

@@ -9,12 +9,11 @@ from resnetlab.base.units import format_seconds
 from resnetlab.board.folder import Listing
 from resnetlab.board.glance import Glance
 from resnetlab.board.grouping import Rows
-from resnetlab.reporting.page.parts import shorter
 from resnetlab.show.tables.align import table
 
 _SHOWN = ("state", "progress", "accuracy", "seed", "network", "recipe", "data", "run")
-_LONGEST = 48
-"""Letters of a recipe."""
+_LONGEST = 40
+"""Letters of what differs from a recipe."""
 
 _LEAST = ("data", "seed", "recipe", "network")
 """What a narrow terminal does without, first to last."""
@@ -58,7 +57,7 @@ def _mean(rows: Rows) -> str:
     group = rows.group
     if group is None or group.mean is None or len(group.errors) < 2:
         return ""
-    what = ", ".join((group.network, group.recipe, *group.deviations, group.data))
+    what = ", ".join(filter(None, (group.network, group.recipe, rows.deviations(_LONGEST), group.data)))
     return f"{100 - group.mean:.2f} ± {group.std:.2f} %  of {len(group.errors)} seeds: {what}"
 
 
@@ -69,7 +68,7 @@ def _cells(glance: Glance, rows: Rows) -> dict[str, str]:
         progress = f"{run.step:,} steps" if glance.state == "finished" else run.progress.removeprefix("step ")
     if glance.seconds_left is not None:
         progress += f", {format_seconds(glance.seconds_left)} left"
-    recipe = ", ".join(filter(None, (group.recipe, rows.deviations))) if group else ""
+    recipe = ", ".join(filter(None, (group.recipe, rows.deviations(_LONGEST)))) if group else ""
     so_far = " val" if glance.split == "val" else "" if glance.state == "finished" else " so far"
     return {
         "state": glance.state,
@@ -77,7 +76,7 @@ def _cells(glance: Glance, rows: Rows) -> dict[str, str]:
         "accuracy": "" if glance.accuracy is None else f"{100 * glance.accuracy:.2f} %{so_far}",
         "seed": "" if run is None else str(run.seed),
         "network": group.network if group else "",
-        "recipe": shorter(recipe, _LONGEST),
+        "recipe": recipe,
         "data": group.data if group else "",
         "run": str(glance.path),
     }

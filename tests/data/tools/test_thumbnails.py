@@ -87,4 +87,4 @@ def test_large_images_in_memory_are_made_small() -> None:
 
     assert found is not None
     assert (found.kind, found.side) == ("jpeg", 96)
-    assert len(found.content) < 2**19
+    assert len(found.content) < 2**18

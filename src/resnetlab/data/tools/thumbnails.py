@@ -15,7 +15,7 @@ from resnetlab.errors import DataError
 
 _MOST_CLASSES, _LEAST_EACH, _MOST_EACH, _ALL = 12, 3, 8, 24
 _COLUMNS = 12
-_SIDE, _BLOCK = 96, 8  # pixels; whole blocks of JPEG, so that no image runs into its neighbour
+_SIDE, _BLOCK = 96, 16  # pixels; whole blocks of JPEG, so that no image runs into its neighbour
 _FEW_PIXELS = 40  # to which a side is kept to the pixel
 _SECONDS = 0.6
 
@@ -64,7 +64,7 @@ def thumbnails_of(source: AnySource, seconds: float = _SECONDS) -> Thumbnails | 
         page.paste(picture.resize((side, side)), (number % columns * side, number // columns * side))
     kind = "png" if side <= _FEW_PIXELS else "jpeg"
     stream = io.BytesIO()
-    page.save(stream, kind.upper(), **({"quality": 85, "subsampling": 0} if kind == "jpeg" else {}))
+    page.save(stream, kind.upper(), **({"quality": 80} if kind == "jpeg" else {}))
     return Thumbnails(
         kind=kind,
         content=stream.getvalue(),

@@ -8,7 +8,7 @@ not know; a change that such a reader would get wrong has another version.
     title
     runs[]        name, path, network, recipe, deviations, data, seed, state, progress, sentence, notes,
                   error, correct, seen, interval, split, published, seconds,
-                  images_per_second, wait_share, started
+                  images_per_second, wait_share, started, seconds_left (of one that a board shows)
     groups[]      a row of the table over seeds, with all digits
     table         header, rows, notes: the same in words
     curves[]      one for each kind of data: data, watched, steps, planned, steps_per_epoch,

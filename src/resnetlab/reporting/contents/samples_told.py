@@ -9,7 +9,7 @@ from resnetlab.reporting.values import is_count
 from resnetlab.runs.plain_reading import read_json, read_plain
 
 _NAMES = {"samples.png": ("png", b"\x89PNG\r\n\x1a\n"), "samples.jpg": ("jpeg", b"\xff\xd8\xff")}
-_MOST_BYTES = 2**19
+_MOST_BYTES = 2**18
 _MOST = 200
 _MOST_SIDE = 1024
 

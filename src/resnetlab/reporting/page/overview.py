@@ -60,8 +60,10 @@ def verdict_section(run: Mapping[str, Any]) -> str:
             ("training", text(format_seconds(run["seconds"])), f'<span class="faint">{speed}</span>')
         )
     else:
+        left = run.get("seconds_left")
+        below = f"steps, about {format_seconds(left)} left" if left is not None else "steps"
         tiles.append(
-            ("so far", text(run["progress"].removeprefix("step ")), '<span class="faint">steps</span>')
+            ("so far", text(run["progress"].removeprefix("step ")), f'<span class="faint">{below}</span>')
         )
     made = "".join(
         f"<div><dt>{text(name)}</dt><dd><strong>{value}</strong>{below}</dd></div>"
