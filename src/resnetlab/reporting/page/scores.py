@@ -262,7 +262,7 @@ def doubtful_section(evaluation: Mapping[str, Any], insights: Mapping[str, Any] 
     if not insights or not insights["doubtful"]:
         return ""
     note = (
-        "Of another class than the label says the network is as sure as it usually is where that is the label"
+        "The network answers another class, as surely as it usually knows that class where it is right"
         " (Northcutt et al., 2021): look at these labels first."
     )
     return section(
