@@ -15,10 +15,11 @@ import pytest
 
 from tests.kit.hosts import Host, two_hosts, why_not
 from tests.kit.remains import what_remains
+from tests.kit.worlds import place
 
 pytestmark = [pytest.mark.hosts, pytest.mark.skipif(bool(why_not()), reason=why_not())]
 
-PORT = "29533"
+PORT = 29533
 SILENCE = 6
 IN_ALL = 30.0
 """Seconds in which every process has ended, however another one did."""
@@ -58,15 +59,8 @@ class Pair:
                 [sys.executable, "-m", "resnetlab", *arguments],
                 self.outputs[rank],
                 without=self.run.parent if rank else None,
-                environment={
-                    "RANK": str(rank),
-                    "WORLD_SIZE": "2",
-                    "LOCAL_RANK": "0",
-                    "LOCAL_WORLD_SIZE": "1",
-                    "MASTER_ADDR": hosts[0].address,
-                    "MASTER_PORT": PORT,
-                    "RESNETLAB_SILENCE_SECONDS": str(SILENCE),
-                },
+                environment=place(rank, 2, PORT, hosts[0].address, each_on_its_own_host=True)
+                | {"RESNETLAB_SILENCE_SECONDS": str(SILENCE)},
             )
             for rank, host in enumerate(hosts)
         ]

@@ -25,10 +25,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def place(rank: int, size: int, port: int, address: str = "127.0.0.1") -> dict[str, str]:
-    """Return the variables that torchrun sets in a process on the one machine of a run."""
+def place(
+    rank: int, size: int, port: int, address: str = "127.0.0.1", *, each_on_its_own_host: bool = False
+) -> dict[str, str]:
+    """Return the variables that torchrun sets in a process, on the one machine of a run or one of its own."""
+    local_rank, local_size = (0, 1) if each_on_its_own_host else (rank, size)
     return {
-        "RANK": str(rank), "WORLD_SIZE": str(size), "LOCAL_RANK": str(rank), "LOCAL_WORLD_SIZE": str(size),
+        "RANK": str(rank), "WORLD_SIZE": str(size),
+        "LOCAL_RANK": str(local_rank), "LOCAL_WORLD_SIZE": str(local_size),
         "MASTER_ADDR": address, "MASTER_PORT": str(port),
     }  # fmt: skip
 
