@@ -1,6 +1,6 @@
 """What holds for all tests, and what tests of several rooms are given.
 
-The process that reads pickles is forked, which saves 1.4 s for each file.
+The process that reads pickles is forked, and those that measure the machine: each saves 1.4 s so.
 """
 
 from collections.abc import Iterator
@@ -12,19 +12,26 @@ import pytest
 
 from tests.kit.browser import CHROMIUM, chromium
 from tests.kit.hub_server import Site, point_hub_to, running
-from tests.kit.processes import CAN_FORK, run_forked
+from tests.kit.processes import CAN_FORK, popen_forked, run_forked
 
 
 @pytest.fixture(autouse=CAN_FORK)
-def forked_reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have `read_pickled` fork its process, but for tests that are marked `starts_anew`."""
+def forked_processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have `read_pickled` and what measures fork their processes, but for tests marked `starts_anew`."""
     if request.node.get_closest_marker("starts_anew") is None:
         import subprocess
 
+        from resnetlab.training.measured import together
         from resnetlab.weights.files import pickled
 
-        forking = SimpleNamespace(run=run_forked, TimeoutExpired=subprocess.TimeoutExpired)
-        monkeypatch.setattr(pickled, "subprocess", forking)
+        monkeypatch.setattr(
+            pickled, "subprocess", SimpleNamespace(run=run_forked, TimeoutExpired=subprocess.TimeoutExpired)
+        )
+        monkeypatch.setattr(
+            together,
+            "subprocess",
+            SimpleNamespace(Popen=popen_forked, DEVNULL=subprocess.DEVNULL, PIPE=subprocess.PIPE),
+        )
 
 
 @pytest.fixture

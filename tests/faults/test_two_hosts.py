@@ -85,6 +85,15 @@ class Pair:
         return "\n".join(f"{path.name}: {path.read_text(errors='replace')}" for path in self.outputs)
 
 
+def hit(hosts: tuple[Host, Host], folder: Path, number: int, step: int) -> Pair:
+    """Have both hosts train, and send what trains on the second a signal when this step is saved."""
+    pair = Pair(hosts, folder, training(folder / "runs" / "run"))
+    pair.train_until(step)
+    for process in hosts[1].processes():
+        os.kill(process, number)
+    return pair
+
+
 def resumed(hosts: tuple[Host, Host], folder: Path) -> dict[str, bytes]:
     pair = Pair(hosts, folder, ["resume", str(folder / "runs" / "run")])
     assert pair.ends(within=180) == [0, 0], pair.told()
@@ -126,14 +135,9 @@ def test_a_host_that_is_cut_off_ends_both_and_the_run_goes_on_when_it_is_back(
 def test_a_process_that_is_killed_on_one_host_ends_the_other_and_the_run_goes_on(
     hosts: tuple[Host, Host], tmp_path: Path, expected: dict[str, bytes]
 ) -> None:
-    pair = Pair(hosts, tmp_path, training(tmp_path / "runs" / "run"))
-    pair.train_until(50)
+    pair = hit(hosts, tmp_path, signal.SIGKILL, step=50)
 
-    for number in hosts[1].processes():
-        os.kill(number, signal.SIGKILL)
-    codes = pair.ends(within=IN_ALL)
-
-    assert codes[0] == 75, pair.told()
+    assert pair.ends(within=IN_ALL)[0] == 75, pair.told()
     assert "process 1 of 2" in pair.outputs[0].read_text()
     assert resumed(hosts, tmp_path) == expected
 
@@ -141,11 +145,7 @@ def test_a_process_that_is_killed_on_one_host_ends_the_other_and_the_run_goes_on
 def test_a_signal_on_one_host_saves_and_ends_both(
     hosts: tuple[Host, Host], tmp_path: Path, expected: dict[str, bytes]
 ) -> None:
-    pair = Pair(hosts, tmp_path, training(tmp_path / "runs" / "run"))
-    pair.train_until(20)
-
-    for number in hosts[1].processes():
-        os.kill(number, signal.SIGTERM)
+    pair = hit(hosts, tmp_path, signal.SIGTERM, step=20)
 
     assert pair.ends(within=IN_ALL) == [75, 75], pair.told()
     assert pair.told().count("stopped by SIGTERM after step") == 1

@@ -99,21 +99,49 @@ class Command:
         return self.output()
 
 
+class Forked:
+    """A fork in the place of what `subprocess` starts; what it printed is read when it has ended."""
+
+    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+        self.args, self.returncode = arguments, -1
+        self._output, self._errors = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115
+        streams = self._output.fileno(), self._errors.fileno()
+        self._process = _forked(arguments, streams, environment)
+
+    def communicate(self, timeout: float) -> tuple[str, str]:
+        """Wait for its end, and return what it printed as output and as errors."""
+        deadline = time.monotonic() + timeout
+        while (code := self._process.poll()) is None:
+            if time.monotonic() > deadline:
+                self.kill()
+                raise subprocess.TimeoutExpired(self.args, timeout)
+            time.sleep(0.001)
+        self.returncode = code
+        for stream in (self._output, self._errors):
+            stream.seek(0)
+        return self._output.read().decode(), self._errors.read().decode()
+
+    def kill(self) -> None:
+        """End it, if it has not ended."""
+        if self._process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._process.pid, signal.SIGKILL)
+
+
 def run_forked(
     command: Sequence[str], *, capture_output: bool, text: bool, timeout: float, check: bool
 ) -> "subprocess.CompletedProcess[str]":
     """Do what `subprocess.run` does with [python, "-P", "-m", MODULE, ...]."""
     assert [*command[1:3], capture_output, text, check] == ["-P", "-m", True, True, False]
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        process = _forked(command[3:], (out.fileno(), err.fileno()), dict(os.environ))
-        deadline = time.monotonic() + timeout
-        while (code := process.poll()) is None:
-            if time.monotonic() > deadline:
-                os.kill(process.pid, signal.SIGKILL)
-                raise subprocess.TimeoutExpired(command, timeout)
-            time.sleep(0.001)
-        texts = [(stream.seek(0), stream.read().decode())[1] for stream in (out, err)]
-    return subprocess.CompletedProcess(command, code, *texts)
+    process = Forked(command[3:], os.environ)
+    texts = process.communicate(timeout)
+    return subprocess.CompletedProcess(command, process.returncode, *texts)
+
+
+def popen_forked(command: Sequence[str], *, env: Mapping[str, str], text: bool, **streams: int) -> Forked:
+    """Do what `subprocess.Popen` does with [python, "-m", MODULE, ...] whose end is waited for."""
+    assert command[1] == "-m" and text, (command, streams)
+    return Forked(command[2:], env)
 
 
 def _started(command: Sequence[str], streams: tuple[int, int], environment: dict[str, str]) -> Process:
@@ -135,9 +163,9 @@ def _hear_signals() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
-def _forked(command: Sequence[str], streams: tuple[int, int], environment: dict[str, str]) -> Process:
+def _forked(command: Sequence[str], streams: tuple[int, int], environment: Mapping[str, str]) -> Process:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    request = {"arguments": [*command], "folder": os.getcwd(), "environment": environment}
+    request = {"arguments": [*command], "folder": os.getcwd(), "environment": {**environment}}
     with theirs, open(os.devnull) as nothing:
         descriptors = [nothing.fileno(), *streams, theirs.fileno()]
         socket.send_fds(_preloaded(), [json.dumps(request).encode()], descriptors)

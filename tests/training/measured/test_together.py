@@ -38,6 +38,7 @@ def test_two_processes_time_steps_scores_and_sums_at_once() -> None:
     assert outputs[1] == ""
 
 
+@pytest.mark.starts_anew
 def test_one_process_is_started_and_heard() -> None:
     found = measure_together(
         RESNET8, QUICK, samples=8, processes=1, threads=1, device="cpu", num_bytes=BYTES, seconds=0.1
@@ -55,6 +56,7 @@ def test_an_error_of_ours_is_one_line_and_its_exit_code() -> None:
     assert "Traceback" not in worker.output()
 
 
+@pytest.mark.starts_anew
 @pytest.mark.parametrize(
     ("script", "cause"),
     [("echo first >&2; echo the cause >&2; exit 3", "the cause"), ("exit 9", "exit code 9")],
