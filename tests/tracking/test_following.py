@@ -32,9 +32,14 @@ class Notebook:
         self._last = -1
 
     def begin(self, subject: Subject, known: Mapping[str, Any]) -> dict[str, Any]:
+        print("a tracker's own words")
         self._keep("begin", subject, dict(known))
         self._last = known.get("last", -1)
         return {"id": known.get("id", "new")}
+
+    @property
+    def place(self) -> str:
+        return "here"
 
     @property
     def last_step(self) -> int:
@@ -137,8 +142,10 @@ def test_a_tracker_that_fails_is_told_of_once_and_costs_nothing(
 
     resnetlab.train(TINY, out=tmp_path / "run", track="json", **SHORT)
 
-    shown = capsys.readouterr().err
+    out, shown = capsys.readouterr()
+    assert out == "" and "own words" not in shown
     assert shown.count("json does not follow the run any more: no line; the run goes on without it") == 1
+    assert shown.count("json follows the run: here") == (where != "begin")
     assert (tmp_path / "run" / "RESULT.json").exists()
 
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import importlib.util
-import sys
+import io
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -225,6 +225,7 @@ class _Following:
             self._tracker = TRACKERS[self.name]()
             self.found = self._tracker.begin(_subject(run, self._asked.project), known)
             self._last = self._tracker.last_step
+            self._note(f"{self.name} follows the run: {self._tracker.place}")
 
         self._trying(start)
 
@@ -247,7 +248,10 @@ class _Following:
         if self._is_lost:
             return
         try:
-            with _LOCK, contextlib.redirect_stdout(sys.stderr):  # what a script or --json prints is its own
+            with (
+                _LOCK,
+                contextlib.redirect_stdout(io.StringIO()),
+            ):  # what a script or --json prints is its own
                 do()
         except (Exception, SystemExit) as error:  # whatever the tracker, its server or the line came upon
             self._is_lost = True

@@ -47,6 +47,13 @@ class MlflowTracker:
         return [int(each.step) for name in names for each in self._client.get_metric_history(self._id, name)]
 
     @property
+    def place(self) -> str:
+        """Where MLflow keeps it."""
+        import mlflow
+
+        return f"run {self._id} of {mlflow.get_tracking_uri()}"
+
+    @property
     def last_step(self) -> int:
         """The last step that it had when the run went on."""
         return self._last_step

@@ -1,5 +1,6 @@
 """TensorBoard: asked for by name, it gets pictures; all else is in RUN/tensorboard anyway."""
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,11 @@ class TensorBoardTracker:
         """Remember where the event files are."""
         self._directory = RunDirectory(subject.path).tensorboard
         return {}
+
+    @property
+    def place(self) -> str:
+        """The command that shows it."""
+        return f"tensorboard --logdir {shlex.quote(str(self._directory))}"
 
     @property
     def last_step(self) -> int:

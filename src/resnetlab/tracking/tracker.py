@@ -40,6 +40,10 @@ class Tracker(Protocol):
         """
 
     @property
+    def place(self) -> str:
+        """Where the run is to be seen, in a few words: an address, or what to type."""
+
+    @property
     def last_step(self) -> int:
         """The last step of which it has numbers, as far as it can say; -1 otherwise."""
 

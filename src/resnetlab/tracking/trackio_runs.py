@@ -1,6 +1,7 @@
 """Trackio, which keeps runs on this machine; `trackio show` looks at them."""
 
 import io
+import shlex
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -26,7 +27,13 @@ class TrackioTracker:
             config=dict(subject.hyper_parameters),
             resume="must" if known else "never",
         )
+        self._project = found["project"]
         return found
+
+    @property
+    def place(self) -> str:
+        """The command that shows it."""
+        return f"trackio show --project {shlex.quote(self._project)}"
 
     @property
     def last_step(self) -> int:
@@ -46,5 +53,7 @@ class TrackioTracker:
         self._run.log({name: trackio.Image(Image.open(io.BytesIO(png)))}, step=step)
 
     def end(self, summary: Mapping[str, float], *, is_whole: bool) -> None:
-        """Close the run."""
-        self._run.finish()
+        """Close the run, which Trackio has as the one of this thread."""
+        import trackio
+
+        trackio.finish()

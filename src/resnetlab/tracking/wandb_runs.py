@@ -1,8 +1,10 @@
 """Weights & Biases. With WANDB_MODE=offline it writes into ./wandb, which `wandb sync` sends."""
 
 import io
+import shlex
 import uuid
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from resnetlab.tracking.tracker import PROJECT, Subject
@@ -32,6 +34,13 @@ class WandbTracker:
             settings=wandb.Settings(console="off", silent=True),
         )
         return found
+
+    @property
+    def place(self) -> str:
+        """Its address; offline the command that sends it."""
+        if self._run.offline:
+            return f"wandb sync {shlex.quote(str(Path(self._run.dir).parent))}"
+        return str(self._run.url)
 
     @property
     def last_step(self) -> int:

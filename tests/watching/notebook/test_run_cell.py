@@ -74,6 +74,7 @@ def test_a_run_that_stops_says_why_and_goes_on_with_the_curve_so_far(tmp_path: P
     assert "stopped by SIGTERM after step 4 of 6" in stopped.now(0)
     assert "resumed after step 4" in resumed.parts[0][0][0]
     assert 'class="line s0"' in drawn(resumed.parts[1][0][0])
+    assert [html.count("<tr") for html, _ in resumed.parts[1]] == [1 + 1, 1 + 2, 1 + 2]
     assert "finished" in resumed.now(0)
 
 

@@ -55,7 +55,8 @@ class RunCell(Observer):
         self._show()
 
     def past(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Show the curves so far of a run that goes on."""
+        """Show the curves and the evaluations so far of a run that goes on."""
+        self._rows = [row for row in rows if row["kind"] != "train"]
         self._draw()
 
     def lately(self, *, loss: float, accuracy: float) -> None:
