@@ -28,7 +28,8 @@ IN_THE_PAPERS: Mapping[str, Sequence[str]] = {
     ),
     "start": (
         "He et al., 2015, section 4.1: with BN neither forward nor backward signals vanish in plain nets.",
-        "Yang et al., 2019: with BN and no shortcuts the gradient grows exponentially with depth at first.",
+        "Yang et al., 2019: with BN and no shortcuts the gradient grows exponentially with depth, before any"
+        " training.",
         "He et al., 2016, section 2, equation 5: where nothing but sums lies between units (here there is a"
         " ReLU too), the gradient of a late unit reaches every earlier one unchanged, as a term of a sum.",
     ),
