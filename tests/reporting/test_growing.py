@@ -96,6 +96,7 @@ def test_the_means_of_joined_rows_are_those_of_all_their_steps(
     [
         (['{"a": 1},{"b": 2}'], "line 3: not JSON"),
         (['{"kind": "test"', '"step": 1}'], "line 3: not JSON"),
+        (['{"a": 1},{"b": 2}', '{"c": 1', '"d": 2}'], "line 3: not JSON"),
         (["[1]"], "line 3: not a JSON object"),
         (['{"kind": "train", "step": NaN}'], "line 3: not JSON"),
         (['{"kind": "guess", "step": 4}'], "line 3: kind is 'guess'"),

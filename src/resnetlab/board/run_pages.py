@@ -18,6 +18,7 @@ from resnetlab.reporting.contents import contents_of
 from resnetlab.reporting.groups import group_runs
 from resnetlab.reporting.growing import GrowingRows
 from resnetlab.reporting.page import Served, render
+from resnetlab.reporting.page.look import style
 from resnetlab.reporting.page.parts import items
 from resnetlab.reporting.reading import RecordedRun, read_run
 
@@ -159,7 +160,11 @@ def _page_of_problems(glances: Sequence[Glance], problems: Sequence[str], served
         f"<main><p>{whose} cannot be shown:</p>{told}</main>"
     )
     return html_page(
-        title=f"{name} – resnetlab board", body=body, style=served.style, script=served.script, is_served=True
+        title=f"{name} – resnetlab board",
+        body=body,
+        style=style() + served.style,
+        script=served.script,
+        is_served=True,
     )
 
 
@@ -171,5 +176,8 @@ def plain_page(title: str, words: str) -> str:
         f"<main><p>{text(words)}</p></main>"
     )
     return html_page(
-        title=f"{title} – resnetlab board", body=body, style=read_asset(HERE, "board.css"), is_served=True
+        title=f"{title} – resnetlab board",
+        body=body,
+        style=style() + read_asset(HERE, "board.css"),
+        is_served=True,
     )

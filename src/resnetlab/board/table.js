@@ -78,10 +78,10 @@
         chip = document.createElement("button");
         chip.type = "button";
         chip.dataset.state = state;
-        const dot = document.createElement("span");
-        dot.className = "dot " + state;
-        dot.setAttribute("aria-hidden", "true");
-        chip.append(dot, state, document.createElement("b"));
+        const lamp = document.createElement("span");
+        lamp.className = "lamp " + state;
+        lamp.setAttribute("aria-hidden", "true");
+        chip.append(lamp, state, document.createElement("b"));
         chip.addEventListener("click", () => { if (!chosen.delete(state)) chosen.add(state); show(); });
         states.append(chip);
       }

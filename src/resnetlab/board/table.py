@@ -13,6 +13,7 @@ from resnetlab.base.units import format_seconds
 from resnetlab.board.folder import Listing
 from resnetlab.board.glance import Glance
 from resnetlab.board.grouping import Rows
+from resnetlab.reporting.page.look import style
 from resnetlab.reporting.page.parts import bar, percent, shorter
 
 HERE = Path(__file__).parent
@@ -58,7 +59,7 @@ class Board:
         return html_page(
             title=f"{_name_of(listing)} – resnetlab board",
             body=_page(listing, body, self.version),
-            style=read_asset(HERE, "board.css") + "body { max-width: 96rem; }\n",
+            style=style() + read_asset(HERE, "board.css") + "body { max-width: 96rem; }\n",
             script=read_asset(HERE, "live.js") + read_asset(HERE, "table.js"),
             is_served=True,
         )
@@ -223,7 +224,7 @@ def _state(glance: Glance) -> str:
     title = f' title="{text(glance.why)}"' if glance.why else ""
     return (
         f'<td class="state" data-v="{glance.state}"{title}>'
-        f'<span class="dot {glance.state}" aria-hidden="true"></span>{glance.state}{why}</td>'
+        f'<span class="lamp {glance.state}" aria-hidden="true"></span>{glance.state}{why}</td>'
     )
 
 
