@@ -97,7 +97,7 @@ def explain(
         error.hint = "The same command goes on, and makes the page when all runs have ended."
         raise
     except ResnetlabError as error:
-        error.hint = error.hint.replace("--out takes", "--runs takes")
+        error.hint = error.hint.replace("--out", "--runs")
         raise
     if missing := [name for name in plans if name not in made]:
         raise UsageError(
