@@ -187,6 +187,16 @@ def test_a_terminal_that_has_gone_does_not_end_the_training() -> None:
         watcher.note("n")
 
 
+def test_what_is_shown_on_the_way_is_spelt_where_the_stream_has_no_letters_for_it() -> None:
+    """As a script's own output is strict, and a class may be a name that is no UTF-8."""
+    written = io.BytesIO()
+    stream = io.TextIOWrapper(written, encoding="ascii", errors="strict", write_through=True)
+
+    print("caf\udce9 ± 犬", file=OnTheWay(stream))
+
+    assert written.getvalue() == rb"caf\udce9 \xb1 \u72ac" + b"\n"
+
+
 def test_what_is_shown_on_the_way_is_lost_but_once(capsys) -> None:
     class Full(io.StringIO):
         writes = 0

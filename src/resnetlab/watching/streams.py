@@ -19,10 +19,14 @@ class OnTheWay:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
-        """Write the text; when that fails first, say so on standard error, once."""
+        r"""Write the text, letters that the stream has not as \xe9; when it fails first, say so, once."""
         if not self._is_lost:
+            write = getattr(self._stream, "write_as_it_is", self._stream.write)  # a bar that moves, say
             with self._going_on():
-                getattr(self._stream, "write_as_it_is", self._stream.write)(text)  # a bar that moves, say
+                try:
+                    write(text)
+                except UnicodeEncodeError as error:  # of a script's own output; nothing was written yet
+                    write(text.encode(error.encoding, "backslashreplace").decode(error.encoding))
         return len(text)
 
     def flush(self) -> None:
