@@ -18,9 +18,9 @@ import pytest
 from resnetlab.cli import main
 from resnetlab.errors import UsageError
 from resnetlab.reporting import report
-from resnetlab.reporting.curves import Curve, Line, Points, curves_of, top_error
+from resnetlab.reporting.curves import Curve, Line, Points, curves_of, error_axis, top_error
 from resnetlab.reporting.pictures.curves import _Style, draw_curves
-from resnetlab.reporting.pictures.labels import Label, spread
+from resnetlab.reporting.pictures.labels import Label, off_the_lines, spread
 from resnetlab.runs.journal import read_rows
 from resnetlab.show.drawing.theme import THEMES
 from tests.kit.color_vision import SEEN, lab
@@ -275,3 +275,33 @@ def test_what_is_read_is_not_changed(real_runs: Path, tmp_path: Path) -> None:
     assert main(["report", str(run), "-o", str(tmp_path / "x.png"), "--csv", str(tmp_path / "x.csv")]) == 0
 
     assert {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()} == before
+
+
+def test_a_short_run_is_seen_whole_and_far_errors_on_an_axis_of_powers() -> None:
+    short = error_axis([curve(((45, 90.0), (90, 8.0)))])
+    assert (short.low, short.high, short.is_log) == (0.0, 100.0, False)
+    far = error_axis([curve(((45, 90.0), (90, 8.0), (135, 0.6)))])
+    assert (far.low, far.high, far.is_log) == (0.5, 100.0, True)
+    assert error_axis([curve(paper_like(13.8, at_drop=33))]).high == 20.0
+
+
+def test_no_name_lies_on_a_line() -> None:
+    falling = [(0.0, 100.0), (100.0, 0.0)]
+    name = Label(x=40, y=55, width=30, height=12)
+
+    moved = off_the_lines(name, [falling], 200)
+
+    assert moved.x == name.x and moved.y > 60 + 6, "above the line where it is highest"
+    assert off_the_lines(name, [[(0.0, 10.0), (100.0, 10.0)]], 200) == name
+    assert off_the_lines(name, [[(0.0, y), (100.0, y)] for y in range(0, 201, 5)], 200) == name, "no room"
+
+
+def test_a_run_with_few_rows_of_training_has_its_training_curve_of_the_evaluations(
+    real_runs: Path, tmp_path: Path
+) -> None:
+    rows = [test_row(step, 0.5) | {"train_accuracy": step / 10_000} for step in (1000, 2000, 3000)]
+    last = {"kind": "train", "step": 3000, "train_accuracy": 0.9}
+    as_cifar(real_runs / "seed0", tmp_path / "run", "resnet20", rows=[*rows, last])
+    (found,) = curves_of(report(tmp_path).groups)
+
+    assert found.train.mean == ((500, 90.0), (1500, 80.0), (2500, pytest.approx(70.0)))

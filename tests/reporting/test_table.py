@@ -363,3 +363,13 @@ def test_bad_input_is_told(
     monkeypatch.chdir(tmp_path)
 
     assert (main(["report", *arguments]), words in capsys.readouterr().err) == (code, True)
+
+
+@pytest.mark.parametrize("columns", [80, 100])
+def test_the_table_fits_a_terminal_and_keeps_its_errors(columns: int, real_runs: Path) -> None:
+    whole, fitted = report(real_runs), report(real_runs).text(columns)
+
+    assert max(map(len, fitted.splitlines())) <= columns
+    group = whole.groups[0]
+    assert f"{group.mean:.2f} ± {group.std:.2f}" in fitted
+    assert whole.text(200) == str(whole)

@@ -77,7 +77,7 @@ def test_a_run_on_its_way_fills_its_share_of_the_axis() -> None:
 
 
 def test_a_single_evaluation_is_seen() -> None:
-    text = text_of([evaluation(10, 25.0)], width=64, num_steps=20)
+    text = text_of([training(5, 60.0), training(10, 50.0), evaluation(10, 25.0)], width=64, num_steps=20)
 
     dots = [chr(0x2800 + mask) for mask in range(1, 256)]
     assert sum(text.count(letter) * ord(letter).bit_count() for letter in dots) >= 4
@@ -102,7 +102,8 @@ def test_errors_far_apart_get_an_axis_of_powers() -> None:
 
 def test_nothing_evaluated_is_no_curve() -> None:
     assert curve_text([], width=80) is None
-    assert curve_text([training(10, 50.0)], width=80) is None
+    assert curve_text([training(10, 50.0), training(20, 40.0)], width=80) is None
+    assert curve_text([training(10, 50.0), evaluation(10, 50.0)], width=80) is None, "nor are two points one"
 
 
 @pytest.mark.parametrize(

@@ -183,12 +183,14 @@ def chosen_form(options: argparse.Namespace) -> str:
     return "".join(given)
 
 
-def print_table(table: Table, form: str, files: Sequence[str], *, between: str = "") -> None:
+def print_table(
+    table: Table, form: str, files: Sequence[str], *, text: str | None = None, between: str = ""
+) -> None:
     """Print a table in one of FORMS, or as text, and then which files were written, `between` before each."""
     if form == "json":
         print_json(table.to_json() | {"files": [*files]})
         return
-    print(table.markdown() if form == "markdown" else table.latex() if form == "latex" else table)
+    print(table.markdown() if form == "markdown" else table.latex() if form == "latex" else text or table)
     if not form:
         print("".join(f"{between}written: {file}\n" for file in files), end="")
 

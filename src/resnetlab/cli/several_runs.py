@@ -5,7 +5,7 @@ import contextlib
 import dataclasses
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from resnetlab.base.paths import user_path
@@ -49,8 +49,8 @@ def train_several(options: argparse.Namespace, planned: Planner) -> None:
         return
     asked = world.together(lambda: read_asked(options.track))
     with watching_study(progress_stream(options)) as watcher:
-        for plan in plans:
-            watcher.note(block(_shared_facts(plan, world.size), indent="", columns=watcher.columns) + "\n")
+        for facts in _facts(plans, world.size):
+            watcher.note(block(facts, indent="", columns=watcher.columns) + "\n")
         with _telling_the_finished(options, out, watcher):
             make = train_or_resume_study if options.resume_if_begun else train_study
             followed = FollowedStudy(watcher, asked)
@@ -97,12 +97,16 @@ def _telling_the_finished(
         is_shown = options.world.is_first and watcher.has_begun and not options.json
         if is_shown and any(out.glob("*/RESULT.json")):
             with contextlib.suppress(ResnetlabError):  # the first error counts
-                print(f"\n{report(out)}\n")
+                print(f"\n{report(out).text(sight_of(sys.stdout).columns)}\n")
         raise
 
 
-def _shared_facts(plan: RunPlan, devices: int) -> dict[str, str]:
-    return {title: text for title, text in describe_plan(plan, devices).items() if title != "resnetlab"}
+def _facts(plans: Sequence[RunPlan], devices: int) -> list[dict[str, str]]:
+    """Return the start block of all networks, and of each what is other than with the others."""
+    each = [describe_plan(plan, devices) for plan in plans]
+    same = {title: text for title, text in each[0].items() if all(f.get(title) == text for f in each)}
+    own = [{title: text for title, text in facts.items() if title not in same} for facts in each]
+    return [same, *filter(None, own)]
 
 
 def _print_plans(
@@ -138,7 +142,7 @@ def _print_end(
         return
     if not results:
         return
-    print(f"\n{report(out)}")
+    print(f"\n{report(out).text(sight_of(sys.stdout).columns)}")
     command, place = command_name(), shlex.quote(str(out))
     print("\nWhat to type next:")
     print(

@@ -32,7 +32,11 @@ class Report:
     groups: tuple[Group, ...]
 
     def __str__(self) -> str:
-        return report_text(self.groups)
+        return self.text()
+
+    def text(self, columns: int | None = None) -> str:
+        """Return the table in aligned columns, with its notes; in so many columns if there are no more."""
+        return report_text(self.groups, columns)
 
     def __repr__(self) -> str:
         number = sum(len(group.runs) for group in self.groups)

@@ -156,7 +156,8 @@ def _train_loss(row: Row) -> float | None:
 
 
 def _train_points(group: Group, value: Value) -> dict[Path, Points]:
-    every = group.runs[0].recipe.run.log_every
+    tell = [row["kind"] for run in group.runs for row in training_rows(run.rows)[:1]]
+    every = group.runs[0].recipe.run.log_every if {*tell} <= {"train"} else 1
     longest = max(run.step for run in group.runs)
     window = every * max(1, math.ceil(longest / _MOST_WINDOWS / every))
     return {run.path: _pooled(run, window, value) for run in group.runs}

@@ -8,7 +8,7 @@ from resnetlab.base.units import format_seconds
 from resnetlab.reporting.groups import Group
 from resnetlab.reporting.latex import latex_list, latex_table
 from resnetlab.reporting.reading import RecordedRun
-from resnetlab.show.tables.align import markdown_table, markdown_text, table, titled
+from resnetlab.show.tables.align import WIDTH, markdown_table, markdown_text, table, titled
 
 
 def notes(groups: Sequence[Group], marks: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -110,10 +110,34 @@ def table_cells(groups: Sequence[Group]) -> tuple[list[str], list[list[str]], li
     return header, rows, [*notes(groups, marks)]
 
 
-def report_text(groups: Sequence[Group]) -> str:
-    """Return the table in aligned columns, with its notes."""
+def report_text(groups: Sequence[Group], columns: int | None = None) -> str:
+    """Return the table in aligned columns, with its notes.
+
+    Args:
+        groups: Its rows.
+        columns: Of a terminal that it has to fit: what is other than in the recipes stands below it then, and
+            what matters less is left out. None is a width that everything fits.
+    """
     header, rows, marks = _cells(groups)
-    return "\n".join([table(header, rows, left=3), "", *(titled(*note) for note in notes(groups, marks))])
+    text, dropped = table(header, rows, left=3), 0
+    if columns is not None and _width(text) > columns:
+        header, rows, marks = _cells(groups, longest=0)
+        text = table(header, rows, left=3)
+        while _width(text) > columns and dropped < len(_LEAST):
+            kept = [index for index, name in enumerate(header) if name != _LEAST[dropped]]
+            header, rows = [header[i] for i in kept], [[row[i] for i in kept] for row in rows]
+            text, dropped = table(header, rows, left=3), dropped + 1
+    width = WIDTH if columns is None else min(WIDTH, columns)
+    told = [titled(*note, width=width) for note in notes(groups, marks)]
+    return "\n".join([text, "", *told])
+
+
+_LEAST = ("training", "worst", "best", "published")
+"""Columns that a narrow terminal does without, the first ones first."""
+
+
+def _width(text: str) -> int:
+    return max(map(len, text.split("\n")))
 
 
 def report_markdown(groups: Sequence[Group]) -> str:
@@ -130,7 +154,9 @@ def report_latex(groups: Sequence[Group]) -> str:
     return f"{latex_table(header, rows, left=3)}\n\n{latex_list(items)}"
 
 
-def _cells(groups: Sequence[Group]) -> tuple[list[str], list[list[str]], dict[str, str]]:
+def _cells(
+    groups: Sequence[Group], longest: int = _LONGEST_CELL
+) -> tuple[list[str], list[list[str]], dict[str, str]]:
     """Return header, rows, and the long recipes by the mark that stands for them in the table.
 
     A column in which no row has anything is left out.
@@ -140,7 +166,7 @@ def _cells(groups: Sequence[Group]) -> tuple[list[str], list[list[str]], dict[st
     rows = []
     for group in groups:
         recipe = ", ".join((group.recipe, *group.deviations))
-        if len(recipe) > _LONGEST_CELL:
+        if group.deviations and len(recipe) > longest:
             text = f"{group.recipe}, but {', '.join(group.deviations)}"
             mark = next((mark for mark, known in marks.items() if known == text), f"[{len(marks) + 1}]")
             marks[mark], recipe = text, f"{group.recipe} {mark}"

@@ -82,7 +82,7 @@ def curve_text(
     num_steps: int | None = None,
     letters: Letters = "braille",
 ) -> TextChart | None:
-    """Return the errors of a run over its steps, or None if nothing was evaluated.
+    """Return the errors of a run over its steps, or None if nothing was evaluated, or all just once.
 
     The test error, or that of the validation samples, is a line; that of training is dotted.
 
@@ -95,7 +95,7 @@ def curve_text(
         letters: What to draw with, see `letters_of`.
     """
     lines = [*_lines_of(rows)]
-    if not any(line.role == "test" for line in lines):
+    if not any(line.role == "test" for line in lines) or all(len(line.points) == 1 for line in lines):
         return None
     every = [error for line in lines for _, error in line.points]
     axis = value_axis(_tail(lines), every, most=100, is_short=_is_short(lines))
@@ -132,7 +132,8 @@ def _is_short(lines: Sequence[_Line]) -> bool:
 def _length(rows: Sequence[Mapping[str, Any]], last: float) -> str:
     """Return the length of the axis: in epochs, if the rows tell how many steps have how many."""
     told = next((row for row in reversed(rows) if row.get("epoch") and row["step"]), None)
-    return f"{number(round(last * told['epoch'] / told['step'], 2))} epochs" if told else f"{last:,.0f} steps"
+    epochs = round(last * told["epoch"] / told["step"], 2) if told else 0.0
+    return f"{number(epochs)} epoch{'s' * (epochs > 1)}" if epochs >= 1 else f"{last:,.0f} steps"
 
 
 def _drawn(

@@ -86,7 +86,7 @@ class RunBar(Observer):
             done, total = self._evaluating
             if not self._title:
                 return Bar("evaluating", done / total, ((0, f"{done:,}/{total:,}"),))
-            parts.append((0, "evaluating"))
+            parts.append((0, f"evaluating {done / max(1, total):.0%}".replace("%", " %")))
         parts.append((3, f"{pace.step:,}/{pace.num_steps:,}"))
         if self._lately:
             loss, accuracy = self._lately
@@ -96,6 +96,8 @@ class RunBar(Observer):
             parts.append((2, self._evaluated))
         if (speed := pace.images_per_second) is not None:
             parts.append((5, f"{speed:,.0f} images/s"))
-        if (left := pace.left) is not None:
+        if pace.step >= pace.num_steps:
+            parts.append((0, "finishing"))
+        elif (left := pace.left) is not None:
             parts.append((0, f"{format_seconds(left)} left"))
         return Bar(self._title or "training", pace.step / max(1, pace.num_steps), tuple(parts))

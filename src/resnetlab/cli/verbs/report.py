@@ -40,6 +40,7 @@ def report_runs(options: argparse.Namespace) -> None:
     """Print the table of the runs, and draw their curves if a file is named."""
     from resnetlab.reporting import PAGES, report
     from resnetlab.show.drawing.saving import SUFFIXES, refuse_target
+    from resnetlab.watching.sight import sight_of
 
     form = chosen_form(options)
     if options.title is not None and not options.out:
@@ -60,4 +61,4 @@ def report_runs(options: argparse.Namespace) -> None:
     if options.csv:
         found.to_csv(options.csv)
         files.append(str(options.csv))
-    print_table(found, form, files)
+    print_table(found, form, files, text=found.text(sight_of(sys.stdout).columns))
