@@ -81,6 +81,21 @@ def test_numbers_are_those_of_reading_the_whole_run(tmp_path: Path) -> None:
         assert glance.run.evaluations[-1:] == whole.evaluations[-1:]
 
 
+def test_progress_is_told_in_steps_or_as_what_is_planned(tmp_path: Path) -> None:
+    every_state(tmp_path)
+    recipe = killed(tmp_path / "epochs") / "recipe.json"
+    content = json.loads(recipe.read_text())
+    content["run"]["length"] = "12ep"
+    recipe.write_text(json.dumps(content))
+    told = {each.name: each.progress for each in Folder(tmp_path).look().glances}
+
+    assert told == {
+        "crashed": "5 of 10", "damaged": "", "digits/seed0": "8 steps", "digits/seed1": "8 steps",
+        "epochs": "step 5 of 12 epochs", "interrupted": "5 of 10", "killed": "5 of 10",
+        "study/waiting-seed0": "10 steps",
+    }  # fmt: skip
+
+
 def test_the_accuracy_is_of_the_end_or_of_the_last_evaluation(tmp_path: Path) -> None:
     none = look(killed(tmp_path / "none"))
     some = killed(tmp_path / "some")

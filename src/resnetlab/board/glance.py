@@ -65,6 +65,18 @@ class Glance:
         return "test" if self.run.is_finished else self.run.watched
 
     @property
+    def progress(self) -> str:
+        """How far it is: "3,000 of 5,860", "540 steps" in the end, "12 epochs" before the beginning."""
+        if self.run is None:
+            return ""
+        if self.state == "finished":
+            return f"{self.run.step:,} steps"
+        length = self.run.recipe.run.length
+        if self.state == "waiting":
+            return f"{length.count:,} {'epochs' if length.unit == 'ep' else 'steps'}"
+        return self.run.progress if self.run.num_steps is None else self.run.progress.removeprefix("step ")
+
+    @property
     def share(self) -> float | None:
         """How much of it is made, in [0, 1], if its length in steps is known."""
         whole = self.run.num_steps if self.run else None

@@ -234,12 +234,13 @@ _TOLD = ("interrupted", "crashed", "damaged")
 def _progress(glance: Glance) -> str:
     if glance.run is None:
         return '<td class="progress"></td>'
-    share, words = glance.share, glance.run.progress.removeprefix("step ")
-    if glance.state == "finished":
-        return f'<td class="progress" data-v="1">{glance.run.step:,} steps</td>'
+    share = glance.share
+    if glance.state in ("finished", "waiting"):
+        return f'<td class="progress" data-v="{_value(share)}"><span>{text(glance.progress)}</span></td>'
     left = f" · {format_seconds(glance.seconds_left)} left" if glance.seconds_left is not None else ""
     drawn = bar(share) if share is not None else ""
-    return f'<td class="progress" data-v="{_value(share)}">{drawn}<span>{text(words)}{left}</span></td>'
+    words = f"<span>{text(glance.progress)}{left}</span>"
+    return f'<td class="progress" data-v="{_value(share)}">{drawn}{words}</td>'
 
 
 def _accuracy(glance: Glance) -> str:

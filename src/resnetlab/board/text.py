@@ -63,9 +63,7 @@ def _mean(rows: Rows) -> str:
 
 def _cells(glance: Glance, rows: Rows) -> dict[str, str]:
     run, group = glance.run, rows.group
-    progress = ""
-    if run is not None:
-        progress = f"{run.step:,} steps" if glance.state == "finished" else run.progress.removeprefix("step ")
+    progress = glance.progress
     if glance.seconds_left is not None:
         progress += f", {format_seconds(glance.seconds_left)} left"
     recipe = ", ".join(filter(None, (group.recipe, rows.deviations(_LONGEST)))) if group else ""

@@ -39,6 +39,7 @@ _EXAMPLES = """examples:
   resnetlab finetune --weights FILE --data photos/  your own classes, from trained weights
   resnetlab eval runs/RUN                           per class, confusion matrix
   resnetlab report runs -o curves.svg               errors over seeds, and curves
+  resnetlab board                                   runs as they go, in a browser
 
 `resnetlab VERB --help` shows a verb's flags and examples."""
 
