@@ -13,7 +13,8 @@ TRAINS = """
 import sys
 import resnetlab
 print("begins", flush=True)
-result = resnetlab.train("resnet8", data="photos", out="run", steps=2, batch=8, workers=1, image_size=32)
+common = {"data": "photos", "out": "run", "steps": 2, "batch": 8, "workers": 1, "image_size": 32}
+result = resnetlab.train("resnet8", observer=resnetlab.Silence(), **common)
 print(result.step, __file__ is not None, __spec__, flush=True)
 print([name for name in ("torch._dynamo", "sympy", "scipy") if name in sys.modules])
 """
