@@ -1,7 +1,5 @@
 """Runs and studies asked for in Python show themselves, on standard error; `Silence` does not."""
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -42,13 +40,3 @@ def test_silence_shows_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]
     resnetlab.resume(result.run, observer=quiet)
 
     assert capfd.readouterr() == ("", "")
-
-
-def test_nothing_of_a_notebook_is_imported_where_there_is_none(tmp_path: Path) -> None:
-    code = (
-        "import sys, resnetlab.watching.here\n"
-        "from resnetlab.watching.notebook.output import in_notebook\n"
-        "assert not in_notebook(); sys.exit('IPython' in sys.modules)"
-    )
-
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
