@@ -24,7 +24,7 @@ def test_the_page_of_a_run_shows_them(tmp_path: Path) -> None:
     labels = [each.get("aria-label") for each in page.of("svg") if each.get("role") == "img"]
 
     assert (tmp_path / "run" / "samples.png").stat().st_size < 100_000
-    assert [labels.count(name) for name in "abc"] == [8, 8, 8]
+    assert [labels.count(name) for name in "abc"] == [6, 6, 6]
     assert page.wrong == []
 
 

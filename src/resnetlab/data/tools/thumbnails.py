@@ -13,7 +13,7 @@ from resnetlab.data.images.geometry import Pixels, to_picture
 from resnetlab.data.sources.encoded import AnySource, AnySplit, EncodedSplit
 from resnetlab.errors import DataError
 
-_MOST_CLASSES, _LEAST_EACH, _MOST_EACH, _ALL = 12, 3, 8, 24
+_MOST_CLASSES, _ROW, _MOST_EACH, _ALL = 12, 3, 9, 24
 _COLUMNS = 12
 _SIDE, _BLOCK = 96, 16  # pixels; whole blocks of JPEG, so that no image runs into its neighbour
 _FEW_PIXELS = 40  # to which a side is kept to the pixel
@@ -80,7 +80,7 @@ def _chosen(source: AnySource) -> Iterator[tuple[int, int]]:
     labels = np.asarray(source.train.labels)
     classes = np.unique(labels)
     picked = classes[_evenly(len(classes), _MOST_CLASSES)]
-    each = min(_MOST_EACH, max(_LEAST_EACH, _ALL // max(1, len(picked))))
+    each = min(_MOST_EACH, max(_ROW, _ALL // max(1, len(picked)) // _ROW * _ROW))
     members = [np.flatnonzero(labels == label) for label in picked]
     chosen = [those[_evenly(len(those), each)] for those in members]
     for turn in range(each):
