@@ -56,7 +56,8 @@ def value_axis(
     positive = [value for value in every if value > 0]
     if positive and high > _SPAN * (least := _low_end(positive)):
         return Axis(low=_down(least), high=_up(whole, most), is_log=True)
-    return Axis(low=0.0, high=_up(1.08 * high, most))
+    padded = 1.08 * high if most is None or high > most else min(1.08 * high, most)
+    return Axis(low=0.0, high=_up(padded, most))
 
 
 def _low_end(positive: Sequence[float]) -> float:

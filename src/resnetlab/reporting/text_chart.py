@@ -132,7 +132,7 @@ def _is_short(lines: Sequence[_Line]) -> bool:
 def _length(rows: Sequence[Mapping[str, Any]], last: float) -> str:
     """Return the length of the axis: in epochs, if the rows tell how many steps have how many."""
     told = next((row for row in reversed(rows) if row.get("epoch") and row["step"]), None)
-    epochs = round(last * told["epoch"] / told["step"], 2) if told else 0.0
+    epochs = round(last * told["epoch"] / told["step"], 1) if told else 0.0
     return f"{number(epochs)} epoch{'s' * (epochs > 1)}" if epochs >= 1 else f"{last:,.0f} steps"
 
 

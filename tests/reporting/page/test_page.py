@@ -215,10 +215,12 @@ def test_axes_hold_what_they_are_of() -> None:
     short = value_axis([3.0], [88.0, 22.0, 3.0], most=100, is_short=True)
     long = value_axis([8.0, 7.0], [90.0, 60.0, 8.0, 7.0], most=100)
     flat = value_axis([50.0], [60.0, 50.0], most=100)
+    full = value_axis([93.0], [98.0, 93.0], most=100)
 
     assert (short.is_log, short.low, short.high) == (True, 2.0, 100)
     assert (long.is_log, long.low, long.high) == (False, 0.0, 10.0)
     assert (flat.is_log, flat.high) == (False, 80.0)
+    assert full.high == 100, "of an error there is no more"
     assert short.place(2.0) == 0.0
     assert short.place(100.0) == pytest.approx(1.0)
     assert Axis(low=0.0, high=64_000.0).ticks(8) == [10_000.0 * n for n in range(7)]
