@@ -9,6 +9,7 @@ import pytest
 
 import resnetlab
 from resnetlab.errors import Interrupted
+from resnetlab.watching.notebook.chart import error_chart
 from resnetlab.watching.notebook.run_cell import RunCell
 from resnetlab.watching.notebook.study_cell import StudyCell
 from tests.kit.interrupted_runs import StopAt
@@ -88,6 +89,14 @@ def test_what_is_shown_is_text_whoever_wrote_it(tmp_path: Path) -> None:
     cell.stopped(ValueError(hostile))
 
     assert "<img" not in "".join(html for html, _ in sheet.parts[0])
+
+
+def test_what_cannot_be_drawn_has_no_picture_and_ends_no_run(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "recipe.json").write_text("[1, 2")
+
+    assert error_chart([run]) == error_chart([tmp_path / "nowhere"]) == ""
 
 
 def test_a_study_shows_each_run_and_the_curves_of_all(tmp_path: Path) -> None:

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from resnetlab.base.pages import cell
-from resnetlab.errors import ResnetlabError
 from resnetlab.reporting import report
 from resnetlab.reporting.contents.panels import panels_of
 from resnetlab.reporting.page.curves import charts_of
 from resnetlab.reporting.page.line_chart import Chart, Series, lone_picture
+
+CHART_SHARE = 0.02
+"""Share of the time that may go into drawing curves."""
 
 _WIDTH = 680
 _COLORS = (cell.BLUE, cell.ORANGE, cell.GREEN, "#7b8591", "#b0679f", "#a38100", "#2f9aa5")
@@ -33,13 +35,13 @@ _STYLE = "".join(
 def error_chart(paths: Sequence[Path]) -> str:
     """Return the errors of the runs at and below these paths as markup; nothing while there are none.
 
-    Runs that cannot be read together, as of other data, have no picture: it is only looked at.
+    What cannot be drawn has no picture, whatever the cause: the runs go on, and their pages say what it is.
     """
     try:
         charts = charts_of(panels_of(report([*paths]).groups))
-    except ResnetlabError:
+        return "".join(_shown(chart) for chart, _ in charts if chart.y_title.startswith("error"))
+    except Exception:
         return ""
-    return "".join(_shown(chart) for chart, _ in charts if chart.y_title.startswith("error"))
 
 
 def _shown(chart: Chart) -> str:

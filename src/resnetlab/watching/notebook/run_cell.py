@@ -10,15 +10,12 @@ from resnetlab.base.units import format_seconds
 from resnetlab.reporting.at_the_end import PAGE
 from resnetlab.training.observer import Observer
 from resnetlab.watching.columns import columns_of, head_lines, row_line
-from resnetlab.watching.notebook.chart import error_chart
+from resnetlab.watching.notebook.chart import CHART_SHARE, error_chart
 from resnetlab.watching.notebook.output import Cell
 from resnetlab.watching.pace import Pace
 
 _PAUSE = 0.5
 """Seconds between two looks of what moves with every step."""
-
-_CHART_SHARE = 0.02
-"""Share of the time that may go into drawing the curves."""
 
 _COLUMNS = 90
 """Of a terminal, to which a cell's width is like."""
@@ -156,7 +153,7 @@ class RunCell(Observer):
     def _draw(self, *, is_last: bool = False) -> None:
         """Show the curves and the rows; the curves only as often as drawing them costs little of the time."""
         started = time.monotonic()
-        if is_last or started - self._drawn > self._cost / _CHART_SHARE:
+        if is_last or started - self._drawn > self._cost / CHART_SHARE:
             self._chart = error_chart([Path(self._facts["run"])])
             self._drawn, self._cost = time.monotonic(), time.monotonic() - started
         table, earlier = self._tables()

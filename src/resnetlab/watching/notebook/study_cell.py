@@ -12,7 +12,7 @@ from resnetlab.errors import ResnetlabError
 from resnetlab.training.observer import Observer
 from resnetlab.training.run import Result
 from resnetlab.training.studies.observer import StudyObserver
-from resnetlab.watching.notebook.chart import error_chart
+from resnetlab.watching.notebook.chart import CHART_SHARE, error_chart
 from resnetlab.watching.notebook.output import Cell
 
 _PAUSE = 0.5
@@ -41,7 +41,7 @@ class StudyCell(StudyObserver):
         self._lines: dict[str, _Line] = {}
         self._notes: list[str] = []
         self._paths: dict[str, Path] = {}
-        self._looked = self._drawn = 0.0
+        self._looked = self._drawn = self._cost = 0.0
         self._lock = threading.Lock()
 
     def begin(self, lengths: Mapping[str, int], *, at_once: int) -> None:
@@ -106,10 +106,11 @@ class StudyCell(StudyObserver):
 
     def draw(self, *, is_last: bool = False) -> None:
         """Show the curves of the runs that have begun, now and then."""
-        if is_last or time.monotonic() - self._drawn > _CHART_PAUSE:
-            self._drawn = time.monotonic()
+        started = time.monotonic()
+        if is_last or started - self._drawn > max(_CHART_PAUSE, self._cost / CHART_SHARE):
             if chart := error_chart([*self._paths.values()]):
                 self._below.show(cell.cell("", chart), "the curves of the study")
+            self._drawn, self._cost = time.monotonic(), time.monotonic() - started
 
     def _show(self) -> None:
         self._looked = time.monotonic()
