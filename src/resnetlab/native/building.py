@@ -1,0 +1,93 @@
+"""Compiles what lies in sources/, once for each kind, and loads it."""
+
+import ctypes
+import functools
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+SOURCES = Path(__file__).parent / "sources"
+FLAGS = (
+    "-O3", "-march=native", "-fno-math-errno", "-ffp-contract=fast", "-fno-trapping-math",
+    "-fno-predictive-commoning", "-std=c++17", "-shared", "-fPIC", "-pthread",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ConvolutionKind:
+    """What is compiled into a convolution."""
+
+    IC: int
+    OC: int
+    KERNEL: int
+    STRIDE: int
+    HEIGHT: int
+    WIDTH: int
+    OUT_HEIGHT: int
+    OUT_WIDTH: int
+    PAD_LOW: int
+    BACKWARD: int
+    MAPS_ARE_BF16: int
+
+
+def cache_directory() -> Path:
+    """Return where compiled kinds are kept: RESNETLAB_CACHE, or the user's cache."""
+    home = os.environ.get("RESNETLAB_CACHE") or os.path.join(
+        os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "resnetlab"
+    )
+    return Path(home) / "native"
+
+
+@functools.cache
+def _machine() -> str:
+    """Return what a program compiled for this machine depends on."""
+    compiler = subprocess.run([compiler_here(), "--version"], capture_output=True, text=True).stdout
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+        flags = next((line for line in text.splitlines() if line.startswith("flags")), "")
+    except OSError:
+        flags = platform.processor()
+    return compiler + flags
+
+
+def compiler_here() -> str:
+    """Return the C++ compiler of this machine, or ""."""
+    return next((found for name in ("g++", "c++", "clang++") if (found := shutil.which(name))), "")
+
+
+@functools.cache
+def library(source: str, **values: int) -> ctypes.CDLL:
+    """Compile a source with these definitions if it is not kept already, and load it."""
+    texts = "".join(path.read_text() for path in sorted(SOURCES.iterdir()))
+    definitions = [f"-D{name}={value}" for name, value in values.items()]
+    key = hashlib.sha256(repr((source, texts, definitions, FLAGS, _machine())).encode()).hexdigest()[:24]
+    path = cache_directory() / f"{Path(source).stem}-{key}.so"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent) as place:
+            made = Path(place) / path.name
+            command = [compiler_here(), *FLAGS, *definitions, str(SOURCES / source), "-o", str(made)]
+            subprocess.run(command, check=True, capture_output=True, text=True)
+            os.replace(made, path)
+    return ctypes.CDLL(str(path))
+
+
+@functools.cache
+def convolution(kind: ConvolutionKind) -> ctypes.CDLL:
+    """Return the functions of a kind of convolution."""
+    found = library("convolution.cpp", **asdict(kind))
+    found.forward_room.restype = found.backward_room.restype = ctypes.c_size_t
+    return found
+
+
+def build_all(kinds: Iterable[ConvolutionKind]) -> None:
+    """Compile what is missing, as many at once as there are processors."""
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        list(pool.map(convolution, {*kinds}))

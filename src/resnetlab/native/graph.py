@@ -1,0 +1,174 @@
+"""A network in training as maps, the ways in which they are read, and what makes one of the others.
+
+Convolutions and sums write maps; BN and ReLU write none: they are part of how a map is read (a `View`).
+"""
+
+from dataclasses import dataclass, field
+
+from resnetlab.network import layers
+from resnetlab.network.plan import Plan
+
+
+class Unsuitable(Exception):
+    """Why a network is none for this."""
+
+
+@dataclass(eq=False)
+class Map:
+    """(N, height, width, channels) in memory."""
+
+    height: int
+    width: int
+    channels: int
+    maker: "Convolution | Sum | Widening | None" = None
+
+
+@dataclass(frozen=True)
+class View:
+    """A map as it is read: normalised by the BN of that name, then rectified."""
+
+    map: Map
+    norm: str = ""
+    relu: bool = False
+
+
+@dataclass(eq=False)
+class Convolution:
+    """out = weights * x, to which a view may be added."""
+
+    name: str
+    layer: layers.Conv
+    x: View
+    out: Map
+    pad_low: int
+    addend: View | None = None
+
+
+@dataclass(eq=False)
+class Sum:
+    """out = relu?(a + b)."""
+
+    a: View
+    b: View
+    out: Map
+    relu: bool = False
+
+
+@dataclass(eq=False)
+class Widening:
+    """out = every stride-th pixel of x, zero channels before and after."""
+
+    x: View
+    out: Map
+    stride: int
+    before: int
+    after: int
+
+
+@dataclass
+class Graph:
+    """What makes a network's last view, in order.
+
+    Attributes:
+        first: The image, or what the stem made of it where that pools.
+        is_image: Whether it is the image, whose gradient nobody wants.
+    """
+
+    first: Map
+    is_image: bool = True
+    nodes: list[Convolution | Sum | Widening] = field(default_factory=list)
+    norms: dict[str, layers.Norm] = field(default_factory=dict)
+    last: View | None = None
+
+
+def graph_of(plan: Plan, height: int, width: int) -> Graph:
+    """Return a network's maps for images of this size.
+
+    Raises:
+        Unsuitable: If a layer is of another kind than these.
+    """
+    return _Drafting(plan, height, width).graph
+
+
+class _Drafting:
+    def __init__(self, plan: Plan, height: int, width: int) -> None:
+        shape: layers.Shape = (plan.in_channels, height, width)
+        is_image = not any(isinstance(layer, layers.Pool) for layer in plan.stem)
+        if not is_image:
+            for layer in plan.stem:
+                shape = layers.output_shape(layer, shape)
+        self.graph = Graph(Map(*shape[1:], shape[0]), is_image)
+        view = self._chain("", plan.stem if is_image else (), View(self.graph.first))
+        for unit in plan.units:
+            preact = self._chain(unit.name, unit.before, view)
+            total = self._chain(unit.name, unit.branch, preact)
+            after = unit.after
+            if unit.shortcut is not None:
+                source = preact if unit.shortcut_from == "preact" else view
+                shortcut = self._shortcut(unit.name, unit.shortcut, source)
+                relu = bool(after) and isinstance(after[0], layers.Act)
+                total = self._sum(total, shortcut, relu)
+                after = after[1:] if relu else after
+            view = self._chain(unit.name, after, total)
+        rest = [layer for layer in plan.tail if not isinstance(layer, layers.Pool | layers.Linear)]
+        self.graph.last = self._chain("", tuple(rest), view)
+
+    def _chain(self, unit: str, chain: tuple[layers.Layer, ...], view: View) -> View:
+        for layer in chain:
+            name = f"{unit}.{layer.name}" if unit else layer.name
+            match layer:
+                case layers.Conv():
+                    view = View(self._convolution(name, layer, view))
+                case layers.Norm() if not view.norm and not view.relu:
+                    self.graph.norms[name] = layer
+                    view = View(view.map, name)
+                case layers.Act() if not view.relu and not layer.slope:
+                    view = View(view.map, view.norm, relu=True)
+                case _:
+                    raise Unsuitable(f"{name} ({type(layer).__name__})")
+        return view
+
+    def _convolution(self, name: str, layer: layers.Conv, x: View) -> Map:
+        if layer.bias:
+            raise Unsuitable(f"{name} has a bias")
+        channels, height, width = layers.output_shape(layer, (x.map.channels, x.map.height, x.map.width))
+        low = [self._low(layer, size) for size in (x.map.height, x.map.width)]
+        if low[0] != low[1]:
+            raise Unsuitable(f"{name} pads rows and columns differently")
+        out = Map(height, width, channels)
+        out.maker = Convolution(name, layer, x, out, low[0])
+        self.graph.nodes.append(out.maker)
+        return out
+
+    @staticmethod
+    def _low(layer: layers.Conv, size: int) -> int:
+        if layer.padding == "same":
+            return layers.same_padding(size, layer.kernel, layer.stride)[0]
+        return int(layer.padding)
+
+    def _shortcut(self, unit: str, chain: tuple[layers.Layer, ...], view: View) -> View:
+        pool, pad = layers.Pool, layers.PadChannels
+        if not chain or isinstance(chain[0], layers.Conv):
+            return self._chain(unit, chain, view)
+        kinds = [type(layer) for layer in chain]
+        if kinds not in ([pool, pad], [pad]) or (kinds[0] is pool and chain[0].kind != "subsample"):
+            raise Unsuitable(f"{unit}: shortcut of {', '.join(kind.__name__ for kind in kinds)}")
+        stride = chain[0].stride if kinds[0] is pool else 1
+        before, after = chain[-1].before, chain[-1].after
+        x = view.map
+        out = Map(-(-x.height // stride), -(-x.width // stride), before + x.channels + after)
+        out.maker = Widening(view, out, stride, before, after)
+        self.graph.nodes.append(out.maker)
+        return View(out)
+
+    def _sum(self, a: View, b: View, relu: bool) -> View:
+        maker, is_plain = a.map.maker, not (a.norm or a.relu or b.norm or b.relu)
+        if isinstance(maker, Convolution) and maker.addend is None and is_plain and not relu:
+            maker.addend = b
+            self.graph.nodes.remove(maker)  # comes after what makes the addend
+            self.graph.nodes.append(maker)
+            return a
+        out = Map(a.map.height, a.map.width, a.map.channels)
+        out.maker = Sum(a, b, out, relu)
+        self.graph.nodes.append(out.maker)
+        return View(out)

@@ -1,0 +1,361 @@
+// One kind of convolution, forward and both gradients, in NHWC. A kind is given by the compiler's -D:
+// IC, OC channels (of input, output), KERNEL, STRIDE, HEIGHT, WIDTH (of the input), PAD_LOW (top and left),
+// OUT_HEIGHT, OUT_WIDTH, MAPS_ARE_BF16.
+#include "lanes.h"
+#include "interface.h"
+
+namespace {
+constexpr int TAPS = KERNEL * KERNEL;
+constexpr int DEPTH = (IC + PAIR - 1) / PAIR * PAIR;   // channels of the input with those that fill a pair
+constexpr int PADDED = (OUT_WIDTH - 1) * STRIDE + KERNEL > WIDTH + PAD_LOW ? (OUT_WIDTH - 1) * STRIDE + KERNEL : WIDTH + PAD_LOW;
+constexpr int ROW = PADDED * DEPTH;
+
+constexpr int vectors(int channels, int width) {       // of output channels in one block
+  int n = channels / LANES;
+  if (n % 4 == 0 && width <= 6 && REGISTERS == 32) return 4;
+  return n % 2 == 0 ? 2 : 1;
+}
+constexpr int pixels(int vectors, int width) {         // in one block
+  int most = (REGISTERS - vectors - 2) / vectors;
+  if (most > 16) most = 16;
+  if (width <= most) return width;
+  for (int p = most; p >= 5; --p) if (width % p == 0) return p;
+  return most < 8 ? most : 8;
+}
+
+// P pixels x OV vectors of outputs: the sum over taps of x[tap] with weights[tap], each DEPTH_ channels deep.
+template <int P, int OV, int STEP, int DEPTH_>
+static inline __attribute__((always_inline)) void block(vec (&acc)[P][OV], const number* const* x, const number* const* weights, int taps) {
+  for (int p = 0; p < P; ++p) for (int v = 0; v < OV; ++v) acc[p][v] = (vec){};
+  for (int t = 0; t < taps; ++t) {
+    const number *from = x[t], *w = weights[t];
+    for (int i = 0; i < DEPTH_; i += PAIR, w += OV * LANES * PAIR) {
+#pragma GCC unroll 16
+      for (int p = 0; p < P; ++p)
+#pragma GCC unroll 4
+        for (int v = 0; v < OV; ++v) acc[p][v] = multiply_add(acc[p][v], w + v * LANES * PAIR, from + p * STEP + i);
+    }
+  }
+}
+
+// One row of the input as it is read: relu?(scale * raw + shift), of two sources their sum; `keep` gets it in full.
+template <int CHANNELS>
+static inline void read_row(number* to, const Source& a, const Source& b, int relu_of_sum, number* keep, size_t at) {
+  const number *ra = (const number*)a.raw + at, *rb = b.raw ? (const number*)b.raw + at : nullptr;
+  if constexpr (CHANNELS % LANES != 0) {                 // the image: no scale, no sum
+    constexpr int DEEP = (CHANNELS + PAIR - 1) / PAIR * PAIR;
+    for (int p = 0; p < WIDTH; ++p)
+      for (int c = 0; c < CHANNELS; ++c) to[p * DEEP + c] = ra[p * CHANNELS + c];
+    return;
+  } else {
+    const vec zero = {};
+    for (int c = 0; c < CHANNELS; c += LANES) {
+      const vec sa = a.scale ? load(a.scale + c) : all(1), ta = a.scale ? load(a.shift + c) : zero;
+      const vec la = a.relu ? zero : all(-__builtin_inff());
+      if (!rb) {
+        for (int p = 0; p < WIDTH; ++p) {
+          vec x = load(ra + p * CHANNELS + c) * sa + ta;
+          store(to + p * CHANNELS + c, x > la ? x : la);
+        }
+        continue;
+      }
+      const vec sb = b.scale ? load(b.scale + c) : all(1), tb = b.scale ? load(b.shift + c) : zero;
+      const vec lb = b.relu ? zero : all(-__builtin_inff()), ls = relu_of_sum ? zero : all(-__builtin_inff());
+      for (int p = 0; p < WIDTH; ++p) {
+        vec x = load(ra + p * CHANNELS + c) * sa + ta, y = load(rb + p * CHANNELS + c) * sb + tb;
+        x = (x > la ? x : la) + (y > lb ? y : lb);
+        x = x > ls ? x : ls;
+        store(to + p * CHANNELS + c, x);
+        if (keep) store(keep + at + p * CHANNELS + c, x);
+      }
+    }
+  }
+}
+
+template <int P, int OV>
+static inline void forward_block(const Forward& f, const number* const* rows, const number* weights, int from, size_t at,
+                                 const vec* centre, vec* sum, vec* square) {
+  const number *x[TAPS], *w[TAPS];
+  for (int t = 0; t < TAPS; ++t) {
+    x[t] = rows[t / KERNEL] + (from * STRIDE + t % KERNEL) * DEPTH;
+    w[t] = weights + (size_t)t * DEPTH * OV * LANES;
+  }
+  vec acc[P][OV];
+  block<P, OV, STRIDE * DEPTH, DEPTH>(acc, x, w, TAPS);
+  number* y = (number*)f.y + at;
+  const number* addend = f.addend ? (const number*)f.addend + at : nullptr;
+#pragma GCC unroll 16
+  for (int p = 0; p < P; ++p)
+#pragma GCC unroll 4
+    for (int v = 0; v < OV; ++v) {
+      vec value = acc[p][v];
+      if (addend) value += load(addend + p * OC + v * LANES);
+      store(y + p * OC + v * LANES, value);
+      vec off = value - centre[v];
+      sum[v] += off;
+      square[v] += off * off;
+    }
+}
+
+// The gradient of the input at P pixels of one row and one residue of columns.
+template <int P, int IV>
+static inline void input_block(const Backward& b, const number* const* dy, const number* const* w, int taps, size_t at,
+                               const number* input, const vec* mean, const vec* inverse, vec* sum, vec* about) {
+  vec acc[P][IV];
+  block<P, IV, OC, OC>(acc, dy, w, taps);
+  number* gx = (number*)b.gx + at;
+  const number* addend = b.gx_addend ? (const number*)b.gx_addend + at : nullptr;
+  const number* seen = b.seen ? (const number*)b.seen + at : nullptr;
+#pragma GCC unroll 16
+  for (int p = 0; p < P; ++p)
+#pragma GCC unroll 4
+    for (int v = 0; v < IV; ++v) {
+      const int here = p * STRIDE * IC + v * LANES;
+      vec value = acc[p][v];
+      if (addend) value += load(addend + here);
+      if (b.mask) value = load(input + here) > (vec){} ? value : (vec){};
+      store(gx + here, value);
+      sum[v] += value;
+      if (seen) about[v] += value * ((load(seen + here) - mean[v]) * inverse[v]);
+    }
+}
+
+// Rows and columns of zeros around dy, where the gradient of the input is asked for: before the first, and after the last.
+constexpr int low() { int n = (KERNEL - 1 - PAD_LOW + STRIDE - 1) / STRIDE; return BACKWARD && n > 0 ? n : 0; }
+constexpr int beyond(int size, int outputs) { int n = (size - 1 + PAD_LOW) / STRIDE - (outputs - 1); return BACKWARD && n > 0 ? n : 0; }
+constexpr int LOW = low();
+constexpr int DY_WIDTH = LOW + OUT_WIDTH + beyond(WIDTH, OUT_WIDTH);
+constexpr int DY_HEIGHT = LOW + OUT_HEIGHT + beyond(HEIGHT, OUT_HEIGHT);
+constexpr int X_HEIGHT = (OUT_HEIGHT - 1) * STRIDE + KERNEL > HEIGHT + PAD_LOW ? (OUT_HEIGHT - 1) * STRIDE + KERNEL : HEIGHT + PAD_LOW;
+constexpr size_t whole(size_t n) { return (n + 31) / 32 * 32; }  // lines of memory, and what `interleave` takes at once
+constexpr size_t X_SIZE = whole((size_t)X_HEIGHT * ROW), DY_SIZE = whole((size_t)DY_HEIGHT * DY_WIDTH * OC);
+
+static inline void read_dy(const Backward& b, number* to, size_t image) {
+  const number *g = (const number*)b.g + image * OUT_HEIGHT * OUT_WIDTH * OC, *y = (const number*)b.y + image * OUT_HEIGHT * OUT_WIDTH * OC;
+  const number* addend = b.addend ? (const number*)b.addend + image * OUT_HEIGHT * OUT_WIDTH * OC : nullptr;
+  number* keep = b.dy ? (number*)b.dy + image * OUT_HEIGHT * OUT_WIDTH * OC : nullptr;
+  for (int r = 0; r < OUT_HEIGHT; ++r)
+    for (int c = 0; c < OC; c += LANES) {
+      const size_t at = (size_t)r * OUT_WIDTH * OC + c;
+      number* into = to + ((size_t)(r + LOW) * DY_WIDTH + LOW) * OC + c;
+      const vec A = b.A ? load(b.A + c) : all(1), B = b.A ? load(b.B + c) : (vec){}, C = b.A ? load(b.C + c) : (vec){};
+      for (int p = 0; p < OUT_WIDTH; ++p) {
+        vec value = load(g + at + p * OC);
+        if (b.A) value = value * A + (load(y + at + p * OC) * B + C);
+        if (addend) value += load(addend + at + p * OC);
+        store(into + p * OC, value);
+        if (keep) store(keep + at + p * OC, value);
+      }
+    }
+}
+
+static inline void read_x(const Backward& b, number* to, size_t image) {
+  static const Source none = {};
+  for (int r = 0; r < HEIGHT; ++r)
+    read_row<IC>(to + (size_t)(r + PAD_LOW) * ROW + PAD_LOW * DEPTH, b.x, none, 0, nullptr, (image * HEIGHT + r) * WIDTH * IC);
+}
+
+#if BACKWARD
+constexpr int OV_BACK = vectors(IC, WIDTH / STRIDE);
+constexpr int P_BACK = pixels(OV_BACK, (WIDTH + STRIDE - 1) / STRIDE);
+
+template <int P>
+static inline void input_blocks(const Backward& b, const number* const* dy, const number* const* w, int taps, int from, size_t row,
+                                const number* input, int column, int channel, const vec* mean, const vec* inverse, vec* sum, vec* about) {
+  const number* shifted[TAPS];
+  for (int t = 0; t < taps; ++t) shifted[t] = dy[t] + (size_t)from * OC;
+  const size_t at = (size_t)(column + from * STRIDE) * IC + channel;
+  input_block<P, OV_BACK>(b, shifted, w, taps, row + at, input + at, mean, inverse, sum, about);
+}
+
+static void input_gradient(const Backward& b, const number* dy, const number* x, size_t image, float* sums) {
+  for (int r = 0; r < HEIGHT; ++r)
+    for (int residue = 0; residue < STRIDE; ++residue) {
+      const int count = (WIDTH - residue + STRIDE - 1) / STRIDE;
+      for (int channel = 0; channel < IC; channel += OV_BACK * LANES) {
+        const number *from[TAPS], *w[TAPS];
+        int taps = 0;
+        for (int tr = 0; tr < KERNEL; ++tr) {
+          if ((r + PAD_LOW - tr + KERNEL * STRIDE) % STRIDE) continue;
+          const int row = (r + PAD_LOW - tr + LOW * STRIDE) / STRIDE;
+          for (int tc = 0; tc < KERNEL; ++tc) {
+            if ((residue + PAD_LOW - tc + KERNEL * STRIDE) % STRIDE) continue;
+            const int column = (residue + PAD_LOW - tc + LOW * STRIDE) / STRIDE;
+            from[taps] = dy + ((size_t)row * DY_WIDTH + column) * OC;
+            w[taps++] = (const number*)b.weights + ((size_t)channel * TAPS + (size_t)(tr * KERNEL + tc) * OV_BACK * LANES) * OC;
+          }
+        }
+        vec mean[OV_BACK], inverse[OV_BACK], sum[OV_BACK], about[OV_BACK];
+        for (int v = 0; v < OV_BACK; ++v) {
+          const int c = channel + v * LANES;
+          mean[v] = b.seen ? load(b.mean + c) : (vec){};
+          inverse[v] = b.seen ? load(b.inverse + c) : (vec){};
+          sum[v] = load(sums + c);
+          about[v] = load(sums + IC + c);
+        }
+        const size_t row = (image * HEIGHT + r) * (size_t)WIDTH * IC;
+        const number* input = x + (size_t)(r + PAD_LOW) * ROW + PAD_LOW * DEPTH;
+        int p = 0;
+        for (; p + P_BACK <= count; p += P_BACK)
+          input_blocks<P_BACK>(b, from, w, taps, p, row, input, residue, channel, mean, inverse, sum, about);
+        for (; p < count; ++p) input_blocks<1>(b, from, w, taps, p, row, input, residue, channel, mean, inverse, sum, about);
+        for (int v = 0; v < OV_BACK; ++v) {
+          store(sums + channel + v * LANES, sum[v]);
+          store(sums + IC + channel + v * LANES, about[v]);
+        }
+      }
+    }
+}
+#endif
+
+// dw[tap][ic][oc] += x * dy over the image; in bf16 over two images, whose numbers lie interleaved.
+constexpr int chunk(int most) { for (int n = most; n > 1; --n) if (IC % n == 0) return n; return 1; }
+constexpr int CHUNK = chunk((REGISTERS - 4) / KERNEL);
+static void weights_gradient(float* dw, const number* x, const number* dy) {
+  constexpr size_t dy_row = (size_t)DY_WIDTH * OC * PAIR;
+  dy += ((size_t)LOW * DY_WIDTH + LOW) * OC * PAIR;
+  for (int tr = 0; tr < KERNEL; ++tr)
+    for (int i = 0; i < IC; i += CHUNK)
+      for (int o = 0; o < OC; o += LANES) {
+        vec acc[KERNEL][CHUNK];
+#pragma GCC unroll 8
+        for (int tc = 0; tc < KERNEL; ++tc)
+#pragma GCC unroll 32
+          for (int j = 0; j < CHUNK; ++j) acc[tc][j] = load(dw + ((size_t)(tr * KERNEL + tc) * IC + i + j) * OC + o);
+        for (int r = 0; r < OUT_HEIGHT; ++r) {
+          const number* from = x + ((size_t)(r * STRIDE + tr) * PADDED * DEPTH + i) * PAIR;
+          const number* of = dy + r * dy_row + o * PAIR;
+          for (int p = 0; p < OUT_WIDTH; ++p) {
+#pragma GCC unroll 8
+            for (int tc = 0; tc < KERNEL; ++tc)
+#pragma GCC unroll 32
+              for (int j = 0; j < CHUNK; ++j)
+                acc[tc][j] = multiply_add(acc[tc][j], of + (size_t)p * OC * PAIR, from + ((size_t)(p * STRIDE + tc) * DEPTH + j) * PAIR);
+          }
+        }
+#pragma GCC unroll 8
+        for (int tc = 0; tc < KERNEL; ++tc)
+#pragma GCC unroll 32
+          for (int j = 0; j < CHUNK; ++j) store(dw + ((size_t)(tr * KERNEL + tc) * IC + i + j) * OC + o, acc[tc][j]);
+      }
+}
+
+#if MAPS_ARE_BF16
+// `count` is rounded up to 32.
+static void interleave(number* to, const number* a, const number* b, size_t count) {
+  size_t i = 0;
+  for (; i < count; i += 32) {
+    __m512i low = _mm512_loadu_si512(a + i), high = _mm512_loadu_si512(b + i);
+    __m512i even = _mm512_set_epi64(11, 10, 3, 2, 9, 8, 1, 0), odd = _mm512_set_epi64(15, 14, 7, 6, 13, 12, 5, 4);
+    __m512i first = _mm512_unpacklo_epi16(low, high), second = _mm512_unpackhi_epi16(low, high);
+    __m512i ab = _mm512_permutex2var_epi64(first, even, second), cd = _mm512_permutex2var_epi64(first, odd, second);
+    _mm512_storeu_si512(to + 2 * i, ab);
+    _mm512_storeu_si512(to + 2 * i + 32, cd);
+  }
+}
+#endif
+}  // namespace
+
+constexpr int OV_AHEAD = vectors(OC, OUT_WIDTH);
+constexpr int P_AHEAD = pixels(OV_AHEAD, OUT_WIDTH);
+
+extern "C" {
+// Numbers of room that `forward` and `backward` need, per thread.
+size_t forward_room() { return (size_t)KERNEL * ROW; }
+size_t backward_room() { return (X_SIZE + DY_SIZE + 64) * (PAIR == 2 ? 4 : 1); }
+
+// Weights (OC, IC, KERNEL, KERNEL) with these strides, as the blocks read them.
+void pack(const float* w, const long* stride, number* ahead, number* back) {
+  for (int o = 0; o < OC; o += OV_AHEAD * LANES)
+    for (int t = 0; t < TAPS; ++t)
+      for (int i = 0; i < DEPTH; i += PAIR)
+        for (int l = 0; l < OV_AHEAD * LANES; ++l)
+          for (int q = 0; q < PAIR; ++q)
+            *ahead++ = i + q < IC ? rounded(w[(o + l) * stride[0] + (i + q) * stride[1] + t / KERNEL * stride[2] + t % KERNEL * stride[3]]) : rounded(0);
+#if BACKWARD
+  for (int i = 0; i < IC; i += OV_BACK * LANES)
+    for (int t = 0; t < TAPS; ++t)
+      for (int o = 0; o < OC; o += PAIR)
+        for (int l = 0; l < OV_BACK * LANES; ++l)
+          for (int q = 0; q < PAIR; ++q)
+            *back++ = rounded(w[(o + q) * stride[0] + (i + l) * stride[1] + t / KERNEL * stride[2] + t % KERNEL * stride[3]]);
+#endif
+}
+
+void forward(const Forward* arguments, int first, int last, number* room) {
+  const Forward& f = *arguments;
+  for (int image = first; image < last; ++image) {
+    memset(room, 0, forward_room() * sizeof(number));
+    float* sums = f.sums ? f.sums + (size_t)image * 2 * OC : nullptr;
+    if (sums) memset(sums, 0, 2 * OC * sizeof(float));
+    int made = -PAD_LOW;
+    for (int r = 0; r < OUT_HEIGHT; ++r) {
+      for (; made < r * STRIDE - PAD_LOW + KERNEL; ++made) {
+        number* row = room + (size_t)((made + PAD_LOW) % KERNEL) * ROW;
+        if (made < 0 || made >= HEIGHT) memset(row, 0, ROW * sizeof(number));
+        else read_row<IC>(row + PAD_LOW * DEPTH, f.a, f.b, f.relu_of_sum, (number*)f.sum, ((size_t)image * HEIGHT + made) * WIDTH * IC);
+      }
+      const number* rows[KERNEL];
+      for (int t = 0; t < KERNEL; ++t) rows[t] = room + (size_t)((r * STRIDE + t) % KERNEL) * ROW;
+      for (int o = 0; o < OC; o += OV_AHEAD * LANES) {
+        vec centre[OV_AHEAD], sum[OV_AHEAD], square[OV_AHEAD];
+        for (int v = 0; v < OV_AHEAD; ++v) {
+          centre[v] = f.centre ? load(f.centre + o + v * LANES) : (vec){};
+          sum[v] = sums ? load(sums + o + v * LANES) : (vec){};
+          square[v] = sums ? load(sums + OC + o + v * LANES) : (vec){};
+        }
+        const number* w = (const number*)f.weights + (size_t)o * TAPS * DEPTH;
+        const size_t at = ((size_t)image * OUT_HEIGHT + r) * OUT_WIDTH * OC + o;
+        int p = 0;
+        for (; p + P_AHEAD <= OUT_WIDTH; p += P_AHEAD)
+          forward_block<P_AHEAD, OV_AHEAD>(f, rows, w, p, at + (size_t)p * OC, centre, sum, square);
+        constexpr int REST = OUT_WIDTH % P_AHEAD;
+        if constexpr (REST != 0) forward_block<REST, OV_AHEAD>(f, rows, w, p, at + (size_t)p * OC, centre, sum, square);
+        if (sums)
+          for (int v = 0; v < OV_AHEAD; ++v) {
+            store(sums + o + v * LANES, sum[v]);
+            store(sums + OC + o + v * LANES, square[v]);
+          }
+      }
+    }
+    for (; f.sum && made < HEIGHT; ++made)  // rows that no output needs are kept too
+      read_row<IC>(room, f.a, f.b, f.relu_of_sum, (number*)f.sum, ((size_t)image * HEIGHT + made) * WIDTH * IC);
+  }
+}
+
+// The gradients of weights (added to b.dw) and input for images first to last - 1.
+void backward(const Backward* arguments, int first, int last, number* room) {
+  const Backward& b = *arguments;
+  number *x = room, *dy = room + PAIR * X_SIZE;
+  memset(room, 0, (X_SIZE + DY_SIZE) * PAIR * sizeof(number));
+#if MAPS_ARE_BF16
+  number *pairs_x = dy + 2 * DY_SIZE, *pairs_dy = pairs_x + 2 * X_SIZE;
+#endif
+  for (int image = first; image < last; image += PAIR) {
+    for (int n = 0; n < PAIR; ++n) {
+      number *own_x = x + n * X_SIZE, *own_dy = dy + n * DY_SIZE;
+      if (image + n >= last) {
+        memset(own_x, 0, X_SIZE * sizeof(number));
+        memset(own_dy, 0, DY_SIZE * sizeof(number));
+        continue;
+      }
+      read_x(b, own_x, image + n);
+      read_dy(b, own_dy, image + n);
+#if BACKWARD
+      if (b.gx) {
+        float* sums = b.sums + (size_t)(image + n) * 2 * IC;  // always there
+        memset(sums, 0, 2 * IC * sizeof(float));
+        input_gradient(b, own_dy, own_x, image + n, sums);
+      }
+#endif
+    }
+#if MAPS_ARE_BF16
+    interleave(pairs_x, x, x + X_SIZE, X_SIZE);
+    interleave(pairs_dy, dy, dy + DY_SIZE, DY_SIZE);
+    weights_gradient(b.dw, pairs_x, pairs_dy);
+#else
+    weights_gradient(b.dw, x, dy);
+#endif
+  }
+}
+}

@@ -1,0 +1,120 @@
+// What stands between convolutions, over maps of any size whose channels fill whole registers. -D MAPS_ARE_BF16.
+#include "lanes.h"
+#include "interface.h"
+
+namespace {
+struct Reader {                                          // a source, at one register of channels
+  const number* raw;
+  vec scale, shift, least;
+  Reader(const Source& s, int c) : raw((const number*)s.raw + c) {
+    scale = s.scale ? load(s.scale + c) : all(1);
+    shift = s.scale ? load(s.shift + c) : (vec){};
+    least = s.relu ? (vec){} : all(-__builtin_inff());
+  }
+  vec operator()(size_t at) const {
+    vec x = load(raw + at) * scale + shift;
+    return x > least ? x : least;
+  }
+};
+}  // namespace
+
+extern "C" {
+// y = relu?(a + b), and its sums about the centre.
+void add(const Add* arguments, int first, int last, number*) {
+  const Add& f = *arguments;
+  for (int image = first; image < last; ++image)
+    for (int c = 0; c < f.channels; c += LANES) {
+      const Reader a(f.a, c), b(f.b, c);
+      const vec least = f.relu ? (vec){} : all(-__builtin_inff()), centre = f.centre ? load(f.centre + c) : (vec){};
+      vec sum = {}, square = {};
+      for (int p = 0; p < f.pixels; ++p) {
+        const size_t at = ((size_t)image * f.pixels + p) * f.channels;
+        vec y = a(at) + b(at);
+        y = y > least ? y : least;
+        store((number*)f.y + at + c, y);
+        vec off = y - centre;
+        sum += off;
+        square += off * off;
+      }
+      if (f.sums) {
+        store(f.sums + ((size_t)image * 2) * f.channels + c, sum);
+        store(f.sums + ((size_t)image * 2 + 1) * f.channels + c, square);
+      }
+    }
+}
+
+// gx = (g + addend) where the input is above 0, and its sums; g is one number a channel and image where `pooled`.
+void finish(const Finish* arguments, int first, int last, number*) {
+  const Finish& f = *arguments;
+  for (int image = first; image < last; ++image)
+    for (int c = 0; c < f.channels; c += LANES) {
+      const Reader x(f.x, c);
+      const vec zero = {}, mean = f.seen ? load(f.mean + c) : zero, inverse = f.seen ? load(f.inverse + c) : zero;
+      const vec pooled = f.pooled ? load(f.pooled + (size_t)image * f.channels + c) * all(1.0f / f.pixels) : zero;
+      vec sum = {}, about = {};
+      for (int p = 0; p < f.pixels; ++p) {
+        const size_t at = ((size_t)image * f.pixels + p) * f.channels;
+        vec g = f.pooled ? pooled : load((const number*)f.g + at + c);
+        if (f.addend) g += load((const number*)f.addend + at + c);
+        if (f.mask) g = x(at) > zero ? g : zero;
+        if (f.gx) store((number*)f.gx + at + c, g);
+        sum += g;
+        if (f.seen) about += g * ((load((const number*)f.seen + at + c) - mean) * inverse);
+      }
+      if (f.sums) {
+        store(f.sums + (size_t)image * 2 * f.channels + c, sum);
+        store(f.sums + ((size_t)image * 2 + 1) * f.channels + c, about);
+      }
+    }
+}
+
+// dy = A * g + B * y + C + addend.
+void combine(const Combine* arguments, int first, int last, number*) {
+  const Combine& f = *arguments;
+  for (int image = first; image < last; ++image)
+    for (int c = 0; c < f.channels; c += LANES) {
+      const vec A = load(f.A + c), B = load(f.B + c), C = load(f.C + c);
+      for (int p = 0; p < f.pixels; ++p) {
+        const size_t at = ((size_t)image * f.pixels + p) * f.channels + c;
+        vec dy = load((const number*)f.g + at) * A + load((const number*)f.y + at) * B + C;
+        if (f.addend) dy += load((const number*)f.addend + at);
+        store((number*)f.dy + at, dy);
+      }
+    }
+}
+
+// The mean of each map: float (N, C).
+void pool(const Pool* arguments, int first, int last, number*) {
+  const Pool& f = *arguments;
+  for (int image = first; image < last; ++image)
+    for (int c = 0; c < f.channels; c += LANES) {
+      const Reader x(f.x, c);
+      vec sum = {};
+      for (int p = 0; p < f.pixels; ++p) sum += x(((size_t)image * f.pixels + p) * f.channels);
+      store(f.means + (size_t)image * f.channels + c, sum * all(1.0f / f.pixels));
+    }
+}
+
+// Shortcut A: every stride-th pixel, with zero channels before and after; back: its adjoint.
+void widen(const Widen* arguments, int first, int last, number*) {
+  const Widen& f = *arguments;
+  const int rows = (f.height + f.stride - 1) / f.stride, columns = (f.width + f.stride - 1) / f.stride;
+  for (int image = first; image < last; ++image)
+    for (int r = 0; r < rows; ++r)
+      for (int p = 0; p < columns; ++p) {
+        number* narrow = (number*)f.narrow + (((size_t)image * f.height + r * f.stride) * f.width + p * f.stride) * f.channels;
+        number* wide = (number*)f.wide + (((size_t)image * rows + r) * columns + p) * (f.before + f.channels + f.after);
+        if (f.back) {
+          memcpy(narrow, wide + f.before, f.channels * sizeof(number));
+          continue;
+        }
+        memset(wide, 0, f.before * sizeof(number));
+        for (int c = 0; c < f.channels; ++c) {
+          float x = single(narrow[c]);
+          if (f.scale) x = x * f.scale[c] + f.shift[c];
+          wide[f.before + c] = f.scale || f.relu ? rounded(f.relu && x < 0 ? 0 : x) : narrow[c];
+        }
+        memset(wide + f.before + f.channels, 0, f.after * sizeof(number));
+      }
+}
+}

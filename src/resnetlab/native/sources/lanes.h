@@ -1,0 +1,52 @@
+// Vectors of one register, and numbers as maps hold them: float, or bfloat16 that is multiplied in pairs.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#define LANES 16
+#define REGISTERS 32
+#else
+#define LANES 8
+#define REGISTERS 16
+#endif
+
+typedef float vec __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
+
+static inline vec all(float x) { return x - (vec){}; }
+static inline vec at_least_zero(vec x) { return x > (vec){} ? x : (vec){}; }
+
+#if MAPS_ARE_BF16
+// A pair of neighbouring channels is one number of 32 bits, which one instruction multiplies and adds.
+typedef uint16_t number;
+typedef uint16_t half __attribute__((vector_size(LANES * 2), aligned(2), may_alias));
+#define PAIR 2
+static inline vec load(const number* p) {
+  return (vec)_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i*)p)), 16));
+}
+static inline void store(number* p, vec x) { _mm256_storeu_si256((__m256i*)p, (__m256i)_mm512_cvtneps_pbh((__m512)x)); }
+static inline float single(number x) { uint32_t bits = (uint32_t)x << 16; float y; memcpy(&y, &bits, 4); return y; }
+static inline number rounded(float x) {
+  uint32_t bits; memcpy(&bits, &x, 4);
+  return (number)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+#else
+typedef float number;
+#define PAIR 1
+static inline float single(number x) { return x; }
+static inline number rounded(float x) { return x; }
+#endif
+static inline vec load(const float* p) { return *(const vec*)p; }
+static inline void store(float* p, vec x) { *(vec*)p = x; }
+
+// acc + (PAIR products of each lane). `weights` points to LANES * PAIR numbers, `x` to PAIR.
+static inline vec multiply_add(vec acc, const number* weights, const number* x) {
+#if MAPS_ARE_BF16
+  int32_t pair; memcpy(&pair, x, 4);
+  return (vec)_mm512_dpbf16_ps((__m512)acc, (__m512bh)_mm512_loadu_si512(weights), (__m512bh)_mm512_set1_epi32(pair));
+#else
+  return acc + load(weights) * all(*x);
+#endif
+}

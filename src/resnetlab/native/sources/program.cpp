@@ -1,0 +1,192 @@
+// Runs a list of operations by several threads: images are shared out, and all wait for each other after each.
+#include <atomic>
+#include <cmath>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <vector>
+#include <cstring>
+#include <unistd.h>
+#include <immintrin.h>
+#include "interface.h"
+
+enum Kind { OF_IMAGES, OF_WEIGHTS_GRADIENT, NORM, NORM_BACK, GATHER, PACK };
+struct Operation {
+  int kind, images, together;                            // `together`: images that one thread must have at once
+  void (*function)(const void*, int, int, void*);        // OF_IMAGES
+  void* arguments;
+  size_t dw_size;                                        // OF_WEIGHTS_GRADIENT: floats per thread
+};
+struct Pack { void (*function)(const float*, const long*, void*, void*); const float* weights; long stride[4]; void *ahead, *back; };
+
+namespace {
+void share(int count, int thread, int threads, int together, int* first, int* last) {
+  const int groups = (count + together - 1) / together;
+  *first = groups * thread / threads * together;
+  *last = groups * (thread + 1) / threads * together;
+  if (*last > count) *last = count;
+}
+
+void norm(const Norm& n, int first, int last) {
+  const double count = (double)n.images * n.pixels;
+  for (int c = first; c < last; ++c) {
+    double sum = 0, square = 0;
+    for (int i = 0; i < n.images; ++i) {
+      sum += n.sums[(size_t)i * 2 * n.channels + c];
+      square += n.sums[((size_t)i * 2 + 1) * n.channels + c];
+    }
+    const double off = sum / count, variance = square / count - off * off > 0 ? square / count - off * off : 0;
+    const float mean = (float)((n.running_mean ? n.running_mean[c] : 0) + off), inverse = (float)(1 / std::sqrt(variance + n.eps));
+    n.mean[c] = mean;
+    n.inverse[c] = inverse;
+    n.scale[c] = (n.gamma ? n.gamma[c] : 1) * inverse;
+    n.shift[c] = (n.beta ? n.beta[c] : 0) - mean * n.scale[c];
+    if (n.running_mean) {
+      const float kept = (float)(n.biased ? variance : variance * count / (count - 1));
+      n.running_mean[c] += n.momentum * (mean - n.running_mean[c]);
+      n.running_var[c] += n.momentum * (kept - n.running_var[c]);
+    }
+  }
+}
+
+void norm_back(const NormBack& n, int first, int last) {
+  const double count = (double)n.images * n.pixels;
+  for (int c = first; c < last; ++c) {
+    double sum = 0, about = 0;
+    for (int i = 0; i < n.images; ++i) {
+      sum += n.sums[(size_t)i * 2 * n.channels + c];
+      about += n.sums[((size_t)i * 2 + 1) * n.channels + c];
+    }
+    const double scale = (double)(n.gamma ? n.gamma[c] : 1) * n.inverse[c];
+    n.A[c] = (float)scale;
+    n.B[c] = (float)(-scale * n.inverse[c] * about / count);
+    n.C[c] = (float)(-scale * sum / count + scale * n.inverse[c] * n.mean[c] * about / count);
+    if (n.dgamma) n.dgamma[c] = (float)about;
+    if (n.dbeta) n.dbeta[c] = (float)sum;
+  }
+}
+
+void gather(const Gather& g, int first, int last) {      // of the output channels
+  const size_t size = (size_t)g.taps * g.in * g.out;
+  for (int t = 0; t < g.taps; ++t)
+    for (int i = 0; i < g.in; ++i)
+      for (int o = first; o < last; ++o) {
+        const float* dw = g.dw + ((size_t)t * g.in + i) * g.out + o;
+        float sum = dw[0];
+        for (int n = 1; n < g.threads; ++n) sum += dw[n * size];
+        g.gradient[o * g.stride[0] + i * g.stride[1] + t / g.kernel * g.stride[2] + t % g.kernel * g.stride[3]] = sum;
+      }
+}
+
+void carry_out(const Operation& op, int thread, int threads, char* room) {
+  int first, last;
+  switch (op.kind) {
+    case OF_IMAGES:
+      share(op.images, thread, threads, op.together, &first, &last);
+      if (first < last) op.function(op.arguments, first, last, room);
+      break;
+    case OF_WEIGHTS_GRADIENT: {
+      Backward own = *(Backward*)op.arguments;
+      own.dw += op.dw_size * thread;
+      memset(own.dw, 0, op.dw_size * sizeof(float));
+      share(op.images, thread, threads, op.together, &first, &last);
+      if (first < last) op.function(&own, first, last, room);
+      break;
+    }
+    case NORM:
+      share(((Norm*)op.arguments)->channels, thread, threads, 16, &first, &last);
+      norm(*(Norm*)op.arguments, first, last);
+      break;
+    case NORM_BACK:
+      share(((NormBack*)op.arguments)->channels, thread, threads, 16, &first, &last);
+      norm_back(*(NormBack*)op.arguments, first, last);
+      break;
+    case GATHER:
+      share(((Gather*)op.arguments)->out, thread, threads, 16, &first, &last);
+      gather(*(Gather*)op.arguments, first, last);
+      break;
+    case PACK:
+      if (op.images % threads == thread) {
+        Pack* p = (Pack*)op.arguments;
+        p->function(p->weights, p->stride, p->ahead, p->back);
+      }
+      break;
+  }
+}
+
+class Threads {
+ public:
+  void run(const Operation* operations, int count, int threads, char** rooms) {
+    std::lock_guard<std::mutex> one_at_a_time(running_);
+    while ((int)workers_.size() < threads - 1) {
+      const int number = (int)workers_.size() + 1;
+      workers_.emplace_back([this, number] { work(number); });
+      workers_.back().detach();
+    }
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      operations_ = operations, count_ = count, threads_ = threads, rooms_ = rooms;
+      waiting_.store(threads, std::memory_order_relaxed);
+      left_.store(threads, std::memory_order_relaxed);
+      ++job_;
+    }
+    begin_.notify_all();
+    all_operations(0, threads);
+    while (left_.load(std::memory_order_acquire) != 0) rest();
+  }
+
+ private:
+  static void rest() { for (int i = 0; i < 8; ++i) _mm_pause(); }
+
+  void all_operations(int thread, int threads) {
+    unsigned turn = turn_.load(std::memory_order_acquire);
+    for (int i = 0; i < count_; ++i) {
+      carry_out(operations_[i], thread, threads, rooms_[thread]);
+      if (i + 1 == count_ || !(operations_[i].kind == PACK && operations_[i + 1].kind == PACK)) {
+        if (waiting_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+          waiting_.store(threads, std::memory_order_relaxed);
+          turn_.store(turn + 1, std::memory_order_release);
+        } else {
+          for (int tries = 0; turn_.load(std::memory_order_acquire) == turn; ++tries)
+            if (tries < 20000) rest(); else std::this_thread::yield();
+        }
+        ++turn;
+      }
+    }
+    left_.fetch_sub(1, std::memory_order_release);
+  }
+
+  void work(int number) {
+    unsigned long seen = 0;
+    for (;;) {
+      int threads;
+      {
+        std::unique_lock<std::mutex> lock(mutex_);
+        begin_.wait(lock, [&] { return job_ != seen; });
+        seen = job_;
+        threads = threads_;
+      }
+      if (number < threads) all_operations(number, threads);
+    }
+  }
+
+  std::mutex running_, mutex_;
+  std::condition_variable begin_;
+  std::vector<std::thread> workers_;
+  unsigned long job_ = 0;
+  const Operation* operations_ = nullptr;
+  int count_ = 0, threads_ = 1;
+  char** rooms_ = nullptr;
+  std::atomic<int> waiting_{0}, left_{0};
+  std::atomic<unsigned> turn_{0};
+};
+// Its workers outlive the program's end; a forked process has none of them, and begins its own.
+Threads& pool() {
+  static Threads* threads = nullptr;
+  static pid_t owner = 0;
+  if (owner != getpid()) threads = new Threads, owner = getpid();
+  return *threads;
+}
+}  // namespace
+
+extern "C" void run(const Operation* operations, int count, int threads, char** rooms) { pool().run(operations, count, threads, rooms); }
