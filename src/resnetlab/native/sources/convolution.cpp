@@ -208,36 +208,52 @@ static void input_gradient(const Backward& b, const number* dy, const number* x,
 }
 #endif
 
-// dw[tap][ic][oc] += x * dy over the image; in bf16 over two images, whose numbers lie interleaved.
+// dw[tap][ic][oc] += x * dy over the image; in bf16 over two images, whose numbers lie interleaved. By bands of rows that
+// stay in the first cache.
 constexpr int chunk(int most) { for (int n = most; n > 1; --n) if (IC % n == 0) return n; return 1; }
-constexpr int CHUNK = chunk((REGISTERS - 4) / KERNEL);
+constexpr int OV_DW = (OC / LANES) % 2 == 0 && IC > 3 ? 2 : 1;
+constexpr int CHUNK = chunk((REGISTERS - OV_DW - 2) / (KERNEL * OV_DW) > 0 ? (REGISTERS - OV_DW - 2) / (KERNEL * OV_DW) : 1);
+constexpr int FIRST_CACHE = 32 * 1024;
+constexpr int BAND = FIRST_CACHE / (int)((STRIDE * ROW + DY_WIDTH * OC) * PAIR * sizeof(number)) > 1
+    ? FIRST_CACHE / (int)((STRIDE * ROW + DY_WIDTH * OC) * PAIR * sizeof(number)) : 1;
+
 static void weights_gradient(float* dw, const number* x, const number* dy) {
   constexpr size_t dy_row = (size_t)DY_WIDTH * OC * PAIR;
   dy += ((size_t)LOW * DY_WIDTH + LOW) * OC * PAIR;
-  for (int tr = 0; tr < KERNEL; ++tr)
-    for (int i = 0; i < IC; i += CHUNK)
-      for (int o = 0; o < OC; o += LANES) {
-        vec acc[KERNEL][CHUNK];
+  for (int band = 0; band < OUT_HEIGHT; band += BAND) {
+    const int end = band + BAND < OUT_HEIGHT ? band + BAND : OUT_HEIGHT;
+    for (int tr = 0; tr < KERNEL; ++tr)
+      for (int i = 0; i < IC; i += CHUNK)
+        for (int o = 0; o < OC; o += OV_DW * LANES) {
+          float* into = dw + ((size_t)tr * KERNEL * IC + i) * OC + o;
+          vec acc[KERNEL][CHUNK][OV_DW];
 #pragma GCC unroll 8
-        for (int tc = 0; tc < KERNEL; ++tc)
+          for (int tc = 0; tc < KERNEL; ++tc)
 #pragma GCC unroll 32
-          for (int j = 0; j < CHUNK; ++j) acc[tc][j] = load(dw + ((size_t)(tr * KERNEL + tc) * IC + i + j) * OC + o);
-        for (int r = 0; r < OUT_HEIGHT; ++r) {
-          const number* from = x + ((size_t)(r * STRIDE + tr) * PADDED * DEPTH + i) * PAIR;
-          const number* of = dy + r * dy_row + o * PAIR;
-          for (int p = 0; p < OUT_WIDTH; ++p) {
+            for (int j = 0; j < CHUNK; ++j)
+#pragma GCC unroll 2
+              for (int v = 0; v < OV_DW; ++v) acc[tc][j][v] = load(into + ((size_t)tc * IC + j) * OC + v * LANES);
+          for (int r = band; r < end; ++r) {
+            const number* from = x + ((size_t)(r * STRIDE + tr) * PADDED * DEPTH + i) * PAIR;
+            const number* of = dy + r * dy_row + o * PAIR;
+            for (int p = 0; p < OUT_WIDTH; ++p, from += STRIDE * DEPTH * PAIR, of += OC * PAIR) {
 #pragma GCC unroll 8
-            for (int tc = 0; tc < KERNEL; ++tc)
+              for (int tc = 0; tc < KERNEL; ++tc)
 #pragma GCC unroll 32
-              for (int j = 0; j < CHUNK; ++j)
-                acc[tc][j] = multiply_add(acc[tc][j], of + (size_t)p * OC * PAIR, from + ((size_t)(p * STRIDE + tc) * DEPTH + j) * PAIR);
+                for (int j = 0; j < CHUNK; ++j)
+#pragma GCC unroll 2
+                  for (int v = 0; v < OV_DW; ++v)
+                    acc[tc][j][v] = multiply_add(acc[tc][j][v], of + v * LANES * PAIR, from + (tc * DEPTH + j) * PAIR);
+            }
           }
-        }
 #pragma GCC unroll 8
-        for (int tc = 0; tc < KERNEL; ++tc)
+          for (int tc = 0; tc < KERNEL; ++tc)
 #pragma GCC unroll 32
-          for (int j = 0; j < CHUNK; ++j) store(dw + ((size_t)(tr * KERNEL + tc) * IC + i + j) * OC + o, acc[tc][j]);
-      }
+            for (int j = 0; j < CHUNK; ++j)
+#pragma GCC unroll 2
+              for (int v = 0; v < OV_DW; ++v) store(into + ((size_t)tc * IC + j) * OC + v * LANES, acc[tc][j][v]);
+        }
+  }
 }
 
 #if MAPS_ARE_BF16
