@@ -4,7 +4,6 @@ import ctypes
 import functools
 import hashlib
 import os
-import platform
 import shutil
 import subprocess
 import tempfile
@@ -46,15 +45,23 @@ def cache_directory() -> Path:
 
 
 @functools.cache
-def _machine() -> str:
-    """Return what a program compiled for this machine depends on."""
-    compiler = subprocess.run([compiler_here(), "--version"], capture_output=True, text=True).stdout
-    try:
-        text = Path("/proc/cpuinfo").read_text()
-        flags = next((line for line in text.splitlines() if line.startswith("flags")), "")
-    except OSError:
-        flags = platform.processor()
-    return compiler + flags
+def _machine() -> frozenset[str]:
+    """Return what the compiler defines for this processor, one definition each; empty without a compiler."""
+    if not (compiler := compiler_here()):
+        return frozenset()
+    command = [compiler, "-march=native", "-dM", "-E", "-x", "c++", os.devnull]
+    told = subprocess.run(command, capture_output=True, text=True).stdout
+    return frozenset(line.removeprefix("#define ") for line in told.splitlines())
+
+
+def lanes() -> int:
+    """Return how many float32 numbers a register holds."""
+    return 16 if "__AVX512F__ 1" in _machine() else 8
+
+
+def multiplies_bf16() -> bool:
+    """Whether the processor multiplies bfloat16 numbers."""
+    return "__AVX512BF16__ 1" in _machine()
 
 
 def compiler_here() -> str:
@@ -67,7 +74,7 @@ def library(source: str, **values: int) -> ctypes.CDLL:
     """Compile a source with these definitions if it is not kept already, and load it."""
     texts = "".join(path.read_text() for path in sorted(SOURCES.iterdir()))
     definitions = [f"-D{name}={value}" for name, value in values.items()]
-    key = hashlib.sha256(repr((source, texts, definitions, FLAGS, _machine())).encode()).hexdigest()[:24]
+    key = hashlib.sha256(repr((source, texts, definitions, FLAGS, sorted(_machine()))).encode()).hexdigest()[:24]
     path = cache_directory() / f"{Path(source).stem}-{key}.so"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)

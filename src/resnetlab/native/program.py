@@ -1,7 +1,7 @@
 """A graph for one batch and precision: its memory, and the lists of operations forward and backward."""
 
 import ctypes
-from collections.abc import Callable, Mapping
+import itertools
 from typing import Any
 
 import torch
@@ -16,12 +16,16 @@ class Program:
 
     Attributes:
         means: The last view's mean over pixels, float (N, C); set by `forward`.
-        gradients: Of each parameter by name; set by `backward`.
+        number: How many forward passes were begun.
+        first_gradient: The gradient of what it begins with, (N, H, W, C), if that is no image.
     """
 
     def __init__(self, graph: Graph, model: nn.Module, images: int, dtype: torch.dtype, threads: int) -> None:
         self.graph, self.images, self.dtype, self.threads = graph, images, dtype, threads
         self._modules = dict(model.named_modules())
+        self.number = 0
+        self._made = {f"{node.name}.weight" for node in graph.nodes if isinstance(node, Convolution)}
+        self._made |= {f"{name}.{leaf}" for name in graph.norms for leaf in ("weight", "bias")}
         self._is_half = dtype == torch.bfloat16
         self._kept: list[Any] = []  # what operations point to
         self._maps: dict[Map, Tensor] = {}
@@ -31,9 +35,8 @@ class Program:
         self._elementwise = building.library("elementwise.cpp", MAPS_ARE_BF16=int(self._is_half))
         self._kinds = {node: self._kind(node) for node in graph.nodes if isinstance(node, Convolution)}
         building.build_all(self._kinds.values())
-        self._sizes = {name: p.numel() for name, p in model.named_parameters()}
         self._parameters = dict(model.named_parameters())
-        self.gradients = self._gradients()
+        self._gradient_of = self._gradients()
         self._packed = {node: self._pack_room(node) for node in self._kinds}
         self._forward: list[Any] = []
         self._backward: list[Any] = []
@@ -46,16 +49,21 @@ class Program:
         self._room_pointers = (ctypes.c_void_p * threads)(*(room.data_ptr() for room in self._rooms))
 
     def forward(self, images_NHWC: Tensor) -> Tensor:
-        """Return the last view's means, (N, C)."""
+        """Return the last view's means, (N, C): memory that the next call overwrites."""
+        self.number += 1
         self._maps[self.graph.first].copy_(images_NHWC)  # also into bf16
         self._run(self._ahead, len(self._forward), self.threads, self._room_pointers)
         return self.means
 
-    def backward(self, means_gradient: Tensor) -> Mapping[str, Tensor]:
-        """Return the gradients by the parameters' names: memory that the next call overwrites."""
+    def backward(self, means_gradient: Tensor) -> list[Tensor | None]:
+        """Return the gradients of the network's parameters in their order; None where others make it."""
         self.means_gradient.copy_(means_gradient)
         self._run(self._back, len(self._backward), self.threads, self._room_pointers)
-        return self.gradients
+        copy = self._flat.clone()  # what is returned may become a parameter's gradient, to which others add
+        return [
+            torch.as_strided(copy, p.shape, p.stride(), self._offsets[name]) if name in self._made else None
+            for name, p in self._parameters.items()
+        ]
 
     # Memory
 
@@ -68,12 +76,14 @@ class Program:
         return self._new(self.images, of.height, of.width, of.channels, dtype=self.dtype)
 
     def _gradients(self) -> dict[str, Tensor]:
-        flat = self._new(sum(self._sizes.values()))
-        found, at = {}, 0
-        for name, parameter in self._parameters.items():
-            found[name] = torch.as_strided(flat, parameter.shape, parameter.stride(), at)
-            at += self._sizes[name]
-        return found
+        sizes = {name: p.numel() for name, p in self._parameters.items()}
+        self._flat = self._new(sum(sizes.values()))
+        ends = itertools.accumulate(sizes.values(), initial=0)
+        self._offsets = dict(zip(sizes, ends, strict=False))
+        return {
+            name: torch.as_strided(self._flat, p.shape, p.stride(), self._offsets[name])
+            for name, p in self._parameters.items()
+        }
 
     def _kind(self, node: Convolution) -> building.ConvolutionKind:
         x, out, layer = node.x.map, node.out, node.layer
@@ -248,7 +258,7 @@ class Program:
 
     def _norm_back(self, name: str, of: Map, sums: Tensor) -> None:
         module, norm = self._modules[name], self._norms[name]
-        grads = [self.gradients.get(f"{name}.{leaf}") for leaf in ("weight", "bias")]
+        grads = [self._gradient_of.get(f"{name}.{leaf}") for leaf in ("weight", "bias")]
         arguments = structures.NormBack(
             _at(sums), _at(module.weight), _at(norm["mean"]), _at(norm["inverse"]),
             *(_at(norm[key]) for key in "ABC"), *(_at(grad) for grad in grads), self.images,
@@ -380,7 +390,7 @@ class Program:
             self._backward, structures.OF_WEIGHTS_GRADIENT, arguments, library.backward,
             together=2 if self._is_half else 1, dw_size=taps * kind.IC * kind.OC,
         )  # fmt: skip
-        gradient = self.gradients[f"{node.name}.weight"]
+        gradient = self._gradient_of[f"{node.name}.weight"]
         gather = structures.Gather(
             _at(dw), _at(gradient), (ctypes.c_long * 4)(*gradient.stride()), taps, kind.KERNEL, kind.IC,
             kind.OC, self.threads,
@@ -414,5 +424,3 @@ def _reads(node: Convolution | Sum | Widening) -> list[View]:
         case Widening():
             return [node.x]
 
-
-__all__ = ["Callable", "Program"]

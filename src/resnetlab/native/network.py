@@ -1,0 +1,122 @@
+"""A network whose forward and backward pass in training are made by a program."""
+
+from collections import OrderedDict
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from resnetlab.models.layers import at, run_chain
+from resnetlab.models.resnet import ResNet
+from resnetlab.native import building
+from resnetlab.native.graph import Unsuitable, graph_of
+from resnetlab.native.program import Program
+from resnetlab.network.layers import Linear
+
+_KINDS_KEPT = 3
+"""Kinds of batches whose memory is kept: whole ones, an epoch's last, and a share of one."""
+
+
+class NativeNetwork:
+    """Makes the logits of a network in training, and through autograd its gradients.
+
+    The network's parameters and running statistics stay where they are, and are read and written there. One
+    batch after another: memory of a forward pass is used again by the next one of its kind, so that its
+    backward pass must have come before.
+    """
+
+    def __init__(self, model: ResNet, dtype: torch.dtype = torch.float32) -> None:
+        """Prepare it.
+
+        Args:
+            model: On the CPU, in training mode, its BNs too.
+            dtype: Of the maps: float32, or bfloat16 where the processor multiplies it.
+
+        Raises:
+            Unsuitable: If there is no compiler, or the network has what no kernel is made for.
+        """
+        if why := obstacle(model, dtype):
+            raise Unsuitable(why)
+        self._model, self._dtype = model, dtype
+        self._programs: OrderedDict[Any, Program] = OrderedDict()
+        self._places = _places(model)
+
+    def __call__(self, images_NCHW: Tensor) -> Tensor:
+        """Return the logits (N, K), float32, of images (N, C, H, W)."""
+        model = self._model
+        program = self._program(images_NCHW)
+        x = images_NCHW if program.graph.is_image else run_chain(model, model.stem_chain, images_NCHW)
+        means: Tensor = _Body.apply(program, x, *(p for p in model.parameters()))  # type: ignore[no-untyped-call]
+        for layer in model.spec.plan().tail:
+            if isinstance(layer, Linear):
+                means = at(model, layer.name)(means)
+        return means
+
+    def _program(self, images_NCHW: Tensor) -> Program:
+        if self._places != (now := _places(self._model)):
+            self._programs.clear()
+            self._places = now
+        threads = torch.get_num_threads()
+        key = (images_NCHW.shape, threads)
+        if key not in self._programs:
+            if len(self._programs) == _KINDS_KEPT:
+                self._programs.popitem(last=False)
+            count, _, height, width = images_NCHW.shape
+            graph = graph_of(self._model.spec.plan(), height, width)
+            self._programs[key] = Program(graph, self._model, count, self._dtype, threads)
+        self._programs.move_to_end(key)
+        return self._programs[key]
+
+
+def obstacle(model: ResNet, dtype: torch.dtype = torch.float32) -> str:
+    """Return why a network cannot be made by kernels of our own here, or ""."""
+    if dtype not in (torch.float32, torch.bfloat16):
+        return f"maps of {dtype}"
+    if next(model.parameters()).device.type != "cpu":
+        return "not on the CPU"
+    if not building.compiler_here():
+        return "no C++ compiler found"
+    lanes = building.lanes()
+    if dtype == torch.bfloat16 and not building.multiplies_bf16():
+        return "the processor does not multiply bfloat16"
+    plan = model.spec.plan()
+    channels = {m.out_channels for m in model.modules() if isinstance(m, nn.Conv2d)}
+    if any(count % lanes for count in channels):
+        return f"{min(count for count in channels if count % lanes)} channels are no multiple of {lanes}"
+    if model.spec.stochastic_depth or model.checkpoint_activations:
+        return "stochastic depth" if model.spec.stochastic_depth else "checkpoint_activations"
+    norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
+    if any(not m.training or not m.track_running_stats or m.momentum is None for m in norms):
+        return "frozen batch normalisation"
+    try:
+        size = 8 * 2 ** len(plan.stages)
+        graph_of(plan, size, size)
+    except Unsuitable as error:
+        return str(error)
+    return ""
+
+
+def _places(model: nn.Module) -> tuple[int, ...]:
+    """Return where parameters and running statistics lie in memory."""
+    return tuple(t.data_ptr() for t in (*model.parameters(), *model.buffers()))
+
+
+class _Body(torch.autograd.Function):
+    """From the image, or what a pooling stem makes of it, to the means of the last maps."""
+
+    @staticmethod
+    def forward(ctx: Any, program: Program, x_NCHW: Tensor, *parameters: Tensor) -> Tensor:
+        ctx.program, ctx.wants_x = program, x_NCHW.requires_grad
+        means = program.forward(x_NCHW.permute(0, 2, 3, 1)).clone()
+        ctx.number = program.number
+        return means
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Any:
+        program: Program = ctx.program
+        if ctx.number != program.number:
+            raise RuntimeError("the maps of this forward pass were overwritten by a later one")
+        found = program.backward(gradients[0])
+        x = program.first_gradient
+        of_x = x.permute(0, 3, 1, 2).float() if ctx.wants_x and x is not None else None
+        return None, of_x, *found
