@@ -12,6 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from resnetlab.errors import ResnetlabError
+
 SOURCES = Path(__file__).parent / "sources"
 FLAGS = (
     "-O3", "-march=native", "-fno-math-errno", "-ffp-contract=fast", "-fno-trapping-math",
@@ -59,6 +61,11 @@ def lanes() -> int:
     return 16 if "__AVX512F__ 1" in _machine() else 8
 
 
+def suits_processor() -> bool:
+    """Whether the processor is one of those that the sources are written for."""
+    return "__AVX2__ 1" in _machine() and "__FMA__ 1" in _machine()
+
+
 def multiplies_bf16() -> bool:
     """Whether the processor multiplies bfloat16 numbers."""
     return "__AVX512BF16__ 1" in _machine()
@@ -71,19 +78,39 @@ def compiler_here() -> str:
 
 @functools.cache
 def library(source: str, **values: int) -> ctypes.CDLL:
-    """Compile a source with these definitions if it is not kept already, and load it."""
+    """Compile a source with these definitions if it is not kept already, and load it.
+
+    Raises:
+        ResnetlabError: If the compiler fails.
+    """
     texts = "".join(path.read_text() for path in sorted(SOURCES.iterdir()))
     definitions = [f"-D{name}={value}" for name, value in values.items()]
-    key = hashlib.sha256(repr((source, texts, definitions, FLAGS, sorted(_machine()))).encode()).hexdigest()[:24]
-    path = cache_directory() / f"{Path(source).stem}-{key}.so"
+    key = hashlib.sha256(repr((source, texts, definitions, FLAGS, sorted(_machine()))).encode()).hexdigest()
+    path = _place() / f"{Path(source).stem}-{key[:24]}.so"
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent) as place:
             made = Path(place) / path.name
             command = [compiler_here(), *FLAGS, *definitions, str(SOURCES / source), "-o", str(made)]
-            subprocess.run(command, check=True, capture_output=True, text=True)
+            done = subprocess.run(command, capture_output=True, text=True)
+            if done.returncode:
+                what = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr[:200])
+                raise ResnetlabError(
+                    f"{command[0]} could not build a kernel of this program: {what}",
+                    hint="--set compile=off does without.",
+                )
             os.replace(made, path)
     return ctypes.CDLL(str(path))
+
+
+@functools.cache
+def _place() -> Path:
+    """Return a directory to keep compiled kinds in: the cache, or one of this process alone."""
+    try:
+        cache_directory().mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=cache_directory()):
+            return cache_directory()
+    except OSError:
+        return Path(tempfile.mkdtemp(prefix="resnetlab-native-"))
 
 
 @functools.cache

@@ -11,7 +11,8 @@ from resnetlab.models.resnet import ResNet
 from resnetlab.native import building
 from resnetlab.native.graph import Unsuitable, graph_of
 from resnetlab.native.program import Program
-from resnetlab.network.layers import Linear
+from resnetlab.network.layers import Conv, Linear
+from resnetlab.network.spec import ModelSpec
 
 _KINDS_KEPT = 3
 """Kinds of batches whose memory is kept: whole ones, an epoch's last, and a share of one."""
@@ -33,10 +34,13 @@ class NativeNetwork:
             dtype: Of the maps: float32, or bfloat16 where the processor multiplies it.
 
         Raises:
-            Unsuitable: If there is no compiler, or the network has what no kernel is made for.
+            Unsuitable: If there is an `obstacle`, or a BN is frozen.
         """
-        if why := obstacle(model, dtype):
-            raise Unsuitable(why)
+        norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
+        is_frozen = any(not m.training or not m.track_running_stats or m.momentum is None for m in norms)
+        why = obstacle(model.spec, next(model.parameters()).device, dtype)
+        if why or is_frozen:
+            raise Unsuitable(why or "frozen batch normalisation")
         self._model, self._dtype = model, dtype
         self._programs: OrderedDict[Any, Program] = OrderedDict()
         self._places = _places(model)
@@ -68,31 +72,28 @@ class NativeNetwork:
         return self._programs[key]
 
 
-def obstacle(model: ResNet, dtype: torch.dtype = torch.float32) -> str:
-    """Return why a network cannot be made by kernels of our own here, or ""."""
-    if dtype not in (torch.float32, torch.bfloat16):
-        return f"maps of {dtype}"
-    if next(model.parameters()).device.type != "cpu":
-        return "not on the CPU"
+def obstacle(spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> str:
+    """Return why kernels of our own cannot train a network here with maps of this type, or ""."""
+    if device.type != "cpu":
+        return f"it is for CPUs, and this is {device.type}"
     if not building.compiler_here():
         return "no C++ compiler found"
-    lanes = building.lanes()
+    if not building.suits_processor():
+        return "the processor has neither AVX-512 nor AVX2"
+    if dtype not in (torch.float32, torch.bfloat16):
+        return f"maps of {dtype}"
     if dtype == torch.bfloat16 and not building.multiplies_bf16():
         return "the processor does not multiply bfloat16"
-    plan = model.spec.plan()
-    channels = {m.out_channels for m in model.modules() if isinstance(m, nn.Conv2d)}
-    if any(count % lanes for count in channels):
-        return f"{min(count for count in channels if count % lanes)} channels are no multiple of {lanes}"
-    if model.spec.stochastic_depth or model.checkpoint_activations:
-        return "stochastic depth" if model.spec.stochastic_depth else "checkpoint_activations"
-    norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
-    if any(not m.training or not m.track_running_stats or m.momentum is None for m in norms):
-        return "frozen batch normalisation"
+    if spec.stochastic_depth:
+        return "stochastic depth"
+    plan, lanes = spec.plan(), building.lanes()
+    channels = {layer.out_channels for _, _, layer in plan.counted() if isinstance(layer, Conv)}
+    if uneven := sorted(count for count in channels if count % lanes):
+        return f"{uneven[0]} channels do not fill registers of {lanes}"
     try:
-        size = 8 * 2 ** len(plan.stages)
-        graph_of(plan, size, size)
+        graph_of(plan, spec.input_size, spec.input_size)
     except Unsuitable as error:
-        return str(error)
+        return f"no kernel for {error}"
     return ""
 
 

@@ -26,8 +26,8 @@ class Execution:
     accumulate: int = 1
     """Microbatches of each shard, whose gradients are added up; BN sees one microbatch at a time."""
 
-    compile: Literal["auto", "on", "off"] = "auto"
-    """torch.compile; auto: if the run is long enough to pay for it."""
+    compile: Literal["auto", "on", "off", "native"] = "auto"
+    """torch.compile; auto: if the run is long enough to pay for it; native: kernels of our own, on CPUs."""
 
     capture: Literal["auto", "on", "off"] = "auto"
     """CUDA: record whole steps and repeat them without the host; auto: if steps are small."""

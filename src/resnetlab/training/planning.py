@@ -42,6 +42,7 @@ from resnetlab.training.recorded.capturing import (
     step_operations,
 )
 from resnetlab.training.step.device import decide_compile, describe_device, obstacle_to_compile
+from resnetlab.training.step.steps import obstacle_to_native
 
 
 @dataclass(frozen=True)
@@ -208,14 +209,17 @@ def make_plan(
     obstacle = (
         "shard_bn=sync computes each BN for all shards at once" if recipe.execution.is_synchronised else ""
     )
-    is_compiled, reason = decide_compile(
-        recipe.execution.compile, operations=operations, device=device, obstacle=obstacle
+    compiled, reason = decide_compile(
+        recipe.execution.compile,
+        operations=operations,
+        device=device,
+        obstacle=obstacle,
+        to_native=obstacle_to_native(spec, recipe, device),
     )
     is_captured, why = decide_capture(
         recipe, device, reads_files=plan.reads_files, operations=plan.step_operations
     )
-    switches = {"compile": is_compiled, "capture": is_captured}
-    decided = override(recipe, {name: "on" if is_on else "off" for name, is_on in switches.items()})
+    decided = override(recipe, {"compile": compiled, "capture": "on" if is_captured else "off"})
     return dataclasses.replace(plan, recipe=decided, compile_reason=reason, capture_reason=why)
 
 
@@ -307,10 +311,12 @@ def plan_from_records(
         )
     resolved = recipe_from_json(recipe)
     _refuse_missing(resolved.optimizer.optimizer, path, optimizer_of)
-    obstacles = _obstacles_here(resolved, device, reads_files=source.reads_files)
-    reasons = {name: f"{why}; on when the run began" for name, why in obstacles.items()}
+    network = ModelSpec.from_json(spec)
+    obstacles = _obstacles_here(network, resolved, device, reads_files=source.reads_files)
+    began = {name: leaves(resolved)[name].text for name in obstacles}
+    reasons = {name: f"{why}; {began[name]} when the run began" for name, why in obstacles.items()}
     return RunPlan(
-        spec=ModelSpec.from_json(spec),
+        spec=network,
         source=source,
         source_text=data["source"],
         recipe=override(resolved, dict.fromkeys(obstacles, "off")),
@@ -417,10 +423,14 @@ def _refuse_missing(optimizer: str, path: Path, package: str) -> None:
         ) from error
 
 
-def _obstacles_here(recipe: Recipe, device: torch.device, *, reads_files: bool) -> dict[str, str]:
+def _obstacles_here(
+    spec: ModelSpec, recipe: Recipe, device: torch.device, *, reads_files: bool
+) -> dict[str, str]:
     """Return which of the switches that a run began with cannot be on here, and why."""
     execution, found = recipe.execution, dict[str, str]()
     if execution.compile == "on" and (why := obstacle_to_compile(device)):
+        found["compile"] = why
+    if execution.compile == "native" and (why := obstacle_to_native(spec, recipe, device)):
         found["compile"] = why
     if execution.capture == "on" and (why := obstacle_to_capture(recipe, device, reads_files=reads_files)):
         found["capture"] = why

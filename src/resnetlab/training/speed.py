@@ -46,6 +46,7 @@ class Speed:
     threads: int
     precision: str
     compiled: bool
+    how: str
     batch: int
     steps: int
     images_per_second: float
@@ -101,6 +102,7 @@ def measure_speed(
         threads=torch.get_num_threads(),
         precision=recipe.execution.precision,
         compiled=recipe.execution.compile == "on",
+        how=recipe.execution.compile,
         batch=recipe.run.batch,
         steps=steps,
         images_per_second=recipe.run.batch / median,

@@ -155,7 +155,7 @@ def test_what_cannot_be_recorded_or_compiled_is_told() -> None:
 
     with pytest.raises(UsageError, match="compile=on is not possible: for all at once"):
         decide_compile("on", operations=1e20, device=CPU, obstacle="for all at once")
-    assert decide_compile("auto", operations=1e20, device=CPU, obstacle="no") == (False, "no")
+    assert decide_compile("auto", operations=1e20, device=CPU, obstacle="no") == ("off", "no")
 
 
 def test_bf16_maps_keep_their_type() -> None:

@@ -45,7 +45,7 @@ def bench(options: argparse.Namespace) -> None:
     if options.json:
         print_json(speed.to_json())
         return
-    how = "compiled" if speed.compiled else "not compiled"
+    how = {"on": "compiled", "native": "native kernels"}.get(speed.how, "not compiled")
     how += ", captured" if is_captured and options.what == "train" else ""
     print(
         block(
@@ -72,6 +72,7 @@ def _measured(options: argparse.Namespace) -> "tuple[Speed, bool]":
     from resnetlab.training.recorded.capturing import decide_capture, step_operations
     from resnetlab.training.speed import measure_speed
     from resnetlab.training.step.device import decide_compile, obstacle_to_compile, pick_device
+    from resnetlab.training.step.steps import obstacle_to_native
 
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -84,7 +85,12 @@ def _measured(options: argparse.Namespace) -> "tuple[Speed, bool]":
     compiled = {"compile": "on" if can_compile else "off"}
     resolution.suggest(compiled, "this machine")
     resolution.set_texts(texts, "flag")
-    decide_compile(resolution.recipe.execution.compile, operations=0, device=device)
+    decide_compile(
+        resolution.recipe.execution.compile,
+        operations=0,
+        device=device,
+        to_native=obstacle_to_native(spec, resolution.recipe, device),
+    )
     operations = step_operations(spec, spec.input_size, spec.input_size, resolution["batch"])
     is_captured, _ = decide_capture(resolution.recipe, device, reads_files=False, operations=operations)
     recipe = override(resolution.recipe, {"capture": "on" if is_captured else "off"})

@@ -55,7 +55,7 @@ static inline void read_row(number* to, const Source& a, const Source& b, int re
       if (!rb) {
         for (int p = 0; p < WIDTH; ++p) {
           vec x = load(ra + p * CHANNELS + c) * sa + ta;
-          store(to + p * CHANNELS + c, x > la ? x : la);
+          store(to + p * CHANNELS + c, x < la ? la : x);  // a NaN stays one
         }
         continue;
       }
@@ -63,8 +63,8 @@ static inline void read_row(number* to, const Source& a, const Source& b, int re
       const vec lb = b.relu ? zero : all(-__builtin_inff()), ls = relu_of_sum ? zero : all(-__builtin_inff());
       for (int p = 0; p < WIDTH; ++p) {
         vec x = load(ra + p * CHANNELS + c) * sa + ta, y = load(rb + p * CHANNELS + c) * sb + tb;
-        x = (x > la ? x : la) + (y > lb ? y : lb);
-        x = x > ls ? x : ls;
+        x = (x < la ? la : x) + (y < lb ? lb : y);
+        x = x < ls ? ls : x;
         store(to + p * CHANNELS + c, x);
         if (keep) store(keep + at + p * CHANNELS + c, x);
       }

@@ -13,7 +13,7 @@ struct Reader {                                          // a source, at one reg
   }
   vec operator()(size_t at) const {
     vec x = load(raw + at) * scale + shift;
-    return x > least ? x : least;
+    return x < least ? least : x;  // a NaN stays one
   }
 };
 }  // namespace
@@ -30,7 +30,7 @@ void add(const Add* arguments, int first, int last, number*) {
       for (int p = 0; p < f.pixels; ++p) {
         const size_t at = ((size_t)image * f.pixels + p) * f.channels;
         vec y = a(at) + b(at);
-        y = y > least ? y : least;
+        y = y < least ? least : y;
         store((number*)f.y + at + c, y);
         vec off = y - centre;
         sum += off;

@@ -16,7 +16,6 @@
 typedef float vec __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
 
 static inline vec all(float x) { return x - (vec){}; }
-static inline vec at_least_zero(vec x) { return x > (vec){} ? x : (vec){}; }
 
 #if MAPS_ARE_BF16
 // A pair of neighbouring channels is one number of 32 bits, which one instruction multiplies and adds.

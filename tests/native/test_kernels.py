@@ -1,0 +1,175 @@
+"""One convolution, forward and both gradients, held against float64: all that its passes take along."""
+
+import ctypes
+import random
+from dataclasses import dataclass
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from resnetlab.native import building, structures
+
+LANES = building.lanes()
+TOLERANCE = {torch.float32: 2e-5, torch.bfloat16: 2e-2}
+"""Of the largest number: sums of some hundred products, which bfloat16 rounds to 8 bits."""
+
+
+@dataclass
+class Shape:
+    images: int
+    into: int
+    out: int
+    kernel: int
+    stride: int
+    size: int
+    pad: int
+
+    @property
+    def out_size(self) -> int:
+        return (self.size + 2 * self.pad - self.kernel) // self.stride + 1
+
+
+SHAPES = [
+    Shape(3, LANES, LANES, 3, 1, 8, 1), Shape(5, LANES, 2 * LANES, 3, 2, 8, 1),
+    Shape(3, 2 * LANES, LANES, 3, 2, 9, 1), Shape(3, 2 * LANES, 4 * LANES, 1, 2, 8, 0),
+    Shape(2, 4 * LANES, 2 * LANES, 1, 1, 7, 0), Shape(3, 3, LANES, 3, 1, 10, 1),
+    Shape(4, 3 * LANES, LANES, 3, 1, 17, 1), Shape(2, 4 * LANES, 4 * LANES, 3, 2, 4, 1),
+]  # fmt: skip
+TYPES = [torch.float32, *([torch.bfloat16] if building.multiplies_bf16() else [])]
+
+
+def at(tensor: Tensor | None) -> int | None:
+    return None if tensor is None else tensor.data_ptr()
+
+
+def apart(found: Tensor, expected: Tensor) -> float:
+    return float((found.double() - expected).abs().max() / expected.abs().max())
+
+
+class Trial:
+    """A shape with random maps and weights; each part that may be left out is, at random."""
+
+    def __init__(self, shape: Shape, dtype: torch.dtype, seed: int) -> None:
+        self.shape, self.dtype, self.chance = shape, dtype, random.Random(seed)
+        torch.manual_seed(seed)
+        self.is_image = shape.into % LANES != 0
+        kind = building.ConvolutionKind(
+            shape.into, shape.out, shape.kernel, shape.stride, shape.size, shape.size, shape.out_size,
+            shape.out_size, shape.pad, int(not self.is_image), int(dtype == torch.bfloat16),
+        )  # fmt: skip
+        self.library = building.convolution(kind)
+        self.x, self.second = self.maps(shape.size, shape.into), self.maps(shape.size, shape.into)
+        self.scale, self.shift = torch.rand(shape.into) + 0.5, torch.randn(shape.into) * 0.3
+        weights = torch.randn(shape.out, shape.into, shape.kernel, shape.kernel)
+        self.weights = weights / (shape.into * shape.kernel**2) ** 0.5
+        self.ahead, self.back = (torch.zeros(2 * weights.numel(), dtype=dtype) for _ in range(2))
+        strides = (ctypes.c_long * 4)(*self.weights.stride())
+        pointer = ctypes.c_void_p
+        self.library.pack(
+            pointer(at(self.weights)), strides, pointer(at(self.ahead)), pointer(at(self.back))
+        )
+        room = max(self.library.forward_room(), self.library.backward_room())
+        self.room = torch.zeros(room, dtype=dtype)
+
+    def maps(self, size: int, channels: int) -> Tensor:
+        return torch.randn(self.shape.images, size, size, channels).to(self.dtype)
+
+    def sometimes(self, tensor: Tensor) -> Tensor | None:
+        return tensor if self.chance.random() < 0.5 else None
+
+    def source(self) -> ctypes.Structure:
+        if self.is_image:
+            return structures.Source(at(self.x), None, None, 0)
+        return structures.Source(at(self.x), at(self.scale), at(self.shift), 1)
+
+    def read(self) -> Tensor:
+        """Return the input as float64, rounded as maps are."""
+        x = self.x.double()
+        x = x if self.is_image else torch.relu(x * self.scale.double() + self.shift.double())
+        return x
+
+    def as_maps(self, exact: Tensor) -> Tensor:
+        return exact.to(self.dtype).double()
+
+    def call(self, function: str, arguments: ctypes.Structure) -> None:
+        getattr(self.library, function)(
+            ctypes.byref(arguments), 0, self.shape.images, ctypes.c_void_p(at(self.room))
+        )
+
+
+@pytest.mark.parametrize("dtype", TYPES, ids=str)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_outputs_and_their_sums_are_those_of_float64(shape: Shape, dtype: torch.dtype) -> None:
+    seed = random.randrange(10**6)
+    print("seed", seed)
+    trial = Trial(shape, dtype, seed)
+    y = trial.maps(shape.out_size, shape.out)
+    second = None if trial.is_image else trial.sometimes(trial.second)
+    addend = trial.sometimes(trial.maps(shape.out_size, shape.out))
+    kept = None if second is None else torch.zeros_like(trial.x)
+    centre, sums = torch.randn(shape.out), torch.full((shape.images, 2, shape.out), torch.nan)
+    trial.call(
+        "forward",
+        structures.Forward(
+            trial.source(), structures.Source(at(second), None, None, 0), 1, at(kept), at(trial.ahead), at(y),
+            at(addend), at(sums), at(centre),
+        ),
+    )  # fmt: skip
+    x = trial.read()
+    if second is not None and kept is not None:
+        x = torch.relu(x + second.double())
+        assert apart(kept, x) < TOLERANCE[dtype]
+    weights = trial.as_maps(trial.weights)
+    exact = functional.conv2d(
+        trial.as_maps(x).permute(0, 3, 1, 2), weights, stride=shape.stride, padding=shape.pad
+    ).permute(0, 2, 3, 1)
+    exact = exact if addend is None else exact + addend.double()
+    off = exact - centre.double()
+    assert apart(y, exact) < TOLERANCE[dtype]
+    assert apart(sums.sum(0), torch.stack([off.sum((0, 1, 2)), (off**2).sum((0, 1, 2))])) < TOLERANCE[dtype]
+
+
+@pytest.mark.parametrize("dtype", TYPES, ids=str)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_gradients_and_their_sums_are_those_of_float64(shape: Shape, dtype: torch.dtype) -> None:
+    seed = random.randrange(10**6)
+    print("seed", seed)
+    trial = Trial(shape, dtype, seed)
+    g, y = (trial.maps(shape.out_size, shape.out) for _ in range(2))
+    a, b, c = (torch.randn(shape.out) for _ in range(3))
+    is_normed, is_masked = trial.sometimes(g) is not None, trial.sometimes(g) is not None
+    addend, kept = trial.sometimes(trial.maps(shape.out_size, shape.out)), torch.zeros_like(g)
+    dw = torch.zeros(shape.kernel**2, shape.into, shape.out)
+    dx = None if trial.is_image else torch.zeros_like(trial.x)
+    dx_addend = trial.sometimes(trial.maps(shape.size, shape.into))
+    seen, mean, inverse = trial.maps(shape.size, shape.into), torch.randn(shape.into), torch.rand(shape.into)
+    sums = torch.full((shape.images, 2, shape.into), torch.nan)
+    trial.call(
+        "backward",
+        structures.Backward(
+            at(g), at(y), at(a) if is_normed else None, at(b), at(c), at(addend), at(kept), trial.source(),
+            at(trial.back), at(dw), at(dx), at(dx_addend), int(is_masked), at(seen), at(mean), at(inverse),
+            at(sums),
+        ),
+    )  # fmt: skip
+    dy = g.double() * a.double() + y.double() * b.double() + c.double() if is_normed else g.double()
+    dy = dy if addend is None else dy + addend.double()
+    x = trial.as_maps(trial.read())
+    leaf_x = x.permute(0, 3, 1, 2).clone().requires_grad_()
+    leaf_w = trial.as_maps(trial.weights).requires_grad_()
+    functional.conv2d(leaf_x, leaf_w, stride=shape.stride, padding=shape.pad).backward(
+        trial.as_maps(dy).permute(0, 3, 1, 2)
+    )
+    assert leaf_w.grad is not None and leaf_x.grad is not None
+    assert apart(kept, dy) < TOLERANCE[dtype]
+    assert apart(dw, leaf_w.grad.permute(2, 3, 1, 0).reshape(dw.shape)) < TOLERANCE[dtype]
+    if dx is None:
+        return
+    exact = leaf_x.grad.permute(0, 2, 3, 1)
+    exact = exact if dx_addend is None else exact + dx_addend.double()
+    exact = exact * (x > 0) if is_masked else exact
+    about = exact * (seen.double() - mean.double()) * inverse.double()
+    assert apart(dx, exact) < TOLERANCE[dtype]
+    assert apart(sums.sum(0), torch.stack([exact.sum((0, 1, 2)), about.sum((0, 1, 2))])) < TOLERANCE[dtype]

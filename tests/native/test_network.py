@@ -1,0 +1,163 @@
+"""Whole networks in training by kernels of our own, held against torch's in float64."""
+
+import copy
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from resnetlab import models
+from resnetlab.errors import ResnetlabError
+from resnetlab.models.resnet import ResNet
+from resnetlab.native import building
+from resnetlab.native.graph import Unsuitable
+from resnetlab.native.network import NativeNetwork, obstacle
+from resnetlab.network.catalog import model_spec
+from resnetlab.network.spec import ModelSpec
+
+CPU = torch.device("cpu")
+EIGHT = model_spec("resnet8")
+
+
+def network(spec: ModelSpec) -> ResNet:
+    """One whose BNs do something."""
+    torch.manual_seed(3)
+    model = models.build(spec, seed=1).train()
+    for norm in (m for m in model.modules() if isinstance(m, nn.BatchNorm2d)):
+        nn.init.uniform_(norm.weight, 0.5, 1.5)
+        nn.init.normal_(norm.bias, 0, 0.3)
+        assert norm.running_mean is not None
+        nn.init.normal_(norm.running_mean, 0, 0.2)
+    return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def trained(model: ResNet, logits_of: Callable[[Tensor], Tensor], dtype: torch.dtype, size: int) -> Tensor:
+    generator = torch.Generator().manual_seed(5)
+    images = torch.randn(6, 3, size, size, generator=generator).to(dtype)
+    logits = logits_of(images)
+    functional.cross_entropy(logits, torch.arange(6) % 4).backward()
+    return logits.detach()
+
+
+def apart(one: nn.Module, exact: nn.Module) -> float:
+    """Return the largest error of a gradient or of running statistics, as a share of its norm."""
+    gradients = [
+        (p.grad, q.grad) for p, q in zip(one.parameters(), exact.parameters(), strict=True) if q.grad is not None
+    ]
+    statistics = zip(one.buffers(), exact.buffers(), strict=True)
+    floats = [(a, b) for a, b in statistics if b.is_floating_point()]
+    return max(float((a.double() - b).norm() / b.norm()) for a, b in [*gradients, *floats] if a is not None)
+
+
+def short(name: str, **changes: object) -> ModelSpec:
+    """Return a network of that form with one unit a stage."""
+    spec = model_spec(name)
+    return replace(spec, blocks=(1,) * len(spec.blocks), **changes)
+
+
+SMALL_STAGES = {"widths": (16, 16, 32, 32), "out_channels": (16, 16, 32, 32), "stem_width": 16}
+
+
+@pytest.mark.parametrize(
+    ("spec", "size"),
+    [
+        (model_spec("resnet14"), 16),
+        (model_spec("preresnet14"), 16),
+        (model_spec("plain14"), 16),
+        (short("tfofficial_cifar_resnet32v1"), 16),
+        (short("tfofficial_cifar_resnet32v2"), 16),
+        (short("resnet164"), 16),
+        (short("preresnet164"), 16),
+        (short("resnet18", **SMALL_STAGES), 64),
+        (short("resnet110_relu_before_add"), 16),
+    ],
+    ids=lambda value: getattr(value, "name", str(value)),
+)
+def test_gradients_and_statistics_are_as_good_as_torchs(spec: ModelSpec, size: int) -> None:
+    model = network(spec)
+    usual, exact = copy.deepcopy(model), copy.deepcopy(model).double()
+    native = trained(model, NativeNetwork(model), torch.float32, size)
+    expected = trained(exact, exact, torch.float64, size)
+    of_torch = trained(usual, usual, torch.float32, size)
+    assert (native - expected).norm() < 3 * (of_torch - expected).norm() + 1e-6 * expected.norm()
+    assert apart(model, exact) < 3 * apart(usual, exact) + 1e-6
+
+
+def test_two_threads_make_the_same_as_one_but_for_the_order_of_sums() -> None:
+    threads = torch.get_num_threads()
+    found = []
+    try:
+        for count in (1, 2, 2):
+            torch.set_num_threads(count)
+            model = network(EIGHT)
+            found.append((trained(model, NativeNetwork(model), torch.float32, 16), model))
+    finally:
+        torch.set_num_threads(threads)
+    (one, _), (two, model), (again, repeated) = found
+    assert torch.equal(one, two), "forward no sum depends on threads"
+    assert torch.equal(two, again)
+    assert all(
+        torch.equal(p.grad, q.grad)
+        for p, q in zip(model.parameters(), repeated.parameters(), strict=True)
+        if p.grad is not None and q.grad is not None
+    )
+
+
+def test_gradients_of_two_batches_add_up() -> None:
+    model, twice = network(EIGHT), network(EIGHT)
+    trained(model, NativeNetwork(model), torch.float32, 16)
+    native = NativeNetwork(twice)
+    for _ in range(2):
+        trained(twice, native, torch.float32, 16)
+    for p, q in zip(model.parameters(), twice.parameters(), strict=True):
+        assert p.grad is not None and q.grad is not None
+        torch.testing.assert_close(2 * p.grad, q.grad)
+
+
+def test_a_backward_pass_that_comes_too_late_is_refused() -> None:
+    model = network(EIGHT)
+    native, images = NativeNetwork(model), torch.randn(2, 3, 16, 16)
+    first = native(images).sum()
+    native(images)
+    with pytest.raises(RuntimeError, match="overwritten"):
+        first.backward()
+
+
+def test_what_is_not_a_number_stays_so() -> None:
+    model = network(EIGHT)
+    images = torch.randn(2, 3, 16, 16)
+    images[1, 0, 5, 5] = torch.nan
+    assert NativeNetwork(model)(images).isnan().all()
+
+
+@pytest.mark.parametrize(
+    ("spec", "why"),
+    [
+        (model_spec("keras_resnet20v1"), "conv1 has a bias"),
+        (replace(model_spec("resnet20"), stochastic_depth=0.5), "stochastic depth"),
+        (replace(model_spec("resnet20"), widths=(12, 24, 48), out_channels=(12, 24, 48), stem_width=12), "channels do not fill registers"),
+    ],
+)
+def test_networks_that_have_no_kernels_are_told(spec: ModelSpec, why: str) -> None:
+    assert why in obstacle(spec, CPU, torch.float32)
+
+
+def test_a_frozen_bn_is_refused() -> None:
+    model = network(EIGHT)
+    model.get_submodule("bn1").eval()
+    with pytest.raises(Unsuitable, match="frozen"):
+        NativeNetwork(model)
+
+
+def test_a_machine_without_a_compiler_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    assert obstacle(model_spec("resnet20"), CPU, torch.float32) == "no C++ compiler found"
+
+
+def test_a_compiler_that_fails_is_told() -> None:
+    with pytest.raises(ResnetlabError, match="could not build a kernel"):
+        building.library("convolution.cpp", IC=16)
