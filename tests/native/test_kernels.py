@@ -67,9 +67,7 @@ class Trial:
         self.ahead, self.back = (torch.zeros(2 * weights.numel(), dtype=dtype) for _ in range(2))
         strides = (ctypes.c_long * 4)(*self.weights.stride())
         pointer = ctypes.c_void_p
-        self.library.pack(
-            pointer(at(self.weights)), strides, pointer(at(self.ahead)), pointer(at(self.back))
-        )
+        self.library.pack(pointer(at(self.weights)), strides, pointer(at(self.ahead)), pointer(at(self.back)))
         room = max(self.library.forward_room(), self.library.backward_room())
         self.room = torch.zeros(room, dtype=dtype)
 
@@ -87,8 +85,7 @@ class Trial:
     def read(self) -> Tensor:
         """Return the input as float64, rounded as maps are."""
         x = self.x.double()
-        x = x if self.is_image else torch.relu(x * self.scale.double() + self.shift.double())
-        return x
+        return x if self.is_image else torch.relu(x * self.scale.double() + self.shift.double())
 
     def as_maps(self, exact: Tensor) -> Tensor:
         return exact.to(self.dtype).double()

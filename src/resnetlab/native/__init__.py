@@ -1,1 +1,1 @@
-"""Residual networks in training by kernels of our own on a CPU: BN, ReLU and sums within the convolutions' passes."""
+"""Training by kernels of our own on a CPU: BN, ReLU and sums happen within the convolutions' passes."""

@@ -80,6 +80,18 @@ class Graph:
     norms: dict[str, layers.Norm] = field(default_factory=dict)
     last: View | None = None
 
+    def views(self) -> list[View]:
+        """Return all ways in which maps are read."""
+        assert self.last is not None
+        return list(dict.fromkeys([*(view for node in self.nodes for view in reads(node)), self.last]))
+
+
+def reads(node: "Convolution | Sum | Widening") -> list[View]:
+    """Return the views that a node reads."""
+    if isinstance(node, Sum):
+        return [node.a, node.b]
+    return [node.x, node.addend] if isinstance(node, Convolution) and node.addend else [node.x]
+
 
 def graph_of(plan: Plan, height: int, width: int) -> Graph:
     """Return a network's maps for images of this size.
@@ -112,6 +124,15 @@ class _Drafting:
             view = self._chain(unit.name, after, total)
         rest = [layer for layer in plan.tail if not isinstance(layer, layers.Pool | layers.Linear)]
         self.graph.last = self._chain("", tuple(rest), view)
+        self._refuse_readers()
+
+    def _refuse_readers(self) -> None:
+        """Refuse maps that are read in more ways than their gradient is put together from."""
+        views = self.graph.views()
+        for of in {view.map: None for view in views}:
+            norms = [view.norm for view in views if view.map is of and view.norm]
+            if len(norms) > 1 or sum(view.map is of for view in views) > 2:
+                raise Unsuitable(f"a map that is read in three ways, or by {' and '.join(norms)}")
 
     def _chain(self, unit: str, chain: tuple[layers.Layer, ...], view: View) -> View:
         for layer in chain:
@@ -147,14 +168,19 @@ class _Drafting:
         return int(layer.padding)
 
     def _shortcut(self, unit: str, chain: tuple[layers.Layer, ...], view: View) -> View:
-        pool, pad = layers.Pool, layers.PadChannels
         if not chain or isinstance(chain[0], layers.Conv):
             return self._chain(unit, chain, view)
-        kinds = [type(layer) for layer in chain]
-        if kinds not in ([pool, pad], [pad]) or (kinds[0] is pool and chain[0].kind != "subsample"):
-            raise Unsuitable(f"{unit}: shortcut of {', '.join(kind.__name__ for kind in kinds)}")
-        stride = chain[0].stride if kinds[0] is pool else 1
-        before, after = chain[-1].before, chain[-1].after
+        match chain:
+            case (
+                layers.Pool(kind="subsample", stride=stride),
+                layers.PadChannels(before=before, after=after),
+            ):
+                pass
+            case (layers.PadChannels(before=before, after=after),):
+                stride = 1
+            case _:
+                kinds = ", ".join(type(layer).__name__ for layer in chain)
+                raise Unsuitable(f"{unit}'s shortcut of {kinds}")
         x = view.map
         out = Map(-(-x.height // stride), -(-x.width // stride), before + x.channels + after)
         out.maker = Widening(view, out, stride, before, after)

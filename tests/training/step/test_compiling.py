@@ -24,7 +24,8 @@ def test_on_a_cpu_a_run_is_compiled_from_half_an_hour_on() -> None:
     if obstacle_to_compile(CPU):
         pytest.skip("no C++ compiler here")
     decided = [
-        decide_compile("auto", operations=share * HOUR_OF_TWO_CORES, device=CPU)[0] == "on" for share in (0.45, 0.55)
+        decide_compile("auto", operations=share * HOUR_OF_TWO_CORES, device=CPU)[0] == "on"
+        for share in (0.45, 0.55)
     ]
 
     assert decided == [False, True]

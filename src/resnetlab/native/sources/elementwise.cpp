@@ -19,19 +19,19 @@ struct Reader {                                          // a source, at one reg
 }  // namespace
 
 extern "C" {
-// y = relu?(a + b), and its sums about the centre.
+// y = relu?(a + b), or of a alone, and its sums about the centre.
 void add(const Add* arguments, int first, int last, number*) {
   const Add& f = *arguments;
   for (int image = first; image < last; ++image)
     for (int c = 0; c < f.channels; c += LANES) {
-      const Reader a(f.a, c), b(f.b, c);
+      const Reader a(f.a, c), b(f.b.raw ? f.b : f.a, c);
       const vec least = f.relu ? (vec){} : all(-__builtin_inff()), centre = f.centre ? load(f.centre + c) : (vec){};
       vec sum = {}, square = {};
       for (int p = 0; p < f.pixels; ++p) {
         const size_t at = ((size_t)image * f.pixels + p) * f.channels;
-        vec y = a(at) + b(at);
+        vec y = f.b.raw ? a(at) + b(at) : a(at);
         y = y < least ? least : y;
-        store((number*)f.y + at + c, y);
+        if (f.y) store((number*)f.y + at + c, y);
         vec off = y - centre;
         sum += off;
         square += off * off;
@@ -68,15 +68,16 @@ void finish(const Finish* arguments, int first, int last, number*) {
     }
 }
 
-// dy = A * g + B * y + C + addend.
+// dy = A * g + B * y + C + addend; without A, g + addend.
 void combine(const Combine* arguments, int first, int last, number*) {
   const Combine& f = *arguments;
   for (int image = first; image < last; ++image)
     for (int c = 0; c < f.channels; c += LANES) {
-      const vec A = load(f.A + c), B = load(f.B + c), C = load(f.C + c);
+      const vec zero = {}, A = f.A ? load(f.A + c) : all(1), B = f.A ? load(f.B + c) : zero, C = f.A ? load(f.C + c) : zero;
       for (int p = 0; p < f.pixels; ++p) {
         const size_t at = ((size_t)image * f.pixels + p) * f.channels + c;
-        vec dy = load((const number*)f.g + at) * A + load((const number*)f.y + at) * B + C;
+        vec dy = load((const number*)f.g + at) * A;
+        if (f.A) dy += load((const number*)f.y + at) * B + C;
         if (f.addend) dy += load((const number*)f.addend + at);
         store((number*)f.dy + at, dy);
       }

@@ -93,7 +93,7 @@ def request_for(
     """Return what one process is asked, as JSON."""
     changes = {
         "batch": samples, "shards": 1, "accumulate": 1, "val": 0, "length": Duration(_LONG, "st"),
-        "compile": "off" if recipe.execution.compile == "auto" else recipe.execution.compile, "capture": "off",
+        "compile": recipe.execution.compile.replace("auto", "off"), "capture": "off",
     }  # fmt: skip
     return json.dumps(
         {

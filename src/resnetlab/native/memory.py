@@ -1,0 +1,118 @@
+"""What a program computes in: maps, sums, BN's numbers, packed weights; and what points to them."""
+
+import ctypes
+import functools
+import itertools
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from resnetlab.native import building, structures
+from resnetlab.native.graph import Convolution, Graph, Map, View
+
+
+class Memory:
+    """Memory that stays for all batches of a kind.
+
+    Attributes:
+        maps: Of each map that is kept, (N, H, W, C).
+        sums: Of each map that BN reads, float (N, 2, C): of its numbers about a centre, and of their squares.
+        norms: Of each BN its mean, inverse deviation, scale and shift; backward A, B, C: the gradient of its
+            map is A * g + B * map + C.
+        kinds: Of each convolution.
+        packed: Its weights as kernels read them, forward and backward.
+        room: Bytes that a thread needs beside.
+    """
+
+    def __init__(self, graph: Graph, model: nn.Module, images: int, dtype: torch.dtype) -> None:
+        self.graph, self.images, self.dtype, self.room = graph, images, dtype, 0
+        self.is_half = dtype == torch.bfloat16
+        self.modules, self.parameters = dict(model.named_modules()), dict(model.named_parameters())
+        self.elementwise = building.library("elementwise.cpp", MAPS_ARE_BF16=int(self.is_half))
+        self.kinds = {node: self._kind(node) for node in graph.nodes if isinstance(node, Convolution)}
+        building.build_all(self.kinds.values())
+        self._kept: list[Any] = []  # what operations point to
+        self.maps: dict[Map, Tensor] = {}
+        self.sums: dict[Map, Tensor] = {}
+        self.norms: dict[str, dict[str, Tensor]] = {}
+        self.packed = {node: self._pack_room(node) for node in self.kinds}
+        sizes = {name: p.numel() for name, p in self.parameters.items()}
+        self._flat = self.new(sum(sizes.values()))
+        self._offsets = dict(zip(sizes, itertools.accumulate(sizes.values(), initial=0), strict=False))
+        made = {f"{node.name}.weight" for node in self.kinds}
+        self._made = made | {f"{name}.{leaf}" for name in graph.norms for leaf in ("weight", "bias")}
+
+    def new(self, *shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
+        """Return zeros that stay."""
+        tensor = torch.zeros(shape, dtype=dtype)
+        self._kept.append(tensor)
+        return tensor
+
+    def new_map(self, of: Map) -> Tensor:
+        """Return memory of a map's size."""
+        return self.new(self.images, of.height, of.width, of.channels, dtype=self.dtype)
+
+    def gradient_of(self, name: str) -> Tensor | None:
+        """Return where a parameter's gradient is put; None if there is no such parameter."""
+        return self._of(self._flat, name) if name in self.parameters else None
+
+    def gradients(self) -> list[Tensor | None]:
+        """Return the gradients of the network's parameters in their order; None where others make it."""
+        copy = self._flat.clone()  # what is returned may become a parameter's gradient, to which others add
+        return [self._of(copy, name) if name in self._made else None for name in self.parameters]
+
+    def _of(self, flat: Tensor, name: str) -> Tensor:
+        parameter = self.parameters[name]
+        return torch.as_strided(flat, parameter.shape, parameter.stride(), self._offsets[name])
+
+    def _kind(self, node: Convolution) -> building.ConvolutionKind:
+        x, out, layer = node.x.map, node.out, node.layer
+        wants_input = x is not self.graph.first or not self.graph.is_image
+        return building.ConvolutionKind(
+            layer.in_channels, layer.out_channels, layer.kernel, layer.stride, x.height, x.width, out.height,
+            out.width, node.pad_low, int(wants_input), int(self.is_half),
+        )  # fmt: skip
+
+    def _pack_room(self, node: Convolution) -> tuple[Tensor, Tensor]:
+        layer, kernels = node.layer, building.convolution(self.kinds[node])
+        size = layer.out_channels * layer.kernel**2
+        deep = -(-layer.in_channels // 2) * 2 if self.is_half else layer.in_channels
+        ahead, back = self.new(size * deep, dtype=self.dtype), self.new(size * deep, dtype=self.dtype)
+        self.room = max(self.room, ahead.element_size() * kernels.forward_room())
+        self.room = max(self.room, ahead.element_size() * kernels.backward_room())
+        return ahead, back
+
+    def operation(
+        self, kind: int, arguments: ctypes.Structure, function: Any = None, *, images: int = 0,
+        together: int = 1, dw_size: int = 0,
+    ) -> ctypes.Structure:  # fmt: skip
+        """Return an operation; what it points to stays."""
+        self._kept.append(arguments)
+        pointer = None if function is None else ctypes.cast(function, ctypes.c_void_p).value
+        return structures.Operation(
+            kind, images or self.images, together, pointer, ctypes.addressof(arguments), dw_size
+        )
+
+    def of_images(self, function: Any, arguments: ctypes.Structure) -> ctypes.Structure:
+        """Return an operation that threads share by images."""
+        return self.operation(structures.OF_IMAGES, arguments, function)
+
+    def source(self, view: View | None) -> ctypes.Structure:
+        """Return how a map is read."""
+        if view is None:
+            return structures.Source()
+        norm = self.norms.get(view.norm, {})
+        return structures.Source(
+            at(self.maps[view.map]), at(norm.get("scale")), at(norm.get("shift")), int(view.relu)
+        )
+
+    @functools.cached_property
+    def views(self) -> list[View]:
+        """All ways in which maps are read."""
+        return self.graph.views()
+
+
+def at(tensor: Tensor | None) -> int | None:
+    """Return where a tensor's numbers lie."""
+    return None if tensor is None else tensor.data_ptr()

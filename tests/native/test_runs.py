@@ -1,0 +1,77 @@
+"""Runs that train by kernels of our own."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from resnetlab.errors import UsageError
+from resnetlab.native import building
+from resnetlab.network.catalog import model_spec
+from resnetlab.runs.directory import RunDirectory, claim_new
+from resnetlab.training.planning import RunPlan, make_plan
+from resnetlab.training.session import start
+from tests.kit.interrupted_runs import StopAt, interrupt
+from tests.kit.small_runs import CPU, final_bytes, finish, go_on, small_recipe, small_source, train_whole
+
+
+def plan(model: str = "resnet8", **changes: Any) -> RunPlan:
+    """Six steps by kernels of our own, with an EMA, microbatches and mixup."""
+    spec = model_spec(model).with_(classes=3)
+    recipe = small_recipe(**{"compile": "native", "length": "6st", "checkpoint_every": 3} | changes)
+    return make_plan(spec, small_source(), "small", recipe, CPU)
+
+
+def interrupted(out: Path, step: int, **changes: Any) -> RunDirectory:
+    observer = StopAt(step)
+    with claim_new(out):
+        interrupt(start(plan(**changes), RunDirectory(out), observer), observer)
+    return RunDirectory(out)
+
+
+@pytest.mark.parametrize("changes", [{}, {"shards": 2, "accumulate": 1, "batch": 8}], ids=["parts", "shards"])
+def test_interrupted_and_resumed_it_ends_with_the_same_bytes(tmp_path: Path, changes: dict[str, Any]) -> None:
+    whole = final_bytes(train_whole(tmp_path / "whole", plan(**changes)), 6)
+    run = interrupted(tmp_path / "run", 2, **changes)
+    finish(run)
+    assert final_bytes(run, 6) == whole
+
+
+def test_it_learns_what_torch_learns(tmp_path: Path) -> None:
+    """After six steps of roundings that differ the weights are the same to a thousandth."""
+    native = final_bytes(train_whole(tmp_path / "native", plan()), 6)
+    usual = final_bytes(train_whole(tmp_path / "usual", plan(compile="off")), 6)
+    from safetensors.torch import load
+
+    ours, theirs = load(native["model.safetensors"]), load(usual["model.safetensors"])
+    assert native != usual
+    for name, tensor in theirs.items():
+        assert torch.linalg.vector_norm(ours[name].float() - tensor.float()) <= 1e-3 * (
+            1e-3 + torch.linalg.vector_norm(tensor.float())
+        ), name
+
+
+@pytest.mark.parametrize(
+    ("model", "changes", "why"),
+    [
+        ("keras_resnet20v1", {}, "conv1 has a bias"),
+        ("resnet8", {"precision": "fp16", "loss_scale": 128.0}, "maps of torch.float16"),
+        ("resnet8", {"shards": 2, "shard_bn": "sync"}, "shard_bn=sync"),
+        ("resnet8", {"checkpoint_activations": True}, "checkpoint_activations"),
+        ("resnet8", {"bn": "frozen"}, "frozen batch normalisation"),
+    ],
+)
+def test_what_it_cannot_do_is_refused_before_the_run(model: str, changes: dict[str, Any], why: str) -> None:
+    with pytest.raises(UsageError, match=f"compile=native is not possible: .*{why}"):
+        plan(model, **changes)
+
+
+def test_where_it_cannot_be_built_a_run_goes_on_without_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = interrupted(tmp_path / "run", 2)
+    monkeypatch.setattr(building, "compiler_here", lambda: "")
+    trainer = go_on(run, small_source())
+    trainer.close()
+    assert "compile is off (no C++ compiler found; native when the run began)" in run.events.read_text()
