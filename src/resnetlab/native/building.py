@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from resnetlab.base.files import make_directory, try_writing, write_file
 from resnetlab.errors import ResnetlabError
 
 SOURCES = Path(__file__).parent / "sources"
@@ -88,29 +89,33 @@ def library(source: str, **values: int) -> ctypes.CDLL:
     key = hashlib.sha256(repr((source, texts, definitions, FLAGS, sorted(_machine()))).encode()).hexdigest()
     path = _place() / f"{Path(source).stem}-{key[:24]}.so"
     if not path.exists():
-        with tempfile.TemporaryDirectory(dir=path.parent) as place:
-            made = Path(place) / path.name
-            command = [compiler_here(), *FLAGS, *definitions, str(SOURCES / source), "-o", str(made)]
-            done = subprocess.run(command, capture_output=True, text=True)
-            if done.returncode:
-                what = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr[:200])
-                raise ResnetlabError(
-                    f"{command[0]} could not build a kernel of this program: {what}",
-                    hint="--set compile=off does without.",
-                )
-            os.replace(made, path)
+        _compile(source, definitions, path)
     return ctypes.CDLL(str(path))
+
+
+def _compile(source: str, definitions: list[str], path: Path) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        made = Path(place) / path.name
+        command = [compiler_here(), *FLAGS, *definitions, str(SOURCES / source), "-o", str(made)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            what = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr[:200])
+            raise ResnetlabError(
+                f"{command[0]} could not build a kernel of this program: {what}",
+                hint="--set compile=off does without.",
+            )
+        write_file(path, made.read_bytes())
 
 
 @functools.cache
 def _place() -> Path:
     """Return a directory to keep compiled kinds in: the cache, or one of this process alone."""
     try:
-        cache_directory().mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=cache_directory()):
-            return cache_directory()
-    except OSError:
+        make_directory(cache_directory())
+        try_writing(cache_directory() / "kernel.so")
+    except ResnetlabError:
         return Path(tempfile.mkdtemp(prefix="resnetlab-native-"))
+    return cache_directory()
 
 
 @functools.cache

@@ -18,6 +18,7 @@ from resnetlab.data.sources.encoded import AnySource
 from resnetlab.data.sources.source import broken_image
 from resnetlab.data.sources.wanted import Wanted
 from resnetlab.errors import DataError, UsageError
+from resnetlab.native.logits import obstacle_to_native
 from resnetlab.network.spec import ModelSpec
 from resnetlab.parallel.world import World
 from resnetlab.recipe import Recipe
@@ -42,7 +43,6 @@ from resnetlab.training.recorded.capturing import (
     step_operations,
 )
 from resnetlab.training.step.device import decide_compile, describe_device, obstacle_to_compile
-from resnetlab.training.step.steps import obstacle_to_native
 
 
 @dataclass(frozen=True)

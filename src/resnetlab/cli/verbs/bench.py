@@ -69,10 +69,10 @@ def _measured(options: argparse.Namespace) -> "tuple[Speed, bool]":
     """Return the speed, and whether whole steps would be captured in training."""
     import torch
 
+    from resnetlab.native.logits import obstacle_to_native
     from resnetlab.training.recorded.capturing import decide_capture, step_operations
     from resnetlab.training.speed import measure_speed
     from resnetlab.training.step.device import decide_compile, obstacle_to_compile, pick_device
-    from resnetlab.training.step.steps import obstacle_to_native
 
     if options.threads:
         torch.set_num_threads(options.threads)

@@ -12,10 +12,8 @@ from torch import Tensor, nn
 
 from resnetlab.base.share import Share
 from resnetlab.errors import DivergedError
-from resnetlab.models import ResNet
 from resnetlab.models.layers import BatchNorm2d
-from resnetlab.native.network import NativeNetwork, obstacle
-from resnetlab.network.spec import ModelSpec
+from resnetlab.native.logits import NativeLogits
 from resnetlab.recipe import Recipe
 from resnetlab.training.step.batch import LabelledBatch, cut, cuts, keep_mask
 from resnetlab.training.step.device import Compiler
@@ -95,7 +93,7 @@ class TrainStep:
             else None
         )
         self._keep_U = torch.tensor(keep_probabilities, device=device) if keep_probabilities else None
-        self._native: NativeNetwork | None = None  # made at the first step, whose BNs are as they will be
+        self._native = NativeLogits(model, execution) if execution.compile == "native" else None
         self._forward: Callable[..., tuple[Tensor, Tensor]] = self._loss_and_correct
         if self.compiler:
             self._forward = self.compiler.compiled(self._loss_and_correct)
@@ -220,17 +218,10 @@ class TrainStep:
         return self._answered(self._logits(images, keep_UN), labels, labels_other, weight)
 
     def _logits(self, images: Any, keep_UN: Any) -> Any:
-        if self.recipe.execution.compile == "native":
-            return self._native_logits(images)
+        if self._native:
+            return self._native(images)
         with autocast(self.device, self.recipe.execution.precision):
             return self.model(images, keep_UN)
-
-    def _native_logits(self, images_NCHW: Tensor) -> Tensor:
-        if self._native is None:
-            assert isinstance(self.model, ResNet)
-            maps = _AUTOCAST.get(self.recipe.execution.precision, torch.float32)
-            self._native = NativeNetwork(self.model, maps)
-        return self._native(images_NCHW)
 
     def _answered(
         self, logits_NK: Tensor, labels: Tensor, labels_other: Tensor | None, weight: Tensor
@@ -309,20 +300,6 @@ class TrainStep:
         gradients = ((f"the gradient of {n}", p.grad) for n, p in self.model.named_parameters())
         bad = (name for name, g in gradients if g is not None and not torch.isfinite(g).all())
         return diverged(next(bad, "the gradients' norm"), step, self.model)
-
-
-def obstacle_to_native(spec: ModelSpec, recipe: Recipe, device: torch.device) -> str:
-    """Return why a run cannot be made by kernels of our own, or ""; asked only where they are wanted."""
-    execution = recipe.execution
-    if execution.compile != "native":
-        return ""
-    if execution.is_synchronised:
-        return "shard_bn=sync computes each BN for all shards at once"
-    if execution.checkpoint_activations:
-        return "checkpoint_activations is torch's"
-    if recipe.transfer.bn != "train":
-        return "frozen batch normalisation"
-    return obstacle(spec, device, _AUTOCAST.get(execution.precision, torch.float32))
 
 
 def take_over_counting(model: nn.Module, still: Sequence[nn.Module]) -> list[Tensor]:

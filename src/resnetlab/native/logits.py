@@ -1,0 +1,40 @@
+"""Logits by kernels of our own (`compile=native`), and why a run cannot have them."""
+
+import torch
+from torch import Tensor, nn
+
+from resnetlab.models import ResNet
+from resnetlab.native.network import NativeNetwork, obstacle
+from resnetlab.network.spec import ModelSpec
+from resnetlab.recipe import Recipe
+from resnetlab.recipe.running import Execution
+
+_MAPS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class NativeLogits:
+    """Makes a network's logits in training, from the first batch on, when its BNs are as they will be."""
+
+    def __init__(self, model: nn.Module, execution: Execution) -> None:
+        assert isinstance(model, ResNet)
+        self._model, self._maps = model, _MAPS[execution.precision]
+        self._network: NativeNetwork | None = None
+
+    def __call__(self, images_NCHW: Tensor) -> Tensor:
+        """Return the logits (N, K) of images (N, C, H, W)."""
+        self._network = self._network or NativeNetwork(self._model, self._maps)
+        return self._network(images_NCHW)
+
+
+def obstacle_to_native(spec: ModelSpec, recipe: Recipe, device: torch.device) -> str:
+    """Return why a run cannot be made by kernels of our own, or ""; asked only where they are wanted."""
+    execution = recipe.execution
+    if execution.compile != "native":
+        return ""
+    if execution.is_synchronised:
+        return "shard_bn=sync computes each BN for all shards at once"
+    if execution.checkpoint_activations:
+        return "checkpoint_activations is torch's"
+    if recipe.transfer.bn != "train":
+        return "frozen batch normalisation"
+    return obstacle(spec, device, _MAPS[execution.precision])
