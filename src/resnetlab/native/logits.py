@@ -20,8 +20,8 @@ class NativeLogits:
         self._model, self._maps = model, _MAPS[execution.precision]
         self._network: NativeNetwork | None = None
 
-    def __call__(self, images_NCHW: Tensor) -> Tensor:
-        """Return the logits (N, K) of images (N, C, H, W)."""
+    def __call__(self, images_NCHW: Tensor, keep_UN: None = None) -> Tensor:
+        """Return the logits (N, K) of images (N, C, H, W); without stochastic depth."""
         self._network = self._network or NativeNetwork(self._model, self._maps)
         return self._network(images_NCHW)
 

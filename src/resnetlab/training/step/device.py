@@ -8,7 +8,7 @@ import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -138,6 +138,9 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     return torch.compile(function, dynamic=False)
 
 
+Found = TypeVar("Found")
+
+
 class Compiler:
     """torch.compile for one run, which goes on without it where it fails.
 
@@ -168,7 +171,7 @@ class Compiler:
 
         return run
 
-    def first(self, work: Callable[[], Any], changed: Iterable[Tensor]) -> Any:
+    def first(self, work: Callable[[], Found], changed: Iterable[Tensor]) -> Found:
         """Do what compiles a backward pass, which comes when the forward pass is done already.
 
         Args:

@@ -93,7 +93,7 @@ class TrainStep:
             else None
         )
         self._keep_U = torch.tensor(keep_probabilities, device=device) if keep_probabilities else None
-        self._native = NativeLogits(model, execution) if execution.compile == "native" else None
+        self._network = NativeLogits(model, execution) if execution.compile == "native" else model
         self._forward: Callable[..., tuple[Tensor, Tensor]] = self._loss_and_correct
         if self.compiler:
             self._forward = self.compiler.compiled(self._loss_and_correct)
@@ -141,8 +141,7 @@ class TrainStep:
             self.optimizer.zero_grad(set_to_none=True)
             return self._gradient_of(batch, keep_UN)
 
-        found: tuple[Tensor, Tensor] = self.compiler.first(work, self.model.buffers())
-        return found
+        return self.compiler.first(work, self.model.buffers())
 
     def _gradient_of(self, batch: LabelledBatch, keep_UN: Tensor | None) -> tuple[Tensor, Tensor]:
         loss, correct = self._accumulate_gradient(batch, keep_UN)
@@ -218,10 +217,8 @@ class TrainStep:
         return self._answered(self._logits(images, keep_UN), labels, labels_other, weight)
 
     def _logits(self, images: Any, keep_UN: Any) -> Any:
-        if self._native:
-            return self._native(images)
         with autocast(self.device, self.recipe.execution.precision):
-            return self.model(images, keep_UN)
+            return self._network(images, keep_UN)
 
     def _answered(
         self, logits_NK: Tensor, labels: Tensor, labels_other: Tensor | None, weight: Tensor
@@ -294,9 +291,8 @@ class TrainStep:
             return diverged("the loss", step, self.model)
         if self._fixed_scale != 1:
             what = f"the gradient, times the loss_scale {self._fixed_scale:g},"
-            return diverged(
-                what, step, self.model, hint="A smaller loss_scale or precision=bf16 usually helps."
-            )
+            hint = "A smaller loss_scale or precision=bf16 usually helps."
+            return diverged(what, step, self.model, hint=hint)
         gradients = ((f"the gradient of {n}", p.grad) for n, p in self.model.named_parameters())
         bad = (name for name, g in gradients if g is not None and not torch.isfinite(g).all())
         return diverged(next(bad, "the gradients' norm"), step, self.model)
