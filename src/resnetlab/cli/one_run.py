@@ -132,12 +132,12 @@ def print_end(options: argparse.Namespace, result: Result) -> None:
         block(
             {
                 **({opening(page): "all of it on a page"} if page.is_file() else {}),
-                f"{command} show {shlex.quote(result.run)}": "result, curve, what differs from the recipe",
-                f"{command} eval {run}": "per class, confusion matrix",
+                f"{command} show {shlex.quote(result.run)}": "result, curve, differences",
+                f"{command} eval {run}": "by class, confusions",
                 f"{command} predict {run} IMAGE": "what is in a picture",
                 f"{command} export {run} --to onnx": "for other programs",
                 **({f"{command} train resnet20 --data cifar10": "CIFAR-10 (163 MB)"} if is_first else {}),
-                f"{command} finetune --weights {run} --data FOLDER": "your own images (docs/finetuning.md)",
+                f"{command} finetune --weights {run} --data FOLDER": "your own images",
             },
             columns=columns,
         )
