@@ -60,6 +60,7 @@ def test_it_learns_what_torch_learns(tmp_path: Path) -> None:
         ("resnet8", {"shards": 2, "shard_bn": "sync"}, "shard_bn=sync"),
         ("resnet8", {"checkpoint_activations": True}, "checkpoint_activations"),
         ("resnet8", {"bn": "frozen"}, "frozen batch normalisation"),
+        ("resnet8", {"freeze": "stem"}, "frozen batch normalisation"),
     ],
 )
 def test_what_it_cannot_do_is_refused_before_the_run(model: str, changes: dict[str, Any], why: str) -> None:
