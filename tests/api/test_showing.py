@@ -1,5 +1,7 @@
 """Runs and studies asked for in Python show themselves, on standard error; `Silence` does not."""
 
+import io
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,39 @@ def test_a_study_shows_itself_too(tmp_path: Path, capsys: pytest.CaptureFixture[
     shown = capsys.readouterr()
     assert shown.out == ""
     assert "2 runs to make" in shown.err and "resnet8-seed1" in shown.err
+
+
+@pytest.mark.parametrize("wrong", [resnetlab.Silence, print, False])
+def test_what_is_no_observer_is_refused_before_there_is_a_run(tmp_path: Path, wrong: Any) -> None:
+    for train, network in ((resnetlab.train, TINY), (resnetlab.study, [TINY])):
+        with pytest.raises(resnetlab.errors.UsageError, match=r"is no .*Observer"):
+            train(network, out=tmp_path / "run", observer=wrong, **SHORT)  # type: ignore[operator]
+    assert not (tmp_path / "run").exists()
+
+
+class WritesOnly:
+    """What a script may have put where errors were written."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+    def flush(self) -> None:
+        pass
+
+
+def closed() -> io.StringIO:
+    stream = io.StringIO()
+    stream.close()
+    return stream
+
+
+@pytest.mark.parametrize("stream", [None, closed(), WritesOnly()], ids=["none", "closed", "plain"])
+def test_a_program_without_a_console_trains_all_the_same(
+    stream: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stderr", stream)
+    resnetlab.train(TINY, out=tmp_path / "run", **SHORT)
+    assert (tmp_path / "run" / "metrics.jsonl").exists()
 
 
 def test_silence_shows_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

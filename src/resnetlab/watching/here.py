@@ -4,9 +4,12 @@ In a notebook a cell does, in a script a bar or lines, on standard error: what a
 """
 
 import contextlib
+import io
 import sys
 from collections.abc import Iterator
+from typing import TextIO, cast
 
+from resnetlab.errors import UsageError
 from resnetlab.parallel.world import ALONE, World
 from resnetlab.training.observer import Observer, Silence
 from resnetlab.training.studies.observer import StudyObserver
@@ -19,16 +22,21 @@ from resnetlab.watching.one_run import PlainWatcher, watching
 
 @contextlib.contextmanager
 def watching_here(named: Observer | None, world: World = ALONE) -> Iterator[Observer]:
-    """Give who shows a run while inside: who is named, `Silence` nothing; else what suits this process."""
+    """Give who shows a run while inside: who is named, `Silence` nothing; else what suits this process.
+
+    Raises:
+        UsageError: If what is named is no observer.
+    """
+    _refuse_others(named, Observer)
     if named is not None:
         yield named
     elif not world.is_first:  # it is told what only this process knows
-        yield PlainWatcher(sys.stderr)
+        yield PlainWatcher(_errors())
     elif in_notebook():
         with contextlib.closing(RunCell(OutputCell)) as shown:
             yield shown
     else:
-        with watching(sys.stderr) as watcher:
+        with watching(_errors()) as watcher:
             yield watcher
 
 
@@ -37,13 +45,35 @@ def watching_study_here(
     named: StudyObserver | Silence | None, world: World = ALONE
 ) -> Iterator[StudyObserver]:
     """Give who shows a study while inside, as `watching_here`."""
+    _refuse_others(named, StudyObserver, Silence)
     if named is not None:
         yield StudyObserver() if isinstance(named, Silence) else named
     elif not world.is_first:
-        yield PlainStudyWatcher(sys.stderr)
+        yield PlainStudyWatcher(_errors())
     elif in_notebook():
         with contextlib.closing(StudyCell(OutputCell)) as shown:
             yield shown
     else:
-        with watching_study(sys.stderr) as watcher:
+        with watching_study(_errors()) as watcher:
             yield watcher
+
+
+def _refuse_others(named: object, *kinds: type) -> None:
+    if named is not None and not isinstance(named, kinds):
+        names = " or ".join(kind.__name__ for kind in kinds)
+        raise UsageError(
+            f"observer={named!r} is no {names}",
+            hint="observer=resnetlab.Silence() shows nothing; an observer of your own is an instance of a "
+            f"class that inherits from {kinds[0].__module__}.{kinds[0].__name__}.",
+        )
+
+
+class _Nowhere(io.TextIOBase):
+    def write(self, text: str) -> int:
+        return len(text)
+
+
+def _errors() -> TextIO:
+    """Return standard error; where it is closed, or there is none (a program without a console), nowhere."""
+    stream = sys.stderr
+    return cast(TextIO, _Nowhere()) if stream is None or getattr(stream, "closed", False) else stream

@@ -34,7 +34,7 @@ class Sight:
 def sight_of(stream: TextIO) -> Sight:
     """Return what a stream can show, now: a terminal may change its width."""
     terminal = os.environ.get("TERM", "")
-    is_terminal = stream.isatty()
+    is_terminal = hasattr(stream, "isatty") and stream.isatty()  # a script's own may only write
     return Sight(
         is_live=is_terminal and terminal not in ("dumb", "unknown"),
         columns=_columns(stream, is_terminal),
