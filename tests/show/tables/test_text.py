@@ -174,3 +174,11 @@ def test_the_published_counts_come_from_the_source_that_is_named() -> None:
         spec = model_spec(name)
         if spec.input_size == 224 and spec.published_parameters:
             assert "torchvision" in spec.source, name
+
+
+def test_a_long_text_pushes_no_column_that_has_something_out_of_line() -> None:
+    rows = [("photos/very/long.jpg", "", "dog"), ("a.jpg", "cat", "dog")]
+
+    lines = table(("image", "truth", "class"), rows, left=3).splitlines()
+
+    assert {line.index("dog") for line in lines[1:]} == {lines[0].index("class")}

@@ -19,7 +19,7 @@ _TAG, _ENTITY = re.compile(r"<(?=[A-Za-z/!?])"), re.compile(r"&(?=#?\w+;)")
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
     """Return rows in aligned columns; the first `left` columns to the left, the others right.
 
-    A text among the left columns may reach over empty ones behind it.
+    A text among the left columns may reach over empty ones behind it, if nothing follows these.
     """
     lines = [[in_a_line(cell) for cell in line] for line in (header, *rows)]
     assert len({len(line) for line in lines}) == 1, "rows of different lengths"
@@ -38,7 +38,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -
 def _left_widths(lines: Sequence[Sequence[str]], left: int) -> list[int]:
     """Return the left columns' widths; who has room behind him does not widen his column."""
     return [
-        max(len(line[index]) for line in lines if index + 1 == left or line[index + 1])
+        max(len(line[index]) for line in lines if index + 1 == left or any(line[index + 1 : left]))
         for index in range(left)
     ]
 
