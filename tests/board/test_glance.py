@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -186,6 +187,22 @@ def test_what_is_damaged_is_named(tmp_path: Path, name: str, content: str, told:
 
     assert (glance.state, glance.run) == ("damaged", None)
     assert told in glance.why
+
+
+def test_a_number_too_large_to_reckon_with_is_damage_and_hides_no_other_run(tmp_path: Path) -> None:
+    for name in ("batch", "lr"):
+        recipe = finished(tmp_path / name) / "recipe.json"
+        recipe.write_text(re.sub(rf'"{name}": [^,]+', f'"{name}": {10**400}', recipe.read_text()))
+    begun = killed(tmp_path / "time") / "events.jsonl"
+    begun.write_text(re.sub(r'"time": [^,]+', f'"time": {10**400}', begun.read_text()))
+    finished(tmp_path / "sound")
+
+    glances = {each.name: each for each in Folder(tmp_path).look().glances}
+
+    assert {name: each.state for name, each in glances.items()} == {
+        "batch": "damaged", "lr": "damaged", "sound": "finished", "time": "crashed",
+    }  # fmt: skip
+    assert "a number of 401 digits" in glances["batch"].why
 
 
 def test_a_run_of_a_later_version_says_so(tmp_path: Path) -> None:

@@ -137,7 +137,10 @@ def convert(kind: Any, value: Any, name: str) -> Any:
             raise UsageError(f"{name}={value!r}: not a group of settings")
         return _rebuilt_once(typing.cast(type, kind), value, name)
     if kind is float and not isinstance(value, bool) and isinstance(value, Real):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise UsageError(f"{name}: too large for a number") from None
     if kind is int and not isinstance(value, bool) and isinstance(value, Integral):
         return int(value)
     if type(value) is not kind:

@@ -113,11 +113,12 @@ class Glancing:
         try:
             run = self._read(before.run if before else None, facts)
             self._glance = self._told(run, holder, facts, before)
-        except ResnetlabError as error:
+        except Exception as error:  # of any kind: one run must not hide the others
             self._rows.forget()
             self._events.forget()
+            told = error.args[0] if isinstance(error, ResnetlabError) else f"it cannot be read: {error!r}"
             self._glance = Glance(
-                path=self.path, name=self.name, state="damaged", run=None, why=_first_line(error.args[0])
+                path=self.path, name=self.name, state="damaged", run=None, why=_first_line(told)
             )
         self._known = facts
         return self._glance

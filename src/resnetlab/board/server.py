@@ -184,7 +184,9 @@ class Handler(BaseHTTPRequestHandler):
         known = {glance.name: glance for glance in listing.glances}
         found: list[Glance] = [known[name] for name in names if name in known]
         if len(names) > MOST_TOGETHER:
-            self._refuse(HTTPStatus.BAD_REQUEST, f"At most {MOST_TOGETHER} runs fit one page.")
+            more = "`resnetlab report RUN...` takes more"
+            told = f"At most {MOST_TOGETHER} runs fit one page of the board; {more}."
+            self._refuse(HTTPStatus.BAD_REQUEST, told)
         elif not names:
             self._refuse(HTTPStatus.BAD_REQUEST, "Tick runs in the table to see them together.")
         elif len(found) < len(names):
@@ -219,7 +221,7 @@ class Handler(BaseHTTPRequestHandler):
 def _values(query: str) -> dict[str, list[str]]:
     """Return what a query asks for; names of files may hold bytes that are no UTF-8."""
     found: dict[str, list[str]] = {}
-    for name, value in parse_qsl(query, keep_blank_values=True, errors="surrogateescape", max_num_fields=500):
+    for name, value in parse_qsl(query, keep_blank_values=True, errors="surrogateescape"):
         found.setdefault(name, []).append(value)
     return found
 

@@ -301,6 +301,8 @@ def _result_problems(result: Row) -> Iterator[str]:
     seconds = result.get("train_seconds")
     if not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
         yield f"/RESULT.json is damaged: train_seconds is {seconds!r}"
+    if result.get("best_val_step") is not None and not is_count(result["best_val_step"]):
+        yield f"/RESULT.json is damaged: best_val_step is {result['best_val_step']!r}, no count"
     for name in ("plain_accuracy", "best_test_accuracy"):
         if result.get(name) is not None and not is_share(result[name]):
             yield f"/RESULT.json is damaged: {name} is {result[name]!r}, not a number in [0, 1]"

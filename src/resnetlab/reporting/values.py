@@ -17,3 +17,13 @@ def is_share(value: object) -> TypeGuard[float]:
 def is_number(value: object) -> TypeGuard[float]:
     """Return whether it is a finite number."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def number_of(value: object) -> float | None:
+    """Return it if it is a finite number."""
+    return value if is_number(value) else None
+
+
+def texts_of(value: object) -> list[str]:
+    """Return the items of a list as texts; none if it is no list."""
+    return [str(each) for each in value] if isinstance(value, list) else []

@@ -10,20 +10,28 @@ from typing import IO, Any, NoReturn
 
 _MOST_BYTES = 2**28
 """Of a JSON file: the validation samples of a run on ImageNet are 15 MB."""
+_MOST_DIGITS = 300
+"""Of a whole number: any such can be reckoned with as a float."""
 
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no number of JSON")
 
 
-_DECODER = json.JSONDecoder(parse_constant=_refuse)
+def _whole(digits: str) -> int:
+    if len(digits) > _MOST_DIGITS:
+        raise ValueError(f"a number of {len(digits):,} digits")
+    return int(digits)
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse, parse_int=_whole)
 
 
 def parse_json(content: bytes) -> Any:
     """Return what JSON text says.
 
     Raises:
-        ValueError: If it is none, holds NaN or Infinity, or is nested without end.
+        ValueError: If it is none, holds NaN, Infinity or a number too large, or is nested without end.
     """
     try:
         return _DECODER.decode(content.decode("utf-8", "surrogatepass"))

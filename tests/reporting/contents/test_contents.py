@@ -207,6 +207,31 @@ def test_what_is_damaged_costs_its_part_alone_and_is_said(run: Path, name: str) 
     assert found["runs"][0]["state"] == "finished"
 
 
+STRANGE = {
+    "data.json": ("notes",),
+    "RESULT.json": ("images_per_second", "wait_share", "bad_samples"),
+    "scores.json": ("step", "notes", "bad_samples", "per_class"),
+    "calibration.json": ("bins", "ece"),
+    "insights/insights.json": ("worst", "left_out", "seconds"),
+}
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_values_of_another_kind_than_ours_leave_a_page_without_them(run: Path, name: str) -> None:
+    folder = named(run)
+    path = (run if (run / name).exists() else folder) / name
+    sound = path.read_bytes()
+
+    for field in STRANGE[name]:
+        for value in (1.5, "<b>", True, [], {"a": 1}, [{"taken_for": 1}]):
+            edit(path, **{field: value})
+            assert "<html" in render(contents(run)), f"{field} = {value!r}"
+    path.write_bytes(sound)
+
+    (run / "events.jsonl").write_text('{"event": "save", "time": 1, "step": "x"}\n' * 3)
+    assert "<html" in render(contents(run))
+
+
 def test_what_no_evaluation_has_kept_is_named_with_its_command(run: Path) -> None:
     folder = named(run)
     before = contents(run)["detail"]["missing"]

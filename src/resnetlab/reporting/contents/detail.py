@@ -11,9 +11,10 @@ from resnetlab.recipe.named import RECIPES, named_recipe, recipe_doc
 from resnetlab.recipe.settings import leaf_help, leaves
 from resnetlab.reporting.contents.insights_told import read_insights
 from resnetlab.reporting.contents.samples_told import read_samples
-from resnetlab.reporting.contents.scored import evaluations_in, is_number, read_evaluation
+from resnetlab.reporting.contents.scored import evaluations_in, read_evaluation
 from resnetlab.reporting.groups import Group
 from resnetlab.reporting.reading import RecordedRun
+from resnetlab.reporting.values import is_number, number_of, texts_of
 from resnetlab.runs.directory import BAD_SAMPLE
 from resnetlab.runs.plain_reading import read_json
 from resnetlab.show.tables.differences import decided_for_us
@@ -97,10 +98,10 @@ def _data(run: RecordedRun) -> dict[str, Any]:
     samples = None
     if steps and is_number(steps[0].get("epoch")) and steps[0]["epoch"] and not run.recipe.run.cycle_epochs:
         samples = round(steps[0]["step"] * run.recipe.run.batch / steps[0]["epoch"])
-    broken = [str(row.get("problem")) for row in run.events if row.get("event") == BAD_SAMPLE] or [
-        str(each) for each in run.result.get("bad_samples") or []
-    ]
-    names = [str(name) for name in data["class_names"]]
+    broken = [str(row.get("problem")) for row in run.events if row.get("event") == BAD_SAMPLE] or texts_of(
+        run.result.get("bad_samples")
+    )
+    names = texts_of(data["class_names"])
     return {
         "name": str(data["name"]),
         "source": str(data.get("source", "")),
@@ -111,7 +112,7 @@ def _data(run: RecordedRun) -> dict[str, Any]:
         "train": samples,
         "val": len(data.get("val_indices") or []),
         "test": run.result.get("seen"),
-        "notes": [str(note) for note in data.get("notes") or []],
+        "notes": texts_of(data.get("notes")),
         "broken": [*dict.fromkeys(broken)][:_MOST_BROKEN],
         "num_broken": len(dict.fromkeys(broken)),
     }
@@ -145,8 +146,8 @@ def _speed(run: RecordedRun) -> dict[str, Any]:
     memory = next((row["peak_memory"] for row in ends if is_number(row.get("peak_memory"))), None)
     return {
         "seconds": run.result.get("train_seconds"),
-        "images_per_second": run.result.get("images_per_second"),
-        "wait_share": run.result.get("wait_share"),
+        "images_per_second": number_of(run.result.get("images_per_second")),
+        "wait_share": number_of(run.result.get("wait_share")),
         "peak_memory": memory,
         "between_saves": _between_saves(run),
     }
@@ -162,7 +163,7 @@ def _between_saves(run: RecordedRun) -> list[list[float]]:
         step: Any = row.get("step", 0)
         if kind in ("start", "resume") or not (is_number(time) and is_number(step)):
             before = None
-        if kind != "save" or not is_number(time):
+        if kind != "save" or not (is_number(time) and is_number(step)):
             continue
         if before and step > before[1] and time > before[0]:
             rate = (step - before[1]) * run.recipe.run.batch / (time - before[0])
@@ -176,7 +177,7 @@ def _usage(run: RecordedRun) -> dict[str, Any]:
     """Return the commands and the lines of Python that use the weights."""
     step = run.step
     best = run.result.get("best_val_step")
-    where = run.path if not best or best == step else run.path / "checkpoints" / f"step-{int(best):08d}"
+    where = run.path if not best or best == step else run.path / "checkpoints" / f"step-{best:08d}"
     path, kept = shlex.quote(str(where)), any(run.path.glob("checkpoints/step-*"))
     commands = [
         [f"resnetlab predict {path} IMAGE", "what is in a picture"],

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from resnetlab.evaluation.insights import NAME
-from resnetlab.reporting.contents.scored import is_number
+from resnetlab.reporting.values import is_number, number_of, texts_of
 from resnetlab.runs.plain_reading import read_json, read_plain
 
 _MOST_OF_A_PICTURE = 2**19
@@ -85,9 +85,9 @@ def read_insights(folder: Path, count: int) -> tuple[dict[str, Any] | None, list
         "cells": dict(_cells(content.get("confusions"), pictures, count)),
         "responses": [*_rows(content.get("responses"), ("deviation",))],
         "depth": [*_rows(content.get("depth"), ("signal", "gradient"))],
-        "images": content["images"] if is_number(content.get("images")) else None,
-        "seconds": content["seconds"] if is_number(content.get("seconds")) else None,
-        "left_out": [str(why) for why in content.get("left_out") or [] if isinstance(why, str)],
+        "images": number_of(content.get("images")),
+        "seconds": number_of(content.get("seconds")),
+        "left_out": texts_of(content.get("left_out")),
     }
     if pictures.left_out:
         found["left_out"].append(f"{pictures.left_out} pictures, to keep the page below 5 MB")
@@ -106,7 +106,7 @@ def _images(rows: object, pictures: Pictures, count: int) -> Iterator[dict[str, 
             "place": str(row.get("place") or ""),
             "truth": truth,
             "answer": answer,
-            **{name: row[name] if is_number(row.get(name)) else None for name in _NUMBERS},
+            **{name: number_of(row.get(name)) for name in _NUMBERS},
             "image": pictures.add(row.get("image")),
             "cam": pictures.add(row.get("cam")),
         }
@@ -130,7 +130,7 @@ def _cells(cells: object, pictures: Pictures, count: int) -> Iterator[tuple[str,
             {
                 "image": picture,
                 "place": str(row.get("place") or ""),
-                "probability": row["probability"] if is_number(row.get("probability")) else None,
+                "probability": number_of(row.get("probability")),
             }
             for row in rows[:_MOST_OF_A_CELL]
             if isinstance(row, dict) and (picture := pictures.add(row.get("image"))) is not None

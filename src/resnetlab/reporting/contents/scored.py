@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from resnetlab.reporting.contents.answers_told import told_answers
-from resnetlab.reporting.values import is_number
+from resnetlab.reporting.values import is_count, is_number, texts_of
 from resnetlab.runs.plain_reading import read_json, read_plain
 
-__all__ = ["MOST_CLASSES", "evaluations_in", "is_number", "read_evaluation"]
+__all__ = ["MOST_CLASSES", "evaluations_in", "read_evaluation"]
 
 MOST_CLASSES = 1000
 _MOST_CSV = 2**26
@@ -46,8 +46,8 @@ def read_evaluation(folder: Path) -> tuple[dict[str, Any] | None, list[str]]:
         **{name: scores.get(name) for name in ("step", "split", "data", "weights", "precision", "loss")},
         **{name: scores[name] for name in ("correct", "seen", "interval")},
         "top_5": scores.get("accuracy_top_5"),
-        "notes": [str(note) for note in scores.get("notes") or []][:_MOST_NOTES],
-        "bad_samples": [str(each) for each in scores.get("bad_samples") or []],
+        "notes": texts_of(scores.get("notes"))[:_MOST_NOTES],
+        "bad_samples": texts_of(scores.get("bad_samples")),
         "classes": classes,
         "answers": answers,
         "per_class": [{name: row.get(name) for name in _CLASS_FIELDS} for row in rows],
@@ -63,13 +63,15 @@ _CLASS_FIELDS = ("samples", "recall", "precision", "f1", "taken_for", "taken_for
 def _are_scores(scores: Mapping[str, Any]) -> bool:
     correct, seen, interval = (scores.get(name) for name in ("correct", "seen", "interval"))
     return (
-        isinstance(correct, int) and isinstance(seen, int) and 0 <= correct <= seen > 0
+        is_count(scores.get("step")) and is_count(correct) and is_count(seen) and correct <= seen > 0
         and isinstance(interval, list) and len(interval) == 2 and all(map(is_number, interval))
     )  # fmt: skip
 
 
 def _is_class_row(row: object) -> bool:
     if not isinstance(row, dict) or not isinstance(row.get("class"), str):
+        return False
+    if row.get("taken_for") and not is_count(row.get("taken_for_count")):
         return False
     return all(is_number(row.get(name)) for name in ("samples", "recall", "precision", "f1"))
 
@@ -107,8 +109,10 @@ def _calibration(path: Path, problems: list[str]) -> dict[str, Any] | None:
         return None
     content = _json(path)
     bins = content.get("bins")
-    is_whole = isinstance(bins, list) and all(
-        isinstance(each, dict) and isinstance(each.get("count"), int) and _is_bin(each) for each in bins
+    is_whole = (
+        isinstance(bins, list)
+        and all(isinstance(each, dict) and is_count(each.get("count")) and _is_bin(each) for each in bins)
+        and any(each["count"] for each in bins)
     )
     if not is_whole or not is_number(content.get("ece")):
         problems.append(f"{path} is damaged, or of another version.")

@@ -8,6 +8,7 @@ from resnetlab.evaluation.significance import wilson_interval
 from resnetlab.reporting.groups import Group
 from resnetlab.reporting.growing import Row
 from resnetlab.reporting.reading import RecordedRun
+from resnetlab.reporting.values import number_of
 
 _SPLITS = {"test": "test images", "val": "validation images"}
 
@@ -44,8 +45,8 @@ def run_row(group: Group, run: RecordedRun, state: str = "") -> dict[str, Any]:
         if published
         else None,
         "seconds": run.result.get("train_seconds"),
-        "images_per_second": run.result.get("images_per_second"),
-        "wait_share": run.result.get("wait_share"),
+        "images_per_second": number_of(run.result.get("images_per_second")),
+        "wait_share": number_of(run.result.get("wait_share")),
         "started": _day(run.events[0].get("time")) if run.events else None,
     }
 
