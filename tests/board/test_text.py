@@ -10,7 +10,8 @@ import pytest
 from resnetlab.board.folder import Folder
 from resnetlab.board.text import listing_csv, listing_text
 from resnetlab.cli import main
-from tests.kit.boards import every_state, finished
+from tests.kit.boards import every_state, finished, interrupted
+from tests.kit.reported_runs import edit
 
 
 def test_each_run_is_a_line_with_its_path(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -66,6 +67,18 @@ def test_a_name_that_is_a_formula_is_text(tmp_path: Path, monkeypatch: pytest.Mo
     record = listing_csv(Folder(Path()).look())
 
     assert "\n'=cmd," in record
+
+
+def test_no_name_and_no_reason_takes_more_than_its_line(tmp_path: Path) -> None:
+    for seed in (0, 1):
+        edit(finished(tmp_path / str(seed), seed=seed) / "data.json", name="digits\nfinished")
+    events = interrupted(tmp_path / "ended") / "events.jsonl"
+    events.write_text(events.read_text().replace("SIGINT", "SIGINT\\nfinished"))
+
+    lines = listing_text(Folder(tmp_path).look()).splitlines()
+
+    assert sum(line.startswith("finished") for line in lines) == 2
+    assert any(r"by SIGINT\nfinished" in line for line in lines)
 
 
 def test_an_empty_folder_and_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ import datetime
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from resnetlab.base.lettering import in_a_line
 from resnetlab.base.plaindata import csv_text
 from resnetlab.base.units import format_seconds
 from resnetlab.board.folder import Listing
@@ -28,7 +29,7 @@ def listing_text(listing: Listing, width: int | None = None) -> str:
     """
     rows = [_cells(glance, rows) for rows in listing.rows for glance in rows.glances]
     if not rows:
-        return "\n".join([f"No run in {listing.root}.", *listing.notes])
+        return "\n".join(map(in_a_line, [f"No run in {listing.root}.", *listing.notes]))
     left_out: list[str] = []
     while True:
         names = [name for name in _SHOWN if name not in left_out and any(row[name] for row in rows)]
@@ -50,7 +51,7 @@ def _below(listing: Listing) -> Iterator[str]:
     for title, lines in (("means over seeds", means), ("not at their end", reasons), ("note", listing.notes)):
         if lines:
             yield f"\n{title}:"
-            yield from (f"  {line}" for line in lines)
+            yield from (f"  {in_a_line(line)}" for line in lines)
 
 
 def _mean(rows: Rows) -> str:
