@@ -12,6 +12,7 @@ from resnetlab.reporting.contents.verdict import run_row
 from resnetlab.reporting.groups import Group, group_runs
 from resnetlab.reporting.reading import RecordedRun
 from resnetlab.reporting.text_chart import Letters, curve_text
+from resnetlab.reporting.values import number_of
 from resnetlab.show.tables.align import titled
 
 _WIDTH = 80
@@ -59,7 +60,7 @@ def _facts(run: RecordedRun, group: Group) -> Iterator[tuple[str, str]]:
 
 
 def _length(run: RecordedRun) -> str:
-    seconds, rate = run.result.get("train_seconds"), run.result.get("images_per_second")
+    seconds, rate = run.result.get("train_seconds"), number_of(run.result.get("images_per_second"))
     if not run.is_finished or seconds is None:
         return run.progress
     speed = f" at {rate:,.0f} images/s" if rate else ""

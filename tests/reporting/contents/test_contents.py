@@ -13,7 +13,9 @@ from resnetlab.base.plaindata import to_json_bytes
 from resnetlab.cli import main
 from resnetlab.reporting import report
 from resnetlab.reporting.contents.thinning import thinned
+from resnetlab.reporting.in_lines import run_text
 from resnetlab.reporting.page import render
+from resnetlab.reporting.reading import read_run
 from tests.kit.kept_evaluations import write_evaluation, write_picture
 from tests.kit.reported_runs import as_cifar, copied, edit, read
 
@@ -226,6 +228,7 @@ def test_values_of_another_kind_than_ours_leave_a_page_without_them(run: Path, n
         for value in (1.5, "<b>", True, [], {"a": 1}, [{"taken_for": 1}]):
             edit(path, **{field: value})
             assert "<html" in render(contents(run)), f"{field} = {value!r}"
+            assert run_text(read_run(run)), f"{field} = {value!r}"
     path.write_bytes(sound)
 
     (run / "events.jsonl").write_text('{"event": "save", "time": 1, "step": "x"}\n' * 3)
