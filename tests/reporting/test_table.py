@@ -123,6 +123,7 @@ def test_unfinished_runs_are_counted_beside_and_named_with_their_step(
     events = (
         {"event": "interrupted", "signal": "SIGTERM", "step": 3000},
         {"event": "stopped", "error": "diverged at step 7\nhint", "step": 7},
+        {"event": "stopped", "error": "", "step": 7},
     )
     for seed, event in enumerate(events, start=1):
         run = as_cifar(real, tmp_path / f"part{seed}", "resnet20", seed=seed, rows=[test_row(391, 0.5)])
@@ -131,8 +132,8 @@ def test_unfinished_runs_are_counted_beside_and_named_with_their_step(
 
     (group,) = report(tmp_path).groups
     text = " ".join(str(report(tmp_path)).split())
-    assert (len(group.finished), len(group.unfinished), group.errors) == (1, 2, (10.0,))
-    assert " 1 (+2) " in text
+    assert (len(group.finished), len(group.unfinished), group.errors) == (1, 3, (10.0,))
+    assert " 1 (+3) " in text
     assert f"unfinished: {tmp_path}/part1, step 3,000 of 64,000, interrupted by SIGTERM" in text
     assert f"{tmp_path}/part2, step 391 of 64,000: diverged at step 7" in text
 

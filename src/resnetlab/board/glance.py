@@ -14,7 +14,7 @@ from resnetlab.errors import DataError, ResnetlabError
 from resnetlab.reporting.contents.verdict import state_of
 from resnetlab.reporting.groups import key_of
 from resnetlab.reporting.reading import RecordedRun, read_run
-from resnetlab.reporting.values import is_number
+from resnetlab.reporting.values import first_line_of, is_number
 
 State = Literal["running", "finished", "interrupted", "crashed", "waiting", "damaged"]
 STATES: tuple[State, ...] = ("running", "waiting", "interrupted", "crashed", "damaged", "finished")
@@ -194,8 +194,7 @@ def _state(run: RecordedRun, holder: str | None) -> tuple[State, str]:
 
 
 def _first_line(text: object) -> str:
-    lines = str(text).splitlines()
-    return lines[0][:300] if lines else ""
+    return first_line_of(text)[:300]
 
 
 def _seconds_left(run: RecordedRun, written: float) -> float | None:

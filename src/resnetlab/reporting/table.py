@@ -8,6 +8,7 @@ from resnetlab.base.units import format_seconds
 from resnetlab.reporting.groups import Group
 from resnetlab.reporting.latex import latex_list, latex_table
 from resnetlab.reporting.reading import RecordedRun
+from resnetlab.reporting.values import first_line_of
 from resnetlab.show.tables.align import WIDTH, markdown_table, markdown_text, table, titled
 
 
@@ -96,7 +97,7 @@ def _ending(run: RecordedRun) -> str:
     """Return why the run is not at its end, if its directory says so."""
     last = run.events[-1] if run.events else {}
     if last.get("event") == "stopped":
-        return f": {str(last.get('error')).splitlines()[0]}"
+        return f": {first_line_of(last.get('error'))}"
     return f", interrupted by {last.get('signal')}" if last.get("event") == "interrupted" else ""
 
 

@@ -8,7 +8,7 @@ from resnetlab.evaluation.significance import wilson_interval
 from resnetlab.reporting.groups import Group
 from resnetlab.reporting.growing import Row
 from resnetlab.reporting.reading import RecordedRun
-from resnetlab.reporting.values import number_of
+from resnetlab.reporting.values import first_line_of, number_of
 
 _SPLITS = {"test": "test images", "val": "validation images"}
 
@@ -124,8 +124,7 @@ def _ending(run: RecordedRun, state: str) -> Iterator[str]:
     last = next((row for row in reversed(run.events) if row.get("event") == state), {})
     match state:
         case "stopped":
-            lines = str(last.get("error")).splitlines() or [""]
-            yield f"It stopped at {run.progress}: {lines[0]}"
+            yield f"It stopped at {run.progress}: {first_line_of(last.get('error'))}"
         case "interrupted":
             yield f"It was interrupted by {last.get('signal')} at {run.progress}; all is saved."
         case "unfinished":
