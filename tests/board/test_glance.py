@@ -4,6 +4,7 @@ import json
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ from tests.kit.boards import (
     study,
     test_row,
 )
-from tests.kit.reported_runs import edit
+from tests.kit.reported_runs import edit, read
 
 
 def look(path: Path) -> Glance:
@@ -248,14 +249,26 @@ def _names(looked_at: Folder) -> list[str]:
     return sorted(names, key=lambda name: (name.split("/")[0], len(name), name))
 
 
-def test_a_study_that_is_damaged_is_a_note(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "changes", "told"),
+    [
+        ("../run", {}, "'../run' is no name of a run"),
+        ("\ud800", {}, r"'\ud800' is no name of a run"),
+        ("a", {"val_indices": 5}, "val_indices is 5"),
+    ],
+)
+def test_a_study_that_is_damaged_is_a_note(
+    tmp_path: Path, name: str, changes: dict[str, Any], told: str
+) -> None:
     finished(tmp_path / "run")
-    study(tmp_path / "study", ["../run"])
+    record = study(tmp_path / "study", [name]) / "study.json"
+    rows = read(record)["runs"]
+    edit(record, runs=[row | {"data": row["data"] | changes} for row in rows])
 
     listing = Folder(tmp_path).look()
 
     assert [each.name for each in listing.glances] == ["run"]
-    assert "'../run' is no name of a run" in listing.notes[0]
+    assert told in listing.notes[0]
 
 
 def test_seeds_stand_together_and_have_their_mean(tmp_path: Path) -> None:

@@ -33,7 +33,13 @@ _NOT_IN_NAMES = re.compile(r"[/\\:\x00]")
 
 def is_plain_name(name: object) -> bool:
     """Whether it is the name of something in a directory, on any system."""
-    return isinstance(name, str) and name.strip(". ") != "" and not _NOT_IN_NAMES.search(name)
+    if not isinstance(name, str) or name.strip(". ") == "" or _NOT_IN_NAMES.search(name):
+        return False
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:  # half of a letter: no file can be called that
+        return False
+    return True
 
 
 def open_now(path: str, flags: int) -> int:

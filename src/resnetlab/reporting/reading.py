@@ -277,6 +277,7 @@ def data_problems(data: Row, spec: ModelSpec) -> Iterator[str]:
         "name": isinstance(data.get("name"), str),
         "fingerprint": isinstance(data.get("fingerprint"), str),
         "class_names": isinstance(names, list) and len(names) > 0,
+        "val_indices": isinstance(data.get("val_indices") or [], list),
         "image_shape": isinstance(shape, list) and len(shape) == 3 and all(map(is_count, shape)),
     }
     if damaged := [f"{name} is {data.get(name)!r}" for name, is_sound in sound.items() if not is_sound]:
