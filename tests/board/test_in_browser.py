@@ -201,6 +201,18 @@ def test_no_name_is_ever_executed(browser: Any, served: BoardServer, width: int)
     assert fits
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_long_name_pushes_nothing_out_of_sight(browser: Any, served: BoardServer, width: int) -> None:
+    run = finished(served.folder.path / ("n" * 200))
+    edit(run / "data.json", name="d" * 200)
+    with opened(browser, served.url, width=width) as page:
+        hidden = page.evaluate(
+            "(box => box.scrollWidth - box.clientWidth)(document.querySelector('.scroll'))"
+        )
+
+    assert hidden == 0
+
+
 def test_the_policy_holds_where_markup_gets_in_all_the_same(
     browser: Any, served: BoardServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
