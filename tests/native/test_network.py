@@ -4,6 +4,7 @@ import copy
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -172,3 +173,12 @@ def test_a_machine_without_a_compiler_is_told(monkeypatch: pytest.MonkeyPatch) -
 def test_a_compiler_that_fails_is_told() -> None:
     with pytest.raises(ResnetlabError, match="could not build a kernel"):
         building.library("convolution.cpp", IC=16)
+
+
+def test_a_kept_kernel_that_does_not_load_is_made_anew(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    made = Path(building.library("program.cpp")._name)
+    (tmp_path / made.name).write_bytes(b"")
+    monkeypatch.setattr(building, "_place", lambda: tmp_path)
+    assert building.library.__wrapped__("program.cpp").run

@@ -81,8 +81,10 @@ def compiler_here() -> str:
 def library(source: str, **values: int) -> ctypes.CDLL:
     """Compile a source with these definitions if it is not kept already, and load it.
 
+    What is kept and does not load (damaged, or where nothing may be executed) is made anew for this process.
+
     Raises:
-        ResnetlabError: If the compiler fails.
+        ResnetlabError: If the compiler fails, or what it makes does not load.
     """
     texts = "".join(path.read_text() for path in sorted(SOURCES.iterdir()))
     definitions = [f"-D{name}={value}" for name, value in values.items()]
@@ -90,7 +92,18 @@ def library(source: str, **values: int) -> ctypes.CDLL:
     path = _place() / f"{Path(source).stem}-{key[:24]}.so"
     if not path.exists():
         _compile(source, definitions, path)
-    return ctypes.CDLL(str(path))
+    try:
+        return ctypes.CDLL(str(path))
+    except OSError:
+        path = Path(_of_own().name) / path.name
+        _compile(source, definitions, path)
+    try:
+        return ctypes.CDLL(str(path))
+    except OSError as error:
+        raise ResnetlabError(
+            f"a kernel of this program was built and does not load: {error}",
+            hint="TMPDIR=DIR names a directory whose files may be executed; --set compile=off does without.",
+        ) from error
 
 
 def _compile(source: str, definitions: list[str], path: Path) -> None:
@@ -114,8 +127,14 @@ def _place() -> Path:
         make_directory(cache_directory())
         try_writing(cache_directory() / "kernel.so")
     except ResnetlabError:
-        return Path(tempfile.mkdtemp(prefix="resnetlab-native-"))
+        return Path(_of_own().name)
     return cache_directory()
+
+
+@functools.cache
+def _of_own() -> "tempfile.TemporaryDirectory[str]":
+    """Return a directory of this process alone, which goes with it."""
+    return tempfile.TemporaryDirectory(prefix="resnetlab-native-")
 
 
 @functools.cache
