@@ -150,6 +150,9 @@ def test_a_folder_of_another_question_is_refused(
         (["--depths", "8", "164"], "bottlenecks"),
         (["-o", "page.txt"], "no such kind of page: .txt"),
         (["--images", "1"], "2 images at least"),
+        (["--set", "shortcut=none"], "some are alike"),
+        (["--set", "shortcut=B"], "some are alike"),
+        (["--set", "blocks=1,1,1"], "some are alike"),
     ],
 )
 def test_what_cannot_be_is_said_before_anything_is_made(

@@ -12,7 +12,9 @@ from resnetlab.explaining.study import Explanation, explain
 from resnetlab.recipe import Recipe
 from resnetlab.recipe.settings import once
 from resnetlab.training.asking import Asked
+from resnetlab.training.observer import Silence
 from resnetlab.training.studies import StudyObserver
+from resnetlab.watching.here import watching_study_here
 
 
 def explain_residual(
@@ -23,7 +25,7 @@ def explain_residual(
     recipe: str | Path | Recipe | None = None,
     runs: str | Path | None = None,
     device: str = "auto",
-    observer: StudyObserver | None = None,
+    observer: StudyObserver | Silence | None = None,
     workers: int = -1,
     epochs: int | None = None,
     steps: int | None = None,
@@ -68,4 +70,5 @@ def explain_residual(
     )
     question = Question(depths=depths, asked=asked, knobs=knobs or {})
     place = user_path(runs) if runs else None
-    return explain(question, place, observer=observer, measures=Measures(images=images))
+    with watching_study_here(Silence() if observer is None else observer) as watcher:
+        return explain(question, place, observer=watcher, measures=Measures(images=images))

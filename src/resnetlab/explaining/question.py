@@ -58,6 +58,7 @@ class Question:
         asked = replace(self.asked, values=values | {**self.asked.values}, fixed=tuple(knobs))
         pairs = [networks(depth) for depth in self._ordered()]
         specs = [spec.with_(**knobs) for kind in zip(*pairs, strict=True) for spec in kind]
+        self._refuse_alike(specs)
         plans = [plan_training(spec, asked, opened)[0] for spec in specs]
         return plan_rows(plans, [plans[0].recipe.run.seed])
 
@@ -77,6 +78,16 @@ class Question:
         for name, text in asked.choices.to_json().items():
             words += [FLAG, f"{name}={text}"]
         return shlex.join(words)
+
+    def _refuse_alike(self, specs: Sequence[ModelSpec]) -> None:
+        """Refuse knobs that leave no plain or no residual network, or no two depths."""
+        if len({(kind_of(spec), spec.depth) for spec in specs}) < len(specs):
+            given = ", ".join(f"{name}={as_text(value)}" for name, value in self.knobs.items())
+            raise UsageError(
+                f"{given}: compared are networks with and without shortcuts, of two depths, and with this"
+                " some are alike",
+                hint="Leave out what says which shortcuts or how many units a network has.",
+            )
 
     def _ordered(self) -> tuple[int, int]:
         given = tuple(self.depths)
