@@ -39,6 +39,13 @@ def test_names_and_counts_can_be_read_up_to_100_classes(count: int) -> None:
     assert "class number 0 taken for class number 1: 7 of 108 (6 %)" in found
 
 
+@pytest.mark.parametrize("names", [["a", "b"], ["a class with a long name of its own", "b"]])
+def test_nothing_is_cut_off_where_classes_are_few(names: list[str]) -> None:
+    figure = _Sheet(np.array([[1, 0], [0, 1]]), names, names, "", "").figure()
+    ends = [text.get_window_extent().x1 for text in figure.texts]
+    assert max(ends) < figure.bbox.width
+
+
 def test_of_more_classes_the_numbers_and_the_commonest_confusions_are_named() -> None:
     counts = np.eye(1000, dtype=int)
     counts[5, 7] = 3

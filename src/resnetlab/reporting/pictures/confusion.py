@@ -28,6 +28,7 @@ _TENS_FROM = 30
 """Columns from which every tenth line is a broad one."""
 _SHARES = (0.01, 0.05, 0.2, 0.5, 1.0)
 """Of the legend."""
+_ANOTHER, _OF_WHAT = "taken for another", "of the class"
 
 _INCH = 72  # points
 _DPI = 144
@@ -37,6 +38,8 @@ _LEAST = 5.0
 """Points of the smallest letters: ten pixels."""
 _WIDEST = 1200.0
 """Points of a matrix of very many classes."""
+_SAMPLE = 46.0
+"""Points from one sample of the legend to the next."""
 
 _THEME = THEMES["light"]
 _RIGHT, _WRONG, _EMPTY = _THEME.stages[0].stroke, _THEME.stages[4].stroke, _THEME.neutral.panel
@@ -179,7 +182,8 @@ class _Sheet:
         words = self._words()
         below = 3.2 * _LINE + (_LINE * (len(words) + 1) + _GAP) * bool(words) + _EDGE
         lines = [(self.title, _TITLE), (self.about, _TEXT), *((text, _TEXT) for text in words)]
-        width = max(left + a * self.pitch + right, 300.0, *(_width(t, s) + 2 * _EDGE for t, s in lines))
+        widths = [_legend_width(), *(_width(text, size) for text, size in lines)]
+        width = max(left + a * self.pitch + right, *(each + 2 * _EDGE for each in widths))
         height = top + k * self.pitch + below
         figure = Figure(figsize=(width / _INCH, height / _INCH), dpi=_DPI, facecolor=_THEME.background)
         page = _Page(figure, width, height)
@@ -192,7 +196,8 @@ class _Sheet:
         self._matrix(page, left, top)
         self._names(page, left, top, is_turned=is_turned)
         bottom = top + k * self.pitch
-        self._legend(page, left if self.has_names else _EDGE, bottom + 1.6 * _LINE)
+        last = width - _EDGE - _legend_width()  # it begins at the matrix where it has room
+        self._legend(page, min(left, last) if self.has_names else _EDGE, bottom + 1.6 * _LINE)
         for number, text in enumerate(["Commonest confusions", *words] if words else []):
             page.text(_EDGE, bottom + (4.2 + number) * _LINE, text, _TEXT, bold=number == 0)
         return figure
@@ -245,16 +250,16 @@ class _Sheet:
         return [(i, f"{i:,}") for i in range(0, len(names), every)]
 
     def _legend(self, page: "_Page", x: float, y: float) -> None:
-        for row, (name, is_right) in enumerate((("right", True), ("taken for another", False))):
+        for row, (name, is_right) in enumerate((("right", True), (_ANOTHER, False))):
             at = y + row * _LINE
             page.text(x, at, name, _SMALL, color=_THEME.faint)
-            start = x + _width("taken for another", _SMALL) + _GAP
+            start = x + _legend_start()
             for number, share in enumerate(_SHARES):
                 color = _colors(np.array([share]), np.array([is_right]))[0]
-                page.box(start + number * 46, at - _SMALL, 12, _SMALL + 1, color)
-                page.text(start + number * 46 + 15, at, f"{100 * share:g} %", _SMALL, color=_THEME.faint)
+                page.box(start + number * _SAMPLE, at - _SMALL, 12, _SMALL + 1, color)
+                page.text(start + number * _SAMPLE + 15, at, f"{100 * share:g} %", _SMALL, color=_THEME.faint)
             if row == 0:
-                page.text(start + len(_SHARES) * 46 + 4, at, "of the class", _SMALL, color=_THEME.faint)
+                page.text(start + len(_SHARES) * _SAMPLE + 4, at, _OF_WHAT, _SMALL, color=_THEME.faint)
 
     def _words(self) -> list[str]:
         """Return the commonest confusions."""
@@ -267,6 +272,15 @@ class _Sheet:
                 share = f"{100 * count / total:.0f} %"
                 found.append(f"{self.names[i]} taken for {self.answers[j]}: {count:,} of {total:,} ({share})")
         return found
+
+
+def _legend_start() -> float:
+    """Return the points before the legend's first sample."""
+    return _width(_ANOTHER, _SMALL) + _GAP
+
+
+def _legend_width() -> float:
+    return _legend_start() + len(_SHARES) * _SAMPLE + 4 + _width(_OF_WHAT, _SMALL)
 
 
 @dataclass(frozen=True)
