@@ -45,7 +45,8 @@ def bench(options: argparse.Namespace) -> None:
     if options.json:
         print_json(speed.to_json())
         return
-    how = {"on": "compiled", "native": "native kernels"}.get(speed.how, "not compiled")
+    kernels = "native kernels" if options.what == "train" else "not compiled"  # they make training steps
+    how = {"on": "compiled", "native": kernels}.get(speed.how, "not compiled")
     how += ", captured" if is_captured and options.what == "train" else ""
     print(
         block(
