@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,14 @@ def test_a_name_that_is_a_formula_is_text(tmp_path: Path, monkeypatch: pytest.Mo
     record = listing_csv(Folder(Path()).look())
 
     assert "\n'=cmd," in record
+
+
+def test_a_name_that_is_no_utf_8_keeps_its_bytes_in_a_csv(tmp_path: Path) -> None:
+    name = b"caf\xe9"
+    finished(tmp_path / "runs" / os.fsdecode(name))
+
+    assert main(["runs", str(tmp_path / "runs"), "--csv", str(tmp_path / "runs.csv")]) == 0
+    assert name in (tmp_path / "runs.csv").read_bytes()
 
 
 def test_no_name_and_no_reason_takes_more_than_its_line(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def list_runs(options: argparse.Namespace) -> None:
     if options.state:
         listing = listing.only(options.state)
     if options.csv:
-        files.write_file(user_path(options.csv), listing_csv(listing).encode())
+        files.write_file(user_path(options.csv), listing_csv(listing))
     if options.json:
         print_json(listing_json(listing))
         return
