@@ -72,10 +72,11 @@ def test_a_name_that_is_a_formula_is_text(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_a_name_that_is_no_utf_8_keeps_its_bytes_in_a_csv(tmp_path: Path) -> None:
     name = b"caf\xe9"
-    finished(tmp_path / "runs" / os.fsdecode(name))
+    edit(finished(tmp_path / "runs" / os.fsdecode(name)) / "data.json", name="half \ud800")
 
     assert main(["runs", str(tmp_path / "runs"), "--csv", str(tmp_path / "runs.csv")]) == 0
     assert name in (tmp_path / "runs.csv").read_bytes()
+    assert rb"half \ud800" in (tmp_path / "runs.csv").read_bytes()
 
 
 def test_no_name_and_no_reason_takes_more_than_its_line(tmp_path: Path) -> None:

@@ -160,7 +160,17 @@ def _give_name(temporary: Path, path: Path) -> None:
 
 def _bytes(content: bytes | str) -> bytes:
     """Return a file's content; a text's names that are no UTF-8, as files may have, in their own bytes."""
-    return content.encode(errors="surrogateescape") if isinstance(content, str) else content
+    if not isinstance(content, str):
+        return content
+    try:
+        return content.encode(errors="surrogateescape")
+    except UnicodeEncodeError:  # half of a letter, which JSON can hold, and no name of a file
+        whole = (ascii(letter)[1:-1] if _is_half(letter) else letter for letter in content)
+        return "".join(whole).encode(errors="surrogateescape")
+
+
+def _is_half(letter: str) -> bool:
+    return "\ud800" <= letter < "\udc80" or "\udcff" < letter <= "\udfff"
 
 
 def write_file(path: Path, content: bytes | str | Iterable[bytes]) -> None:

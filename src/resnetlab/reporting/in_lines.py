@@ -64,7 +64,8 @@ def _length(run: RecordedRun) -> str:
     if not run.is_finished or seconds is None:
         return run.progress
     speed = f" at {rate:,.0f} images/s" if rate else ""
-    return f"{run.step:,} steps of {run.recipe.run.batch:,}, in {format_seconds(seconds)} of updates{speed}"
+    steps = f"{run.step:,} steps of {run.recipe.run.batch:,} images"
+    return f"{steps}, in {format_seconds(seconds)} of updates{speed}"
 
 
 def _differences(run: RecordedRun, group: Group) -> Iterator[tuple[str, str]]:
