@@ -3,6 +3,7 @@
 The process that reads pickles is forked, and those that measure the machine: each saves 1.4 s so.
 """
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +14,9 @@ import pytest
 from tests.kit.browser import CHROMIUM, chromium
 from tests.kit.hub_server import Site, point_hub_to, running
 from tests.kit.processes import CAN_FORK, popen_forked, run_forked
+
+for _size in ("COLUMNS", "LINES"):
+    os.environ.pop(_size, None)  # readline, which pytest-xdist's processes inherit it from, puts them there
 
 
 @pytest.fixture(autouse=CAN_FORK)
