@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from resnetlab.base.download import cache_folder
 from resnetlab.base.files import make_directory, try_writing, write_file
 from resnetlab.errors import ResnetlabError
 
@@ -40,11 +41,8 @@ class ConvolutionKind:
 
 
 def cache_directory() -> Path:
-    """Return where compiled kinds are kept: RESNETLAB_CACHE, or the user's cache."""
-    home = os.environ.get("RESNETLAB_CACHE") or os.path.join(
-        os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "resnetlab"
-    )
-    return Path(home) / "native"
+    """Return where compiled kinds are kept."""
+    return cache_folder() / "native"
 
 
 @functools.cache

@@ -1,0 +1,75 @@
+"""What was measured on this machine, kept in the user's cache, so that it is measured once.
+
+Imports no torch before it is asked which one is here.
+"""
+
+import functools
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from resnetlab.base.download import cache_folder
+from resnetlab.base.files import make_directory, write_file
+from resnetlab.base.plaindata import to_json_bytes
+from resnetlab.errors import ResnetlabError
+
+_MOST_BYTES = 2**20
+
+
+@functools.cache
+def machine_facts() -> dict[str, Any]:
+    """Return what a measurement depends on: the processor, how many this process may use, torch's version."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return {"processor": _processor(), "processors": usable, "torch": version("torch")}
+
+
+def _processor() -> str:
+    """Return the processor's name, model and abilities in one line, as the system tells them."""
+    wanted = ("model name", "cpu family", "model", "stepping", "flags", "Features", "CPU part")
+    try:
+        lines = Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines()
+    except OSError:
+        return f"{platform.machine()} {platform.processor()}"
+    told = dict(line.split(":", 1) for line in lines if ":" in line)
+    return " ".join(value.strip() for name, value in told.items() if name.strip() in wanted)
+
+
+def remembered(about: str, question: Mapping[str, Any], measure: Callable[[], Any]) -> Any:
+    """Return what `measure` answered to this question on this machine, from the cache if it is there.
+
+    A cache that cannot be read or written, or that holds something else, costs a measurement alone.
+
+    Args:
+        about: What is measured, a plain name; the folder of the cache.
+        question: All on which the answer depends beside the machine, as plain JSON data: the versions of
+            what is measured too.
+        measure: Makes the answer, plain JSON data.
+    """
+    asked = {"machine": machine_facts(), "question": dict(question)}
+    digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+    path = cache_folder() / "measured" / about / f"{digest[:32]}.json"
+    kept = _read(path)
+    if isinstance(kept, dict) and kept.get("asked") == asked and "answer" in kept:
+        return kept["answer"]
+    answer = measure()
+    try:
+        make_directory(path.parent)
+        write_file(path, to_json_bytes({"asked": asked, "answer": answer}))
+    except ResnetlabError:
+        pass
+    return answer
+
+
+def _read(path: Path) -> Any:
+    """Return what the file says, None if it says nothing."""
+    try:
+        if not path.is_file() or path.stat().st_size > _MOST_BYTES:
+            return None
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
