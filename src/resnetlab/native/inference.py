@@ -1,0 +1,96 @@
+"""The logits of a trained network on a CPU by kernels of our own."""
+
+from collections import OrderedDict
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from resnetlab.errors import UsageError
+from resnetlab.models import ResNet
+from resnetlab.native import building
+from resnetlab.native.inferring.graph import graph_of
+from resnetlab.native.inferring.program import Program
+from resnetlab.native.inferring.weights import Weights
+from resnetlab.network.spec import ModelSpec
+
+Precision = Literal["fp32", "bf16"]
+_MAPS = {"fp32": torch.float32, "bf16": torch.bfloat16}
+_PROGRAMS_KEPT = 4
+"""Numbers and sizes of images whose memory is kept: whole chunks, the rest of a batch, single images."""
+
+
+def obstacle_to_inference(spec: ModelSpec, precision: Precision = "fp32") -> str:
+    """Return why kernels of our own cannot make a network's logits on this machine's CPU, or ""."""
+    if not building.compiler_here():
+        return "no C++ compiler found"
+    if not building.suits_processor():
+        return "the processor has neither AVX-512 nor AVX2"
+    if precision == "bf16" and not building.multiplies_bf16():
+        return "the processor does not multiply bfloat16"
+    return ""
+
+
+class NativeInference:
+    """Makes the logits of a network as it is now: later changes of its weights are not seen.
+
+    One call at a time: memory stays for the next one.
+    """
+
+    def __init__(self, model: ResNet, precision: Precision = "fp32") -> None:
+        """Prepare it; weights are packed once, when they are first needed.
+
+        Args:
+            model: On the CPU, in evaluation mode, its parameters float32.
+            precision: Of maps and weights; sums are float32 in both.
+
+        Raises:
+            UsageError: If there is an `obstacle_to_inference`, or the network is in training mode.
+        """
+        device = next(model.parameters()).device
+        why = obstacle_to_inference(model.spec, precision)
+        if device.type != "cpu":
+            why = f"it is for CPUs, and the network is on {device}"
+        elif model.training or any(m.training for m in model.modules() if isinstance(m, nn.BatchNorm2d)):
+            why = "the network is in training mode"
+        if why:
+            raise UsageError(f"no inference by kernels of our own: {why}", hint="Call the network itself.")
+        self._spec = model.spec
+        self._weights = Weights(model, building.lanes(), _MAPS[precision])
+        self._programs: OrderedDict[tuple[int, ...], Program] = OrderedDict()
+
+    def __call__(self, images_NCHW: Tensor) -> Tensor:
+        """Return the logits (N, K), float32, of normalised images (N, C, H, W), float32 with any strides.
+
+        Raises:
+            UsageError: If the channels or the size do not suit the network.
+        """
+        images = images_NCHW.detach()
+        count, channels, height, width = images.shape
+        if images.dtype != torch.float32 or images.device.type != "cpu" or channels != self._spec.in_channels:
+            raise UsageError(
+                f"{self._spec.name} takes float32 images (N, {self._spec.in_channels}, H, W) on the CPU,"
+                f" got {images.dtype}, {tuple(images.shape)} on {images.device}"
+            )
+        logits = torch.empty(count, self._spec.classes)
+        chunk = self._chunk(height, width)
+        for begin in range(0, count, chunk):
+            part = images[begin : begin + chunk]
+            logits[begin : begin + chunk] = self._program(len(part), height, width).run(part)
+        return logits
+
+    def _chunk(self, height: int, width: int) -> int:
+        """Return how many images are made together."""
+        return max(1, 16 * 32 * 32 // (height * width))
+
+    def _program(self, count: int, height: int, width: int) -> Program:
+        threads = torch.get_num_threads()
+        key = (count, height, width, threads)
+        if key not in self._programs:
+            if len(self._programs) == _PROGRAMS_KEPT:
+                self._programs.popitem(last=False)
+            self._spec.shapes(height, width)
+            graph = graph_of(self._spec.plan(), height, width)
+            self._programs[key] = Program(graph, self._weights, count, threads)
+        self._programs.move_to_end(key)
+        return self._programs[key]

@@ -1,0 +1,91 @@
+"""A network's weights as kernels of inference read them: BN folded in float64, then packed once."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from resnetlab.native.inferring.graph import Node
+from resnetlab.network import layers
+
+
+def filled(count: int, unit: int) -> int:
+    """Return the count rounded up to whole units."""
+    return -(-count // unit) * unit
+
+
+class Weights:
+    """Packs what the passes of a network in evaluation mode need, each once."""
+
+    def __init__(self, model: nn.Module, lanes: int, dtype: torch.dtype) -> None:
+        self.lanes, self.dtype, self.pair = lanes, dtype, 2 if dtype == torch.bfloat16 else 1
+        self._modules: dict[str, Any] = dict(model.named_modules())
+        self._kept: dict[tuple[str, ...], Tensor] = {}
+
+    def affine(self, norm: str) -> tuple[Tensor, Tensor]:
+        """Return what BN multiplies with and adds, float32, for channels that fill registers."""
+        scale, shift = self._affine(norm)
+        return (
+            self._keep((norm, "scale"), lambda: self._fill(scale)),
+            self._keep((norm, "shift"), lambda: self._fill(shift)),
+        )
+
+    def bias(self, node: Node) -> Tensor:
+        """Return what is added to a convolution's outputs, BN's shift included."""
+        return self._keep((node.name, "bias"), lambda: self._fill(self._folded(node)[1]))
+
+    def direct(self, node: Node, depth: int, vectors: int) -> Tensor:
+        """Return weights as [block][row][column and depth][channels of a block], in bf16 in pairs."""
+        return self._keep((node.name, "direct", str(vectors)), lambda: self._direct(node, depth, vectors))
+
+    def linear(self, name: str) -> tuple[Tensor, Tensor]:
+        """Return the classifier's weights and bias."""
+        module = self._modules[name]
+        return self._keep((name, "linear"), module.weight.detach().clone), self._keep(
+            (name, "linear bias"), module.bias.detach().clone
+        )
+
+    def _keep(self, key: tuple[str, ...], make: Any) -> Tensor:
+        if key not in self._kept:
+            self._kept[key] = make()
+        return self._kept[key]
+
+    def _fill(self, tensor: Tensor) -> Tensor:
+        return functional.pad(tensor, (0, filled(len(tensor), 4 * self.lanes) - len(tensor))).float()
+
+    def _affine(self, norm: str) -> tuple[Tensor, Tensor]:
+        module = self._modules[norm]
+        mean, variance = (t.detach().double() for t in (module.running_mean, module.running_var))
+        scale = (variance + module.eps).rsqrt()
+        if module.weight is not None:
+            scale = scale * module.weight.detach().double()
+        shift = -mean * scale
+        return scale, shift if module.bias is None else shift + module.bias.detach().double()
+
+    def _folded(self, node: Node) -> tuple[Tensor, Tensor]:
+        """Return weights (out, in, kernel, kernel) and bias, float64."""
+        module = self._modules[node.name]
+        weight = module.weight.detach().double()
+        weight = weight[:, :, None, None] if weight.dim() == 2 else weight
+        bias = weight.new_zeros(len(weight)) if module.bias is None else module.bias.detach().double()
+        if not node.norm:
+            return weight, bias
+        scale, shift = self._affine(node.norm)
+        return weight * scale[:, None, None, None], bias * scale + shift
+
+    def _direct(self, node: Node, depth: int, vectors: int) -> Tensor:
+        weight, wide = self._folded(node)[0], vectors * self.lanes
+        out, into, kernel = weight.shape[:3]
+        weight = functional.pad(weight, (0, 0, 0, 0, 0, depth - into, 0, filled(out, wide) - out))
+        rows = weight.reshape(-1, wide, depth, kernel, kernel).permute(0, 3, 4, 2, 1)
+        pairs = rows.reshape(-1, kernel, kernel * depth // self.pair, self.pair, wide).transpose(3, 4)
+        return pairs.contiguous().to(self.dtype)
+
+
+def kernel_of(layer: layers.Layer | None) -> layers.Conv:
+    """Return a convolution, or the classifier as one."""
+    if isinstance(layer, layers.Linear):
+        return layers.Conv(layer.name, layer.in_features, layer.out_features, 1, 1, 0, True)
+    assert isinstance(layer, layers.Conv)
+    return layer

@@ -1,0 +1,122 @@
+// Sums of products that stay in registers: P pixels x OV vectors of outputs.
+#pragma once
+#include "lanes.h"
+
+constexpr int most_pixels(int vectors) {
+  return REGISTERS == 32 ? (vectors == 4 ? 6 : 14) : vectors == 2 ? 6 : 12;
+}
+
+// Pixel p's address from few registers: x + p * step is one of these with a scale of 1, 2, 4 or 8.
+struct Steps {
+  size_t s1, s3, s5, s7, s9, s11, s13;
+  explicit Steps(size_t bytes)
+      : s1(bytes), s3(3 * bytes), s5(5 * bytes), s7(7 * bytes), s9(9 * bytes), s11(11 * bytes), s13(13 * bytes) {
+    __asm__("" : "+r"(s1), "+r"(s3), "+r"(s5), "+r"(s7), "+r"(s9), "+r"(s11), "+r"(s13));  // not to be taken apart
+  }
+  template <int P>
+  inline __attribute__((always_inline)) const number* at(const number* x) const {
+    const char* c = (const char*)x;
+    switch (P) {
+      case 0: return x;
+      case 1: return (const number*)(c + s1);
+      case 2: return (const number*)(c + s1 * 2);
+      case 3: return (const number*)(c + s3);
+      case 4: return (const number*)(c + s1 * 4);
+      case 5: return (const number*)(c + s5);
+      case 6: return (const number*)(c + s3 * 2);
+      case 7: return (const number*)(c + s7);
+      case 8: return (const number*)(c + s1 * 8);
+      case 9: return (const number*)(c + s9);
+      case 10: return (const number*)(c + s5 * 2);
+      case 11: return (const number*)(c + s11);
+      case 12: return (const number*)(c + s3 * 4);
+      default: return (const number*)(c + s13);
+    }
+  }
+};
+
+template <int P, int OV, int N = 0>
+static inline __attribute__((always_inline)) void multiply_all(vec (&acc)[P][OV], const number* x, const Steps& steps, const number* w) {
+  if constexpr (N < P) {
+    const number* from = steps.at<N>(x);
+#pragma GCC unroll 4
+    for (int v = 0; v < OV; ++v) acc[N][v] = multiply_add(acc[N][v], w + v * LANES * PAIR, from);
+    multiply_all<P, OV, N + 1>(acc, x, steps, w);
+  }
+}
+
+// acc = the sum over `rows` rows of x, each `depth` numbers that follow each other, of x[p * step + i] * w[i].
+template <int P, int OV>
+static inline __attribute__((always_inline)) void multiply(vec (&acc)[P][OV], const number* x, size_t step, size_t row, int rows, int depth,
+                                                           const number* w) {
+  const Steps steps(step * sizeof(number));
+#pragma GCC unroll 16
+  for (int p = 0; p < P; ++p)
+#pragma GCC unroll 4
+    for (int v = 0; v < OV; ++v) acc[p][v] = (vec){};
+  for (int r = 0; r < rows; ++r, x += row) {
+    const number* end = x + depth;
+    for (const number* from = x; from < end; from += PAIR, w += OV * LANES * PAIR) multiply_all<P, OV>(acc, from, steps, w);
+  }
+}
+
+// What happens to sums before they are kept. A slope of 1 is no activation, of 0 ReLU.
+struct Finish {
+  const float *scale, *shift;     // null: 1, 0
+  float early;                    // activation before the addition
+  const void* addend;             // a map like y, or null
+  float late;                     // activation after it
+  void* y;                        // where that is kept, or null
+  const float *scale2, *shift2;   // of that, a second map
+  float slope2;
+  void* y2;                       // or null
+  long pitch;                     // numbers from one pixel to the next
+};
+
+static inline vec activated(vec x, float slope) {
+  if (slope == 1) return x;
+  const vec low = slope == 0 ? (vec){} : x * all(slope);
+  return x < (vec){} ? low : x;   // a NaN stays one
+}
+
+static inline __attribute__((always_inline)) void finish(vec x, const Finish& f, size_t at, int channel) {
+  if (f.scale) x *= load(f.scale + channel);
+  if (f.shift) x += load(f.shift + channel);
+  x = activated(x, f.early);
+  if (f.addend) x += load((const number*)f.addend + at);
+  x = activated(x, f.late);
+  if (f.y) store((number*)f.y + at, x);
+  if (f.y2) store((number*)f.y2 + at, activated(x * load(f.scale2 + channel) + load(f.shift2 + channel), f.slope2));
+}
+
+// One tile: products and what follows. `pixel` is its first output's number, `channel` its first one's.
+template <int P, int OV>
+static void tile(const number* x, size_t step, size_t row, int rows, int depth, const number* w, const Finish& f, size_t pixel, int channel) {
+  vec acc[P][OV];
+  multiply<P, OV>(acc, x, step, row, rows, depth, w);
+#pragma GCC unroll 16
+  for (int p = 0; p < P; ++p)
+#pragma GCC unroll 4
+    for (int v = 0; v < OV; ++v) finish(acc[p][v], f, (pixel + p) * f.pitch + channel + v * LANES, channel + v * LANES);
+}
+
+typedef void (*Tile)(const number*, size_t, size_t, int, int, const number*, const Finish&, size_t, int);
+template <int OV>
+static Tile tile_of(int pixels) {
+  constexpr int M = most_pixels(OV);
+#define OF(P) if constexpr (P <= M) { if (pixels == P) return tile<P, OV>; }
+  OF(1) OF(2) OF(3) OF(4) OF(5) OF(6) OF(7) OF(8) OF(9) OF(10) OF(11) OF(12) OF(13) OF(14)
+#undef OF
+  return nullptr;
+}
+static Tile tile_of(int pixels, int vectors) { return vectors == 4 ? tile_of<4>(pixels) : vectors == 2 ? tile_of<2>(pixels) : tile_of<1>(pixels); }
+
+// `count` pixels as blocks of about the same size, none larger than a tile.
+struct Blocks {
+  int count, base, larger;
+  Blocks(int pixels, int vectors) {
+    const int most = most_pixels(vectors);
+    count = (pixels + most - 1) / most, base = count ? pixels / count : 0, larger = count ? pixels % count : 0;
+  }
+  int size(int n) const { return base + (n < larger); }
+};
