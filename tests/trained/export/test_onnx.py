@@ -78,7 +78,7 @@ def test_the_pixel_graph_holds_normalisation_and_softmax(tmp_path: Path, kind: s
 
 def test_names_classes_and_preprocessing_are_inside(tmp_path: Path) -> None:
     artefact = small_artefact()
-    export_model(artefact, "onnx", tmp_path / "net.onnx")
+    export_model(artefact, "onnx", tmp_path / "net.onnx", folds=False)
 
     model = onnx.load(tmp_path / "net.onnx")
     texts = {entry.key: entry.value for entry in model.metadata_props}
@@ -88,6 +88,17 @@ def test_names_classes_and_preprocessing_are_inside(tmp_path: Path) -> None:
     weights = {key for key in artefact.tensors if not key.endswith("num_batches_tracked")}
     assert weights <= names
     assert model.graph.input[0].type.tensor_type.shape.dim[0].dim_param == "batch"
+
+
+@pytest.mark.parametrize(("name", "kept", "folded"), [("resnet8", 0, 7), ("preresnet20", 10, 9)])
+def test_bn_after_a_convolution_lies_in_it(tmp_path: Path, name: str, kept: int, folded: int) -> None:
+    """preresnet20: of two BNs in each of 9 units one follows a convolution, the last one of all does not."""
+    export_model(small_artefact(name), "onnx", tmp_path / "net.onnx")
+
+    graph = onnx.load(tmp_path / "net.onnx").graph
+    operators = [node.op_type for node in graph.node]
+    assert operators.count("BatchNormalization") == kept
+    assert sum(len(node.input) == 3 for node in graph.node if node.op_type == "Conv") == folded
 
 
 def test_the_graph_computes_with_as_many_threads_as_torch(tmp_path: Path) -> None:

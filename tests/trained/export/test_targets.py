@@ -374,8 +374,22 @@ def test_a_torch_program_is_of_torch_alone_and_takes_any_batch(tmp_path: Path) -
         assert torch.allclose(program(images), expected, atol=1e-5)
 
 
-def test_a_torch_program_of_logits_is_exact(tmp_path: Path) -> None:
-    assert export_model(small_artefact(), "torch-export", tmp_path / "net.pt2").difference == 0
+def test_where_folding_changes_logits_the_layers_stay_and_it_is_said(tmp_path: Path) -> None:
+    """A mean of 1e4, which a bias makes: the network rounds what it adds to it, the folded one does not."""
+    artefact = small_artefact(conv_bias=True)
+    artefact.tensors["conv1.bias"].add_(1e4)
+    artefact.tensors["bn1.running_mean"].add_(1e4)
+
+    done = export_model(artefact, "torch-export", tmp_path / "net.pt2")
+
+    assert done.difference == 0
+    assert "BN is not folded into the convolutions: a logit would differ by" in done.notes[0]
+    assert "bn1.weight" in torch.export.load(tmp_path / "net.pt2").state_dict
+
+
+def test_a_torch_program_of_all_layers_is_exact(tmp_path: Path) -> None:
+    done = export_model(small_artefact(), "torch-export", tmp_path / "net.pt2", folds=False)
+    assert done.difference == 0
 
 
 def test_what_differs_from_pytorch_is_not_kept() -> None:
@@ -413,3 +427,8 @@ def test_bad_usage_is_told(tmp_path: Path, target: str, name: str, takes_pixels:
 
     with pytest.raises(UsageError, match=message):
         export_model(small_artefact(), target, tmp_path / name, takes_pixels=takes_pixels)
+
+
+def test_only_a_graph_can_be_left_unfolded(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="safetensors has the layers as they are"):
+        export_model(small_artefact(), "safetensors", tmp_path / "net.safetensors", folds=False)

@@ -43,6 +43,12 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="N|any",
         help="for images of N x N pixels (default: the network's size); onnx: any height and width",
     )
+    parser.add_argument(
+        "--unfolded",
+        action="store_true",
+        help="onnx, torch-export: every layer and tensor as the network has it; else BN after a convolution"
+        " lies in its weights and bias, which is faster",
+    )
     parser.add_argument("--force", action="store_true", help="replace the file if it is there already")
     add_weights(parser)
 
@@ -62,6 +68,7 @@ def export(options: argparse.Namespace) -> None:
         takes_pixels=options.uint8,
         replaces=options.force,
         size=_read_size(options.size),
+        folds=not options.unfolded,
     )
     if options.json:
         print_json(done.to_json())

@@ -36,7 +36,6 @@ class PixelsToProbabilities(nn.Module):
         return answer_logits(logits_NK).softmax(1)
 
 
-@torch.no_grad()
 def largest_difference(
     artefact: Artefact,
     exported: Function,
@@ -55,11 +54,37 @@ def largest_difference(
     Raises:
         ResnetlabError: If that is more than TOLERANCE, or the network does not give finite numbers.
     """
+    found = differences(artefact, exported, takes_pixels=takes_pixels, size=size)
+    for batch, difference in found.items():
+        if not difference <= TOLERANCE:
+            raise ResnetlabError(
+                f"the exported network differs from PyTorch's by {difference:.2g} in a batch of {batch}"
+                f" (allowed is {TOLERANCE:g}); nothing was written",
+                hint="This is a mistake of the exporter, not yours. Please report it with the model's spec.",
+            )
+    return max(found.values())
+
+
+@torch.no_grad()
+def differences(
+    artefact: Artefact,
+    exported: Function,
+    *,
+    takes_pixels: bool = False,
+    size: tuple[int, int] | None = None,
+) -> dict[int, float]:
+    """Return by batch how far an exported network is from PyTorch's; see `largest_difference`.
+
+    It is infinity where an answer is no finite number, or answers have another shape.
+
+    Raises:
+        ResnetlabError: If the network does not give finite numbers.
+    """
     model: nn.Module = artefact.model()
     if takes_pixels:
         model = PixelsToProbabilities(model, artefact.preprocessing.normaliser)
     generator = torch.Generator().manual_seed(0)
-    worst = 0.0
+    differ = {}
     for batch in BATCHES:
         images = example(artefact, batch, takes_pixels=takes_pixels, generator=generator, size=size)
         expected, found = model(images), exported(images)
@@ -69,15 +94,8 @@ def largest_difference(
             raise ResnetlabError(f"{artefact.origin}: the network gives infinite numbers or NaN")
         scale = float(expected.abs().max().clamp(min=1e-6))
         is_alike = found.shape == expected.shape and bool(found.isfinite().all())
-        difference = float((found - expected).abs().max()) / scale if is_alike else float("inf")
-        if not difference <= TOLERANCE:
-            raise ResnetlabError(
-                f"the exported network differs from PyTorch's by {difference:.2g} in a batch of {batch}"
-                f" (allowed is {TOLERANCE:g}); nothing was written",
-                hint="This is a mistake of the exporter, not yours. Please report it with the model's spec.",
-            )
-        worst = max(worst, difference)
-    return worst
+        differ[batch] = float((found - expected).abs().max()) / scale if is_alike else float("inf")
+    return differ
 
 
 def example(

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from resnetlab.base import files
 from resnetlab.base.paths import user_path
+from resnetlab.engines.folding import TOLERANCE as FOLDING
+from resnetlab.engines.folding import Folded, InferenceNetwork, fold
 from resnetlab.errors import UsageError, nearest
 from resnetlab.models import with_tensors
 from resnetlab.network.spec import ModelSpec
@@ -25,6 +27,7 @@ from resnetlab.trained.artefact.places import default_name, refuse_file, refuse_
 from resnetlab.trained.export.comparing import (
     Function,
     PixelsToProbabilities,
+    differences,
     example,
     largest_difference,
 )
@@ -35,7 +38,8 @@ from resnetlab.trained.export.targets import TARGETS
 from resnetlab.trained.export.torch_names import for_timm, for_torchvision, torch_file
 from resnetlab.weights import load_weights
 
-_WITH_PIXELS = ("onnx", "torch-export")
+GRAPHS = ("onnx", "torch-export")
+"""Targets that hold what is computed, and may hold more or less than the network's layers."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +80,12 @@ def export_model(
     takes_pixels: bool = False,
     replaces: bool = False,
     size: int | Literal["any"] | None = None,
+    folds: bool = True,
 ) -> Exported:
     """Write a network for another program, compared with PyTorch at batches of 1, 2 and 5 before.
+
+    A graph is folded: BN after a convolution lies in its weights and bias. Where that changes a logit by more
+    than 1e-5 of the largest, it is not, which is noted.
 
     Args:
         artefact: The network.
@@ -87,6 +95,7 @@ def export_model(
         replaces: Whether a file that is there may be replaced, whole or not at all; folders never are.
         size: Side of the images in pixels, None is the network's own; the resizing before the cut keeps
             its proportion. "any", of onnx: height and width are open, and the description's are its own.
+        folds: False leaves every layer and every tensor of onnx and torch-export as the network has it.
 
     Raises:
         UsageError: If the target does not have such a network, saying why; an extra is missing; or
@@ -98,23 +107,23 @@ def export_model(
         raise UsageError(
             f"no target {target!r}", hint=f"{nearest(target, TARGETS)} There are {', '.join(TARGETS)}."
         )
-    if takes_pixels and target not in _WITH_PIXELS:
-        raise UsageError(f"only {' and '.join(_WITH_PIXELS)} hold more than the network: not with {target}")
+    if takes_pixels and target not in GRAPHS:
+        raise UsageError(f"only {' and '.join(GRAPHS)} hold more than the network: not with {target}")
     if not artefact.has_classifier and target not in ("folder", "safetensors"):
         raise UsageError(
             f"{artefact.origin}: the network has no classifier, and so no logits for {target}",
             hint="--to folder and --to safetensors keep a backbone; finetune puts a classifier on.",
         )
-    suffixes, make = TARGETS[target], _MAKERS[target]
+    if not folds and target not in GRAPHS:
+        raise UsageError(f"{target} has the layers as they are: there is no folded one to do without")
+    suffixes = TARGETS[target]
     default = default_name(artefact.spec.name) + (suffixes[0] or f"-{target}")
     out = user_path(path or default)
     _check_path(out, suffixes, target, replaces=replaces)
     artefact, sizes, said = _for_size(artefact, target, size)
     artefact.spec.shapes(*artefact.image_shape[:2])  # a size that the strides allow
-    made = _onnx(artefact, out, takes_pixels, True) if size == "any" else make(artefact, out, takes_pixels)
-    difference = max(
-        largest_difference(artefact, made.function, takes_pixels=takes_pixels, size=each) for each in sizes
-    )
+    asked = _Asked(artefact, out, takes_pixels, folds and target in GRAPHS, size == "any")
+    made, difference = _compared(_MAKERS[target], asked, sizes)
     if isinstance(made.contents, bytes):
         files.make_directory(out.absolute().parent)
         files.remove_leftovers(out.absolute().parent, of=out.name)
@@ -123,6 +132,40 @@ def export_model(
         commit_new(out, made.contents)
     notes = () if takes_pixels else logit_note(artefact.class_names, artefact.spec.classes)
     return Exported(str(out), target, difference, (*made.notes, *said, *notes))
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What a maker is asked for."""
+
+    artefact: Artefact
+    out: Path
+    takes_pixels: bool = False
+    folds: bool = False
+    """Of a graph: whether BN lies in the convolutions."""
+    any_size: bool = False
+
+    @property
+    def layers(self) -> Folded:
+        """The network's layers, folded if they are to be."""
+        spec, tensors = self.artefact.spec, self.artefact.tensors
+        return fold(spec, tensors) if self.folds else Folded(spec.plan(), dict(tensors))
+
+
+def _compared(make: "_Maker", asked: _Asked, sizes: list[tuple[int, int]]) -> tuple[_Made, float]:
+    """Return what is made, and how far it is from PyTorch's network; not folded where that is too far."""
+    made, has_pixels = make(asked), asked.takes_pixels
+    if not asked.folds:
+        far = (
+            largest_difference(asked.artefact, made.function, takes_pixels=has_pixels, size=s) for s in sizes
+        )
+        return made, max(far)
+    each = [differences(asked.artefact, made.function, takes_pixels=has_pixels, size=s) for s in sizes]
+    if (most := max(max(by_batch.values()) for by_batch in each)) <= FOLDING:
+        return made, most
+    told = f"BN is not folded into the convolutions: a logit would differ by {most:.1e} of the largest"
+    made, most = _compared(make, replace(asked, folds=False), sizes)
+    return replace(made, notes=(*made.notes, told)), most
 
 
 def _for_size(
@@ -157,28 +200,31 @@ def _check_path(out: Path, suffixes: tuple[str, ...], target: str, *, replaces: 
         raise UsageError(f"{out.name}: a file for {target} ends in {' or '.join(suffixes)}")
 
 
-def _safetensors(artefact: Artefact, out: Path, _: bool) -> _Made:
-    content = to_safetensors(artefact.tensors, artefact)
-    return _Made(content, from_safetensors(content, str(out)).model())
+def _safetensors(asked: _Asked) -> _Made:
+    content = to_safetensors(asked.artefact.tensors, asked.artefact)
+    return _Made(content, from_safetensors(content, str(asked.out)).model())
 
 
-def _folder(artefact: Artefact, out: Path, _: bool) -> _Made:
-    contents = folder_contents(artefact, out.name)
-    return _Made(contents, from_safetensors(contents["model.safetensors"], str(out)).model())
+def _folder(asked: _Asked) -> _Made:
+    contents = folder_contents(asked.artefact, asked.out.name)
+    return _Made(contents, from_safetensors(contents["model.safetensors"], str(asked.out)).model())
 
 
-def _onnx(artefact: Artefact, out: Path, takes_pixels: bool, is_open: bool = False) -> _Made:
-    content = onnx_bytes(artefact, takes_pixels=takes_pixels, any_size=is_open)
-    model = OnnxModel(content, str(out))
+def _onnx(asked: _Asked) -> _Made:
+    content = onnx_bytes(
+        asked.artefact, asked.layers, takes_pixels=asked.takes_pixels, any_size=asked.any_size
+    )
+    model = OnnxModel(content, str(asked.out))
     return _Made(content, model.run)
 
 
-def _torch_export(artefact: Artefact, out: Path, takes_pixels: bool) -> _Made:
-    content = program_bytes(artefact, takes_pixels=takes_pixels)
+def _torch_export(asked: _Asked) -> _Made:
+    content = program_bytes(asked.artefact, asked.layers, takes_pixels=asked.takes_pixels)
     return _Made(content, run_program(content))
 
 
-def _torchvision(artefact: Artefact, out: Path, _: bool) -> _Made:
+def _torchvision(asked: _Asked) -> _Made:
+    artefact, out = asked.artefact, asked.out
     name, spec, tensors = for_torchvision(artefact)
     mended = artefact.spec.with_(bn_eps=spec.bn_eps, conv_bias=spec.conv_bias)  # as these tensors are
     described = replace(artefact, spec=mended, tensors=tensors)
@@ -187,7 +233,8 @@ def _torchvision(artefact: Artefact, out: Path, _: bool) -> _Made:
     return _Made(content, with_tensors(spec, read_foreign(content, out.suffix, spec), str(out)), (note,))
 
 
-def _hf(artefact: Artefact, out: Path, _: bool) -> _Made:
+def _hf(asked: _Asked) -> _Made:
+    artefact, out = asked.artefact, asked.out
     name, spec, contents = for_timm(artefact, out.name)
     tensors = read_foreign(contents["model.safetensors"], ".safetensors", spec)
     function = with_tensors(spec, tensors, str(out))
@@ -198,7 +245,8 @@ def _hf(artefact: Artefact, out: Path, _: bool) -> _Made:
     return _Made(contents, function, tuple(notes))
 
 
-def _keras(artefact: Artefact, out: Path, _: bool) -> _Made:
+def _keras(asked: _Asked) -> _Made:
+    artefact, out = asked.artefact, asked.out
     network = for_keras(artefact)
     content = keras_bytes(artefact, network)
     notes = (f"{network.call.format(repr(out.name))} takes it", *network.notes)
@@ -206,7 +254,7 @@ def _keras(artefact: Artefact, out: Path, _: bool) -> _Made:
     return _Made(content, with_tensors(network.spec, tensors, str(out)), notes)
 
 
-_Maker = Callable[[Artefact, Path, bool], _Made]
+_Maker = Callable[[_Asked], _Made]
 
 _MAKERS: Mapping[str, _Maker] = {
     "onnx": _onnx,
@@ -237,9 +285,9 @@ def read_foreign(content: bytes, suffix: str, spec: ModelSpec) -> dict[str, Tens
     return tensors
 
 
-def program_bytes(artefact: Artefact, *, takes_pixels: bool) -> bytes:
+def program_bytes(artefact: Artefact, layers: Folded, *, takes_pixels: bool) -> bytes:
     """Return the .pt2 file, for any batch; the description lies in its extra files."""
-    model: nn.Module = artefact.model()
+    model: nn.Module = InferenceNetwork(layers)
     if takes_pixels:
         model = PixelsToProbabilities(model, artefact.preprocessing.normaliser)
     images = example(artefact, 2, takes_pixels=takes_pixels)

@@ -1,29 +1,20 @@
-"""The plan's fourth reader: a network as an ONNX graph, with our names of its layers and tensors.
-
-Written from the plan and not traced by torch.onnx, which takes 13 s where this takes a tenth of one,
-wants two packages more, and names everything by itself. Opset 17, of 2022, is what everything reads.
-"""
-
-from collections.abc import Mapping, Sequence
-from typing import Any
+"""A network as an ONNX file: its graph, with the normalisation and the softmax if they are asked for."""
 
 import numpy as np
-import numpy.typing as npt
-from torch import Tensor
 
 from resnetlab.data.batches.normalise import Normaliser
-from resnetlab.network.layers import Act, Conv, Layer, Linear, Norm, PadChannels, Pool
+from resnetlab.engines.folding import Folded
+from resnetlab.engines.onnx_graph import IR_VERSION, OPSET, Graph, add_network
 from resnetlab.trained.artefact.model import Artefact
 from resnetlab.trained.artefact.onnx_model import LOGITS, PROBABILITIES, need
 
-OPSET, IR_VERSION = 17, 8
 
-
-def onnx_bytes(artefact: Artefact, *, takes_pixels: bool, any_size: bool = False) -> bytes:
+def onnx_bytes(artefact: Artefact, layers: Folded, *, takes_pixels: bool, any_size: bool = False) -> bytes:
     """Return the ONNX file of a network, its description in metadata_props.
 
     Args:
         artefact: The network.
+        layers: It, folded or not.
         takes_pixels: From uint8 images (N, H, W, C) to probabilities (N, K), with the normalisation
             and the softmax inside; else from normalised images (N, C, H, W) to logits (N, K).
         any_size: Leave the images' height and width open.
@@ -33,11 +24,11 @@ def onnx_bytes(artefact: Artefact, *, takes_pixels: bool, any_size: bool = False
     """
     onnx = need("onnx", "an ONNX file")
     height, width, channels = artefact.image_shape
-    graph = _Graph(onnx, artefact.tensors)
+    graph = Graph(onnx, layers.tensors)
     value = "images"
     if takes_pixels:
         value = _normalise(graph, value, artefact.preprocessing.normaliser)
-    value = _network(graph, value, artefact)
+    value = add_network(graph, value, layers.plan)
     result = PROBABILITIES if takes_pixels else LOGITS
     answers = len(artefact.class_names) if takes_pixels else artefact.spec.classes
     if takes_pixels and artefact.spec.classes == 1:
@@ -60,113 +51,13 @@ def onnx_bytes(artefact: Artefact, *, takes_pixels: bool, any_size: bool = False
     return content
 
 
-class _Graph:
-    """Nodes and constants; a node's output has the node's name."""
-
-    def __init__(self, onnx: Any, tensors: Mapping[str, Tensor]) -> None:
-        self._onnx, self._tensors = onnx, tensors
-        self.nodes: list[Any] = []
-        self.initialisers: list[Any] = []
-
-    def add(self, operator: str, inputs: Sequence[str], name: str, **attributes: object) -> str:
-        """Append a node and return the name of its output; attributes that are None are left out."""
-        given = {key: value for key, value in attributes.items() if value is not None}
-        self.nodes.append(self._onnx.helper.make_node(operator, [*inputs], [name], name=name, **given))
-        return name
-
-    def constant(self, name: str, values: npt.ArrayLike) -> str:
-        """Append a constant and return its name."""
-        self.initialisers.append(self._onnx.numpy_helper.from_array(np.asarray(values), name))
-        return name
-
-    def weight(self, name: str) -> str:
-        """Append a tensor of the state dict and return its name."""
-        return self.constant(name, self._tensors[name].float().numpy())
-
-
-def _network(graph: _Graph, value: str, artefact: Artefact) -> str:
-    """Append the whole network; return the name of the logits."""
-    plan = artefact.spec.plan()
-    value = _chain(graph, value, plan.stem, "")
-    for unit in plan.units:
-        preact = _chain(graph, value, unit.before, f"{unit.name}.")
-        total = _chain(graph, preact, unit.branch, f"{unit.name}.")
-        if unit.shortcut is not None:
-            source = preact if unit.shortcut_from == "preact" else value
-            shortcut = _chain(graph, source, unit.shortcut, f"{unit.name}.")
-            total = graph.add("Add", [total, shortcut], f"{unit.name}.sum")
-        value = _chain(graph, total, unit.after, f"{unit.name}.")
-    return _chain(graph, value, plan.tail, "")
-
-
-def _chain(graph: _Graph, value: str, layers: Sequence[Layer], prefix: str) -> str:
-    for layer in layers:
-        value = _layer(graph, value, layer, prefix + layer.name)
-    return value
-
-
-def _layer(graph: _Graph, value: str, layer: Layer, path: str) -> str:
-    match layer:
-        case Conv():
-            inputs = [value, graph.weight(f"{path}.weight")]
-            inputs += [graph.weight(f"{path}.bias")] if layer.bias else []
-            return graph.add("Conv", inputs, path, **_window(layer))
-        case Norm():
-            gamma = (
-                graph.weight(f"{path}.weight")
-                if layer.gamma
-                else graph.constant(f"{path}.weight", np.ones(layer.channels, np.float32))
-            )
-            others = [graph.weight(f"{path}.{leaf}") for leaf in ("bias", "running_mean", "running_var")]
-            return graph.add("BatchNormalization", [value, gamma, *others], path, epsilon=layer.eps)
-        case Act():
-            slope = layer.slope or None
-            return graph.add("LeakyRelu" if slope else "Relu", [value], path, alpha=slope)
-        case Pool():
-            return _pool(graph, value, layer, path)
-        case PadChannels():
-            pads = graph.constant(f"{path}.pads", np.array([0, layer.before, 0, 0, 0, layer.after, 0, 0]))
-            return graph.add("Pad", [value, pads], path)
-        case Linear():
-            inputs = [value, graph.weight(f"{path}.weight"), graph.weight(f"{path}.bias")]
-            return graph.add("Gemm", inputs, path, transB=1)
-
-
-def _window(layer: Conv | Pool) -> dict[str, object]:
-    sizes: dict[str, object] = {"kernel_shape": [layer.kernel] * 2, "strides": [layer.stride] * 2}
-    if layer.padding == "same":
-        return {**sizes, "auto_pad": "SAME_UPPER"}  # the odd pixel goes after, as TensorFlow's SAME
-    return {**sizes, "pads": [layer.padding] * 4}
-
-
-def _pool(graph: _Graph, value: str, layer: Pool, path: str) -> str:
-    if layer.kind == "global":
-        return graph.add("Flatten", [graph.add("GlobalAveragePool", [value], f"{path}.mean")], path, axis=1)
-    if layer.kind == "subsample":
-        numbers = {"starts": [0, 0], "ends": [2**31 - 1] * 2, "axes": [2, 3], "steps": [layer.stride] * 2}
-        constants = [graph.constant(f"{path}.{name}", np.array(each)) for name, each in numbers.items()]
-        return graph.add("Slice", [value, *constants], path)
-    window = _window(layer)
-    if layer.zeros:
-        pads = graph.constant(f"{path}.pads", np.array([0, 0, layer.padding, layer.padding] * 2))
-        value = graph.add("Pad", [value, pads], f"{path}.padded")
-        # A maximum pads with -inf, and yet onnxruntime (1.31, PadFusion) and onnx-simplifier would
-        # make zeros right before it its own padding. This changes nothing and stands between.
-        least = graph.constant(f"{path}.least", np.finfo(np.float32).min)
-        value = graph.add("Clip", [value, least], f"{path}.kept")
-        window["pads"] = [0] * 4
-    if layer.kind == "max":
-        return graph.add("MaxPool", [value], path, **window)
-    return graph.add("AveragePool", [value], path, count_include_pad=0, **window)
-
-
-def _two_sided(graph: _Graph, value: str) -> str:
+def _two_sided(graph: Graph, value: str) -> str:
     """Append what `metrics.answer_logits` does with one logit."""
     halves = graph.constant("sides", np.array([[-0.5, 0.5]], np.float32))
     return graph.add("Mul", [value, halves], "logits.sides")
 
 
-def _normalise(graph: _Graph, value: str, normaliser: Normaliser) -> str:
+def _normalise(graph: Graph, value: str, normaliser: Normaliser) -> str:
     """Append what `Normaliser` does; from uint8 (N, H, W, C) to float (N, C, H, W)."""
     value = graph.add("Cast", [value], "pixels", to=1)
     if normaliser.kind == "per-image":
