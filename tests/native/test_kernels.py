@@ -36,6 +36,7 @@ SHAPES = [
     Shape(3, 2 * LANES, LANES, 3, 2, 9, 1), Shape(3, 2 * LANES, 4 * LANES, 1, 2, 8, 0),
     Shape(2, 4 * LANES, 2 * LANES, 1, 1, 7, 0), Shape(3, 3, LANES, 3, 1, 10, 1),
     Shape(4, 3 * LANES, LANES, 3, 1, 17, 1), Shape(2, 4 * LANES, 4 * LANES, 3, 2, 4, 1),
+    Shape(6, 2 * LANES, LANES, 3, 1, 4, 1), Shape(5, LANES, LANES, 3, 1, 3, 1),
 ]  # fmt: skip
 TYPES = [torch.float32, *([torch.bfloat16] if building.multiplies_bf16() else [])]
 
@@ -64,7 +65,7 @@ class Trial:
         self.scale, self.shift = torch.rand(shape.into) + 0.5, torch.randn(shape.into) * 0.3
         weights = torch.randn(shape.out, shape.into, shape.kernel, shape.kernel)
         self.weights = weights / (shape.into * shape.kernel**2) ** 0.5
-        self.ahead, self.back = (torch.zeros(2 * weights.numel(), dtype=dtype) for _ in range(2))
+        self.ahead, self.back = (torch.zeros(self.library.packed_size(), dtype=dtype) for _ in range(2))
         strides = (ctypes.c_long * 4)(*self.weights.stride())
         pointer = ctypes.c_void_p
         self.library.pack(pointer(at(self.weights)), strides, pointer(at(self.ahead)), pointer(at(self.back)))

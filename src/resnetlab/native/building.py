@@ -139,7 +139,8 @@ def _of_own() -> "tempfile.TemporaryDirectory[str]":
 def convolution(kind: ConvolutionKind) -> ctypes.CDLL:
     """Return the functions of a kind of convolution."""
     found = library("convolution.cpp", **asdict(kind))
-    found.forward_room.restype = found.backward_room.restype = ctypes.c_size_t
+    for size in (found.forward_room, found.backward_room, found.packed_size):
+        size.restype = ctypes.c_size_t
     return found
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from resnetlab.native import building, structures
+from resnetlab.native.arena import Arena
 from resnetlab.native.graph import Convolution, Graph, Map, View
 
 
@@ -32,6 +33,7 @@ class Memory:
         self.elementwise = building.library("elementwise.cpp", MAPS_ARE_BF16=int(self.is_half))
         self.kinds = {node: self._kind(node) for node in graph.nodes if isinstance(node, Convolution)}
         building.build_all(self.kinds.values())
+        self._arena = Arena()
         self._kept: list[Any] = []  # what operations point to
         self.maps: dict[Map, Tensor] = {}
         self.sums: dict[Map, Tensor] = {}
@@ -45,7 +47,7 @@ class Memory:
 
     def new(self, *shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
         """Return zeros that stay."""
-        tensor = torch.zeros(shape, dtype=dtype)
+        tensor = self._arena.zeros(shape, dtype)
         self._kept.append(tensor)
         return tensor
 
@@ -75,10 +77,8 @@ class Memory:
         )  # fmt: skip
 
     def _pack_room(self, node: Convolution) -> tuple[Tensor, Tensor]:
-        layer, kernels = node.layer, building.convolution(self.kinds[node])
-        size = layer.out_channels * layer.kernel**2
-        deep = -(-layer.in_channels // 2) * 2 if self.is_half else layer.in_channels
-        ahead, back = self.new(size * deep, dtype=self.dtype), self.new(size * deep, dtype=self.dtype)
+        kernels = building.convolution(self.kinds[node])
+        ahead, back = (self.new(kernels.packed_size(), dtype=self.dtype) for _ in range(2))
         self.room = max(self.room, ahead.element_size() * kernels.forward_room())
         self.room = max(self.room, ahead.element_size() * kernels.backward_room())
         return ahead, back

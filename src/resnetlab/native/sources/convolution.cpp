@@ -38,6 +38,14 @@ static inline __attribute__((always_inline)) void block(vec (&acc)[P][OV], const
   }
 }
 
+// The same by itself, so that what its caller holds in registers does not push its own out of them.
+template <int P, int OV, int STEP, int DEPTH_>
+static __attribute__((noinline)) void block_apart(vec (&acc)[P][OV], const number* const* x, const number* const* weights, int taps) {
+  vec own[P][OV];
+  block<P, OV, STEP, DEPTH_>(own, x, weights, taps);
+  for (int p = 0; p < P; ++p) for (int v = 0; v < OV; ++v) acc[p][v] = own[p][v];
+}
+
 // One row of the input as it is read: relu?(scale * raw + shift), of two sources their sum; `keep` gets it in full.
 template <int CHANNELS>
 static inline void read_row(number* to, const Source& a, const Source& b, int relu_of_sum, number* keep, size_t at) {
@@ -102,7 +110,8 @@ template <int P, int IV>
 static inline void input_block(const Backward& b, const number* const* dy, const number* const* w, int taps, size_t at,
                                const number* input, const vec* mean, const vec* inverse, vec* sum, vec* about) {
   vec acc[P][IV];
-  block<P, IV, OC, OC>(acc, dy, w, taps);
+  if constexpr (IV > 1) block_apart<P, IV, OC, OC>(acc, dy, w, taps);
+  else block<P, IV, OC, OC>(acc, dy, w, taps);
   number* gx = (number*)b.gx + at;
   const number* addend = b.gx_addend ? (const number*)b.gx_addend + at : nullptr;
   const number* seen = b.seen ? (const number*)b.seen + at : nullptr;
@@ -130,23 +139,26 @@ constexpr int X_HEIGHT = (OUT_HEIGHT - 1) * STRIDE + KERNEL > HEIGHT + PAD_LOW ?
 constexpr size_t whole(size_t n) { return (n + 31) / 32 * 32; }  // lines of memory, and what `interleave` takes at once
 constexpr size_t X_SIZE = whole((size_t)X_HEIGHT * ROW), DY_SIZE = whole((size_t)DY_HEIGHT * DY_WIDTH * OC);
 
-static inline void read_dy(const Backward& b, number* to, size_t image) {
-  const number *g = (const number*)b.g + image * OUT_HEIGHT * OUT_WIDTH * OC, *y = (const number*)b.y + image * OUT_HEIGHT * OUT_WIDTH * OC;
-  const number* addend = b.addend ? (const number*)b.addend + image * OUT_HEIGHT * OUT_WIDTH * OC : nullptr;
-  number* keep = b.dy ? (number*)b.dy + image * OUT_HEIGHT * OUT_WIDTH * OC : nullptr;
-  for (int r = 0; r < OUT_HEIGHT; ++r)
-    for (int c = 0; c < OC; c += LANES) {
-      const size_t at = (size_t)r * OUT_WIDTH * OC + c;
-      number* into = to + ((size_t)(r + LOW) * DY_WIDTH + LOW) * OC + c;
-      const vec A = b.A ? load(b.A + c) : all(1), B = b.A ? load(b.B + c) : (vec){}, C = b.A ? load(b.C + c) : (vec){};
-      for (int p = 0; p < OUT_WIDTH; ++p) {
-        vec value = load(g + at + p * OC);
-        if (b.A) value = value * A + (load(y + at + p * OC) * B + C);
-        if (addend) value += load(addend + at + p * OC);
-        store(into + p * OC, value);
-        if (keep) store(keep + at + p * OC, value);
-      }
+// One row of dy = A * g + B * y + C + addend; `b.dy` gets it in full.
+static inline void read_dy_row(const Backward& b, number* to, size_t image, int row) {
+  const size_t from = (image * OUT_HEIGHT + row) * OUT_WIDTH * OC;
+  const number *g = (const number*)b.g + from, *y = (const number*)b.y + from;
+  const number* addend = b.addend ? (const number*)b.addend + from : nullptr;
+  number* keep = b.dy ? (number*)b.dy + from : nullptr;
+  for (int c = 0; c < OC; c += LANES) {
+    const vec A = b.A ? load(b.A + c) : all(1), B = b.A ? load(b.B + c) : (vec){}, C = b.A ? load(b.C + c) : (vec){};
+    for (int at = c; at < OUT_WIDTH * OC; at += OC) {
+      vec value = load(g + at);
+      if (b.A) value = value * A + (load(y + at) * B + C);
+      if (addend) value += load(addend + at);
+      store(to + at, value);
+      if (keep) store(keep + at, value);
     }
+  }
+}
+
+static inline void read_dy(const Backward& b, number* to, size_t image) {
+  for (int r = 0; r < OUT_HEIGHT; ++r) read_dy_row(b, to + ((size_t)(r + LOW) * DY_WIDTH + LOW) * OC, image, r);
 }
 
 static inline void read_x(const Backward& b, number* to, size_t image) {
@@ -275,13 +287,30 @@ static void interleave(number* to, const number* a, const number* b, size_t coun
 constexpr int OV_AHEAD = vectors(OC, OUT_WIDTH);
 constexpr int P_AHEAD = pixels(OV_AHEAD, OUT_WIDTH);
 
+#if !MAPS_ARE_BF16 && KERNEL == 3 && STRIDE == 1 && PAD_LOW == 1 && IC % LANES == 0 && HEIGHT == OUT_HEIGHT && WIDTH == OUT_WIDTH && \
+    HEIGHT > 1 && WIDTH > 1
+#define WINOGRAD 1
+#include "winograd.h"
+#endif
+
 extern "C" {
 // Numbers of room that `forward` and `backward` need, per thread.
+#if WINOGRAD
+size_t forward_room() { return winograd::forward_room(); }
+size_t backward_room() { return winograd::backward_room(); }
+size_t packed_size() { return (size_t)winograd::POINTS * IC * OC; }
+#else
 size_t forward_room() { return (size_t)KERNEL * ROW; }
 size_t backward_room() { return (X_SIZE + DY_SIZE + 64) * (PAIR == 2 ? 4 : 1); }
+// Numbers that `pack` writes, each way.
+size_t packed_size() { return (size_t)TAPS * DEPTH * OC; }
+#endif
 
 // Weights (OC, IC, KERNEL, KERNEL) with these strides, as the blocks read them.
 void pack(const float* w, const long* stride, number* ahead, number* back) {
+#if WINOGRAD
+  winograd::pack(w, stride, ahead, back);
+#else
   for (int o = 0; o < OC; o += OV_AHEAD * LANES)
     for (int t = 0; t < TAPS; ++t)
       for (int i = 0; i < DEPTH; i += PAIR)
@@ -296,9 +325,13 @@ void pack(const float* w, const long* stride, number* ahead, number* back) {
           for (int q = 0; q < PAIR; ++q)
             *back++ = rounded(w[(o + q) * stride[0] + (i + l) * stride[1] + t / KERNEL * stride[2] + t % KERNEL * stride[3]]);
 #endif
+#endif
 }
 
 void forward(const Forward* arguments, int first, int last, number* room) {
+#if WINOGRAD
+  winograd::forward(*arguments, first, last, room);
+#else
   const Forward& f = *arguments;
   for (int image = first; image < last; ++image) {
     memset(room, 0, forward_room() * sizeof(number));
@@ -337,10 +370,14 @@ void forward(const Forward* arguments, int first, int last, number* room) {
     for (; f.sum && made < HEIGHT; ++made)  // rows that no output needs are kept too
       read_row<IC>(room, f.a, f.b, f.relu_of_sum, (number*)f.sum, ((size_t)image * HEIGHT + made) * WIDTH * IC);
   }
+#endif
 }
 
 // The gradients of weights (added to b.dw) and input for images first to last - 1.
 void backward(const Backward* arguments, int first, int last, number* room) {
+#if WINOGRAD
+  winograd::backward(*arguments, first, last, room);
+#else
   const Backward& b = *arguments;
   number *x = room, *dy = room + PAIR * X_SIZE;
   memset(room, 0, (X_SIZE + DY_SIZE) * PAIR * sizeof(number));
@@ -373,5 +410,6 @@ void backward(const Backward* arguments, int first, int last, number* room) {
     weights_gradient(b.dw, x, dy);
 #endif
   }
+#endif
 }
 }
