@@ -10,8 +10,7 @@ _HUGE_PAGE = 2 * 2**20
 _SLAB = 32 * 2**20
 _LINE = 64
 _APART = 13 * _LINE
-"""Between maps, which have powers of two as sizes: the same pixel of several of them would fall on the same lines
-of a cache."""
+"""Between maps, whose sizes are powers of two: one pixel of several would fall on the same cache lines."""
 
 
 class Arena:

@@ -66,7 +66,8 @@ class Memory:
 
     def _of(self, flat: Tensor, name: str) -> Tensor:
         parameter = self.parameters[name]
-        return torch.as_strided(flat, parameter.shape, parameter.stride(), self._offsets[name])
+        offset = flat.storage_offset() + self._offsets[name]
+        return torch.as_strided(flat, parameter.shape, parameter.stride(), offset)
 
     def _kind(self, node: Convolution) -> building.ConvolutionKind:
         x, out, layer = node.x.map, node.out, node.layer
