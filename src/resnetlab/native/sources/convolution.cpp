@@ -287,8 +287,8 @@ static void interleave(number* to, const number* a, const number* b, size_t coun
 constexpr int OV_AHEAD = vectors(OC, OUT_WIDTH);
 constexpr int P_AHEAD = pixels(OV_AHEAD, OUT_WIDTH);
 
-#if !MAPS_ARE_BF16 && KERNEL == 3 && STRIDE == 1 && PAD_LOW == 1 && IC % LANES == 0 && HEIGHT == OUT_HEIGHT && WIDTH == OUT_WIDTH && \
-    HEIGHT > 1 && WIDTH > 1
+#if KERNEL == 3 && STRIDE == 1 && PAD_LOW == 1 && IC % LANES == 0 && HEIGHT == OUT_HEIGHT && WIDTH == OUT_WIDTH && \
+    HEIGHT > 1 && WIDTH > 1 && (!MAPS_ARE_BF16 || (IC > 16 && OC > 16))
 #define WINOGRAD 1
 #include "winograd.h"
 #endif

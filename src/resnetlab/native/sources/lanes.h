@@ -26,6 +26,12 @@ static inline vec load(const number* p) {
   return (vec)_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i*)p)), 16));
 }
 static inline void store(number* p, vec x) { _mm256_storeu_si256((__m256i*)p, (__m256i)_mm512_cvtneps_pbh((__m512)x)); }
+// Two registers as pairs of neighbours, 2 x LANES numbers.
+static inline void store_together(number* p, const vec (&x)[2]) {
+  const __m512i low = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh((__m512)x[0]));
+  const __m512i high = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh((__m512)x[1]));
+  _mm512_storeu_si512(p, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
+}
 static inline float single(number x) { uint32_t bits = (uint32_t)x << 16; float y; memcpy(&y, &bits, 4); return y; }
 static inline number rounded(float x) {
   uint32_t bits; memcpy(&bits, &x, 4);
@@ -49,3 +55,4 @@ static inline vec multiply_add(vec acc, const number* weights, const number* x) 
   return acc + load(weights) * all(*x);
 #endif
 }
+static inline void store_together(number* p, const vec (&x)[1]) { store(p, x[0]); }

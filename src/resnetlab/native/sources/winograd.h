@@ -4,7 +4,7 @@
 //   y = A'[(G g G') * (B' d B)]A        dg = G'[(A dy A') * (B' d B)]G       and the gradient of d is as y, of turned weights.
 // Tiles are taken in blocks that stay in the cache, of several images where these are small.
 namespace winograd {
-constexpr int ACROSS = (WIDTH + 1) / 2, DOWN = (HEIGHT + 1) / 2, POINTS = 16;
+constexpr int ACROSS = ((WIDTH + 1) / 2 + PAIR - 1) / PAIR * PAIR, DOWN = (HEIGHT + 1) / 2, POINTS = 16;
 constexpr int TILES = 16;                                // wanted in a block: what they need stays in the first caches
 constexpr int IMAGES = ACROSS * DOWN >= TILES ? 1 : (TILES + ACROSS * DOWN - 1) / (ACROSS * DOWN);       // of a block
 constexpr int BAND = IMAGES > 1 || ACROSS * DOWN <= TILES ? DOWN : TILES / ACROSS > 0 ? TILES / ACROSS : 1;   // rows of tiles of each
@@ -16,55 +16,65 @@ constexpr int tiles(int vectors) { return REGISTERS == 32 ? 16 / vectors : 8 / v
 
 static inline vec halved(vec x) { return x * all(0.5f); }
 
-// to[16]: B'dB of four pixels of four rows.
-template <int CHANNELS>
-static inline void of_inputs(float* to, const float* const* rows, int column) {
+// to[16]: B'dB of four pixels of four rows; N tiles, as pairs if they are two.
+template <int CHANNELS, int N>
+static inline void of_inputs(number* to, const number* const* rows, int column) {
   for (int c = 0; c < CHANNELS; c += LANES) {
-    vec t[4][4];
+    vec t[N][4][4];
+#pragma GCC unroll 2
+    for (int n = 0; n < N; ++n)
 #pragma GCC unroll 4
-    for (int q = 0; q < 4; ++q) {
-      const size_t at = (size_t)(column + q) * CHANNELS + c;
-      const vec a = load(rows[0] + at), b = load(rows[1] + at), d = load(rows[2] + at), e = load(rows[3] + at);
-      t[0][q] = a - d; t[1][q] = b + d; t[2][q] = d - b; t[3][q] = b - e;
-    }
+      for (int q = 0; q < 4; ++q) {
+        const size_t at = (size_t)(column + 2 * n + q) * CHANNELS + c;
+        const vec a = load(rows[0] + at), b = load(rows[1] + at), d = load(rows[2] + at), e = load(rows[3] + at);
+        t[n][0][q] = a - d; t[n][1][q] = b + d; t[n][2][q] = d - b; t[n][3][q] = b - e;
+      }
 #pragma GCC unroll 4
     for (int r = 0; r < 4; ++r) {
-      float* into = to + (size_t)r * 4 * MOST * CHANNELS + c;
-      store(into, t[r][0] - t[r][2]);
-      store(into + (size_t)MOST * CHANNELS, t[r][1] + t[r][2]);
-      store(into + (size_t)2 * MOST * CHANNELS, t[r][2] - t[r][1]);
-      store(into + (size_t)3 * MOST * CHANNELS, t[r][1] - t[r][3]);
+      vec u[4][N];
+#pragma GCC unroll 2
+      for (int n = 0; n < N; ++n) {
+        u[0][n] = t[n][r][0] - t[n][r][2]; u[1][n] = t[n][r][1] + t[n][r][2];
+        u[2][n] = t[n][r][2] - t[n][r][1]; u[3][n] = t[n][r][1] - t[n][r][3];
+      }
+#pragma GCC unroll 4
+      for (int q = 0; q < 4; ++q) store_together(to + (size_t)(r * 4 + q) * MOST * CHANNELS + c * N, u[q]);
     }
   }
 }
 
-// to[16]: A dy A' of the two pixels of two rows.
-static inline void of_gradients(float* to, const float* first, const float* second) {
+// to[16]: A dy A' of the two pixels of two rows, of PAIR tiles.
+static inline void of_gradients(number* to, const number* first, const number* second) {
   for (int c = 0; c < OC; c += LANES) {
-    vec t[4][2];
+    vec t[PAIR][4][2];
 #pragma GCC unroll 2
-    for (int q = 0; q < 2; ++q) {
-      const vec a = load(first + q * OC + c), b = load(second + q * OC + c);
-      t[0][q] = a; t[1][q] = a + b; t[2][q] = a - b; t[3][q] = -b;
-    }
+    for (int n = 0; n < PAIR; ++n)
+#pragma GCC unroll 2
+      for (int q = 0; q < 2; ++q) {
+        const vec a = load(first + (2 * n + q) * OC + c), b = load(second + (2 * n + q) * OC + c);
+        t[n][0][q] = a; t[n][1][q] = a + b; t[n][2][q] = a - b; t[n][3][q] = -b;
+      }
 #pragma GCC unroll 4
     for (int r = 0; r < 4; ++r) {
-      float* into = to + (size_t)r * 4 * MOST * OC + c;
-      store(into, t[r][0]);
-      store(into + (size_t)MOST * OC, t[r][0] + t[r][1]);
-      store(into + (size_t)2 * MOST * OC, t[r][0] - t[r][1]);
-      store(into + (size_t)3 * MOST * OC, -t[r][1]);
+      vec u[4][PAIR];
+#pragma GCC unroll 2
+      for (int n = 0; n < PAIR; ++n) {
+        u[0][n] = t[n][r][0]; u[1][n] = t[n][r][0] + t[n][r][1];
+        u[2][n] = t[n][r][0] - t[n][r][1]; u[3][n] = -t[n][r][1];
+      }
+#pragma GCC unroll 4
+      for (int q = 0; q < 4; ++q) store_together(to + (size_t)(r * 4 + q) * MOST * OC + c * PAIR, u[q]);
     }
   }
 }
 
 // m[16][MOST][OV]: at each point the products of `count` tiles' inputs, DEPTH_ channels deep, with one block of weights.
 template <int DEPTH_, int OV>
-static __attribute__((noinline)) void products(float* m, const float* v, const float* weights, int count) {
+static __attribute__((noinline)) void products(float* m, const number* v, const number* weights, int count) {
   constexpr int T = tiles(OV);
   for (int point = 0; point < POINTS; ++point)
     for (int t = 0; t < count; t += T) {
-      const float *x = v + ((size_t)point * MOST + t) * DEPTH_, *w = weights + (size_t)point * DEPTH_ * OV * LANES;
+      const number *x = v + ((size_t)point * MOST + t) * DEPTH_, *w = weights + (size_t)point * DEPTH_ * OV * LANES;
       vec acc[T][OV];
       block<T, OV, DEPTH_, DEPTH_>(acc, &x, &w, 1);
 #pragma GCC unroll 16
@@ -95,7 +105,7 @@ static inline void outputs(vec (&y)[2][2], const float* m) {
 
 constexpr int OV_AHEAD = vectors(OC), OV_BACK = vectors(IC);
 constexpr size_t V_SIZE = (size_t)POINTS * MOST * IC, D_SIZE = (size_t)POINTS * MOST * OC;
-constexpr size_t M_SIZE = (size_t)POINTS * MOST * 2 * LANES;
+constexpr size_t M_SIZE = (size_t)POINTS * MOST * 2 * LANES * PAIR, W_SIZE = (size_t)POINTS * IC * OC * PAIR;  // of floats
 constexpr size_t X_RING = whole((size_t)RING * COLUMNS * IC);
 // Backward the rows of a whole band are needed again, where the input says what is masked.
 constexpr size_t X_BAND = whole((size_t)(2 * BAND + 2) * COLUMNS * IC), DY_BAND = whole((size_t)(2 * BAND + 2) * COLUMNS * OC);
@@ -105,16 +115,17 @@ constexpr int AHEAD = 2;                                 // rows
 // Has a row that is read soon come from memory meanwhile.
 static inline void fetch(const void* map, size_t at, int count) {
   if (!map) return;
-  const char* from = (const char*)((const float*)map + at);
-  for (int i = 0; i < count * (int)sizeof(float); i += 64) __builtin_prefetch(from + i, 0, 2);
+  const char* from = (const char*)((const number*)map + at);
+  for (int i = 0; i < count * (int)sizeof(number); i += 64) __builtin_prefetch(from + i, 0, 2);
 }
 static size_t forward_room() { return X_RING + V_SIZE + M_SIZE; }
 constexpr size_t WORK = D_SIZE + (V_SIZE > M_SIZE ? V_SIZE : M_SIZE);  // what makes the weights' gradients, then the input's
-static size_t backward_room() { return IMAGES * (X_BAND + DY_BAND) + WORK + (size_t)POINTS * IC * OC; }
+static size_t backward_room() { return IMAGES * (X_BAND + DY_BAND) + WORK + W_SIZE; }
 
-static void forward(const Forward& f, int first, int last, float* room) {
-  float *ring = room, *v = ring + X_RING, *m = v + V_SIZE;
-  memset(ring, 0, X_RING * sizeof(float));
+static void forward(const Forward& f, int first, int last, number* room) {
+  number *ring = room, *v = ring + X_RING;
+  float* m = (float*)(v + V_SIZE);
+  memset(ring, 0, X_RING * sizeof(number));
   for (int image = first; image < last; image += IMAGES) {
     const int end = image + IMAGES < last ? image + IMAGES : last;
     int made = -1;
@@ -125,22 +136,22 @@ static void forward(const Forward& f, int first, int last, float* room) {
         if (IMAGES > 1) made = -1;
         for (int tile = band; tile < beyond; ++tile, count += ACROSS) {
           for (; made < 2 * tile + 3; ++made) {
-            float* row = ring + (size_t)((made + 1) % RING) * COLUMNS * IC;
-            if (made < 0 || made >= HEIGHT) memset(row, 0, sizeof(float) * COLUMNS * IC);
+            number* row = ring + (size_t)((made + 1) % RING) * COLUMNS * IC;
+            if (made < 0 || made >= HEIGHT) memset(row, 0, sizeof(number) * COLUMNS * IC);
             else {
               const size_t at = ((size_t)n * HEIGHT + made) * WIDTH * IC;
               fetch(f.a.raw, at + AHEAD * WIDTH * IC, WIDTH * IC);
               fetch(f.b.raw, at + AHEAD * WIDTH * IC, WIDTH * IC);
-              read_row<IC>(row + IC, f.a, f.b, f.relu_of_sum, (float*)f.sum, at);
+              read_row<IC>(row + IC, f.a, f.b, f.relu_of_sum, (number*)f.sum, at);
             }
           }
-          const float* rows[4];
+          const number* rows[4];
           for (int r = 0; r < 4; ++r) rows[r] = ring + (size_t)((2 * tile + r) % RING) * COLUMNS * IC;
-          for (int t = 0; t < ACROSS; ++t) of_inputs<IC>(v + (size_t)(count + t) * IC, rows, 2 * t);
+          for (int t = 0; t < ACROSS; ++t) of_inputs<IC, 1>(v + (size_t)(count + t) * IC, rows, 2 * t);
         }
       }
       for (int o = 0; o < OC; o += OV_AHEAD * LANES) {
-        products<IC, OV_AHEAD>(m, v, (const float*)f.weights + (size_t)o * POINTS * IC, count);
+        products<IC, OV_AHEAD>(m, v, (const number*)f.weights + (size_t)o * POINTS * IC, count);
         const float* of = m;
         for (int n = image; n < end; ++n) {
           float* sums = f.sums ? f.sums + (size_t)n * 2 * OC + o : nullptr;
@@ -158,11 +169,11 @@ static void forward(const Forward& f, int first, int last, float* room) {
                 for (int r = 0; r < 2; ++r)
 #pragma GCC unroll 2
                   for (int q = 0; q < 2; ++q) {
-                    if ((HEIGHT % 2 && 2 * tile + r >= HEIGHT) || (WIDTH % 2 && 2 * t + q >= WIDTH)) continue;
+                    if ((HEIGHT % 2 && 2 * tile + r >= HEIGHT) || (WIDTH % (2 * PAIR) && 2 * t + q >= WIDTH)) continue;
                     const size_t at = (((size_t)n * HEIGHT + 2 * tile + r) * WIDTH + 2 * t + q) * OC + o + u * LANES;
                     vec value = y[r][q];
-                    if (f.addend) value += load((const float*)f.addend + at);
-                    store((float*)f.y + at, value);
+                    if (f.addend) value += load((const number*)f.addend + at);
+                    store((number*)f.y + at, value);
                     const vec off = value - centre;
                     sum += off;
                     square += off * off;
@@ -178,22 +189,22 @@ static void forward(const Forward& f, int first, int last, float* room) {
 
 // w[16][IC][OC] += at each point the products of the tiles' inputs and gradients.
 constexpr int OV_W = vectors(OC), INPUTS = tiles(OV_W);
-static __attribute__((noinline)) void weights_products(float* w, const float* v, const float* d, int count) {
+static __attribute__((noinline)) void weights_products(float* w, const number* v, const number* d, int count) {
   for (int point = 0; point < POINTS; ++point)
     for (int i = 0; i < IC; i += INPUTS)
       for (int o = 0; o < OC; o += OV_W * LANES) {
         float* into = w + ((size_t)point * IC + i) * OC + o;
-        const float *x = v + (size_t)point * MOST * IC + i, *dy = d + (size_t)point * MOST * OC + o;
+        const number *x = v + (size_t)point * MOST * IC + i * PAIR, *dy = d + (size_t)point * MOST * OC + o * PAIR;
         vec acc[INPUTS][OV_W];
 #pragma GCC unroll 16
         for (int j = 0; j < INPUTS; ++j)
 #pragma GCC unroll 2
           for (int u = 0; u < OV_W; ++u) acc[j][u] = load(into + (size_t)j * OC + u * LANES);
-        for (int t = 0; t < count; ++t, x += IC, dy += OC)
+        for (int t = 0; t < count; t += PAIR, x += IC * PAIR, dy += OC * PAIR)
 #pragma GCC unroll 16
           for (int j = 0; j < INPUTS; ++j)
 #pragma GCC unroll 2
-            for (int u = 0; u < OV_W; ++u) acc[j][u] = multiply_add(acc[j][u], dy + u * LANES, x + j);
+            for (int u = 0; u < OV_W; ++u) acc[j][u] = multiply_add(acc[j][u], dy + u * LANES * PAIR, x + j * PAIR);
 #pragma GCC unroll 16
         for (int j = 0; j < INPUTS; ++j)
 #pragma GCC unroll 2
@@ -202,7 +213,7 @@ static __attribute__((noinline)) void weights_products(float* w, const float* v,
 }
 
 #if BACKWARD
-static void input_gradient(const Backward& b, const float* x, const float* m, int n, int band, int beyond, int channel) {
+static void input_gradient(const Backward& b, const number* x, const float* m, int n, int band, int beyond, int channel) {
   float* sums = b.sums + (size_t)n * 2 * IC + channel;
   if (band == 0) for (int c = 0; c < OV_BACK * LANES; ++c) sums[c] = sums[IC + c] = 0;
   for (int u = 0; u < OV_BACK; ++u) {
@@ -218,14 +229,14 @@ static void input_gradient(const Backward& b, const float* x, const float* m, in
         for (int r = 0; r < 2; ++r)
 #pragma GCC unroll 2
           for (int q = 0; q < 2; ++q) {
-            if ((HEIGHT % 2 && 2 * tile + r >= HEIGHT) || (WIDTH % 2 && 2 * t + q >= WIDTH)) continue;
+            if ((HEIGHT % 2 && 2 * tile + r >= HEIGHT) || (WIDTH % (2 * PAIR) && 2 * t + q >= WIDTH)) continue;
             const size_t at = (((size_t)n * HEIGHT + 2 * tile + r) * WIDTH + 2 * t + q) * IC + c;
             vec value = y[r][q];
-            if (b.gx_addend) value += load((const float*)b.gx_addend + at);
+            if (b.gx_addend) value += load((const number*)b.gx_addend + at);
             if (b.mask) value = load(x + ((size_t)(2 * (tile - band) + r + 1) * COLUMNS + 2 * t + q + 1) * IC + c) > zero ? value : zero;
-            store((float*)b.gx + at, value);
+            store((number*)b.gx + at, value);
             sum += value;
-            if (b.seen) about += value * ((load((const float*)b.seen + at) - mean) * inverse);
+            if (b.seen) about += value * ((load((const number*)b.seen + at) - mean) * inverse);
           }
       }
     store(sums + u * LANES, sum);
@@ -234,10 +245,11 @@ static void input_gradient(const Backward& b, const float* x, const float* m, in
 }
 #endif
 
-static void backward(const Backward& b, int first, int last, float* room) {
-  float *x = room, *dy = x + IMAGES * X_BAND, *v = dy + IMAGES * DY_BAND, *d = v + V_SIZE, *e = v, *m = e + D_SIZE, *w = v + WORK;
+static void backward(const Backward& b, int first, int last, number* room) {
+  number *x = room, *dy = x + IMAGES * X_BAND, *v = dy + IMAGES * DY_BAND, *d = v + V_SIZE, *e = v;
+  float *m = (float*)(e + D_SIZE), *w = (float*)(v + WORK);
   static const Source none = {};
-  memset(room, 0, IMAGES * (X_BAND + DY_BAND) * sizeof(float));
+  memset(room, 0, IMAGES * (X_BAND + DY_BAND) * sizeof(number));
   memset(w, 0, sizeof(float) * POINTS * IC * OC);
   for (int image = first; image < last; image += IMAGES) {
     const int end = image + IMAGES < last ? image + IMAGES : last;
@@ -245,16 +257,16 @@ static void backward(const Backward& b, int first, int last, float* room) {
       const int beyond = band + BAND < DOWN ? band + BAND : DOWN;
       int count = 0;
       for (int n = image; n < end; ++n) {
-        float *own_x = x + (n - image) * X_BAND, *own_dy = dy + (n - image) * DY_BAND;
+        number *own_x = x + (n - image) * X_BAND, *own_dy = dy + (n - image) * DY_BAND;
         for (int row = 0; row < 2 * (beyond - band) + 2; ++row) {
           const int r = 2 * band + row - 1;
-          float *to_x = own_x + (size_t)row * COLUMNS * IC, *to_dy = own_dy + (size_t)row * COLUMNS * OC;
+          number *to_x = own_x + (size_t)row * COLUMNS * IC, *to_dy = own_dy + (size_t)row * COLUMNS * OC;
           if (row < 2 && band) {                         // made with the last band
-            memcpy(to_x, to_x + (size_t)2 * BAND * COLUMNS * IC, sizeof(float) * COLUMNS * IC);
-            memcpy(to_dy, to_dy + (size_t)2 * BAND * COLUMNS * OC, sizeof(float) * COLUMNS * OC);
+            memcpy(to_x, to_x + (size_t)2 * BAND * COLUMNS * IC, sizeof(number) * COLUMNS * IC);
+            memcpy(to_dy, to_dy + (size_t)2 * BAND * COLUMNS * OC, sizeof(number) * COLUMNS * OC);
           } else if (r < 0 || r >= HEIGHT) {
-            memset(to_x, 0, sizeof(float) * COLUMNS * IC);
-            memset(to_dy, 0, sizeof(float) * COLUMNS * OC);
+            memset(to_x, 0, sizeof(number) * COLUMNS * IC);
+            memset(to_dy, 0, sizeof(number) * COLUMNS * OC);
           } else {
             const size_t at = ((size_t)n * HEIGHT + r) * WIDTH;
             fetch(b.x.raw, (at + AHEAD * WIDTH) * IC, WIDTH * IC);
@@ -268,13 +280,13 @@ static void backward(const Backward& b, int first, int last, float* room) {
           }
         }
         for (int tile = 0; tile < beyond - band; ++tile, count += ACROSS) {
-          const float *rows[4], *of[4];
+          const number *rows[4], *of[4];
           for (int r = 0; r < 4; ++r) {
             rows[r] = own_x + (size_t)(2 * tile + r) * COLUMNS * IC;
             of[r] = own_dy + (size_t)(2 * tile + r) * COLUMNS * OC;
           }
-          for (int t = 0; t < ACROSS; ++t) {
-            of_inputs<IC>(v + (size_t)(count + t) * IC, rows, 2 * t);
+          for (int t = 0; t < ACROSS; t += PAIR) {
+            of_inputs<IC, PAIR>(v + (size_t)(count + t) * IC, rows, 2 * t);
             of_gradients(d + (size_t)(count + t) * OC, of[1] + (size_t)(2 * t + 1) * OC, of[2] + (size_t)(2 * t + 1) * OC);
           }
         }
@@ -285,12 +297,12 @@ static void backward(const Backward& b, int first, int last, float* room) {
       count = 0;
       for (int n = image; n < end; ++n)
         for (int tile = 0; tile < beyond - band; ++tile, count += ACROSS) {
-          const float* of[4];
+          const number* of[4];
           for (int r = 0; r < 4; ++r) of[r] = dy + (n - image) * DY_BAND + (size_t)(2 * tile + r) * COLUMNS * OC;
-          for (int t = 0; t < ACROSS; ++t) of_inputs<OC>(e + (size_t)(count + t) * OC, of, 2 * t);
+          for (int t = 0; t < ACROSS; ++t) of_inputs<OC, 1>(e + (size_t)(count + t) * OC, of, 2 * t);
         }
         for (int c = 0; c < IC; c += OV_BACK * LANES) {
-          products<OC, OV_BACK>(m, e, (const float*)b.weights + (size_t)c * POINTS * OC, count);
+          products<OC, OV_BACK>(m, e, (const number*)b.weights + (size_t)c * POINTS * OC, count);
           for (int n = image; n < end; ++n)
             input_gradient(b, x + (n - image) * X_BAND, m + (size_t)(n - image) * (beyond - band) * ACROSS * OV_BACK * LANES, n, band, beyond, c);
         }
@@ -318,40 +330,44 @@ static void backward(const Backward& b, int first, int last, float* room) {
   }
 }
 
-// G g G' of one register of weights g[9], at `to` and every `apart` floats.
-static inline void of_weights(float* to, size_t apart, const float (&g)[9][LANES]) {
-  vec t[4][3];
-#pragma GCC unroll 3
-  for (int q = 0; q < 3; ++q) {
-    const vec a = load(g[q]), b = load(g[3 + q]), c = load(g[6 + q]);
-    t[0][q] = a; t[1][q] = halved(a + b + c); t[2][q] = halved(a - b + c); t[3][q] = c;
-  }
-#pragma GCC unroll 4
+// G g G' of PAIR registers of weights g[PAIR][9], at `to` and every `apart` numbers.
+static inline void of_weights(number* to, size_t apart, const float (&g)[PAIR][9][LANES]) {
+  vec t[PAIR][4][3];
+  for (int n = 0; n < PAIR; ++n)
+    for (int q = 0; q < 3; ++q) {
+      const vec a = load(g[n][q]), b = load(g[n][3 + q]), c = load(g[n][6 + q]);
+      t[n][0][q] = a; t[n][1][q] = halved(a + b + c); t[n][2][q] = halved(a - b + c); t[n][3][q] = c;
+    }
   for (int r = 0; r < 4; ++r) {
-    float* into = to + r * 4 * apart;
-    store(into, t[r][0]);
-    store(into + apart, halved(t[r][0] + t[r][1] + t[r][2]));
-    store(into + 2 * apart, halved(t[r][0] - t[r][1] + t[r][2]));
-    store(into + 3 * apart, t[r][2]);
+    vec u[4][PAIR];
+    for (int n = 0; n < PAIR; ++n) {
+      const vec a = t[n][r][0], b = t[n][r][1], c = t[n][r][2];
+      u[0][n] = a; u[1][n] = halved(a + b + c); u[2][n] = halved(a - b + c); u[3][n] = c;
+    }
+    for (int q = 0; q < 4; ++q) store_together(to + (r * 4 + q) * apart, u[q]);
   }
 }
 
-static void pack(const float* w, const long* stride, float* ahead, float* back) {
-  float g[9][LANES];
+static void pack(const float* w, const long* stride, number* ahead, number* back) {
+  float g[PAIR][9][LANES];
   for (int o = 0; o < OC; o += LANES)
-    for (int i = 0; i < IC; ++i) {
-      for (int t = 0; t < 9; ++t)
-        for (int l = 0; l < LANES; ++l) g[t][l] = w[(o + l) * stride[0] + i * stride[1] + t / 3 * stride[2] + t % 3 * stride[3]];
+    for (int i = 0; i < IC; i += PAIR) {
+      for (int n = 0; n < PAIR; ++n)
+        for (int t = 0; t < 9; ++t)
+          for (int l = 0; l < LANES; ++l)
+            g[n][t][l] = w[(o + l) * stride[0] + (i + n) * stride[1] + t / 3 * stride[2] + t % 3 * stride[3]];
       constexpr int BLOCK = OV_AHEAD * LANES;
-      of_weights(ahead + (size_t)(o / BLOCK) * POINTS * IC * BLOCK + (size_t)i * BLOCK + o % BLOCK, (size_t)IC * BLOCK, g);
+      of_weights(ahead + (size_t)(o / BLOCK) * POINTS * IC * BLOCK + (size_t)i * BLOCK + o % BLOCK * PAIR, (size_t)IC * BLOCK, g);
     }
 #if BACKWARD
   for (int i = 0; i < IC; i += LANES)
-    for (int o = 0; o < OC; ++o) {
-      for (int t = 0; t < 9; ++t)                        // turned
-        for (int l = 0; l < LANES; ++l) g[8 - t][l] = w[o * stride[0] + (i + l) * stride[1] + t / 3 * stride[2] + t % 3 * stride[3]];
+    for (int o = 0; o < OC; o += PAIR) {
+      for (int n = 0; n < PAIR; ++n)
+        for (int t = 0; t < 9; ++t)                      // turned
+          for (int l = 0; l < LANES; ++l)
+            g[n][8 - t][l] = w[(o + n) * stride[0] + (i + l) * stride[1] + t / 3 * stride[2] + t % 3 * stride[3]];
       constexpr int BLOCK = OV_BACK * LANES;
-      of_weights(back + (size_t)(i / BLOCK) * POINTS * OC * BLOCK + (size_t)o * BLOCK + i % BLOCK, (size_t)OC * BLOCK, g);
+      of_weights(back + (size_t)(i / BLOCK) * POINTS * OC * BLOCK + (size_t)o * BLOCK + i % BLOCK * PAIR, (size_t)OC * BLOCK, g);
     }
 #endif
 }
