@@ -123,6 +123,12 @@ class Augmentation:
     mix_tail: Duration = Duration(0, "ep")
     """The end of the run, e.g. 20ep, in which nothing is mixed."""
 
+    shrink: float = 1.0
+    """Images in memory: the share of their sides that they have at first (0.75: 24 of 32 pixels)."""
+
+    shrink_until: float = 0.6
+    """shrink: the share of the run's steps after which images have their own size."""
+
     def __post_init__(self) -> None:
         refuse(
             "augmentation",
@@ -133,6 +139,8 @@ class Augmentation:
             (not 0 <= self.erasing <= 1, f"erasing lies in [0, 1], got {self.erasing}"),
             (self.mixup < 0, f"mixup must not be negative, got {self.mixup}"),
             (self.cutmix < 0, f"cutmix must not be negative, got {self.cutmix}"),
+            (not 0 < self.shrink <= 1, f"shrink must lie in (0, 1], got {self.shrink}"),
+            (not 0 <= self.shrink_until <= 1, f"shrink_until lies in [0, 1], got {self.shrink_until}"),
         )
 
 

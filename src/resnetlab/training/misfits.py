@@ -45,6 +45,9 @@ def _misfits(spec: ModelSpec, source: AnySource, recipe: Recipe) -> Iterator[tup
     if run.patience and not (run.val or source.val is not None):
         text = f"patience={run.patience} needs validation images, and {source.name} has none of its own"
         yield text, "Hold some training images out with --val, e.g. --val 10%."
+    if recipe.augmentation.shrink < 1 and source.reads_files:
+        text = f"shrink={recipe.augmentation.shrink:g} is for images in memory, and these are read from files"
+        yield text, "Leave out shrink, or have them grow: --set train_size=128 --set grow_to=192."
     for name, owner in (("rest_rate", "muon"), ("muon_momentum", "muon"), ("trust", "lars")):
         value, kind = getattr(optimizer, name), optimizer.optimizer
         if kind != owner and value != getattr(Optimizer, name):

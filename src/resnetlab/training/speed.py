@@ -142,6 +142,7 @@ def training_program(
         recipe = override(
             recipe, {"schedule": "constant", "lr": 1e-3, "lr_batch": 0, "warmup": Duration(0, "st")}
         )
+    recipe = override(recipe, {"shrink": 1.0})  # images of the network's own size throughout
     apply_switches(device, recipe.execution)
     split = _random_split(spec, num_samples or 2 * recipe.run.batch)
     normaliser = Normaliser.fit(recipe.normalisation, split.images)

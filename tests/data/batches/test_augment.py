@@ -3,10 +3,12 @@ import pytest
 import torch
 
 from resnetlab.base.randomness import CROP_X, CROP_Y, CUTOUT_X, CUTOUT_Y, ERASE, FLIP, fold, key_for
-from resnetlab.data.batches.augment import Augmenter, erased
+from resnetlab.base.units import Duration
+from resnetlab.data.batches.augment import Augmenter, Shrinking, averaged, erased
 from resnetlab.data.batches.normalise import Normaliser
 from resnetlab.errors import UsageError
 from resnetlab.recipe import Augmentation, Normalisation
+from resnetlab.recipe.timeline import Timeline
 
 SEED = 6
 HEIGHT, WIDTH = 9, 11
@@ -241,3 +243,22 @@ def test_erased_pixels_are_the_mean_and_the_others_stay():
     mask = erased(keys, (HEIGHT, WIDTH), 1.0)
     assert mask.any(dim=(1, 2)).all()
     assert torch.equal(torch.where(mask[..., None], 0.0, before), after)
+
+
+@pytest.mark.parametrize("side", [24, 21, 16, 31, 1, 32])
+def test_a_smaller_image_is_made_of_means_of_areas(side: int) -> None:
+    """As if every pixel were cut into `side` equal parts, and `whole` of these made a new one."""
+    images = torch.rand(3, 32, 5, 2, generator=torch.Generator().manual_seed(1))
+    parts = images.repeat_interleave(side, dim=1)
+    wanted = parts.reshape(3, side, 32, 5, 2).mean(2)
+    torch.testing.assert_close(averaged(images, 1, side), wanted)
+
+
+def test_images_are_small_for_the_share_of_the_run_that_the_recipe_says_and_each_for_itself() -> None:
+    timeline = Timeline(num_samples=100, batch=10, length=Duration(50, "st"))
+    shrinking = Shrinking(Augmentation(shrink=0.75, shrink_until=0.6), timeline)
+    images = torch.rand(7, 32, 28, 3, generator=torch.Generator().manual_seed(2))
+    sizes = [shrinking(images, step).shape[1:3] for step in range(50)]
+    assert sizes == [(24, 21)] * 30 + [(32, 28)] * 20
+    assert torch.equal(shrinking(images, 0)[2], shrinking(images[2:3], 0)[0])
+    assert Shrinking(Augmentation(), timeline)(images, 0) is images

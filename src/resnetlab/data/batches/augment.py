@@ -25,6 +25,7 @@ from resnetlab.base.randomness import (
 from resnetlab.data.batches.normalise import Normaliser
 from resnetlab.errors import UsageError
 from resnetlab.recipe import Augmentation
+from resnetlab.recipe.timeline import Timeline
 
 
 class Draws(NamedTuple):
@@ -197,3 +198,53 @@ def erased(keys: Tensor, size: tuple[int, int], probability: float) -> Tensor:
     is_in_rows = (rows >= top[:, None]) & (rows < (top + tall)[:, None])
     is_in_columns = (columns >= left[:, None]) & (columns < (left + wide)[:, None])
     return is_in_rows[:, :, None] & is_in_columns[:, None, :]
+
+
+class Shrinking:
+    """Makes the images of the first steps of a run smaller, where its recipe says so: these take less time.
+
+    What becomes of an image does not depend on the others of its batch.
+    """
+
+    def __init__(self, augmentation: Augmentation, timeline: Timeline) -> None:
+        self._share = augmentation.shrink
+        self._until = augmentation.shrink_until * timeline.num_steps if self._share < 1 else 0
+
+    def __call__(self, images: Tensor, step: int) -> Tensor:
+        """Return the images (N, H, W, C) as large as they are in the update after `step` updates."""
+        if step >= self._until:
+            return images
+        height, width = shrunk_sides((images.shape[1], images.shape[2]), self._share)
+        return averaged(averaged(images, 1, height), 2, width)
+
+
+def shrunk_sides(size: tuple[int, int], share: float) -> tuple[int, int]:
+    """Return height and width of images that have this share of their sides, at least one pixel."""
+    return max(1, round(size[0] * share)), max(1, round(size[1] * share))
+
+
+def averaged(images: Tensor, axis: int, side: int) -> Tensor:
+    """Return images of fewer pixels along an axis, each the mean of what it covers.
+
+    Args:
+        images: Floats.
+        axis: Which.
+        side: Its pixels then, at most those that it has.
+    """
+    whole = images.shape[axis]
+    if side == whole:
+        return images
+    view = [1] * images.ndim
+    view[axis] = side
+    # in parts of a pixel, `side` of them in each: a new one covers `whole` parts
+    start = torch.arange(side, device=images.device) * whole
+    total = None
+    for tap in range((whole - 2) // side + 2):  # the most that one covers
+        pixel = start // side + tap
+        end = torch.minimum((pixel + 1) * side, start + whole)
+        covered = (end - torch.maximum(pixel * side, start)).clamp(min=0)
+        weight = (covered / whole).to(images.dtype).view(view)
+        taken = images.index_select(axis, pixel.clamp(max=whole - 1)) * weight
+        total = taken if total is None else total + taken
+    assert total is not None
+    return total

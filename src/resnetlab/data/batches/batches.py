@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from resnetlab.base.share import UNDIVIDED, Share
-from resnetlab.data.batches.augment import Augmenter
+from resnetlab.data.batches.augment import Augmenter, Shrinking
 from resnetlab.data.batches.mix import Mixed, mix
 from resnetlab.data.batches.normalise import Normaliser, to_NCHW
 from resnetlab.data.batches.order import SampleStream
@@ -72,7 +72,7 @@ class Batches:
         if timeline.num_samples != len(split):
             raise UsageError(f"the timeline has {timeline.num_samples} samples, the split {len(split)}")
         self.timeline, self.seed, self.channels_last = timeline, seed, channels_last
-        self.augmentation, self.share = augmentation, share
+        self.augmentation, self.share, self._shrink = augmentation, share, Shrinking(augmentation, timeline)
         self.mixed_until = timeline.start_of_last(augmentation.mix_tail)
         resident = ResidentSplit(split, device)
         self.images, self.labels = resident.images, resident.labels
@@ -90,7 +90,7 @@ class Batches:
         samples, epochs = self.stream.samples_at(positions[self.share.cut(len(positions))])
         images, labels = self.augmented(samples, epochs)
         mixed = mix(
-            images,
+            self._shrink(images, step),
             labels,
             self.augmentation,
             seed=self.seed,
