@@ -24,7 +24,7 @@ from resnetlab.recipe.settings import once
 from resnetlab.trained.evaluate import evaluate as score
 from resnetlab.trained.transfer import plan_tuning
 from resnetlab.training import studies
-from resnetlab.training.asking import Asked, plan_training
+from resnetlab.training.asking import Asked, plan_training, refuse_begun
 from resnetlab.training.observer import Observer, Silence, as_seen_by
 from resnetlab.training.planning import Opened, RunPlan
 from resnetlab.training.run import Result, default_out, resume_run, train_or_resume, train_plan
@@ -53,6 +53,7 @@ def train(
     workers: int = -1,
     epochs: int | None = None,
     steps: int | None = None,
+    minutes: float | None = None,
     resume_if_begun: bool = False,
     **values: Any,
 ) -> Result:
@@ -78,6 +79,8 @@ def train(
         workers: Processes that read image files, -1 for as many as suit the machine.
         epochs: Length of training in epochs.
         steps: Length of training in steps; excludes `epochs`.
+        minutes: How long the call may take, instead of a length: steps are timed, and the recipe gets the
+            length that fits, its warm-up and milestones in proportion. That is fixed then. On one device.
         resume_if_begun: Go on with what the same call has begun in `out`, and if that is finished return how
             it ended; `out` may also be new or empty, and must be given. It is refused with what differs if
             it holds another run.
@@ -91,8 +94,9 @@ def train(
     if (made := on_devices(train, locals())) is not None:
         return made
     world = world_here(devices, device)
-    _refuse_nowhere(out, resume_if_begun=resume_if_begun)
-    asked = _asked(data, data_set, recipe, device, workers, epochs, steps, values, model, world)
+    _refuse_nowhere(out, minutes, resume_if_begun=resume_if_begun)
+    lengths = (epochs, steps, minutes)
+    asked = _asked(data, data_set, recipe, device, workers, lengths, values, world, model)
     with shown(observer, track, world) as watcher:
         plan, _ = world.together(lambda: plan_training(_network(model), asked))
         return _make(plan, out, watcher, world, resume_if_begun=resume_if_begun)
@@ -114,6 +118,7 @@ def study(
     at_once: int = 0,
     epochs: int | None = None,
     steps: int | None = None,
+    minutes: float | None = None,
     resume_if_begun: bool = False,
     **values: Any,
 ) -> dict[str, Result]:
@@ -137,6 +142,7 @@ def study(
         at_once: Runs at once; 0 takes one on a CPU, and on a GPU several of small networks.
         epochs: As `train`.
         steps: As `train`.
+        minutes: As `train`, for each run; they are made one after another then.
         resume_if_begun: As `train`.
         values: As `train`.
 
@@ -148,14 +154,12 @@ def study(
     if (made := on_devices(study, locals())) is not None:
         return made
     world = world_here(devices, device)
-    _refuse_nowhere(out, resume_if_begun=resume_if_begun)
+    _refuse_nowhere(out, minutes, resume_if_begun=resume_if_begun)
     models, chosen = _of_what(models, seeds, values)
-    asked = partial(_asked, data, data_set, recipe, device, workers, epochs, steps, values, world=world)
+    asked = partial(_asked, data, data_set, recipe, device, workers, (epochs, steps, minutes), values, world)
     plans = world.together(lambda: _plan_all(models, asked))
-    first = plans[0].recipe.run.seed if isinstance(chosen, range) else 0
-    rows = plan_rows(plans, [first + seed for seed in chosen])
-    place = user_path(out) if out else world.from_first(lambda: default_study_out(plans))
-    make = train_or_resume_study if resume_if_begun else train_study
+    rows = plan_rows(plans, _counted(chosen, plans[0]))
+    make, place = _way_of(plans, out, world, resume_if_begun=resume_if_begun)
     with shown_study(observer, track, world) as watcher:
         return make(rows, place, watcher, at_once=at_once, world=world)
 
@@ -173,6 +177,19 @@ def _of_what(
     return networks, chosen
 
 
+def _counted(seeds: Sequence[int], plan: RunPlan) -> Sequence[int]:
+    """Return the seeds; where their number is known alone, from the plan's on."""
+    return [plan.recipe.run.seed + seed for seed in seeds] if isinstance(seeds, range) else seeds
+
+
+def _way_of(
+    plans: Sequence[RunPlan], out: str | Path | None, world: World, *, resume_if_begun: bool
+) -> tuple[Callable[..., dict[str, Result]], Path]:
+    """Return what makes a study, and its directory."""
+    place = user_path(out) if out else world.from_first(lambda: default_study_out(plans))
+    return (train_or_resume_study if resume_if_begun else train_study), place
+
+
 def _plan_all(models: Sequence[str | ModelSpec], asked: Callable[[str | ModelSpec], Asked]) -> list[RunPlan]:
     opened: Opened = {}
     return [plan_training(_network(model), asked(model), opened)[0] for model in models]
@@ -186,10 +203,12 @@ def _make(
     return make(plan, place, observer, world=world)
 
 
-def _refuse_nowhere(out: str | Path | None, *, resume_if_begun: bool) -> None:
-    """Raise UsageError if what may have been begun has no name."""
+def _refuse_nowhere(out: str | Path | None, minutes: float | None = None, *, resume_if_begun: bool) -> None:
+    """Raise UsageError if what may have been begun has no name, or minutes are to decide its length."""
     if resume_if_begun and not out:
         raise UsageError("resume_if_begun needs out", hint="Name the directory that may have been begun.")
+    if minutes is not None:
+        refuse_begun(minutes, resume_if_begun=resume_if_begun)
 
 
 _STUDY = "E.g. study(['resnet20'], seeds=3)"
@@ -220,11 +239,10 @@ def _asked(
     recipe: str | Path | Recipe | None,
     device: str,
     workers: int,
-    epochs: int | None,
-    steps: int | None,
+    lengths: tuple[int | None, int | None, float | None],
     values: Mapping[str, Any],
-    model: str | ModelSpec | None,
     world: World,
+    model: str | ModelSpec | None,
 ) -> Asked:
     """Return what the arguments of `train` or `finetune` ask for.
 
@@ -233,8 +251,9 @@ def _asked(
     """
     if not isinstance(data, str | os.PathLike):
         raise UsageError(f"data is a dataset's name or a path, got {data!r}")
-    lengths = {name: count for name, count in (("epochs", epochs), ("steps", steps)) if count is not None}
-    given = once((f"{name}={value}", name, value) for name, value in {**lengths, **values}.items())
+    epochs, steps, minutes = lengths
+    counts = {name: count for name, count in (("epochs", epochs), ("steps", steps)) if count is not None}
+    given = once((f"{name}={value}", name, value) for name, value in {**counts, **values}.items())
     fixed = KNOBS if isinstance(model, ModelSpec) else ()
     return Asked(
         data=data,
@@ -245,6 +264,7 @@ def _asked(
         origin="argument",
         device=device,
         workers=workers,
+        minutes=minutes,
         devices=world.size if world.size > 1 else 0,
     )
 
@@ -303,7 +323,7 @@ def finetune(
         return made
     world = world_here(devices, device)
     _refuse_nowhere(out, resume_if_begun=resume_if_begun)
-    asked = _asked(data, data_set, recipe, device, workers, epochs, steps, values, None, world)
+    asked = _asked(data, data_set, recipe, device, workers, (epochs, steps, None), values, world, None)
     network = None if model is None else lambda own: _network(model)
     with shown(observer, track, world) as watcher:
         tuning = plan_tuning(weights, asked, network, prefix=prefix, ignore=ignore, world=world)

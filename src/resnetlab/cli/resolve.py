@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from resnetlab.base.paths import user_path
+from resnetlab.base.plaindata import parse_text
 from resnetlab.data.sources.choices import FLAG, Choices
 from resnetlab.data.sources.choices import NAMES as CHOICES
 from resnetlab.errors import UsageError, nearest
@@ -78,6 +79,7 @@ def read_asked(options: argparse.Namespace) -> "tuple[Asked, dict[str, object]]"
         if (value := getattr(options, name, None)) is not None
     ]
     texts, knobs = split_settings(options.set, flags)
+    minutes = _minutes_of(options)
     asked = Asked(
         data=options.data,
         choices=Choices.parse(options.data_set),
@@ -86,9 +88,22 @@ def read_asked(options: argparse.Namespace) -> "tuple[Asked, dict[str, object]]"
         fixed=tuple(knobs),
         device=options.device,
         workers=options.workers,
+        minutes=minutes,
         devices=options.num_devices if options.num_devices > 1 or options.devices else 0,
     )
     return asked, knobs
+
+
+def _minutes_of(options: argparse.Namespace) -> float | None:
+    """Return how long a run may take, where the verb can be told so and was."""
+    from resnetlab.training.asking import refuse_begun
+
+    text = getattr(options, "minutes", None)
+    if text is None:
+        return None
+    minutes = float(parse_text(float, text, "--minutes"))
+    refuse_begun(minutes, resume_if_begun=options.resume_if_begun)
+    return minutes
 
 
 def resolve_model(name: str, knobs: dict[str, object]) -> ModelSpec:

@@ -1,5 +1,6 @@
 """What a user asks of a training, in flags or in Python, and the plan that it makes: the one way for both."""
 
+import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -8,10 +9,12 @@ from typing import Any
 from resnetlab.base.paths import user_path
 from resnetlab.data.open import absolute_source
 from resnetlab.data.sources.choices import LEFT_OPEN, Choices
+from resnetlab.errors import UsageError
 from resnetlab.network.spec import ModelSpec
 from resnetlab.recipe import Recipe
 from resnetlab.recipe.named import RECIPES, default_recipe, named_recipe
 from resnetlab.recipe.settings import Resolution, leaves, read_settings_file
+from resnetlab.training.budget.fitting import fit_to_minutes, refuse_two_lengths
 from resnetlab.training.planning import Opened, RunPlan, fit_to_source, make_plan, open_for
 from resnetlab.training.step.device import pick_device
 
@@ -43,6 +46,9 @@ class Asked:
 
     device: str = "auto"
     workers: int = -1
+
+    minutes: float | None = None
+    """How long the run may take, which decides its length; see `training.budget`."""
 
     devices: int = 0
     """How many make the run together, if it was said. A batch is cut into as many shards then, unless
@@ -92,6 +98,28 @@ def _of_recipe(recipe: Recipe, depth: int) -> Resolution:
     return resolution
 
 
+def refuse_begun(minutes: float, *, resume_if_begun: bool) -> None:
+    """Refuse minutes for a run that may have been begun: its length is fixed, and another would be measured.
+
+    Raises:
+        UsageError: If it may.
+    """
+    if resume_if_begun:
+        raise UsageError(
+            f"minutes={minutes:g} of a run that may have been begun: another speed would be measured now, "
+            "and a length is fixed when a run begins",
+            hint="Give the length as epochs or steps; or begin by minutes, and go on by `resnetlab resume`.",
+        )
+
+
+def _refuse_several(asked: Asked) -> None:
+    if asked.devices > 1:
+        raise UsageError(
+            f"minutes={asked.minutes:g} on {asked.devices} devices: steps are timed on one alone",
+            hint="Give the length as --epochs or --steps; `resnetlab plan` tells how long it takes.",
+        )
+
+
 def plan_training(spec: ModelSpec, asked: Asked, opened: Opened | None = None) -> tuple[RunPlan, Resolution]:
     """Return what is asked for as a plan, and where each value of its recipe comes from.
 
@@ -104,6 +132,10 @@ def plan_training(spec: ModelSpec, asked: Asked, opened: Opened | None = None) -
         UsageError: If a name or value cannot be, or the parts do not fit each other.
         DataError: If the data is missing or damaged.
     """
+    began = time.monotonic()
+    if asked.minutes is not None:
+        refuse_two_lengths(asked.minutes, asked.values)
+        _refuse_several(asked)
     device = pick_device(asked.device)
     source = open_for(spec, asked.data, asked.fixed, opened, choices=asked.choices)
     resolution = asked.resolve(spec.depth, default_recipe(asked.data, reads_files=source.reads_files))
@@ -111,4 +143,6 @@ def plan_training(spec: ModelSpec, asked: Asked, opened: Opened | None = None) -
     fitted = fit_to_source(spec, source, asked.fixed)
     text = absolute_source(asked.data)
     plan = make_plan(fitted, source, text, resolution.recipe, device, asked.workers)
+    if asked.minutes is not None:
+        plan = fit_to_minutes(plan, resolution, asked.minutes, asked.values, began)
     return replace(plan, shards_are_open=leaves_shards_open(resolution)), resolution

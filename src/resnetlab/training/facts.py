@@ -57,6 +57,7 @@ def describe_plan(plan: RunPlan, devices: int = 1) -> dict[str, str]:
         **_reading(plan),
         **_transfer(plan),
         **({"goes on": plan.continues} if plan.continues else {}),
+        **plan.said(),
         "recipe": recipe.name + _deviations(plan),
         "length": f"{timeline.num_steps:,} steps of {timeline.batch} = {epochs:.2f} epochs{parts}",
         **_division(plan, devices),

@@ -2,7 +2,7 @@
 
 import dataclasses
 import shlex
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from resnetlab.data import SOURCES
+from resnetlab.data.batches.augment import shrunk_sides
 from resnetlab.data.batches.loader import count_workers
 from resnetlab.data.batches.preparation import side_at
 from resnetlab.data.open import open_data
@@ -69,6 +70,8 @@ class RunPlan:
     """The run that it goes on from, and where, in a line."""
     shards_are_open: bool = False
     """Whether nobody gave the number of shards, so that a run that was begun keeps its own."""
+    said: Callable[[], dict[str, str]] = dict
+    """What more to say of it at its start, by title: how minutes became its length."""
 
     @property
     def timeline(self) -> Timeline:
@@ -100,10 +103,15 @@ class RunPlan:
     @property
     def training_sizes(self) -> set[tuple[int, int]]:
         """All sizes that they have, where they grow."""
-        config = self.recipe.preparation
-        if not (self.reads_files and config.grow_to):
-            return {self.training_size}
-        return {(side, side) for part in range(101) if (side := side_at(config, part / 100))}
+        return {self.training_size_at(part / 100) for part in range(101)}
+
+    def training_size_at(self, share: float) -> tuple[int, int]:
+        """Return height and width of the training images when this share of the run's steps is made."""
+        if self.reads_files:
+            side = side_at(self.recipe.preparation, share)
+            return (side, side) if side else self.training_size
+        small = self.recipe.augmentation
+        return shrunk_sides(self.training_size, small.shrink if share < small.shrink_until else 1.0)
 
 
 def fit_to_source(spec: ModelSpec, source: AnySource, fixed: Collection[str] = ()) -> ModelSpec:

@@ -72,7 +72,8 @@ def start(plan: RunPlan, run: RunDirectory, observer: Observer, world: World = A
     environment = environment_of(plan)
     world.from_first(lambda: _write_new(run, plan, data, environment, observer))
     trainer = _assemble(run, plan, parts, observer, world)
-    trainer.record.add_event("start", environment=environment, **_processes(world))
+    budget = {"budget": said} if (said := plan.said()) else {}
+    trainer.record.add_event("start", environment=environment, **budget, **_processes(world))
     return trainer
 
 
@@ -219,7 +220,7 @@ _LONG_PATIENCE = 10.0
 
 
 @dataclass(frozen=True)
-class _Parts:
+class Parts:
     """What trains, before it is tied to a directory."""
 
     batches: Batches | LoadedBatches
@@ -231,17 +232,17 @@ class _Parts:
     step_function: TrainStep
 
 
-def _build_together(plan: RunPlan, data: dict[str, Any], known: Known, world: World) -> _Parts:
+def _build_together(plan: RunPlan, data: dict[str, Any], known: Known, world: World) -> Parts:
     """Build this process's part of what trains; what fails in one process fails in all."""
 
-    def build() -> _Parts:
+    def build() -> Parts:
         with telling_of_memory(LESS_MEMORY):
             return _build_parts(plan, data, known, world)
 
     return world.together(build)
 
 
-def _build_parts(plan: RunPlan, data: dict[str, Any], known: Known, world: World) -> _Parts:
+def _build_parts(plan: RunPlan, data: dict[str, Any], known: Known, world: World) -> Parts:
     """Build what trains from a plan and the content of data.json."""
     recipe, device = plan.recipe, plan.device
     apply_switches(device, recipe.execution)
@@ -264,7 +265,7 @@ def _build_parts(plan: RunPlan, data: dict[str, Any], known: Known, world: World
     def test() -> EvaluationSet:
         return shown if name == "test" else reading.evaluation_set("test", plan.source.test)
 
-    return _Parts(
+    return Parts(
         reading.training_batches(training, plan.timeline),
         reading.bad,
         reading.patience,
@@ -282,10 +283,15 @@ def _build_parts(plan: RunPlan, data: dict[str, Any], known: Known, world: World
     )
 
 
+def unrecorded(plan: RunPlan) -> Parts:
+    """Return what would train in this process, tied to no directory: to be timed, say."""
+    return _build_parts(plan, _measure(plan), {}, ALONE)
+
+
 def _assemble(
     run: RunDirectory,
     plan: RunPlan,
-    parts: _Parts,
+    parts: Parts,
     observer: Observer,
     world: World,
     newest: Checkpoint | None = None,

@@ -25,6 +25,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--epochs", metavar="N", help="train on, for N epochs in all, in a new run: also from a finished one"
     )
     parser.add_argument("--steps", metavar="N", help="the same in steps")
+    parser.add_argument("--minutes", help=argparse.SUPPRESS)  # refused with the reason
     parser.add_argument("--out", metavar="DIR", help="that run's directory (default: RUN-Nep)")
     parser.add_argument("--data", help="where the run's data lies now, if not where it was")
     add_data_set(parser)
@@ -45,6 +46,11 @@ def resume(options: argparse.Namespace) -> None:
     from resnetlab.training.studies.rows import is_study
     from resnetlab.watching.one_run import watching
 
+    if options.minutes is not None:
+        raise UsageError(
+            f"--minutes {options.minutes}: a run's length is fixed when it begins",
+            hint="Without it `resnetlab resume RUN` goes on to that; --epochs or --steps train on from it.",
+        )
     path, length = user_path(options.run), length_of(options.epochs, options.steps, prefix="--")
     if options.world.from_first(lambda: is_study(path)):
         if length is not None:

@@ -18,6 +18,7 @@ _EXAMPLES = """examples:
   resnetlab train resnet20 --set shortcut=B --set cutout=8 --dry-run
   resnetlab train resnet50 --data photos/ --workers 8
   resnetlab train resnet50 --data imagenet/ --devices 4       four GPUs, or --devices auto
+  resnetlab train resnet20 --minutes 10                       the most of ten minutes on this machine
   resnetlab train plain20 resnet20 --seeds 3 --out runs/both   six runs, told as mean and spread
   resnetlab train resnet20 --out runs/job --resume-if-begun   a job that may be killed and started again
 """
@@ -32,6 +33,12 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", default="cifar10", help="a dataset's name or path (default: cifar10)")
     parser.add_argument(
         "--seeds", type=int, metavar="N", help="train each network N times, with --seed, --seed + 1, ..."
+    )
+    parser.add_argument(
+        "--minutes",
+        metavar="N",
+        help="how long it may take, instead of a length: steps are timed, and the recipe gets the length "
+        "that fits, warm-up and milestones in proportion",
     )
     add_at_once(parser)
     add_training(parser, "quick, digits or photos")

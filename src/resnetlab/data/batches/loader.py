@@ -34,7 +34,7 @@ from resnetlab.data.sources.encoded import EncodedSplit
 from resnetlab.errors import DataError, OutOfMemory
 
 Integers = npt.NDArray[np.int64]
-_PREFETCHED = 2  # batches per worker
+PREFETCHED = 2  # batches per worker
 SHARED_MEMORY = "/dev/shm"
 _LOOK_SECONDS = 1.0
 TRAINERS_SIGNALS = tuple(
@@ -220,7 +220,7 @@ def shared_memory() -> int | None:
 def shared_bytes(workers: int, batch: int, size: Size, channels: int) -> int:
     """Return the most bytes that the batches of so many images, read ahead, take in shared memory."""
     height, width = size
-    return (workers * _PREFETCHED + 1) * batch * height * width * channels if workers else 0
+    return (workers * PREFETCHED + 1) * batch * height * width * channels if workers else 0
 
 
 def load(
@@ -301,7 +301,7 @@ def _begun(images: Images, requests: Iterable[Request], workers: int, pins: bool
             pin_memory=pins,
             generator=torch.Generator(),  # else it would take a number from torch's own
             multiprocessing_context=process_context() if workers else None,
-            prefetch_factor=_PREFETCHED if workers else None,
+            prefetch_factor=PREFETCHED if workers else None,
             worker_init_fn=_begin_worker,
         )
         return iter(loader)

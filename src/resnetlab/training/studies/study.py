@@ -300,6 +300,13 @@ def choose_at_once(plans: Collection[RunPlan], wanted: int, devices: int = 1) ->
                 hint="Leave out --at-once; or start a process for each device, all with the same --out.",
             )
         return 1
+    if any(plan.said() for plan in plans):
+        if wanted > 1:
+            raise UsageError(
+                f"minutes are of runs one after another, and {wanted} at once were asked for",
+                hint="Leave out --at-once.",
+            )
+        return 1
     on_cuda = next(iter(plans)).device.type == "cuda"
     if on_cuda and wanted > _MOST_ON_CUDA:
         raise UsageError(f"on a GPU at most {_MOST_ON_CUDA} runs are made at once, got {wanted}")
