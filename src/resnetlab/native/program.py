@@ -6,11 +6,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from resnetlab.native import building, structures
+from resnetlab.native import structures
 from resnetlab.native.ahead import Ahead
 from resnetlab.native.back import Back
 from resnetlab.native.graph import Graph
 from resnetlab.native.memory import Memory
+from resnetlab.native.threads import runner
 
 
 class Program:
@@ -31,7 +32,7 @@ class Program:
         self._operations_back = _array(self._back.operations)
         self._rooms = [torch.zeros(self._memory.room + 64, dtype=torch.uint8) for _ in range(threads)]
         self._room_pointers = (ctypes.c_void_p * threads)(*(room.data_ptr() for room in self._rooms))
-        self._run = building.library("program.cpp").run
+        self._run = runner()
 
     def forward(self, images_NHWC: Tensor) -> Tensor:
         """Return the last view's means, (N, C): memory that the next call overwrites."""

@@ -14,6 +14,7 @@ from resnetlab.native.inferring.places import places_of
 from resnetlab.native.inferring.weights import Weights, filled, kernel_of
 from resnetlab.native.memory import at
 from resnetlab.native.structures import OF_IMAGES, Operation
+from resnetlab.native.threads import runner
 from resnetlab.network import layers
 
 _FIRST_CACHES = 128 * 1024
@@ -41,7 +42,7 @@ class Program:
         self._array = (Operation * len(self._operations))(*self._operations)
         self._rooms = [torch.zeros(self._room * self._bytes + 64, dtype=torch.uint8) for _ in range(threads)]
         self._room_pointers = (ctypes.c_void_p * threads)(*map(at, self._rooms))
-        self._run = building.library("program.cpp").run
+        self._run = runner()
         self._logits = self._floats((nodes[-1] if is_half else classifier).makes[0])
         self._classifier = classifier.name if is_half else ""
 

@@ -114,9 +114,38 @@ void carry_out(const Operation& op, int thread, int threads, char* room) {
   }
 }
 
+void rest() { for (int i = 0; i < 8; ++i) _mm_pause(); }
+
+// A list of operations that the threads of a team carry out together. Their shares are numbered: a team that is smaller than
+// was asked for makes several each, to the same result.
+class Job {
+ public:
+  Job(const Operation* operations, int count, int shares, char** rooms) : operations_(operations), count_(count), shares_(shares), rooms_(rooms) {}
+
+  void work(int thread, int team) {
+    for (int i = 0, turn = 0; i < count_; ++i) {
+      for (int share = thread; share < shares_; share += team) carry_out(operations_[i], share, shares_, rooms_[share]);
+      if (i + 1 == count_ || !(operations_[i].kind == PACK && operations_[i + 1].kind == PACK)) wait_for_all(++turn * team);
+    }
+  }
+
+ private:
+  void wait_for_all(int arrivals) {
+    arrived_.fetch_add(1, std::memory_order_acq_rel);
+    for (int tries = 0; arrived_.load(std::memory_order_acquire) < arrivals; ++tries)
+      if (tries < 20000) rest(); else std::this_thread::yield();
+  }
+
+  const Operation* operations_;
+  int count_, shares_;
+  char** rooms_;
+  std::atomic<int> arrived_{0};
+};
+
+// Threads of our own, where OpenMP's cannot be had.
 class Threads {
  public:
-  void run(const Operation* operations, int count, int threads, char** rooms) {
+  void run(Job& job, int threads) {
     std::lock_guard<std::mutex> one_at_a_time(running_);
     while ((int)workers_.size() < threads - 1) {
       const int number = (int)workers_.size() + 1;
@@ -125,60 +154,44 @@ class Threads {
     }
     {
       std::lock_guard<std::mutex> lock(mutex_);
-      operations_ = operations, count_ = count, threads_ = threads, rooms_ = rooms;
-      waiting_.store(threads, std::memory_order_relaxed);
+      job_ = &job, threads_ = threads;
       left_.store(threads, std::memory_order_relaxed);
-      ++job_;
+      ++number_;
     }
     begin_.notify_all();
-    all_operations(0, threads);
+    take_part(job, 0, threads);
     while (left_.load(std::memory_order_acquire) != 0) rest();
   }
 
  private:
-  static void rest() { for (int i = 0; i < 8; ++i) _mm_pause(); }
-
-  void all_operations(int thread, int threads) {
-    unsigned turn = turn_.load(std::memory_order_acquire);
-    for (int i = 0; i < count_; ++i) {
-      carry_out(operations_[i], thread, threads, rooms_[thread]);
-      if (i + 1 == count_ || !(operations_[i].kind == PACK && operations_[i + 1].kind == PACK)) {
-        if (waiting_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
-          waiting_.store(threads, std::memory_order_relaxed);
-          turn_.store(turn + 1, std::memory_order_release);
-        } else {
-          for (int tries = 0; turn_.load(std::memory_order_acquire) == turn; ++tries)
-            if (tries < 20000) rest(); else std::this_thread::yield();
-        }
-        ++turn;
-      }
-    }
+  void take_part(Job& job, int thread, int threads) {
+    job.work(thread, threads);
     left_.fetch_sub(1, std::memory_order_release);
   }
 
-  void work(int number) {
+  void work(int thread) {
     unsigned long seen = 0;
     for (;;) {
       int threads;
+      Job* job;
       {
         std::unique_lock<std::mutex> lock(mutex_);
-        begin_.wait(lock, [&] { return job_ != seen; });
-        seen = job_;
+        begin_.wait(lock, [&] { return number_ != seen; });
+        seen = number_;
         threads = threads_;
+        job = job_;
       }
-      if (number < threads) all_operations(number, threads);
+      if (thread < threads) take_part(*job, thread, threads);
     }
   }
 
   std::mutex running_, mutex_;
   std::condition_variable begin_;
   std::vector<std::thread> workers_;
-  unsigned long job_ = 0;
-  const Operation* operations_ = nullptr;
-  int count_ = 0, threads_ = 1;
-  char** rooms_ = nullptr;
-  std::atomic<int> waiting_{0}, left_{0};
-  std::atomic<unsigned> turn_{0};
+  unsigned long number_ = 0;
+  Job* job_ = nullptr;
+  int threads_ = 1;
+  std::atomic<int> left_{0};
 };
 // Its workers outlive the program's end; a forked process has none of them, and begins its own.
 Threads& pool() {
@@ -187,6 +200,26 @@ Threads& pool() {
   if (owner != getpid()) threads = new Threads, owner = getpid();
   return *threads;
 }
+
+// What a library of OpenMP has: whoever computes with it too leaves its threads awake for a while, which would take the
+// processors from others.
+struct OpenMP {
+  void (*parallel)(void (*)(void*), void*, unsigned threads, unsigned flags);
+  int (*thread)();
+  int (*team)();
+} openmp = {};
+void take_part(void* job) { ((Job*)job)->work(openmp.thread(), openmp.team()); }
 }  // namespace
 
-extern "C" void run(const Operation* operations, int count, int threads, char** rooms) { pool().run(operations, count, threads, rooms); }
+extern "C" {
+void use_openmp(void* parallel, void* thread, void* team) {
+  openmp = {(void (*)(void (*)(void*), void*, unsigned, unsigned))parallel, (int (*)())thread, (int (*)())team};
+}
+
+void run(const Operation* operations, int count, int threads, char** rooms) {
+  Job job(operations, count, threads, rooms);
+  if (threads == 1) job.work(0, 1);
+  else if (openmp.parallel) openmp.parallel(take_part, &job, threads, 0);
+  else pool().run(job, threads);
+}
+}
