@@ -66,16 +66,27 @@ void norm_back(const NormBack& n, int first, int last) {
   }
 }
 
+// By squares, which are read along the output channels and written along the input's.
 void gather(const Gather& g, int first, int last) {      // of the output channels
+  constexpr int SIDE = 16;
   const size_t size = (size_t)g.taps * g.in * g.out;
-  for (int t = 0; t < g.taps; ++t)
-    for (int i = 0; i < g.in; ++i)
-      for (int o = first; o < last; ++o) {
-        const float* dw = g.dw + ((size_t)t * g.in + i) * g.out + o;
-        float sum = dw[0];
-        for (int n = 1; n < g.threads; ++n) sum += dw[n * size];
-        g.gradient[o * g.stride[0] + i * g.stride[1] + t / g.kernel * g.stride[2] + t % g.kernel * g.stride[3]] = sum;
+  for (int o = first; o < last; o += SIDE)
+    for (int t = 0; t < g.taps; ++t) {
+      float* to = g.gradient + (size_t)(t / g.kernel * g.stride[2] + t % g.kernel * g.stride[3]);
+      const int outs = last - o < SIDE ? last - o : SIDE;
+      for (int i = 0; i < g.in; i += SIDE) {
+        const int ins = g.in - i < SIDE ? g.in - i : SIDE;
+        float square[SIDE][SIDE];
+        for (int j = 0; j < ins; ++j) {
+          const float* dw = g.dw + ((size_t)t * g.in + i + j) * g.out + o;
+          memcpy(square[j], dw, outs * sizeof(float));
+          for (int n = 1; n < g.threads; ++n)
+            for (int k = 0; k < outs; ++k) square[j][k] += dw[n * size + k];
+        }
+        for (int k = 0; k < outs; ++k)
+          for (int j = 0; j < ins; ++j) to[(o + k) * g.stride[0] + (i + j) * g.stride[1]] = square[j][k];
       }
+    }
 }
 
 void carry_out(const Operation& op, int thread, int threads, char* room) {

@@ -5,7 +5,8 @@
 // Tiles are taken in blocks that stay in the cache, of several images where these are small.
 namespace winograd {
 constexpr int ACROSS = ((WIDTH + 1) / 2 + PAIR - 1) / PAIR * PAIR, DOWN = (HEIGHT + 1) / 2, POINTS = 16;
-constexpr int TILES = 16;                                // wanted in a block: what they need stays in the first caches
+// Wanted in a block: few, so that what they need stays in the first caches, but more where the weights' gradients do not.
+constexpr int TILES = (size_t)IC * OC >= 128 * 1024 ? 64 : 16;
 constexpr int IMAGES = ACROSS * DOWN >= TILES ? 1 : (TILES + ACROSS * DOWN - 1) / (ACROSS * DOWN);       // of a block
 constexpr int BAND = IMAGES > 1 || ACROSS * DOWN <= TILES ? DOWN : TILES / ACROSS > 0 ? TILES / ACROSS : 1;   // rows of tiles of each
 constexpr int MOST = (IMAGES * BAND * ACROSS + 15) / 16 * 16;                                             // tiles of a block
