@@ -62,12 +62,12 @@ class Asked:
 
         Args:
             depth: Of the network.
-            default: The recipe's name if none is asked for.
+            default: The recipe's name if none is asked for; with minutes, `timed` in place of `quick`.
 
         Raises:
             UsageError: If there is no such recipe, or it has no such values.
         """
-        chosen = self.recipe or default
+        chosen = self.recipe or (default if self.minutes is None else _BY_MINUTES.get(default, default))
         if isinstance(chosen, Recipe):
             resolution = _of_recipe(chosen, depth)
         elif (path := user_path(chosen)).suffix in (".json", ".toml"):
@@ -80,6 +80,10 @@ class Asked:
         if self.devices and resolution["shards"] == 1 and not resolution.is_given("shards"):
             resolution.suggest({"shards": self.devices}, BY_DEVICES)
         return resolution
+
+
+_BY_MINUTES = {"quick": "timed"}
+"""The recipe that was looked for with minutes in mind, in place of the one of a fixed length."""
 
 
 def leaves_shards_open(resolution: Resolution) -> bool:

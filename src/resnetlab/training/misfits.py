@@ -58,7 +58,7 @@ def _misfits(spec: ModelSpec, source: AnySource, recipe: Recipe) -> Iterator[tup
         yield text, "Leave out fixed_norm, or have BN learn (--bn train)."
     if optimizer.fixed_norm and spec.zero_init_residual and spec.order == "pre":
         text = f"fixed_norm would undo zero_init_residual, by which {spec.name}'s last kernels start as zero"
-        yield text, "Leave out one of them."
+        yield text, "Leave out one of them, or name another recipe, as --recipe quick."
 
 
 def _unlike_shards(recipe: Recipe, available: int) -> Iterator[tuple[str, str]]:

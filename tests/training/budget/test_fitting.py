@@ -1,5 +1,6 @@
 """A run by minutes: its steps are timed, and what comes of it is an ordinary run."""
 
+import contextlib
 import json
 import time
 from pathlib import Path
@@ -27,25 +28,23 @@ GIVEN: dict[str, Any] = {"data": "digits", "device": "cpu", "report": False, "ob
 
 
 def test_a_run_by_minutes_ends_in_time_and_is_the_same_as_one_of_that_length(tmp_path: Path) -> None:
-    minutes, started = 0.07, time.monotonic()
-    result = resnetlab.train(SMALL, minutes=minutes, eval_every="1ep", out=tmp_path / "a", **GIVEN)
+    given = GIVEN | {"batch": 128, "eval_every": "1ep"}
+    for minutes in (0.07, 0.4, 2):  # more only on a machine that is too busy for less
+        started = time.monotonic()
+        with contextlib.suppress(UsageError):
+            result = resnetlab.train(SMALL, minutes=minutes, out=tmp_path / "a", **given)
+            break
     assert time.monotonic() - started < 3 * 60 * minutes, "three times: the machine may have other work"
     run = RunDirectory(tmp_path / "a")
     recipe, start = run.read("recipe"), json.loads(run.events.read_text().splitlines()[0])
     assert result.epochs >= 1 and recipe["run"]["length"] == f"{result.step}st"
     assert recipe["schedule"]["warmup"] == f"{round(result.step / 10)}st", "one epoch of ten"
-    assert f"0.07: {result.step:,} steps" in start["budget"]["minutes"]
+    assert f"{minutes}: {result.step:,} steps" in start["budget"]["minutes"]
     assert start["budget"]["expect"].startswith("not known")
     assert "minutes" not in json.dumps(recipe)
 
-    resnetlab.train(
-        SMALL,
-        steps=result.step,
-        warmup=recipe["schedule"]["warmup"],
-        eval_every="1ep",
-        out=tmp_path / "b",
-        **GIVEN,
-    )
+    warmup = recipe["schedule"]["warmup"]
+    resnetlab.train(SMALL, steps=result.step, warmup=warmup, out=tmp_path / "b", **given)
     other = RunDirectory(tmp_path / "b")
     assert run.identity() == other.identity()
     assert final_bytes(run, result.step) == final_bytes(other, result.step)
@@ -55,9 +54,9 @@ def test_the_length_has_the_measured_speed_as_its_origin_and_what_was_given_stay
     plan = small_plan(checkpoint_every=0)
     given = {"warmup": plan.recipe.schedule.warmup}
     resolution = Resolution(plan.recipe)
-    fitted = fit_to_minutes(plan, resolution, 0.1, given, time.monotonic())
+    fitted = fit_to_minutes(plan, resolution, 1, given, time.monotonic())
     origin = resolution.origins["length"]
-    assert origin.startswith("--minutes 0.1: measured ") and origin.endswith(" images/s")
+    assert origin.startswith("--minutes 1: measured ") and origin.endswith(" images/s")
     assert fitted.recipe.schedule.warmup == plan.recipe.schedule.warmup
     assert resolution["length"] == fitted.recipe.run.length
     assert set(fitted.said()) == {"minutes", "expect"} and not plan.said()
@@ -78,14 +77,14 @@ def test_steps_are_timed_at_every_size_that_images_have_in_the_run() -> None:
     )
 
 
-@pytest.mark.parametrize("stop", [3, 7, 9])
-def test_a_run_whose_images_are_small_at_first_is_resumed_exactly(tmp_path: Path, stop: int) -> None:
-    """They are small for 7 of its 12 steps."""
+def test_a_run_whose_images_are_small_at_first_is_resumed_exactly(tmp_path: Path) -> None:
+    """They are small for the first 8 of its 12 steps."""
     changes: dict[str, Any] = {"shrink": 0.75, "length": "12st", "checkpoint_every": 0}
     whole = train_whole(tmp_path / "whole", two_stage_plan(**changes))
-    run = run_until(tmp_path / "run", stop, **changes)
-    finish(run)
-    assert final_bytes(run, 12) == final_bytes(whole, 12)
+    for stop in (3, 8):
+        run = run_until(tmp_path / f"until-{stop}", stop, **changes)
+        finish(run)
+        assert final_bytes(run, 12) == final_bytes(whole, 12)
     for name, other in {"never": {"shrink": 1.0}, "throughout": {"shrink_until": 1.0}}.items():
         otherwise = train_whole(tmp_path / name, two_stage_plan(**changes | other))
         assert final_bytes(otherwise, 12)["model.safetensors"] != final_bytes(whole, 12)["model.safetensors"]
@@ -104,7 +103,7 @@ def test_what_minutes_cannot_be(tmp_path: Path, capsys: pytest.CaptureFixture[st
     refused("less than one epoch here", minutes=0.001)
     refused("begun", minutes=1, out=tmp_path / "run", resume_if_begun=True)
     with pytest.raises(UsageError, match="one after another"):
-        resnetlab.study([SMALL], minutes=0.1, at_once=2, **GIVEN)
+        resnetlab.study([SMALL], minutes=1, at_once=2, **GIVEN)
     assert not list(tmp_path.iterdir())
     assert main(["resume", str(tmp_path), "--minutes", "3"]) == 2
     assert "fixed when it begins" in capsys.readouterr().err

@@ -53,6 +53,19 @@ def quick_muon(depth: int) -> Recipe:
     )
 
 
+def timed(depth: int) -> Recipe:
+    """What `--minutes` makes as long as they allow: `quick-muon` with images that are small at first.
+
+    They have 24 of 32 pixels for six tenths of the steps, each the mean of the area that it covers; such a
+    step has little more than half the products. The warm-up takes 2 of 15 parts of the run.
+
+    Without minutes it is 15 epochs. Tried on ResNet-20 and CIFAR-10 alone: after 4 epochs, or a third more of
+    which six tenths are small, 5,000 validation images say 86.20 % and 87.36 % (docs/results.md).
+    """
+    base = quick_muon(depth)
+    return base.renamed("timed", augmentation=replace(base.augmentation, shrink=0.75, shrink_until=0.6))
+
+
 def digits(depth: int) -> Recipe:
     """A minute on a laptop: the embedded handwritten digits.
 
@@ -117,6 +130,7 @@ def finetune(depth: int) -> Recipe:
 RECIPES = {
     "quick": quick,
     "quick-muon": quick_muon,
+    "timed": timed,
     "digits": digits,
     "photos": photos,
     "finetune": finetune,

@@ -123,5 +123,5 @@ def _budget(plan: RunPlan, minutes: float, costs: Costs, steps: int, seconds: fl
     )
 
 
-ADAPTS = ("quick", "quick-muon")
+ADAPTS = ("quick", "quick-muon", "timed")
 """Recipes that are made for any length, so that no published result is tied to one."""
