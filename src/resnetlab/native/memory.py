@@ -12,6 +12,9 @@ from resnetlab.native import building, structures
 from resnetlab.native.arena import Arena
 from resnetlab.native.graph import Convolution, Graph, Map, View
 
+_ROW = 256
+"""Most pixels of a row that is made of several."""
+
 
 class Memory:
     """Memory that stays for all batches of a kind.
@@ -72,9 +75,13 @@ class Memory:
     def _kind(self, node: Convolution) -> building.ConvolutionKind:
         x, out, layer = node.x.map, node.out, node.layer
         wants_input = x is not self.graph.first or not self.graph.is_image
+        height, width, out_height, out_width = x.height, x.width, out.height, out.width
+        if layer.kernel == layer.stride == 1:  # what is a row does not matter: long ones are quicker
+            rows = max(n for n in range(1, height + 1) if height % n == 0 and (n == 1 or n * width <= _ROW))
+            height, width = out_height, out_width = height // rows, width * rows
         return building.ConvolutionKind(
-            layer.in_channels, layer.out_channels, layer.kernel, layer.stride, x.height, x.width, out.height,
-            out.width, node.pad_low, int(wants_input), int(self.is_half),
+            layer.in_channels, layer.out_channels, layer.kernel, layer.stride, height, width, out_height,
+            out_width, node.pad_low, int(wants_input), int(self.is_half),
         )  # fmt: skip
 
     def _pack_room(self, node: Convolution) -> tuple[Tensor, Tensor]:

@@ -229,7 +229,10 @@ constexpr int FIRST_CACHE = 32 * 1024;
 constexpr int BAND = FIRST_CACHE / (int)((STRIDE * ROW + DY_WIDTH * OC) * PAIR * sizeof(number)) > 1
     ? FIRST_CACHE / (int)((STRIDE * ROW + DY_WIDTH * OC) * PAIR * sizeof(number)) : 1;
 
-static void weights_gradient(float* dw, const number* x, const number* dy) {
+// Images (pairs of them in bf16) that are taken together: more than one where they are small and the weights' gradients are not.
+constexpr int GROUP = OUT_HEIGHT * OUT_WIDTH < 64 && IC * OC * TAPS >= 64 * 1024 ? 64 / (OUT_HEIGHT * OUT_WIDTH) : 1;
+
+static void weights_gradient(float* dw, const number* x, const number* dy, int group) {
   constexpr size_t dy_row = (size_t)DY_WIDTH * OC * PAIR;
   dy += ((size_t)LOW * DY_WIDTH + LOW) * OC * PAIR;
   for (int band = 0; band < OUT_HEIGHT; band += BAND) {
@@ -245,9 +248,10 @@ static void weights_gradient(float* dw, const number* x, const number* dy) {
             for (int j = 0; j < CHUNK; ++j)
 #pragma GCC unroll 2
               for (int v = 0; v < OV_DW; ++v) acc[tc][j][v] = load(into + ((size_t)tc * IC + j) * OC + v * LANES);
-          for (int r = band; r < end; ++r) {
-            const number* from = x + ((size_t)(r * STRIDE + tr) * PADDED * DEPTH + i) * PAIR;
-            const number* of = dy + r * dy_row + o * PAIR;
+          for (int n = 0; n < group * (end - band); ++n) {
+            const int r = band + n % (end - band), image = n / (end - band);
+            const number* from = x + (image * X_SIZE + (size_t)(r * STRIDE + tr) * PADDED * DEPTH + i) * PAIR;
+            const number* of = dy + image * DY_SIZE * PAIR + r * dy_row + o * PAIR;
             for (int p = 0; p < OUT_WIDTH; ++p, from += STRIDE * DEPTH * PAIR, of += OC * PAIR) {
 #pragma GCC unroll 8
               for (int tc = 0; tc < KERNEL; ++tc)
@@ -301,7 +305,7 @@ size_t backward_room() { return winograd::backward_room(); }
 size_t packed_size() { return (size_t)winograd::POINTS * IC * OC; }
 #else
 size_t forward_room() { return (size_t)KERNEL * ROW; }
-size_t backward_room() { return (X_SIZE + DY_SIZE + 64) * (PAIR == 2 ? 4 : 1); }
+size_t backward_room() { return (X_SIZE + DY_SIZE) * PAIR * (GROUP + PAIR - 1) + 64; }
 // Numbers that `pack` writes, each way.
 size_t packed_size() { return (size_t)TAPS * DEPTH * OC; }
 #endif
@@ -379,14 +383,15 @@ void backward(const Backward* arguments, int first, int last, number* room) {
   winograd::backward(*arguments, first, last, room);
 #else
   const Backward& b = *arguments;
-  number *x = room, *dy = room + PAIR * X_SIZE;
-  memset(room, 0, (X_SIZE + DY_SIZE) * PAIR * sizeof(number));
+  memset(room, 0, backward_room() * sizeof(number));
+  number *x = room, *dy = x + GROUP * PAIR * X_SIZE, *one_x = x, *one_dy = dy;
 #if MAPS_ARE_BF16
-  number *pairs_x = dy + 2 * DY_SIZE, *pairs_dy = pairs_x + 2 * X_SIZE;
+  one_x = dy + GROUP * PAIR * DY_SIZE, one_dy = one_x + PAIR * X_SIZE;  // of two images, before they are a pair
 #endif
+  int group = 0;
   for (int image = first; image < last; image += PAIR) {
     for (int n = 0; n < PAIR; ++n) {
-      number *own_x = x + n * X_SIZE, *own_dy = dy + n * DY_SIZE;
+      number *own_x = one_x + (n + (PAIR == 1 ? group : 0)) * X_SIZE, *own_dy = one_dy + (n + (PAIR == 1 ? group : 0)) * DY_SIZE;
       if (image + n >= last) {
         memset(own_x, 0, X_SIZE * sizeof(number));
         memset(own_dy, 0, DY_SIZE * sizeof(number));
@@ -403,12 +408,13 @@ void backward(const Backward* arguments, int first, int last, number* room) {
 #endif
     }
 #if MAPS_ARE_BF16
-    interleave(pairs_x, x, x + X_SIZE, X_SIZE);
-    interleave(pairs_dy, dy, dy + DY_SIZE, DY_SIZE);
-    weights_gradient(b.dw, pairs_x, pairs_dy);
-#else
-    weights_gradient(b.dw, x, dy);
+    interleave(x + group * PAIR * X_SIZE, one_x, one_x + X_SIZE, X_SIZE);
+    interleave(dy + group * PAIR * DY_SIZE, one_dy, one_dy + DY_SIZE, DY_SIZE);
 #endif
+    if (++group == GROUP || image + PAIR >= last) {
+      weights_gradient(b.dw, x, dy, group);
+      group = 0;
+    }
   }
 #endif
 }
