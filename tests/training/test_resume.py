@@ -374,6 +374,8 @@ def test_every_way_to_train_resumes_exactly(changes: dict[str, Any], tmp_path: P
 
 
 def test_a_compiled_run_resumes_exactly_though_another_size_of_batch_comes_first(tmp_path: Path) -> None:
+    from torch._dynamo.utils import counters
+
     recipe = small_recipe(
         compile="on", mixup=0.0, cycle_epochs=1, length="2ep", batch=7, accumulate=1, capture="off"
     )
@@ -388,6 +390,9 @@ def test_a_compiled_run_resumes_exactly_though_another_size_of_batch_comes_first
     with claim_new(run.path):
         interrupt(start(plan, run, stop), stop)
     torch._dynamo.reset()  # as in a process of its own
+    counters.clear()
     finish(run)
 
     assert final_bytes(run, 18) == final_bytes(whole, 18)
+    kept = counters["aot_autograd"]  # torch counts: for each size of batch, code that was kept is taken
+    assert kept["autograd_cache_hit"] == 2 and not kept["autograd_cache_bypass"], kept

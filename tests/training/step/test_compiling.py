@@ -1,6 +1,7 @@
 """When a run is compiled, and what it does where compiling fails."""
 
 import functools
+import platform
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +14,7 @@ from resnetlab.errors import UsageError
 from resnetlab.runs.directory import RunDirectory
 from resnetlab.runs.journal import read_rows
 from resnetlab.training.step import device as device_module
-from resnetlab.training.step.device import decide_compile, obstacle_to_compile
+from resnetlab.training.step.device import Compiler, decide_compile, obstacle_to_compile
 from tests.kit.small_runs import CPU, final_bytes, small_plan, train_whole
 
 CUDA = torch.device("cuda")
@@ -67,6 +68,25 @@ def test_on_cuda_triton_the_cards_capability_and_a_c_compiler_are_asked_for(
     if obstacle:
         with pytest.raises(UsageError, match=obstacle):
             decide_compile("on", operations=1e20, device=CUDA)
+
+
+def test_which_instructions_torchs_code_can_use_is_tried_once_on_a_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if obstacle_to_compile(CPU):
+        pytest.skip("no C++ compiler here")
+    from torch._inductor import config, cpu_vec_isa
+
+    monkeypatch.setenv("RESNETLAB_CACHE", str(tmp_path))
+    monkeypatch.setattr(config.cpp, "vec_isa_ok", None)
+    Compiler(CPU)
+    found = config.cpp.vec_isa_ok
+    monkeypatch.setattr(config.cpp, "vec_isa_ok", None)
+    monkeypatch.setattr(cpu_vec_isa, "valid_vec_isa_list", lambda: pytest.fail("tried again"))
+    Compiler(CPU)
+
+    has_all = len(cpu_vec_isa.x86_isa_checker()) > 0 and platform.machine() == "x86_64"
+    assert config.cpp.vec_isa_ok is found is (True if has_all else None)
 
 
 def fails_forward(graph: Any, inputs: Any) -> Any:

@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import importlib.util
 import os
+import platform
 import shutil
 import sys
 import threading
@@ -13,6 +14,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from resnetlab.base.machine.remembered import remembered
 from resnetlab.errors import UsageError
 from resnetlab.recipe import Execution
 
@@ -135,7 +137,40 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     from torch._dynamo import config  # a second's import, for those who compile
 
     config.recompile_limit = max(config.recompile_limit, _KINDS_COMPILED)
+    _mark_autocast_cacheable()
     return torch.compile(function, dynamic=False)
+
+
+def _mark_autocast_cacheable() -> None:
+    """Have torch keep the traced backward pass of a step too: 4 s less at the start of every later run.
+
+    It keeps nothing that enters autocast, of which it does not know that it depends on its arguments
+    alone; those are constants of the graph that the key is made from (torch 2.13, autograd_cache.py).
+    """
+    from torch._inductor import config
+
+    names = [f"torch.amp.autocast_mode.{name}_autocast" for name in ("_enter", "_exit")]
+    config.unsafe_marked_cacheable_functions |= dict.fromkeys(names, "of its arguments alone")
+
+
+def _spare_probes() -> None:
+    """Tell torch, once it has tried, that this machine's compiler and CPU know all vector instructions.
+
+    It tries each kind in processes of its own, at every start: 1 s. Where one fails, or this torch has
+    other names for all that, it goes on doing so.
+    """
+    from torch._inductor import config, cpp_builder, cpu_vec_isa
+
+    def all_work() -> bool:
+        able = cpu_vec_isa.x86_isa_checker()
+        wanted = [isa for isa in cpu_vec_isa.supported_vec_isa_list if {*str(isa).split()} <= {*able}]
+        return bool(wanted) and cpu_vec_isa.valid_vec_isa_list() == wanted
+
+    with contextlib.suppress(AttributeError, RuntimeError):  # without a compiler: torch says so itself
+        if config.cpp.vec_isa_ok is None and platform.machine() in ("x86_64", "AMD64"):
+            compiler = cpp_builder.get_cpp_compiler()
+            question = {"compiler": compiler, "says": cpp_builder.get_compiler_version_info(compiler)}
+            config.cpp.vec_isa_ok = remembered("vector-instructions", question, all_work) or None
 
 
 Found = TypeVar("Found")
@@ -151,9 +186,12 @@ class Compiler:
         tell: Told once that, and why; without it, the error is raised.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, device: torch.device) -> None:
+        """Prepare for a run on the device."""
         self.tell: Callable[[str], None] | None = None
         self._has_failed = False
+        if device.type == "cpu":
+            _spare_probes()
 
     def compiled(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return the function compiled, or as it is once compiling has failed."""

@@ -67,7 +67,7 @@ class TrainStep:
         self._still, self._class_weights_K = still, class_weights_K
         self.model, self.optimizer, self.recipe, self.device = model, optimizer, recipe, device
         execution = recipe.execution
-        self.compiler = Compiler() if execution.compile == "on" else None
+        self.compiler = Compiler(device) if execution.compile == "on" else None
         self._shapes_compiled: set[tuple[torch.Size, int]] = set()  # of batches
         self._guard = FiniteGuard(
             optimizer, device, compiler=self.compiler if execution.capture == "on" else None
