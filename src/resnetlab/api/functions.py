@@ -79,8 +79,8 @@ def train(
         workers: Processes that read image files, -1 for as many as suit the machine.
         epochs: Length of training in epochs.
         steps: Length of training in steps; excludes `epochs`.
-        minutes: How long the call may take, instead of a length: steps are timed, and the recipe gets the
-            length that fits, its warm-up and milestones in proportion. That is fixed then. On one device.
+        minutes: How long the call may take, instead of a length, on one device: steps are timed, and the
+            recipe ("timed" where it would be "quick") gets the length that fits: docs/minutes.md.
         resume_if_begun: Go on with what the same call has begun in `out`, and if that is finished return how
             it ended; `out` may also be new or empty, and must be given. It is refused with what differs if
             it holds another run.

@@ -220,6 +220,8 @@ def estimate(plan: RunPlan, devices: int = 1) -> dict[str, str]:
     needed = training_memory(plan.spec, plan.recipe, height, width, processes=devices).total
     free = free_memory(plan.device)
     memory = f"about {format_bytes(needed)}; {format_bytes(free) if free else 'unknown'} free"
+    if plan.said():  # by minutes: the run's own steps were timed, which says more
+        return {"memory": memory}
     if devices == 1:
         return {"estimate": time_needed, "memory": memory}
     where = ", which they share" if plan.device.type == "cpu" else " on the first"

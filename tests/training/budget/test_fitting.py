@@ -19,6 +19,7 @@ from resnetlab.training.budget.costs import measure_costs, sizes
 from resnetlab.training.budget.fitting import fit_to_minutes
 from resnetlab.training.observer import Silence
 from resnetlab.training.recorded.capturing import obstacle_to_capture
+from resnetlab.training.speed import estimate
 from tests.kit.interrupted_runs import run_until
 from tests.kit.pictures import write_pictures
 from tests.kit.small_runs import final_bytes, finish, small_plan, train_whole, two_stage_plan
@@ -60,6 +61,7 @@ def test_the_length_has_the_measured_speed_as_its_origin_and_what_was_given_stay
     assert fitted.recipe.schedule.warmup == plan.recipe.schedule.warmup
     assert resolution["length"] == fitted.recipe.run.length
     assert set(fitted.said()) == {"minutes", "expect"} and not plan.said()
+    assert estimate(fitted).keys() == {"memory"}, "no second word on the time"
 
 
 def test_steps_are_timed_at_every_size_that_images_have_in_the_run() -> None:

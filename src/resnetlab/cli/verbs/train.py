@@ -38,7 +38,8 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--minutes",
         metavar="N",
         help="how long it may take, instead of a length: steps are timed, and the recipe gets the length "
-        "that fits, warm-up and milestones in proportion",
+        "that fits, warm-up and milestones in proportion; where none is named it is timed, in place of quick "
+        "(docs/minutes.md)",
     )
     add_at_once(parser)
     add_training(parser, "quick, digits or photos")
