@@ -20,6 +20,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import linux
+
 COMMON = ("--data", "synthetic", "--recipe", "quick", "--set", "compile=off")
 
 
@@ -54,14 +56,8 @@ def trained(model: str, batch: int, shards: int, processes: int, steps: int) -> 
 
 def busy_seconds() -> float:
     """Return the seconds that the cores have worked for programs that are not ours, where Linux says it."""
-    try:
-        text = Path("/proc/stat").read_text()
-    except OSError:
-        return 0.0
-    user, nice, system, _, _, interrupts, soft = map(int, text.split()[1:8])
-    used = (user + nice + system + interrupts + soft) / os.sysconf("SC_CLK_TCK")
     ours = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used - ours.ru_utime - ours.ru_stime
+    return linux.busy_seconds() - ours.ru_utime - ours.ru_stime
 
 
 def compare(options: argparse.Namespace, shards: int, processes: int) -> tuple[float, float]:
