@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from resnetlab.trained.artefact import import_weights, load_artefact
     from resnetlab.trained.export.exporting import export_model
     from resnetlab.trained.predict import Classifier
+    from resnetlab.trained.quantised import export_int8
     from resnetlab.training.observer import Silence
     from resnetlab.weights import create_model, load_weights
 
@@ -34,6 +35,7 @@ _HOMES = {
     "create_model": "resnetlab.weights",
     "evaluate": "resnetlab.api",
     "explain_residual": "resnetlab.api",
+    "export_int8": "resnetlab.trained.quantised",
     "export_model": "resnetlab.trained.export.exporting",
     "finetune": "resnetlab.api",
     "import_weights": "resnetlab.trained.artefact",
@@ -60,6 +62,7 @@ __all__ = [
     "create_model",
     "evaluate",
     "explain_residual",
+    "export_int8",
     "export_model",
     "finetune",
     "import_weights",

@@ -33,6 +33,7 @@ CROP_WINDOW = 15
 AUTO_AUGMENT = 16
 ERASE = 17
 DIRECTION = 18
+CALIBRATION = 19
 
 
 def mix(x: Any) -> Any:

@@ -19,6 +19,8 @@ from resnetlab.trained.artefact.class_names import class_count, name_classes, re
 FORMAT = "resnetlab-model-1"
 BACKBONE = "backbone"
 """The fact that a network came without a classifier, and gives features alone."""
+INT8 = "int8"
+"""The fact that a network was written in whole numbers of 8 bits: how, and what it cost."""
 Shape = tuple[int, int, int]
 DAMAGE = (KeyError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError)
 """What reading a description raises that another program wrote or somebody edited."""
@@ -180,6 +182,8 @@ def _fact_problems(facts: object) -> Iterator[str]:
     choices = facts.get("choices", {})
     if not isinstance(choices, Mapping) or not all(isinstance(text, str) for text in choices.values()):
         yield f"choices {choices!r} are no texts by name"
+    if not isinstance(facts.get(INT8, {}), Mapping):
+        yield f"{INT8} {facts[INT8]!r} is no names with values"
     if "accuracy" in facts and not {"correct", "seen"} <= facts.keys():
         yield "an accuracy without the counts that it is of"
 

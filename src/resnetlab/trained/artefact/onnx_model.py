@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from resnetlab.data.batches.normalise import Normaliser
 from resnetlab.data.batches.preprocessing import Preprocessing
 from resnetlab.errors import CheckpointError, UsageError
-from resnetlab.trained.artefact.model import Description, from_texts
+from resnetlab.trained.artefact.model import INT8, Description, from_texts
 from resnetlab.trained.artefact.places import looking_at
 
 LOGITS, PROBABILITIES = "logits", "probabilities"
@@ -82,6 +82,16 @@ class OnnxModel(nn.Module):
         self._input = inputs[0].name
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What its user should know of the file."""
+        told = self.description.facts.get(INT8)
+        return (
+            ()
+            if told is None
+            else (f"int8, calibrated on {told.get('images')} images of {told.get('data')}",)
+        )
+
+    @property
     def preprocessing(self) -> Preprocessing:
         """What is done to images before they are given to this module."""
         own = self.description.preprocessing
@@ -91,11 +101,15 @@ class OnnxModel(nn.Module):
 
     def forward(self, images_NCHW: Tensor) -> Tensor:
         """Return the logits (N, K) of images (N, C, H, W), on their device."""
-        images = images_NCHW.detach()
+        result_NK = self.run(self.own_form(images_NCHW))
         if not self.takes_pixels:
-            return self.run(images)
-        probabilities_NK = self.run(images.permute(0, 2, 3, 1).to(torch.uint8))
-        return probabilities_NK.clamp(min=torch.finfo(torch.float32).tiny).log()
+            return result_NK
+        return result_NK.clamp(min=torch.finfo(torch.float32).tiny).log()
+
+    def own_form(self, images_NCHW: Tensor) -> Tensor:
+        """Return images as `forward` takes them in the graph's own form."""
+        images = images_NCHW.detach()
+        return images.permute(0, 2, 3, 1).to(torch.uint8) if self.takes_pixels else images
 
     def run(self, images: Tensor) -> Tensor:
         """Return what the graph makes of images in its own form, see `LOGITS` and `PROBABILITIES`."""

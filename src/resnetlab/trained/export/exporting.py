@@ -5,9 +5,9 @@ import io
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -52,6 +52,8 @@ class Exported:
     """Largest difference of a logit, as a share of the largest; with takes_pixels, of a probability's
     logarithm."""
     notes: tuple[str, ...]
+    more: Mapping[str, object] = field(default_factory=dict)
+    """What was found while the file was made into another one, by name: see `Remade`."""
 
     def to_json(self) -> dict[str, object]:
         """Return it as plain data."""
@@ -60,7 +62,21 @@ class Exported:
             "target": self.target,
             "difference": self.difference,
             "notes": list(self.notes),
+            **self.more,
         }
+
+
+class Remade(NamedTuple):
+    """What was made of a file that is PyTorch's network, as one in int8."""
+
+    content: bytes
+    notes: tuple[str, ...]
+    more: Mapping[str, object]
+    """What was found, by name, as plain data."""
+
+
+Remake = Callable[[Artefact, bytes], Remade]
+"""Is given the network, for the images' size, and the file that is it."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +97,7 @@ def export_model(
     replaces: bool = False,
     size: int | Literal["any"] | None = None,
     folds: bool = True,
+    remake: Remake | None = None,
 ) -> Exported:
     """Write a network for another program, compared with PyTorch at batches of 1, 2 and 5 before.
 
@@ -96,6 +113,7 @@ def export_model(
         size: Side of the images in pixels, None is the network's own; the resizing before the cut keeps
             its proportion. "any", of onnx: height and width are open, and the description's are its own.
         folds: False leaves every layer and every tensor of onnx and torch-export as the network has it.
+        remake: Makes of the file, once it was compared, the one that is written.
 
     Raises:
         UsageError: If the target does not have such a network, saying why; an extra is missing; or
@@ -124,14 +142,22 @@ def export_model(
     artefact.spec.shapes(*artefact.image_shape[:2])  # a size that the strides allow
     asked = _Asked(artefact, out, takes_pixels, folds and target in GRAPHS, size == "any")
     made, difference = _compared(_MAKERS[target], asked, sizes)
-    if isinstance(made.contents, bytes):
+    more: Mapping[str, object] = {}
+    if remake is not None and isinstance(made.contents, bytes):
+        content, told, more = remake(artefact, made.contents)
+        made = replace(made, contents=content, notes=(*made.notes, *told))
+    _write(out, made.contents)
+    notes = () if takes_pixels else logit_note(artefact.class_names, artefact.spec.classes)
+    return Exported(str(out), target, difference, (*made.notes, *said, *notes), more)
+
+
+def _write(out: Path, contents: bytes | Mapping[str, bytes]) -> None:
+    if isinstance(contents, bytes):
         files.make_directory(out.absolute().parent)
         files.remove_leftovers(out.absolute().parent, of=out.name)
-        files.write_file(out, made.contents)
+        files.write_file(out, contents)
     else:
-        commit_new(out, made.contents)
-    notes = () if takes_pixels else logit_note(artefact.class_names, artefact.spec.classes)
-    return Exported(str(out), target, difference, (*made.notes, *said, *notes))
+        commit_new(out, contents)
 
 
 @dataclass(frozen=True)

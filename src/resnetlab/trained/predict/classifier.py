@@ -84,7 +84,8 @@ class Classifier:
             if device not in ("auto", "cpu"):
                 raise UsageError(f"{path}: an ONNX file runs on the CPU here, not on {device}")
             graph = load_onnx(path)
-            notes = logit_note(graph.description.class_names, graph.description.spec.classes)
+            said = logit_note(graph.description.class_names, graph.description.spec.classes)
+            notes = (*graph.notes, *said)
             return cls(graph, graph.description, graph.preprocessing, torch.device("cpu"), notes)
         return cls.of(open_artefact(path, weights=weights), device=device)
 
