@@ -110,4 +110,5 @@ def scalars(row: Mapping[str, Any]) -> dict[str, float]:
     if row["kind"] == "train":
         names = ("train_loss", "train_accuracy", "learning_rate")
         return {name: row[name] for name in names}
-    return {f"{row['kind']}/{name}": row[name] for name in ("loss", "accuracy", "accuracy_top_5")}
+    scores = [name for name in ("loss", "accuracy", "accuracy_top_5", "best_accuracy") if name in row]
+    return {f"{row['kind']}/{name}": row[name] for name in scores}

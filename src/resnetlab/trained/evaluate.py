@@ -96,14 +96,14 @@ def evaluate(
         NotKept: If the scores could not be written; it holds them.
     """
     _refuse(split, insights)
-    trained = _leaving_out(load_network(str(run), weights, device, world), bad_samples)
+    trained = leaving_out(load_network(str(run), weights, device, world), bad_samples)
     trained.classifier.refuse_backbone()
     place, choices = None if data is None else str(data), Choices.of(data_set)
     opened = world.together(lambda: open_scored(trained, place, choices))
     if out is not None:
         world.from_first(lambda: refuse_within(opened.source.folders, Path(out).expanduser()))
     count = count_workers(workers, trained.classifier.device, world.local_size)
-    evaluation = _scored(trained, opened, split, count, insights, by_order=by_order, world=world)
+    evaluation = scored(trained, opened, split, count, insights, by_order=by_order, world=world)
     evaluation = replace(evaluation, out=str(Path(out).expanduser()), otherwise="") if out else evaluation
     return keep(evaluation, world) if writes else evaluation
 
@@ -114,7 +114,7 @@ def _refuse(split: str, insights: float) -> None:
         raise UsageError(f"insights are seconds, 0 or more, got {insights}")
 
 
-def _scored(
+def scored(
     trained: ScoredNetwork,
     opened: ScoredData,
     split: str,
@@ -122,9 +122,12 @@ def _scored(
     insights: float,
     *,
     by_order: bool,
-    world: World,
+    world: World = ALONE,
 ) -> Evaluation:
-    """Return the evaluation; its place is the network's own for evaluations."""
+    """Return the evaluation; its place is the network's own for evaluations. Raises as `evaluate`.
+
+    `opened` may have been opened for another network of the same run; all else is as for `evaluate`.
+    """
     chosen, label, said = choose_split(trained, opened, split)
     source = opened.source
     match = match_classes(
@@ -142,7 +145,7 @@ def _scored(
         fitting = _score(trained, held_out, "val", workers, source.origin, world)
     class_names = tuple(source.class_names[index] for index in match.scored)
     logits = tuple(int(match.logits[index]) for index in match.scored)
-    folder = _folder(trained, opened, label)
+    folder = folder_of(trained, opened, label)
     per_image = answers_of(found.collected, class_names, logits, chosen.place)
     return Evaluation(
         checkpoint=trained.place,
@@ -231,7 +234,7 @@ def _keep(evaluation: Evaluation) -> _Kept:
     return _Kept(written.out, tuple(notes), written.files)
 
 
-def _leaving_out(trained: ScoredNetwork, share: float | str | None) -> ScoredNetwork:
+def leaving_out(trained: ScoredNetwork, share: float | str | None) -> ScoredNetwork:
     """Return the network with the share of broken images that are left out, if one is given."""
     if share is None:
         return trained
@@ -291,7 +294,7 @@ def _score(
     return _Scored(scores, collecting.gathered(world), broken)
 
 
-def _folder(trained: ScoredNetwork, opened: ScoredData, label: str) -> str:
+def folder_of(trained: ScoredNetwork, opened: ScoredData, label: str) -> str:
     """Return a name that no evaluation of other weights, data or split has."""
     parts = [trained.checkpoint, label, "plain" * trained.is_plain]
     if trained.record is None or not opened.is_own:

@@ -2,7 +2,8 @@
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from resnetlab.base.lettering import in_a_line
 from resnetlab.cli.flags import (
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 _EXAMPLES = """examples:
   resnetlab eval runs/resnet20-digits-digits-20260101-120000
   resnetlab eval RUN/checkpoints/step-00001000 --data cifar-10-batches-py --json
+  resnetlab eval RUN --watch        each checkpoint as it comes, while another process trains
+  resnetlab eval RUN --all          the curve of all checkpoints
   resnetlab eval resnet50.safetensors --data imagenet/ --devices 4      four GPUs, or --devices auto
 """
 
@@ -67,6 +70,18 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="what pictures of the worst answers with Grad-CAM, of doubtful labels and confusions, and a look"
         " at filters and layers may take; 0: none of them (default: 10)",
     )
+    several = parser.add_mutually_exclusive_group()
+    several.add_argument(
+        "--all",
+        action="store_true",
+        help="score all checkpoints of a run that are not scored yet, and show the curve",
+    )
+    several.add_argument(
+        "--watch",
+        action="store_true",
+        help="the same while the run is made, here or on another machine that shares its folder, until it is"
+        " finished",
+    )
     add_weights(parser)
     add_device(parser)
     add_devices(parser)
@@ -84,6 +99,9 @@ def evaluate(options: argparse.Namespace) -> None:
 
     if options.out == "":
         raise UsageError("--out names no directory")
+    if options.all or options.watch:
+        _over_time(options)
+        return
     evaluation = score(
         options.run,
         data=options.data,
@@ -116,6 +134,57 @@ def evaluate(options: argparse.Namespace) -> None:
             print_json(evaluation.to_json())
     if not options.json:
         print(f"\nwritten to {in_a_line(evaluation.out)}: {', '.join(evaluation.files)}")
+
+
+def _over_time(options: argparse.Namespace) -> None:
+    """Score a run's checkpoints, one after the other."""
+    from resnetlab.reporting.text_chart import curve_text
+    from resnetlab.trained.checkpoint_curve import Asked, score_checkpoints
+    from resnetlab.watching.sight import sight_of
+
+    if options.num_devices > 1:
+        raise UsageError("--all and --watch score on one device", hint="Leave --devices out.")
+
+    def tell(row: Mapping[str, Any]) -> None:
+        if not options.json:
+            print(_row_text(row), flush=True)
+
+    curve = score_checkpoints(
+        options.run,
+        Asked(
+            data=options.data,
+            choices=Choices.parse(options.data_set),
+            split=options.split,
+            weights=options.weights,
+            device=options.device,
+            workers=options.workers,
+            by_order=options.by_order,
+            bad_samples=options.bad_samples,
+            out=options.out or "",
+        ),
+        watches=options.watch,
+        told=tell,
+        noted=lambda note: print(in_a_line(note), file=sys.stderr),
+    )
+    if options.json:
+        print_json(curve.to_json())
+        return
+    sight = sight_of(sys.stdout)
+    if chart := curve_text(curve.rows, width=sight.width - 1, letters=sight.letters):
+        print(f"\n{chart}")
+    if curve.best is not None:
+        best = f"best {100 * curve.best['accuracy']:.2f} % after step {curve.best['step']:,}"
+        print(f"\n{best}, chosen on the {curve.split} images that it is scored on")
+    print(f"written to {in_a_line(curve.out)}")
+
+
+def _row_text(row: Mapping[str, Any]) -> str:
+    """Return a checkpoint's scores in a line."""
+    top1, top5, best = (100 * row[name] for name in ("accuracy", "accuracy_top_5", "best_accuracy"))
+    return (
+        f"step {row['step']:>9,}  {top1:6.2f} % ({row['correct']:,} of {row['seen']:,}), top-5 {top5:.2f} %,"
+        f" loss {row['loss']:.4f}, best {best:.2f} %"
+    )
 
 
 def _tell(notes: tuple[str, ...]) -> int:

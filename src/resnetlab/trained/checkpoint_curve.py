@@ -1,0 +1,252 @@
+"""The scores of a run's checkpoints over its steps: of all that there are, or of each as it comes.
+
+Whoever trains need not evaluate: another process, on another machine that sees the run's directory, scores
+each checkpoint once, and goes on where it was stopped. Each row of scores.jsonl is a checkpoint.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+from resnetlab.base import files
+from resnetlab.base.paths import user_path
+from resnetlab.data.batches.loader import count_workers
+from resnetlab.data.sources.choices import Choices
+from resnetlab.data.sources.leftovers import refuse_within
+from resnetlab.errors import CheckpointError, UsageError, WriteError
+from resnetlab.runs.checkpoint import list_checkpoints
+from resnetlab.runs.directory import RunDirectory, is_run, open_run
+from resnetlab.runs.journal import Journal, read_rows
+from resnetlab.runs.tensorboard import EventFile, open_events
+from resnetlab.trained.evaluate import folder_of, leaving_out, scored
+from resnetlab.trained.scored_data import ScoredData, choose_split, open_scored
+from resnetlab.trained.scored_network import ScoredNetwork, load_network
+from resnetlab.training.step.device import leaving_as_found
+
+Row = dict[str, Any]
+"""kind (the split), step, loss, accuracy, accuracy_top_5, correct, seen; as in metrics.jsonl."""
+
+ROWS, EVENTS = "scores.jsonl", "tensorboard"
+_COLUMNS = {"step", "loss", "accuracy", "accuracy_top_5", "correct", "seen"}
+PAUSE = 2.0
+"""Seconds between two looks at a run that is followed."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The scores of a run's checkpoints."""
+
+    run: str
+    out: str
+    """The folder of scores.jsonl, and of TensorBoard's events."""
+    data: str
+    split: str
+    rows: tuple[Mapping[str, Any], ...]
+    """By step, each with best_accuracy: the best one up to there."""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def best(self) -> Mapping[str, Any] | None:
+        """The first of the best rows; chosen by the very images that it is scored on."""
+        return max(self.rows, key=lambda row: row["accuracy"], default=None)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return {
+            "run": self.run,
+            "out": self.out,
+            "data": self.data,
+            "split": self.split,
+            "rows": [dict(row) for row in self.rows],
+            "best_step": self.best["step"] if self.best else None,
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What checkpoints are scored on, and how; as `evaluate` takes it."""
+
+    data: str | None = None
+    choices: Choices = field(default_factory=Choices)
+    split: str = "auto"
+    weights: str = "auto"
+    device: str = "auto"
+    workers: int = -1
+    by_order: bool = False
+    bad_samples: float | str | None = None
+    out: str = ""
+    """The folder of the curve; empty is RUN/eval/curve-SPLIT."""
+
+
+@leaving_as_found()
+def score_checkpoints(
+    run: str | Path,
+    asked: Asked,
+    *,
+    watches: bool = False,
+    told: Callable[[Row], None] = lambda row: None,
+    noted: Callable[[str], None] = lambda note: None,
+    pause: float = PAUSE,
+) -> Curve:
+    """Score each checkpoint of a run that has not been scored yet, the oldest first, and keep the scores.
+
+    Args:
+        run: The run's directory.
+        asked: On what.
+        watches: Wait for further checkpoints until the run is finished; else take those that there are.
+        told: Is given each row, at once; those of earlier calls first.
+        noted: Is given each remark, once.
+        pause: Seconds between two looks.
+
+    Raises:
+        UsageError: If there is no run, or as `evaluate`.
+        CheckpointError: If the run is not to be waited for, and has no checkpoint that can be scored.
+        DataError: As `evaluate`.
+        WriteError: If the scores cannot be kept.
+    """
+    path = user_path(run)
+    if not is_run(path):
+        raise UsageError(
+            f"{path} is no run's directory, and has no checkpoints that come one after the other",
+            hint="A checkpoint or a file is scored by `eval` without --all and --watch.",
+        )
+    scoring = _Scoring(open_run(path), asked, told, noted)
+    try:
+        while True:
+            is_finished = (
+                scoring.run.is_finished
+            )  # before the checkpoints are listed: the last one is there then
+            for step, checkpoint in list_checkpoints(scoring.run.checkpoints):
+                scoring.take(step, checkpoint)
+            if is_finished or not watches:
+                break
+            time.sleep(pause)
+    finally:
+        scoring.close()
+    return scoring.curve()
+
+
+class _Scoring:
+    """A run's checkpoints, one after the other; the data is opened once."""
+
+    def __init__(
+        self, run: RunDirectory, asked: Asked, told: Callable[[Row], None], noted: Callable[[str], None]
+    ) -> None:
+        self.run = run
+        self._asked, self._told = asked, told
+        self._noted = noted
+        self._notes: dict[str, None] = {}
+        self._opened: ScoredData | None = None
+        self._kept: _Kept | None = None
+        self._unusable: set[int] = set()
+
+    def take(self, step: int, checkpoint: Path) -> None:
+        """Score a checkpoint, unless it has been or cannot be."""
+        if step in self._unusable or (self._kept is not None and step in self._kept.rows):
+            return
+        try:
+            self._score(step, checkpoint)
+        except CheckpointError as error:
+            self._unusable.add(step)
+            gone = f"{checkpoint.name} was removed before it could be scored: the run keeps fewer checkpoints"
+            self._note(str(error.args[0]) if checkpoint.exists() else gone)
+
+    def _score(self, step: int, checkpoint: Path) -> None:
+        asked = self._asked
+        trained = leaving_out(load_network(str(checkpoint), asked.weights, asked.device), asked.bad_samples)
+        if self._opened is None:
+            self._opened = open_scored(trained, asked.data, asked.choices)
+        if self._kept is None:
+            self._kept = self._keeping(trained, self._opened)
+            for row in best_so_far(self._kept.rows.values()):
+                self._told(row)
+            if step in self._kept.rows:
+                return
+        workers = count_workers(asked.workers, trained.classifier.device)
+        found = scored(trained, self._opened, asked.split, workers, 0.0, by_order=asked.by_order)
+        for note in found.notes:
+            self._note(note)
+        self._told(self._kept.add({"kind": found.split, "step": step, **found.scores.row()}))
+
+    def _keeping(self, trained: ScoredNetwork, opened: ScoredData) -> "_Kept":
+        """Return where the rows are kept: where it was said, in the run, or in the working directory."""
+        label = choose_split(trained, opened, self._asked.split).label
+        if self._asked.out:
+            out = user_path(self._asked.out)
+            refuse_within(opened.source.folders, out)
+            return _Kept(out, opened.source.name, label)
+        name = folder_of(trained, opened, label).removeprefix(f"{trained.checkpoint}-")
+        try:
+            return _Kept(trained.home / f"curve-{name}", opened.source.name, label)
+        except WriteError as error:
+            self._note(f"the scores lie in the working directory: {error.args[0]}")
+            return _Kept(trained.elsewhere / f"curve-{name}", opened.source.name, label)
+
+    def _note(self, note: str) -> None:
+        if note not in self._notes:
+            self._notes[note] = None
+            self._noted(note)
+
+    def curve(self) -> Curve:
+        """Return what is known now.
+
+        Raises:
+            CheckpointError: If that is nothing.
+        """
+        if self._kept is None:
+            why = "; ".join(self._notes) or "none was written yet"
+            raise CheckpointError(f"no checkpoint in {self.run.checkpoints} can be scored: {why}")
+        rows, kept = tuple(best_so_far(self._kept.rows.values())), self._kept
+        return Curve(str(self.run.path), str(kept.out), kept.data, kept.split, rows, tuple(self._notes))
+
+    def close(self) -> None:
+        """Close the files."""
+        if self._kept is not None:
+            self._kept.close()
+
+
+class _Kept:
+    """The rows in a folder: those of earlier calls, and more."""
+
+    def __init__(self, out: Path, data: str, split: str) -> None:
+        self.out, self.data, self.split = out, data, split
+        files.make_directory(out.absolute(), within=files.run_above(out))
+        self._journal = Journal(out / ROWS)
+        self.rows: dict[int, Row] = {
+            row["step"]: row
+            for row in read_rows(out / ROWS)
+            if row.get("kind") == split and row.keys() >= _COLUMNS
+        }
+        self._events: EventFile | None = open_events(out / EVENTS, step=0)  # anew: one file holds them all
+        for row in best_so_far(self.rows.values()):
+            self._show(row)
+
+    def add(self, row: Row) -> Row:
+        """Keep a row; return it with the best accuracy up to it."""
+        self._journal.add(row)
+        self._journal.flush()
+        self.rows[row["step"]] = row
+        (told,) = (each for each in best_so_far(self.rows.values()) if each["step"] == row["step"])
+        self._show(told)
+        return told
+
+    def _show(self, row: Row) -> None:
+        if self._events is not None:
+            self._events.add_row(row)
+
+    def close(self) -> None:
+        """Close the files."""
+        self._journal.close()
+        if self._events is not None:
+            self._events.close()
+
+
+def best_so_far(rows: Iterable[Row]) -> Iterator[Row]:
+    """Yield rows by step, each with the best accuracy up to it."""
+    ordered = sorted(rows, key=lambda row: row["step"])
+    for row, best in zip(ordered, accumulate((row["accuracy"] for row in ordered), max), strict=True):
+        yield {**row, "best_accuracy": best}

@@ -1,0 +1,146 @@
+"""eval --all and --watch: each checkpoint of a run is scored once, as `eval` does, also while it is made."""
+
+import json
+import shutil
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import resnetlab
+from resnetlab.errors import CheckpointError, UsageError
+from resnetlab.trained.checkpoint_curve import Asked, Row, best_so_far, score_checkpoints
+from resnetlab.trained.evaluate import evaluate
+from tests.kit.commands import run as command
+
+STEPS = (4, 8, 12)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with 12 steps on noise in three brightnesses, `run`, and its images."""
+    folder = tmp_path_factory.mktemp("curve")
+    rng = np.random.default_rng(0)
+    for part, count in (("train", 12), ("test", 7)):
+        for label, name in enumerate(("dark", "grey", "light")):
+            (folder / "data" / part / name).mkdir(parents=True)
+            for number in range(count):
+                pixels = rng.integers(60 * label, 60 * label + 120, (24, 24, 3)).astype(np.uint8)
+                Image.fromarray(pixels).save(folder / "data" / part / name / f"{number}.png")
+    resnetlab.train(
+        resnetlab.model_spec("resnet8").with_(width=0.5, classes=3), data=str(folder / "data"),
+        out=folder / "run", steps=12, batch=12, compile="off", eval_every="0ep", workers=0, report=False,
+        checkpoint_every=4, keep_checkpoints=9, lr=0.05, observer=resnetlab.Silence(),
+    )  # fmt: skip
+    return folder
+
+
+@pytest.fixture
+def run(made: Path, tmp_path: Path) -> Path:
+    """The run for this test alone."""
+    shutil.copytree(made / "run", tmp_path / "run")
+    return tmp_path / "run"
+
+
+def rows_of(run: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run / "eval/curve-test/scores.jsonl").read_text().splitlines()]
+
+
+def test_all_checkpoints_are_scored_as_eval_does_and_each_once(run: Path) -> None:
+    shutil.move(run / "checkpoints/step-00000012", run.parent)
+    first = command("eval", str(run), "--all", "--workers", "0")
+    shutil.move(run.parent / "step-00000012", run / "checkpoints")
+    content = (run / "eval/curve-test/scores.jsonl").read_bytes()
+    told = json.loads(command("eval", str(run), "--all", "--json", "--workers", "0").stdout)
+
+    assert [line.split()[1] for line in first.stdout.splitlines() if line.startswith("step ")] == ["4", "8"]
+    assert (run / "eval/curve-test/scores.jsonl").read_bytes().startswith(content)
+    assert [row["step"] for row in rows_of(run)] == [*STEPS]
+    for step, row in zip(STEPS, told["rows"], strict=True):
+        own = evaluate(run / f"checkpoints/step-{step:08d}", workers=0, insights=0, writes=False)
+        assert {name: row[name] for name in own.scores.row()} == own.scores.row()
+    best = [row["best_accuracy"] for row in told["rows"]]
+    assert best == [max(row["accuracy"] for row in told["rows"][: end + 1]) for end in range(3)]
+    assert told["rows"][STEPS.index(told["best_step"])]["accuracy"] == best[-1]
+
+
+def test_tensorboard_gets_every_row_and_the_best_so_far(run: Path) -> None:
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    for _ in range(2):  # the second call shows them anew, and not twice
+        curve = score_checkpoints(run, Asked(workers=0))
+
+    events = accumulator.EventAccumulator(str(Path(curve.out) / "tensorboard"))
+    events.Reload()
+    for name in ("accuracy", "best_accuracy", "loss"):
+        found = [(event.step, event.value) for event in events.Scalars(f"test/{name}")]
+        assert found == [(row["step"], pytest.approx(row[name])) for row in curve.rows]
+
+
+def test_a_run_is_followed_until_it_is_finished(run: Path) -> None:
+    """What training does is done here in its order: the last checkpoint, then RESULT.json."""
+    aside = run.parent
+    for name in ("checkpoints/step-00000008", "checkpoints/step-00000012", "RESULT.json"):
+        shutil.move(run / name, aside)
+    rows: list[Row] = []
+    has_come = {step: threading.Event() for step in STEPS}
+
+    def tell(row: Row) -> None:
+        rows.append(row)
+        has_come[row["step"]].set()
+
+    follower = threading.Thread(
+        target=score_checkpoints,
+        args=(run, Asked(workers=0)),
+        kwargs={"watches": True, "told": tell, "pause": 0.02},
+    )
+    follower.start()
+    for step in STEPS:
+        if step > 4:
+            shutil.move(aside / f"step-{step:08d}", run / "checkpoints")
+        assert has_come[step].wait(60)
+    assert follower.is_alive()
+    shutil.move(aside / "RESULT.json", run)
+    follower.join(60)
+
+    assert not follower.is_alive()
+    assert [row["step"] for row in rows] == [*STEPS]
+
+
+def test_a_damaged_checkpoint_is_noted_and_the_others_are_scored(run: Path) -> None:
+    (run / "checkpoints/step-00000008/model.safetensors").write_bytes(b"damaged")
+
+    done = command("eval", str(run), "--all", "--workers", "0")
+
+    assert [row["step"] for row in rows_of(run)] == [4, 12]
+    assert done.stderr.count("step-00000008") == 1
+    assert "chosen on the test images that it is scored on" in done.stdout
+
+
+def test_other_data_has_a_curve_of_its_own(run: Path, made: Path) -> None:
+    other = made / "other"
+    if not other.exists():
+        shutil.copytree(made / "data/test", other)
+
+    curve = score_checkpoints(run, Asked(data=str(other), workers=0))
+
+    assert Path(curve.out).name.startswith("curve-all-")
+    assert curve.split == "all"
+    assert {row["seen"] for row in curve.rows} == {21}
+
+
+def test_what_has_no_checkpoints_is_refused(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="is no run's directory"):
+        score_checkpoints(run / "checkpoints/step-00000004", Asked())
+    shutil.move(run / "checkpoints", tmp_path / "elsewhere")
+    with pytest.raises(CheckpointError, match="can be scored: none was written yet"):
+        score_checkpoints(run, Asked())
+    assert "not allowed with" in command("eval", str(run), "--all", "--watch", code=2).stderr
+
+
+def test_the_best_is_the_best_up_to_a_step() -> None:
+    rows: list[Row] = [{"step": step, "accuracy": value} for step, value in ((30, 0.4), (10, 0.3), (20, 0.5))]
+
+    assert [row["best_accuracy"] for row in best_so_far(rows)] == [0.3, 0.5, 0.5]
