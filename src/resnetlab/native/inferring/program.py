@@ -20,6 +20,9 @@ from resnetlab.network import layers
 _FIRST_CACHES = 128 * 1024
 """Bytes of the input that are made into outputs together: half of a small second cache."""
 
+_TRANSFORMS = 256 * 1024
+"""Bytes of Winograd's transforms that are multiplied together."""
+
 
 class Program:
     """What `count` images do, one call after another."""
@@ -30,7 +33,8 @@ class Program:
         self._bytes = weights.dtype.itemsize
         is_half = int(weights.dtype == torch.bfloat16)
         self._kernels = building.library("inference.cpp", MAPS_ARE_BF16=is_half)
-        self._kernels.convolve_room.restype = ctypes.c_size_t
+        for name in ("convolve_room", *(("winograd_room", "winograd_shared") if not is_half else ())):
+            getattr(self._kernels, name).restype = ctypes.c_size_t
         places = places_of(graph, self._size)
         self._memory = torch.zeros(places.size + 64, dtype=torch.uint8)
         self._offsets = places.offsets
@@ -125,8 +129,9 @@ class Program:
         depth = filled(x.channels, self._weights.pair if is_image else self._lanes)
         registers = -(-out.channels // self._lanes)
         vectors = 1 if registers == 1 else 2 if registers % 2 == 0 or registers > 8 else 1
-        weights = self._weights.direct(node, depth, vectors)
-        band, by_channels = self._shares(node, layer, depth, vectors)
+        is_winograd, band, by_channels = self._shares(node, layer, depth, vectors)
+        pack = self._weights.winograd if is_winograd else self._weights.direct
+        weights = pack(node, depth, vectors)
         arguments = own.Convolve(
             ctypes.addressof(self._image) if is_image else None, None if is_image else self._at(x),
             self._pitch(x), self.count, x.channels, depth, x.height, x.width, out.height, out.width,
@@ -134,27 +139,45 @@ class Program:
             filled(out.channels, vectors * self._lanes), vectors, band, int(by_channels), at(weights), None,
             self._finish(node, None, self._weights.bias(node)),
         )  # fmt: skip
-        pointer = ctypes.byref(arguments)
-        self._room = max(self._room, self._kernels.convolve_room(pointer))
-        self._add(self._kernels.convolve, arguments, self._kernels.convolve_units(pointer))
+        kernels, pointer = self._kernels, ctypes.byref(arguments)
+        room = kernels.winograd_room if is_winograd else kernels.convolve_room
+        self._room = max(self._room, room(pointer))
+        if not is_winograd:
+            self._add(kernels.convolve, arguments, kernels.convolve_units(pointer))
+        elif not by_channels:
+            self._add(kernels.winograd_tiles, arguments, kernels.winograd_units(pointer))
+        else:
+            shared = torch.empty(kernels.winograd_shared(pointer))
+            arguments.shared = at(shared)
+            self._kept.append(shared)
+            self._add(kernels.winograd_read, arguments, _tiles(node) * self.count)
+            self._add(kernels.winograd_multiply, arguments, arguments.out // (vectors * self._lanes))
 
-    def _shares(self, node: Node, layer: layers.Conv, depth: int, vectors: int) -> tuple[int, bool]:
-        """Return how many rows (1x1: pixels) are made together, and whether channels are shared out."""
+    def _shares(self, node: Node, layer: layers.Conv, depth: int, vectors: int) -> tuple[bool, int, bool]:
+        """Return whether it is Winograd's, how much is made together, and whether channels are shared out."""
         x, out = node.x, node.makes[0]
+        is_image = x is self.graph.images
+        is_winograd = layer.kernel == 3 and layer.stride == 1 and not is_image and self._bytes == 4
         blocks = -(-out.channels // (vectors * self._lanes))
         pixels = self.count * out.height * out.width
         is_heavy = layer.kernel**2 * out.channels > pixels and blocks >= 2 * self.threads
-        by_channels = is_heavy and x is not self.graph.images and self.threads > 1
+        by_channels = is_heavy and not is_image and self.threads > 1
         threads = 1 if by_channels else self.threads
-        if layer.kernel == 1 and layer.stride == 1 and x is not self.graph.images:
+        if is_winograd:
+            tiles = _tiles(node) * self.count
+            few = 36 * out.channels > 16 * tiles and blocks >= 2 * self.threads
+            most = max(14, _TRANSFORMS // (36 * depth * 4) // 14 * 14)
+            band = -(-tiles // (self.threads * -(-tiles // (self.threads * most))))
+            return True, band, few
+        if layer.kernel == 1 and layer.stride == 1 and not is_image:
             most = max(28, _FIRST_CACHES // (depth * self._bytes))
             shares = threads * -(-pixels // (threads * most))
-            return -(-pixels // shares), by_channels
+            return False, -(-pixels // shares), by_channels
         row = layer.stride * (out.width * layer.stride + layer.kernel) * depth * self._bytes
         most = max(1, _FIRST_CACHES // row)
         if self.count < threads * 4:
             most = min(most, max(1, out.height * self.count // (threads * 2)))
-        return min(most, out.height), by_channels
+        return False, min(most, out.height), by_channels
 
     def _pool(self, node: Node, layer: layers.Pool) -> None:
         x, out = node.x, node.makes[0]
@@ -181,6 +204,12 @@ class Program:
             self._at(x), self._at(out), x.height * x.width, channels, self._pitch(x), self._pitch(out)
         )
         self._add(self._kernels.means, arguments, self.count * (channels // self._lanes))
+
+
+def _tiles(node: Node) -> int:
+    """Return the tiles of 4 x 4 outputs of an image."""
+    out = node.makes[0]
+    return -(-out.height // 4) * -(-out.width // 4)
 
 
 def _low(layer: layers.Conv | layers.Pool, size: int) -> int:

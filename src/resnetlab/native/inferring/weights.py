@@ -1,5 +1,6 @@
 """A network's weights as kernels of inference read them: BN folded in float64, then packed once."""
 
+import math
 from typing import Any
 
 import torch
@@ -38,6 +39,10 @@ class Weights:
     def direct(self, node: Node, depth: int, vectors: int) -> Tensor:
         """Return weights as [block][row][column and depth][channels of a block], in bf16 in pairs."""
         return self._keep((node.name, "direct", str(vectors)), lambda: self._direct(node, depth, vectors))
+
+    def winograd(self, node: Node, depth: int, vectors: int) -> Tensor:
+        """Return a 3x3 convolution's weights as [block][36 parts][depth][channels of a block]."""
+        return self._keep((node.name, "winograd", str(vectors)), lambda: self._winograd(node, depth, vectors))
 
     def linear(self, name: str) -> tuple[Tensor, Tensor]:
         """Return the classifier's weights and bias."""
@@ -81,6 +86,23 @@ class Weights:
         rows = weight.reshape(-1, wide, depth, kernel, kernel).permute(0, 3, 4, 2, 1)
         pairs = rows.reshape(-1, kernel, kernel * depth // self.pair, self.pair, wide).transpose(3, 4)
         return pairs.contiguous().to(self.dtype)
+
+    def _winograd(self, node: Node, depth: int, vectors: int) -> Tensor:
+        weight, wide, rows = self._folded(node)[0], vectors * self.lanes, _transform()
+        out, into = weight.shape[:2]
+        parts = (rows @ weight @ rows.T).reshape(out, into, 36)
+        parts = functional.pad(parts, (0, 0, 0, depth - into, 0, filled(out, wide) - out))
+        return parts.reshape(-1, wide, depth, 36).permute(0, 3, 2, 1).contiguous().to(self.dtype)
+
+
+def _transform() -> Tensor:
+    """Return what 3 weights of a row or column are multiplied with: (6, 3); see sources/large_tiles.h."""
+    points = (0.0, 0.75, -0.75, 1.5, -1.5)
+    rows = []
+    for one in points:
+        below = math.prod(one - other for other in points if other != one)
+        rows.append([one**power / below for power in range(3)])
+    return torch.tensor([*rows, [0.0, 0.0, 1.0]], dtype=torch.float64)
 
 
 def kernel_of(layer: layers.Layer | None) -> layers.Conv:

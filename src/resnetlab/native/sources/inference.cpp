@@ -16,6 +16,9 @@ struct Convolve {
   void* shared;                 // of Winograd's by channels: the tiles' transforms
   Finish finish;
 };
+#if !MAPS_ARE_BF16
+#include "large_tiles.h"
+#endif
 struct Pool { const void* x; void* y; int height, width, out_height, out_width, channels, kernel, stride, top, left, average, zeros; long x_pitch, y_pitch; };
 struct Widen { const void* x; void* y; int height, width, out_height, out_width, channels, stride, before, out; long x_pitch, y_pitch; };
 struct Means { const void* x; float* y; int pixels, channels; long x_pitch, y_pitch; };
