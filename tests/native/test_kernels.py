@@ -56,6 +56,7 @@ class Trial:
         self.shape, self.dtype, self.chance = shape, dtype, random.Random(seed)
         torch.manual_seed(seed)
         self.is_image = shape.into % LANES != 0
+        self.slope = self.chance.choice([0.0, 0.1])
         kind = building.ConvolutionKind(
             shape.into, shape.out, shape.kernel, shape.stride, shape.size, shape.size, shape.out_size,
             shape.out_size, shape.pad, int(not self.is_image), int(dtype == torch.bfloat16),
@@ -80,13 +81,16 @@ class Trial:
 
     def source(self) -> ctypes.Structure:
         if self.is_image:
-            return structures.Source(at(self.x), None, None, 0)
-        return structures.Source(at(self.x), at(self.scale), at(self.shift), 1)
+            return structures.Source(at(self.x), None, None, 1.0)
+        return structures.Source(at(self.x), at(self.scale), at(self.shift), self.slope)
 
     def read(self) -> Tensor:
         """Return the input as float64, rounded as maps are."""
         x = self.x.double()
-        return x if self.is_image else torch.relu(x * self.scale.double() + self.shift.double())
+        return x if self.is_image else self.activated(x * self.scale.double() + self.shift.double())
+
+    def activated(self, exact: Tensor) -> Tensor:
+        return functional.leaky_relu(exact, self.slope)
 
     def as_maps(self, exact: Tensor) -> Tensor:
         return exact.to(self.dtype).double()
@@ -107,22 +111,24 @@ def test_outputs_and_their_sums_are_those_of_float64(shape: Shape, dtype: torch.
     second = None if trial.is_image else trial.sometimes(trial.second)
     addend = trial.sometimes(trial.maps(shape.out_size, shape.out))
     kept = None if second is None else torch.zeros_like(trial.x)
+    bias = trial.sometimes(torch.randn(shape.out))
     centre, sums = torch.randn(shape.out), torch.full((shape.images, 2, shape.out), torch.nan)
     trial.call(
         "forward",
         structures.Forward(
-            trial.source(), structures.Source(at(second), None, None, 0), 1, at(kept), at(trial.ahead), at(y),
-            at(addend), at(sums), at(centre),
+            trial.source(), structures.Source(at(second), None, None, 1.0), trial.slope, at(kept),
+            at(trial.ahead), at(y), at(addend), at(sums), at(centre), at(bias),
         ),
     )  # fmt: skip
     x = trial.read()
     if second is not None and kept is not None:
-        x = torch.relu(x + second.double())
+        x = trial.activated(x + second.double())
         assert apart(kept, x) < TOLERANCE[dtype]
     weights = trial.as_maps(trial.weights)
     exact = functional.conv2d(
         trial.as_maps(x).permute(0, 3, 1, 2), weights, stride=shape.stride, padding=shape.pad
     ).permute(0, 2, 3, 1)
+    exact = exact if bias is None else exact + bias.double()
     exact = exact if addend is None else exact + addend.double()
     off = exact - centre.double()
     assert apart(y, exact) < TOLERANCE[dtype]
@@ -139,7 +145,9 @@ def test_gradients_and_their_sums_are_those_of_float64(shape: Shape, dtype: torc
     a, b, c = (torch.randn(shape.out) for _ in range(3))
     is_normed, is_masked = trial.sometimes(g) is not None, trial.sometimes(g) is not None
     addend, kept = trial.sometimes(trial.maps(shape.out_size, shape.out)), torch.zeros_like(g)
-    dw = torch.zeros(shape.kernel**2, shape.into, shape.out)
+    is_biased, size = trial.sometimes(g) is not None, shape.kernel**2 * shape.into * shape.out
+    found = torch.zeros(size + shape.out)
+    dw, db = found[:size].view(shape.kernel**2, shape.into, shape.out), found[size:]
     dx = None if trial.is_image else torch.zeros_like(trial.x)
     dx_addend = trial.sometimes(trial.maps(shape.size, shape.into))
     seen, mean, inverse = trial.maps(shape.size, shape.into), torch.randn(shape.into), torch.rand(shape.into)
@@ -148,8 +156,8 @@ def test_gradients_and_their_sums_are_those_of_float64(shape: Shape, dtype: torc
         "backward",
         structures.Backward(
             at(g), at(y), at(a) if is_normed else None, at(b), at(c), at(addend), at(kept), trial.source(),
-            at(trial.back), at(dw), at(dx), at(dx_addend), int(is_masked), at(seen), at(mean), at(inverse),
-            at(sums),
+            at(trial.back), at(dw), at(dx), at(dx_addend),
+            trial.slope if is_masked else 1.0, int(is_biased), at(seen), at(mean), at(inverse), at(sums),
         ),
     )  # fmt: skip
     dy = g.double() * a.double() + y.double() * b.double() + c.double() if is_normed else g.double()
@@ -163,11 +171,15 @@ def test_gradients_and_their_sums_are_those_of_float64(shape: Shape, dtype: torc
     assert leaf_w.grad is not None and leaf_x.grad is not None
     assert apart(kept, dy) < TOLERANCE[dtype]
     assert apart(dw, leaf_w.grad.permute(2, 3, 1, 0).reshape(dw.shape)) < TOLERANCE[dtype]
+    if is_biased:
+        assert apart(db, dy.sum((0, 1, 2))) < TOLERANCE[dtype]
+    else:
+        assert not db.any()
     if dx is None:
         return
     exact = leaf_x.grad.permute(0, 2, 3, 1)
     exact = exact if dx_addend is None else exact + dx_addend.double()
-    exact = exact * (x > 0) if is_masked else exact
+    exact = torch.where(x > 0, exact, exact * trial.slope) if is_masked else exact
     about = exact * (seen.double() - mean.double()) * inverse.double()
     assert apart(dx, exact) < TOLERANCE[dtype]
     assert apart(sums.sum(0), torch.stack([exact.sum((0, 1, 2)), about.sum((0, 1, 2))])) < TOLERANCE[dtype]

@@ -60,7 +60,7 @@ class Ahead:
         ):
             self._waiting = node
         else:
-            self._sum(node.a, node.b, node.out, relu=node.relu)
+            self._sum(node.a, node.b, node.out, slope=node.slope)
 
     def _is_normed(self, node: Sum) -> bool:
         return node.out in self._normed
@@ -71,20 +71,20 @@ class Ahead:
         kept = None if waiting is None else memory.maps[waiting.out]
         addend = None if node.addend is None else memory.maps[node.addend.map]
         arguments = structures.Forward(
-            memory.source(a), memory.source(b), int(waiting is not None and waiting.relu), at(kept),
+            memory.source(a), memory.source(b), waiting.slope if waiting else 1.0, at(kept),
             at(memory.packed[node][0]), at(memory.maps[node.out]), at(addend), at(self._sums(node.out)),
-            self._centre(node.out),
+            self._centre(node.out), at(memory.parameters.get(f"{node.name}.bias")),
         )  # fmt: skip
         self._waiting = None
         kernels = building.convolution(memory.kinds[node])
         self.operations.append(memory.of_images(kernels.forward, arguments))
         self._norms(node.out)
 
-    def _sum(self, a: View, b: View | None, out: Map, *, relu: bool = False, keeps: bool = True) -> None:
+    def _sum(self, a: View, b: View | None, out: Map, *, slope: float = 1.0, keeps: bool = True) -> None:
         memory = self.memory
         into = memory.maps[out] if keeps else None
         arguments = structures.Add(
-            memory.source(a), memory.source(b), at(into), at(self._sums(out)), self._centre(out), int(relu),
+            memory.source(a), memory.source(b), at(into), at(self._sums(out)), self._centre(out), slope,
             out.height * out.width, out.channels,
         )  # fmt: skip
         self.operations.append(memory.of_images(memory.elementwise.add, arguments))
@@ -117,6 +117,7 @@ class Ahead:
                 at(memory.sums[of]), at(module.weight), at(module.bias), at(module.running_mean),
                 at(module.running_var), *(at(found[leaf]) for leaf in leaves[:4]), module.momentum,
                 module.eps, int(kind.biased_variance), memory.images, of.height * of.width, of.channels,
+                int(not module.training),
             )  # fmt: skip
             self.operations.append(memory.operation(structures.NORM, arguments))
 
@@ -126,6 +127,6 @@ def widening(memory: Memory, node: Widening, wide: Tensor, narrow: Tensor | None
     norm, x = memory.norms.get(node.x.norm, {}), node.x.map
     return structures.Widen(
         at(memory.maps[x] if narrow is None else narrow), at(wide), at(norm.get("scale")),
-        at(norm.get("shift")), int(node.x.relu), x.height, x.width, x.channels, node.stride, node.before,
-        node.after, int(narrow is not None),
+        at(norm.get("shift")), node.x.slope, x.height, x.width, node.out.height, node.out.width, x.channels,
+        node.stride, node.window, *node.low, node.before, node.after, int(narrow is not None),
     )  # fmt: skip

@@ -78,14 +78,15 @@ class Back:
         maker = view.map.maker
         if isinstance(maker, Sum) and sum(other.map is view.map for other in self.memory.views) == 1:
             for part in (maker.a, maker.b):
-                if part.norm and not part.relu and self._uses[part] == 1:
+                if part.norm and part.slope == 1 and self._uses[part] == 1:
                     return part.norm, part.map
         return None
 
     @staticmethod
-    def _is_masked(view: View) -> bool:
+    def _slope(view: View) -> float:
+        """Return what a view's gradient is multiplied with where the view is not above 0."""
         maker = view.map.maker
-        return view.relu or (not view.norm and isinstance(maker, Sum) and maker.relu)
+        return maker.slope if isinstance(maker, Sum) and view == View(view.map) else view.slope
 
     def _about(self, seen: tuple[str, Map] | None) -> list[int | None]:
         """Return the map, mean and inverse deviation that the sums of a gradient are about."""
@@ -96,17 +97,17 @@ class Back:
 
     def _finish(self, view: View, parts: list[Tensor], pooled: Tensor | None = None) -> None:
         """Have these, added up, be a view's gradient: behind its ReLU, with BN's sums."""
-        seen, masked = self._seen(view), self._is_masked(view)
-        if len(parts) == 1 and not masked and seen is None:
+        seen, slope = self._seen(view), self._slope(view)
+        if len(parts) == 1 and slope == 1 and seen is None:
             self._found[view] = parts[0]
             return
         into = self.memory.new_map(view.map)
-        self._pass_over(view, parts, seen, pooled=pooled, into=into, masked=masked)
+        self._pass_over(view, parts, seen, pooled=pooled, into=into, slope=slope)
         self._found[view] = into
 
     def _pass_over(
         self, view: View, parts: list[Tensor], seen: tuple[str, Map] | None, *, pooled: Tensor | None = None,
-        into: Tensor | None = None, masked: bool = False,
+        into: Tensor | None = None, slope: float = 1.0,
     ) -> None:  # fmt: skip
         memory, of = self.memory, view.map
         assert len(parts) <= 2, "a view is read by three at most"
@@ -114,7 +115,7 @@ class Back:
         sums = memory.new(memory.images, 2, of.channels)
         arguments = structures.Finish(
             memory.source(view), at(g), at(addend), at(pooled), at(into), *self._about(seen), at(sums),
-            int(masked), of.height * of.width, of.channels,
+            slope, of.height * of.width, of.channels,
         )  # fmt: skip
         self.operations.append(memory.of_images(memory.elementwise.finish, arguments))
         if seen:
@@ -127,7 +128,7 @@ class Back:
             at(sums), at(module.weight), at(norm["mean"]), at(norm["inverse"]),
             *(at(norm[leaf]) for leaf in "ABC"),
             *(at(memory.gradient_of(f"{name}.{leaf}")) for leaf in ("weight", "bias")), memory.images,
-            of.height * of.width, of.channels,
+            of.height * of.width, of.channels, int(not module.training),
         )  # fmt: skip
         self._has_sums.add(name)
         self.operations.append(memory.operation(structures.NORM_BACK, arguments))
@@ -140,7 +141,7 @@ class Back:
 
     def _take_over(self, view: View, gradient: Tensor) -> None:
         """Give a sum's gradient to what it adds; where nothing else is due to it, that is all."""
-        if self._uses[view] == 1 and not view.relu and view.norm:
+        if self._uses[view] == 1 and view.slope == 1 and view.norm:
             self._left[view] = 0
             self._found[view] = gradient
         else:
@@ -185,7 +186,8 @@ class Back:
         if node.addend:
             dy = parts.g if parts.is_whole else memory.new_map(node.out)
         taps = kind.KERNEL**2
-        dw = memory.new(self.threads, taps, kind.IC, kind.OC)
+        size = taps * kind.IC * kind.OC + kind.OC * node.layer.bias
+        dw = memory.new(self.threads, size)
         sums = memory.new(memory.images, 2, kind.IC)
         into = memory.new_map(x.map) if kind.BACKWARD else None
         seen = self._seen(x) if is_last and kind.BACKWARD else None
@@ -193,9 +195,9 @@ class Back:
         arguments = structures.Backward(
             *parts.pointers(), None if parts.is_whole else at(dy), memory.source(x),
             at(memory.packed[node][1]), at(dw), at(into), at(given[0]) if given and is_last else None,
-            int(is_last and self._is_masked(x)), *self._about(seen), at(sums),
+            self._slope(x) if is_last else 1.0, int(node.layer.bias), *self._about(seen), at(sums),
         )  # fmt: skip
-        kernels, size = building.convolution(kind), taps * kind.IC * kind.OC
+        kernels = building.convolution(kind)
         self.operations.append(
             memory.operation(
                 structures.OF_WEIGHTS_GRADIENT,
@@ -217,10 +219,17 @@ class Back:
             self._give(node.addend, dy)
 
     def _gather(self, node: Convolution, dw: Tensor) -> None:
-        kind, gradient = self.memory.kinds[node], self.memory.gradient_of(f"{node.name}.weight")
-        assert gradient is not None
+        kind, weights = self.memory.kinds[node], self.memory.gradient_of(f"{node.name}.weight")
+        assert weights is not None
+        taps, apart = kind.KERNEL**2, dw.shape[1]
         arguments = structures.Gather(
-            at(dw), at(gradient), (ctypes.c_long * 4)(*gradient.stride()), kind.KERNEL**2, kind.KERNEL,
-            kind.IC, kind.OC, self.threads,
+            at(dw), at(weights), (ctypes.c_long * 4)(*weights.stride()), taps, kind.KERNEL, kind.IC, kind.OC,
+            self.threads, apart,
         )  # fmt: skip
         self.operations.append(self.memory.operation(structures.GATHER, arguments))
+        bias = self.memory.gradient_of(f"{node.name}.bias")
+        if bias is not None:
+            of_bias = dw[:, taps * kind.IC * kind.OC :]
+            strides = (ctypes.c_long * 4)(bias.stride(0), 0, 0, 0)
+            sums = structures.Gather(at(of_bias), at(bias), strides, 1, 1, 1, kind.OC, self.threads, apart)
+            self.operations.append(self.memory.operation(structures.GATHER, sums))

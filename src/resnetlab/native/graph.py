@@ -25,16 +25,16 @@ class Map:
 
 @dataclass(frozen=True)
 class View:
-    """A map as it is read: normalised by the BN of that name, then rectified."""
+    """A map as it is read: normalised by the BN of that name, then activated; a slope of 1 does nothing."""
 
     map: Map
     norm: str = ""
-    relu: bool = False
+    slope: float = 1.0
 
 
 @dataclass(eq=False)
 class Convolution:
-    """out = weights * x, to which a view may be added."""
+    """out = weights * x + bias, to which a view may be added."""
 
     name: str
     layer: layers.Conv
@@ -46,23 +46,30 @@ class Convolution:
 
 @dataclass(eq=False)
 class Sum:
-    """out = relu?(a + b)."""
+    """out = a + b, activated."""
 
     a: View
     b: View
     out: Map
-    relu: bool = False
+    slope: float = 1.0
 
 
 @dataclass(eq=False)
 class Widening:
-    """out = every stride-th pixel of x, zero channels before and after."""
+    """out = every stride-th pixel of x, or the means of so many, zero channels before and after.
+
+    Attributes:
+        window: Whose means they are, in pixels.
+        low: Pixels of padding above, and to the left.
+    """
 
     x: View
     out: Map
     stride: int
     before: int
     after: int
+    window: int = 1
+    low: tuple[int, int] = (0, 0)
 
 
 @dataclass
@@ -118,9 +125,9 @@ class _Drafting:
             if unit.shortcut is not None:
                 source = preact if unit.shortcut_from == "preact" else view
                 shortcut = self._shortcut(unit.name, unit.shortcut, source)
-                relu = bool(after) and isinstance(after[0], layers.Act)
-                total = self._sum(total, shortcut, relu)
-                after = after[1:] if relu else after
+                slope = after[0].slope if after and isinstance(after[0], layers.Act) else 1.0
+                total = self._sum(total, shortcut, slope)
+                after = after[1:] if slope != 1 else after
             view = self._chain(unit.name, after, total)
         rest = [layer for layer in plan.tail if not isinstance(layer, layers.Pool | layers.Linear)]
         self.graph.last = self._chain("", tuple(rest), view)
@@ -140,18 +147,16 @@ class _Drafting:
             match layer:
                 case layers.Conv():
                     view = View(self._convolution(name, layer, view))
-                case layers.Norm() if not view.norm and not view.relu:
+                case layers.Norm() if not view.norm and view.slope == 1:
                     self.graph.norms[name] = layer
                     view = View(view.map, name)
-                case layers.Act() if not view.relu and not layer.slope:
-                    view = View(view.map, view.norm, relu=True)
+                case layers.Act() if view.slope == 1:
+                    view = View(view.map, view.norm, layer.slope)
                 case _:
                     raise Unsuitable(f"{name} ({type(layer).__name__})")
         return view
 
     def _convolution(self, name: str, layer: layers.Conv, x: View) -> Map:
-        if layer.bias:
-            raise Unsuitable(f"{name} has a bias")
         channels, height, width = layers.output_shape(layer, (x.map.channels, x.map.height, x.map.width))
         low = [self._low(layer, size) for size in (x.map.height, x.map.width)]
         if low[0] != low[1]:
@@ -162,7 +167,7 @@ class _Drafting:
         return out
 
     @staticmethod
-    def _low(layer: layers.Conv, size: int) -> int:
+    def _low(layer: layers.Conv | layers.Pool, size: int) -> int:
         if layer.padding == "same":
             return layers.same_padding(size, layer.kernel, layer.stride)[0]
         return int(layer.padding)
@@ -170,31 +175,30 @@ class _Drafting:
     def _shortcut(self, unit: str, chain: tuple[layers.Layer, ...], view: View) -> View:
         if not chain or isinstance(chain[0], layers.Conv):
             return self._chain(unit, chain, view)
-        match chain:
-            case (
-                layers.Pool(kind="subsample", stride=stride),
-                layers.PadChannels(before=before, after=after),
-            ):
-                pass
-            case (layers.PadChannels(before=before, after=after),):
-                stride = 1
-            case _:
-                kinds = ", ".join(type(layer).__name__ for layer in chain)
-                raise Unsuitable(f"{unit}'s shortcut of {kinds}")
-        x = view.map
-        out = Map(-(-x.height // stride), -(-x.width // stride), before + x.channels + after)
-        out.maker = Widening(view, out, stride, before, after)
+        pool, pad = (chain[0], chain[1:]) if isinstance(chain[0], layers.Pool) else (None, chain)
+        if len(pad) > 1 or not all(isinstance(layer, layers.PadChannels) for layer in pad):
+            raise Unsuitable(f"{unit}'s shortcut of {', '.join(type(layer).__name__ for layer in chain)}")
+        x, shape = view.map, (view.map.channels, view.map.height, view.map.width)
+        for layer in chain:
+            shape = layers.output_shape(layer, shape)
+        before, after = (pad[0].before, pad[0].after) if pad else (0, 0)  # type: ignore[union-attr]
+        out = Map(shape[1], shape[2], shape[0])
+        widening = Widening(view, out, pool.stride if pool else 1, before, after)
+        if pool and pool.kind == "average":
+            widening.window = pool.kernel
+            widening.low = (self._low(pool, x.height), self._low(pool, x.width))
+        out.maker = widening
         self.graph.nodes.append(out.maker)
         return View(out)
 
-    def _sum(self, a: View, b: View, relu: bool) -> View:
-        maker, is_plain = a.map.maker, not (a.norm or a.relu or b.norm or b.relu)
-        if isinstance(maker, Convolution) and maker.addend is None and is_plain and not relu:
+    def _sum(self, a: View, b: View, slope: float) -> View:
+        maker, is_plain = a.map.maker, not (a.norm or b.norm) and a.slope == b.slope == 1
+        if isinstance(maker, Convolution) and maker.addend is None and is_plain and slope == 1:
             maker.addend = b
             self.graph.nodes.remove(maker)  # comes after what makes the addend
             self.graph.nodes.append(maker)
             return a
         out = Map(a.map.height, a.map.width, a.map.channels)
-        out.maker = Sum(a, b, out, relu)
+        out.maker = Sum(a, b, out, slope)
         self.graph.nodes.append(out.maker)
         return View(out)

@@ -35,6 +35,4 @@ def obstacle_to_native(spec: ModelSpec, recipe: Recipe, device: torch.device) ->
         return "shard_bn=sync computes each BN for all shards at once"
     if execution.checkpoint_activations:
         return "checkpoint_activations is torch's"
-    if recipe.transfer.bn != "train" or recipe.transfer.freeze != "none":
-        return "frozen batch normalisation"
     return obstacle(spec, device, _MAPS[execution.precision])

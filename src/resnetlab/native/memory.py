@@ -45,7 +45,7 @@ class Memory:
         sizes = {name: p.numel() for name, p in self.parameters.items()}
         self._flat = self.new(sum(sizes.values()))
         self._offsets = dict(zip(sizes, itertools.accumulate(sizes.values(), initial=0), strict=False))
-        made = {f"{node.name}.weight" for node in self.kinds}
+        made = {f"{node.name}.{leaf}" for node in self.kinds for leaf in ("weight", "bias")}
         self._made = made | {f"{name}.{leaf}" for name in graph.norms for leaf in ("weight", "bias")}
 
     def new(self, *shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -112,7 +112,7 @@ class Memory:
             return structures.Source()
         norm = self.norms.get(view.norm, {})
         return structures.Source(
-            at(self.maps[view.map]), at(norm.get("scale")), at(norm.get("shift")), int(view.relu)
+            at(self.maps[view.map]), at(norm.get("scale")), at(norm.get("shift")), view.slope
         )
 
     @functools.cached_property

@@ -30,20 +30,20 @@ class NativeNetwork:
         """Prepare it.
 
         Args:
-            model: On the CPU, in training mode, its BNs too.
+            model: On the CPU, in training mode; BNs that are in evaluation mode are frozen.
             dtype: Of the maps: float32, or bfloat16 where the processor multiplies it.
 
         Raises:
-            Unsuitable: If there is an `obstacle`, or a BN is frozen.
+            Unsuitable: If there is an `obstacle`, or a BN keeps no running statistics.
         """
         norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
-        is_frozen = any(not m.training or not m.track_running_stats or m.momentum is None for m in norms)
+        is_other = any(not m.track_running_stats or m.momentum is None for m in norms)
         why = obstacle(model.spec, next(model.parameters()).device, dtype)
-        if why or is_frozen:
-            raise Unsuitable(why or "frozen batch normalisation")
+        if why or is_other:
+            raise Unsuitable(why or "a BN without running statistics, or of a growing average")
         self._model, self._dtype = model, dtype
         self._programs: OrderedDict[Any, Program] = OrderedDict()
-        self._places = _places(model)
+        self._norms, self._places = norms, _places(model)
 
     def __call__(self, images_NCHW: Tensor) -> Tensor:
         """Return the logits (N, K), float32, of images (N, C, H, W)."""
@@ -61,7 +61,7 @@ class NativeNetwork:
             self._programs.clear()
             self._places = now
         threads = torch.get_num_threads()
-        key = (images_NCHW.shape, threads)
+        key = (images_NCHW.shape, threads, *(norm.training for norm in self._norms))
         if key not in self._programs:
             if len(self._programs) == _KINDS_KEPT:
                 self._programs.popitem(last=False)

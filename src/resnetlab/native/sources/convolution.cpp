@@ -46,9 +46,9 @@ static __attribute__((noinline)) void block_apart(vec (&acc)[P][OV], const numbe
   for (int p = 0; p < P; ++p) for (int v = 0; v < OV; ++v) acc[p][v] = own[p][v];
 }
 
-// One row of the input as it is read: relu?(scale * raw + shift), of two sources their sum; `keep` gets it in full.
+// One row of the input as it is read: activated(scale * raw + shift), of two sources their sum; `keep` gets it in full.
 template <int CHANNELS>
-static inline void read_row(number* to, const Source& a, const Source& b, int relu_of_sum, number* keep, size_t at) {
+static inline void read_row(number* to, const Source& a, const Source& b, float slope_of_sum, number* keep, size_t at) {
   const number *ra = (const number*)a.raw + at, *rb = b.raw ? (const number*)b.raw + at : nullptr;
   if constexpr (CHANNELS % LANES != 0) {                 // the image: no scale, no sum
     constexpr int DEEP = (CHANNELS + PAIR - 1) / PAIR * PAIR;
@@ -59,20 +59,20 @@ static inline void read_row(number* to, const Source& a, const Source& b, int re
     const vec zero = {};
     for (int c = 0; c < CHANNELS; c += LANES) {
       const vec sa = a.scale ? load(a.scale + c) : all(1), ta = a.scale ? load(a.shift + c) : zero;
-      const vec la = a.relu ? zero : all(-__builtin_inff());
+      const vec la = all(a.slope);
       if (!rb) {
         for (int p = 0; p < WIDTH; ++p) {
           vec x = load(ra + p * CHANNELS + c) * sa + ta;
-          store(to + p * CHANNELS + c, x < la ? la : x);  // a NaN stays one
+          store(to + p * CHANNELS + c, x < zero ? x * la : x);  // a NaN stays one
         }
         continue;
       }
       const vec sb = b.scale ? load(b.scale + c) : all(1), tb = b.scale ? load(b.shift + c) : zero;
-      const vec lb = b.relu ? zero : all(-__builtin_inff()), ls = relu_of_sum ? zero : all(-__builtin_inff());
+      const vec lb = all(b.slope), ls = all(slope_of_sum);
       for (int p = 0; p < WIDTH; ++p) {
         vec x = load(ra + p * CHANNELS + c) * sa + ta, y = load(rb + p * CHANNELS + c) * sb + tb;
-        x = (x < la ? la : x) + (y < lb ? lb : y);
-        x = x < ls ? ls : x;
+        x = (x < zero ? x * la : x) + (y < zero ? y * lb : y);
+        x = x < zero ? x * ls : x;
         store(to + p * CHANNELS + c, x);
         if (keep) store(keep + at + p * CHANNELS + c, x);
       }
@@ -82,7 +82,7 @@ static inline void read_row(number* to, const Source& a, const Source& b, int re
 
 template <int P, int OV>
 static inline void forward_block(const Forward& f, const number* const* rows, const number* weights, int from, size_t at,
-                                 const vec* centre, vec* sum, vec* square) {
+                                 const vec* bias, const vec* centre, vec* sum, vec* square) {
   const number *x[TAPS], *w[TAPS];
   for (int t = 0; t < TAPS; ++t) {
     x[t] = rows[t / KERNEL] + (from * STRIDE + t % KERNEL) * DEPTH;
@@ -96,7 +96,7 @@ static inline void forward_block(const Forward& f, const number* const* rows, co
   for (int p = 0; p < P; ++p)
 #pragma GCC unroll 4
     for (int v = 0; v < OV; ++v) {
-      vec value = acc[p][v];
+      vec value = acc[p][v] + bias[v];
       if (addend) value += load(addend + p * OC + v * LANES);
       store(y + p * OC + v * LANES, value);
       vec off = value - centre[v];
@@ -122,7 +122,7 @@ static inline void input_block(const Backward& b, const number* const* dy, const
       const int here = p * STRIDE * IC + v * LANES;
       vec value = acc[p][v];
       if (addend) value += load(addend + here);
-      if (b.mask) value = load(input + here) > (vec){} ? value : (vec){};
+      if (b.slope != 1) value = load(input + here) > (vec){} ? value : value * all(b.slope);
       store(gx + here, value);
       sum[v] += value;
       if (seen) about[v] += value * ((load(seen + here) - mean[v]) * inverse[v]);
@@ -147,13 +147,16 @@ static inline void read_dy_row(const Backward& b, number* to, size_t image, int 
   number* keep = b.dy ? (number*)b.dy + from : nullptr;
   for (int c = 0; c < OC; c += LANES) {
     const vec A = b.A ? load(b.A + c) : all(1), B = b.A ? load(b.B + c) : (vec){}, C = b.A ? load(b.C + c) : (vec){};
+    vec sum = {};
     for (int at = c; at < OUT_WIDTH * OC; at += OC) {
       vec value = load(g + at);
       if (b.A) value = value * A + (load(y + at) * B + C);
       if (addend) value += load(addend + at);
       store(to + at, value);
       if (keep) store(keep + at, value);
+      sum += value;
     }
+    if (b.biased) store(b.dw + TAPS * IC * OC + c, load(b.dw + TAPS * IC * OC + c) + sum);
   }
 }
 
@@ -346,13 +349,14 @@ void forward(const Forward* arguments, int first, int last, number* room) {
       for (; made < r * STRIDE - PAD_LOW + KERNEL; ++made) {
         number* row = room + (size_t)((made + PAD_LOW) % KERNEL) * ROW;
         if (made < 0 || made >= HEIGHT) memset(row, 0, ROW * sizeof(number));
-        else read_row<IC>(row + PAD_LOW * DEPTH, f.a, f.b, f.relu_of_sum, (number*)f.sum, ((size_t)image * HEIGHT + made) * WIDTH * IC);
+        else read_row<IC>(row + PAD_LOW * DEPTH, f.a, f.b, f.slope_of_sum, (number*)f.sum, ((size_t)image * HEIGHT + made) * WIDTH * IC);
       }
       const number* rows[KERNEL];
       for (int t = 0; t < KERNEL; ++t) rows[t] = room + (size_t)((r * STRIDE + t) % KERNEL) * ROW;
       for (int o = 0; o < OC; o += OV_AHEAD * LANES) {
-        vec centre[OV_AHEAD], sum[OV_AHEAD], square[OV_AHEAD];
+        vec bias[OV_AHEAD], centre[OV_AHEAD], sum[OV_AHEAD], square[OV_AHEAD];
         for (int v = 0; v < OV_AHEAD; ++v) {
+          bias[v] = f.bias ? load(f.bias + o + v * LANES) : (vec){};
           centre[v] = f.centre ? load(f.centre + o + v * LANES) : (vec){};
           sum[v] = sums ? load(sums + o + v * LANES) : (vec){};
           square[v] = sums ? load(sums + OC + o + v * LANES) : (vec){};
@@ -361,9 +365,9 @@ void forward(const Forward* arguments, int first, int last, number* room) {
         const size_t at = ((size_t)image * OUT_HEIGHT + r) * OUT_WIDTH * OC + o;
         int p = 0;
         for (; p + P_AHEAD <= OUT_WIDTH; p += P_AHEAD)
-          forward_block<P_AHEAD, OV_AHEAD>(f, rows, w, p, at + (size_t)p * OC, centre, sum, square);
+          forward_block<P_AHEAD, OV_AHEAD>(f, rows, w, p, at + (size_t)p * OC, bias, centre, sum, square);
         constexpr int REST = OUT_WIDTH % P_AHEAD;
-        if constexpr (REST != 0) forward_block<REST, OV_AHEAD>(f, rows, w, p, at + (size_t)p * OC, centre, sum, square);
+        if constexpr (REST != 0) forward_block<REST, OV_AHEAD>(f, rows, w, p, at + (size_t)p * OC, bias, centre, sum, square);
         if (sums)
           for (int v = 0; v < OV_AHEAD; ++v) {
             store(sums + o + v * LANES, sum[v]);
@@ -372,7 +376,7 @@ void forward(const Forward* arguments, int first, int last, number* room) {
       }
     }
     for (; f.sum && made < HEIGHT; ++made)  // rows that no output needs are kept too
-      read_row<IC>(room, f.a, f.b, f.relu_of_sum, (number*)f.sum, ((size_t)image * HEIGHT + made) * WIDTH * IC);
+      read_row<IC>(room, f.a, f.b, f.slope_of_sum, (number*)f.sum, ((size_t)image * HEIGHT + made) * WIDTH * IC);
   }
 #endif
 }

@@ -5,32 +5,32 @@
 namespace {
 struct Reader {                                          // a source, at one register of channels
   const number* raw;
-  vec scale, shift, least;
+  vec scale, shift, slope;
   Reader(const Source& s, int c) : raw((const number*)s.raw + c) {
     scale = s.scale ? load(s.scale + c) : all(1);
     shift = s.scale ? load(s.shift + c) : (vec){};
-    least = s.relu ? (vec){} : all(-__builtin_inff());
+    slope = all(s.slope);
   }
   vec operator()(size_t at) const {
     vec x = load(raw + at) * scale + shift;
-    return x < least ? least : x;  // a NaN stays one
+    return x < (vec){} ? x * slope : x;  // a NaN stays one
   }
 };
 }  // namespace
 
 extern "C" {
-// y = relu?(a + b), or of a alone, and its sums about the centre.
+// y = a + b activated, or a alone, and its sums about the centre.
 void add(const Add* arguments, int first, int last, number*) {
   const Add& f = *arguments;
   for (int image = first; image < last; ++image)
     for (int c = 0; c < f.channels; c += LANES) {
       const Reader a(f.a, c), b(f.b.raw ? f.b : f.a, c);
-      const vec least = f.relu ? (vec){} : all(-__builtin_inff()), centre = f.centre ? load(f.centre + c) : (vec){};
+      const vec slope = all(f.slope), centre = f.centre ? load(f.centre + c) : (vec){};
       vec sum = {}, square = {};
       for (int p = 0; p < f.pixels; ++p) {
         const size_t at = ((size_t)image * f.pixels + p) * f.channels;
         vec y = f.b.raw ? a(at) + b(at) : a(at);
-        y = y < least ? least : y;
+        y = y < (vec){} ? y * slope : y;
         if (f.y) store((number*)f.y + at + c, y);
         vec off = y - centre;
         sum += off;
@@ -43,7 +43,7 @@ void add(const Add* arguments, int first, int last, number*) {
     }
 }
 
-// gx = (g + addend) where the input is above 0, and its sums; g is one number a channel and image where `pooled`.
+// gx = g + addend, times the slope where the input is not above 0, and its sums; g is one number a channel and image where `pooled`.
 void finish(const Finish* arguments, int first, int last, number*) {
   const Finish& f = *arguments;
   for (int image = first; image < last; ++image)
@@ -56,7 +56,7 @@ void finish(const Finish* arguments, int first, int last, number*) {
         const size_t at = ((size_t)image * f.pixels + p) * f.channels;
         vec g = f.pooled ? pooled : load((const number*)f.g + at + c);
         if (f.addend) g += load((const number*)f.addend + at + c);
-        if (f.mask) g = x(at) > zero ? g : zero;
+        if (f.slope != 1) g = x(at) > zero ? g : g * all(f.slope);
         if (f.gx) store((number*)f.gx + at + c, g);
         sum += g;
         if (f.seen) about += g * ((load((const number*)f.seen + at + c) - mean) * inverse);
@@ -96,26 +96,34 @@ void pool(const Pool* arguments, int first, int last, number*) {
     }
 }
 
-// Shortcut A: every stride-th pixel, with zero channels before and after; back: its adjoint.
+// A shortcut without weights: fewer pixels, with zero channels before and after; back: its adjoint.
 void widen(const Widen* arguments, int first, int last, number*) {
   const Widen& f = *arguments;
-  const int rows = (f.height + f.stride - 1) / f.stride, columns = (f.width + f.stride - 1) / f.stride;
+  const int wide_channels = f.before + f.channels + f.after;
+  Source source = {f.narrow, f.scale, f.shift, f.slope};
   for (int image = first; image < last; ++image)
-    for (int r = 0; r < rows; ++r)
-      for (int p = 0; p < columns; ++p) {
-        number* narrow = (number*)f.narrow + (((size_t)image * f.height + r * f.stride) * f.width + p * f.stride) * f.channels;
-        number* wide = (number*)f.wide + (((size_t)image * rows + r) * columns + p) * (f.before + f.channels + f.after);
-        if (f.back) {
-          memcpy(narrow, wide + f.before, f.channels * sizeof(number));
-          continue;
+    for (int r = 0; r < f.rows; ++r)
+      for (int p = 0; p < f.columns; ++p) {
+        const int top = r * f.stride - f.top, left = p * f.stride - f.left;
+        const int begin = top < 0 ? 0 : top, end = top + f.window < f.height ? top + f.window : f.height;
+        const int from = left < 0 ? 0 : left, to = left + f.window < f.width ? left + f.window : f.width;
+        const vec share = all(1.0f / ((end - begin) * (to - from)));
+        number* wide = (number*)f.wide + (((size_t)image * f.rows + r) * f.columns + p) * wide_channels;
+        if (!f.back) {
+          memset(wide, 0, f.before * sizeof(number));
+          memset(wide + f.before + f.channels, 0, f.after * sizeof(number));
         }
-        memset(wide, 0, f.before * sizeof(number));
-        for (int c = 0; c < f.channels; ++c) {
-          float x = single(narrow[c]);
-          if (f.scale) x = x * f.scale[c] + f.shift[c];
-          wide[f.before + c] = f.scale || f.relu ? rounded(f.relu && x < 0 ? 0 : x) : narrow[c];
+        for (int c = 0; c < f.channels; c += LANES) {
+          const Reader x(source, c);
+          vec sum = {};
+          for (int y = begin; y < end; ++y)
+            for (int q = from; q < to; ++q) {
+              const size_t at = (((size_t)image * f.height + y) * f.width + q) * f.channels;
+              if (f.back) store((number*)f.narrow + at + c, load(wide + f.before + c) * share);
+              else sum += x(at);
+            }
+          if (!f.back) store(wide + f.before + c, sum * share);
         }
-        memset(wide + f.before + f.channels, 0, f.after * sizeof(number));
       }
 }
 }

@@ -35,13 +35,14 @@ void norm(const Norm& n, int first, int last) {
       sum += n.sums[(size_t)i * 2 * n.channels + c];
       square += n.sums[((size_t)i * 2 + 1) * n.channels + c];
     }
-    const double off = sum / count, variance = square / count - off * off > 0 ? square / count - off * off : 0;
+    double off = sum / count, variance = square / count - off * off > 0 ? square / count - off * off : 0;
+    if (n.frozen) off = 0, variance = n.running_var[c];
     const float mean = (float)((n.running_mean ? n.running_mean[c] : 0) + off), inverse = (float)(1 / std::sqrt(variance + n.eps));
     n.mean[c] = mean;
     n.inverse[c] = inverse;
     n.scale[c] = (n.gamma ? n.gamma[c] : 1) * inverse;
     n.shift[c] = (n.beta ? n.beta[c] : 0) - mean * n.scale[c];
-    if (n.running_mean) {
+    if (n.running_mean && !n.frozen) {
       const float kept = (float)(n.biased ? variance : variance * count / (count - 1));
       n.running_mean[c] += n.momentum * (mean - n.running_mean[c]);
       n.running_var[c] += n.momentum * (kept - n.running_var[c]);
@@ -59,8 +60,8 @@ void norm_back(const NormBack& n, int first, int last) {
     }
     const double scale = (double)(n.gamma ? n.gamma[c] : 1) * n.inverse[c];
     n.A[c] = (float)scale;
-    n.B[c] = (float)(-scale * n.inverse[c] * about / count);
-    n.C[c] = (float)(-scale * sum / count + scale * n.inverse[c] * n.mean[c] * about / count);
+    n.B[c] = n.frozen ? 0 : (float)(-scale * n.inverse[c] * about / count);
+    n.C[c] = n.frozen ? 0 : (float)(-scale * sum / count + scale * n.inverse[c] * n.mean[c] * about / count);
     if (n.dgamma) n.dgamma[c] = (float)about;
     if (n.dbeta) n.dbeta[c] = (float)sum;
   }
@@ -69,7 +70,6 @@ void norm_back(const NormBack& n, int first, int last) {
 // By squares, which are read along the output channels and written along the input's.
 void gather(const Gather& g, int first, int last) {      // of the output channels
   constexpr int SIDE = 16;
-  const size_t size = (size_t)g.taps * g.in * g.out;
   for (int o = first; o < last; o += SIDE)
     for (int t = 0; t < g.taps; ++t) {
       float* to = g.gradient + (size_t)(t / g.kernel * g.stride[2] + t % g.kernel * g.stride[3]);
@@ -81,7 +81,7 @@ void gather(const Gather& g, int first, int last) {      // of the output channe
           const float* dw = g.dw + ((size_t)t * g.in + i + j) * g.out + o;
           memcpy(square[j], dw, outs * sizeof(float));
           for (int n = 1; n < g.threads; ++n)
-            for (int k = 0; k < outs; ++k) square[j][k] += dw[n * size + k];
+            for (int k = 0; k < outs; ++k) square[j][k] += dw[n * g.apart + k];
         }
         for (int k = 0; k < outs; ++k)
           for (int j = 0; j < ins; ++j) to[(o + k) * g.stride[0] + (i + j) * g.stride[1]] = square[j][k];

@@ -143,7 +143,7 @@ static void forward(const Forward& f, int first, int last, number* room) {
               const size_t at = ((size_t)n * HEIGHT + made) * WIDTH * IC;
               fetch(f.a.raw, at + AHEAD * WIDTH * IC, WIDTH * IC);
               fetch(f.b.raw, at + AHEAD * WIDTH * IC, WIDTH * IC);
-              read_row<IC>(row + IC, f.a, f.b, f.relu_of_sum, (number*)f.sum, at);
+              read_row<IC>(row + IC, f.a, f.b, f.slope_of_sum, (number*)f.sum, at);
             }
           }
           const number* rows[4];
@@ -159,7 +159,7 @@ static void forward(const Forward& f, int first, int last, number* room) {
           if (sums && band == 0) for (int c = 0; c < OV_AHEAD * LANES; ++c) sums[c] = sums[OC + c] = 0;
           const float* before = of;
           for (int u = 0; u < OV_AHEAD; ++u) {
-            const vec centre = f.centre ? load(f.centre + o + u * LANES) : (vec){};
+            const vec bias = f.bias ? load(f.bias + o + u * LANES) : (vec){}, centre = f.centre ? load(f.centre + o + u * LANES) : (vec){};
             vec sum = sums ? load(sums + u * LANES) : (vec){}, square = sums ? load(sums + OC + u * LANES) : (vec){};
             of = before;
             for (int tile = band; tile < beyond; ++tile)
@@ -172,7 +172,7 @@ static void forward(const Forward& f, int first, int last, number* room) {
                   for (int q = 0; q < 2; ++q) {
                     if ((HEIGHT % 2 && 2 * tile + r >= HEIGHT) || (WIDTH % (2 * PAIR) && 2 * t + q >= WIDTH)) continue;
                     const size_t at = (((size_t)n * HEIGHT + 2 * tile + r) * WIDTH + 2 * t + q) * OC + o + u * LANES;
-                    vec value = y[r][q];
+                    vec value = y[r][q] + bias;
                     if (f.addend) value += load((const number*)f.addend + at);
                     store((number*)f.y + at, value);
                     const vec off = value - centre;
@@ -234,7 +234,10 @@ static void input_gradient(const Backward& b, const number* x, const float* m, i
             const size_t at = (((size_t)n * HEIGHT + 2 * tile + r) * WIDTH + 2 * t + q) * IC + c;
             vec value = y[r][q];
             if (b.gx_addend) value += load((const number*)b.gx_addend + at);
-            if (b.mask) value = load(x + ((size_t)(2 * (tile - band) + r + 1) * COLUMNS + 2 * t + q + 1) * IC + c) > zero ? value : zero;
+            if (b.slope != 1) {
+              const vec input = load(x + ((size_t)(2 * (tile - band) + r + 1) * COLUMNS + 2 * t + q + 1) * IC + c);
+              value = input > zero ? value : value * all(b.slope);
+            }
             store((number*)b.gx + at, value);
             sum += value;
             if (b.seen) about += value * ((load((const number*)b.seen + at) - mean) * inverse);
