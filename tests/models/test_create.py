@@ -137,7 +137,7 @@ def test_stochastic_depth_is_drawn_in_training_only() -> None:
     """In training the mask is 0 or 1/p at the linear rates, in evaluation there is none."""
     model = create_model("resnet20", seed=0, stochastic_depth=0.5)
     torch.manual_seed(0)
-    keep_UN = model._draw_keep(20_000)
+    keep_UN = model.draw_keep(20_000)
 
     for keep_N, probability in zip(keep_UN, model.spec.keep_probabilities, strict=True):
         is_kept = keep_N > 0
@@ -149,7 +149,7 @@ def test_stochastic_depth_is_drawn_in_training_only() -> None:
     torch.manual_seed(7)
     drawn = model(x)
     torch.manual_seed(7)
-    assert torch.equal(drawn, model(x, model._draw_keep(len(x))))
+    assert torch.equal(drawn, model(x, model.draw_keep(len(x))))
     assert not torch.equal(drawn, model(x, torch.ones(9, len(x))))
     assert torch.equal(model.eval()(x), model(x, torch.ones(9, len(x))))
 

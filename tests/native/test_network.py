@@ -30,7 +30,8 @@ def network(spec: ModelSpec) -> ResNet:
     torch.manual_seed(3)
     model = models.build(spec, seed=1).train()
     for norm in (m for m in model.modules() if isinstance(m, nn.BatchNorm2d)):
-        nn.init.uniform_(norm.weight, 0.5, 1.5)
+        if norm.weight is not None:
+            nn.init.uniform_(norm.weight, 0.5, 1.5)
         nn.init.normal_(norm.bias, 0, 0.3)
         assert norm.running_mean is not None
         nn.init.normal_(norm.running_mean, 0, 0.2)
@@ -65,6 +66,13 @@ def short(name: str, **changes: object) -> ModelSpec:
     return replace(spec, blocks=(1,) * len(spec.blocks), **changes)
 
 
+def two_stages(name: str, **changes: object) -> ModelSpec:
+    """Return its first two, which are what is of its own: every kind of convolution costs a second."""
+    spec = short(name, **changes)
+    parts = {part: getattr(spec, part)[:2] for part in ("blocks", "widths", "out_channels", "strides")}
+    return replace(spec, **parts)
+
+
 SMALL_STAGES = {"widths": (16, 16, 32, 32), "out_channels": (16, 16, 32, 32), "stem_width": 16}
 
 
@@ -81,10 +89,9 @@ SMALL_STAGES = {"widths": (16, 16, 32, 32), "out_channels": (16, 16, 32, 32), "s
         (short("resnet18", **SMALL_STAGES), 64),
         (short("resnet110_relu_before_add"), 16),
         (short("keras_resnet20v1"), 16),
-        (short("keras_resnet20v2"), 16),
+        (two_stages("keras_resnet20v2"), 16),
         (short("chaoji_resnet20"), 16),
-        (short("tfresearch_resnet32"), 16),
-        (replace(short("tfresearch_resnet32"), shortcut="A-avgpool-same"), 17),
+        (two_stages("tfresearch_resnet32", shortcut="A-avgpool-same"), 17),
     ],
     ids=lambda value: getattr(value, "name", str(value)),
 )
@@ -171,7 +178,6 @@ def test_what_is_not_a_number_stays_so() -> None:
 @pytest.mark.parametrize(
     ("spec", "why"),
     [
-        (replace(model_spec("resnet20"), stochastic_depth=0.5), "stochastic depth"),
         (
             replace(model_spec("resnet20"), widths=(12, 24, 48), out_channels=(12, 24, 48), stem_width=12),
             "channels do not fill registers",
@@ -180,6 +186,20 @@ def test_what_is_not_a_number_stays_so() -> None:
 )
 def test_networks_that_have_no_kernels_are_told(spec: ModelSpec, why: str) -> None:
     assert why in obstacle(spec, CPU, torch.float32)
+
+
+@pytest.mark.parametrize("name", ["resnet8", "preresnet14"])
+def test_branches_are_kept_as_stochastic_depth_drew(name: str) -> None:
+    model = network(model_spec(name).with_(stochastic_depth=0.5))
+    exact = copy.deepcopy(model).double()
+    keep_UN = model.draw_keep(6)
+    keep_UN[0, 0] = 0  # one at least
+    native = NativeNetwork(model)
+    logits = trained(model, lambda images: native(images, keep_UN), torch.float32, 16)
+    expected = trained(exact, lambda images: exact(images, keep_UN.double()), torch.float64, 16)
+    assert (logits - expected).norm() < 1e-5 * expected.norm()
+    assert apart(model, exact) < 1e-3
+    assert not torch.equal(native(torch.ones(2, 3, 16, 16)), native(torch.ones(2, 3, 16, 16))), "drawn anew"
 
 
 def test_a_frozen_bn_stays_as_it_is_and_passes_gradients_on() -> None:

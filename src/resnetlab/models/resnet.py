@@ -85,7 +85,7 @@ class ResNet(nn.Module):
         if not torch.compiler.is_compiling():
             self._check(images_NCHW, keep_UN)
         if keep_UN is None and self.training and self.keep_probability_U is not None:
-            keep_UN = self._draw_keep(len(images_NCHW))
+            keep_UN = self.draw_keep(len(images_NCHW))
         x = run_chain(self, self.stem_chain, images_NCHW)
         for index, name in enumerate(self.unit_names):
             keep_N = None if keep_UN is None else keep_UN[index]
@@ -113,7 +113,7 @@ class ResNet(nn.Module):
             )
         return out
 
-    def _draw_keep(self, batch: int) -> Tensor:
+    def draw_keep(self, batch: int) -> Tensor:
         """Draw which branches stay, (U, N); Huang et al., 2016, scaled in training instead."""
         assert self.keep_probability_U is not None
         probability_U1 = self.keep_probability_U[:, None]

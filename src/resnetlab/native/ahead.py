@@ -129,4 +129,5 @@ def widening(memory: Memory, node: Widening, wide: Tensor, narrow: Tensor | None
         at(memory.maps[x] if narrow is None else narrow), at(wide), at(norm.get("scale")),
         at(norm.get("shift")), node.x.slope, x.height, x.width, node.out.height, node.out.width, x.channels,
         node.stride, node.window, *node.low, node.before, node.after, int(narrow is not None),
+        None if node.unit is None else at(memory.keep_UN[node.unit]),
     )  # fmt: skip

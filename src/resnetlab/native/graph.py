@@ -61,6 +61,7 @@ class Widening:
     Attributes:
         window: Whose means they are, in pixels.
         low: Pixels of padding above, and to the left.
+        unit: The residual unit whose branch it is, multiplied with what stochastic depth drew for each image.
     """
 
     x: View
@@ -70,6 +71,7 @@ class Widening:
     after: int
     window: int = 1
     low: tuple[int, int] = (0, 0)
+    unit: int | None = None
 
 
 @dataclass
@@ -100,17 +102,17 @@ def reads(node: "Convolution | Sum | Widening") -> list[View]:
     return [node.x, node.addend] if isinstance(node, Convolution) and node.addend else [node.x]
 
 
-def graph_of(plan: Plan, height: int, width: int) -> Graph:
-    """Return a network's maps for images of this size.
+def graph_of(plan: Plan, height: int, width: int, *, keeps: bool = False) -> Graph:
+    """Return a network's maps for images of this size; `keeps`: with stochastic depth.
 
     Raises:
         Unsuitable: If a layer is of another kind than these.
     """
-    return _Drafting(plan, height, width).graph
+    return _Drafting(plan, height, width, keeps).graph
 
 
 class _Drafting:
-    def __init__(self, plan: Plan, height: int, width: int) -> None:
+    def __init__(self, plan: Plan, height: int, width: int, keeps: bool) -> None:
         shape: layers.Shape = (plan.in_channels, height, width)
         is_image = not any(isinstance(layer, layers.Pool) for layer in plan.stem)
         if not is_image:
@@ -118,9 +120,10 @@ class _Drafting:
                 shape = layers.output_shape(layer, shape)
         self.graph = Graph(Map(*shape[1:], shape[0]), is_image)
         view = self._chain("", plan.stem if is_image else (), View(self.graph.first))
-        for unit in plan.units:
+        for number, unit in enumerate(plan.units):
             preact = self._chain(unit.name, unit.before, view)
             total = self._chain(unit.name, unit.branch, preact)
+            total = self._kept(number, total) if keeps else total
             after = unit.after
             if unit.shortcut is not None:
                 source = preact if unit.shortcut_from == "preact" else view
@@ -188,6 +191,12 @@ class _Drafting:
             widening.window = pool.kernel
             widening.low = (self._low(pool, x.height), self._low(pool, x.width))
         out.maker = widening
+        self.graph.nodes.append(out.maker)
+        return View(out)
+
+    def _kept(self, unit: int, branch: View) -> View:
+        out = Map(branch.map.height, branch.map.width, branch.map.channels)
+        out.maker = Widening(branch, out, 1, 0, 0, unit=unit)
         self.graph.nodes.append(out.maker)
         return View(out)
 

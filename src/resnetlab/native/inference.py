@@ -73,15 +73,12 @@ class NativeInference:
                 f" got {images.dtype}, {tuple(images.shape)} on {images.device}"
             )
         logits = torch.empty(count, self._spec.classes)
-        chunk = self._chunk(height, width)
-        for begin in range(0, count, chunk):
-            part = images[begin : begin + chunk]
-            logits[begin : begin + chunk] = self._program(len(part), height, width).run(part)
+        chunks = max(1, -(-count // _most_together(height, width)))
+        size = max(1, -(-count // chunks))
+        for begin in range(0, count, size):
+            part = images[begin : begin + size]
+            logits[begin : begin + size] = self._program(len(part), height, width).run(part)
         return logits
-
-    def _chunk(self, height: int, width: int) -> int:
-        """Return how many images are made together."""
-        return max(1, 16 * 32 * 32 // (height * width))
 
     def _program(self, count: int, height: int, width: int) -> Program:
         threads = torch.get_num_threads()
@@ -94,3 +91,8 @@ class NativeInference:
             self._programs[key] = Program(graph, self._weights, count, threads)
         self._programs.move_to_end(key)
         return self._programs[key]
+
+
+def _most_together(height: int, width: int) -> int:
+    """Return how many images are made together: small ones' maps stay in the second caches."""
+    return max(8, 16 * 32 * 32 // (height * width))

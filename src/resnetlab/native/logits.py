@@ -20,10 +20,10 @@ class NativeLogits:
         self._model, self._maps = model, _MAPS[execution.precision]
         self._network: NativeNetwork | None = None
 
-    def __call__(self, images_NCHW: Tensor, keep_UN: None = None) -> Tensor:
-        """Return the logits (N, K) of images (N, C, H, W); without stochastic depth."""
+    def __call__(self, images_NCHW: Tensor, keep_UN: Tensor | None = None) -> Tensor:
+        """Return the logits (N, K) of images (N, C, H, W); `keep_UN` as `ResNet` takes it."""
         self._network = self._network or NativeNetwork(self._model, self._maps)
-        return self._network(images_NCHW)
+        return self._network(images_NCHW, keep_UN)
 
 
 def obstacle_to_native(spec: ModelSpec, recipe: Recipe, device: torch.device) -> str:

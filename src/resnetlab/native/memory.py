@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from resnetlab.native import building, structures
 from resnetlab.native.arena import Arena
-from resnetlab.native.graph import Convolution, Graph, Map, View
+from resnetlab.native.graph import Convolution, Graph, Map, View, Widening
 
 _ROW = 256
 """Most pixels of a row that is made of several."""
@@ -26,6 +26,7 @@ class Memory:
             map is A * g + B * map + C.
         kinds: Of each convolution.
         packed: Its weights as kernels read them, forward and backward.
+        keep_UN: What each unit's branch is multiplied with for each image, with stochastic depth.
         room: Bytes that a thread needs beside.
     """
 
@@ -37,6 +38,8 @@ class Memory:
         self.kinds = {node: self._kind(node) for node in graph.nodes if isinstance(node, Convolution)}
         building.build_all(self.kinds.values())
         self._arena = Arena()
+        units = {node.unit for node in graph.nodes if isinstance(node, Widening)} - {None}
+        self.keep_UN = torch.zeros(max((unit + 1 for unit in units if unit is not None), default=0), images)
         self._kept: list[Any] = []  # what operations point to
         self.maps: dict[Map, Tensor] = {}
         self.sums: dict[Map, Tensor] = {}

@@ -45,12 +45,14 @@ class NativeNetwork:
         self._programs: OrderedDict[Any, Program] = OrderedDict()
         self._norms, self._places = norms, _places(model)
 
-    def __call__(self, images_NCHW: Tensor) -> Tensor:
-        """Return the logits (N, K), float32, of images (N, C, H, W)."""
+    def __call__(self, images_NCHW: Tensor, keep_UN: Tensor | None = None) -> Tensor:
+        """Return the logits (N, K), float32, of images (N, C, H, W); `keep_UN` as `ResNet` takes it."""
         model = self._model
+        if keep_UN is None and model.keep_probability_U is not None:
+            keep_UN = model.draw_keep(len(images_NCHW))
         program = self._program(images_NCHW)
         x = images_NCHW if program.graph.is_image else run_chain(model, model.stem_chain, images_NCHW)
-        means: Tensor = _Body.apply(program, x, *(p for p in model.parameters()))  # type: ignore[no-untyped-call]
+        means: Tensor = _Body.apply(program, x, keep_UN, *(p for p in model.parameters()))  # type: ignore[no-untyped-call]
         for layer in model.spec.plan().tail:
             if isinstance(layer, Linear):
                 means = at(model, layer.name)(means)
@@ -66,7 +68,8 @@ class NativeNetwork:
             if len(self._programs) == _KINDS_KEPT:
                 self._programs.popitem(last=False)
             count, _, height, width = images_NCHW.shape
-            graph = graph_of(self._model.spec.plan(), height, width)
+            keeps = self._model.keep_probability_U is not None
+            graph = graph_of(self._model.spec.plan(), height, width, keeps=keeps)
             self._programs[key] = Program(graph, self._model, count, self._dtype, threads)
         self._programs.move_to_end(key)
         return self._programs[key]
@@ -84,8 +87,6 @@ def obstacle(spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> str:
         return f"maps of {dtype}"
     if dtype == torch.bfloat16 and not building.multiplies_bf16():
         return "the processor does not multiply bfloat16"
-    if spec.stochastic_depth:
-        return "stochastic depth"
     plan, lanes = spec.plan(), building.lanes()
     channels = {layer.out_channels for _, _, layer in plan.counted() if isinstance(layer, Conv)}
     if uneven := sorted(count for count in channels if count % lanes):
@@ -106,9 +107,11 @@ class _Body(torch.autograd.Function):
     """From the image, or what a pooling stem makes of it, to the means of the last maps."""
 
     @staticmethod
-    def forward(ctx: Any, program: Program, x_NCHW: Tensor, *parameters: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, program: Program, x_NCHW: Tensor, keep_UN: Tensor | None, *parameters: Tensor
+    ) -> Tensor:
         ctx.program, ctx.wants_x = program, x_NCHW.requires_grad
-        means = program.forward(x_NCHW.permute(0, 2, 3, 1)).clone()
+        means = program.forward(x_NCHW.permute(0, 2, 3, 1), keep_UN).clone()
         ctx.number = program.number
         return means
 
@@ -120,4 +123,4 @@ class _Body(torch.autograd.Function):
         found = program.backward(gradients[0])
         x = program.first_gradient
         of_x = x.permute(0, 3, 1, 2).float() if ctx.wants_x and x is not None else None
-        return None, of_x, *found
+        return None, of_x, None, *found

@@ -34,8 +34,10 @@ class Program:
         self._room_pointers = (ctypes.c_void_p * threads)(*(room.data_ptr() for room in self._rooms))
         self._run = runner()
 
-    def forward(self, images_NHWC: Tensor) -> Tensor:
+    def forward(self, images_NHWC: Tensor, keep_UN: Tensor | None = None) -> Tensor:
         """Return the last view's means, (N, C): memory that the next call overwrites."""
+        if keep_UN is not None:
+            self._memory.keep_UN.copy_(keep_UN)
         self.number += 1
         self._memory.maps[self.graph.first].copy_(images_NHWC)  # also into bfloat16
         self._carry_out(self._operations_ahead)

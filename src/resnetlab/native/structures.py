@@ -38,6 +38,7 @@ Pool = structure("Pool", x=Source, means=P, pixels=N, channels=N)
 Widen = structure(
     "Widen", narrow=P, wide=P, scale=P, shift=P, slope=F, height=N, width=N, rows=N, columns=N, channels=N,
     stride=N, window=N, top=N, left=N, before=N, after=N, back=N,
+    factors=P,
 )  # fmt: skip
 Norm = structure(
     "Norm", sums=P, gamma=P, beta=P, running_mean=P, running_var=P, mean=P, inverse=P, scale=P, shift=P,

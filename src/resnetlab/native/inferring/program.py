@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from resnetlab.native import building
+from resnetlab.native.arena import Arena
 from resnetlab.native.inferring import structures as own
 from resnetlab.native.inferring.graph import Graph, Map, Node
 from resnetlab.native.inferring.places import places_of
@@ -36,7 +37,7 @@ class Program:
         for name in ("convolve_room", *(("winograd_room", "winograd_shared") if not is_half else ())):
             getattr(self._kernels, name).restype = ctypes.c_size_t
         places = places_of(graph, self._size)
-        self._memory = torch.zeros(places.size + 64, dtype=torch.uint8)
+        self._memory = Arena().zeros((places.size,), torch.uint8)
         self._offsets = places.offsets
         self._kept: list[Any] = [weights]
         self._image, self._room, self._operations = own.Image(), 0, list[ctypes.Structure]()
@@ -157,7 +158,7 @@ class Program:
         """Return whether it is Winograd's, how much is made together, and whether channels are shared out."""
         x, out = node.x, node.makes[0]
         is_image = x is self.graph.images
-        is_winograd = layer.kernel == 3 and layer.stride == 1 and not is_image and self._bytes == 4
+        is_winograd = not is_image and self._bytes == 4 and _suits_winograd(node, layer, self.count)
         blocks = -(-out.channels // (vectors * self._lanes))
         pixels = self.count * out.height * out.width
         is_heavy = layer.kernel**2 * out.channels > pixels and blocks >= 2 * self.threads
@@ -204,6 +205,14 @@ class Program:
             self._at(x), self._at(out), x.height * x.width, channels, self._pitch(x), self._pitch(out)
         )
         self._add(self._kernels.means, arguments, self.count * (channels // self._lanes))
+
+
+def _suits_winograd(node: Node, layer: layers.Conv, count: int) -> bool:
+    """Whether tiles of 4 x 4 outputs save products, and are enough for weights four times as many bytes."""
+    out = node.makes[0]
+    saves = 36 * _tiles(node) < 0.75 * 9 * out.height * out.width
+    is_light = layer.in_channels * layer.out_channels < 256 * 256
+    return layer.kernel == 3 and layer.stride == 1 and saves and (is_light or _tiles(node) * count >= 8)
 
 
 def _tiles(node: Node) -> int:

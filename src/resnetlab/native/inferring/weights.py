@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from resnetlab.native.arena import Arena
 from resnetlab.native.inferring.graph import Node
 from resnetlab.network import layers
 
@@ -22,6 +23,7 @@ class Weights:
     def __init__(self, model: nn.Module, lanes: int, dtype: torch.dtype) -> None:
         self.lanes, self.dtype, self.pair = lanes, dtype, 2 if dtype == torch.bfloat16 else 1
         self._modules: dict[str, Any] = dict(model.named_modules())
+        self._arena = Arena()
         self._kept: dict[tuple[str, ...], Tensor] = {}
 
     def affine(self, norm: str) -> tuple[Tensor, Tensor]:
@@ -53,7 +55,8 @@ class Weights:
 
     def _keep(self, key: tuple[str, ...], make: Any) -> Tensor:
         if key not in self._kept:
-            self._kept[key] = make()
+            made = make()
+            self._kept[key] = self._arena.zeros(tuple(made.shape), made.dtype).copy_(made)
         return self._kept[key]
 
     def _fill(self, tensor: Tensor) -> Tensor:

@@ -107,9 +107,9 @@ void widen(const Widen* arguments, int first, int last, number*) {
         const int top = r * f.stride - f.top, left = p * f.stride - f.left;
         const int begin = top < 0 ? 0 : top, end = top + f.window < f.height ? top + f.window : f.height;
         const int from = left < 0 ? 0 : left, to = left + f.window < f.width ? left + f.window : f.width;
-        const vec share = all(1.0f / ((end - begin) * (to - from)));
+        const vec share = all((f.factors ? f.factors[image] : 1.0f) / ((end - begin) * (to - from)));
         number* wide = (number*)f.wide + (((size_t)image * f.rows + r) * f.columns + p) * wide_channels;
-        if (!f.back) {
+        if (!f.back && f.before + f.after) {
           memset(wide, 0, f.before * sizeof(number));
           memset(wide + f.before + f.channels, 0, f.after * sizeof(number));
         }

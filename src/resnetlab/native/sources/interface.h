@@ -42,6 +42,7 @@ struct Pool { Source x; float* means; int pixels, channels; };
 struct Widen {              // the mean of window x window pixels that lie within the map
   void *narrow, *wide; const float *scale, *shift; float slope;
   int height, width, rows, columns, channels, stride, window, top, left, before, after, back;
+  const float* factors;     // each image's, or null
 };
 struct Norm {               // batch normalisation of one map
   const float* sums;        // per image 2 x channels, about `centre`
