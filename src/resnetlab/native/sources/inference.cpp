@@ -61,7 +61,7 @@ void convolve_pixels(const Convolve& c, const number* x, size_t step, size_t row
   const Blocks blocks(count, c.vectors);
   for (int b = 0; b < blocks.count; ++b) {
     const int size = blocks.size(b);
-    tile_of(size, c.vectors)(x, step, row, rows, depth, w, c.finish, pixel, block * wide);
+    tiles_of(size, c.vectors).tile(x, step, row, rows, depth, w, c.finish, pixel, block * wide);
     x += size * step, pixel += size;
   }
 }
@@ -162,7 +162,7 @@ void means(const Means* arguments, int first, int last, number*) {
 
 // What follows a convolution, alone; units are pixels.
 void pointwise(const Pointwise* arguments, int first, int last, number*) {
-  const Pointwise& f = *arguments;
+  const Pointwise f = *arguments;
   for (int pixel = first; pixel < last; ++pixel)
     for (int c = 0; c < f.channels; c += LANES) {
       const size_t at = (size_t)pixel * f.finish.pitch + c;

@@ -72,6 +72,7 @@ static inline void read_tile(const Convolve& c, int tile, number* to, size_t par
 
 // The outputs of one tile and register of channels from its 36 sums, `part` numbers from one to the next.
 static inline void write_tile(const Convolve& c, const Place& place, const number* sums, size_t part, int channel) {
+  const Finish f = c.finish;
   vec columns[4][6];
 #pragma GCC unroll 6
   for (int q = 0; q < 6; ++q) {
@@ -86,23 +87,21 @@ static inline void write_tile(const Convolve& c, const Place& place, const numbe
     vec found[4];
     of_sums(found, columns[r]);
     const size_t pixel = ((size_t)place.image * c.out_height + place.top + r) * c.out_width + place.left;
-    for (int q = 0; q < wide; ++q) finish(found[q], c.finish, (pixel + q) * c.finish.pitch + channel, channel);
+    for (int q = 0; q < wide; ++q) finish(found[q], f, (pixel + q) * f.pitch + channel, channel);
   }
 }
 
 // Outputs of tiles first to first + count - 1, whose transforms lie in `parts`, at blocks of channels from `block` to `end`.
 static inline void multiply_tiles(const Convolve& c, const number* parts, int first, int count, size_t part, int block, int end, number* sums) {
   const int wide = c.vectors * LANES;
-  Finish keep = {};
-  keep.early = keep.late = keep.slope2 = 1, keep.y = sums, keep.pitch = wide;
   for (; block < end; ++block) {
     const number* w = (const number*)c.weights + (size_t)block * 36 * wide * c.depth;
     const Blocks blocks(count, c.vectors);
     for (int b = 0, at = 0; b < blocks.count; at += blocks.size(b++)) {
       const int size = blocks.size(b);
-      const Tile products = tile_of(size, c.vectors);
+      const ProductTile products = tiles_of(size, c.vectors).products;
       for (int n = 0; n < 36; ++n)
-        products(parts + n * part + (size_t)at * c.depth, c.depth, 0, 1, c.depth, w + (size_t)n * wide * c.depth, keep, (size_t)n * size, 0);
+        products(parts + n * part + (size_t)at * c.depth, c.depth, c.depth, w + (size_t)n * wide * c.depth, sums + (size_t)n * size * wide);
       for (int t = 0; t < size; ++t)
         for (int v = 0; v < wide; v += LANES)
           write_tile(c, place_of(c, first + at + t), sums + t * wide + v, (size_t)size * wide, block * wide + v);

@@ -3,7 +3,7 @@
 #include "lanes.h"
 
 constexpr int most_pixels(int vectors) {
-  return REGISTERS == 32 ? (vectors == 4 ? 6 : 14) : vectors == 2 ? 6 : 12;
+  return REGISTERS == 32 ? 14 : vectors == 2 ? 6 : 12;
 }
 
 // Pixel p's address from few registers: x + p * step is one of these with a scale of 1, 2, 4 or 8.
@@ -79,6 +79,7 @@ static inline vec activated(vec x, float slope) {
   return x < (vec){} ? low : x;   // a NaN stays one
 }
 
+// `f` should be a copy of the caller's own: else its parts are read again after each store, which might have been to them.
 static inline __attribute__((always_inline)) void finish(vec x, const Finish& f, size_t at, int channel) {
   if (f.scale) x *= load(f.scale + channel);
   if (f.shift) x += load(f.shift + channel);
@@ -91,7 +92,8 @@ static inline __attribute__((always_inline)) void finish(vec x, const Finish& f,
 
 // One tile: products and what follows. `pixel` is its first output's number, `channel` its first one's.
 template <int P, int OV>
-static void tile(const number* x, size_t step, size_t row, int rows, int depth, const number* w, const Finish& f, size_t pixel, int channel) {
+static void tile(const number* x, size_t step, size_t row, int rows, int depth, const number* w, const Finish& given, size_t pixel, int channel) {
+  const Finish f = given;
   vec acc[P][OV];
   multiply<P, OV>(acc, x, step, row, rows, depth, w);
 #pragma GCC unroll 16
@@ -100,16 +102,32 @@ static void tile(const number* x, size_t step, size_t row, int rows, int depth, 
     for (int v = 0; v < OV; ++v) finish(acc[p][v], f, (pixel + p) * f.pitch + channel + v * LANES, channel + v * LANES);
 }
 
+// The products alone, float, one pixel after another.
+template <int P, int OV>
+static void product_tile(const number* x, size_t step, int depth, const number* w, float* to) {
+  vec acc[P][OV];
+  multiply<P, OV>(acc, x, step, 0, 1, depth, w);
+#pragma GCC unroll 16
+  for (int p = 0; p < P; ++p)
+#pragma GCC unroll 4
+    for (int v = 0; v < OV; ++v) store(to + (p * OV + v) * LANES, acc[p][v]);
+}
+
 typedef void (*Tile)(const number*, size_t, size_t, int, int, const number*, const Finish&, size_t, int);
+typedef void (*ProductTile)(const number*, size_t, int, const number*, float*);
+struct Tiles {
+  Tile tile;
+  ProductTile products;
+};
 template <int OV>
-static Tile tile_of(int pixels) {
+static Tiles tiles_of(int pixels) {
   constexpr int M = most_pixels(OV);
-#define OF(P) if constexpr (P <= M) { if (pixels == P) return tile<P, OV>; }
+#define OF(P) if constexpr (P <= M) { if (pixels == P) return {tile<P, OV>, product_tile<P, OV>}; }
   OF(1) OF(2) OF(3) OF(4) OF(5) OF(6) OF(7) OF(8) OF(9) OF(10) OF(11) OF(12) OF(13) OF(14)
 #undef OF
-  return nullptr;
+  return {};
 }
-static Tile tile_of(int pixels, int vectors) { return vectors == 4 ? tile_of<4>(pixels) : vectors == 2 ? tile_of<2>(pixels) : tile_of<1>(pixels); }
+static inline Tiles tiles_of(int pixels, int vectors) { return vectors == 2 ? tiles_of<2>(pixels) : tiles_of<1>(pixels); }
 
 // `count` pixels as blocks of about the same size, none larger than a tile.
 struct Blocks {
