@@ -161,12 +161,13 @@ class Program:
         is_winograd = not is_image and self._bytes == 4 and _suits_winograd(node, layer, self.count)
         blocks = -(-out.channels // (vectors * self._lanes))
         pixels = self.count * out.height * out.width
-        is_heavy = layer.kernel**2 * out.channels > pixels and blocks >= 2 * self.threads
+        splits = blocks % self.threads == 0 or blocks >= 2 * self.threads  # into about equal shares
+        is_heavy = layer.kernel**2 * out.channels > pixels and splits
         by_channels = is_heavy and not is_image and self.threads > 1
         threads = 1 if by_channels else self.threads
         if is_winograd:
             tiles = _tiles(node) * self.count
-            few = 36 * out.channels > 16 * tiles and blocks >= 2 * self.threads
+            few = 36 * out.channels > 16 * tiles and splits and self.threads > 1
             most = max(14, _TRANSFORMS // (36 * depth * 4) // 14 * 14)
             band = -(-tiles // (self.threads * -(-tiles // (self.threads * most))))
             return True, band, few

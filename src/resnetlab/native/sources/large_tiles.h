@@ -91,24 +91,38 @@ static inline void write_tile(const Convolve& c, const Place& place, const numbe
   }
 }
 
-// Outputs of tiles first to first + count - 1, whose transforms lie in `parts`, at blocks of channels from `block` to `end`.
-static inline void multiply_tiles(const Convolve& c, const number* parts, int first, int count, size_t part, int block, int end, number* sums) {
+// Outputs of `size` tiles from number `at` of those in `parts` on, at one block of channels.
+static inline void multiply_group(const Convolve& c, const number* parts, int first, int at, int size, size_t part, int block, number* sums) {
   const int wide = c.vectors * LANES;
+  const number* w = (const number*)c.weights + (size_t)block * 36 * wide * c.depth;
+  const Blocks blocks(size, c.vectors);
+  for (int n = 0; n < 36; ++n)
+    for (int b = 0, t = 0; b < blocks.count; t += blocks.size(b++))
+      tiles_of(blocks.size(b), c.vectors)
+          .products(parts + n * part + (size_t)(at + t) * c.depth, c.depth, c.depth, w + (size_t)n * wide * c.depth, sums + ((size_t)n * size + t) * wide);
+  for (int t = 0; t < size; ++t)
+    for (int v = 0; v < wide; v += LANES) write_tile(c, place_of(c, first + at + t), sums + t * wide + v, (size_t)size * wide, block * wide + v);
+}
+
+// Outputs of tiles first to first + count - 1, whose transforms lie in `parts`, at blocks of channels from `block` to `end`.
+// Sums of few tiles stay in the first cache; where weights do not stay in the second, many share each of their 36 parts.
+constexpr int MOST = 8 * 14;
+static inline void multiply_tiles(const Convolve& c, const number* parts, int first, int count, size_t part, int block, int end, number* sums) {
+  const bool is_deep = (size_t)36 * c.vectors * LANES * c.depth * sizeof(number) > 400 * 1024;
   for (; block < end; ++block) {
-    const number* w = (const number*)c.weights + (size_t)block * 36 * wide * c.depth;
-    const Blocks blocks(count, c.vectors);
-    for (int b = 0, at = 0; b < blocks.count; at += blocks.size(b++)) {
-      const int size = blocks.size(b);
-      const ProductTile products = tiles_of(size, c.vectors).products;
-      for (int n = 0; n < 36; ++n)
-        products(parts + n * part + (size_t)at * c.depth, c.depth, c.depth, w + (size_t)n * wide * c.depth, sums + (size_t)n * size * wide);
-      for (int t = 0; t < size; ++t)
-        for (int v = 0; v < wide; v += LANES)
-          write_tile(c, place_of(c, first + at + t), sums + t * wide + v, (size_t)size * wide, block * wide + v);
+    if (is_deep) {
+      const int groups = (count + MOST - 1) / MOST;
+      for (int g = 0; g < groups; ++g) {
+        const int at = (int)((long)count * g / groups), next = (int)((long)count * (g + 1) / groups);
+        multiply_group(c, parts, first, at, next - at, part, block, sums);
+      }
+    } else {
+      const Blocks blocks(count, c.vectors);
+      for (int b = 0, at = 0; b < blocks.count; at += blocks.size(b++)) multiply_group(c, parts, first, at, blocks.size(b), part, block, sums);
     }
   }
 }
-constexpr size_t SUMS = 36 * 14 * 4 * LANES;              // of one block
+constexpr size_t SUMS = 36 * (size_t)MOST * 2 * LANES;     // of one block
 }  // namespace winograd
 
 extern "C" {
