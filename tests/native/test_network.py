@@ -57,7 +57,7 @@ def apart(one: nn.Module, exact: nn.Module) -> float:
     ]
     statistics = zip(one.buffers(), exact.buffers(), strict=True)
     floats = [(a, b) for a, b in statistics if b.is_floating_point()]
-    return max(float((a.double() - b).norm() / b.norm()) for a, b in [*gradients, *floats] if a is not None)
+    return max(float((a.double() - b).norm() / b.norm()) for a, b in [*gradients, *floats])
 
 
 def short(name: str, **changes: object) -> ModelSpec:
