@@ -1,9 +1,11 @@
 """What holds for all tests, and what tests of several rooms are given.
 
-The process that reads pickles is forked, and those that measure the machine: each saves 1.4 s so.
+The process that reads pickles is forked, and those that measure the machine: each saves 1.4 s so. What tests
+write lies in memory where there is enough of it: on a disk a run waits a hundred times until a file is there.
 """
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +19,10 @@ from tests.kit.processes import CAN_FORK, popen_forked, run_forked
 
 for _size in ("COLUMNS", "LINES"):
     os.environ.pop(_size, None)  # readline, which pytest-xdist's processes inherit it from, puts them there
+
+_MEMORY, _ENOUGH_BYTES = Path("/dev/shm"), 4 << 30
+if os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ENOUGH_BYTES:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))  # where pytest has tmp_path
 
 
 @pytest.fixture(autouse=CAN_FORK)
