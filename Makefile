@@ -1,6 +1,7 @@
 # make train    installs everything, then trains ResNet-20 on handwritten digits (about a minute)
 # make test     installs everything, then runs the whole test suite
-# make coverage  the same, and says which lines it did not reach; fails below the floor. Before Python 3.12 it takes half as long again
+# make coverage  the same, and says which lines it did not reach; fails below the floor. Before Python 3.12 it takes half as long again:
+#                make coverage PYTHON=python3.13 VENV=.venv-3.13
 # make install  makes .venv with the command .venv/bin/resnetlab
 # make check    formatter, linter, types, who imports whom, the house's promises, whether the gallery is up to date
 # make gallery  draws docs/gallery.md and its pictures anew where they have changed
@@ -13,7 +14,8 @@
 # make bench    images per second of training and evaluation on this machine
 
 PYTHON ?= python3
-RUN := .venv/bin
+VENV ?= .venv
+RUN := $(VENV)/bin
 SUITE := OMP_NUM_THREADS=1 $(RUN)/python -m pytest -q -n 2 --dist worksteal -m "not faults and not benchmarks and not hosts and not browser and not notebook"
 
 .PHONY: train test coverage test-benchmarks test-hosts test-browser test-notebook test-parity install check gallery faults bench clean
@@ -75,13 +77,13 @@ bench: install
 	$(RUN)/resnetlab bench train resnet20 --batch 128
 	$(RUN)/resnetlab bench eval resnet20 --batch 500
 
-install: .venv/installed
+install: $(VENV)/installed
 
-.venv/installed: pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
 	$(RUN)/python -m pip install --quiet --constraint constraints.txt torch
 	$(RUN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	touch $@
 
 clean:
-	rm -rf .venv .venv-parity build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-* build dist .mypy_cache .ruff_cache .pytest_cache
