@@ -22,7 +22,7 @@ def weights(out: Path, step: int) -> bytes:
 def test_a_run_is_launched_on_devices_stopped_and_gone_on_with(tmp_path: Path) -> None:
     """One launch of each kind: the bytes of one process, a signal to the command, other devices."""
     one, two = tmp_path / "one", tmp_path / "two"
-    Command(*TRAIN, "--steps", "16", "--set", "shards=2", "--out", str(one)).finish()
+    Command(*TRAIN, "--steps", "16", "--set", "shards=2", "--no-report", "--out", str(one)).finish()
 
     typed = {"RESNETLAB_COMMAND": "venv/bin/resnetlab"}
     command = Command(*TRAIN, "--steps", "16", "--devices", "2", "--out", str(two), **typed)

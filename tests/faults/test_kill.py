@@ -21,7 +21,7 @@ TRAIN = (
     "train", "resnet8", "--data", "synthetic", "--recipe", "digits",
     "--steps", f"{STEPS}", "--batch", "16", "--checkpoint-every", "5", "--set", "width=0.5",
     "--set", "ema_decay=0.9", "--set", "log_every=3", "--set", "keep_checkpoints=3",
-    "--set", "eval_every=20st", "--set", "stochastic_depth=0.3",
+    "--set", "eval_every=20st", "--set", "stochastic_depth=0.3", "--no-report",
 )  # fmt: skip
 
 

@@ -24,7 +24,7 @@ def train(out: Path, length: str, **changes: Any) -> RunDirectory:
     values = {
         "batch": 16, "val": 64, "ema_decay": 0.9, "mixup": 0.4, "log_every": 5, "checkpoint_every": 4,
         "keep_checkpoints": 2, "eval_every": "20st", "schedule": "constant", "warmup": "5st",
-        "device": "cpu", "data": "digits", "length": length,
+        "device": "cpu", "data": "digits", "length": length, "report": False,
     }  # fmt: skip
     spec = resnetlab.model_spec("resnet8").with_(width=0.125, classes=10)
     resnetlab.train(spec, out=out, **values | changes)
@@ -183,7 +183,7 @@ def test_data_that_has_moved_is_named(tmp_path: Path) -> None:
     for part, count in (("train", 6), ("test", 2)):
         for name in ("fox", "owl"):
             write_pictures(tmp_path / "photos" / part / name, count, (70, 70))
-    common = {"batch": 4, "workers": 0, "device": "cpu"}
+    common = {"batch": 4, "workers": 0, "device": "cpu", "report": False}
     spec = resnetlab.model_spec("resnet8").with_(width=0.125, classes=2)
     resnetlab.train(
         spec, data=str(tmp_path / "photos"), out=tmp_path / "run", steps=2, image_size=24, **common
@@ -239,7 +239,7 @@ def test_a_finished_run_of_0_1_0_goes_on(tmp_path: Path) -> None:
 
 def test_what_follows_a_fine_tuning_keeps_its_weights_record(tmp_path: Path, short: RunDirectory) -> None:
     tuned = resnetlab.finetune(
-        short.path, data="digits", steps=2, batch=8, out=tmp_path / "tuned", device="cpu"
+        short.path, data="digits", steps=2, batch=8, out=tmp_path / "tuned", device="cpu", report=False
     ).run
 
     resnetlab.resume(tuned, steps=4, device="cpu")
@@ -254,7 +254,7 @@ def test_a_home_directory_is_one_everywhere(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     spec = resnetlab.model_spec("resnet8").with_(width=0.125, classes=10)
-    common = {"batch": 8, "device": "cpu"}
+    common = {"batch": 8, "device": "cpu", "report": False}
 
     resnetlab.train(spec, data="digits", out="~/run", steps=1, **common)
     resnetlab.resume("~/run", steps=2, out="~/longer", device="cpu")

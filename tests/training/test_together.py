@@ -24,7 +24,7 @@ STEPS, SHARDS = 24, 4
 SHORT = (
     "--data", "digits", "--recipe", "digits", "--steps", f"{STEPS}", "--batch", "16", "--device", "cpu",
     "--set", "width=0.25", "--set", "compile=off", "--set", "log_every=5", "--checkpoint-every", "8",
-    "--set", "keep_checkpoints=100",
+    "--set", "keep_checkpoints=100", "--no-report",
 )  # fmt: skip
 TRAIN = (
     "train", "resnet8", *SHORT, "--set", f"shards={SHARDS}", "--set", "stochastic_depth=0.3",

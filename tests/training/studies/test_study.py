@@ -45,7 +45,8 @@ STEPS = 12
 def plan(name: str, **changes: Any) -> RunPlan:
     """A short run of a tiny network on the digits."""
     values = {"length": Duration(STEPS, "st"), "batch": 16, "compile": "off", "ema_decay": 0.9, "val": 40}
-    recipe = override(named_recipe("digits"), values | {"eval_every": Duration(6, "st")} | changes)
+    values |= {"eval_every": Duration(6, "st"), "report": False}
+    recipe = override(named_recipe("digits"), values | changes)
     return plan_training(
         model_spec(name).with_(width=0.25), Asked(data="digits", recipe=recipe, device="cpu")
     )[0]
@@ -294,6 +295,7 @@ def test_the_python_interface_makes_a_study_and_goes_on_with_it(tmp_path: Path) 
         "batch": 16,
         "eval_every": "0ep",
         "compile": "off",
+        "report": False,
     }
     specs = [model_spec("resnet8").with_(width=0.25), model_spec("plain8").with_(width=0.25)]
 
@@ -315,7 +317,7 @@ def test_the_python_interface_makes_a_study_and_goes_on_with_it(tmp_path: Path) 
     assert refused.value.hint == ("Runs are in it: plain8-seed1, plain8-seed3, resnet8-seed1, resnet8-seed3.")
 
 
-SMALL = ("--data", "digits", "--batch", "16", "--set", "width=0.25", "--set", "compile=off")
+SMALL = ("--data", "digits", "--batch", "16", "--set", "width=0.25", "--set", "compile=off", "--no-report")
 
 
 def mean_of(results: Mapping[str, Any], network: str) -> float:
@@ -457,7 +459,9 @@ def test_a_damaged_run_of_a_study_is_named_with_the_way_on(tmp_path: Path) -> No
 def test_seeds_may_be_numpys(seeds: Any, names: str, tmp_path: Path) -> None:
     spec = model_spec("resnet8").with_(width=0.25)
 
-    results = resnetlab.study(spec, seeds=seeds, out=tmp_path / "s", data="digits", steps=1, batch=8)
+    results = resnetlab.study(
+        spec, seeds=seeds, out=tmp_path / "s", data="digits", steps=1, batch=8, report=False
+    )
 
     assert list(results) == [f"resnet8-seed{seed}" for seed in names]
 

@@ -5,6 +5,7 @@ data of the UCI repository (Alpaydin and Kaynak, 1998): 8x8 pixels of 0 to 16, r
 13 people. Synthetic images are the same on every machine, with nothing to download.
 """
 
+import functools
 import gzip
 from importlib.util import find_spec
 from pathlib import Path
@@ -67,6 +68,7 @@ def open_digits() -> Source[Split]:
     )
 
 
+@functools.cache  # 0.9 MB, of which callers make their own: a study opens its data for each run
 def _read_digits() -> tuple[np.ndarray, np.ndarray]:
     """Return scikit-learn's images, int64 (N, 8, 8) of 0 to 16, and their labels, int64 (N,).
 
