@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 import resnetlab
+from tests.kit.commands import Done, run
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +17,12 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
         observer=resnetlab.Silence(),
     )  # fmt: skip
     return out
+
+
+@pytest.fixture(scope="session")
+def small(digits: Path) -> tuple[Path, Done]:
+    """Its network in int8, 200 images of which calibrated it, and what the command said."""
+    file = digits.parent / "small.onnx"
+    return file, run(
+        "export", str(digits), "--to", "onnx", "--int8", "--calibration-images", "200", "-o", str(file)
+    )

@@ -17,7 +17,7 @@ from resnetlab.trained.quantised.calibration import choose_images
 from resnetlab.trained.quantised.verdict import Verdict, judge
 from resnetlab.trained.scored_network import load_network
 from tests.kit.artefacts import small_artefact
-from tests.kit.commands import run
+from tests.kit.commands import Done, run
 from tests.kit.pictures import write_pictures
 
 onnx = pytest.importorskip("onnx", reason="the extra `export` is not installed")
@@ -30,11 +30,10 @@ def facts_of(path: Path) -> dict[str, Any]:
     return found
 
 
-def test_the_command_writes_whole_numbers_that_score_like_the_network(digits: Path, tmp_path: Path) -> None:
-    file = tmp_path / "small.onnx"
-    done = run(
-        "export", str(digits), "--to", "onnx", "--int8", "--calibration-images", "200", "-o", str(file)
-    )
+def test_the_command_writes_whole_numbers_that_score_like_the_network(
+    digits: Path, small: tuple[Path, Done], tmp_path: Path
+) -> None:
+    file, done = small
 
     graph = onnx.load(file).graph
     kinds = {each.name: each.data_type for each in graph.initializer}
@@ -52,7 +51,9 @@ def test_the_command_writes_whole_numbers_that_score_like_the_network(digits: Pa
     assert line.endswith(" times as fast here")
     assert "calibrated on 200 images of digits (train)" in done.stdout
 
-    scored = run("eval", str(file), "--data", "digits", "--json", "--insights", "0")
+    scored = run(
+        "eval", str(file), "-o", str(tmp_path / "small"), "--data", "digits", "--json", "--insights", "0"
+    )
     own = run("eval", str(digits), "--json", "--insights", "0", "-o", str(tmp_path / "eval"))
     assert "int8, calibrated on 200 images of digits" in scored.stderr
     whole, fp32 = json.loads(scored.stdout), json.loads(own.stdout)
@@ -63,19 +64,20 @@ def test_the_command_writes_whole_numbers_that_score_like_the_network(digits: Pa
     assert whole["weights"] == f"{fp32['weights']} in int8"
 
 
-def test_the_file_says_what_it_is_and_is_the_same_file_each_time(digits: Path, tmp_path: Path) -> None:
-    files = [tmp_path / "a.onnx", tmp_path / "b.onnx"]
-    told = [resnetlab.export_int8(digits, file, calibration_images=100).more["int8"] for file in files]
+def test_the_file_says_what_it_is_and_is_the_same_file_each_time(
+    digits: Path, small: tuple[Path, Done], tmp_path: Path
+) -> None:
+    told = resnetlab.export_int8(digits, tmp_path / "again.onnx", calibration_images=200).more["int8"]
 
-    assert files[0].read_bytes() == files[1].read_bytes()
-    facts = facts_of(files[0])
+    assert (tmp_path / "again.onnx").read_bytes() == small[0].read_bytes()
+    facts = facts_of(small[0])
     own = load_artefact(digits).facts
     assert facts["int8"]["fingerprint"] == own["fingerprint"]
-    assert (facts["int8"]["images"], facts["int8"]["method"]) == (100, "min-max")
+    assert (facts["int8"]["images"], facts["int8"]["method"]) == (200, "min-max")
     assert facts["int8"]["fp32"] == {name: own[name] for name in ("accuracy", "correct", "seen", "loss")}
     assert "accuracy" not in facts  # which is not this file's
-    assert isinstance(told[0], dict)
-    assert told[0]["correct"] == facts["int8"]["correct"]
+    assert isinstance(told, dict)
+    assert told["correct"] == facts["int8"]["correct"]
 
 
 def test_pixels_go_in_and_probabilities_come_out(digits: Path, tmp_path: Path) -> None:
@@ -239,7 +241,9 @@ def test_without_onnxruntime_the_error_says_how_to_get_it(
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "onnxruntime", None)
 
-    with pytest.raises(UsageError, match=r'pip install "resnetlab\[export\]"'):
+    with pytest.raises(
+        UsageError, match=r'^int8 needs the package onnxruntime, .*\n.*pip install "resnetlab\[export\]"'
+    ):
         resnetlab.export_int8(digits, tmp_path / "net.onnx")
 
 
