@@ -1,1 +1,1 @@
-"""Training by kernels of our own on a CPU: BN, ReLU and sums happen within the convolutions' passes."""
+"""Training and inference on CPUs by kernels of our own: BN, ReLU and sums within the convolutions' passes."""
