@@ -84,6 +84,19 @@ def test_the_numbers_and_files_are_those_of_one_process(
         assert [each["decoded"] for each in found] == own
 
 
+def test_processes_have_one_engine_and_its_numbers(
+    run: RunDirectory, data: dict[int, Path], tmp_path: Path
+) -> None:
+    """Of three processes one has no batch."""
+    given = {"run": run.path, "data": data[IN_MEMORY], "engine": "torch"}
+    (expected,) = scored(1, given | {"out": tmp_path / "one"}, batch=20)
+    found = scored(3, given | {"out": tmp_path / "many"}, batch=20)
+
+    assert json.loads((tmp_path / "many" / "scores.json").read_text())["engine"] == "torch"
+    assert [each["row"] for each in found] == [expected["row"]] * 3
+    assert hashes(tmp_path / "many") == hashes(tmp_path / "one")
+
+
 def test_broken_images_are_left_out_and_told_once_whoever_meets_them(
     run: RunDirectory, data: dict[int, Path], tmp_path: Path
 ) -> None:

@@ -13,6 +13,7 @@ from resnetlab.api.showing import Track, shown, shown_study
 from resnetlab.base.paths import user_path
 from resnetlab.base.units import length_of
 from resnetlab.data.sources.choices import Choices
+from resnetlab.engines.names import AUTO
 from resnetlab.errors import UsageError
 from resnetlab.evaluation.results import Evaluation
 from resnetlab.insights.looking import SECONDS
@@ -412,6 +413,7 @@ def evaluate(
     by_order: bool = False,
     bad_samples: float | str | None = None,
     insights: float = SECONDS,
+    engine: str = AUTO,
     writes: bool = True,
 ) -> Evaluation:
     """Score a trained network on labelled images; see `trained.evaluate`, and `train` for the devices."""
@@ -429,6 +431,7 @@ def evaluate(
         by_order=by_order,
         bad_samples=bad_samples,
         insights=insights,
+        engine=engine,
         writes=writes,
         world=world_here(devices, device),
     )

@@ -2,6 +2,8 @@
 
 import argparse
 
+from resnetlab.engines.names import AUTO, ENGINES
+
 
 def add_training(parser: argparse.ArgumentParser, recipe: str) -> None:
     """Add the flags that every training has."""
@@ -128,6 +130,17 @@ def add_devices(parser: argparse.ArgumentParser) -> None:
         "auto for all GPUs (default: 1; several machines: docs/many-machines.md)",
     )
     parser.set_defaults(num_devices=1)  # what it comes to: `verb.launched` and `verb.joined` say it
+
+
+def add_engine(parser: argparse.ArgumentParser) -> None:
+    """Add --engine, which chooses who makes a trained network's answers."""
+    parser.add_argument(
+        "--engine",
+        choices=(AUTO, *ENGINES),
+        default=AUTO,
+        help="who makes the answers, which are the same whoever does, see `resnetlab list engines`; "
+        "auto: whoever is done first (default: auto)",
+    )
 
 
 def add_workers(parser: argparse.ArgumentParser) -> None:

@@ -43,6 +43,10 @@ class Evaluation:
     """The names of all the logits."""
     precision: str = "fp32"
     """The number format of the arithmetic."""
+    engine: str = "reference"
+    """Who made the logits: the network itself in torch, or an engine whose answers are the network's."""
+    engine_said: str = ""
+    """It, and why it was that one, for people."""
     otherwise: str = ""
     """Where the result lies if `out` cannot be written to."""
     bad_samples: tuple[str, ...] = ()
@@ -116,6 +120,7 @@ class Evaluation:
             "split": self.split,
             "weights": self.weights,
             "precision": self.precision,
+            "engine": self.engine,
             **self.scores.row(),
             "interval": list(self.interval),
             "bad_samples": list(self.bad_samples),

@@ -70,6 +70,7 @@ def score(
     world: World = ALONE,
     collecting: Collecting | None = None,
     after_batch: Callable[[int], bool] = lambda seen: True,
+    logits: Callable[[Tensor, Tensor], Tensor] | None = None,
 ) -> Scores | None:
     """Return the scores of the model in evaluation mode, or None if it was asked to leave off.
 
@@ -86,6 +87,8 @@ def score(
         collecting: Is given the answers to the images that this process scores.
         after_batch: Told how many samples have been scored, by all processes; answers whether to go on.
             If one process is not to go on, none does.
+        logits: Returns the logits of images with these labels in the model's place, such that every answer is
+            the model's.
 
     Raises:
         DataError: If an image cannot be read, or more are broken than may be.
@@ -101,7 +104,7 @@ def score(
             number = first + world.rank
             batch = next(batches) if number in numbers else None
             if batch is not None:
-                logits_NK = model(batch.images)
+                logits_NK = logits(batch.images, batch.labels) if logits else model(batch.images)
                 scoring.add(logits_NK, batch.labels, number)
                 if collecting is not None:
                     collecting.add(logits_NK, batch.labels, batch.samples, number)

@@ -26,6 +26,7 @@ EXTRAS = {
     "h5py": "keras",
     "onnx": "export",
     "onnxruntime": "export",
+    "openvino": "openvino",
     "huggingface_hub": "hub",
     "pillow_heif": "heif",
     "trackio": "trackio",

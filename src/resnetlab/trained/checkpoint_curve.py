@@ -16,6 +16,7 @@ from resnetlab.base.paths import user_path
 from resnetlab.data.batches.loader import count_workers
 from resnetlab.data.sources.choices import Choices
 from resnetlab.data.sources.leftovers import refuse_within
+from resnetlab.engines.names import AUTO
 from resnetlab.errors import CheckpointError, UsageError, WriteError
 from resnetlab.runs.checkpoint import list_checkpoints
 from resnetlab.runs.directory import RunDirectory, is_run, open_run
@@ -78,6 +79,7 @@ class Asked:
     workers: int = -1
     by_order: bool = False
     bad_samples: float | str | None = None
+    engine: str = AUTO
     out: str = ""
     """The folder of the curve; empty is RUN/eval/curve-SPLIT."""
 
@@ -167,7 +169,9 @@ class _Scoring:
             if step in self._kept.rows:
                 return
         workers = count_workers(asked.workers, trained.classifier.device)
-        found = scored(trained, self._opened, asked.split, workers, 0.0, by_order=asked.by_order)
+        found = scored(
+            trained, self._opened, asked.split, workers, 0.0, asked.engine, by_order=asked.by_order
+        )
         for note in found.notes:
             self._note(note)
         self._told(self._kept.add({"kind": found.split, "step": step, **found.scores.row()}))

@@ -4,20 +4,26 @@ A run's network is scored as it is predicted with and as it is exported: the sam
 fp32. What only a run has is data of its own, with a test split and perhaps validation samples.
 """
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from resnetlab.data.batches.loaded import told_broken
 from resnetlab.data.batches.loader import count_workers
-from resnetlab.data.feeding import Reading
+from resnetlab.data.feeding import EVALUATION_BATCH, Reading, evaluation_batch
 from resnetlab.data.sources.choices import Choices
-from resnetlab.data.sources.encoded import AnySplit
+from resnetlab.data.sources.encoded import AnySplit, EncodedSplit
 from resnetlab.data.sources.leftovers import refuse_within
-from resnetlab.errors import UsageError, WriteError, one_of
+from resnetlab.engines.answering import Engine
+from resnetlab.engines.choosing import Work, choose
+from resnetlab.engines.names import AUTO
+from resnetlab.errors import DataError, UsageError, WriteError, one_of
 from resnetlab.evaluation.answers import Answers
 from resnetlab.evaluation.collecting import Collected, Collecting, answers_of, calibration_from
 from resnetlab.evaluation.insights import Insights
@@ -31,7 +37,8 @@ from resnetlab.recipe.settings import Resolution
 from resnetlab.reporting.at_the_end import refresh_page
 from resnetlab.reporting.pictures.confusion import confusion_picture
 from resnetlab.runs.environment import software
-from resnetlab.trained.matching import match_classes
+from resnetlab.trained.matching import Match, match_classes
+from resnetlab.trained.predict.classifier import Classifier
 from resnetlab.trained.scored_data import (
     MEANT,
     SPLITS,
@@ -59,6 +66,7 @@ def evaluate(
     by_order: bool = False,
     bad_samples: float | str | None = None,
     insights: float = SECONDS,
+    engine: str = AUTO,
     writes: bool = True,
     world: World = ALONE,
 ) -> Evaluation:
@@ -79,10 +87,10 @@ def evaluate(
             the answer to each image, answers.npz and answers.csv, and of insights/; None is RUN/eval/NAME, or
             NAME-eval/ beside what is no run, or in the working directory if nothing can be written there.
         by_order: Take the data's classes for the network's by their order, not by their names.
-        bad_samples: The share of broken images that are left out, as 0.01 or "1%"; None is what the network
-            was trained with. What is left out stands in the evaluation's `bad_samples`.
-        insights: Seconds for pictures of the worst answers, doubtful labels and confusions, and for a look
-            at the layers; what does not fit in is left out. 0 makes none.
+        bad_samples: The share of broken images that are left out, as 0.01 or "1%"; None is as it was trained.
+        insights: Seconds for pictures of answers and a look at the layers, as far as they go; 0 makes none.
+        engine: Who makes the logits, one of `engines.names.ENGINES`; "auto" is who is done first. Whoever it
+            is, answers are those of the network in torch, and losses but for roundings.
         writes: Whether the result is written; else `keep` writes it later.
         world: The processes that divide the images among them, all of which call this and return the
             evaluation, to the last bit that of one. Each needs to see the data, the first alone the network,
@@ -103,7 +111,7 @@ def evaluate(
     if out is not None:
         world.from_first(lambda: refuse_within(opened.source.folders, Path(out).expanduser()))
     count = count_workers(workers, trained.classifier.device, world.local_size)
-    evaluation = scored(trained, opened, split, count, insights, by_order=by_order, world=world)
+    evaluation = scored(trained, opened, split, count, insights, engine, by_order=by_order, world=world)
     evaluation = replace(evaluation, out=str(Path(out).expanduser()), otherwise="") if out else evaluation
     return keep(evaluation, world) if writes else evaluation
 
@@ -120,6 +128,7 @@ def scored(
     split: str,
     workers: int,
     insights: float,
+    asked: str = AUTO,
     *,
     by_order: bool,
     world: World = ALONE,
@@ -136,13 +145,10 @@ def scored(
     relabelled = replace(chosen, labels=match.logits[chosen.labels])
     fitted, resized = fit_images(trained, relabelled, source.name)
     world.agree(_facts(trained, opened, relabelled, label))
-    found = _score(trained, fitted, label, workers, source.origin, world)
-    fitting = None
-    if (held_out := held_out_of(trained, opened, label)) is not None:
-        held_out, _ = fit_images(
-            trained, replace(held_out, labels=match.logits[held_out.labels]), source.name
-        )
-        fitting = _score(trained, held_out, "val", workers, source.origin, world)
+    held_out = _held_out(trained, opened, label, match)
+    engine = _engine(asked, trained, [fitted, *held_out], world)
+    found = _score(trained, fitted, label, workers, source.origin, engine, world)
+    fitting = [_score(trained, each, "val", workers, source.origin, engine, world) for each in held_out]
     class_names = tuple(source.class_names[index] for index in match.scored)
     logits = tuple(int(match.logits[index]) for index in match.scored)
     folder = folder_of(trained, opened, label)
@@ -171,10 +177,47 @@ def scored(
         ),
         bad_samples=found.broken,
         model=trained.classifier.description.spec.name,
+        engine=engine.name,
+        engine_said=engine.said,
         per_image=per_image,
-        calibration=calibration_from(found.collected, label, fitting.collected if fitting else None),
+        calibration=calibration_from(found.collected, label, *(each.collected for each in fitting)),
         insights=_look(trained, fitted, per_image, logits, insights) if world.is_first else None,
     )
+
+
+def _held_out(trained: ScoredNetwork, opened: ScoredData, label: str, match: Match) -> list[AnySplit]:
+    """Return the samples on which the temperature is found, if there are any."""
+    if (split := held_out_of(trained, opened, label)) is None:
+        return []
+    split = replace(split, labels=match.logits[split.labels])
+    return [fit_images(trained, split, opened.source.name)[0]]
+
+
+def _engine(asked: str, trained: ScoredNetwork, splits: list[AnySplit], world: World) -> Engine:
+    """Return who makes the logits of these images."""
+    (height, width, channels), images = trained.shape, sum(map(len, splits))
+    in_files = isinstance(splits[0], EncodedSplit)
+    batch = evaluation_batch(height, width, channels) if in_files else EVALUATION_BATCH
+    apply_switches(trained.classifier.device, trained.recipe.execution)
+    work = Work(images, min(batch, images), (height, width))
+    return choose(
+        asked, trained.classifier.model, work, lambda: _some_images(trained.classifier, splits[0]), world
+    )
+
+
+def _some_images(classifier: Classifier, split: AnySplit) -> Tensor:
+    """Return some images of a split as the network is given them; grey ones if none of them can be read."""
+    found = []
+    for index in np.unique(np.linspace(0, len(split) - 1, _TRIED).astype(int)).tolist():
+        if isinstance(split, EncodedSplit):
+            with contextlib.suppress(DataError):
+                found.append(classifier.pixels(split.read(index)))
+        else:
+            found.append(split.images[index])
+    return classifier.prepare(found or [np.full(classifier.description.image_shape, 128, np.uint8)])
+
+
+_TRIED = 8
 
 
 def _look(
@@ -265,7 +308,13 @@ class _Scored(NamedTuple):
 
 
 def _score(
-    trained: ScoredNetwork, split: AnySplit, label: str, workers: int, origin: str, world: World
+    trained: ScoredNetwork,
+    split: AnySplit,
+    label: str,
+    workers: int,
+    origin: str,
+    engine: Engine,
+    world: World,
 ) -> _Scored:
     classifier, recipe = trained.classifier, trained.recipe
     reading = Reading(
@@ -286,6 +335,7 @@ def _score(
         device=classifier.device,
         world=world,
         collecting=collecting,
+        logits=engine.logits,
     )
     assert scores is not None
     classifier.refuse_non_finite(scores.loss)

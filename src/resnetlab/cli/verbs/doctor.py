@@ -11,6 +11,7 @@ from resnetlab.base.files import existing_parent
 from resnetlab.base.units import format_bytes
 from resnetlab.cli.output import block, print_json
 from resnetlab.cli.verb import set_up
+from resnetlab.engines.names import ENGINES, missing
 from resnetlab.errors import ResnetlabError
 from resnetlab.runs.environment import NEEDED, PACKAGES, cpu_name, version
 
@@ -50,7 +51,7 @@ def doctor(options: argparse.Namespace) -> None:
 def examine() -> tuple[dict[str, str], list[str]]:
     """Return what there is, by its title, and a sentence for everything that is wrong."""
     problems = [problem for name in NEEDED if (problem := import_problem(name))]
-    facts = {name: version(name) or "not installed" for name in PACKAGES}
+    facts = {name: version(name) or "not installed" for name in PACKAGES} | {"engines": _engines()}
     facts["processor"] = f"{cpu_name()}, {os.cpu_count()} cores, {len(_usable_cores())} usable"
     if not version("tensorboard"):
         problems.append("tensorboard is not installed: runs write no event files. pip install tensorboard")
@@ -171,3 +172,14 @@ def _places(problems: list[str]) -> dict[str, str]:
         if free < _LOW_DISK:
             problems.append(f"Only {format_bytes(free)} are free at the {title} {place}.")
     return facts
+
+
+def _engines() -> str:
+    """Return who can make a trained network's answers here, and who is not installed."""
+    lacking = {name: missing(name) for name in ENGINES}
+    return "; ".join(
+        [
+            ", ".join(name for name, what in lacking.items() if not what),
+            *(f"not {name}: {what}" for name, what in lacking.items() if what),
+        ]
+    )

@@ -11,6 +11,7 @@ from resnetlab.cli.flags import (
     add_data_set,
     add_device,
     add_devices,
+    add_engine,
     add_weights,
     add_workers,
 )
@@ -85,6 +86,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     add_weights(parser)
     add_device(parser)
     add_devices(parser)
+    add_engine(parser)
     add_workers(parser)
 
 
@@ -114,6 +116,7 @@ def evaluate(options: argparse.Namespace) -> None:
         by_order=options.by_order,
         bad_samples=options.bad_samples,
         insights=options.insights,
+        engine=options.engine,
         writes=False,
         world=options.world,
     )
@@ -160,6 +163,7 @@ def _over_time(options: argparse.Namespace) -> None:
             workers=options.workers,
             by_order=options.by_order,
             bad_samples=options.bad_samples,
+            engine=options.engine,
             out=options.out or "",
         ),
         watches=options.watch,
@@ -197,7 +201,7 @@ def _show(evaluation: "Evaluation") -> None:
     data, split = in_a_line(evaluation.data), evaluation.split
     what = f"all of {data}" if split == "all" else f"{split} set of {data}"
     print(f"{in_a_line(evaluation.checkpoint)}, {evaluation.weights}, {what}")
-    print(f"{evaluation.summary()}\n")
+    print(f"{evaluation.summary()}\nengine {evaluation.engine_said}\n")
     rows = [
         (
             in_a_line(row["class"]),

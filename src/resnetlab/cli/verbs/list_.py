@@ -6,6 +6,7 @@ from resnetlab.base.units import format_count, format_rounded
 from resnetlab.cli.output import block, print_json
 from resnetlab.cli.verb import set_up
 from resnetlab.data import SOURCES
+from resnetlab.engines.names import ENGINES, missing
 from resnetlab.network.catalog import families, list_models, model_spec
 from resnetlab.recipe.named import list_recipes, recipe_doc
 from resnetlab.show.tables.align import table
@@ -20,16 +21,24 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Give the parser of `list` its flags."""
     set_up(parser, list_names, _EXAMPLES)
     parser.add_argument(
-        "what", nargs="?", choices=("models", "recipes", "data"), help="list only these (default: all)"
+        "what",
+        nargs="?",
+        choices=("models", "recipes", "data", "engines"),
+        help="list only these (default: all)",
     )
 
 
 def list_names(options: argparse.Namespace) -> None:
-    """Print the names of models, recipes and datasets."""
-    parts = {"models": _list_models, "recipes": _list_recipes, "data": _list_data}
+    """Print the names of models, recipes, datasets and engines."""
+    parts = {"models": _list_models, "recipes": _list_recipes, "data": _list_data, "engines": _list_engines}
     wanted = [options.what] if options.what else list(parts)
     if options.json:
-        names = {"models": list_models(), "recipes": list_recipes(), "data": list(SOURCES)}
+        names = {
+            "models": list_models(),
+            "recipes": list_recipes(),
+            "data": list(SOURCES),
+            "engines": list(ENGINES),
+        }
         print_json({name: names[name] for name in wanted})
         return
     print("\n\n".join(parts[name]() for name in wanted))
@@ -62,3 +71,10 @@ def _list_recipes() -> str:
 
 def _list_data() -> str:
     return "data\n" + block(dict(SOURCES) | {"PATH": "CIFAR-10 or -100, binary or python, folder or .tar.gz"})
+
+
+def _list_engines() -> str:
+    told = {
+        name: f"{what} ({lacking})" if (lacking := missing(name)) else what for name, what in ENGINES.items()
+    }
+    return "engines\n" + block(told)

@@ -15,10 +15,11 @@ from resnetlab.base.lettering import in_a_line
 from resnetlab.base.paths import user_path
 from resnetlab.base.plaindata import csv_text
 from resnetlab.base.units import first_of
-from resnetlab.cli.flags import add_device, add_weights
+from resnetlab.cli.flags import add_device, add_engine, add_weights
 from resnetlab.cli.output import print_json
 from resnetlab.cli.verb import set_up
 from resnetlab.data.sources.leftovers import refuse_within
+from resnetlab.engines.names import AUTO, REFERENCE
 from resnetlab.errors import DataError, UsageError
 from resnetlab.recipe import Execution
 from resnetlab.runs.directory import RunDirectory, is_run
@@ -70,6 +71,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch", type=int, default=32, metavar="N", help="images at once (default: 32)")
     add_weights(parser)
     add_device(parser)
+    add_engine(parser)
 
 
 @dataclass
@@ -98,8 +100,11 @@ def predict(options: argparse.Namespace) -> None:
         classifier = _opened(options)
         if options.truth:
             _refuse_unknown(classifier, paths)
+        classifier.expect(len(paths))
         found = _predict_all(classifier, paths, options)
-    _write(found, options)
+    if classifier.engine and (options.engine, classifier.engine) != (AUTO, REFERENCE):
+        print(f"engine {classifier.engine_said}", file=sys.stderr)
+    _write(found, options, classifier.engine or REFERENCE)
     if found.problems:
         raise DataError(f"{len(found.problems)} of {len(paths)} images could not be read, see above")
 
@@ -108,7 +113,9 @@ def _opened(options: argparse.Namespace) -> "Classifier":
     from resnetlab.trained.predict import Classifier
     from resnetlab.training.step.device import apply_switches
 
-    classifier = Classifier.load(options.model, device=options.device, weights=options.weights)
+    classifier = Classifier.load(
+        options.model, device=options.device, weights=options.weights, engine=options.engine
+    )
     apply_switches(classifier.device, Execution())  # as evaluation does
     for note in classifier.notes:
         print(note, file=sys.stderr)
@@ -215,7 +222,7 @@ def _explain(classifier: "Classifier", prediction: "Prediction", folder: Path, n
     return str(out)
 
 
-def _write(found: _Found, options: argparse.Namespace) -> None:
+def _write(found: _Found, options: argparse.Namespace, engine: str) -> None:
     from resnetlab.trained.predict.prediction import told_right
 
     if options.features:
@@ -226,7 +233,8 @@ def _write(found: _Found, options: argparse.Namespace) -> None:
     right = told_right(found.predictions)
     if options.json:
         images = [prediction.to_json() for prediction in found.predictions]
-        print_json({"images": images, "overlays": found.overlays, "problems": found.problems})
+        told = {"overlays": found.overlays, "problems": found.problems, "engine": engine}
+        print_json({"images": images, **told})
     elif options.csv == "-":
         print(text, end="")
     elif not options.jsonl and not options.csv and any(each.answers for each in found.predictions):

@@ -22,6 +22,8 @@ from resnetlab.data.batches.normalise import to_NCHW
 from resnetlab.data.batches.preprocessing import Preprocessing
 from resnetlab.data.images.geometry import Pixels
 from resnetlab.data.images.image import EncodedImage
+from resnetlab.engines.growing import Growing
+from resnetlab.engines.names import AUTO
 from resnetlab.errors import CheckpointError, DataError, UsageError, nearest
 from resnetlab.evaluation.metrics import answer_logits
 from resnetlab.insights.explaining import Explanation, explain
@@ -60,13 +62,17 @@ class Classifier:
         preprocessing: Preprocessing,
         device: torch.device,
         notes: tuple[str, ...] = (),
+        engine: str = AUTO,
     ) -> None:
         self.device = device
+        self._engines = Growing(engine)
         self.model = model.to(device).eval()
         self.description, self.preprocessing, self.notes = description, preprocessing, notes
 
     @classmethod
-    def load(cls, path: Path | str, *, device: str = "auto", weights: str = "auto") -> "Classifier":
+    def load(
+        cls, path: Path | str, *, device: str = "auto", weights: str = "auto", engine: str = AUTO
+    ) -> "Classifier":
         """Return the classifier at `path`.
 
         Args:
@@ -74,6 +80,9 @@ class Classifier:
                 another program, which are read as `import_weights` reads them; the notes say how.
             device: auto, cpu, cuda, cuda:1 or mps; ONNX files run on the CPU.
             weights: Of a run: "plain", "averaged", or "auto": averaged if there are any.
+            engine: Who makes the logits: one of `engines.names.ENGINES`, or "auto": the network in torch, and
+                once there has been work for seconds, who is done with such work first. Answers are the
+                network's whoever makes them, probabilities to within roundings.
 
         Raises:
             UsageError: If there is no such thing.
@@ -85,18 +94,21 @@ class Classifier:
                 raise UsageError(f"{path}: an ONNX file runs on the CPU here, not on {device}")
             graph = load_onnx(path)
             said = logit_note(graph.description.class_names, graph.description.spec.classes)
-            notes = (*graph.notes, *said)
-            return cls(graph, graph.description, graph.preprocessing, torch.device("cpu"), notes)
-        return cls.of(open_artefact(path, weights=weights), device=device)
+            notes, cpu = (*graph.notes, *said), torch.device("cpu")
+            return cls(graph, graph.description, graph.preprocessing, cpu, notes, engine)
+        return cls.of(open_artefact(path, weights=weights), device=device, engine=engine)
 
     @classmethod
-    def of(cls, artefact: Artefact, *, device: str = "auto", channels_last: bool = True) -> "Classifier":
+    def of(
+        cls, artefact: Artefact, *, device: str = "auto", channels_last: bool = True, engine: str = AUTO
+    ) -> "Classifier":
         """Return the classifier that an artefact is.
 
         Args:
             artefact: The network.
             device: auto, cpu, cuda, cuda:1 or mps.
             channels_last: Whether its numbers lie in memory so, which is faster.
+            engine: As `load`.
 
         Raises:
             UsageError: If there is no such device.
@@ -106,7 +118,21 @@ class Classifier:
         model = artefact.model().to(memory_format=order)  # type: ignore[call-overload]
         said = (*artefact.notes, *logit_note(artefact.class_names, artefact.spec.classes))
         notes = tuple(dict.fromkeys(said))
-        return cls(model, artefact, artefact.preprocessing, pick_device(device), notes)
+        return cls(model, artefact, artefact.preprocessing, pick_device(device), notes, engine)
+
+    @property
+    def engine(self) -> str:
+        """The name of who made the last logits; empty before the first."""
+        return self._engines.name
+
+    @property
+    def engine_said(self) -> str:
+        """Who made the last logits, and why it was that one, in a few words; empty before the first."""
+        return self._engines.said
+
+    def expect(self, images: int) -> None:
+        """Tell how many images will be given to `logits` in all: for many a faster engine is made."""
+        self._engines.expect(images)
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -140,6 +166,7 @@ class Classifier:
         if top_k < 1 or batch < 1:
             raise UsageError(f"top_k and batch must be at least 1, got {top_k} and {batch}")
         many = _many(pictures)
+        self.expect(len(many))
         found = []
         for start in range(0, len(many), batch):
             part = many[start : start + batch]
@@ -239,7 +266,7 @@ class Classifier:
             CheckpointError: If one is no finite number.
         """
         self.refuse_backbone()
-        logits_NK: Tensor = self.model(self.prepare(pixels))
+        logits_NK = self._engines.logits(self.model, self.prepare(pixels))
         self.refuse_non_finite(logits_NK)
         return logits_NK
 
