@@ -149,6 +149,17 @@ def test_this_machine_is_measured_and_its_numbers_can_be_put_right() -> None:
     assert "this machine is measured" in run(*asked, "--images-per-second", "9", code=2).stderr
 
 
+@pytest.mark.parametrize(("kind", "precision"), [("a100", "bf16"), ("v100", "fp32")])
+def test_a_precision_that_is_left_to_the_machine_is_what_the_kind_multiplies(
+    kind: str, precision: str
+) -> None:
+    asked = ("plan", "resnet50", "--device-kind", kind, "--batch", "64")
+
+    left, given = (_json(*asked, "--set", f"precision={each}") for each in ("auto", precision))
+
+    assert left == given
+
+
 def test_markdown_has_the_table_and_the_assumptions_as_tables() -> None:
     text = run(*PLAN, "--devices", "1,2", "--markdown").stdout
 

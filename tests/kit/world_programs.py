@@ -31,8 +31,10 @@ from resnetlab.evaluation.metrics import Scoring
 from resnetlab.parallel.streams import mark_others
 from resnetlab.parallel.tree import SMALL_BYTES, Tree
 from resnetlab.parallel.world import World, join, joined
+from resnetlab.training.choosing.choosing import choose
 from resnetlab.training.observer import Interrupt, Observer
 from resnetlab.training.run import train_or_resume
+from tests.kit.chosen_steps import long_plan, remember
 from tests.kit.small_runs import small_plan
 
 
@@ -226,6 +228,14 @@ def train_from_python(world: World, out: str) -> dict[str, Any]:
     result = resnetlab.train("resnet8", out=out, **short)
     recipe = json.loads((Path(out) / "recipe.json").read_text())
     return {"accuracy": result.accuracy, "recipe": recipe, "refused": refused[1]}
+
+
+def choose_steps(world: World, caches: str) -> str:
+    """Choose how the steps of a long run are made, each process with a cache that says something else."""
+    os.environ["RESNETLAB_CACHE"] = f"{caches}/{world.rank}"
+    plan = long_plan(shards=2, precision="fp32")
+    remember(plan, (100.0, 140.0) if world.is_first else (140.0, 100.0), processes=world.local_size)
+    return choose([plan], world)[0].steps_text
 
 
 def _fail(where: int, rank: int) -> str:

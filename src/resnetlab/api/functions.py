@@ -25,9 +25,9 @@ from resnetlab.recipe.settings import once
 from resnetlab.trained.evaluate import evaluate as score
 from resnetlab.trained.transfer import plan_tuning
 from resnetlab.training import studies
-from resnetlab.training.asking import Asked, plan_training, refuse_begun
+from resnetlab.training.asking import Asked, plan_networks, plan_training, refuse_begun
 from resnetlab.training.observer import Observer, Silence, as_seen_by
-from resnetlab.training.planning import Opened, RunPlan
+from resnetlab.training.planning import RunPlan
 from resnetlab.training.run import Result, default_out, resume_run, train_or_resume, train_plan
 from resnetlab.training.studies import (
     StudyObserver,
@@ -96,10 +96,10 @@ def train(
         return made
     world = world_here(devices, device)
     _refuse_nowhere(out, minutes, resume_if_begun=resume_if_begun)
-    lengths = (epochs, steps, minutes)
-    asked = _asked(data, data_set, recipe, device, workers, lengths, values, world, model)
+    asked = _asked(data, data_set, recipe, device, workers, (epochs, steps, minutes), values, world, model)
+    network = world.together(lambda: _network(model))
     with shown(observer, track, world) as watcher:
-        plan, _ = world.together(lambda: plan_training(_network(model), asked))
+        plan, _ = plan_training(network, asked, world, as_seen_by(watcher, world).note)
         return _make(plan, out, watcher, world, resume_if_begun=resume_if_begun)
 
 
@@ -158,7 +158,7 @@ def study(
     _refuse_nowhere(out, minutes, resume_if_begun=resume_if_begun)
     models, chosen = _of_what(models, seeds, values)
     asked = partial(_asked, data, data_set, recipe, device, workers, (epochs, steps, minutes), values, world)
-    plans = world.together(lambda: _plan_all(models, asked))
+    plans = plan_networks(world.together(lambda: [(_network(each), asked(each)) for each in models]), world)
     rows = plan_rows(plans, _counted(chosen, plans[0]))
     make, place = _way_of(plans, out, world, resume_if_begun=resume_if_begun)
     with shown_study(observer, track, world) as watcher:
@@ -189,11 +189,6 @@ def _way_of(
     """Return what makes a study, and its directory."""
     place = user_path(out) if out else world.from_first(lambda: default_study_out(plans))
     return (train_or_resume_study if resume_if_begun else train_study), place
-
-
-def _plan_all(models: Sequence[str | ModelSpec], asked: Callable[[str | ModelSpec], Asked]) -> list[RunPlan]:
-    opened: Opened = {}
-    return [plan_training(_network(model), asked(model), opened)[0] for model in models]
 
 
 def _make(

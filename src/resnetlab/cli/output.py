@@ -149,6 +149,11 @@ def progress_stream(options: argparse.Namespace) -> TextIO:
     return sys.stderr if options.json and options.world.is_first else sys.stdout
 
 
+def tell_beside(text: str) -> None:
+    """Say what takes some seconds before there is anything to show."""
+    print(text, file=sys.stderr, flush=True)
+
+
 def print_json(content: Any) -> None:
     """Print one JSON object on one line."""
     print(json.dumps(content, allow_nan=False))

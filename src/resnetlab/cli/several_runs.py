@@ -12,7 +12,6 @@ from resnetlab.base.paths import user_path
 from resnetlab.cli.output import block, command_name, print_json, progress_stream
 from resnetlab.data.sources.choices import Choices
 from resnetlab.errors import Interrupted, ResnetlabError, UsageError
-from resnetlab.recipe.settings import Resolution
 from resnetlab.reporting import report
 from resnetlab.tracking.following import FollowedStudy, read_asked
 from resnetlab.training.facts import describe_plan
@@ -31,16 +30,14 @@ from resnetlab.training.studies.rows import is_study, read_rows_of, refuse_other
 from resnetlab.watching.a_study import PlainStudyWatcher, watching_study
 from resnetlab.watching.sight import sight_of
 
-Planner = Callable[[str], tuple[RunPlan, Resolution]]
 
-
-def train_several(options: argparse.Namespace, planned: Planner) -> None:
-    """Train every network with every seed, or with --dry-run say how."""
+def train_several(options: argparse.Namespace, planned: Callable[[], list[RunPlan]]) -> None:
+    """Train every network with every seed, or with --dry-run say how; `planned` gives each network's plan."""
     seeds = 1 if options.seeds is None else options.seeds
     if seeds < 1:
         raise UsageError(f"--seeds must be at least 1, got {seeds}")
     world = options.world
-    plans = world.together(lambda: [planned(model)[0] for model in options.models])
+    plans = planned()
     first = plans[0].recipe.run.seed
     rows = plan_rows(plans, range(first, first + seeds))
     out = user_path(options.out) if options.out else world.from_first(lambda: default_study_out(plans))

@@ -12,8 +12,8 @@ from resnetlab.data.sources.choices import FLAG
 from resnetlab.errors import UsageError
 from resnetlab.network.catalog import model_spec
 from resnetlab.network.spec import ModelSpec
-from resnetlab.training.asking import Asked, plan_training
-from resnetlab.training.planning import Opened, RunPlan
+from resnetlab.training.asking import Asked, plan_networks
+from resnetlab.training.planning import RunPlan
 from resnetlab.training.studies import plan_rows
 
 DEPTHS = (20, 56)
@@ -51,7 +51,6 @@ class Question:
             UsageError: If there are no such networks, or the parts do not fit each other.
             DataError: If the data is missing or damaged.
         """
-        opened: Opened = {}
         is_digits = self.asked.data == "digits"
         knobs = {**(ON_DIGITS if is_digits else {}), **self.knobs}
         values = {**_VALUES, **(_DIGITS if is_digits and self.asked.recipe is None else {})}
@@ -59,7 +58,7 @@ class Question:
         pairs = [networks(depth) for depth in self._ordered()]
         specs = [spec.with_(**knobs) for kind in zip(*pairs, strict=True) for spec in kind]
         self._refuse_alike(specs)
-        plans = [plan_training(spec, asked, opened)[0] for spec in specs]
+        plans = plan_networks([(spec, asked) for spec in specs])
         return plan_rows(plans, [plans[0].recipe.run.seed])
 
     def command(self) -> str:

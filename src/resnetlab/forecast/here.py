@@ -25,6 +25,11 @@ class Measured:
     """The sum of the gradients of all in the fixed tree; 0 of one process."""
     small: float = 0.0
     """A sum of two numbers."""
+    compile: str = "off"
+    precision: str = "fp32"
+    """How steps are made in a training, as the recipe says it or as it was chosen here."""
+    steps: str = ""
+    """The same in words, with the reason."""
 
 
 def at_once(devices: int, cores: int, threads: str) -> tuple[int, int]:

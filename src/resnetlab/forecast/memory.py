@@ -49,7 +49,7 @@ def training_memory(
     execution = recipe.execution
     own = -(-execution.shards // processes)
     is_together = execution.shards > 1 and execution.shard_bn == "sync"
-    number_bytes = 4 if execution.precision == "fp32" else 2
+    number_bytes = 2 if execution.precision in ("bf16", "fp16") else 4
     kept = [
         size * (4 if is_together and isinstance(row.layer, Norm) else number_bytes)
         for row in spec.shapes(height, width)

@@ -76,6 +76,13 @@ def compiler_here() -> str:
 
 
 @functools.cache
+def sources_digest() -> str:
+    """Return the SHA-256 of what kernels and their programs are made from."""
+    paths = sorted([*SOURCES.iterdir(), *SOURCES.parent.glob("*.py")])
+    return hashlib.sha256(b"".join(path.read_bytes() for path in paths if path.is_file())).hexdigest()
+
+
+@functools.cache
 def library(source: str, **values: int) -> ctypes.CDLL:
     """Compile a source with these definitions if it is not kept already, and load it.
 

@@ -102,6 +102,18 @@ def reads(node: "Convolution | Sum | Widening") -> list[View]:
     return [node.x, node.addend] if isinstance(node, Convolution) and node.addend else [node.x]
 
 
+def count_kinds(graph: Graph) -> int:
+    """Return how many kinds of convolution are compiled for a graph."""
+    return len(
+        {
+            (layer.in_channels, layer.out_channels, layer.kernel, layer.stride, each.x.map.height,
+             each.x.map.width, each.pad_low, each.x.map is graph.first)
+            for each in graph.nodes
+            if isinstance(each, Convolution) and (layer := each.layer)
+        }
+    )  # fmt: skip
+
+
 def graph_of(plan: Plan, height: int, width: int, *, keeps: bool = False) -> Graph:
     """Return a network's maps for images of this size; `keeps`: with stochastic depth.
 

@@ -11,8 +11,8 @@ from resnetlab.recipe.checks import refuse
 class Execution:
     """How the arithmetic is carried out."""
 
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-    """Number format of the convolutions in training; all else and every score is fp32. CUDA: fp32 is TF32."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "fp32"
+    """Number format of training's convolutions, all else is fp32 (CUDA: TF32); auto: bf16 where it pays."""
 
     loss_scale: float = 0.0
     """fp16: fixed factor of the loss; 0 adapts it."""
@@ -27,7 +27,7 @@ class Execution:
     """Microbatches of each shard, whose gradients are added up; BN sees one microbatch at a time."""
 
     compile: Literal["auto", "on", "off", "native"] = "auto"
-    """torch.compile; auto: if the run is long enough to pay for it; native: kernels of our own, on CPUs."""
+    """on: torch.compile; native: kernels of our own, on CPUs; auto: what makes a run shortest here."""
 
     capture: Literal["auto", "on", "off"] = "auto"
     """CUDA: record whole steps and repeat them without the host; auto: if steps are small."""

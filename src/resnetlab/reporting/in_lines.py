@@ -50,6 +50,9 @@ def _facts(run: RecordedRun, group: Group) -> Iterator[tuple[str, str]]:
     if run.continues:
         yield "goes on", in_a_line(str(run.continues.get("text")))
     yield "length", _length(run)
+    began = next((row for row in reversed(run.events) if row.get("event") == "start"), {})
+    if isinstance(steps := began.get("steps"), str):
+        yield "steps", in_a_line(steps)
     yield from _differences(run, group)
     yield "seed", str(run.seed)
     if (run.path / PAGE).is_file():

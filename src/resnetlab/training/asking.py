@@ -1,7 +1,7 @@
 """What a user asks of a training, in flags or in Python, and the plan that it makes: the one way for both."""
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,12 @@ from resnetlab.data.open import absolute_source
 from resnetlab.data.sources.choices import LEFT_OPEN, Choices
 from resnetlab.errors import UsageError
 from resnetlab.network.spec import ModelSpec
+from resnetlab.parallel.world import ALONE, World
 from resnetlab.recipe import Recipe
 from resnetlab.recipe.named import RECIPES, default_recipe, named_recipe
 from resnetlab.recipe.settings import Resolution, leaves, read_settings_file
 from resnetlab.training.budget.fitting import fit_to_minutes, refuse_two_lengths
+from resnetlab.training.choosing.choosing import Tell, choose, silent
 from resnetlab.training.planning import Opened, RunPlan, fit_to_source, make_plan, open_for
 from resnetlab.training.step.device import pick_device
 
@@ -124,19 +126,58 @@ def _refuse_several(asked: Asked) -> None:
         )
 
 
-def plan_training(spec: ModelSpec, asked: Asked, opened: Opened | None = None) -> tuple[RunPlan, Resolution]:
+def plan_training(
+    spec: ModelSpec, asked: Asked, world: World = ALONE, tell: Tell = silent
+) -> tuple[RunPlan, Resolution]:
     """Return what is asked for as a plan, and where each value of its recipe comes from.
 
     Args:
         spec: The network.
         asked: All else.
-        opened: Data that is open already, for networks that share it.
+        world: The processes that are to make the run together, all of which call this.
+        tell: Is told what takes some seconds.
 
     Raises:
         UsageError: If a name or value cannot be, or the parts do not fit each other.
         DataError: If the data is missing or damaged.
     """
+    return _chosen([(spec, asked)], world, tell)[0]
+
+
+def plan_networks(
+    networks: Sequence[tuple[ModelSpec, Asked]], world: World = ALONE, tell: Tell = silent
+) -> list[RunPlan]:
+    """Return a plan for each of several networks that are to be compared; see `plan_training`.
+
+    Data is opened once for all.
+    """
+    return [plan for plan, _ in _chosen(networks, world, tell)]
+
+
+def _chosen(
+    networks: Sequence[tuple[ModelSpec, Asked]], world: World, tell: Tell
+) -> list[tuple[RunPlan, Resolution]]:
+    """Plan each, choose how steps are made, and with that what minutes allow."""
     began = time.monotonic()
+    opened: Opened = {}
+    planned = world.together(lambda: [_planned(spec, asked, opened) for spec, asked in networks])
+    minutes = networks[0][1].minutes if networks else None
+    plans = choose([plan for plan, _ in planned], world, tell, minutes=minutes)
+    spent = time.monotonic() - began
+
+    def fitted() -> list[tuple[RunPlan, Resolution]]:
+        found = []
+        for plan, (_, resolution), (_, asked) in zip(plans, planned, networks, strict=True):
+            if asked.minutes is not None:
+                since = time.monotonic() - spent
+                plan = fit_to_minutes(plan, resolution, asked.minutes, asked.values, since)
+            found.append((plan, resolution))
+        return found
+
+    return world.together(fitted)
+
+
+def _planned(spec: ModelSpec, asked: Asked, opened: Opened) -> tuple[RunPlan, Resolution]:
     if asked.minutes is not None:
         refuse_two_lengths(asked.minutes, asked.values)
         _refuse_several(asked)
@@ -147,6 +188,4 @@ def plan_training(spec: ModelSpec, asked: Asked, opened: Opened | None = None) -
     fitted = fit_to_source(spec, source, asked.fixed)
     text = absolute_source(asked.data)
     plan = make_plan(fitted, source, text, resolution.recipe, device, asked.workers)
-    if asked.minutes is not None:
-        plan = fit_to_minutes(plan, resolution, asked.minutes, asked.values, began)
     return replace(plan, shards_are_open=leaves_shards_open(resolution)), resolution

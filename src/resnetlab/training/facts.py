@@ -62,7 +62,7 @@ def describe_plan(plan: RunPlan, devices: int = 1) -> dict[str, str]:
         "length": f"{timeline.num_steps:,} steps of {timeline.batch} = {epochs:.2f} epochs{parts}",
         **_division(plan, devices),
         "rate": LearningRate(recipe.schedule, timeline).describe(),
-        "compile": f"{recipe.execution.compile} ({plan.compile_reason})",
+        "steps": plan.steps_text,
         "capture": f"{recipe.execution.capture} ({plan.capture_reason})",
         **(hint if too_small else {}),
     }

@@ -19,7 +19,6 @@ from resnetlab.data.sources.encoded import AnySource
 from resnetlab.data.sources.source import broken_image
 from resnetlab.data.sources.wanted import Wanted
 from resnetlab.errors import DataError, UsageError
-from resnetlab.native.logits import obstacle_to_native
 from resnetlab.network.spec import ModelSpec
 from resnetlab.parallel.world import World
 from resnetlab.recipe import Recipe
@@ -38,12 +37,9 @@ from resnetlab.training.misfits import (
     refuse_small_batches,
     refuse_unlike_sides,
 )
-from resnetlab.training.recorded.capturing import (
-    decide_capture,
-    obstacle_to_capture,
-    step_operations,
-)
-from resnetlab.training.step.device import decide_compile, describe_device, obstacle_to_compile
+from resnetlab.training.recorded.capturing import step_operations
+from resnetlab.training.recorded.deciding import KERNELS, as_recorded, decide, obstacles_here
+from resnetlab.training.step.device import describe_device
 
 
 @dataclass(frozen=True)
@@ -72,6 +68,17 @@ class RunPlan:
     """Whether nobody gave the number of shards, so that a run that was begun keeps its own."""
     said: Callable[[], dict[str, str]] = dict
     """What more to say of it at its start, by title: how minutes became its length."""
+    precision_reason: str = ""
+    """Why it is as it is, if nobody gave it."""
+    left_open: frozenset[str] = frozenset()
+    """Which of compile and precision nobody gave, so that the machine may measure which suit it."""
+
+    @property
+    def steps_text(self) -> str:
+        """What makes the steps, in which number format, and why."""
+        execution, reasons = self.recipe.execution, (self.compile_reason, self.precision_reason)
+        why = "; ".join(dict.fromkeys(filter(None, reasons)))
+        return f"{KERNELS[execution.compile]} in {execution.precision} ({why})"
 
     @property
     def timeline(self) -> Timeline:
@@ -213,22 +220,15 @@ def make_plan(
     if plan.reads_files and recipe.preparation.image_size:
         refuse_unlike_sides(recipe)
     samples = plan.timeline.samples_seen(plan.timeline.num_steps)
-    operations = plan.step_operations / recipe.run.batch * samples
-    obstacle = (
-        "shard_bn=sync computes each BN for all shards at once" if recipe.execution.is_synchronised else ""
+    decided = decide(
+        spec,
+        recipe,
+        device,
+        reads_files=plan.reads_files,
+        operations=plan.step_operations / recipe.run.batch * samples,
+        step_operations=plan.step_operations,
     )
-    compiled, reason = decide_compile(
-        recipe.execution.compile,
-        operations=operations,
-        device=device,
-        obstacle=obstacle,
-        to_native=obstacle_to_native(spec, recipe, device),
-    )
-    is_captured, why = decide_capture(
-        recipe, device, reads_files=plan.reads_files, operations=plan.step_operations
-    )
-    decided = override(recipe, {"compile": compiled, "capture": "on" if is_captured else "off"})
-    return dataclasses.replace(plan, recipe=decided, compile_reason=reason, capture_reason=why)
+    return dataclasses.replace(plan, **vars(decided))
 
 
 def refuse_impossible(plan: RunPlan) -> None:
@@ -317,10 +317,10 @@ def plan_from_records(
             f"{source.fingerprint[:12]}, the run's {data['fingerprint'][:12]}",
             hint="Name the run's own data with --data, or start a new run.",
         )
-    resolved = recipe_from_json(recipe)
+    resolved = as_recorded(recipe_from_json(recipe))
     _refuse_missing(resolved.optimizer.optimizer, path, optimizer_of)
     network = ModelSpec.from_json(spec)
-    obstacles = _obstacles_here(network, resolved, device, reads_files=source.reads_files)
+    obstacles = obstacles_here(network, resolved, device, reads_files=source.reads_files)
     began = {name: leaves(resolved)[name].text for name in obstacles}
     reasons = {name: f"{why}; {began[name]} when the run began" for name, why in obstacles.items()}
     return RunPlan(
@@ -341,8 +341,9 @@ def differences_from_records(
 ) -> list[str]:
     """Return in words what a plan has otherwise than the spec, recipe and data that were written down.
 
-    Whether kernels are compiled or captured is no difference, nor a number of shards that nobody gave: where
-    a machine decides it, it may decide it otherwise on the next one. Nor is whether the run leaves a page.
+    Whether kernels are compiled or captured is no difference, nor a precision or number of shards that nobody
+    gave: where a machine decides it, it may decide it otherwise on the next one. Nor is whether the run
+    leaves a page.
 
     Args:
         plan: What is asked for.
@@ -352,7 +353,7 @@ def differences_from_records(
         owner: What the reader calls the other.
     """
     names, then = (owner, "what is asked for"), recipe_from_json(recipe)
-    free = ("compile", "capture", "report", *(["shards"] if plan.shards_are_open else []))
+    free = {"compile", "capture", "report", *plan.left_open, *(["shards"] if plan.shards_are_open else [])}
     kept = {name: leaves(then)[name].value for name in free}
     told = [
         recipe_differences(then, override(plan.recipe, kept), names),
@@ -429,17 +430,3 @@ def _refuse_missing(optimizer: str, path: Path, package: str) -> None:
             f"{path} is trained by the optimizer {optimizer!r} of {package}, which is not installed here",
             hint="Install it, and resume. `resnetlab eval`, `predict` and `export` do without it.",
         ) from error
-
-
-def _obstacles_here(
-    spec: ModelSpec, recipe: Recipe, device: torch.device, *, reads_files: bool
-) -> dict[str, str]:
-    """Return which of the switches that a run began with cannot be on here, and why."""
-    execution, found = recipe.execution, dict[str, str]()
-    if execution.compile == "on" and (why := obstacle_to_compile(device)):
-        found["compile"] = why
-    if execution.compile == "native" and (why := obstacle_to_native(spec, recipe, device)):
-        found["compile"] = why
-    if execution.capture == "on" and (why := obstacle_to_capture(recipe, device, reads_files=reads_files)):
-        found["capture"] = why
-    return found

@@ -73,7 +73,8 @@ def start(plan: RunPlan, run: RunDirectory, observer: Observer, world: World = A
     world.from_first(lambda: _write_new(run, plan, data, environment, observer))
     trainer = _assemble(run, plan, parts, observer, world)
     budget = {"budget": said} if (said := plan.said()) else {}
-    trainer.record.add_event("start", environment=environment, **budget, **_processes(world))
+    facts = {"environment": environment, "steps": plan.steps_text, **budget, **_processes(world)}
+    trainer.record.add_event("start", **facts)
     return trainer
 
 

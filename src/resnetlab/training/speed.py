@@ -90,9 +90,9 @@ def measure_speed(
     first = time.perf_counter() - started
     for index in range(1, warmup):
         step(index)
-    times = [_timed(step, index, device) for index in range(warmup, warmup + steps)]
+    times = [timed(step, index, device) for index in range(warmup, warmup + steps)]
     median = statistics.median(times)
-    share = statistics.median(_timed(prepare, i, device) for i in range(warmup, warmup + steps)) / median
+    share = statistics.median(timed(prepare, i, device) for i in range(warmup, warmup + steps)) / median
     operations = 2.0 * spec.num_multiply_adds() * recipe.run.batch * (3 if what == "train" else 1)
     peak = matmul_rate(device, _MATMUL_TYPES[recipe.execution.precision])
     return Speed(
@@ -118,16 +118,26 @@ def measure_speed(
 
 
 Step = Callable[[int], object]
+Size = tuple[int, int]
+"""Height and width of images."""
 
 
-def training_step(spec: ModelSpec, recipe: Recipe, device: torch.device) -> tuple[Step, Step]:
+def training_step(
+    spec: ModelSpec, recipe: Recipe, device: torch.device, size: Size | None = None
+) -> tuple[Step, Step]:
     """Return a function that makes the next training step, and one that only prepares a step's batch."""
-    program, batches = training_program(spec, recipe, device)
+    program, batches = training_program(spec, recipe, device, size=size)
     return lambda step: program.run(1), batches.at
 
 
 def training_program(
-    spec: ModelSpec, recipe: Recipe, device: torch.device, *, num_samples: int = 0, keeps_rate: bool = False
+    spec: ModelSpec,
+    recipe: Recipe,
+    device: torch.device,
+    *,
+    num_samples: int = 0,
+    keeps_rate: bool = False,
+    size: Size | None = None,
 ) -> tuple[StepProgram, Batches]:
     """Return what makes training steps on random images, and its batches.
 
@@ -137,17 +147,33 @@ def training_program(
         device: Where.
         num_samples: Images in memory; 0 makes that two batches.
         keeps_rate: Take the recipe's learning rates instead of one small one for all steps.
+        size: Of the images, if not the network's own.
     """
     if not keeps_rate:
         recipe = override(
             recipe, {"schedule": "constant", "lr": 1e-3, "lr_batch": 0, "warmup": Duration(0, "st")}
         )
+    batches = random_batches(spec, recipe, device, num_samples=num_samples, size=size)
+    state, step_function = build_state(spec, recipe, device)
+    rate = LearningRate(recipe.schedule, batches.timeline)
+    return step_program(spec, batches, rate, state, step_function), batches
+
+
+def random_batches(
+    spec: ModelSpec,
+    recipe: Recipe,
+    device: torch.device,
+    *,
+    num_samples: int = 0,
+    size: Size | None = None,
+) -> Batches:
+    """Return a recipe's batches of random images; see `training_program`. Torch's switches are set for it."""
     recipe = override(recipe, {"shrink": 1.0})  # images of the network's own size throughout
     apply_switches(device, recipe.execution)
-    split = _random_split(spec, num_samples or 2 * recipe.run.batch)
+    split = _random_split(spec, num_samples or 2 * recipe.run.batch, size)
     normaliser = Normaliser.fit(recipe.normalisation, split.images)
     timeline = Timeline(num_samples=len(split), batch=recipe.run.batch, length=recipe.run.length)
-    batches = Batches(
+    return Batches(
         split,
         timeline=timeline,
         seed=0,
@@ -157,9 +183,6 @@ def training_program(
         channels_last=recipe.execution.channels_last,
         share=Share.whole(recipe.execution.shards),
     )
-    state, step_function = build_state(spec, recipe, device)
-    rate = LearningRate(recipe.schedule, timeline)
-    return step_program(spec, batches, rate, state, step_function), batches
 
 
 def evaluation_step(spec: ModelSpec, recipe: Recipe, device: torch.device) -> tuple[Step, Step]:
@@ -186,14 +209,15 @@ def evaluation_step(spec: ModelSpec, recipe: Recipe, device: torch.device) -> tu
     return step, prepare
 
 
-def _random_split(spec: ModelSpec, count: int) -> Split:
-    side, channels = spec.input_size, spec.in_channels
+def _random_split(spec: ModelSpec, count: int, size: Size | None = None) -> Split:
+    height, width = size or (spec.input_size, spec.input_size)
     noise = np.random.default_rng(0)
-    images = noise.integers(0, 256, (count, side, side, channels), dtype=np.uint8)
+    images = noise.integers(0, 256, (count, height, width, spec.in_channels), dtype=np.uint8)
     return Split(images=images, labels=noise.integers(0, spec.classes, count))
 
 
-def _timed(step: Step, index: int, device: torch.device) -> float:
+def timed(step: Step, index: int, device: torch.device) -> float:
+    """Return the seconds that a step takes."""
     started = time.perf_counter()
     step(index)
     synchronise(device)
@@ -204,16 +228,19 @@ def _timed(step: Step, index: int, device: torch.device) -> float:
 def estimate(plan: RunPlan, devices: int = 1) -> dict[str, str]:
     """Return the time and memory that a planned run will take, made by so many devices.
 
-    The time comes from a few small steps that are not compiled, of one device; the memory from arithmetic.
+    The time comes from a few small steps of one device, by the run's own kernels but for those of
+    torch.compile, which would take longer to make; the memory from arithmetic.
     """
     height, width = plan.training_size
     spec = plan.spec.with_(input_size=max(height, width))
-    batch = min(plan.recipe.run.batch, _trial_batch(spec, plan.device))
-    recipe = override(plan.recipe, {"compile": "off", "batch": batch, "shards": 1, "accumulate": 1})
+    batch = min(plan.recipe.run.batch, trial_batch(spec, plan.device))
+    is_compiled = plan.recipe.execution.compile == "on"
+    trial = {"compile": "off"} if is_compiled else {}
+    recipe = override(plan.recipe, {**trial, "batch": batch, "shards": 1, "accumulate": 1})
     samples = plan.timeline.samples_seen(plan.timeline.num_steps)
-    faster = " (compiled steps are faster)" if plan.recipe.execution.compile == "on" else ""
+    faster = " (compiled steps are faster)" if is_compiled else ""
     try:
-        rate = batch / _trial_seconds(spec, recipe, plan.device)
+        rate = batch / _trial_seconds(spec, recipe, plan.device, (height, width))
         time_needed = f"{format_seconds(samples / rate)} at {_rounded_rate(rate)} images/s{faster}"
     except DivergedError as error:  # on random images and with new weights, which says nothing of the run
         time_needed = f"not known: of its trial steps, {error.args[0]}"
@@ -232,7 +259,7 @@ def estimate(plan: RunPlan, devices: int = 1) -> dict[str, str]:
     }
 
 
-def _trial_batch(spec: ModelSpec, device: torch.device) -> int:
+def trial_batch(spec: ModelSpec, device: torch.device) -> int:
     """Return the images of a trial step; of a large network on the CPU a few tell, and take no minute."""
     if device.type != "cpu":
         return _SMALL_BATCH
@@ -240,14 +267,14 @@ def _trial_batch(spec: ModelSpec, device: torch.device) -> int:
     return max(2, min(_SMALL_BATCH, affordable))
 
 
-def _trial_seconds(spec: ModelSpec, recipe: Recipe, device: torch.device) -> float:
+def _trial_seconds(spec: ModelSpec, recipe: Recipe, device: torch.device, size: Size) -> float:
     """Return how long a training step takes: after a first one, unless that took long enough to tell."""
     recipe = override(recipe, {"length": Duration(_TRIAL_STEPS, "st"), "val": 0})
-    step, _ = training_step(spec, recipe, device)
-    took = _timed(step, 0, device)
+    step, _ = training_step(spec, recipe, device, size)
+    took = timed(step, 0, device)
     if device.type == "cpu" and took > _TELLING_SECONDS:
         return took
-    return statistics.median(_timed(step, index, device) for index in range(1, _TRIAL_STEPS))
+    return statistics.median(timed(step, index, device) for index in range(1, _TRIAL_STEPS))
 
 
 def _rounded_rate(rate: float) -> str:

@@ -13,8 +13,9 @@ import torch
 from resnetlab.errors import UsageError
 from resnetlab.runs.directory import RunDirectory
 from resnetlab.runs.journal import read_rows
+from resnetlab.training.recorded.deciding import decide_compile
 from resnetlab.training.step import device as device_module
-from resnetlab.training.step.device import Compiler, decide_compile, obstacle_to_compile
+from resnetlab.training.step.device import Compiler, obstacle_to_compile
 from tests.kit.small_runs import CPU, final_bytes, small_plan, train_whole
 
 CUDA = torch.device("cuda")

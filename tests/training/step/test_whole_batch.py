@@ -151,7 +151,7 @@ def test_what_cannot_be_recorded_or_compiled_is_told() -> None:
     assert "at every BN" in obstacle_to_capture(recipe, CPU, reads_files=False)
     alone = override(recipe, {"shards": 1})
     assert obstacle_to_capture(alone, CPU, reads_files=False) == ""
-    from resnetlab.training.step.device import decide_compile
+    from resnetlab.training.recorded.deciding import decide_compile
 
     with pytest.raises(UsageError, match="compile=on is not possible: for all at once"):
         decide_compile("on", operations=1e20, device=CPU, obstacle="for all at once")

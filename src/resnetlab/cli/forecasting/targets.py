@@ -5,7 +5,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from resnetlab.cli.forecasting.asked import Asked, read_rate
 from resnetlab.errors import UsageError
@@ -17,6 +17,8 @@ from resnetlab.forecast.machines import Execution, assumptions_of, machine_of, m
 from resnetlab.forecast.memory import numbers_per_weight
 from resnetlab.forecast.reduction import reduced_bytes
 from resnetlab.parallel.launch import count_cores
+from resnetlab.recipe import Recipe
+from resnetlab.recipe.settings import override
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class Target:
     assumed: Assumptions
     measured: str
     """What of it was measured, in words."""
+    recipe: Recipe
+    """The recipe with kernels and number format as they are there."""
     published: tuple[Published, ...] = ()
     """What others have published of the same network."""
 
@@ -42,6 +46,9 @@ def read_target(options: argparse.Namespace, asked: Asked, counts: Sequence[int]
     if options.device_kind.lower() == THIS:
         return _this_machine(options, asked, counts)
     kind = find_kind(options.device_kind.lower())
+    if asked.recipe.execution.precision == "auto":
+        precision = "bf16" if kind.has_tf32 else "fp32"  # both came with capability 8.0
+        asked = replace(asked, recipe=override(asked.recipe, {"precision": precision}))
     each = _first_at_once(asked, counts)
     how = _execution(asked, each)
     assumed = assumptions_of(kind, how).replaced(options.assume)
@@ -51,14 +58,14 @@ def read_target(options: argparse.Namespace, asked: Asked, counts: Sequence[int]
         nothing = (
             "nothing: resnetlab was not run on this device yet; all is arithmetic on what is assumed below"
         )
-        return Target(lambda devices: machine, assumed, nothing, published)
+        return Target(lambda devices: machine, assumed, nothing, asked.recipe, published)
     rate, batch = read_rate(options.images_per_second)
     met, factor = meeting(machine, rate, batch or each)
     at = f"given: of one device at {batch or each} images a step"
     source = f"{at}; times of computing are {factor:.2f} times those that follow from the others"
     given = Assumption("images_per_second", rate, "images/s", source)
     measured = "the rate of one device, by whom gave it; all else is arithmetic on what is assumed below"
-    return Target(lambda devices: met, Assumptions([given, *assumed]), measured, published)
+    return Target(lambda devices: met, Assumptions([given, *assumed]), measured, asked.recipe, published)
 
 
 def _first_at_once(asked: Asked, counts: Sequence[int]) -> int:
@@ -110,6 +117,8 @@ def _this_machine(options: argparse.Namespace, asked: Asked, counts: Sequence[in
     for devices in counts:
         with contextlib.suppress(UsageError):  # which is told where this number is forecast
             found[devices] = _measure(asked, devices, found)
+            kernels = {"compile": found[devices].compile, "precision": found[devices].precision}
+            asked = replace(asked, recipe=override(asked.recipe, kernels))  # chosen for the first, for all
     assumed = assumptions_here(dict.fromkeys(found.values()), count_cores()).replaced(options.assume)
 
     def machine_on(devices: int) -> Machine:
@@ -124,9 +133,12 @@ def _this_machine(options: argparse.Namespace, asked: Asked, counts: Sequence[in
             memory=_memory(devices),
         )
 
-    compiled = "" if asked.recipe.execution.compile == "off" else "; what a long run compiles is faster"
-    measured = f"steps and sums in as many processes as run here at once; the rest is arithmetic{compiled}"
-    return Target(machine_on, assumed, measured)
+    steps = next((f", {each.steps}" for each in found.values() if each.steps), "")
+    compiled = "; what torch.compile makes is faster" if asked.recipe.execution.compile == "on" else ""
+    measured = (
+        f"steps and sums in as many processes as run here at once{steps}; the rest is arithmetic{compiled}"
+    )
+    return Target(machine_on, assumed, measured, asked.recipe)
 
 
 def _measure(asked: Asked, devices: int, found: dict[int, Measured]) -> Measured:
@@ -142,6 +154,8 @@ def _measure(asked: Asked, devices: int, found: dict[int, Measured]) -> Measured
         if (each.processes, each.threads, each.samples) == (processes, threads, samples):
             return each
     print(f"measuring {processes} x {samples} samples ...", file=sys.stderr, flush=True)
+    timeline = asked.work(asked.recipe_on(devices)).timeline
+    in_all = timeline.samples_seen(timeline.num_steps) * processes // devices
     return measure_together(
         asked.spec.with_(input_size=max(asked.largest)),
         asked.recipe,
@@ -150,6 +164,8 @@ def _measure(asked: Asked, devices: int, found: dict[int, Measured]) -> Measured
         threads=threads,
         device=device.type,
         num_bytes=reduced_bytes(asked.spec),
+        in_all=in_all,
+        num_sizes=len(asked.sizes),
     )
 
 

@@ -10,10 +10,13 @@ from resnetlab.cli.resolve import resolve_model, split_settings
 from resnetlab.cli.verb import set_up
 from resnetlab.errors import UsageError
 from resnetlab.recipe.named import named_recipe
-from resnetlab.recipe.settings import Resolution, override
+from resnetlab.recipe.settings import Resolution
 
 if TYPE_CHECKING:
     from resnetlab.training.speed import Speed
+
+_LONG = 10**9
+"""Images of a run that is long enough for any kernels to pay: for such a one `auto` is decided."""
 
 _EXAMPLES = """examples:
   resnetlab bench train resnet20 --batch 128
@@ -70,10 +73,9 @@ def _measured(options: argparse.Namespace) -> "tuple[Speed, bool]":
     """Return the speed, and whether whole steps would be captured in training."""
     import torch
 
-    from resnetlab.native.logits import obstacle_to_native
-    from resnetlab.training.recorded.capturing import decide_capture, step_operations
+    from resnetlab.training.choosing.choosing import settle
     from resnetlab.training.speed import measure_speed
-    from resnetlab.training.step.device import decide_compile, obstacle_to_compile, pick_device
+    from resnetlab.training.step.device import obstacle_to_compile, pick_device
 
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -86,14 +88,6 @@ def _measured(options: argparse.Namespace) -> "tuple[Speed, bool]":
     compiled = {"compile": "on" if can_compile else "off"}
     resolution.suggest(compiled, "this machine")
     resolution.set_texts(texts, "flag")
-    decide_compile(
-        resolution.recipe.execution.compile,
-        operations=0,
-        device=device,
-        to_native=obstacle_to_native(spec, resolution.recipe, device),
-    )
-    operations = step_operations(spec, spec.input_size, spec.input_size, resolution["batch"])
-    is_captured, _ = decide_capture(resolution.recipe, device, reads_files=False, operations=operations)
-    recipe = override(resolution.recipe, {"capture": "on" if is_captured else "off"})
+    recipe, _ = settle(spec, resolution.recipe, device, samples=_LONG)
     speed = measure_speed(options.what, spec, recipe, device, steps=options.steps, warmup=options.warmup)
-    return speed, is_captured
+    return speed, recipe.execution.capture == "on"

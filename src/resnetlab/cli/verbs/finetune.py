@@ -51,6 +51,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def finetune(options: argparse.Namespace) -> None:
     """Train a network on from trained weights, or with --dry-run say how."""
     from resnetlab.cli.one_run import train_planned
+    from resnetlab.cli.output import tell_beside
     from resnetlab.trained.transfer import plan_tuning
     from resnetlab.trained.transfer.table import HEADER, part_rows, remarks
 
@@ -60,7 +61,7 @@ def finetune(options: argparse.Namespace) -> None:
         return resolve_model(options.model, knobs) if options.model else own.with_(**knobs)
 
     place = {"prefix": options.prefix, "ignore": options.ignore}
-    tuning = plan_tuning(options.weights, asked, network, **place, world=options.world)
+    tuning = plan_tuning(options.weights, asked, network, **place, world=options.world, tell=tell_beside)
     plan, report, notes = tuning.plan, tuning.report, tuning.notes
     if not options.json:
         print(table(HEADER, part_rows(plan.spec, plan.recipe.transfer, report), left=len(HEADER)))

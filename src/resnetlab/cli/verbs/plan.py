@@ -87,6 +87,7 @@ def plan(options: argparse.Namespace) -> None:
     counts = read_counts(options.counts)
     asked = read_asked(options)
     target = read_target(options, asked, counts)
+    asked = dataclasses.replace(asked, recipe=target.recipe)
 
     def planned(devices: int) -> "tuple[Forecast, Work, Machine]":
         work = asked.work(asked.recipe_on(devices))

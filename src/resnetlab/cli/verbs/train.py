@@ -1,15 +1,10 @@
 """`resnetlab train`."""
 
 import argparse
-from typing import TYPE_CHECKING
 
 from resnetlab.cli.flags import add_at_once, add_training
 from resnetlab.cli.resolve import read_asked, resolve_model
 from resnetlab.cli.verb import set_up
-
-if TYPE_CHECKING:
-    from resnetlab.recipe.settings import Resolution
-    from resnetlab.training.planning import Opened, RunPlan
 
 _EXAMPLES = """examples:
   resnetlab train resnet20 --data digits            a minute on a laptop
@@ -48,18 +43,14 @@ def add(parser: argparse.ArgumentParser) -> None:
 def train(options: argparse.Namespace) -> None:
     """Train a network, or with --dry-run say how it would be trained; several of them as a study."""
     from resnetlab.cli.one_run import train_planned
+    from resnetlab.cli.output import tell_beside
     from resnetlab.cli.several_runs import train_several
-    from resnetlab.training.asking import plan_training
+    from resnetlab.training.asking import plan_networks, plan_training
 
     asked, knobs = read_asked(options)
-    if len(options.models) > 1 or options.seeds is not None:
-        opened: Opened = {}
-
-        def planned(model: str) -> "tuple[RunPlan, Resolution]":
-            return plan_training(resolve_model(model, knobs), asked, opened)
-
-        train_several(options, planned)
+    specs = options.world.together(lambda: [resolve_model(model, knobs) for model in options.models])
+    if len(specs) > 1 or options.seeds is not None:
+        networks = [(spec, asked) for spec in specs]
+        train_several(options, lambda: plan_networks(networks, options.world, tell_beside))
     else:
-        model = options.models[0]
-        plan, resolution = options.world.together(lambda: plan_training(resolve_model(model, knobs), asked))
-        train_planned(options, plan, resolution)
+        train_planned(options, *plan_training(specs[0], asked, options.world, tell_beside))

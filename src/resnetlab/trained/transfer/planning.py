@@ -21,6 +21,7 @@ from resnetlab.recipe.settings import Resolution
 from resnetlab.trained.artefact.model import in_channels
 from resnetlab.trained.transfer.trained import Trained, open_trained
 from resnetlab.training.asking import Asked, leaves_shards_open
+from resnetlab.training.choosing.choosing import Tell, choose, silent
 from resnetlab.training.first_weights import Beginning
 from resnetlab.training.planning import RunPlan, fit_to_source, make_plan
 from resnetlab.training.step.device import pick_device
@@ -63,6 +64,7 @@ def plan_tuning(
     prefix: str | None = None,
     ignore: Sequence[str] = (),
     world: World = ALONE,
+    tell: Tell = silent,
 ) -> Tuning:
     """Return what is asked for as a plan.
 
@@ -73,6 +75,7 @@ def plan_tuning(
         prefix: As for `open_trained`.
         ignore: As for `open_trained`.
         world: The processes that are to make the run together; the first reads the weights for all.
+        tell: Is told what takes some seconds.
 
     Raises:
         UsageError: If a name or value cannot be, or the parts do not fit each other.
@@ -80,7 +83,8 @@ def plan_tuning(
         DataError: If the data is missing or damaged.
     """
     trained = world.from_first(lambda: open_trained(weights, prefix=prefix, ignore=ignore))
-    return world.together(lambda: _plan(trained, asked, model))
+    tuning = world.together(lambda: _plan(trained, asked, model))
+    return replace(tuning, plan=choose([tuning.plan], world, tell)[0])
 
 
 def _plan(trained: Trained, asked: Asked, model: Model | None) -> Tuning:

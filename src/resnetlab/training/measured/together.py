@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from resnetlab.base.plaindata import to_plain
 from resnetlab.base.units import Duration
@@ -33,6 +34,8 @@ def measure_together(
     device: str,
     num_bytes: int,
     seconds: float = _SECONDS,
+    in_all: int = 0,
+    num_sizes: int = 1,
 ) -> Measured:
     """Return how long steps and sums take that so many processes make at once on this machine.
 
@@ -45,11 +48,17 @@ def measure_together(
         device: As of `train`.
         num_bytes: Of the large sum.
         seconds: How long steps are timed; the rest takes as long again.
+        in_all: Samples that these processes make in the whole training, which decides what the recipe leaves
+            to the machine; what torch.compile would make is measured as it is without.
+        num_sizes: How many sizes these have.
 
     Raises:
         ResnetlabError: If one of them fails.
     """
-    request = request_for(spec, recipe, samples=samples, device=device, num_bytes=num_bytes, seconds=seconds)
+    request = request_for(
+        spec, recipe, samples=samples, device=device, num_bytes=num_bytes, seconds=seconds, in_all=in_all,
+        num_sizes=num_sizes,
+    )  # fmt: skip
     found = _asked(request, processes, threads)
     return Measured(processes=processes, threads=threads, samples=samples, **found)
 
@@ -69,7 +78,7 @@ def measure_sums(sizes: Sequence[int], *, processes: int = 2, seconds: float = 0
     return {int(size): took for size, took in found.items()}
 
 
-def _asked(request: str, processes: int, threads: int) -> dict[str, float]:
+def _asked(request: str, processes: int, threads: int) -> dict[str, Any]:
     """Return what so many processes find together that are asked the same."""
     port = _free_port()
     workers = [_start(request, rank, processes, threads, port) for rank in range(processes)]
@@ -83,17 +92,25 @@ def _asked(request: str, processes: int, threads: int) -> dict[str, float]:
         if worker.returncode:
             cause = errors.strip().splitlines()[-1:] or [f"exit code {worker.returncode}"]
             raise ResnetlabError(f"measuring this machine failed in one of {processes}: {cause[0]}")
-    found: dict[str, float] = json.loads(outputs[0][0].splitlines()[-1])
+    found: dict[str, Any] = json.loads(outputs[0][0].splitlines()[-1])
     return found
 
 
 def request_for(
-    spec: ModelSpec, recipe: Recipe, *, samples: int, device: str, num_bytes: int, seconds: float
+    spec: ModelSpec,
+    recipe: Recipe,
+    *,
+    samples: int,
+    device: str,
+    num_bytes: int,
+    seconds: float,
+    in_all: int = 0,
+    num_sizes: int = 1,
 ) -> str:
     """Return what one process is asked, as JSON."""
     changes = {
         "batch": samples, "shards": 1, "accumulate": 1, "val": 0, "length": Duration(_LONG, "st"),
-        "compile": recipe.execution.compile.replace("auto", "off"), "capture": "off",
+        "capture": "off",
     }  # fmt: skip
     return json.dumps(
         {
@@ -102,6 +119,8 @@ def request_for(
             "device": device,
             "num_bytes": num_bytes,
             "seconds": seconds,
+            "in_all": in_all,
+            "num_sizes": num_sizes,
         }
     )
 

@@ -15,7 +15,8 @@ from resnetlab.errors import ResnetlabError
 from resnetlab.network.spec import ModelSpec
 from resnetlab.parallel.world import World, join
 from resnetlab.recipe import Recipe
-from resnetlab.recipe.settings import recipe_from_json
+from resnetlab.recipe.settings import override, recipe_from_json
+from resnetlab.training.choosing.choosing import settle
 from resnetlab.training.speed import evaluation_step, training_step
 from resnetlab.training.step.device import pick_device
 
@@ -31,10 +32,16 @@ def main(request: dict[str, Any]) -> None:
     if device.type == "cuda":
         device = torch.device("cuda", world.local_rank)
     if "sums" in request:
-        found = {str(size): _sum_of(world, size, device, request["seconds"]) for size in request["sums"]}
+        found: dict[str, Any] = {
+            str(size): _sum_of(world, size, device, request["seconds"]) for size in request["sums"]
+        }
     else:
         spec, recipe = ModelSpec.from_json(request["spec"]), recipe_from_json(request["recipe"])
-        found = measure(world, spec, recipe, device, request["num_bytes"], request["seconds"])
+        of_all = {"samples": request["in_all"], "num_sizes": request["num_sizes"]}
+        recipe, steps = settle(spec, recipe, device, world=world, **of_all)
+        execution = recipe.execution
+        found = {"compile": execution.compile, "precision": execution.precision, "steps": steps}
+        found |= measure(world, spec, recipe, device, request["num_bytes"], request["seconds"])
     if world.is_first:
         sys.stdout.write(json.dumps(found) + "\n")
     world.close()
@@ -44,6 +51,8 @@ def measure(
     world: World, spec: ModelSpec, recipe: Recipe, device: torch.device, num_bytes: int, seconds: float
 ) -> dict[str, float]:
     """Return the seconds of a training step, of one image scored, and of a large and a small sum."""
+    if recipe.execution.compile == "on":  # it would take longer to make it than all else
+        recipe = override(recipe, {"compile": "off"})
     step, _ = training_step(spec, recipe, device)
     score, _ = evaluation_step(spec, recipe, device)
     found = {

@@ -1,1 +1,1 @@
-"""Who makes the steps: the host one by one, or the device from a recording."""
+"""Who makes the steps, by which kernels: the host one by one, or the device from a recording."""

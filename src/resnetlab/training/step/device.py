@@ -23,9 +23,6 @@ CUBLAS_WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 
 COMPILERS = ("c++", "g++", "clang++", "cl")
 NO_COMPILER = "no C++ compiler found"
-_PAYS_AFTER_OPERATIONS = 1.5e14
-"""Floating-point operations after which a compiled run on a CPU has paid for its compilation:
-about half an hour of 2 cores. It gains about 5 % there (docs/results.md, training speed)."""
 
 
 def pick_device(name: str | torch.device) -> torch.device:
@@ -235,41 +232,6 @@ class Compiler:
             self._has_failed = True
             cause = f"{type(error).__name__}: {error}".strip().splitlines()[0]
             self.tell(f"torch.compile failed, and the run goes on without it: {cause}")
-
-
-def decide_compile(
-    wanted: str, *, operations: float, device: torch.device, obstacle: str = "", to_native: str = ""
-) -> tuple[str, str]:
-    """Say whether a run shall use torch.compile ("on", "off") or kernels of our own ("native"), and why.
-
-    Decided once, from the run's total.
-
-    Args:
-        wanted: "on", "off", "auto" or "native".
-        operations: Floating-point operations of the whole run.
-        device: Where it runs.
-        obstacle: Why the run cannot be compiled, whatever the device.
-        to_native: Why it cannot use kernels of our own.
-
-    Raises:
-        UsageError: If it is asked for and cannot be.
-    """
-    obstacle = obstacle or ("" if wanted == "native" else obstacle_to_compile(device))
-    if wanted == "on" and obstacle:
-        mend = "Install g++ or clang++, or leave" if obstacle == NO_COMPILER else "Leave"
-        raise UsageError(f"compile=on is not possible: {obstacle}", hint=f"{mend} compile at auto.")
-    if wanted == "native" and to_native:
-        raise UsageError(f"compile=native is not possible: {to_native}", hint="Leave compile at auto.")
-    if wanted != "auto":
-        return wanted, "as asked"
-    if obstacle:
-        return "off", obstacle
-    if device.type == "mps":
-        return "off", "not on mps"
-    pays = operations > _PAYS_AFTER_OPERATIONS * (1 if device.type == "cpu" else 300)
-    if pays:
-        return "on", "the run is long enough to pay for it"
-    return "off", "the run is too short to pay for it"
 
 
 _LOCK = threading.Lock()

@@ -114,7 +114,7 @@ class TrainStep:
                 where the optimizer cannot leave out a step; else `refuse_bad_steps` does it when called.
         """
         self._enter_training()
-        loss, correct = self._compute_gradient(batch, self._mask(step, batch))
+        loss, correct = self.compute_gradient(batch, self._mask(step, batch))
         self._update(loss, step, lr)
         self.optimizer.zero_grad(set_to_none=True)
         return loss, correct
@@ -130,7 +130,7 @@ class TrainStep:
         first = self._share.cut(batch.num_samples).start
         return keep_mask(self.recipe.run.seed, step, self._keep_U, len(batch.labels), first=first)
 
-    def _compute_gradient(self, batch: LabelledBatch, keep_UN: Tensor | None) -> tuple[Tensor, Tensor]:
+    def compute_gradient(self, batch: LabelledBatch, keep_UN: Tensor | None) -> tuple[Tensor, Tensor]:
         """Compute the gradient that the update takes; return loss and right answers where the weights are."""
         kind = (batch.images.shape, batch.num_samples)
         if self.compiler is None or kind in self._shapes_compiled:
@@ -282,7 +282,7 @@ class TrainStep:
             return
         batch = batch_at(step)  # updates since were left out: the weights are those of then
         self._enter_training()
-        loss, _ = self._compute_gradient(batch, self._mask(step, batch))
+        loss, _ = self.compute_gradient(batch, self._mask(step, batch))
         raise self._diverged(loss, step)
 
     def _diverged(self, loss: Tensor, step: int) -> DivergedError:

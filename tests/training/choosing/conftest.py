@@ -1,0 +1,50 @@
+"""A cache of the tests' own, in which nothing stays but kernels; processors and cards of some abilities."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from resnetlab.native import building
+from resnetlab.training.recorded import deciding
+
+
+@pytest.fixture(scope="session")
+def kernels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(autouse=True)
+def cache(kernels: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    if not any(map(shutil.which, ("g++", "c++", "clang++"))) or not building.suits_processor():
+        pytest.skip("needs a C++ compiler and AVX2")
+    shutil.rmtree(kernels / "measured", ignore_errors=True)
+    monkeypatch.setenv("RESNETLAB_CACHE", str(kernels))
+    building._place.cache_clear()
+    yield kernels
+    building._place.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def processor(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """A processor of these abilities; at first one that multiplies bf16, which torch can do on any."""
+
+    def describe(abilities: str) -> None:
+        monkeypatch.setattr(deciding, "machine_facts", lambda: {"processor": f"name {abilities}"})
+        monkeypatch.setattr(building, "multiplies_bf16", lambda: "bf16" in abilities)
+
+    describe("fpu avx2 avx512_bf16 sse")
+    return describe
+
+
+@pytest.fixture
+def card(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, int], None]:
+    """A machine with a CUDA device of this capability."""
+
+    def describe(major: int, minor: int) -> None:
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (major, minor))
+        monkeypatch.setattr(torch.version, "hip", None)
+
+    return describe
