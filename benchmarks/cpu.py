@@ -23,6 +23,7 @@ import platform
 import shlex
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from fnmatch import fnmatchcase
@@ -296,9 +297,17 @@ def main() -> None:
                 content["cells"][cell.key] = how | {"programs": [asdict(one) for one in found]}
                 write()
         if "convolutions" in options.cells and "convolutions" not in content:
-            content["convolutions"] = measure_convolutions(options.rounds, options.seconds / 50)
+            content["convolutions"] = _convolutions(options)
             write()
     print(report(content))
+
+
+def _convolutions(options: argparse.Namespace) -> dict[str, Any]:
+    of_all, own, began = linux.busy_seconds(), time.process_time(), time.perf_counter()
+    rows = measure_convolutions(options.rounds, options.seconds / 50)
+    of_others = linux.busy_seconds() - of_all - (time.process_time() - own)
+    share = of_others / (time.perf_counter() - began) / (os.cpu_count() or 1)
+    return {"rows": rows, "beside": max(share, 0.0)}
 
 
 def _list(cells: Sequence[Cell], setup: Setup) -> None:

@@ -82,7 +82,7 @@ CELLS = (
 
 
 def chosen_cells(kinds: Sequence[str], patterns: Sequence[str]) -> list[Cell]:
-    """Return the cells of these kinds whose names contain, or as a pattern are, one of the texts.
+    """Return the cells of these kinds whose names contain as parts, or as a pattern are, one of the texts.
 
     Raises:
         SystemExit: If a text names none.
@@ -95,7 +95,7 @@ def chosen_cells(kinds: Sequence[str], patterns: Sequence[str]) -> list[Cell]:
 
 
 def _names(pattern: str, key: str) -> bool:
-    return fnmatch.fnmatchcase(key, pattern) or pattern in key.split("/")
+    return fnmatch.fnmatchcase(key, pattern) or f"/{pattern.strip('/')}/" in f"/{key}/"
 
 
 @dataclass(frozen=True)

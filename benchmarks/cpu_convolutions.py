@@ -81,17 +81,16 @@ def of_ours(problem: Problem) -> dict[str, Call]:
     library.pack(pointer(weights.data_ptr()), strides, pointer(ahead.data_ptr()), pointer(back.data_ptr()))
     sums, dw = torch.zeros(BATCH, 2, channels), torch.zeros(9, channels, channels)
     room = torch.zeros(max(library.forward_room(), library.backward_room()), dtype=problem.dtype)
-    source = structures.Source(x.data_ptr(), scale.data_ptr(), shift.data_ptr(), 1)
+    source = structures.Source(raw=at(x), scale=at(scale), shift=at(shift), slope=0.0)
     forward = structures.Forward(
-        source, structures.Source(), 0, None, ahead.data_ptr(), y.data_ptr(), None, sums.data_ptr(),
-        centre.data_ptr(),
-    )  # fmt: skip
+        a=source, slope_of_sum=1.0, weights=at(ahead), y=at(y), sums=at(sums), centre=at(centre)
+    )
 
     def backward(into: Tensor | None) -> Any:
+        gx = None if into is None else at(into)
         return structures.Backward(
-            g.data_ptr(), None, None, None, None, None, None, source, back.data_ptr(), dw.data_ptr(),
-            None if into is None else into.data_ptr(), None, 1, None, None, None, sums.data_ptr(),
-        )  # fmt: skip
+            g=at(g), x=source, weights=at(back), dw=at(dw), gx=gx, slope=0.0, sums=at(sums)
+        )
 
     alive = (x, y, g, gx, scale, shift, centre, weights, ahead, back, sums, dw, room)
 
@@ -103,6 +102,11 @@ def of_ours(problem: Problem) -> dict[str, Call]:
         "by_weights": call(library.backward, backward(None)),
         "both": call(library.backward, backward(gx)),
     }
+
+
+def at(tensor: Tensor) -> int:
+    """Return where a tensor's numbers lie."""
+    return tensor.data_ptr()
 
 
 def measure_convolutions(rounds: int, seconds: float) -> list[dict[str, Any]]:

@@ -61,17 +61,22 @@ def report(content: dict[str, Any]) -> str:
         for cell in CELLS
         if cell.key in content["cells"]
     }
-    told = [_head(content, [one for found in cells.values() for one in found])]
+    told = [_head(content)]
     for kind in ("training", "inference"):
         if of_kind := {cell: found for cell, found in cells.items() if cell.kind == kind}:
-            told += [_rates(kind, of_kind), _costs(kind, of_kind), *_sums(of_kind)]
-    told += [_convolutions(content["convolutions"])] if "convolutions" in content else []
+            told += [
+                _beside([one for found in of_kind.values() for one in found]),
+                _rates(kind, of_kind),
+                _costs(kind, of_kind),
+                *_sums(of_kind),
+            ]
+    if "convolutions" in content:
+        told += [_convolutions(**content["convolutions"])]
     return "\n\n".join([*told, *_problems(cells)])
 
 
-def _head(content: dict[str, Any], measured: Sequence[Measurement]) -> str:
+def _head(content: dict[str, Any]) -> str:
     machine = content["machine"]
-    beside = max((one.beside for one in measured), default=0.0)
     title = (
         f"## {machine['date'][:10]}: training and inference beside other programs, {machine['cores']} cores"
     )
@@ -79,13 +84,23 @@ def _head(content: dict[str, Any], measured: Sequence[Measurement]) -> str:
     said = (
         f"{machine['processor']}, {machine['cores']} cores ({abilities}), {format_bytes(machine['memory'])};"
         f" threads={machine['threads']}; Python {machine['python']}, torch {machine['torch']}, resnetlab"
-        f" {machine['revision'] or 'installed'}. Load at the start {machine['load']:.2f}; in no turn did"
-        f" other programs take more than {100 * beside:.0f} % of the cores. Images per second, medians over"
-        " the rounds; the ratio is ours, the fastest way, to the fastest peer, in brackets its range over the"
-        " rounds. What each program contains stands in the scripts that benchmarks/cpu_cells.py names."
+        f" {machine['revision'] or 'installed'}. Load at the start {machine['load']:.2f}. What"
+        " each program contains stands in the scripts that benchmarks/cpu_cells.py names."
     )
     commands = [f"    {command}" for command in content["commands"]]
     return "\n".join([title, "", *commands, "", *textwrap.wrap(said, 130)])
+
+
+def _beside(measured: Sequence[Measurement]) -> str:
+    """Return how the rates are to be read, and how quiet the machine was while they were measured."""
+    rounds = max((len(one.rates) for one in measured), default=0)
+    beside = max((one.beside for one in measured), default=0.0)
+    said = (
+        f"Images per second, medians over the rounds ({rounds} for who stayed to the end); the ratio is ours,"
+        " the fastest way, to the fastest peer, in brackets its range over the rounds. In a turn other"
+        f" programs took {100 * beside:.0f} % of the cores at most."
+    )
+    return textwrap.fill(said, 130)
 
 
 def _rates(kind: str, cells: dict[Cell, list[Measurement]]) -> str:
@@ -96,11 +111,15 @@ def _rates(kind: str, cells: dict[Cell, list[Measurement]]) -> str:
         best = {one.program for side in (True, False) if (one := fastest(found, is_ours=side)) is not None}
         ratio = ratio_of(fastest(found, is_ours=True), fastest(found, is_ours=False))
         marks = [
-            f"**{rates[p]:,.0f}**" if p in best else f"{rates[p]:,.0f}" if p in rates else _NOTHING
+            f"**{_rate(rates[p])}**" if p in best else _rate(rates[p]) if p in rates else _NOTHING
             for p in programs
         ]
         rows.append((cell.title, *marks, "{:.2f} ({:.2f} to {:.2f})".format(*ratio) if ratio else _NOTHING))
     return markdown_table((f"{kind}, images/s", *programs, "ours / best peer"), rows)
+
+
+def _rate(rate: float) -> str:
+    return f"{rate:,.0f}" if rate >= 100 else f"{rate:.1f}"
 
 
 def _costs(kind: str, cells: dict[Cell, list[Measurement]]) -> str:
@@ -151,7 +170,7 @@ def _sums(cells: dict[Cell, list[Measurement]]) -> list[str]:
     return ["\n".join(lines)] if lines else []
 
 
-def _convolutions(rows: Sequence[dict[str, Any]]) -> str:
+def _convolutions(rows: Sequence[dict[str, Any]], beside: float) -> str:
     header = (
         "convolution 3x3, one thread, GFLOP/s",
         "precision",
@@ -169,7 +188,8 @@ def _convolutions(rows: Sequence[dict[str, Any]]) -> str:
         )
         for row in rows
     ]
-    return markdown_table(header, cells, left=3)
+    said = f"Other programs took {100 * beside:.0f} % of the cores meanwhile."
+    return f"{markdown_table(header, cells, left=3)}\n\n{said}"
 
 
 def _problems(cells: dict[Cell, list[Measurement]]) -> list[str]:
