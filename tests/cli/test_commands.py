@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 import resnetlab
+from resnetlab.base.machine.yardstick import Peak
 from resnetlab.cli import main
-from resnetlab.cli.verbs.doctor import thread_problems
+from resnetlab.cli.verbs.doctor import slowness, thread_problems
 from resnetlab.runs.environment import EXTRAS, how_to_install
 from resnetlab.runs.journal import read_rows
 from tests.kit.commands import run
@@ -261,6 +262,7 @@ def test_bench_json_is_one_line_with_images_per_second() -> None:
     assert done.stdout.count("\n") == 1
     assert speed["images_per_second"] > 0
     assert speed["batch"] == 8
+    assert 0 < speed["share_of_machine"] <= 1 and speed["machine_rate_by"]
     evaluation = json.loads(run("bench", "eval", "resnet8", "--batch", "8", "--steps", "2", "--warmup", "1",
                                 "--set", "compile=off", "--json").stdout)  # fmt: skip
     assert evaluation["what"] == "eval"
@@ -307,7 +309,9 @@ def test_doctor_names_versions_rates_and_places(capsys: pytest.CaptureFixture[st
     facts, _ = examined(capsys)
 
     assert facts["torch"]
+    assert "GFLOP/s in fp32" in facts["cpu at its best"] and " in bf16, " in facts["cpu at its best"]
     assert "GFLOP/s" in facts["cpu matrix product"]
+    assert facts["instructions"] and facts["own kernels"].startswith("can")
     assert "free" in facts["data cache"]
     assert "gloo" in facts["several devices"]
     milliseconds = [float(text) for text in re.findall(r"in ([\d.]+) ms", facts["two processes add"])]
@@ -333,6 +337,10 @@ def test_doctor_says_what_is_wrong(
 
     assert "C++ compiler" in examined(capsys)[1]
     assert thread_problems(2, 2) == []
+    assert slowness("cpu", {"fp32": Peak(4e12, "a product", 3.9e12, 4e12)}) == []
+    busy = slowness("cpu", {"fp32": Peak(4e12, "a product", 1e12, 4e12)})
+    assert "a product makes 1,000 GFLOP/s in fp32 at this moment, 4,000 at its best" in busy[0]
+    assert "The processor is slow (1 GFLOP/s in fp32)" in slowness("cpu", {"fp32": Peak(1e9, "", 0, 0)})[0]
     assert "set OMP_NUM_THREADS=2" in thread_problems(64, 2)[0]
 
 

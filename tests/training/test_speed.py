@@ -1,14 +1,21 @@
 """What a dry run and `doctor` measure stays small, whatever the network and the processor."""
 
+import re
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 from torch.utils.flop_counter import FlopCounterMode
 
-from resnetlab.base.machine.rates import matmul_rate
+from resnetlab.base.machine.yardstick import Work
+from resnetlab.native.measured import rating
+from resnetlab.native.measured.rating import machine_peak
 from resnetlab.network.catalog import model_spec
+from resnetlab.recipe.named import named_recipe
+from resnetlab.recipe.settings import override
 from resnetlab.training.planning import make_plan
-from resnetlab.training.speed import estimate
+from resnetlab.training.speed import estimate, measure_speed
 from tests.kit.small_runs import CPU, small_recipe, small_source
 
 
@@ -24,13 +31,29 @@ def test_an_estimate_is_made_of_three_small_steps_alone(width: int) -> None:
     spec = model_spec("resnet8").with_(width=width)
     plan = make_plan(spec, small_source(), "small", small_recipe(batch=60), CPU)
     step = min(6 * plan.spec.num_multiply_adds(*plan.training_size) * 32, 2e10)
+    machine_peak(CPU, "fp32")  # once for a machine, and kept
     told: dict[str, str] = {}
     spent = _operations(lambda: told.update(estimate(plan)))
     assert 0.3 * step < spent < 3.3 * step
     assert "images/s" in told["estimate"]
+    share = float(re.findall(r"([\d.]+) % of the best seen here in fp32", told["computing"])[0])
+    assert 0 < share <= 100
 
 
-def test_a_matrix_product_grows_only_until_it_can_be_timed() -> None:
-    """One of 2,048 rows is 17 billion operations; a slow processor's rate is told by fewer."""
-    assert 0 < _operations(lambda: matmul_rate(CPU, seconds=1e-6)) <= 4 * 2 * 256**3
-    assert matmul_rate(CPU, seconds=1e-3) > 1e8
+def test_a_workload_that_is_faster_than_the_yardstick_becomes_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What libraries are asked for may be slower than they can: no share is above 100 %."""
+    monkeypatch.setenv("RESNETLAB_CACHE", str(tmp_path))
+    slow = Work("a slow work", (1,), lambda size: (1.0, lambda: time.sleep(1e-3)))
+    monkeypatch.setattr(rating, "_of", lambda device, dtype: (dtype, [slow], {}))
+    spec = model_spec("resnet8").with_(width=0.25)
+    recipe = override(named_recipe("quick"), {"batch": 4, "compile": "off"})
+
+    first = measure_speed("eval", spec, recipe, CPU, steps=3, warmup=1)
+    again = rating.machine_peak(CPU, "fp32")
+
+    assert first.machine_rate_by == "evaluating resnet8, batch 4"
+    assert 0 < first.share_of_machine <= 1
+    assert again.by == first.machine_rate_by
+    assert again.rate == pytest.approx(1e9 * first.machine_gflops_per_second)  # which was divided by 1e9

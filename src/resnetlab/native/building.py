@@ -70,6 +70,13 @@ def multiplies_bf16() -> bool:
     return "__AVX512BF16__ 1" in _machine()
 
 
+def obstacle() -> str:
+    """Return why kernels of our own cannot be built here, whatever the network, or ""."""
+    if not compiler_here():
+        return "no C++ compiler found"
+    return "" if suits_processor() else "the processor has neither AVX-512 nor AVX2"
+
+
 def compiler_here() -> str:
     """Return the C++ compiler of this machine, or ""."""
     return next((found for name in ("g++", "c++", "clang++") if (found := shutil.which(name))), "")

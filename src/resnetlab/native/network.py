@@ -79,10 +79,8 @@ def obstacle(spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> str:
     """Return why kernels of our own cannot train a network here with maps of this type, or ""."""
     if device.type != "cpu":
         return f"it is for CPUs, and this is {device.type}"
-    if not building.compiler_here():
-        return "no C++ compiler found"
-    if not building.suits_processor():
-        return "the processor has neither AVX-512 nor AVX2"
+    if why := building.obstacle():
+        return why
     if dtype not in (torch.float32, torch.bfloat16):
         return f"maps of {dtype}"
     if dtype == torch.bfloat16 and not building.multiplies_bf16():

@@ -1,6 +1,7 @@
 """A graph for one batch and precision: its memory, and the lists of operations forward and backward."""
 
 import ctypes
+import functools
 from typing import Any
 
 import torch
@@ -10,8 +11,9 @@ from resnetlab.native import structures
 from resnetlab.native.ahead import Ahead
 from resnetlab.native.back import Back
 from resnetlab.native.graph import Graph
+from resnetlab.native.measured import watch
 from resnetlab.native.memory import Memory
-from resnetlab.native.threads import runner
+from resnetlab.native.threads import runner, timing_runner
 
 
 class Program:
@@ -32,7 +34,7 @@ class Program:
         self._operations_back = _array(self._back.operations)
         self._rooms = [torch.zeros(self._memory.room + 64, dtype=torch.uint8) for _ in range(threads)]
         self._room_pointers = (ctypes.c_void_p * threads)(*(room.data_ptr() for room in self._rooms))
-        self._run = runner()
+        self._run, self._run_timed = runner(), timing_runner()
 
     def forward(self, images_NHWC: Tensor, keep_UN: Tensor | None = None) -> Tensor:
         """Return the last view's means, (N, C): memory that the next call overwrites."""
@@ -50,7 +52,16 @@ class Program:
         return self._memory.gradients()
 
     def _carry_out(self, operations: Any) -> None:
-        self._run(operations, len(operations), self.threads, self._room_pointers)
+        if watch.timed is None:
+            self._run(operations, len(operations), self.threads, self._room_pointers)
+            return
+        told, images = torch.profiler.record_function(watch.RANGE), self._memory.images
+        with watch.timing(operations, self._kinds, self.threads, images) as ends, told:
+            self._run_timed(operations, len(operations), self.threads, self._room_pointers, ends)
+
+    @functools.cached_property
+    def _kinds(self) -> watch.Kinds:
+        return watch.Kinds(self._memory.elementwise, self._memory.kinds.values())
 
 
 def _array(operations: list[ctypes.Structure]) -> Any:

@@ -26,7 +26,7 @@ Forward = structure(
 )
 Backward = structure(
     "Backward", g=P, y=P, A=P, B=P, C=P, addend=P, dy=P, x=Source, weights=P, dw=P, gx=P, gx_addend=P,
-    slope=F, biased=N, seen=P, mean=P, inverse=P, sums=P,
+    slope=F, biased=N, seen=P, mean=P, inverse=P, sums=P, ticks=P,
 )  # fmt: skip
 Add = structure("Add", a=Source, b=Source, y=P, sums=P, centre=P, slope=F, pixels=N, channels=N)
 Finish = structure(

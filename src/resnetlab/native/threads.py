@@ -13,7 +13,6 @@ _NAMES = ("libgomp", "libiomp", "libomp")
 _FUNCTIONS = ("GOMP_parallel", "omp_get_thread_num", "omp_get_num_threads")
 
 
-@functools.cache
 def runner() -> Any:
     """Return the function that carries out a list of operations by several threads.
 
@@ -21,13 +20,23 @@ def runner() -> Any:
     some milliseconds in wait of the next, and would take the processors from threads of our own. Those
     are there for a torch that has no OpenMP.
     """
+    return _program().run
+
+
+def timing_runner() -> Any:
+    """Return the same function with an argument more: room for the times at which operations end."""
+    return _program().run_timed
+
+
+@functools.cache
+def _program() -> ctypes.CDLL:
     program = building.library("program.cpp")
     for path in _loaded():
         library = ctypes.CDLL(path)
         if all(hasattr(library, name) for name in _FUNCTIONS):
             program.use_openmp(*(ctypes.cast(getattr(library, name), ctypes.c_void_p) for name in _FUNCTIONS))
             break
-    return program.run
+    return program
 
 
 def _loaded() -> list[str]:

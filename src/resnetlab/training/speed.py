@@ -3,13 +3,14 @@
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 
-from resnetlab.base.machine.rates import free_memory, matmul_rate, peak_memory, synchronise
+from resnetlab.base.machine.rates import free_memory, peak_memory, synchronise
+from resnetlab.base.machine.yardstick import Peak
 from resnetlab.base.share import Share
 from resnetlab.base.units import Duration, format_bytes, format_seconds
 from resnetlab.data.batches.batches import Batches, ResidentSplit, evaluation_batches
@@ -18,6 +19,7 @@ from resnetlab.data.sources.source import Split
 from resnetlab.errors import DivergedError, UsageError
 from resnetlab.forecast.memory import training_memory
 from resnetlab.forecast.reduction import reduced_bytes
+from resnetlab.native.measured.rating import machine_peak, seen_faster
 from resnetlab.network.spec import ModelSpec
 from resnetlab.recipe import Recipe
 from resnetlab.recipe.schedule import LearningRate
@@ -27,13 +29,13 @@ from resnetlab.training.planning import RunPlan
 from resnetlab.training.recorded.programs import StepProgram, step_program
 from resnetlab.training.session import build_state
 from resnetlab.training.step.device import apply_switches, describe_device, leaving_as_found
-from resnetlab.training.step.steps import autocast
+from resnetlab.training.step.state import TrainState
+from resnetlab.training.step.steps import TrainStep, autocast
 
 _SMALL_BATCH = 32
 _TRIAL_STEPS = 3
 _TRIAL_OPERATIONS = 2e10  # of a trial step on the CPU: about a second of one core
 _TELLING_SECONDS = 0.5  # for a step so long, what the first one does besides does not matter
-_MATMUL_TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,20 @@ class Speed:
     fastest_milliseconds: float
     gflops_per_second: float
     """2 per multiply-add; training counts three times the forward pass."""
+    machine_gflops_per_second: float
+    """The best rate that this machine was seen to compute at, in this precision."""
+    machine_rate_by: str
+    """What reached it."""
+    machine_gflops_now: float
+    """What that reaches at this moment; 0 where it was not run again."""
+    is_machine_busy: bool
+    """Whether something else was using the machine, so that all of this is too slow."""
+    share_of_machine: float
+    """At most 1."""
     matmul_gflops_per_second: float
+    """Of a matrix product, which some processors' libraries make slowly. Former versions divided by it."""
     share_of_matmul_peak: float
+    """May be above 1."""
     augmentation_share: float
     """Share of the step spent on cutting, augmenting and normalising the batch."""
     first_step_seconds: float
@@ -68,7 +82,15 @@ class Speed:
 
 @leaving_as_found()
 def measure_speed(
-    what: str, spec: ModelSpec, recipe: Recipe, device: torch.device, *, steps: int = 30, warmup: int = 5
+    what: str,
+    spec: ModelSpec,
+    recipe: Recipe,
+    device: torch.device,
+    *,
+    steps: int = 30,
+    warmup: int = 5,
+    remeasure: bool = False,
+    look: "Callable[[Making, Speed, Peak], None] | None" = None,
 ) -> Speed:
     """Time whole steps of training (augmentation, forward, backward, update) or of evaluation.
 
@@ -79,23 +101,25 @@ def measure_speed(
         device: Where to run.
         steps: Steps that are timed.
         warmup: Steps before those; the first compiles, where that is asked for.
+        remeasure: Whether to measure anew what the machine can do at its best.
+        look: Called last, with the steps that are measured.
     """
     if steps < 1 or warmup < 1:
         raise UsageError(f"steps and warmup must be at least 1, got {steps} and {warmup}")
-    recipe = override(recipe, {"length": Duration(steps + warmup, "st"), "val": 0})
-    step, prepare = (training_step if what == "train" else evaluation_step)(spec, recipe, device)
-    started = time.perf_counter()
-    step(0)
-    synchronise(device)
-    first = time.perf_counter() - started
+    length = Duration(warmup + (2 * steps if look else steps), "st")
+    recipe = override(recipe, {"length": length, "val": 0})
+    making = training(spec, recipe, device) if what == "train" else evaluation(spec, recipe, device)
+    step, prepare = making.step, making.prepare
+    first = timed(step, 0, device)
     for index in range(1, warmup):
         step(index)
     times = [timed(step, index, device) for index in range(warmup, warmup + steps)]
     median = statistics.median(times)
     share = statistics.median(timed(prepare, i, device) for i in range(warmup, warmup + steps)) / median
     operations = 2.0 * spec.num_multiply_adds() * recipe.run.batch * (3 if what == "train" else 1)
-    peak = matmul_rate(device, _MATMUL_TYPES[recipe.execution.precision])
-    return Speed(
+    held = f"{'training' if what == 'train' else 'evaluating'} {spec.name}, batch {recipe.run.batch}"
+    peak = _peak(device, recipe, operations / min(times), held, anew=remeasure)
+    speed = Speed(
         what=what,
         model=spec.name,
         device=describe_device(device),
@@ -109,12 +133,39 @@ def measure_speed(
         step_milliseconds=1e3 * median,
         fastest_milliseconds=1e3 * min(times),
         gflops_per_second=operations / median / 1e9,
-        matmul_gflops_per_second=peak / 1e9,
-        share_of_matmul_peak=operations / median / peak,
+        **_beside(peak, operations / median),
         augmentation_share=share,
         first_step_seconds=first,
         peak_memory_bytes=peak_memory(device),
     )
+    if look:
+        look(making, speed, peak)
+    return speed
+
+
+def _peak(
+    device: torch.device, recipe: Recipe, rate: float, by: str, *, anew: bool = False, looks: bool = True
+) -> Peak:
+    """Return the best rate seen on the device: that of the workload itself where it is the best."""
+    peak = machine_peak(device, recipe.execution.precision, anew=anew, looks=looks)
+    if rate <= peak.rate:
+        return peak
+    if recipe.transfer.freeze != "none":  # which computes less than is counted
+        return replace(peak, rate=rate, by=by, now=0.0)
+    return seen_faster(device, recipe.execution.precision, rate=rate, by=by)
+
+
+def _beside(peak: Peak, rate: float) -> dict[str, Any]:
+    """Return what a `Speed` says of the machine, where so many operations are made in a second."""
+    return {
+        "machine_gflops_per_second": peak.rate / 1e9,
+        "machine_rate_by": peak.by,
+        "machine_gflops_now": peak.now / 1e9,
+        "is_machine_busy": peak.is_busy,
+        "share_of_machine": rate / peak.rate,
+        "matmul_gflops_per_second": peak.product / 1e9,
+        "share_of_matmul_peak": rate / peak.product if peak.product else 0.0,
+    }
 
 
 Step = Callable[[int], object]
@@ -122,12 +173,42 @@ Size = tuple[int, int]
 """Height and width of images."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Making:
+    """What makes the steps that are measured.
+
+    Attributes:
+        step: Makes a step.
+        prepare: Only prepares its batch.
+    """
+
+    step: Step
+    prepare: Step
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training(Making):
+    """What makes training steps.
+
+    Attributes:
+        program: Makes them.
+        batches: Their batches.
+        state: What is trained.
+        step_function: Makes an update of it.
+    """
+
+    program: StepProgram
+    batches: Batches
+    state: TrainState
+    step_function: TrainStep
+
+
 def training_step(
     spec: ModelSpec, recipe: Recipe, device: torch.device, size: Size | None = None
 ) -> tuple[Step, Step]:
     """Return a function that makes the next training step, and one that only prepares a step's batch."""
-    program, batches = training_program(spec, recipe, device, size=size)
-    return lambda step: program.run(1), batches.at
+    made = training(spec, recipe, device, size=size)
+    return made.step, made.prepare
 
 
 def training_program(
@@ -139,7 +220,21 @@ def training_program(
     keeps_rate: bool = False,
     size: Size | None = None,
 ) -> tuple[StepProgram, Batches]:
-    """Return what makes training steps on random images, and its batches.
+    """Return what makes training steps on random images, and its batches; see `training`."""
+    made = training(spec, recipe, device, num_samples=num_samples, keeps_rate=keeps_rate, size=size)
+    return made.program, made.batches
+
+
+def training(
+    spec: ModelSpec,
+    recipe: Recipe,
+    device: torch.device,
+    *,
+    num_samples: int = 0,
+    keeps_rate: bool = False,
+    size: Size | None = None,
+) -> Training:
+    """Return what makes training steps on random images.
 
     Args:
         spec: The network.
@@ -156,7 +251,15 @@ def training_program(
     batches = random_batches(spec, recipe, device, num_samples=num_samples, size=size)
     state, step_function = build_state(spec, recipe, device)
     rate = LearningRate(recipe.schedule, batches.timeline)
-    return step_program(spec, batches, rate, state, step_function), batches
+    program = step_program(spec, batches, rate, state, step_function)
+    return Training(
+        step=lambda step: program.run(1),
+        prepare=batches.at,
+        program=program,
+        batches=batches,
+        state=state,
+        step_function=step_function,
+    )
 
 
 def random_batches(
@@ -187,6 +290,12 @@ def random_batches(
 
 def evaluation_step(spec: ModelSpec, recipe: Recipe, device: torch.device) -> tuple[Step, Step]:
     """Return a function that scores a batch, and one that only prepares it."""
+    made = evaluation(spec, recipe, device)
+    return made.step, made.prepare
+
+
+def evaluation(spec: ModelSpec, recipe: Recipe, device: torch.device) -> Making:
+    """Return what scores a batch; torch.profiler is told when it prepares one."""
     apply_switches(device, recipe.execution)
     split = _random_split(spec, recipe.run.batch)
     normaliser = Normaliser.fit(recipe.normalisation, split.images)
@@ -199,14 +308,15 @@ def evaluation_step(spec: ModelSpec, recipe: Recipe, device: torch.device) -> tu
 
     def prepare(step: int) -> Any:
         batch, channels_last = recipe.run.batch, recipe.execution.channels_last
-        return next(evaluation_batches(resident, normaliser, batch=batch, channels_last=channels_last))
+        with torch.profiler.record_function("resnetlab data"):
+            return next(evaluation_batches(resident, normaliser, batch=batch, channels_last=channels_last))
 
     @torch.inference_mode()
     def step(index: int) -> Any:
         with autocast(device, recipe.execution.precision):
             return model(prepare(index).images)
 
-    return step, prepare
+    return Making(step=step, prepare=prepare)
 
 
 def _random_split(spec: ModelSpec, count: int, size: Size | None = None) -> Split:
@@ -242,21 +352,33 @@ def estimate(plan: RunPlan, devices: int = 1) -> dict[str, str]:
     try:
         rate = batch / _trial_seconds(spec, recipe, plan.device, (height, width))
         time_needed = f"{format_seconds(samples / rate)} at {_rounded_rate(rate)} images/s{faster}"
+        computed = _share_in_words(spec, recipe, plan.device, rate)
     except DivergedError as error:  # on random images and with new weights, which says nothing of the run
-        time_needed = f"not known: of its trial steps, {error.args[0]}"
+        time_needed, computed = f"not known: of its trial steps, {error.args[0]}", "not known"
     needed = training_memory(plan.spec, plan.recipe, height, width, processes=devices).total
     free = free_memory(plan.device)
     memory = f"about {format_bytes(needed)}; {format_bytes(free) if free else 'unknown'} free"
     if plan.said():  # by minutes: the run's own steps were timed, which says more
         return {"memory": memory}
     if devices == 1:
-        return {"estimate": time_needed, "memory": memory}
+        return {"estimate": time_needed, "computing": computed, "memory": memory}
     where = ", which they share" if plan.device.type == "cpu" else " on the first"
     return {
         "estimate": f"on one device {time_needed}; `plan` tells of more",
+        "computing": computed,
         "memory": f"for each device {memory}{where}",
         "reduced": f"{format_bytes(reduced_bytes(plan.spec))} a step: gradients and BN statistics",
     }
+
+
+def _share_in_words(spec: ModelSpec, recipe: Recipe, device: torch.device, rate: float) -> str:
+    """Return how much so many images a second compute, beside the best that the machine was seen to do."""
+    computed = 6.0 * spec.num_multiply_adds() * rate
+    peak = _peak(device, recipe, computed, f"training {spec.name}, batch {recipe.run.batch}", looks=False)
+    return (
+        f"{computed / 1e9:,.0f} GFLOP/s then, {100 * computed / peak.rate:.0f} % of the best seen here in "
+        f"{recipe.execution.precision}: {peak.rate / 1e9:,.0f}, {peak.by}"
+    )
 
 
 def trial_batch(spec: ModelSpec, device: torch.device) -> int:

@@ -1,4 +1,4 @@
-"""What a machine can do, measured: its matrix-multiply rate, its copy rate, its memory."""
+"""What a machine can do, measured: its copy rate, its memory; how a call is timed."""
 
 import functools
 import sys
@@ -7,28 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-
-
-def matmul_rate(device: torch.device, dtype: torch.dtype = torch.float32, seconds: float = 1.0) -> float:
-    """Return the floating-point operations per second of a large square matrix product.
-
-    Its size grows until a product takes long enough to be timed: where the processor has no
-    instructions for `dtype`, one of the largest would take a minute. It is measured once in a process, for
-    each number of threads.
-    """
-    return _matmul_rate(device, dtype, seconds, torch.get_num_threads())
-
-
-@functools.cache
-def _matmul_rate(device: torch.device, dtype: torch.dtype, seconds: float, threads: int) -> float:
-    size, largest = 256, 2048 if device.type == "cpu" else 8192
-    while True:
-        left = torch.randn(size, size, device=device, dtype=dtype)
-        multiply = functools.partial(torch.matmul, left, left)
-        multiply()  # the first one loads libraries
-        if size == largest or _seconds(multiply, device) > seconds / 10:
-            return 2.0 * size**3 * _calls_per_second(multiply, device, seconds)
-        size *= 2
 
 
 def copy_rate(device: torch.device, seconds: float = 0.5) -> float:
@@ -40,19 +18,21 @@ def copy_rate(device: torch.device, seconds: float = 0.5) -> float:
 def _copy_rate(device: torch.device, seconds: float, threads: int) -> float:
     source = torch.zeros(64 * 2**20, device=device)
     target = torch.empty_like(source)
-    return 2.0 * source.nbytes * _calls_per_second(lambda: target.copy_(source), device, seconds)
+    return 2.0 * source.nbytes / fastest(lambda: target.copy_(source), device, seconds)
 
 
-def _calls_per_second(call: Callable[[], object], device: torch.device, seconds: float) -> float:
+def fastest(call: Callable[[], object], device: torch.device, seconds: float) -> float:
+    """Return the seconds of the fastest call among those of so many seconds: of a machine left alone."""
     call()
     best, spent = float("inf"), 0.0
-    while spent < seconds:  # the fastest call: what the machine can do when left alone
-        took = _seconds(call, device)
+    while spent < seconds:
+        took = seconds_of(call, device)
         best, spent = min(best, took), spent + took
-    return 1 / best
+    return best
 
 
-def _seconds(call: Callable[[], object], device: torch.device) -> float:
+def seconds_of(call: Callable[[], object], device: torch.device) -> float:
+    """Return the seconds that a call takes until the device has done it."""
     synchronise(device)
     started = time.perf_counter()
     call()

@@ -3,6 +3,7 @@
 Imports no torch before it is asked which one is here.
 """
 
+import contextlib
 import functools
 import hashlib
 import json
@@ -39,7 +40,9 @@ def _processor() -> str:
     return " ".join(value.strip() for name, value in told.items() if name.strip() in wanted)
 
 
-def remembered(about: str, question: Mapping[str, Any], measure: Callable[[], Any]) -> Any:
+def remembered(
+    about: str, question: Mapping[str, Any], measure: Callable[[], Any], *, anew: bool = False
+) -> Any:
     """Return what `measure` answered to this question on this machine, from the cache if it is there.
 
     A cache that cannot be read or written, or that holds something else, costs a measurement alone.
@@ -49,20 +52,29 @@ def remembered(about: str, question: Mapping[str, Any], measure: Callable[[], An
         question: All on which the answer depends beside the machine, as plain JSON data: the versions of
             what is measured too.
         measure: Makes the answer, plain JSON data.
+        anew: Whether to measure whatever the cache holds.
     """
-    asked = {"machine": machine_facts(), "question": dict(question)}
-    digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
-    path = cache_folder() / "measured" / about / f"{digest[:32]}.json"
-    kept = _read(path)
+    asked, path = _place(about, question)
+    kept = None if anew else _read(path)
     if isinstance(kept, dict) and kept.get("asked") == asked and "answer" in kept:
         return kept["answer"]
     answer = measure()
-    try:
+    remember(about, question, answer)
+    return answer
+
+
+def remember(about: str, question: Mapping[str, Any], answer: Any) -> None:
+    """Keep an answer in the place of what `remembered` would return."""
+    asked, path = _place(about, question)
+    with contextlib.suppress(ResnetlabError):
         make_directory(path.parent)
         write_file(path, to_json_bytes({"asked": asked, "answer": answer}))
-    except ResnetlabError:
-        pass
-    return answer
+
+
+def _place(about: str, question: Mapping[str, Any]) -> tuple[dict[str, Any], Path]:
+    asked = {"machine": machine_facts(), "question": dict(question)}
+    digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+    return asked, cache_folder() / "measured" / about / f"{digest[:32]}.json"
 
 
 def _read(path: Path) -> Any:

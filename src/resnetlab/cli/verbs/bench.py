@@ -1,8 +1,10 @@
 """`resnetlab bench`."""
 
 import argparse
+import sys
 from typing import TYPE_CHECKING
 
+from resnetlab.base.paths import user_path
 from resnetlab.base.units import format_bytes
 from resnetlab.cli.flags import add_device, add_set
 from resnetlab.cli.output import block, print_json
@@ -14,6 +16,7 @@ from resnetlab.recipe.settings import Resolution
 
 if TYPE_CHECKING:
     from resnetlab.training.speed import Speed
+    from resnetlab.training.timing.profile import Profile
 
 _LONG = 10**9
 """Images of a run that is long enough for any kernels to pay: for such a one `auto` is decided."""
@@ -21,6 +24,7 @@ _LONG = 10**9
 _EXAMPLES = """examples:
   resnetlab bench train resnet20 --batch 128
   resnetlab bench eval resnet50 --batch 32 --set compile=off --json
+  resnetlab bench train resnet20 --profile --trace step.json    where the time goes
 """
 
 
@@ -33,6 +37,21 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, default=30, help="steps that are timed (default: 30)")
     parser.add_argument("--warmup", type=int, default=5, help="steps before those (default: 5)")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: torch's own)")
+    parser.add_argument(
+        "--remeasure",
+        action="store_true",
+        help="measure anew what this machine can do at its best, which is kept from call to call",
+    )
+    parser.add_argument(
+        "--profile",
+        action="store_true",
+        help="also say where the time goes, by kind of work and for each kind of convolution (CPU)",
+    )
+    parser.add_argument(
+        "--trace",
+        metavar="FILE",
+        help="write the profiled steps as a trace for ui.perfetto.dev or chrome://tracing",
+    )
     add_set(parser)
     add_device(parser)
 
@@ -40,42 +59,63 @@ def add(parser: argparse.ArgumentParser) -> None:
 def bench(options: argparse.Namespace) -> None:
     """Measure training or evaluation speed."""
     from resnetlab.training.step.device import leaving_as_found
+    from resnetlab.watching.sight import sight_of
 
     if options.threads < 0:
         raise UsageError(f"--threads {options.threads}: too small")
     with leaving_as_found():
-        speed, is_captured = _measured(options)
+        speed, profile, is_captured = _measured(options)
+    trace = {"trace": options.trace} if options.trace else {}
     if options.json:
-        print_json(speed.to_json())
+        print_json(speed.to_json() | ({"profile": profile.to_json()} if profile else {}) | trace)
         return
+    how = _how(options, speed, is_captured)
+    facts = {
+        options.what: f"{speed.model}, batch {speed.batch}, {speed.precision}, {how}",
+        "device": f"{speed.device}, {speed.threads} thread{'s' if speed.threads > 1 else ''}",
+        "images/s": f"{speed.images_per_second:,.1f}",
+        "step": f"{speed.step_milliseconds:.1f} ms (median of {speed.steps}; "
+        f"fastest {speed.fastest_milliseconds:.1f} ms; first {speed.first_step_seconds:.1f} s)",
+        "GFLOP/s": _rate(speed),
+        "data": f"{100 * speed.augmentation_share:.1f} % of the step",
+        "memory": f"{format_bytes(speed.peak_memory_bytes)} at its peak",
+    }
+    sight = sight_of(sys.stdout)
+    print(block(facts | trace, indent="", columns=sight.columns))
+    if profile:
+        from resnetlab.training.timing.words import lines_of
+
+        print("\n" + "\n".join(lines_of(profile, is_ascii=sight.letters == "ascii")))
+
+
+def _how(options: argparse.Namespace, speed: "Speed", is_captured: bool) -> str:
     kernels = "native kernels" if options.what == "train" else "not compiled"  # they make training steps
     how = {"on": "compiled", "native": kernels}.get(speed.how, "not compiled")
-    how += ", captured" if is_captured and options.what == "train" else ""
-    print(
-        block(
-            {
-                options.what: f"{speed.model}, batch {speed.batch}, {speed.precision}, {how}",
-                "device": f"{speed.device}, {speed.threads} threads",
-                "images/s": f"{speed.images_per_second:,.1f}",
-                "step": f"{speed.step_milliseconds:.1f} ms (median of {speed.steps}; "
-                f"fastest {speed.fastest_milliseconds:.1f} ms; first {speed.first_step_seconds:.1f} s)",
-                "GFLOP/s": f"{speed.gflops_per_second:.1f} = {100 * speed.share_of_matmul_peak:.0f} % of the "
-                f"{speed.matmul_gflops_per_second:.0f} of a matrix product here",
-                "data": f"{100 * speed.augmentation_share:.1f} % of the step",
-                "memory": f"{format_bytes(speed.peak_memory_bytes)} at its peak",
-            },
-            indent="",
-        )
+    return how + (", captured" if is_captured and options.what == "train" else "")
+
+
+def _rate(speed: "Speed") -> str:
+    """Return how much is computed a second, beside the best that was seen here."""
+    best = f"{speed.machine_gflops_per_second:,.0f}, {speed.machine_rate_by}"
+    told = (
+        f"{speed.gflops_per_second:,.1f}, {100 * speed.share_of_machine:.0f} % of the best seen here: {best}"
     )
+    if speed.is_machine_busy:
+        told += (
+            f". Something else is using the processor: that makes {speed.machine_gflops_now:,.0f} at this "
+            "moment, and all of this is too slow"
+        )
+    return told
 
 
-def _measured(options: argparse.Namespace) -> "tuple[Speed, bool]":
-    """Return the speed, and whether whole steps would be captured in training."""
+def _measured(options: argparse.Namespace) -> "tuple[Speed, Profile | None, bool]":
+    """Return the speed, the profile if it is asked for, and whether training would capture whole steps."""
     import torch
 
     from resnetlab.training.choosing.choosing import settle
     from resnetlab.training.speed import measure_speed
     from resnetlab.training.step.device import obstacle_to_compile, pick_device
+    from resnetlab.training.timing.benched import measure_profiled
 
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -89,5 +129,9 @@ def _measured(options: argparse.Namespace) -> "tuple[Speed, bool]":
     resolution.suggest(compiled, "this machine")
     resolution.set_texts(texts, "flag")
     recipe, _ = settle(spec, resolution.recipe, device, samples=_LONG)
-    speed = measure_speed(options.what, spec, recipe, device, steps=options.steps, warmup=options.warmup)
-    return speed, recipe.execution.capture == "on"
+    is_captured = recipe.execution.capture == "on"
+    asked = {"steps": options.steps, "warmup": options.warmup, "remeasure": options.remeasure}
+    if not (options.profile or options.trace):
+        return measure_speed(options.what, spec, recipe, device, **asked), None, is_captured
+    trace = user_path(options.trace) if options.trace else None
+    return *measure_profiled(options.what, spec, recipe, device, **asked, trace=trace), is_captured

@@ -407,10 +407,13 @@ void backward(const Backward* arguments, int first, int last, number* room) {
       if (b.gx) {
         float* sums = b.sums + (size_t)(image + n) * 2 * IC;  // always there
         memset(sums, 0, 2 * IC * sizeof(float));
+        const long began = ticks(b);
         input_gradient(b, own_dy, own_x, image + n, sums);
+        if (b.ticks) b.ticks[0] += ticks(b) - began;
       }
 #endif
     }
+    const long began = ticks(b);
 #if MAPS_ARE_BF16
     interleave(x + group * PAIR * X_SIZE, one_x, one_x + X_SIZE, X_SIZE);
     interleave(dy + group * PAIR * DY_SIZE, one_dy, one_dy + DY_SIZE, DY_SIZE);
@@ -419,6 +422,7 @@ void backward(const Backward* arguments, int first, int last, number* room) {
       weights_gradient(b.dw, x, dy, group);
       group = 0;
     }
+    if (b.ticks) b.ticks[1] += ticks(b) - began;
   }
 #endif
 }

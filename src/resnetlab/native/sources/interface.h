@@ -31,7 +31,10 @@ struct Backward {           // of a convolution; dy = A * g + B * y + C + addend
   const void* seen;         // the map whose mean and deviation the sums below are about, or null
   const float *mean, *inverse;
   float* sums;              // per image 2 x IC: of gx, and of gx * (seen - mean) * inverse
+  long* ticks;              // per thread 2: the processor's ticks for gx and for dw are added here; or null
 };
+// The processor's ticks, where a backward pass is to be divided into its two gradients.
+static inline long ticks(const Backward& b) { return b.ticks ? (long)__builtin_ia32_rdtsc() : 0; }
 struct Add { Source a, b; void* y; float* sums; const float* centre; float slope; int pixels, channels; };
 struct Finish {
   Source x; const void *g, *addend; const float* pooled; void* gx; const void* seen; const float *mean, *inverse; float* sums;

@@ -1,5 +1,6 @@
 // Runs a list of operations by several threads: images are shared out, and all wait for each other after each.
 #include <atomic>
+#include <chrono>
 #include <cmath>
 #include <condition_variable>
 #include <mutex>
@@ -99,6 +100,7 @@ void carry_out(const Operation& op, int thread, int threads, char* room) {
     case OF_WEIGHTS_GRADIENT: {
       Backward own = *(Backward*)op.arguments;
       own.dw += op.dw_size * thread;
+      if (own.ticks) own.ticks += 2 * thread;
       memset(own.dw, 0, op.dw_size * sizeof(float));
       share(op.images, thread, threads, op.together, &first, &last);
       if (first < last) op.function(&own, first, last, room);
@@ -125,18 +127,24 @@ void carry_out(const Operation& op, int thread, int threads, char* room) {
   }
 }
 
+long nanoseconds() { return std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1); }
 void rest() { for (int i = 0; i < 8; ++i) _mm_pause(); }
 
 // A list of operations that the threads of a team carry out together. Their shares are numbered: a team that is smaller than
 // was asked for makes several each, to the same result.
 class Job {
  public:
-  Job(const Operation* operations, int count, int shares, char** rooms) : operations_(operations), count_(count), shares_(shares), rooms_(rooms) {}
+  // `ends`: null, or room for the time at which the first operation begins and each one ends.
+  Job(const Operation* operations, int count, int shares, char** rooms, long* ends)
+      : operations_(operations), count_(count), shares_(shares), rooms_(rooms), ends_(ends) {}
 
   void work(int thread, int team) {
+    long* ends = thread == 0 ? ends_ : nullptr;
+    if (ends) *ends++ = nanoseconds();
     for (int i = 0, turn = 0; i < count_; ++i) {
       for (int share = thread; share < shares_; share += team) carry_out(operations_[i], share, shares_, rooms_[share]);
       if (i + 1 == count_ || !(operations_[i].kind == PACK && operations_[i + 1].kind == PACK)) wait_for_all(++turn * team);
+      if (ends) *ends++ = nanoseconds();
     }
   }
 
@@ -150,6 +158,7 @@ class Job {
   const Operation* operations_;
   int count_, shares_;
   char** rooms_;
+  long* ends_;
   std::atomic<int> arrived_{0};
 };
 
@@ -227,10 +236,11 @@ void use_openmp(void* parallel, void* thread, void* team) {
   openmp = {(void (*)(void (*)(void*), void*, unsigned, unsigned))parallel, (int (*)())thread, (int (*)())team};
 }
 
-void run(const Operation* operations, int count, int threads, char** rooms) {
-  Job job(operations, count, threads, rooms);
+void run_timed(const Operation* operations, int count, int threads, char** rooms, long* ends) {
+  Job job(operations, count, threads, rooms, ends);
   if (threads == 1) job.work(0, 1);
   else if (openmp.parallel) openmp.parallel(take_part, &job, threads, 0);
   else pool().run(job, threads);
 }
+void run(const Operation* operations, int count, int threads, char** rooms) { run_timed(operations, count, threads, rooms, nullptr); }
 }

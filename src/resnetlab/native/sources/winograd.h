@@ -295,7 +295,10 @@ static void backward(const Backward& b, int first, int last, number* room) {
           }
         }
       }
+      const long began = ticks(b);
       weights_products(w, v, d, count);
+      const long between = ticks(b);
+      if (b.ticks) b.ticks[1] += between - began;
 #if BACKWARD
       if (!b.gx) continue;
       count = 0;
@@ -310,6 +313,7 @@ static void backward(const Backward& b, int first, int last, number* room) {
           for (int n = image; n < end; ++n)
             input_gradient(b, x + (n - image) * X_BAND, m + (size_t)(n - image) * (beyond - band) * ACROSS * OV_BACK * LANES, n, band, beyond, c);
         }
+      if (b.ticks) b.ticks[0] += ticks(b) - between;
 #endif
     }
   }

@@ -1,0 +1,1 @@
+"""Where the time of a step goes: by kind of work, as a table and as a trace."""
