@@ -48,6 +48,12 @@ def add_training(parser: argparse.ArgumentParser, recipe: str) -> None:
         dest="report",
         help="leave no report.html in the run's directory",
     )
+    parser.add_argument(
+        "--profile",
+        type=int,
+        metavar="STEPS",
+        help="write where the time of some steps goes into the run's directory, and a trace of them (CPU)",
+    )
     add_set(parser)
     add_track(parser)
     add_device(parser)

@@ -12,6 +12,7 @@ from resnetlab.base.units import format_seconds
 from resnetlab.cli.output import block, command_name, opening, print_json, progress_stream
 from resnetlab.data.batches.loaded import BROKEN_SHOWN
 from resnetlab.data.sources.leftovers import refuse_within
+from resnetlab.errors import UsageError
 from resnetlab.recipe.settings import Resolution, leaves
 from resnetlab.reporting.at_the_end import PAGE
 from resnetlab.runs.checkpoint import checkpoint_name
@@ -22,6 +23,8 @@ from resnetlab.training.facts import describe_plan
 from resnetlab.training.planning import RunPlan
 from resnetlab.training.run import Result, default_out, refuse_another, train_or_resume, train_plan
 from resnetlab.training.speed import estimate
+from resnetlab.training.timing.in_a_run import TEXT
+from resnetlab.training.timing.profile import refuse_unprofitable
 from resnetlab.watching.fitting import wrapped
 from resnetlab.watching.one_run import watching
 from resnetlab.watching.sight import sight_of
@@ -37,7 +40,7 @@ def train_planned(
     more: Mapping[str, object] | None = None,
 ) -> None:
     """Train what is planned and print the end, or with --dry-run print the plan."""
-    world = options.world
+    world, plan = options.world, _profiled(options, plan)
     out = user_path(options.out) if options.out else world.from_first(lambda: default_out(plan))
     if options.dry_run:
         refuse_within(plan.source.folders, out)
@@ -48,6 +51,20 @@ def train_planned(
         make = train_or_resume if options.resume_if_begun else train_plan
         result = make(plan, out, Followed(watcher, asked), world=world)
     print_end(options, result)
+
+
+def _profiled(options: argparse.Namespace, plan: RunPlan) -> RunPlan:
+    """Return the plan with the steps that are to be profiled.
+
+    Raises:
+        UsageError: If they are none, or cannot be.
+    """
+    if options.profile is None:
+        return plan
+    if options.profile < 1:
+        raise UsageError(f"--profile {options.profile}: at least one step is profiled")
+    refuse_unprofitable(plan.device, is_captured=plan.recipe.execution.capture == "on")
+    return dataclasses.replace(plan, profile_steps=options.profile)
 
 
 def _made(options: argparse.Namespace, plan: RunPlan, out: Path) -> str:
@@ -70,8 +87,9 @@ def _print_plan(
     more: Mapping[str, object],
 ) -> None:
     facts = describe_plan(plan, options.num_devices) | {"run": place}
+    columns = sight_of(sys.stdout).columns
     if not options.json:  # before the trial steps of the estimate, which take a while
-        print(block(facts, indent=""), flush=True)
+        print(block(facts, indent="", columns=columns), flush=True)
     estimated = estimate(plan, options.num_devices)
     values = {
         name: {"value": leaf.text, "origin": resolution.origins[name]}
@@ -80,7 +98,7 @@ def _print_plan(
     if options.json:
         print_json({"facts": facts | estimated, "recipe": values, "model": plan.spec.to_json(), **more})
         return
-    print(block(estimated, indent="", width=max(map(len, facts))))
+    print(block(estimated, indent="", width=max(map(len, facts)), columns=columns))
     print("\nevery value of the recipe, and where it comes from:")
     print(block({n: f"{v['value'] or '-':<28} {v['origin']}" for n, v in values.items()}))
 
@@ -96,7 +114,7 @@ def print_end(options: argparse.Namespace, result: Result) -> None:
     columns = sight_of(sys.stdout).columns
     is_first = RunDirectory(Path(result.run)).read("data").get("name") == "digits"
     command, run = command_name(), shlex.quote(_best_path(result))
-    page = Path(result.run) / PAGE
+    page, profile = Path(result.run) / PAGE, Path(result.run) / TEXT
     told = (
         f"{100 * result.accuracy:.2f} % of {result.seen:,} test images right ({result.correct:,}; "
         f"95 % interval {100 * low:.2f} to {100 * high:.2f} %): last step, single view, {result.weights}."
@@ -122,6 +140,7 @@ def print_end(options: argparse.Namespace, result: Result) -> None:
         "run": result.run,
         "weights": f"{checkpoint}/{group}.safetensors",
         **({"page": str(page)} if page.is_file() else {}),
+        **({"profile": str(profile)} if profile.is_file() else {}),
         "numbers": f"{result.run}/metrics.jsonl",
         "time": f"{format_seconds(result.train_seconds)} of updates, "
         f"{result.images_per_second:,.0f} images/s",

@@ -72,6 +72,8 @@ class RunPlan:
     """Why it is as it is, if nobody gave it."""
     left_open: frozenset[str] = frozenset()
     """Which of compile and precision nobody gave, so that the machine may measure which suit it."""
+    profile_steps: int = 0
+    """Steps that are profiled on the way; no part of what is trained, nor recorded."""
 
     @property
     def steps_text(self) -> str:

@@ -44,6 +44,7 @@ from resnetlab.training.planning import (
 )
 from resnetlab.training.session import LESS_MEMORY, resume, start
 from resnetlab.training.step.device import leaving_as_found, pick_device
+from resnetlab.training.timing.in_a_run import leaving_a_profile
 from resnetlab.training.trainer import Trainer
 
 
@@ -212,6 +213,7 @@ def train_or_resume(plan: RunPlan, out: Path, observer: Observer, *, world: Worl
         world.together(lambda: refuse_another(records, plan))
         if not records.is_finished:
             again = plan_of(records, plan.source, plan.device, plan.workers)
+            again = replace(again, profile_steps=plan.profile_steps)
             return resume_plan(again, run, observer, world=world)
     return _as_it_ended(run, observer, world)
 
@@ -271,7 +273,7 @@ def _train_to_the_end(trainer: Trainer, plan: RunPlan, interrupt: Interrupt | No
             trainer.observer.past(GrowingRows(RunDirectory(record.path).metrics).read())
     is_page_due = plan.recipe.run.report and world.is_first
     page = leaving_a_page(record.path, trainer.observer.note) if is_page_due else contextlib.nullcontext()
-    with page:
+    with page, leaving_a_profile(trainer, plan):
         if is_page_due:
             leave_samples(record.path, plan.source, trainer.observer.note)
         return _trained(trainer, plan)

@@ -5,6 +5,7 @@ import argparse
 from resnetlab.cli.flags import add_at_once, add_training
 from resnetlab.cli.resolve import read_asked, resolve_model
 from resnetlab.cli.verb import set_up
+from resnetlab.errors import UsageError
 
 _EXAMPLES = """examples:
   resnetlab train resnet20 --data digits            a minute on a laptop
@@ -48,8 +49,11 @@ def train(options: argparse.Namespace) -> None:
     from resnetlab.training.asking import plan_networks, plan_training
 
     asked, knobs = read_asked(options)
+    is_study = len(options.models) > 1 or options.seeds is not None
+    if is_study and options.profile is not None:
+        raise UsageError("--profile is of one run, and several are asked for", hint="Train one of them.")
     specs = options.world.together(lambda: [resolve_model(model, knobs) for model in options.models])
-    if len(specs) > 1 or options.seeds is not None:
+    if is_study:
         networks = [(spec, asked) for spec in specs]
         train_several(options, lambda: plan_networks(networks, options.world, tell_beside))
     else:
