@@ -86,7 +86,9 @@ def some_profile() -> Profile:
     large = Convolution(128, 1024, 2048, 1, 2, 14, 14, 7, 7)
     for what, seconds in (("forward", 0.4), ("by_input", 0.5), ("by_weights", 0.6)):
         account.add_pass(large, what, seconds)
-    return Profile(account, "bf16", Peak(1e12, "a 3x3 convolution of 512 channels at 7x7", 1e12, 5e11), 0.9)
+    return Profile(
+        account, "bf16", Peak(1e12, "our own 3x3 convolution of 512 channels at 14x14", 1e12, 5e11), 0.9
+    )
 
 
 def test_no_gradient_is_faster_than_the_best_where_the_time_of_two_was_divided() -> None:

@@ -1,6 +1,7 @@
 """Some steps of a run profiled as it goes; what it trains is the same, and nothing of it is recorded."""
 
 import contextlib
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,16 +64,20 @@ class ProfiledSteps:
                 self._profiled()
 
     def _profiled(self) -> None:
-        trainer = self._trainer
+        """Make a step that is looked at; what that takes beside the step is no training time."""
+        trainer, began = self._trainer, time.monotonic()
         if self._profiler is None:
             self._profiler = Profiler()
             self._profiler.begin()
         told = parts_told(trainer.batches, trainer.step_function, trainer.state)
+        first = time.monotonic()
         with told, self._profiler.a_step():
             self._program.run(1)
+        spent = time.monotonic() - first
         self._made += 1
         if self._made == self._wanted:
             self.finish()
+        trainer.state.seconds -= time.monotonic() - began - spent  # the loop adds all of it
 
     def finish(self) -> None:
         """Look no more, and write down what was seen, if that is not done yet."""

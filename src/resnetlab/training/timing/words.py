@@ -1,10 +1,11 @@
 """A profile as a table that fits 80 columns, worst first."""
 
+from resnetlab.show.tables.align import titled
 from resnetlab.training.timing.account import Taken
 from resnetlab.training.timing.kinds import KINDS, PASSES
 from resnetlab.training.timing.profile import Profile
 
-_BAR = 18
+_BAR, _COLUMNS = 18, 80
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _PASS_TITLES = {"forward": "forward", "by_input": "by input", "by_weights": "by weights"}
 _HEAD = "convolutions in GFLOP/s"
@@ -68,7 +69,8 @@ def _convolutions(profile: Profile, is_ascii: bool) -> list[str]:
         cells = "".join(f"  {_cell(passes.get(what), profile.peak.rate):>13}" for what in there)
         lines.append(f"{times:>3.0f}  {title:<{width}}{cells}".rstrip())
     peak = f"{profile.peak.rate / 1e9:,.0f} GFLOP/s, {profile.peak.by}"
-    return [*lines, "", f"best seen here in {profile.precision}: {peak}"]
+    best = titled("", f"best seen here in {profile.precision}: {peak}", width=_COLUMNS)
+    return [*lines, "", *best.split("\n")]
 
 
 def _cell(taken: Taken | None, best: float) -> str:
