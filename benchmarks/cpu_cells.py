@@ -111,6 +111,11 @@ class Contestant:
 
 WAYS = {"ours, native": "native", "ours, compiled": "on", "ours, eager": "off"}
 """Ours, by what `compile` says."""
+ENGINES = {
+    "native": (), "onnxruntime": ("onnxruntime", "onnx", "resnetlab"),
+    "openvino": ("openvino", "onnx", "resnetlab"), "torch": (), "inductor": (), "reference": (),
+}  # fmt: skip
+"""Our engines, the fastest first, and what each needs."""
 
 
 def ours(cell: Cell) -> Iterator[Contestant]:
@@ -123,8 +128,13 @@ def ours(cell: Cell) -> Iterator[Contestant]:
             script = ("train_steps.py", network.model, "--images", str(IMAGES))
             yield Contestant(name, True, (*script, *common, "--set", f"compile={way}"))
         return
-    for name, way in WAYS.items():
-        yield Contestant(name, True, ("eval_steps.py", network.model, *common, "--set", f"compile={way}"))
+    evaluating = ("eval_steps.py", network.model, *common)
+    if cell.precision == "bf16":  # engines compute in fp32
+        for name, way in WAYS.items():
+            yield Contestant(name, True, (*evaluating, "--set", f"compile={way}"))
+        return
+    for engine, needs in ENGINES.items():
+        yield Contestant(f"ours, {engine}", True, (*evaluating, "--engine", engine), needs)
 
 
 _TORCH_WAYS = {
