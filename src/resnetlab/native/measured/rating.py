@@ -59,11 +59,7 @@ def _convolution(
     kind = building.ConvolutionKind(
         channels, channels, 3, 1, side, side, side, side, 1, 1, int(dtype == torch.bfloat16)
     )
-    kernels, run, threads = (
-        building.convolution(kind),
-        runner(),
-        torch.get_num_threads(),
-    )
+    kernels, run, threads = building.convolution(kind), runner(), torch.get_num_threads()
     x, y = (torch.randn(batch, side, side, channels).to(dtype) for _ in range(2))
     weights = torch.randn(channels, channels, 3, 3)
     ahead, back = (torch.zeros(kernels.packed_size(), dtype=dtype) for _ in range(2))
