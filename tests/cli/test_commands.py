@@ -268,6 +268,20 @@ def test_bench_json_is_one_line_with_images_per_second() -> None:
     assert evaluation["what"] == "eval"
 
 
+def test_bench_measures_the_engine_that_eval_would_take(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("RESNETLAB_CACHE", str(tmp_path))
+    short = ("--batch", "2", "--steps", "1", "--warmup", "1", "--device", "cpu")
+    main(["bench", "eval", "resnet8", *short, "--engine", "torch", "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert (told["engine"], told["engine_said"], told["compiled"]) == ("torch", "torch (as asked)", False)
+    main(["bench", "eval", "resnet8", *short, "--engine", "reference"])
+    assert "fp32, engine reference (as asked)" in capsys.readouterr().out
+    assert main(["bench", "train", "resnet8", *short, "--engine", "torch"]) == 2
+    assert "--engine torch is not possible here: it makes a trained network's" in capsys.readouterr().err
+
+
 def test_version_names_ours_and_torchs() -> None:
     text = run("--version").stdout
 

@@ -31,10 +31,7 @@ LITTLE = 1.0
 
 _MEASURED = (
     (6.0, (REFERENCE, "torch", "onnxruntime", "openvino")),
-    (
-        12.0,
-        ("native",),
-    ),  # its kernels are compiled once on a machine, for 5 s; twice as fast as the network or more
+    (12.0, ("native",)),  # its kernels are compiled once on a machine, for some 5 seconds
     (300.0, ("inductor",)),  # it compiles for up to a minute in every process
 )
 """Seconds of work from which on engines are measured, so that what that takes is earned back: about two for

@@ -16,6 +16,8 @@ from resnetlab.base.units import Duration, format_bytes, format_seconds
 from resnetlab.data.batches.batches import Batches, ResidentSplit, evaluation_batches
 from resnetlab.data.batches.normalise import Normaliser
 from resnetlab.data.sources.source import Split
+from resnetlab.engines.answering import Engine
+from resnetlab.engines.choosing import Work, choose, seconds_of
 from resnetlab.errors import DivergedError, UsageError
 from resnetlab.forecast.memory import training_memory
 from resnetlab.forecast.reduction import reduced_bytes
@@ -32,6 +34,7 @@ from resnetlab.training.step.device import apply_switches, describe_device, leav
 from resnetlab.training.step.state import TrainState
 from resnetlab.training.step.steps import TrainStep, autocast
 
+_EVALUATED_SECONDS = 60.0  # of work, for which an engine is chosen
 _SMALL_BATCH = 32
 _TRIAL_STEPS = 3
 _TRIAL_OPERATIONS = 2e10  # of a trial step on the CPU: about a second of one core
@@ -74,6 +77,10 @@ class Speed:
     """Share of the step spent on cutting, augmenting and normalising the batch."""
     first_step_seconds: float
     peak_memory_bytes: int
+    engine: str = ""
+    """Of an evaluation: who made the logits, if it was none of torch.compile's that the recipe asks for."""
+    engine_said: str = ""
+    """It, and why it was that one."""
 
     def to_json(self) -> dict[str, Any]:
         """Return all of it as plain JSON data."""
@@ -89,6 +96,7 @@ def measure_speed(
     *,
     steps: int = 30,
     warmup: int = 5,
+    engine: str = "",
     remeasure: bool = False,
     look: "Callable[[Making, Speed, Peak], None] | None" = None,
 ) -> Speed:
@@ -100,24 +108,23 @@ def measure_speed(
         recipe: Batch, optimizer, augmentation, precision and compilation. compile "auto" is off.
         device: Where to run.
         steps: Steps that are timed.
-        warmup: Steps before those; the first compiles, where that is asked for.
-        remeasure: Whether to measure anew what the machine can do at its best.
-        look: Called last, with the steps that are measured.
+        warmup: Steps before those.
+        engine: Of an evaluation: as `evaluate` takes it for a minute of work; "": as compile says.
+        remeasure: Whether to measure anew what the machine can do.
+        look: Called last, with the steps.
     """
-    if steps < 1 or warmup < 1:
-        raise UsageError(f"steps and warmup must be at least 1, got {steps} and {warmup}")
+    _refuse(steps, warmup)
     length = Duration(warmup + (2 * steps if look else steps), "st")
     recipe = override(recipe, {"length": length, "val": 0})
-    making = training(spec, recipe, device) if what == "train" else evaluation(spec, recipe, device)
-    step, prepare = making.step, making.prepare
-    first = timed(step, 0, device)
+    making = _making(what, spec, recipe, device, engine)
+    first = timed(making.step, 0, device)
     for index in range(1, warmup):
-        step(index)
-    times = [timed(step, index, device) for index in range(warmup, warmup + steps)]
+        making.step(index)
+    measured = range(warmup, warmup + steps)
+    times = [timed(making.step, index, device) for index in measured]
+    prepared = [timed(making.prepare, index, device) for index in measured]
     median = statistics.median(times)
-    share = statistics.median(timed(prepare, i, device) for i in range(warmup, warmup + steps)) / median
-    operations = 2.0 * spec.num_multiply_adds() * recipe.run.batch * (3 if what == "train" else 1)
-    held = f"{'training' if what == 'train' else 'evaluating'} {spec.name}, batch {recipe.run.batch}"
+    operations, held = _counted(what, spec, recipe)
     peak = _peak(device, recipe, operations / min(times), held, anew=remeasure)
     speed = Speed(
         what=what,
@@ -134,13 +141,36 @@ def measure_speed(
         fastest_milliseconds=1e3 * min(times),
         gflops_per_second=operations / median / 1e9,
         **_beside(peak, operations / median),
-        augmentation_share=share,
+        augmentation_share=statistics.median(prepared) / median,
         first_step_seconds=first,
         peak_memory_bytes=peak_memory(device),
+        **_told(making.engine),
     )
     if look:
         look(making, speed, peak)
     return speed
+
+
+def _refuse(steps: int, warmup: int) -> None:
+    if steps < 1 or warmup < 1:
+        raise UsageError(f"steps and warmup must be at least 1, got {steps} and {warmup}")
+
+
+def _making(what: str, spec: ModelSpec, recipe: Recipe, device: torch.device, engine: str) -> "Making":
+    return training(spec, recipe, device) if what == "train" else evaluation(spec, recipe, device, engine)
+
+
+def _counted(what: str, spec: ModelSpec, recipe: Recipe) -> tuple[float, str]:
+    """Return the floating-point operations of a step, and what it is called."""
+    operations = 2.0 * spec.num_multiply_adds() * recipe.run.batch * (3 if what == "train" else 1)
+    return (
+        operations,
+        f"{'training' if what == 'train' else 'evaluating'} {spec.name}, batch {recipe.run.batch}",
+    )
+
+
+def _told(engine: Engine | None) -> dict[str, Any]:
+    return {"engine": engine.name, "engine_said": engine.said} if engine else {}
 
 
 def _peak(
@@ -180,10 +210,12 @@ class Making:
     Attributes:
         step: Makes a step.
         prepare: Only prepares its batch.
+        engine: Who makes the logits of an evaluation, if that was asked for.
     """
 
     step: Step
     prepare: Step
+    engine: Engine | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -294,13 +326,14 @@ def evaluation_step(spec: ModelSpec, recipe: Recipe, device: torch.device) -> tu
     return made.step, made.prepare
 
 
-def evaluation(spec: ModelSpec, recipe: Recipe, device: torch.device) -> Making:
-    """Return what scores a batch; torch.profiler is told when it prepares one."""
+def evaluation(spec: ModelSpec, recipe: Recipe, device: torch.device, engine: str = "") -> Making:
+    """Return what scores a batch; torch.profiler is told when it prepares one. Engines: `measure_speed`."""
     apply_switches(device, recipe.execution)
     split = _random_split(spec, recipe.run.batch)
     normaliser = Normaliser.fit(recipe.normalisation, split.images)
     state, _ = build_state(spec, override(recipe, {"compile": "off"}), device)
-    model: Any = state.model.eval()
+    network, chosen = state.model.eval(), None
+    model: Any = network
     if recipe.execution.compile == "on":
         model = torch.compile(model, dynamic=False)
 
@@ -311,12 +344,19 @@ def evaluation(spec: ModelSpec, recipe: Recipe, device: torch.device) -> Making:
         with torch.profiler.record_function("resnetlab data"):
             return next(evaluation_batches(resident, normaliser, batch=batch, channels_last=channels_last))
 
+    if engine:
+        size = (spec.input_size, spec.input_size)
+        images = round(_EVALUATED_SECONDS / seconds_of(network, Work(1, 1, size)))
+        work = Work(max(1, images), recipe.run.batch, size)
+        chosen = choose(engine, network, work, lambda: prepare(0).images)
+        model = chosen.answers or network
+
     @torch.inference_mode()
     def step(index: int) -> Any:
         with autocast(device, recipe.execution.precision):
             return model(prepare(index).images)
 
-    return Making(step=step, prepare=prepare)
+    return Making(step=step, prepare=prepare, engine=chosen)
 
 
 def _random_split(spec: ModelSpec, count: int, size: Size | None = None) -> Split:

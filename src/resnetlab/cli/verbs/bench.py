@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 from resnetlab.base.paths import user_path
 from resnetlab.base.units import format_bytes
-from resnetlab.cli.flags import add_device, add_set
+from resnetlab.cli.flags import add_device, add_engine, add_set
 from resnetlab.cli.output import block, print_json
 from resnetlab.cli.resolve import resolve_model, split_settings
 from resnetlab.cli.verb import set_up
+from resnetlab.engines.names import AUTO
 from resnetlab.errors import UsageError
+from resnetlab.recipe import Recipe
 from resnetlab.recipe.named import named_recipe
-from resnetlab.recipe.settings import Resolution
+from resnetlab.recipe.settings import Resolution, override
 
 if TYPE_CHECKING:
     from resnetlab.training.speed import Speed
@@ -23,7 +25,8 @@ _LONG = 10**9
 
 _EXAMPLES = """examples:
   resnetlab bench train resnet20 --batch 128
-  resnetlab bench eval resnet50 --batch 32 --set compile=off --json
+  resnetlab bench eval resnet50 --batch 32 --json
+  resnetlab bench eval resnet20 --engine onnxruntime      as `eval --engine` makes the answers
   resnetlab bench train resnet20 --profile --trace step.json    where the time goes
 """
 
@@ -54,6 +57,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     add_set(parser)
     add_device(parser)
+    add_engine(parser)
 
 
 def bench(options: argparse.Namespace) -> None:
@@ -89,6 +93,8 @@ def bench(options: argparse.Namespace) -> None:
 
 
 def _how(options: argparse.Namespace, speed: "Speed", is_captured: bool) -> str:
+    if speed.engine_said:
+        return f"engine {speed.engine_said}"
     kernels = "native kernels" if options.what == "train" else "not compiled"  # they make training steps
     how = {"on": "compiled", "native": kernels}.get(speed.how, "not compiled")
     return how + (", captured" if is_captured and options.what == "train" else "")
@@ -126,12 +132,36 @@ def _measured(options: argparse.Namespace) -> "tuple[Speed, Profile | None, bool
     device = pick_device(options.device)
     can_compile = device.type != "mps" and not obstacle_to_compile(device)
     compiled = {"compile": "on" if can_compile else "off"}
-    resolution.suggest(compiled, "this machine")
+    scores = {"precision": "fp32"} if options.what == "eval" else {}  # as every score is computed
+    resolution.suggest(compiled | scores, "this machine")
     resolution.set_texts(texts, "flag")
     recipe, _ = settle(spec, resolution.recipe, device, samples=_LONG)
     is_captured = recipe.execution.capture == "on"
+    engine = _engine(options, recipe, says_compile="compile" in texts)
+    recipe = override(recipe, {"compile": "off"}) if engine else recipe
     asked = {"steps": options.steps, "warmup": options.warmup, "remeasure": options.remeasure}
     if not (options.profile or options.trace):
-        return measure_speed(options.what, spec, recipe, device, **asked), None, is_captured
+        speed = measure_speed(options.what, spec, recipe, device, **asked, engine=engine)
+        return speed, None, is_captured
     trace = user_path(options.trace) if options.trace else None
     return *measure_profiled(options.what, spec, recipe, device, **asked, trace=trace), is_captured
+
+
+def _engine(options: argparse.Namespace, recipe: Recipe, *, says_compile: bool) -> str:
+    """Return who makes the logits, or "" where the network in torch is measured as the recipe's compile says.
+
+    Raises:
+        UsageError: If an engine is asked for where there is none to choose.
+    """
+    why = ""
+    if options.what == "train":
+        why = "it makes a trained network's answers, and no training steps"
+    elif recipe.execution.precision != "fp32":
+        why = f"engines compute in fp32, not in {recipe.execution.precision}"
+    elif says_compile:
+        why = "compile, which is set, says how torch makes the answers"
+    elif options.profile or options.trace:
+        why = "a profile is of torch's steps"
+    if why and options.engine != AUTO:
+        raise UsageError(f"--engine {options.engine} is not possible here: {why}")
+    return "" if why else str(options.engine)
