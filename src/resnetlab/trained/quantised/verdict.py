@@ -15,7 +15,8 @@ from resnetlab.trained.artefact.onnx_model import OnnxModel
 from resnetlab.trained.quantised.calibration import Batch
 
 _LOSS_WARNED, _LOSS_REFUSED = 0.01, 0.05
-"""Of the accuracy: trained ResNets lose 0.003 and less."""
+"""Of the accuracy. A ResNet-20 of 86.4 % on CIFAR-10 loses nothing; a preresnet20 of 68 % on the digits,
+after 60 steps, loses 0.017."""
 _OTHERS_WARNED, _OTHERS_REFUSED = 0.05, 0.20
 """Of the answers, where it is not known which are right: most that change were about to."""
 _FEW = 3
@@ -148,7 +149,7 @@ def judge(verdict: Verdict) -> tuple[str, ...]:
     if verdict.is_above(_LOSS_REFUSED, _OTHERS_REFUSED):
         raise ResnetlabError(f"{told} ({verdict}); nothing was written", hint=hint)
     if verdict.is_above(_LOSS_WARNED, _OTHERS_WARNED):
-        return (str(verdict), f"warning: {told}, which is more than trained networks lose. {hint}")
+        return (str(verdict), f"warning: {told}. {hint}")
     if verdict.answers == 1:
         return (
             str(verdict),
