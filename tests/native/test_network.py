@@ -17,7 +17,7 @@ from resnetlab.models.resnet import ResNet
 from resnetlab.native import building
 from resnetlab.native.graph import Unsuitable
 from resnetlab.native.network import NativeNetwork, obstacle
-from resnetlab.native.threads import runner
+from resnetlab.native.threads import give_openmp
 from resnetlab.network.catalog import model_spec
 from resnetlab.network.spec import ModelSpec
 
@@ -131,20 +131,20 @@ def test_two_threads_make_the_same_as_one_but_for_the_order_of_sums() -> None:
 
 def test_threads_of_our_own_make_the_same_where_openmp_cannot_be_had() -> None:
     threads, program = torch.get_num_threads(), building.library("program.cpp")
-    runner()
     found = []
     try:
         torch.set_num_threads(3)
         for has_openmp in (True, False):
-            if not has_openmp:
-                program.use_openmp(None, None, None)
             model = network(EIGHT)
+            if has_openmp:
+                give_openmp(program)
+            else:
+                program.use_openmp(None, None, None)
             logits = trained(model, NativeNetwork(model), torch.float32, 16)
             found.append([logits, *(p.grad for p in model.parameters())])
     finally:
         torch.set_num_threads(threads)
-        runner.cache_clear()
-        runner()
+        give_openmp(program)
     assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
 
 

@@ -31,12 +31,17 @@ def timing_runner() -> Any:
 @functools.cache
 def _program() -> ctypes.CDLL:
     program = building.library("program.cpp")
+    give_openmp(program)
+    return program
+
+
+def give_openmp(program: ctypes.CDLL) -> None:
+    """Have a program's operations carried out by OpenMP's threads, if this process has them."""
     for path in _loaded():
         library = ctypes.CDLL(path)
         if all(hasattr(library, name) for name in _FUNCTIONS):
             program.use_openmp(*(ctypes.cast(getattr(library, name), ctypes.c_void_p) for name in _FUNCTIONS))
             break
-    return program
 
 
 def _loaded() -> list[str]:
