@@ -58,3 +58,8 @@ def test_another_machine_is_measured_again(
         "resnetlab.base.machine.remembered.machine_facts", lambda: here | {"processor": "another"}
     )
     assert remembered("rates", {"size": 3}, counting) == 2
+
+
+def test_what_went_wrong_is_not_kept(counting: Callable[[], int]) -> None:
+    wanted = [remembered("steps", {}, counting, is_kept=lambda answer: answer > 2) for _ in range(4)]
+    assert wanted == [1, 2, 3, 3]

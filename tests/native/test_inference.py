@@ -110,3 +110,25 @@ def test_training_mode_and_other_images_are_refused(monkeypatch: pytest.MonkeyPa
         NativeInference(model.train())
     monkeypatch.setattr(building, "compiler_here", lambda: "")
     assert obstacle_to_inference(model.spec) == "no C++ compiler found"
+
+
+@pytest.mark.parametrize(
+    "changes", [{"width": 0.9}, {"widths": (16, 32, 64, 144), "out_channels": (16, 32, 64, 144)}]
+)
+def test_odd_counts_of_registers_stay_within_their_pixels(changes: dict[str, object]) -> None:
+    spec = short("resnet18", input_size=64).with_(**changes)
+    for size in (64, 33):
+        assert apart(trained(spec, 3), torch.randn(3, 3, size, size)) < 1e-5
+
+
+def test_weights_are_those_of_the_beginning_whatever_is_packed_later() -> None:
+    model = trained(short("resnet18"), 5)
+    native, expected = NativeInference(model), copy.deepcopy(model)
+    images = torch.randn(4, 3, 224, 224)  # of which one takes other kernels in the last stage than four do
+    with torch.inference_mode():
+        native(images[:1])  # what is made within may be used, and gone on with, outside
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(2)
+        found, wanted = native(images), expected(images)
+    assert float((found - wanted).abs().max()) < 1e-4 * float(wanted.abs().max())

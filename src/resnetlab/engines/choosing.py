@@ -21,6 +21,7 @@ from resnetlab.engines.kinds import Answers, make, obstacle
 from resnetlab.engines.names import AUTO, ENGINES, REFERENCE, versions
 from resnetlab.errors import UsageError, one_of
 from resnetlab.models import ResNet
+from resnetlab.native.building import sources_digest
 from resnetlab.parallel.world import ALONE, World
 
 _OPERATIONS_PER_CORE = 8e10
@@ -192,6 +193,7 @@ class _Chooser:
             "batch": bucket,
             "threads": torch.get_num_threads(),
             "engines": versions(here),
+            "native": sources_digest() if "native" in here else "",
         }
 
         def measure() -> dict[str, dict[str, float]]:
@@ -199,7 +201,7 @@ class _Chooser:
                 raise _NotMeasured
             return self._measured(here, bucket)
 
-        found: _Speeds = remembered("engines", question, measure)
+        found: _Speeds = remembered("engines", question, measure, is_kept=lambda speeds: {*speeds} == {*here})
         return found
 
     def _measured(self, here: list[str], bucket: int) -> dict[str, dict[str, float]]:

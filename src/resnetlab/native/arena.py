@@ -1,5 +1,7 @@
 """Memory for maps: in pages as large as the system has, and no two maps at like places of a page."""
 
+import contextlib
+import errno
 import math
 import mmap
 
@@ -33,8 +35,13 @@ class Arena:
 
 
 def _new_slab(size: int) -> Tensor:
-    pages = mmap.mmap(-1, size + _HUGE_PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    if hasattr(mmap, "MADV_HUGEPAGE"):
+    try:
+        pages = mmap.mmap(-1, size + _HUGE_PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    except OSError as error:
+        if error.errno != errno.ENOMEM:
+            raise
+        raise MemoryError(f"Tried to allocate {size} bytes") from error
+    with contextlib.suppress(OSError, AttributeError):  # advice: some systems have no such pages
         pages.madvise(mmap.MADV_HUGEPAGE)
     whole = torch.frombuffer(pages, dtype=torch.uint8)
     before = -whole.data_ptr() % _HUGE_PAGE

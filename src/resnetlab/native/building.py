@@ -85,7 +85,7 @@ def compiler_here() -> str:
 @functools.cache
 def sources_digest() -> str:
     """Return the SHA-256 of what kernels and their programs are made from."""
-    paths = sorted([*SOURCES.iterdir(), *SOURCES.parent.glob("*.py")])
+    paths = sorted([*SOURCES.iterdir(), *SOURCES.parent.rglob("*.py")])
     return hashlib.sha256(b"".join(path.read_bytes() for path in paths if path.is_file())).hexdigest()
 
 

@@ -1,5 +1,7 @@
 """Logits by kernels of our own (`compile=native`), and why a run cannot have them."""
 
+from collections.abc import Collection
+
 import torch
 from torch import Tensor, nn
 
@@ -26,8 +28,13 @@ class NativeLogits:
         return self._network(images_NCHW, keep_UN)
 
 
-def obstacle_to_native(spec: ModelSpec, recipe: Recipe, device: torch.device) -> str:
-    """Return why a run cannot be made by kernels of our own, or ""; asked only where they are wanted."""
+def obstacle_to_native(
+    spec: ModelSpec, recipe: Recipe, device: torch.device, sizes: Collection[tuple[int, int]] = ()
+) -> str:
+    """Return why a run cannot be made by kernels of our own, or ""; asked only where they are wanted.
+
+    `sizes` are the heights and widths of its images; none: the network's own.
+    """
     execution = recipe.execution
     if execution.compile != "native":
         return ""
@@ -35,4 +42,4 @@ def obstacle_to_native(spec: ModelSpec, recipe: Recipe, device: torch.device) ->
         return "shard_bn=sync computes each BN for all shards at once"
     if execution.checkpoint_activations:
         return "checkpoint_activations is torch's"
-    return obstacle(spec, device, _MAPS[execution.precision])
+    return obstacle(spec, device, _MAPS[execution.precision], sizes)

@@ -1,6 +1,7 @@
 """A network whose forward and backward pass in training are made by a program."""
 
 from collections import OrderedDict
+from collections.abc import Collection
 from typing import Any
 
 import torch
@@ -75,8 +76,17 @@ class NativeNetwork:
         return self._programs[key]
 
 
-def obstacle(spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> str:
-    """Return why kernels of our own cannot train a network here with maps of this type, or ""."""
+def obstacle(
+    spec: ModelSpec, device: torch.device, dtype: torch.dtype, sizes: Collection[tuple[int, int]] = ()
+) -> str:
+    """Return why kernels of our own cannot train a network here with maps of this type, or "".
+
+    Args:
+        spec: The network.
+        device: Where.
+        dtype: Of the maps.
+        sizes: Heights and widths of the images; none: the network's own.
+    """
     if device.type != "cpu":
         return f"it is for CPUs, and this is {device.type}"
     if why := building.obstacle():
@@ -90,7 +100,8 @@ def obstacle(spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> str:
     if uneven := sorted(count for count in channels if count % lanes):
         return f"{uneven[0]} channels do not fill registers of {lanes}"
     try:
-        graph_of(plan, spec.input_size, spec.input_size)
+        for height, width in sizes or [(spec.input_size, spec.input_size)]:
+            graph_of(plan, height, width)
     except Unsuitable as error:
         return f"no kernel for {error}"
     return ""

@@ -229,6 +229,7 @@ def make_plan(
         reads_files=plan.reads_files,
         operations=plan.step_operations / recipe.run.batch * samples,
         step_operations=plan.step_operations,
+        sizes=plan.training_sizes,
     )
     return dataclasses.replace(plan, **vars(decided))
 

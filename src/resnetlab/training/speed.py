@@ -383,7 +383,8 @@ def estimate(plan: RunPlan, devices: int = 1) -> dict[str, str]:
     """
     height, width = plan.training_size
     spec = plan.spec.with_(input_size=max(height, width))
-    batch = min(plan.recipe.run.batch, trial_batch(spec, plan.device))
+    products = plan.spec.num_multiply_adds(height, width)
+    batch = min(plan.recipe.run.batch, trial_batch(spec, plan.device, products))
     is_compiled = plan.recipe.execution.compile == "on"
     trial = {"compile": "off"} if is_compiled else {}
     recipe = override(plan.recipe, {**trial, "batch": batch, "shards": 1, "accumulate": 1})
@@ -392,7 +393,7 @@ def estimate(plan: RunPlan, devices: int = 1) -> dict[str, str]:
     try:
         rate = batch / _trial_seconds(spec, recipe, plan.device, (height, width))
         time_needed = f"{format_seconds(samples / rate)} at {_rounded_rate(rate)} images/s{faster}"
-        computed = _share_in_words(spec, recipe, plan.device, rate)
+        computed = _share_in_words(6.0 * products * rate, recipe, plan.device)
     except DivergedError as error:  # on random images and with new weights, which says nothing of the run
         time_needed, computed = f"not known: of its trial steps, {error.args[0]}", "not known"
     needed = training_memory(plan.spec, plan.recipe, height, width, processes=devices).total
@@ -411,21 +412,27 @@ def estimate(plan: RunPlan, devices: int = 1) -> dict[str, str]:
     }
 
 
-def _share_in_words(spec: ModelSpec, recipe: Recipe, device: torch.device, rate: float) -> str:
-    """Return how much so many images a second compute, beside the best that the machine was seen to do."""
-    computed = 6.0 * spec.num_multiply_adds() * rate
-    peak = _peak(device, recipe, computed, f"training {spec.name}, batch {recipe.run.batch}", looks=False)
+def _share_in_words(computed: float, recipe: Recipe, device: torch.device) -> str:
+    """Return so many operations a second beside the best that the machine was seen to do.
+
+    Two steps of a trial are too few to say that the machine does better than that.
+    """
+    peak = machine_peak(device, recipe.execution.precision, looks=False)
+    computed = min(computed, peak.rate)
     return (
         f"{computed / 1e9:,.0f} GFLOP/s then, {100 * computed / peak.rate:.0f} % of the best seen here in "
         f"{recipe.execution.precision}: {peak.rate / 1e9:,.0f}, {peak.by}"
     )
 
 
-def trial_batch(spec: ModelSpec, device: torch.device) -> int:
-    """Return the images of a trial step; of a large network on the CPU a few tell, and take no minute."""
+def trial_batch(spec: ModelSpec, device: torch.device, products: int = 0) -> int:
+    """Return the images of a trial step; of a large network on the CPU a few tell, and take no minute.
+
+    `products` are the multiply-adds of one image, where it is no square of the network's size.
+    """
     if device.type != "cpu":
         return _SMALL_BATCH
-    affordable = int(_TRIAL_OPERATIONS / (6.0 * spec.num_multiply_adds()))
+    affordable = int(_TRIAL_OPERATIONS / (6.0 * (products or spec.num_multiply_adds())))
     return max(2, min(_SMALL_BATCH, affordable))
 
 

@@ -11,12 +11,16 @@ import torch
 
 from resnetlab.base.plaindata import to_plain
 from resnetlab.cli import main
+from resnetlab.errors import DivergedError, ResnetlabError, UsageError
 from resnetlab.forecast.here import Measured
+from resnetlab.network.catalog import model_spec
 from resnetlab.parallel.world import ALONE
 from resnetlab.recipe.settings import override
 from resnetlab.runs.directory import RunDirectory, claim_new
 from resnetlab.runs.journal import read_rows
 from resnetlab.training.choosing.choosing import choose
+from resnetlab.training.choosing.parity import Failure, failure
+from resnetlab.training.choosing.trying import is_lasting
 from resnetlab.training.choosing.ways import Prospect, is_worth_trying, ways_of
 from resnetlab.training.measured.together import measure_together
 from resnetlab.training.planning import (
@@ -25,7 +29,7 @@ from resnetlab.training.planning import (
     plan_from_records,
     source_record,
 )
-from resnetlab.training.recorded.deciding import KERNELS, decide_precision
+from resnetlab.training.recorded.deciding import KERNELS, decide, decide_precision
 from resnetlab.training.session import start
 from tests.kit.chosen_steps import long_plan, one_unit, remember
 from tests.kit.interrupted_runs import StopAt, interrupt
@@ -142,6 +146,30 @@ def test_how_long_is_long_depends_on_threads_and_on_the_kernels_to_build() -> No
 
     assert [long(59), long(61), long(61, threads=2), long(125, threads=2)] == [False, True, False, True]
     assert [long(300, sizes=40), long(1200, sizes=40)] == [False, True]
+
+
+def test_images_that_native_kernels_cannot_pad_are_left_to_torch() -> None:
+    found = Prospect.of(long_plan())
+    halving = model_spec("resnet8").with_(padding="same")
+    prospect = replace(found, spec=halving, size=(32, 30), sizes=frozenset({(32, 32), (32, 30)}))
+
+    ways = ways_of(prospect)
+
+    assert ways and all(way.compile == "off" for way in ways)
+    assert isinstance(is_worth_trying(prospect, ways, 2), bool)
+    with pytest.raises(UsageError, match="pads rows and columns differently"):
+        decide(
+            prospect.spec, override(prospect.recipe, {"compile": "native"}), prospect.device,
+            reads_files=False, operations=1e9, step_operations=1e6, sizes=prospect.sizes,
+        )  # fmt: skip
+
+
+def test_what_failed_is_no_answer_for_the_next_time() -> None:
+    lasting = {"way": ["native", "fp32"], "rate": 0.0, "refused": "the loss is off", "failed": False}
+    assert is_lasting([lasting])
+    assert not is_lasting([lasting, lasting | {"failed": True}])
+    assert isinstance(failure(ResnetlabError("g++ could not build a kernel")), Failure)
+    assert not isinstance(failure(DivergedError("the loss is nan")), Failure)
 
 
 def test_networks_that_are_compared_are_made_in_one_number_format() -> None:

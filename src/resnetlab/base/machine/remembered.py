@@ -41,7 +41,12 @@ def _processor() -> str:
 
 
 def remembered(
-    about: str, question: Mapping[str, Any], measure: Callable[[], Any], *, anew: bool = False
+    about: str,
+    question: Mapping[str, Any],
+    measure: Callable[[], Any],
+    *,
+    anew: bool = False,
+    is_kept: Callable[[Any], bool] = lambda answer: True,
 ) -> Any:
     """Return what `measure` answered to this question on this machine, from the cache if it is there.
 
@@ -53,13 +58,15 @@ def remembered(
             what is measured too.
         measure: Makes the answer, plain JSON data.
         anew: Whether to measure whatever the cache holds.
+        is_kept: Whether an answer is one for the next time too, and not of something that went wrong.
     """
     asked, path = _place(about, question)
     kept = None if anew else _read(path)
     if isinstance(kept, dict) and kept.get("asked") == asked and "answer" in kept:
         return kept["answer"]
     answer = measure()
-    remember(about, question, answer)
+    if is_kept(answer):
+        remember(about, question, answer)
     return answer
 
 

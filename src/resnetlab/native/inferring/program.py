@@ -129,7 +129,8 @@ class Program:
         x, out, is_image = node.x, node.makes[0], node.x is self.graph.images
         depth = filled(x.channels, self._weights.pair if is_image else self._lanes)
         registers = -(-out.channels // self._lanes)
-        vectors = 1 if registers == 1 else 2 if registers % 2 == 0 or registers > 8 else 1
+        has_room = isinstance(node.layer, layers.Linear) and registers > 8  # behind each pixel (`_pitch`)
+        vectors = 2 if registers % 2 == 0 or has_room else 1
         is_winograd, band, by_channels = self._shares(node, layer, depth, vectors)
         pack = self._weights.winograd if is_winograd else self._weights.direct
         weights = pack(node, depth, vectors)

@@ -1,5 +1,6 @@
 """A network's weights as kernels of inference read them: BN folded in float64, then packed once."""
 
+import copy
 import math
 from typing import Any
 
@@ -22,7 +23,8 @@ class Weights:
 
     def __init__(self, model: nn.Module, lanes: int, dtype: torch.dtype) -> None:
         self.lanes, self.dtype, self.pair = lanes, dtype, 2 if dtype == torch.bfloat16 else 1
-        self._modules: dict[str, Any] = dict(model.named_modules())
+        # As they are now: some are packed later, when a kernel of another kind needs them.
+        self._modules: dict[str, Any] = dict(copy.deepcopy(model).named_modules())
         self._arena = Arena()
         self._kept: dict[tuple[str, ...], Tensor] = {}
 

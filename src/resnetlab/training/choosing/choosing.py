@@ -11,7 +11,7 @@ from resnetlab.parallel.world import ALONE, World
 from resnetlab.recipe import Recipe
 from resnetlab.recipe.settings import override
 from resnetlab.training.choosing.picking import Choice, Tried, pick
-from resnetlab.training.choosing.trying import Answer, answered, question, try_ways
+from resnetlab.training.choosing.trying import Answer, answered, is_lasting, question, try_ways
 from resnetlab.training.choosing.ways import Prospect, Way, is_worth_trying, ways_of
 from resnetlab.training.planning import RunPlan
 from resnetlab.training.recorded.capturing import step_operations
@@ -108,7 +108,7 @@ def try_here(prospect: Prospect, world: World, tell: Tell = silent) -> dict[Way,
             tell(f"trying once how this machine makes steps of {prospect.spec.name} best ...")
         return try_ways(prospect, ways)
 
-    answer: Answer = world.together(lambda: remembered("steps", asked, measure))
+    answer: Answer = world.together(lambda: remembered("steps", asked, measure, is_kept=is_lasting))
     return answered(world.from_first(lambda: answer))
 
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from resnetlab.errors import ResnetlabError
+from resnetlab.errors import DivergedError, ResnetlabError
 from resnetlab.models import build
 from resnetlab.native.graph import Unsuitable
 from resnetlab.network.spec import ModelSpec
@@ -77,6 +77,16 @@ def _shallow(spec: ModelSpec) -> ModelSpec:
     return spec.with_(blocks=blocks, zero_init_residual=False, stochastic_depth=0.0)
 
 
+class Failure(str):
+    """Why a way could not be tried, which may be otherwise another time: a compiler, a full disk."""
+
+
+def failure(error: ResnetlabError | Unsuitable) -> str:
+    """Return in words why steps could not be made; a `Failure` unless it is for ever so."""
+    said = str(error).splitlines()[0]
+    return said if isinstance(error, DivergedError | Unsuitable) else Failure(said)
+
+
 Computed = tuple[float, dict[str, Tensor]]
 """A loss, and the gradient by parameters."""
 
@@ -91,7 +101,7 @@ def _computed(prospect: Prospect, spec: ModelSpec, way: Way) -> Computed | str:
         state, step = build_state(spec, recipe, prospect.device)
         loss, _ = step.compute_gradient(batches.at(0), None)
     except (ResnetlabError, Unsuitable) as error:
-        return str(error).splitlines()[0]
+        return failure(error)
     gradients = {name: p.grad for name, p in state.model.named_parameters() if p.grad is not None}
     return float(loss), gradients
 

@@ -9,7 +9,7 @@ from resnetlab.base.units import Duration
 from resnetlab.errors import ResnetlabError
 from resnetlab.native.building import sources_digest
 from resnetlab.native.graph import Unsuitable
-from resnetlab.training.choosing.parity import refusals
+from resnetlab.training.choosing.parity import Failure, failure, refusals
 from resnetlab.training.choosing.picking import Tried
 from resnetlab.training.choosing.ways import Prospect, Way
 from resnetlab.training.speed import Step, timed, training_step, trial_batch
@@ -19,7 +19,7 @@ SECONDS = 3.0
 """About what the steps take together, at the run's own batch if that can be."""
 
 _ROUNDS = 5
-_VERSION = 1
+_VERSION = 2
 
 Answer = list[dict[str, Any]]
 """What came of each way, as plain JSON data."""
@@ -53,6 +53,11 @@ def question(prospect: Prospect, ways: Sequence[Way], processes: int) -> dict[st
     }
 
 
+def is_lasting(answer: Answer) -> bool:
+    """Whether nothing in it failed that may succeed another time: a compiler, a full disk."""
+    return not any(each["failed"] for each in answer)
+
+
 def answered(answer: Answer) -> dict[Way, Tried]:
     """Return what an answer says."""
     return {Way(*each["way"]): Tried(float(each["rate"]), str(each["refused"])) for each in answer}
@@ -65,7 +70,7 @@ def try_ways(prospect: Prospect, ways: Sequence[Way]) -> Answer:
     try:
         images = _images(prospect, ways[0], len(ways))
     except ResnetlabError as error:  # on random images and with new weights, which says nothing of the run
-        return [{"way": list(way), "rate": 0.0, "refused": str(error).splitlines()[0]} for way in ways]
+        return [_told(way, 0.0, failure(error)) for way in ways]
     steps = dict[Way, Step]()
     for way in ways:
         if way not in refused:
@@ -74,13 +79,17 @@ def try_ways(prospect: Prospect, ways: Sequence[Way]) -> Answer:
                 steps[way](0)  # loads and prepares what later ones find
             except (ResnetlabError, Unsuitable) as error:
                 steps.pop(way, None)
-                refused[way] = str(error).splitlines()[0]
+                refused[way] = failure(error)
     best = dict.fromkeys(steps, float("inf"))
     for index in range(_ROUNDS):  # in turn: what else the machine does falls on all
         for way, step in steps.items():
             best[way] = min(best[way], timed(step, index + 1, prospect.device))
     rates = {way: images / seconds for way, seconds in best.items()}
-    return [{"way": list(way), "rate": rates.get(way, 0.0), "refused": refused.get(way, "")} for way in ways]
+    return [_told(way, rates.get(way, 0.0), refused.get(way, "")) for way in ways]
+
+
+def _told(way: Way, rate: float, refused: str) -> dict[str, Any]:
+    return {"way": list(way), "rate": rate, "refused": refused, "failed": isinstance(refused, Failure)}
 
 
 def _step(prospect: Prospect, way: Way, images: int) -> Step:

@@ -55,6 +55,8 @@ class Prospect:
     """Height and width of the training images."""
     num_sizes: int
     """How many sizes they come in."""
+    sizes: frozenset[tuple[int, int]] = frozenset()
+    """These, where they are known."""
     samples: int
     """That the whole run sees, of all processes."""
 
@@ -68,6 +70,7 @@ class Prospect:
             device=plan.device,
             size=plan.training_size,
             num_sizes=len(plan.training_sizes),
+            sizes=frozenset(plan.training_sizes),
             samples=plan.timeline.samples_seen(plan.timeline.num_steps),
         )
 
@@ -117,7 +120,8 @@ def ways_of(prospect: Prospect) -> list[Way]:
 
 
 def _obstacle(prospect: Prospect, way: Way) -> str:
-    return obstacle_to_native(prospect.squared, prospect.recipe_for(way), prospect.device)
+    sizes = prospect.sizes or {prospect.size}
+    return obstacle_to_native(prospect.squared, prospect.recipe_for(way), prospect.device, sizes)
 
 
 def is_worth_trying(prospect: Prospect, ways: list[Way], threads: int) -> bool:

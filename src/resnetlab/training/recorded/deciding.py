@@ -1,5 +1,6 @@
 """What a machine decides of a run by rule: kernels, number format, recording; `choosing` measures besides."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import torch
@@ -50,6 +51,7 @@ def decide(
     reads_files: bool,
     operations: float,
     step_operations: float,
+    sizes: Collection[tuple[int, int]] = (),
 ) -> Decided:
     """Decide what the recipe leaves to the machine.
 
@@ -60,6 +62,7 @@ def decide(
         reads_files: Whether images are read from files as they are needed.
         operations: Floating-point operations of the whole run.
         step_operations: Those of a step.
+        sizes: Heights and widths of the training images; none: the network's own.
 
     Raises:
         UsageError: If something is asked for that cannot be.
@@ -73,7 +76,7 @@ def decide(
         operations=operations,
         device=device,
         obstacle=obstacle_to_one_graph(recipe),
-        to_native=obstacle_to_native(spec, recipe, device),
+        to_native=obstacle_to_native(spec, recipe, device, sizes),
     )
     is_captured, why_captured = decide_capture(
         recipe, device, reads_files=reads_files, operations=step_operations
