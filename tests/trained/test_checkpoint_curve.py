@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import resnetlab
-from resnetlab.errors import CheckpointError, UsageError
+from resnetlab.errors import CheckpointError, DataError, UsageError
 from resnetlab.trained.checkpoint_curve import Asked, Row, best_so_far, score_checkpoints
 from resnetlab.trained.evaluate import evaluate
 from tests.kit.commands import run as command
@@ -21,7 +21,7 @@ STEPS = (4, 8, 12)
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with 12 steps on noise in three brightnesses, `run`, and its images."""
+    """A folder with 12 steps on noise in three brightnesses, `run`, its images, and `another` of 4 steps."""
     folder = tmp_path_factory.mktemp("curve")
     rng = np.random.default_rng(0)
     for part, count in (("train", 12), ("test", 7)):
@@ -30,11 +30,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for number in range(count):
                 pixels = rng.integers(60 * label, 60 * label + 120, (24, 24, 3)).astype(np.uint8)
                 Image.fromarray(pixels).save(folder / "data" / part / name / f"{number}.png")
-    resnetlab.train(
-        resnetlab.model_spec("resnet8").with_(width=0.5, classes=3), data=str(folder / "data"),
-        out=folder / "run", steps=12, batch=12, compile="off", eval_every="0ep", workers=0, report=False,
-        checkpoint_every=4, keep_checkpoints=9, lr=0.05, observer=resnetlab.Silence(),
-    )  # fmt: skip
+    for name, steps in (("run", 12), ("another", 4)):
+        resnetlab.train(
+            resnetlab.model_spec("resnet8").with_(width=0.5, classes=3), data=str(folder / "data"),
+            out=folder / name, steps=steps, batch=12, compile="off", eval_every="0ep", workers=0,
+            report=False, checkpoint_every=4, keep_checkpoints=9, lr=0.05, ema_decay=0.5,
+            observer=resnetlab.Silence(),
+        )  # fmt: skip
     return folder
 
 
@@ -129,6 +131,65 @@ def test_other_data_has_a_curve_of_its_own(run: Path, made: Path) -> None:
     assert Path(curve.out).name.startswith("curve-all-")
     assert curve.split == "all"
     assert {row["seen"] for row in curve.rows} == {21}
+
+
+def test_a_folder_is_refused_to_other_scores(run: Path, made: Path, tmp_path: Path) -> None:
+    fewer, out = tmp_path / "fewer", tmp_path / "curve"
+    shutil.copytree(made / "data/test", fewer / "test")
+    (fewer / "test/dark/0.png").unlink()
+    score_checkpoints(run, Asked(out=str(out), workers=0))
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+
+    refused = command("eval", str(made / "another"), "--all", "-o", str(out), "--workers", "0", code=2)
+    assert f"{out} is for the scores of {run} (" in refused.stderr
+    assert f"those of {made / 'another'} (" in refused.stderr
+    assert "differ in the run\nName another folder with --out" in refused.stderr
+    assert "step " not in refused.stdout
+    for asked, differing in (
+        (Asked(out=str(out), workers=0, weights="plain"), "the weights"),
+        (Asked(out=str(out), workers=0, data=str(fewer)), "the data"),
+        (Asked(out=str(out), workers=0, split="train"), "the split"),
+        (Asked(out=str(out), workers=0, by_order=True), "how classes are matched"),
+    ):
+        with pytest.raises(UsageError, match=f"differ in {differing}\n"):
+            score_checkpoints(run, asked)
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+
+    moved = shutil.move(run, tmp_path / "moved")  # is the same run, and the data the same in another place
+    data = shutil.copytree(made / "data", tmp_path / "data")
+    score_checkpoints(moved, Asked(out=str(out), workers=0, data=str(data), weights="averaged", split="test"))
+    assert (out / "scores.jsonl").read_bytes() == before[out / "scores.jsonl"]
+
+
+def test_a_folder_that_does_not_say_of_what_is_taken_only_without_rows(run: Path) -> None:
+    (out := run / "eval/curve-test").mkdir(parents=True)
+    (out / "scores.jsonl").write_text("")
+    score_checkpoints(run, Asked(workers=0))
+    assert [row["step"] for row in rows_of(run)] == [*STEPS]
+
+    (out / "curve.json").write_text("[]")
+    with pytest.raises(DataError, match=r"curve\.json is damaged"):
+        score_checkpoints(run, Asked(workers=0))
+    (out / "curve.json").unlink()
+    with pytest.raises(UsageError, match=r"holds scores, and no curve\.json that says of what"):
+        score_checkpoints(run, Asked(workers=0))
+
+
+def test_runs_of_one_name_do_not_share_a_folder_in_the_working_directory(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    first, second = tmp_path / "a/run", tmp_path / "b/run"
+    for name, copy in (("run", first), ("another", second)):
+        shutil.copytree(made / name, copy)
+        (copy / "eval").mkdir(exist_ok=True)
+        (copy / "eval/curve-test").write_text("nothing can be written below a file")
+
+    curve = score_checkpoints(first, Asked(workers=0))
+
+    assert curve.out == str(Path("run-eval/curve-test"))
+    with pytest.raises(UsageError, match="differ in the run"):
+        score_checkpoints(second, Asked(workers=0))
 
 
 def test_what_has_no_checkpoints_is_refused(run: Path, tmp_path: Path) -> None:

@@ -1,26 +1,29 @@
 """The scores of a run's checkpoints over its steps: of all that there are, or of each as it comes.
 
 Whoever trains need not evaluate: another process, on another machine that sees the run's directory, scores
-each checkpoint once, and goes on where it was stopped. Each row of scores.jsonl is a checkpoint.
+each checkpoint once, and goes on where it was stopped. Each row of scores.jsonl is a checkpoint; curve.json
+beside it says of what, and other scores are refused there.
 """
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from resnetlab.base import files
 from resnetlab.base.paths import user_path
+from resnetlab.base.plaindata import field_types, to_json_bytes
 from resnetlab.data.batches.loader import count_workers
 from resnetlab.data.sources.choices import Choices
 from resnetlab.data.sources.leftovers import refuse_within
 from resnetlab.engines.names import AUTO
-from resnetlab.errors import CheckpointError, UsageError, WriteError
+from resnetlab.errors import CheckpointError, DataError, UsageError, WriteError
 from resnetlab.runs.checkpoint import list_checkpoints
 from resnetlab.runs.directory import RunDirectory, is_run, open_run
 from resnetlab.runs.journal import Journal, read_rows
+from resnetlab.runs.plain_reading import read_json
 from resnetlab.runs.tensorboard import EventFile, open_events
 from resnetlab.trained.evaluate import folder_of, leaving_out, scored
 from resnetlab.trained.scored_data import ScoredData, choose_split, open_scored
@@ -30,7 +33,7 @@ from resnetlab.training.step.device import leaving_as_found
 Row = dict[str, Any]
 """kind (the split), step, loss, accuracy, accuracy_top_5, correct, seen; as in metrics.jsonl."""
 
-ROWS, EVENTS = "scores.jsonl", "tensorboard"
+ROWS, EVENTS, ABOUT = "scores.jsonl", "tensorboard", "curve.json"
 _COLUMNS = {"step", "loss", "accuracy", "accuracy_top_5", "correct", "seen"}
 PAUSE = 2.0
 """Seconds between two looks at a run that is followed."""
@@ -42,7 +45,7 @@ class Curve:
 
     run: str
     out: str
-    """The folder of scores.jsonl, and of TensorBoard's events."""
+    """The folder of scores.jsonl, of curve.json, and of TensorBoard's events."""
     data: str
     split: str
     rows: tuple[Mapping[str, Any], ...]
@@ -81,7 +84,7 @@ class Asked:
     bad_samples: float | str | None = None
     engine: str = AUTO
     out: str = ""
-    """The folder of the curve; empty is RUN/eval/curve-SPLIT."""
+    """The folder of the curve, and of no other one; empty is RUN/eval/curve-SPLIT."""
 
 
 @leaving_as_found()
@@ -105,9 +108,9 @@ def score_checkpoints(
         pause: Seconds between two looks.
 
     Raises:
-        UsageError: If there is no run, or as `evaluate`.
+        UsageError: If there is no run, or the folder is for other scores, or as `evaluate`.
         CheckpointError: If the run is not to be waited for, and has no checkpoint that can be scored.
-        DataError: As `evaluate`.
+        DataError: As `evaluate`, or if what the folder holds is damaged.
         WriteError: If the scores cannot be kept.
     """
     path = user_path(run)
@@ -179,16 +182,25 @@ class _Scoring:
     def _keeping(self, trained: ScoredNetwork, opened: ScoredData) -> "_Kept":
         """Return where the rows are kept: where it was said, in the run, or in the working directory."""
         label = choose_split(trained, opened, self._asked.split).label
+        about = _About(
+            run=str(self.run.path.absolute()),
+            identity=self.run.identity(),
+            weights=str(trained.classifier.description.facts["weights"]),
+            data=opened.source.name,
+            fingerprint=opened.source.fingerprint,
+            split=label,
+            by_order=self._asked.by_order,
+        )
         if self._asked.out:
             out = user_path(self._asked.out)
             refuse_within(opened.source.folders, out)
-            return _Kept(out, opened.source.name, label)
+            return _Kept(out, about)
         name = folder_of(trained, opened, label).removeprefix(f"{trained.checkpoint}-")
         try:
-            return _Kept(trained.home / f"curve-{name}", opened.source.name, label)
+            return _Kept(trained.home / f"curve-{name}", about)
         except WriteError as error:
             self._note(f"the scores lie in the working directory: {error.args[0]}")
-            return _Kept(trained.elsewhere / f"curve-{name}", opened.source.name, label)
+            return _Kept(trained.elsewhere / f"curve-{name}", about)
 
     def _note(self, note: str) -> None:
         if note not in self._notes:
@@ -205,7 +217,8 @@ class _Scoring:
             why = "; ".join(self._notes) or "none was written yet"
             raise CheckpointError(f"no checkpoint in {self.run.checkpoints} can be scored: {why}")
         rows, kept = tuple(best_so_far(self._kept.rows.values())), self._kept
-        return Curve(str(self.run.path), str(kept.out), kept.data, kept.split, rows, tuple(self._notes))
+        data, split = kept.about.data, kept.about.split
+        return Curve(str(self.run.path), str(kept.out), data, split, rows, tuple(self._notes))
 
     def close(self) -> None:
         """Close the files."""
@@ -213,17 +226,92 @@ class _Scoring:
             self._kept.close()
 
 
+@dataclass(frozen=True, kw_only=True)
+class _About:
+    """What all rows of a folder are of."""
+
+    run: str
+    """Where it lies, for people: it may be moved."""
+    identity: str
+    weights: str
+    data: str
+    """Its name, for people."""
+    fingerprint: str
+    split: str
+    by_order: bool
+
+    def claim(self, folder: Path) -> None:
+        """Write it into a folder that is for no rows yet.
+
+        Raises:
+            UsageError: If the folder is for rows of something else, or has rows and does not say of what.
+            DataError: If what it holds is damaged.
+            WriteError: If it cannot be written.
+        """
+        there = _read_about(folder / ABOUT)
+        asked = f"asked for are those of {_in_words(asdict(self))}"
+        hint = f"Name another folder with --out, or remove {ROWS} and {ABOUT} there if nobody needs them."
+        if there is None:
+            if read_rows(folder / ROWS):
+                raise UsageError(
+                    f"{folder} holds scores, and no {ABOUT} that says of what; {asked}", hint=hint
+                )
+            files.write_file(folder / ABOUT, to_json_bytes(asdict(self)))
+        elif differing := [what for name, what in _DECIDING.items() if there[name] != getattr(self, name)]:
+            raise UsageError(
+                f"{folder} is for the scores of {_in_words(there)}; {asked}, which differ in"
+                f" {' and '.join(differing)}",
+                hint=hint,
+            )
+
+
+_DECIDING = {
+    "identity": "the run",
+    "weights": "the weights",
+    "fingerprint": "the data",
+    "split": "the split",
+    "by_order": "how classes are matched",
+}
+"""What decides a checkpoint's scores, and what it is called."""
+
+
+def _read_about(path: Path) -> dict[str, Any] | None:
+    """Return the content of a folder's curve.json, None if there is none."""
+    try:
+        content = read_json(path)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read: {error}", hint=_DAMAGED) from error
+    kinds = field_types(_About)
+    if not isinstance(content, dict) or any(type(content.get(name)) is not kinds[name] for name in kinds):
+        raise DataError(f"{path} is damaged: it does not say what is scored here", hint=_DAMAGED)
+    return content
+
+
+_DAMAGED = "Name another folder with --out."
+
+
+def _in_words(about: Mapping[str, Any]) -> str:
+    by = "by order" if about["by_order"] else "by name"
+    return (
+        f"{about['run']} (identity {about['identity'][:8]}, {about['weights']}) on {about['split']} of"
+        f" {about['data']} (fingerprint {about['fingerprint'][:8]}), classes {by}"
+    )
+
+
 class _Kept:
     """The rows in a folder: those of earlier calls, and more."""
 
-    def __init__(self, out: Path, data: str, split: str) -> None:
-        self.out, self.data, self.split = out, data, split
+    def __init__(self, out: Path, about: _About) -> None:
+        self.out, self.about = out, about
         files.make_directory(out.absolute(), within=files.run_above(out))
+        about.claim(out)
         self._journal = Journal(out / ROWS)
         self.rows: dict[int, Row] = {
             row["step"]: row
             for row in read_rows(out / ROWS)
-            if row.get("kind") == split and row.keys() >= _COLUMNS
+            if row.get("kind") == about.split and row.keys() >= _COLUMNS
         }
         self._events: EventFile | None = open_events(out / EVENTS, step=0)  # anew: one file holds them all
         for row in best_so_far(self.rows.values()):
