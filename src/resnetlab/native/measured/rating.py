@@ -2,7 +2,6 @@
 
 import ctypes
 import functools
-import hashlib
 from collections.abc import Callable
 from typing import Any
 
@@ -42,14 +41,8 @@ def _of(device: torch.device, dtype: torch.dtype) -> tuple[torch.dtype, list[Wor
     if device.type == "cpu" and not building.obstacle() and can_multiply:
         own = functools.partial(_convolution, dtype, 64, 8)
         works.append(Work("our own 3x3 convolution of 64 channels at 8x8", (64,), own))
-        facts["kernels"] = _sources()
+        facts["kernels"] = building.sources_digest()[:16]
     return dtype, works, facts
-
-
-@functools.cache
-def _sources() -> str:
-    texts = "".join(path.read_text() for path in sorted(building.SOURCES.iterdir()))
-    return hashlib.sha256(texts.encode()).hexdigest()[:16]
 
 
 def _convolution(
