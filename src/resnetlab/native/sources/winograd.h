@@ -13,7 +13,13 @@ constexpr int MOST = (IMAGES * BAND * ACROSS + 15) / 16 * 16;                   
 constexpr int COLUMNS = 2 * ACROSS + 2, RING = 4;                                                         // of rows as they are read
 
 constexpr int vectors(int channels) { return channels / LANES % 2 == 0 ? 2 : 1; }
-constexpr int tiles(int vectors) { return REGISTERS == 32 ? 16 / vectors : 8 / vectors; }                 // in registers at once
+constexpr int most_tiles(int vectors) { return REGISTERS == 32 ? 16 / vectors : 8 / vectors; }
+// In registers at once: such that a block is cut evenly.
+constexpr int tiles(int vectors) {
+  constexpr int block = IMAGES * BAND * ACROSS;
+  const int parts = (block + most_tiles(vectors) - 1) / most_tiles(vectors);
+  return (block + parts - 1) / parts;
+}
 
 static inline vec halved(vec x) { return x * all(0.5f); }
 
@@ -189,7 +195,7 @@ static void forward(const Forward& f, int first, int last, number* room) {
 }
 
 // w[16][IC][OC] += at each point the products of the tiles' inputs and gradients.
-constexpr int OV_W = vectors(OC), INPUTS = tiles(OV_W);
+constexpr int OV_W = vectors(OC), INPUTS = most_tiles(OV_W);
 static __attribute__((noinline)) void weights_products(float* w, const number* v, const number* d, int count) {
   for (int point = 0; point < POINTS; ++point)
     for (int i = 0; i < IC; i += INPUTS)
