@@ -11,7 +11,7 @@ import pytest
 from resnetlab.board import folder
 from resnetlab.board.folder import Folder
 from resnetlab.board.glance import KILLED, Glance, Glancing
-from resnetlab.board.journal_ends import LastRows
+from resnetlab.board.journal_ends import LastEvents, LastRows
 from resnetlab.reporting.reading import read_run
 from resnetlab.runs.directory import lock_run
 from tests.kit.boards import (
@@ -122,6 +122,19 @@ def test_what_is_left_is_told_by_the_steps_since_the_run_was_begun(tmp_path: Pat
 
     assert glance.seconds_left is not None
     assert 6 < glance.seconds_left <= 12.01
+
+
+def test_of_what_happens_often_the_last_is_kept(tmp_path: Path) -> None:
+    events = tmp_path / "events.jsonl"
+    kinds = ["start", *["speed", "speed", "save"] * 40, "bad-sample", "speed"]
+    add_rows(events, [{"event": kind, "step": step, "time": 1.0} for step, kind in enumerate(kinds)])
+    last = LastEvents(events)
+
+    assert [(row["event"], row["step"]) for row in last.read()] == [
+        ("start", 0), ("save", 120), ("bad-sample", 121), ("speed", 122)
+    ]  # fmt: skip
+    add_rows(events, [{"event": "save", "step": 123, "time": 1.0}])
+    assert [row["step"] for row in last.read()] == [0, 121, 122, 123]
 
 
 def test_a_second_look_reads_nothing_and_a_third_what_came(tmp_path: Path) -> None:

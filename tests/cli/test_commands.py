@@ -2,6 +2,7 @@
 
 import gc
 import json
+import os
 import re
 import subprocess
 import sys
@@ -10,6 +11,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import torch
+from PIL import Image
 
 import resnetlab
 from resnetlab.base.machine.yardstick import Peak
@@ -61,6 +64,39 @@ def test_the_run_directory_holds_what_design_md_says(finished: tuple[Path, dict[
     events = [row["event"] for row in read_rows(out / "events.jsonl")]
     assert events[0] == "start"
     assert events[-1] == "end"
+    begun = read_rows(out / "events.jsonl")[0]
+    assert begun["dataset"] == "digits"
+    assert begun["environment"]["memory"] == os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") > 2**20
+    assert begun["environment"]["gpus"] == torch.cuda.device_count()
+
+
+def test_threads_are_taken_recorded_and_given_back(tmp_path: Path) -> None:
+    before, out, image = torch.get_num_threads(), tmp_path / "run", tmp_path / "image.png"
+    Image.new("L", (8, 8)).save(image)
+    train = (
+        "train",
+        "resnet8",
+        "--data",
+        "digits",
+        *SMALL,
+        "--no-report",
+        "--out",
+        str(out),
+        "--resume-if-begun",
+    )
+
+    run(*train, "--steps", "2", "--threads", "3")
+    threads = json.loads((out / "environment.json").read_text())["threads"]
+    scores = json.loads(run("eval", str(out), "--threads", "2", "--insights", "0", "--json").stdout)
+    answers = json.loads(run("predict", str(out), str(image), "--threads", "2", "--json").stdout)
+
+    assert (threads, scores["threads"], answers["threads"]) == (3, 2, 2)
+    assert torch.get_num_threads() == before
+    refused = run("eval", str(out), "--threads", "0", code=2)
+    assert "0 threads: there can be from 1 to 1,024" in refused.stderr
+    (out / "RESULT.json").unlink()
+    again = run(*train, "--steps", "2", "--threads", "1")
+    assert "with 3 threads, as it was begun, not 1" in again.stdout
 
 
 def test_tensorboard_reads_the_event_file(finished: tuple[Path, dict[str, object]]) -> None:
@@ -78,6 +114,11 @@ def test_tensorboard_reads_the_event_file(finished: tuple[Path, dict[str, object
     rows = [row for row in read_rows(out / "metrics.jsonl") if row["kind"] == "train"]
     found = [(event.step, event.value) for event in events.Scalars("train_loss")]
     assert found == [(row["step"], pytest.approx(row["train_loss"], rel=1e-6)) for row in rows]
+    rates = [row for row in read_rows(out / "events.jsonl") if row["event"] == "speed"]
+    assert [row["step"] for row in rates] == [10, 20, 30, 40, 50, 60]
+    for name in ("images_per_second", "average_images_per_second"):
+        found = [(event.step, event.value) for event in events.Scalars(name)]
+        assert found == [(row["step"], pytest.approx(row[name], rel=1e-6)) for row in rates]
 
 
 def test_eval_scores_every_test_image_once_and_writes_the_files(

@@ -8,6 +8,7 @@ from typing import Any
 from resnetlab.errors import DataError
 from resnetlab.reporting.growing import problem_of
 from resnetlab.reporting.values import is_number
+from resnetlab.runs.directory import OFTEN
 from resnetlab.runs.plain_reading import open_plain, parse_json
 
 Row = Mapping[str, Any]
@@ -117,7 +118,9 @@ class LastEvents:
                 continue
             kind = row.get("event")
             rows = [] if kind in ("start", "resume") else rows
-            if rows and rows[-1].get("event") == kind:  # a save after a save
+            if kind in OFTEN:
+                rows = [each for each in rows if each.get("event") != kind]
+            elif rows and rows[-1].get("event") == kind:
                 rows.pop()
             rows.append(row)
         self._end = size - len(content) + content.rfind(b"\n") + 1 if is_new else self._end + len(content)

@@ -58,6 +58,7 @@ def add_training(parser: argparse.ArgumentParser, recipe: str) -> None:
     add_track(parser)
     add_device(parser)
     add_devices(parser)
+    add_threads(parser)
     parser.add_argument(
         "--dry-run", action="store_true", help="print the resolved run, its time and memory; train nothing"
     )
@@ -125,6 +126,16 @@ def add_bad_samples(parser: argparse.ArgumentParser, default: str = "0") -> None
 def add_device(parser: argparse.ArgumentParser) -> None:
     """Add --device."""
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: auto)")
+
+
+def add_threads(parser: argparse.ArgumentParser) -> None:
+    """Add --threads."""
+    parser.add_argument(
+        "--threads",
+        type=int,
+        metavar="N",
+        help="threads of the CPU, of each process (default: torch's own, or OMP_NUM_THREADS)",
+    )
 
 
 def add_devices(parser: argparse.ArgumentParser) -> None:

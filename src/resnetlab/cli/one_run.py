@@ -40,7 +40,7 @@ def train_planned(
     more: Mapping[str, object] | None = None,
 ) -> None:
     """Train what is planned and print the end, or with --dry-run print the plan."""
-    world, plan = options.world, _profiled(options, plan)
+    world, plan = options.world, dataclasses.replace(_profiled(options, plan), threads=options.threads or 0)
     out = user_path(options.out) if options.out else world.from_first(lambda: default_out(plan))
     if options.dry_run:
         refuse_within(plan.source.folders, out)

@@ -56,7 +56,8 @@ def _telling_what_lacks(perform: Code, needs: str) -> Code:
             if needs:
                 with _collecting_nothing():
                     importlib.import_module(needs)
-            perform(options)
+            with _threads(options):
+                perform(options)
         except ModuleNotFoundError as error:
             from resnetlab.runs.environment import how_to_install
 
@@ -68,6 +69,15 @@ def _telling_what_lacks(perform: Code, needs: str) -> Code:
             ) from error
 
     return told
+
+
+def _threads(options: argparse.Namespace) -> contextlib.AbstractContextManager[None]:
+    """Return inside what a command computes with as many threads as it was given."""
+    if getattr(options, "threads", None) is None:
+        return contextlib.nullcontext()
+    from resnetlab.training.step.device import using_threads
+
+    return using_threads(options.threads)
 
 
 @contextlib.contextmanager

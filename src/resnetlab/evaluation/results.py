@@ -47,6 +47,8 @@ class Evaluation:
     """Who made the logits: the network itself in torch, or an engine whose answers are the network's."""
     engine_said: str = ""
     """It, and why it was that one, for people."""
+    threads: int = 0
+    """Threads of the CPU that made them, on which a sum's last bits may depend; 0 on a GPU."""
     otherwise: str = ""
     """Where the result lies if `out` cannot be written to."""
     bad_samples: tuple[str, ...] = ()
@@ -121,6 +123,7 @@ class Evaluation:
             "weights": self.weights,
             "precision": self.precision,
             "engine": self.engine,
+            "threads": self.threads,
             **self.scores.row(),
             "interval": list(self.interval),
             "bad_samples": list(self.bad_samples),

@@ -33,6 +33,12 @@ _DEFINING = ("recipe", "spec", "data")
 BAD_SAMPLE = "bad-sample"
 """The event in events.jsonl that notes a broken image file."""
 
+SPEED = "speed"
+"""The event that notes how many images a second the run trains on."""
+
+OFTEN = {"save", SPEED}
+"""Events that come again and again, of which a reader in haste needs the last alone."""
+
 CONTINUES = "continues"
 """Of a run that trains on from another one: the file that says which, without its suffix."""
 _FORM_OF_DATA: dict[str, type] = {

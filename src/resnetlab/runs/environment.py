@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from resnetlab.base.machine.memory import total_memory
+
 NEEDED = {
     "torch": "torch",
     "numpy": "numpy",
@@ -38,7 +40,7 @@ EXTRAS = {
 PACKAGES = ("resnetlab", *NEEDED.values(), "tensorboard")
 """Whose versions are recorded and told."""
 
-_MOST_THREADS = 1024
+MOST_THREADS = 1024
 """More than any processor of today has cores; torch dies of a million."""
 
 BINDING = ("cpu", "torch", "threads", "device")
@@ -74,13 +76,24 @@ def version(package: str) -> str:
         return ""
 
 
-def describe_environment(*, device: str, threads: int, optimizer_of: str = "") -> dict[str, Any]:
-    """Return the record that goes into environment.json, and of whom an optimizer is that is not ours."""
+def describe_environment(
+    *, device: str, threads: int, gpus: int = 0, optimizer_of: str = ""
+) -> dict[str, Any]:
+    """Return the record that goes into environment.json, and of whom an optimizer is that is not ours.
+
+    Args:
+        device: What is computed on.
+        threads: Of the CPU.
+        gpus: How many the machine has, used or not.
+        optimizer_of: The package of the optimizer.
+    """
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cpu": cpu_name(),
         "cores": os.cpu_count(),
+        "memory": total_memory(),
+        "gpus": gpus,
         "threads": threads,
         "device": device,
         "command": sys.argv,
@@ -137,7 +150,7 @@ def recorded_threads(environment: dict[str, Any]) -> int:
     threads = environment.get("threads")
     if not isinstance(threads, int) or isinstance(threads, bool):
         return 0
-    return threads if 0 < threads <= _MOST_THREADS else 0
+    return threads if 0 < threads <= MOST_THREADS else 0
 
 
 def binding_differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from resnetlab.base.files import make_directory
 from resnetlab.runs.checkpoint import Tensors, checkpoint_name, load_checkpoint, retain, save_checkpoint
-from resnetlab.runs.directory import RunDirectory, broken_images
+from resnetlab.runs.directory import SPEED, RunDirectory, broken_images
 from resnetlab.runs.hyper_parameters import hyper_parameters
 from resnetlab.runs.journal import Journal, read_parts
 from resnetlab.runs.tensorboard import open_events
@@ -40,6 +40,9 @@ class Record:
 
     def add_histograms(self, step: int, tensors: Mapping[str, Tensor]) -> None:
         """Write histograms of these tensors."""
+
+    def add_speed(self, step: int, lately: float, average: float) -> None:
+        """Note the images per second since the last such note, and since the first steps of this start."""
 
     def add_event(self, kind: str, **facts: Any) -> None:
         """Note what happened, and when."""
@@ -119,6 +122,13 @@ class RunRecord(Record):
         if self._event_file:
             arrays = {name: tensor.float().cpu().numpy() for name, tensor in tensors.items()}
             self._event_file.add_histograms(step, arrays)
+
+    def add_speed(self, step: int, lately: float, average: float) -> None:
+        """Note the images per second in events.jsonl and TensorBoard: they are clock times, and in no row."""
+        numbers = {"images_per_second": lately, "average_images_per_second": average}
+        self.add_event(SPEED, step=step, **numbers)
+        if self._event_file:
+            self._event_file.add_numbers(step, numbers)
 
     def add_event(self, kind: str, **facts: Any) -> None:
         """Note in events.jsonl what happened, and when."""

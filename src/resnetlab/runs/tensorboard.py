@@ -73,8 +73,12 @@ class EventFile:
 
     def add_row(self, row: Mapping[str, Any]) -> None:
         """Write the scalars of a row of metrics.jsonl: train_loss, learning_rate, ...; test/loss, ..."""
-        event = self._event_type(wall_time=time.time(), step=row["step"])
-        for tag, value in scalars(row).items():
+        self.add_numbers(row["step"], scalars(row))
+
+    def add_numbers(self, step: int, numbers: Mapping[str, float]) -> None:
+        """Write numbers by their names."""
+        event = self._event_type(wall_time=time.time(), step=step)
+        for tag, value in numbers.items():
             event.summary.value.add(tag=tag, simple_value=value)
         self._add(event)
 

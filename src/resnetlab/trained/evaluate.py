@@ -49,7 +49,7 @@ from resnetlab.trained.scored_data import (
     open_scored,
 )
 from resnetlab.trained.scored_network import ScoredNetwork, load_network
-from resnetlab.training.step.device import apply_switches, leaving_as_found
+from resnetlab.training.step.device import apply_switches, leaving_as_found, threads_on
 
 
 @leaving_as_found()
@@ -167,18 +167,14 @@ def scored(
         out=str(trained.home / folder),
         otherwise=str(trained.elsewhere / folder),
         notes=(
-            *trained.classifier.notes,
-            *source.notes,
-            *opened.said,
-            *said,
-            *match.notes,
-            *resized,
-            *told_broken(found.broken),
+            *(*trained.classifier.notes, *source.notes, *opened.said),
+            *(*said, *match.notes, *resized, *told_broken(found.broken)),
         ),
         bad_samples=found.broken,
         model=trained.classifier.description.spec.name,
         engine=engine.name,
         engine_said=engine.said,
+        threads=threads_on(trained.classifier.device),
         per_image=per_image,
         calibration=calibration_from(found.collected, label, *(each.collected for each in fitting)),
         insights=_look(trained, fitted, per_image, logits, insights) if world.is_first else None,

@@ -74,6 +74,8 @@ class RunPlan:
     """Which of compile and precision nobody gave, so that the machine may measure which suit it."""
     profile_steps: int = 0
     """Steps that are profiled on the way; no part of what is trained, nor recorded."""
+    threads: int = 0
+    """Threads of the CPU that were asked for; a run that was begun keeps its own."""
 
     @property
     def steps_text(self) -> str:
@@ -379,6 +381,7 @@ def environment_of(plan: RunPlan) -> dict[str, Any]:
     return describe_environment(
         device=describe_device(plan.device),
         threads=torch.get_num_threads(),
+        gpus=torch.cuda.device_count(),
         optimizer_of=OPTIMIZERS.package_of(plan.recipe.optimizer.optimizer),
     )
 

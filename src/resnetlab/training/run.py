@@ -213,7 +213,7 @@ def train_or_resume(plan: RunPlan, out: Path, observer: Observer, *, world: Worl
         world.together(lambda: refuse_another(records, plan))
         if not records.is_finished:
             again = plan_of(records, plan.source, plan.device, plan.workers)
-            again = replace(again, profile_steps=plan.profile_steps)
+            again = replace(again, profile_steps=plan.profile_steps, threads=plan.threads)
             return resume_plan(again, run, observer, world=world)
     return _as_it_ended(run, observer, world)
 

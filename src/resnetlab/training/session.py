@@ -29,6 +29,7 @@ from resnetlab.models import build, put_tensors
 from resnetlab.network.spec import ModelSpec
 from resnetlab.parallel.world import ALONE, World
 from resnetlab.recipe import Recipe
+from resnetlab.recipe.due import Due
 from resnetlab.recipe.schedule import LearningRate
 from resnetlab.recipe.settings import recipe_from_json
 from resnetlab.runs.checkpoint import Checkpoint, is_own, list_checkpoints, load_newest, set_aside
@@ -48,6 +49,7 @@ from resnetlab.training.step.optim import build_optimizer
 from resnetlab.training.step.shards import Reduce, alone
 from resnetlab.training.step.state import TrainState
 from resnetlab.training.step.steps import TrainStep
+from resnetlab.training.telling.speed import Speedometer
 from resnetlab.training.trainer import Trainer
 
 LESS_MEMORY = (
@@ -73,7 +75,8 @@ def start(plan: RunPlan, run: RunDirectory, observer: Observer, world: World = A
     world.from_first(lambda: _write_new(run, plan, data, environment, observer))
     trainer = _assemble(run, plan, parts, observer, world)
     budget = {"budget": said} if (said := plan.said()) else {}
-    facts = {"environment": environment, "steps": plan.steps_text, **budget, **_processes(world)}
+    what = {"environment": environment, "dataset": plan.source.name, "steps": plan.steps_text}
+    facts = what | budget | _processes(world)
     trainer.record.add_event("start", **facts)
     return trainer
 
@@ -126,6 +129,8 @@ def resume(run: RunDirectory, plan: RunPlan, observer: Observer, world: World = 
     then = records.read("environment")
     if plan.device.type == "cpu" and (threads := recorded_threads(then)):
         torch.set_num_threads(threads)
+        if plan.threads not in (0, threads):
+            observer.note(f"The run goes on with {threads} threads, as it was begun, not {plan.threads}.")
     refuse_differing(plan, world, is_begun=True)
     beginning, known = world.from_first(lambda: _look_at(run, observer))
     before = world.from_first(lambda: processes_before(run))
@@ -299,8 +304,9 @@ def _assemble(
 ) -> Trainer:
     state, batches = parts.state, parts.batches
     rate = LearningRate(plan.recipe.schedule, plan.timeline)
+    record = _record(run, plan, state) if world.is_first else Record(run.path)
     trainer = Trainer(
-        record=_record(run, plan, state) if world.is_first else Record(run.path),
+        record=record,
         recipe=plan.recipe,
         num_classes=plan.spec.classes,
         device=plan.device,
@@ -313,6 +319,7 @@ def _assemble(
         program=step_program(plan.spec, batches, rate, state, parts.step_function, observer.note, world),
         state=state,
         observer=observer,
+        speed=Speedometer(record, Due(plan.recipe.run, plan.timeline), plan.device, state.step),
         world=world,
         last_saved=newest.step if newest else -1,
         waiting=WaitShare(batches, state.seconds) if isinstance(batches, LoadedBatches) else None,

@@ -32,6 +32,7 @@ from resnetlab.training.recorded.programs import BatchSource, StepProgram
 from resnetlab.training.step.guard import diverged, first_non_finite
 from resnetlab.training.step.state import TrainState
 from resnetlab.training.step.steps import TrainStep
+from resnetlab.training.telling.speed import Speedometer
 
 
 @dataclass
@@ -53,6 +54,7 @@ class Trainer:
     program: StepProgram
     state: TrainState
     observer: Observer
+    speed: Speedometer
     interrupt: Interrupt = field(default_factory=Interrupt)
     last_saved: int = -1
     """Step of the newest checkpoint on the disk."""
@@ -95,6 +97,7 @@ class Trainer:
                 self.save()
             samples = self.timeline.samples_seen(state.step)
             self.observer.progress(state.step, samples=samples, seconds=state.seconds)
+            self.speed.progress(state.step, samples, state.seconds)
         self.save()
 
     @contextlib.contextmanager
@@ -144,11 +147,7 @@ class Trainer:
         state.epoch.clear()
         state.evaluated = state.step
         state.reached = 0 < self.recipe.run.stop_at <= scores.accuracy
-        validates = self.watched.name == "val"
-        is_best = validates and scores.accuracy > state.best_accuracy
-        state.evaluations_since_best = 0 if is_best else state.evaluations_since_best + validates
-        if is_best:
-            state.best_step, state.best_accuracy = state.step, scores.accuracy
+        is_best = self.watched.name == "val" and state.take_validation(scores)
         spent = {"samples": samples, "seconds": state.seconds, "peak_memory": peak_memory(self.device)}
         waited = {"wait": self.waiting.since_last(state.seconds)} if self.waiting else {}
         self.observer.row(row | spent | waited | {"is_best": is_best})

@@ -1,9 +1,10 @@
-"""Memory that ran out: one error for what Python, NumPy and torch raise, on a CPU and on a GPU.
+"""How much memory there is; and one error for what Python, NumPy and torch raise where it ran out.
 
 Imports no torch.
 """
 
 import contextlib
+import os
 import re
 from collections.abc import Iterator
 
@@ -24,6 +25,14 @@ _TEXTS = (
 
 _AMOUNT = re.compile(r"[Tt]ried to allocate ([\d.,]+) (bytes|[KMGT]i?B)")
 LESS = "Less is needed with fewer images at a time: a smaller --batch, where the command has one."
+
+
+def total_memory() -> int:
+    """Return the bytes of the machine's memory, 0 if unknown."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):  # Windows
+        return 0
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from resnetlab.base.paths import user_path
 from resnetlab.base.units import format_bytes
-from resnetlab.cli.flags import add_device, add_engine, add_set
+from resnetlab.cli.flags import add_device, add_engine, add_set, add_threads
 from resnetlab.cli.output import block, print_json
 from resnetlab.cli.resolve import resolve_model, split_settings
 from resnetlab.cli.verb import set_up
@@ -39,7 +39,6 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch", metavar="N", help="images per step (default: 128)")
     parser.add_argument("--steps", type=int, default=30, help="steps that are timed (default: 30)")
     parser.add_argument("--warmup", type=int, default=5, help="steps before those (default: 5)")
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: torch's own)")
     parser.add_argument(
         "--remeasure",
         action="store_true",
@@ -57,6 +56,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     add_set(parser)
     add_device(parser)
+    add_threads(parser)
     add_engine(parser)
 
 
@@ -65,8 +65,6 @@ def bench(options: argparse.Namespace) -> None:
     from resnetlab.training.step.device import leaving_as_found
     from resnetlab.watching.sight import sight_of
 
-    if options.threads < 0:
-        raise UsageError(f"--threads {options.threads}: too small")
     with leaving_as_found():
         speed, profile, is_captured = _measured(options)
     trace = {"trace": options.trace} if options.trace else {}
@@ -116,15 +114,11 @@ def _rate(speed: "Speed") -> str:
 
 def _measured(options: argparse.Namespace) -> "tuple[Speed, Profile | None, bool]":
     """Return the speed, the profile if it is asked for, and whether training would capture whole steps."""
-    import torch
-
     from resnetlab.training.choosing.choosing import settle
     from resnetlab.training.speed import measure_speed
     from resnetlab.training.step.device import obstacle_to_compile, pick_device
     from resnetlab.training.timing.benched import measure_profiled
 
-    if options.threads:
-        torch.set_num_threads(options.threads)
     flags = [] if options.batch is None else [(f"--batch {options.batch}", "batch", options.batch)]
     texts, knobs = split_settings(options.set, flags)
     spec = resolve_model(options.model, knobs)

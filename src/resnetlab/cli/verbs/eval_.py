@@ -12,6 +12,7 @@ from resnetlab.cli.flags import (
     add_device,
     add_devices,
     add_engine,
+    add_threads,
     add_weights,
     add_workers,
 )
@@ -86,6 +87,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     add_weights(parser)
     add_device(parser)
     add_devices(parser)
+    add_threads(parser)
     add_engine(parser)
     add_workers(parser)
 

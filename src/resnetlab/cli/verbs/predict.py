@@ -15,7 +15,7 @@ from resnetlab.base.lettering import in_a_line
 from resnetlab.base.paths import user_path
 from resnetlab.base.plaindata import csv_text
 from resnetlab.base.units import first_of
-from resnetlab.cli.flags import add_device, add_engine, add_weights
+from resnetlab.cli.flags import add_device, add_engine, add_threads, add_weights
 from resnetlab.cli.output import print_json
 from resnetlab.cli.verb import set_up
 from resnetlab.data.sources.leftovers import refuse_within
@@ -71,6 +71,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch", type=int, default=32, metavar="N", help="images at once (default: 32)")
     add_weights(parser)
     add_device(parser)
+    add_threads(parser)
     add_engine(parser)
 
 
@@ -82,12 +83,14 @@ class _Found:
     features: "list[npt.NDArray[np.float32]]" = field(default_factory=list)
     overlays: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    how: dict[str, str | int] = field(default_factory=dict)
+    """Who made the answers, with how many threads."""
 
 
 def predict(options: argparse.Namespace) -> None:
     """Say what is in the images; broken ones are named, and the others go on."""
     from resnetlab.trained.predict.pictures import find_files
-    from resnetlab.training.step.device import leaving_as_found
+    from resnetlab.training.step.device import leaving_as_found, threads_on
 
     if options.top < 1 or options.batch < 1:
         raise UsageError(f"--top and --batch must be at least 1, got {options.top} and {options.batch}")
@@ -102,9 +105,10 @@ def predict(options: argparse.Namespace) -> None:
             _refuse_unknown(classifier, paths)
         classifier.expect(len(paths))
         found = _predict_all(classifier, paths, options)
+        found.how = {"engine": classifier.engine or REFERENCE, "threads": threads_on(classifier.device)}
     if classifier.engine and (options.engine, classifier.engine) != (AUTO, REFERENCE):
         print(f"engine {classifier.engine_said}", file=sys.stderr)
-    _write(found, options, classifier.engine or REFERENCE)
+    _write(found, options)
     if found.problems:
         raise DataError(f"{len(found.problems)} of {len(paths)} images could not be read, see above")
 
@@ -222,7 +226,7 @@ def _explain(classifier: "Classifier", prediction: "Prediction", folder: Path, n
     return str(out)
 
 
-def _write(found: _Found, options: argparse.Namespace, engine: str) -> None:
+def _write(found: _Found, options: argparse.Namespace) -> None:
     from resnetlab.trained.predict.prediction import told_right
 
     if options.features:
@@ -233,7 +237,7 @@ def _write(found: _Found, options: argparse.Namespace, engine: str) -> None:
     right = told_right(found.predictions)
     if options.json:
         images = [prediction.to_json() for prediction in found.predictions]
-        told = {"overlays": found.overlays, "problems": found.problems, "engine": engine}
+        told = {"overlays": found.overlays, "problems": found.problems, **found.how}
         print_json({"images": images, **told})
     elif options.csv == "-":
         print(text, end="")

@@ -15,7 +15,7 @@ from resnetlab.reporting.contents.scored import evaluations_in, read_evaluation
 from resnetlab.reporting.groups import Group
 from resnetlab.reporting.reading import RecordedRun
 from resnetlab.reporting.values import is_number, number_of, texts_of
-from resnetlab.runs.directory import BAD_SAMPLE
+from resnetlab.runs.directory import BAD_SAMPLE, OFTEN
 from resnetlab.runs.plain_reading import read_json
 from resnetlab.show.tables.differences import decided_for_us
 
@@ -197,8 +197,8 @@ def _usage(run: RecordedRun) -> dict[str, Any]:
 
 
 def _history(run: RecordedRun) -> list[dict[str, Any]]:
-    """Return what happened when, but for the saves; the latest where it is much."""
-    told = [row for row in run.events if row.get("event") not in ("save", BAD_SAMPLE)]
+    """Return what happened when, but for saves and rates; the latest where it is much."""
+    told = [row for row in run.events if row.get("event") not in (*OFTEN, BAD_SAMPLE)]
     return [
         {
             "event": str(row.get("event")),

@@ -15,6 +15,7 @@ from resnetlab.insights.subject import Subject
 from resnetlab.runs.checkpoint import checkpoint_name
 from resnetlab.runs.directory import RunDirectory
 from resnetlab.training.planning import RunPlan
+from resnetlab.training.step.device import threads_on
 from resnetlab.training.trainer import Trainer
 
 MOST_SECONDS = 5.0
@@ -72,6 +73,7 @@ def _write(
         notes=(*source.notes, *told_broken(bad)),
         bad_samples=bad,
         model=plan.spec.name,
+        threads=threads_on(plan.device),
         per_image=answers,
         calibration=calibration_from(collected, "test", held_out),
         insights=_look(trainer, plan, answers) if plan.recipe.run.report else None,

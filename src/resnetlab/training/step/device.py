@@ -17,6 +17,7 @@ from torch import Tensor
 from resnetlab.base.machine.remembered import remembered
 from resnetlab.errors import UsageError
 from resnetlab.recipe import Execution
+from resnetlab.runs.environment import MOST_THREADS
 
 CUBLAS_WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 """Variable of the environment without which cuBLAS does not repeat its numbers."""
@@ -90,6 +91,11 @@ def keep_freed_memory() -> bool:
         return False
     trim_threshold, mmap_max = -1, -4
     return bool(mallopt(mmap_max, 0) and mallopt(trim_threshold, -1))
+
+
+def threads_on(device: torch.device) -> int:
+    """Return how many threads compute on the device: 0 if it is no CPU."""
+    return torch.get_num_threads() if device.type == "cpu" else 0
 
 
 def describe_device(device: torch.device) -> str:
@@ -259,6 +265,20 @@ def leaving_as_found() -> Iterator[None]:
         _leave()
         for put_back in of_thread:
             put_back()
+
+
+@contextlib.contextmanager
+def using_threads(count: int) -> Iterator[None]:
+    """Have torch compute with so many threads of the CPU inside; the run's own are those of its beginning.
+
+    Raises:
+        UsageError: If there cannot be so many.
+    """
+    if not 1 <= count <= MOST_THREADS:
+        raise UsageError(f"{count} threads: there can be from 1 to {MOST_THREADS:,}")
+    with leaving_as_found():
+        torch.set_num_threads(count)
+        yield
 
 
 def _enter() -> None:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from resnetlab.errors import CheckpointError
-from resnetlab.evaluation.metrics import Tally
+from resnetlab.evaluation.metrics import Scores, Tally
 from resnetlab.models import ResNet
 from resnetlab.recipe import Optimizer
 from resnetlab.training.step.averages import Lookahead, WeightAverage
@@ -97,6 +97,14 @@ class TrainState:
             self.average.update(self.model, step)
         if self.lookahead and share is not None:
             self.lookahead.update(self.model, self.optimizer, share, is_due=is_due)
+
+    def take_validation(self, scores: Scores) -> bool:
+        """Take note of what was scored on validation samples; return whether it is the best so far."""
+        is_best = scores.accuracy > self.best_accuracy
+        self.evaluations_since_best = 0 if is_best else self.evaluations_since_best + 1
+        if is_best:
+            self.best_step, self.best_accuracy = self.step, scores.accuracy
+        return is_best
 
     def tensors(self) -> dict[str, dict[str, Tensor]]:
         """Return all tensors by group and name."""
