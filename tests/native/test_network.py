@@ -239,4 +239,4 @@ def test_a_kept_kernel_that_does_not_load_is_made_anew(
     made = Path(building.library("program.cpp")._name)
     (tmp_path / made.name).write_bytes(b"")
     monkeypatch.setattr(building, "_place", lambda: tmp_path)
-    assert building.library.__wrapped__("program.cpp").run
+    assert building._library.__wrapped__("program.cpp").run

@@ -21,7 +21,7 @@ from resnetlab.engines.kinds import Answers, make, obstacle
 from resnetlab.engines.names import AUTO, ENGINES, REFERENCE, versions
 from resnetlab.errors import UsageError, one_of
 from resnetlab.models import ResNet
-from resnetlab.native.building import sources_digest
+from resnetlab.native.building import kernels_digest
 from resnetlab.parallel.world import ALONE, World
 
 _OPERATIONS_PER_CORE = 8e10
@@ -193,7 +193,7 @@ class _Chooser:
             "batch": bucket,
             "threads": torch.get_num_threads(),
             "engines": versions(here),
-            "native": sources_digest() if "native" in here else "",
+            "native": kernels_digest() if "native" in here else "",
         }
 
         def measure() -> dict[str, dict[str, float]]:

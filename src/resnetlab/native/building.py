@@ -4,8 +4,10 @@ import ctypes
 import functools
 import hashlib
 import os
+import platform
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -70,6 +72,28 @@ def multiplies_bf16() -> bool:
     return "__AVX512BF16__ 1" in _machine()
 
 
+def multiplies_tiles() -> bool:
+    """Whether kernels in bfloat16 multiply AMX's tiles: here, by Linux' leave, and not with RESNETLAB_AMX=off."""
+    has_tiles = {"__AMX_TILE__ 1", "__AMX_BF16__ 1"} <= _machine() and multiplies_bf16()
+    return has_tiles and os.environ.get("RESNETLAB_AMX") != "off" and _may_use_tiles()
+
+
+@functools.cache
+def _may_use_tiles() -> bool:
+    """Ask Linux for the room in which it keeps the tiles of this process' threads (arch_prctl(2))."""
+    arch_prctl, request, tiles = 158, 0x1023, 18
+    if not (sys.platform == "linux" and platform.machine() == "x86_64"):
+        return False
+    return int(ctypes.CDLL(None).syscall(arch_prctl, request, tiles)) == 0
+
+
+def instructions(*, is_half: bool) -> str:
+    """Return by which of the processor's instructions kernels multiply."""
+    if is_half:
+        return "AMX" if multiplies_tiles() else "AVX512-BF16"
+    return "AVX-512" if lanes() == 16 else "AVX2"
+
+
 def obstacle() -> str:
     """Return why kernels of our own cannot be built here, whatever the network, or ""."""
     if not compiler_here():
@@ -82,14 +106,17 @@ def compiler_here() -> str:
     return next((found for name in ("g++", "c++", "clang++") if (found := shutil.which(name))), "")
 
 
+def kernels_digest() -> str:
+    """Return the SHA-256 of what kernels and their programs are made from, and whether they multiply tiles."""
+    return hashlib.sha256(f"{_sources_digest()} {multiplies_tiles()}".encode()).hexdigest()
+
+
 @functools.cache
-def sources_digest() -> str:
-    """Return the SHA-256 of what kernels and their programs are made from."""
+def _sources_digest() -> str:
     paths = sorted([*SOURCES.iterdir(), *SOURCES.parent.rglob("*.py")])
     return hashlib.sha256(b"".join(path.read_bytes() for path in paths if path.is_file())).hexdigest()
 
 
-@functools.cache
 def library(source: str, **values: int) -> ctypes.CDLL:
     """Compile a source with these definitions if it is not kept already, and load it.
 
@@ -98,6 +125,12 @@ def library(source: str, **values: int) -> ctypes.CDLL:
     Raises:
         ResnetlabError: If the compiler fails, or what it makes does not load.
     """
+    is_half = bool(values.get("MAPS_ARE_BF16"))
+    return _library(source, **values, MATRIX_TILES=int(is_half and multiplies_tiles()))
+
+
+@functools.cache
+def _library(source: str, **values: int) -> ctypes.CDLL:
     texts = "".join(path.read_text() for path in sorted(SOURCES.iterdir()))
     definitions = [f"-D{name}={value}" for name, value in values.items()]
     key = hashlib.sha256(repr((source, texts, definitions, FLAGS, sorted(_machine()))).encode()).hexdigest()
@@ -149,12 +182,12 @@ def _of_own() -> "tempfile.TemporaryDirectory[str]":
     return tempfile.TemporaryDirectory(prefix="resnetlab-native-")
 
 
-@functools.cache
 def convolution(kind: ConvolutionKind) -> ctypes.CDLL:
     """Return the functions of a kind of convolution."""
     found = library("convolution.cpp", **asdict(kind))
     for size in (found.forward_room, found.backward_room, found.packed_size):
         size.restype = ctypes.c_size_t
+    found.way.restype = ctypes.c_char_p
     return found
 
 

@@ -41,7 +41,7 @@ def _of(device: torch.device, dtype: torch.dtype) -> tuple[torch.dtype, list[Wor
     if device.type == "cpu" and not building.obstacle() and can_multiply:
         own = functools.partial(_convolution, dtype, 64, 8)
         works.append(Work("our own 3x3 convolution of 64 channels at 8x8", (64,), own))
-        facts["kernels"] = building.sources_digest()[:16]
+        facts["kernels"] = building.kernels_digest()[:16]
     return dtype, works, facts
 
 

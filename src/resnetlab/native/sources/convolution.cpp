@@ -1,6 +1,6 @@
 // One kind of convolution, forward and both gradients, in NHWC. A kind is given by the compiler's -D:
 // IC, OC channels (of input, output), KERNEL, STRIDE, HEIGHT, WIDTH (of the input), PAD_LOW (top and left),
-// OUT_HEIGHT, OUT_WIDTH, MAPS_ARE_BF16.
+// OUT_HEIGHT, OUT_WIDTH, BACKWARD (whether the input's gradient is wanted), MAPS_ARE_BF16, MATRIX_TILES (AMX).
 #include "lanes.h"
 #include "interface.h"
 
@@ -294,29 +294,35 @@ static void interleave(number* to, const number* a, const number* b, size_t coun
 constexpr int OV_AHEAD = vectors(OC, OUT_WIDTH);
 constexpr int P_AHEAD = pixels(OV_AHEAD, OUT_WIDTH);
 
-#if KERNEL == 3 && STRIDE == 1 && PAD_LOW == 1 && IC % LANES == 0 && HEIGHT == OUT_HEIGHT && WIDTH == OUT_WIDTH && \
+#if MATRIX_TILES
+#include "matrix_tiles.h"
+#define WAY matrix_tiles
+#elif KERNEL == 3 && STRIDE == 1 && PAD_LOW == 1 && IC % LANES == 0 && HEIGHT == OUT_HEIGHT && WIDTH == OUT_WIDTH && \
     HEIGHT > 1 && WIDTH > 1 && (!MAPS_ARE_BF16 || (IC > 16 && OC > 16))
-#define WINOGRAD 1
 #include "winograd.h"
+#define WAY winograd
 #endif
 
 extern "C" {
 // Numbers of room that `forward` and `backward` need, per thread.
-#if WINOGRAD
-size_t forward_room() { return winograd::forward_room(); }
-size_t backward_room() { return winograd::backward_room(); }
-size_t packed_size() { return (size_t)winograd::POINTS * IC * OC; }
+#ifdef WAY
+size_t forward_room() { return WAY::forward_room(); }
+size_t backward_room() { return WAY::backward_room(); }
+size_t packed_size() { return WAY::packed_size(); }
+const char* way() { return WAY::NAME; }
 #else
 size_t forward_room() { return (size_t)KERNEL * ROW; }
 size_t backward_room() { return (X_SIZE + DY_SIZE) * PAIR * (GROUP + PAIR - 1) + 64; }
 // Numbers that `pack` writes, each way.
 size_t packed_size() { return (size_t)TAPS * DEPTH * OC; }
+// By what products are made.
+const char* way() { return "direct"; }
 #endif
 
 // Weights (OC, IC, KERNEL, KERNEL) with these strides, as the blocks read them.
 void pack(const float* w, const long* stride, number* ahead, number* back) {
-#if WINOGRAD
-  winograd::pack(w, stride, ahead, back);
+#ifdef WAY
+  WAY::pack(w, stride, ahead, back);
 #else
   for (int o = 0; o < OC; o += OV_AHEAD * LANES)
     for (int t = 0; t < TAPS; ++t)
@@ -336,8 +342,8 @@ void pack(const float* w, const long* stride, number* ahead, number* back) {
 }
 
 void forward(const Forward* arguments, int first, int last, number* room) {
-#if WINOGRAD
-  winograd::forward(*arguments, first, last, room);
+#ifdef WAY
+  WAY::forward(*arguments, first, last, room);
 #else
   const Forward& f = *arguments;
   for (int image = first; image < last; ++image) {
@@ -383,8 +389,8 @@ void forward(const Forward* arguments, int first, int last, number* room) {
 
 // The gradients of weights (added to b.dw) and input for images first to last - 1.
 void backward(const Backward* arguments, int first, int last, number* room) {
-#if WINOGRAD
-  winograd::backward(*arguments, first, last, room);
+#ifdef WAY
+  WAY::backward(*arguments, first, last, room);
 #else
   const Backward& b = *arguments;
   memset(room, 0, backward_room() * sizeof(number));

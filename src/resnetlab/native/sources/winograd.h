@@ -125,6 +125,8 @@ static inline void fetch(const void* map, size_t at, int count) {
   const char* from = (const char*)((const number*)map + at);
   for (int i = 0; i < count * (int)sizeof(number); i += 64) __builtin_prefetch(from + i, 0, 2);
 }
+constexpr char NAME[] = "Winograd";
+static size_t packed_size() { return (size_t)POINTS * IC * OC; }
 static size_t forward_room() { return X_RING + V_SIZE + M_SIZE; }
 constexpr size_t WORK = D_SIZE + (V_SIZE > M_SIZE ? V_SIZE : M_SIZE);  // what makes the weights' gradients, then the input's
 static size_t backward_room() { return IMAGES * (X_BAND + DY_BAND) + WORK + W_SIZE; }

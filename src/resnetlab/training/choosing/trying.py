@@ -7,7 +7,7 @@ import torch
 
 from resnetlab.base.units import Duration
 from resnetlab.errors import ResnetlabError
-from resnetlab.native.building import sources_digest
+from resnetlab.native.building import kernels_digest
 from resnetlab.native.graph import Unsuitable
 from resnetlab.training.choosing.parity import Failure, failure, refusals
 from resnetlab.training.choosing.picking import Tried
@@ -49,7 +49,7 @@ def question(prospect: Prospect, ways: Sequence[Way], processes: int) -> dict[st
             recipe.transfer.bn,
         ],
         "memory": [recipe.execution.channels_last, recipe.execution.checkpoint_activations],
-        "native": sources_digest(),
+        "native": kernels_digest(),
     }
 
 

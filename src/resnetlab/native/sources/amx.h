@@ -1,0 +1,138 @@
+// Tiles of AMX: 16 rows of 64 bytes. One of 16 pixels x 32 numbers times one of 32 numbers (in pairs) x 16 channels.
+#pragma once
+#include "lanes.h"
+
+namespace amx {
+constexpr int DEEP = 32, TILE = 16 * DEEP;             // numbers of a row, and of a tile of bf16
+
+// Tiles are a thread's own, and a library in the same thread shapes them as it likes.
+struct Shaped {
+  Shaped() {
+    alignas(64) uint8_t shape[64] = {1};
+    for (int tile = 0; tile < 8; ++tile) shape[16 + 2 * tile] = 64, shape[48 + tile] = 16;
+    asm volatile("ldtilecfg %0" : : "m"(shape) : "memory");
+  }
+  ~Shaped() { asm volatile("tilerelease"); }
+};
+
+template <int T> static inline void clear() { asm volatile("tilezero %%tmm%c0" : : "i"(T)); }
+template <int T> static inline void load(const void* from, size_t row) {   // bytes from one row to the next
+  asm volatile("tileloadd (%0,%1,1), %%tmm%c2" : : "r"(from), "r"(row), "i"(T) : "memory");
+}
+template <int T> static inline void store(void* to, size_t row) {
+  asm volatile("tilestored %%tmm%c2, (%0,%1,1)" : : "r"(to), "r"(row), "i"(T) : "memory");
+}
+template <int C, int A, int B> static inline void multiply() {
+  asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(C), "i"(A), "i"(B));
+}
+
+// c[M][N] tiles, `c_row` bytes from row to row: the products along `depth` tiles of each run, where a's runs begin `runs`
+// numbers after a[m], and b's follow each other. With ADDS they are added to what is there.
+template <int M, int N, bool ADDS>
+static inline __attribute__((always_inline)) void product(float* const (&c)[M], size_t c_row, const number* const (&a)[M], size_t a_row,
+                                                          const number* b, size_t b_next, const int* runs, int count, int depth) {
+  static_assert(M * N <= 4 && N <= 2);
+  constexpr int ONE = N, TWO = 2 * N, THREE = 3 * N;
+  if constexpr (ADDS) {
+    load<0>(c[0], c_row);
+    if constexpr (N == 2) load<1>(c[0] + 16, c_row);
+    if constexpr (M > 1) load<ONE>(c[1], c_row);
+    if constexpr (M > 1 && N == 2) load<ONE + 1>(c[1] + 16, c_row);
+    if constexpr (M > 2) load<TWO>(c[2], c_row);
+    if constexpr (M > 3) load<THREE>(c[3], c_row);
+  } else {
+    clear<0>();
+    if constexpr (M * N > 1) clear<1>();
+    if constexpr (M * N > 2) clear<2>();
+    if constexpr (M * N > 3) clear<3>();
+  }
+  for (int run = 0; run < count; ++run)
+    for (int k = 0; k < depth; ++k, b += TILE) {
+      const size_t at = runs[run] + (size_t)k * DEEP;
+      load<6>(b, 64);
+      load<4>(a[0] + at, a_row);
+      multiply<0, 4, 6>();
+      if constexpr (N == 2) {
+        load<7>(b + b_next, 64);
+        multiply<1, 4, 7>();
+      }
+      if constexpr (M > 1) {
+        load<5>(a[1] + at, a_row);
+        multiply<ONE, 5, 6>();
+        if constexpr (N == 2) multiply<ONE + 1, 5, 7>();
+      }
+      if constexpr (M > 2) {
+        load<4>(a[2] + at, a_row);
+        multiply<TWO, 4, 6>();
+      }
+      if constexpr (M > 3) {
+        load<5>(a[3] + at, a_row);
+        multiply<THREE, 5, 6>();
+      }
+    }
+  store<0>(c[0], c_row);
+  if constexpr (N == 2) store<1>(c[0] + 16, c_row);
+  if constexpr (M > 1) store<ONE>(c[1], c_row);
+  if constexpr (M > 1 && N == 2) store<ONE + 1>(c[1] + 16, c_row);
+  if constexpr (M > 2) store<TWO>(c[2], c_row);
+  if constexpr (M > 3) store<THREE>(c[3], c_row);
+}
+
+// 16 registers of 16 pairs become those pairs' registers.
+static inline void turn(__m512i (&r)[16]) {
+  __m512i t[16];
+#pragma GCC unroll 8
+  for (int i = 0; i < 16; i += 2) t[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]), t[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
+#pragma GCC unroll 4
+  for (int i = 0; i < 16; i += 4) {
+    r[i] = _mm512_unpacklo_epi64(t[i], t[i + 2]), r[i + 1] = _mm512_unpackhi_epi64(t[i], t[i + 2]);
+    r[i + 2] = _mm512_unpacklo_epi64(t[i + 1], t[i + 3]), r[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
+  }
+#pragma GCC unroll 4
+  for (int k = 0; k < 4; ++k) {
+    t[k] = _mm512_shuffle_i32x4(r[k], r[4 + k], 0x88), t[4 + k] = _mm512_shuffle_i32x4(r[k], r[4 + k], 0xdd);
+    t[8 + k] = _mm512_shuffle_i32x4(r[8 + k], r[12 + k], 0x88), t[12 + k] = _mm512_shuffle_i32x4(r[8 + k], r[12 + k], 0xdd);
+  }
+#pragma GCC unroll 4
+  for (int k = 0; k < 4; ++k) {
+    r[k] = _mm512_shuffle_i32x4(t[k], t[8 + k], 0x88), r[8 + k] = _mm512_shuffle_i32x4(t[k], t[8 + k], 0xdd);
+    r[4 + k] = _mm512_shuffle_i32x4(t[4 + k], t[12 + k], 0x88), r[12 + k] = _mm512_shuffle_i32x4(t[4 + k], t[12 + k], 0xdd);
+  }
+}
+
+static inline __m512i two(const number* a, const number* b) {
+  return _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_loadu_si256((const __m256i*)a)), _mm256_loadu_si256((const __m256i*)b), 1);
+}
+
+// to[channel][pixel] of from[pixel][channel], `pitch` and `step` numbers apart: pixels up to the next 64, channels a multiple of 16.
+static inline void turn_map(number* to, size_t pitch, const number* from, size_t step, int pixels, int channels) {
+  for (int c = 0; c < channels; c += 32) {
+    const bool is_whole = c + 32 <= channels;            // 32 channels of 32 pixels, or 16 of 64
+    for (int v = 0; v < pixels; v += is_whole ? 32 : 64) {
+      __m512i even[16], odd[16];
+      const number* at = from + v * step + c;
+#pragma GCC unroll 16
+      for (int j = 0; j < 16; ++j)
+        even[j] = is_whole ? _mm512_loadu_si512(at + 2 * j * step) : two(at + 2 * j * step, at + (32 + 2 * j) * step);
+      turn(even);
+#pragma GCC unroll 16
+      for (int j = 0; j < 16; ++j)
+        odd[j] = is_whole ? _mm512_loadu_si512(at + (2 * j + 1) * step) : two(at + (2 * j + 1) * step, at + (33 + 2 * j) * step);
+      turn(odd);
+#pragma GCC unroll 16
+      for (int j = 0; j < 16; ++j) {
+        number* into = is_whole ? to + (size_t)(c + 2 * j) * pitch + v : to + (size_t)(c + 2 * (j % 8)) * pitch + v + j / 8 * 32;
+        _mm512_storeu_si512(into, _mm512_mask_blend_epi16(0xaaaaaaaa, even[j], _mm512_slli_epi32(odd[j], 16)));
+        _mm512_storeu_si512(into + pitch, _mm512_mask_blend_epi16(0xaaaaaaaa, _mm512_srli_epi32(even[j], 16), odd[j]));
+      }
+    }
+  }
+}
+
+// Two pixels' 16 channels in turn.
+static inline void pair(number* to, const number* a, const number* b) {
+  const __m512i low = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i*)a));
+  const __m512i high = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i*)b));
+  _mm512_storeu_si512(to, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
+}
+}  // namespace amx

@@ -1,0 +1,319 @@
+#pragma once
+#include "amx.h"
+// A convolution of bfloat16 as products of AMX's tiles. Maps are read into rows with zeros around them, where a kernel's row of
+// taps is one run of numbers: a tile's rows are 16 pixels that follow each other, whose runs overlap. Pixels are counted through
+// rows and images, which share the zeros between them; what falls on zeros is made too and left. With a stride the rows lie
+// apart by their residues. Weights' gradients are sums over pixels: x is turned to [channel][pixel], where taps are shifts.
+namespace matrix_tiles {
+constexpr char NAME[] = "AMX";
+using amx::DEEP;
+using amx::TILE;
+constexpr int most(int a, int b) { return a > b ? a : b; }
+constexpr int least(int a, int b) { return a < b ? a : b; }
+constexpr int up(int n, int unit) { return (n + unit - 1) / unit * unit; }
+constexpr int S = STRIDE, K = KERNEL;
+
+// Which rows (or columns) of taps reach inputs of a residue, and where their outputs lie.
+constexpr int first_tap(int residue) { return (residue + PAD_LOW) % S; }
+constexpr int taps(int residue) { return first_tap(residue) < K ? (K - first_tap(residue) + S - 1) / S : 0; }
+constexpr int last_tap(int residue) { return first_tap(residue) + (taps(residue) - 1) * S; }
+constexpr int BEFORE = BACKWARD && K - 1 > PAD_LOW ? (K - 1 - PAD_LOW) / S : 0;   // rows and columns of zeros before dy
+
+// Rows of an image, and pixels of a row, in steps of the stride.
+constexpr int padded(int size, int out) {
+  return most(up(most(size + PAD_LOW, (out - 1) * S + K - PAD_LOW), S) / S, BEFORE + out);
+}
+constexpr int ROWS = padded(HEIGHT, OUT_HEIGHT), UNITS = padded(WIDTH, OUT_WIDTH);
+constexpr int REACH = (K - 1) / S * (UNITS + 1) + BEFORE * (UNITS + 1);         // pixels behind the last one that are read
+
+// Images, or rows of one, that are taken together: they stay in the second cache (2 MB wherever there is AMX), and make the
+// most of weights that do not.
+constexpr size_t X_BYTES = (size_t)ROWS * UNITS * S * S * DEPTH * sizeof(number), DY_BYTES = (size_t)ROWS * UNITS * OC * sizeof(number);
+constexpr int PIXELS = (size_t)IC * OC * TAPS >= 256 * 1024 ? 256 : 64, CACHED = 512 * 1024;
+constexpr int images() { return least(most((PIXELS + ROWS * UNITS - 1) / (ROWS * UNITS), 1), most(CACHED / (int)most(X_BYTES, DY_BYTES), 1)); }
+constexpr int IMAGES = images();
+constexpr int band(size_t bytes) { return bytes <= CACHED ? OUT_HEIGHT : most(1, (int)(CACHED / (bytes / ROWS))); }
+constexpr int BAND = band(X_BYTES);                                              // of output rows; all if there are several images
+constexpr int BAND_BACK = K == 1 && S == 1 ? band(most(X_BYTES, DY_BYTES)) : OUT_HEIGHT;
+constexpr int rows_of(int band) { return band < OUT_HEIGHT ? band + (K - 1) / S : IMAGES * ROWS; }
+constexpr size_t plane(int band) { return whole(((size_t)rows_of(band) * UNITS + REACH + 128) * S * DEPTH + DEEP); }   // of x, one residue of rows
+constexpr int GROUP_PIXELS = up(least(rows_of(BAND_BACK), IMAGES * ROWS) * UNITS, DEEP);
+constexpr size_t DY_ROOM = whole((size_t)(GROUP_PIXELS + REACH + 64) * OC + DEEP);
+
+// A map's pixels as products are made of them: rows without the zeros where they are whole tiles, else with them.
+constexpr int pitch(int width) { return width % 16 == 0 ? width : UNITS; }
+constexpr size_t pixel_of(int n, int pitch) { return n / pitch * UNITS + n % pitch; }
+
+// c[tiles * 16][N * 16] from pixel 16 * first on.
+template <int N>
+static __attribute__((noinline)) void products(float* c, const number* x, size_t step, int pitch, int first, int tiles, const number* weights,
+                                               const int* runs, int count, int depth) {
+  constexpr int M = N == 2 ? 2 : 4;
+  constexpr size_t C_ROW = N * 16 * sizeof(float);
+  const size_t next = (size_t)count * depth * TILE, bytes = step * sizeof(number);
+  int t = 0;
+  for (; t + M <= tiles; t += M) {
+    const number* a[M];
+    float* to[M];
+    for (int m = 0; m < M; ++m) a[m] = x + pixel_of((first + t + m) * 16, pitch) * step, to[m] = c + (size_t)(t + m) * 16 * N * 16;
+    amx::product<M, N, false>(to, C_ROW, a, bytes, weights, next, runs, count, depth);
+  }
+  for (; t < tiles; ++t) {
+    const number* const a[1] = {x + pixel_of((first + t) * 16, pitch) * step};
+    float* const to[1] = {c + (size_t)t * 16 * N * 16};
+    amx::product<1, N, false>(to, C_ROW, a, bytes, weights, next, runs, count, depth);
+  }
+}
+
+// Calls what(image, row, column, pixels, number of the first) for each part of a row from pixel `first` on that is within a map.
+template <class Call>
+static inline void by_rows(int first, int end, int pitch, int height, int width, int row0, Call what) {
+  for (int at = first; at < end;) {
+    const int row = row0 + at / pitch, column = at % pitch, next = least(at - column + pitch, end), count = least(next, at - column + width) - at;
+    if (count > 0 && row % ROWS < height) what(row / ROWS, row % ROWS, column, count, at - first);
+    at = next;
+  }
+}
+
+constexpr int CHUNK = 8;                                  // tiles of pixels whose sums wait in the first cache
+constexpr int blocks(int channels) { return channels % 32 == 0 ? 2 : 1; }
+constexpr int N_AHEAD = blocks(OC), N_BACK = blocks(IC);
+constexpr size_t SUMS = (size_t)CHUNK * 16 * 32 * 2;      // numbers
+constexpr int RUN = up(K * DEPTH, DEEP);
+
+static size_t forward_room() { return S * plane(BAND) + SUMS; }
+
+static inline number* x_row(number* x, size_t plane, int image, int row) {   // `row` with those above the map
+  return x + row % S * plane + ((size_t)image * ROWS + row / S) * UNITS * S * DEPTH;
+}
+
+static void forward(const Forward& f, int first, int last, number* room) {
+  constexpr size_t PLANE = plane(BAND);
+  constexpr int PITCH = pitch(OUT_WIDTH);
+  constexpr bool IN_BANDS = BAND < OUT_HEIGHT;
+  number* x = room;
+  float* c = (float*)(x + S * PLANE);
+  memset(x, 0, S * PLANE * sizeof(number));
+  const amx::Shaped tiles;
+  int runs[K];
+  for (int t = 0; t < K; ++t) runs[t] = (int)(t % S * PLANE + t / S * UNITS * S * DEPTH);
+  if (f.sums) memset(f.sums + (size_t)first * 2 * OC, 0, (size_t)(last - first) * 2 * OC * sizeof(float));
+  for (int image = first; image < last; image += IMAGES) {
+    const int count = least(IMAGES, last - image);
+    for (int top = 0; top < OUT_HEIGHT; top += BAND) {
+      const int bottom = least(top + BAND, OUT_HEIGHT);
+      for (int n = 0; n < count; ++n)
+        for (int r = top * S, end = bottom == OUT_HEIGHT ? HEIGHT + PAD_LOW : bottom * S + most(K - S, 0); r < end; ++r) {
+          number* row = x_row(x, PLANE, n, r - top * S);
+          const int from = r - PAD_LOW;
+          if (IN_BANDS && from < 0) memset(row, 0, UNITS * S * DEPTH * sizeof(number));
+          if (from >= 0 && from < HEIGHT && (r % S < K || f.sum))
+            read_row<IC>(row + PAD_LOW * DEPTH, f.a, f.b, f.slope_of_sum, (number*)f.sum, ((size_t)(image + n) * HEIGHT + from) * WIDTH * IC);
+        }
+      if (IN_BANDS && bottom == OUT_HEIGHT)
+        for (int r = HEIGHT + PAD_LOW; r < (OUT_HEIGHT - 1) * S + K; ++r)
+          memset(x_row(x, PLANE, 0, r - top * S), 0, UNITS * S * DEPTH * sizeof(number));
+      const int pixels = ((IN_BANDS ? bottom - top : (count - 1) * ROWS + OUT_HEIGHT) - 1) * PITCH + OUT_WIDTH, all_tiles = (pixels + 15) / 16;
+      for (int o = 0; o < OC; o += N_AHEAD * 16)
+        for (int t = 0; t < all_tiles; t += CHUNK) {
+          const int these = least(CHUNK, all_tiles - t);
+          products<N_AHEAD>(c, x, S * DEPTH, PITCH, t, these, (const number*)f.weights + (size_t)o * K * RUN, runs, K, RUN / DEEP);
+          by_rows(t * 16, least((t + these) * 16, pixels), PITCH, OUT_HEIGHT, OUT_WIDTH, 0, [&](int n, int row, int column, int wide, int at) {
+            const size_t to = (((size_t)(image + n) * OUT_HEIGHT + top + row) * OUT_WIDTH + column) * OC + o;
+            for (int v = 0; v < N_AHEAD; ++v) {
+              const int channel = o + v * LANES;
+              float* sums = f.sums ? f.sums + (size_t)(image + n) * 2 * OC + channel : nullptr;
+              const vec bias = f.bias ? load(f.bias + channel) : (vec){}, centre = f.centre ? load(f.centre + channel) : (vec){};
+              vec sum = {}, square = {};
+              number* y = (number*)f.y + to + v * LANES;
+              const number* addend = f.addend ? (const number*)f.addend + to + v * LANES : nullptr;
+              const float* from = c + ((size_t)at * N_AHEAD + v) * LANES;
+              for (int p = 0; p < wide; ++p) {
+                vec value = load(from + (size_t)p * N_AHEAD * LANES) + bias;
+                if (addend) value += load(addend + (size_t)p * OC);
+                store(y + (size_t)p * OC, value);
+                const vec off = value - centre;
+                sum += off;
+                square += off * off;
+              }
+              if (sums) store(sums, load(sums) + sum), store(sums + OC, load(sums + OC) + square);
+            }
+          });
+        }
+    }
+  }
+}
+
+// Channels of x as rows of tiles; of an image's few, a whole row of taps.
+constexpr bool IS_IMAGE = IC % 16 != 0;
+constexpr int TALL = IS_IMAGE ? up(K * DEPTH, 16) : IC, COLUMN_RESIDUES = IS_IMAGE ? 1 : least(S, K), COLUMNS = IS_IMAGE ? 1 : K;
+constexpr size_t KEPT = 1024 * 1024;                      // bytes of x and dy that wait for the product by weights
+constexpr int SLOTS = (size_t)IC * OC * TAPS < 64 * 1024 ? 1 : most(1, (int)(KEPT / (GROUP_PIXELS * (size_t)(TALL * least(S, K) * COLUMN_RESIDUES + OC) * sizeof(number))));
+constexpr int LONG = SLOTS * GROUP_PIXELS, X_PITCH = (LONG + REACH + 128) / 64 * 64 + 32;   // an odd number of lines
+constexpr size_t TURNED = whole((size_t)least(S, K) * COLUMN_RESIDUES * TALL * X_PITCH), PAIRED = (size_t)LONG * OC;
+
+static size_t backward_room() { return S * plane(BAND_BACK) + DY_ROOM + SUMS + TURNED + PAIRED; }
+
+#if BACKWARD
+constexpr size_t run_back(int residue) { return up(taps(residue) * OC, DEEP); }
+static void input_gradient(const Backward& b, const number* x, const number* dy, float* c, int image, int count, int top, int bottom) {
+  constexpr size_t PLANE = plane(BAND_BACK);
+  const number* weights = (const number*)b.weights;
+  for (int rr = 0; rr < S; ++rr)
+    for (int cr = 0; cr < S; ++cr) {
+      const int height = (HEIGHT - rr + S - 1) / S, width = (WIDTH - cr + S - 1) / S, across = pitch(width);
+      const int down = BAND_BACK < OUT_HEIGHT ? bottom - top : (count - 1) * ROWS + height;
+      const int pixels = (down - 1) * across + width, all_tiles = (pixels + 15) / 16, num_runs = cr < S && taps(cr) ? taps(rr) : 0;
+      int runs[K];
+      for (int t = 0; t < num_runs; ++t)
+        runs[t] = ((BEFORE + (rr + PAD_LOW - last_tap(rr)) / S + t) * UNITS + BEFORE + (cr + PAD_LOW - last_tap(cr)) / S) * OC;
+      for (int channel = 0; channel < IC; channel += N_BACK * 16)
+        for (int t = 0; t < all_tiles; t += CHUNK) {
+          const int these = least(CHUNK, all_tiles - t);
+          products<N_BACK>(c, dy, OC, across, t, these, weights + (size_t)channel * taps(rr) * run_back(cr), runs, num_runs, run_back(cr) / DEEP);
+          by_rows(t * 16, least((t + these) * 16, pixels), across, height, width, 0, [&](int n, int row, int column, int wide, int at) {
+            const size_t to = (((size_t)(image + n) * HEIGHT + (top + row) * S + rr) * WIDTH + column * S + cr) * IC + channel;
+            const int padded_row = row * S + rr + PAD_LOW;
+            const number* input = x_row((number*)x, PLANE, n, padded_row) + (column * S + cr + PAD_LOW) * DEPTH + channel;
+            for (int v = 0; v < N_BACK; ++v) {
+              const int u = v * LANES;
+              float* sums = b.sums + (size_t)(image + n) * 2 * IC + channel + u;
+              const vec zero = {}, mean = b.seen ? load(b.mean + channel + u) : zero, inverse = b.seen ? load(b.inverse + channel + u) : zero;
+              const vec slope = all(b.slope);
+              const number* addend = b.gx_addend ? (const number*)b.gx_addend + to + u : nullptr;
+              const number* seen = b.seen ? (const number*)b.seen + to + u : nullptr;
+              const float* from = c + (size_t)at * N_BACK * LANES + u;
+              number* gx = (number*)b.gx + to + u;
+              vec sum = {}, about = {};
+              for (int p = 0; p < wide; ++p) {
+                const size_t here = (size_t)p * S * IC;
+                vec value = load(from + (size_t)p * N_BACK * LANES);
+                if (addend) value += load(addend + here);
+                if (b.slope != 1) value = load(input + u + here) > zero ? value : value * slope;
+                store(gx + here, value);
+                sum += value;
+                if (seen) about += value * ((load(seen + here) - mean) * inverse);
+              }
+              store(sums, load(sums) + sum);
+              store(sums + IC, load(sums + IC) + about);
+            }
+          });
+        }
+      weights += (size_t)taps(rr) * run_back(cr) * IC;
+    }
+}
+#endif
+
+// dw[tap][IC][OC] += x * dy over `depth` tiles of pixels.
+template <int M, int N>
+static inline void weights_block(float* dw, const number* turned, const number* paired, int tile, int o, int depth) {
+  const number* a[M];
+  float* to[M];
+  float few[M][TILE];
+  for (int m = 0; m < M; ++m) {
+    const int tap = (tile + m) / (TALL / 16), row = tap / COLUMNS, column = tap % COLUMNS, i = (tile + m) % (TALL / 16) * 16;
+    const size_t part = (size_t)(row % S * COLUMN_RESIDUES + column % S) * TALL + i;
+    a[m] = turned + part * X_PITCH + row / S * UNITS + column / S;
+    to[m] = IS_IMAGE ? few[m] : dw + ((size_t)tap * IC + i) * OC + o;
+  }
+  static const int none = 0;
+  amx::product<M, N, !IS_IMAGE>(to, IS_IMAGE ? N * 64 : OC * sizeof(float), a, X_PITCH * sizeof(number), paired + (size_t)o * LONG, (size_t)16 * LONG, &none, 1,
+                                depth);
+  if (IS_IMAGE)
+    for (int m = 0; m < M; ++m)
+      for (int j = 0; j < 16; ++j) {
+        const int row = (tile + m) / (TALL / 16), number_of = (tile + m) % (TALL / 16) * 16 + j, column = number_of / DEPTH, i = number_of % DEPTH;
+        if (column >= K || i >= IC) continue;
+        float* into = dw + ((size_t)(row * K + column) * IC + i) * OC + o;
+        for (int v = 0; v < N * LANES; v += LANES) store(into + v, load(into + v) + load(few[m] + j * N * 16 + v));
+      }
+}
+
+static __attribute__((noinline)) void weights_gradient(float* dw, const number* turned, const number* paired, int pixels) {
+  constexpr int N = blocks(OC), M = N == 2 ? 2 : 4, ALL = K * COLUMNS * (TALL / 16);
+  for (int o = 0; o < OC; o += N * 16) {
+    int tile = 0;
+    for (; tile + M <= ALL; tile += M) weights_block<M, N>(dw, turned, paired, tile, o, pixels / DEEP);
+    for (; tile < ALL; ++tile) weights_block<1, N>(dw, turned, paired, tile, o, pixels / DEEP);
+  }
+}
+
+static void backward(const Backward& b, int first, int last, number* room) {
+  constexpr size_t PLANE = plane(BAND_BACK);
+  constexpr bool IN_BANDS = BAND_BACK < OUT_HEIGHT;
+  number *x = room, *dy = x + S * PLANE, *turned = dy + DY_ROOM + SUMS, *paired = turned + TURNED;
+  memset(room, 0, (S * PLANE + DY_ROOM) * sizeof(number));
+  memset(turned, 0, TURNED * sizeof(number));
+  const amx::Shaped tiles;
+  static const Source none = {};
+  if (BACKWARD && b.gx) memset(b.sums + (size_t)first * 2 * IC, 0, (size_t)(last - first) * 2 * IC * sizeof(float));
+  int slot = 0;
+  for (int image = first; image < last; image += IMAGES)
+    for (int top = 0; top < OUT_HEIGHT; top += BAND_BACK) {
+      const int count = least(IMAGES, last - image), bottom = least(top + BAND_BACK, OUT_HEIGHT);
+      for (int n = 0; n < IMAGES; ++n)
+        for (int r = 0; r < (IN_BANDS ? BAND_BACK : HEIGHT); ++r) {
+          number* row = x_row(x, PLANE, n, r + PAD_LOW) + PAD_LOW * DEPTH;
+          if (n >= count || top + r >= HEIGHT) memset(row, 0, WIDTH * DEPTH * sizeof(number));
+          else read_row<IC>(row, b.x, none, 0, nullptr, ((size_t)(image + n) * HEIGHT + top + r) * WIDTH * IC);
+        }
+      for (int n = 0; n < IMAGES; ++n)
+        for (int r = 0; r < (IN_BANDS ? BAND_BACK : OUT_HEIGHT); ++r) {
+          number* row = dy + ((size_t)(n * ROWS + BEFORE + r) * UNITS + BEFORE) * OC;
+          if (n >= count || top + r >= OUT_HEIGHT) memset(row, 0, OUT_WIDTH * OC * sizeof(number));
+          else read_dy_row(b, row, image + n, top + r);
+        }
+      const long began = ticks(b);
+#if BACKWARD
+      if (b.gx) input_gradient(b, x, dy, (float*)(dy + DY_ROOM), image, count, top, bottom);
+#endif
+      const long between = ticks(b);
+      const int at = slot * GROUP_PIXELS;
+      for (int rr = 0; rr < least(S, K); ++rr)
+        for (int cr = 0; cr < COLUMN_RESIDUES; ++cr)
+          amx::turn_map(turned + (size_t)(rr * COLUMN_RESIDUES + cr) * TALL * X_PITCH + at, X_PITCH, x + rr * PLANE + cr * DEPTH, S * DEPTH,
+                        GROUP_PIXELS + REACH, TALL);
+      const number* from = dy + (size_t)BEFORE * (UNITS + 1) * OC;
+      for (int o = 0; o < OC; o += 16)
+        for (int v = 0; v < GROUP_PIXELS; v += 2) amx::pair(paired + (size_t)o * LONG + (size_t)(at + v) * 16, from + (size_t)v * OC + o, from + (size_t)(v + 1) * OC + o);
+      if (++slot == SLOTS || (image + IMAGES >= last && bottom == OUT_HEIGHT)) {
+        weights_gradient(b.dw, turned, paired, slot * GROUP_PIXELS);
+        slot = 0;
+      }
+      if (b.ticks) b.ticks[0] += between - began, b.ticks[1] += ticks(b) - between;
+    }
+}
+
+constexpr size_t back_size() {
+  size_t n = 0;
+#if BACKWARD
+  for (int rr = 0; rr < S; ++rr) for (int cr = 0; cr < S; ++cr) n += taps(rr) * run_back(cr) * IC;
+#endif
+  return n;
+}
+static size_t packed_size() { return (size_t)K * RUN * OC > back_size() ? (size_t)K * RUN * OC : back_size(); }
+
+static void pack(const float* w, const long* stride, number* ahead, number* back) {
+  auto weight = [&](int o, int i, int row, int column) { return rounded(w[o * stride[0] + i * stride[1] + row * stride[2] + column * stride[3]]); };
+  for (int o = 0; o < OC; o += 16)
+    for (int row = 0; row < K; ++row)
+      for (int n = 0; n < RUN; n += 2)
+        for (int l = 0; l < 16; ++l)
+          for (int q = 0; q < 2; ++q) {
+            const int column = (n + q) / DEPTH, i = (n + q) % DEPTH;
+            *ahead++ = column < K && i < IC ? weight(o + l, i, row, column) : 0;
+          }
+#if BACKWARD
+  for (int rr = 0; rr < S; ++rr)
+    for (int cr = 0; cr < S; ++cr)
+      for (int i = 0; i < IC; i += 16)
+        for (int row = last_tap(rr); row >= 0 && taps(rr); row -= S)
+          for (int n = 0; n < (int)run_back(cr); n += 2)
+            for (int l = 0; l < 16; ++l)
+              for (int q = 0; q < 2; ++q) {
+                const int column = last_tap(cr) - (n + q) / OC * S;
+                *back++ = (n + q) / OC < taps(cr) ? weight((n + q) % OC, i + l, row, column) : 0;
+              }
+#endif
+}
+}  // namespace matrix_tiles
