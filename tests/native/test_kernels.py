@@ -25,10 +25,17 @@ class Shape:
     stride: int
     size: int
     pad: int
+    more: int = 0
+    """Rows and columns of zeros that are more behind the map than before it."""
 
     @property
     def out_size(self) -> int:
-        return (self.size + 2 * self.pad - self.kernel) // self.stride + 1
+        return (self.size + 2 * self.pad + self.more - self.kernel) // self.stride + 1
+
+    def convolved(self, x_NCHW: Tensor, weights: Tensor) -> Tensor:
+        before, behind = self.pad, self.pad + self.more
+        x_NCHW = functional.pad(x_NCHW, (before, behind, before, behind))
+        return functional.conv2d(x_NCHW, weights, stride=self.stride)
 
 
 SHAPES = [
@@ -38,7 +45,29 @@ SHAPES = [
     Shape(4, 3 * LANES, LANES, 3, 1, 17, 1), Shape(2, 4 * LANES, 4 * LANES, 3, 2, 4, 1),
     Shape(6, 2 * LANES, LANES, 3, 1, 4, 1), Shape(5, LANES, LANES, 3, 1, 3, 1),
 ]  # fmt: skip
-TYPES = [torch.float32, *([torch.bfloat16] if building.multiplies_bf16() else [])]
+LARGE = [
+    Shape(13, 128, 128, 3, 1, 16, 1), Shape(1, 64, 16, 3, 1, 66, 1), Shape(2, 128, 64, 1, 1, 48, 0),
+    Shape(9, 96, 96, 3, 1, 4, 1),
+]  # fmt: skip
+"""Of which AMX takes rows in parts, or several images together, and more than once."""
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """Of a number format, by some of the processor's instructions."""
+
+    dtype: torch.dtype
+    has_tiles: bool = False
+
+    def __str__(self) -> str:
+        return "AMX" if self.has_tiles else str(self.dtype)
+
+
+AMX = Kernels(torch.bfloat16, has_tiles=True)
+HALVES = [Kernels(torch.bfloat16)] if building.multiplies_bf16() else []
+TILES = [AMX] if building.multiplies_tiles() else []
+KERNELS = [Kernels(torch.float32), *HALVES, *TILES]
+needs_tiles = pytest.mark.skipif(not TILES, reason="needs a processor with AMX, and Linux' leave to use it")
 
 
 def at(tensor: Tensor | None) -> int | None:
@@ -52,8 +81,9 @@ def apart(found: Tensor, expected: Tensor) -> float:
 class Trial:
     """A shape with random maps and weights; each part that may be left out is, at random."""
 
-    def __init__(self, shape: Shape, dtype: torch.dtype, seed: int) -> None:
-        self.shape, self.dtype, self.chance = shape, dtype, random.Random(seed)
+    def __init__(self, shape: Shape, kernels: Kernels, seed: int) -> None:
+        self.shape, self.dtype, self.chance = shape, kernels.dtype, random.Random(seed)
+        dtype = self.dtype
         torch.manual_seed(seed)
         self.is_image = shape.into % LANES != 0
         self.slope = self.chance.choice([0.0, 0.1])
@@ -61,7 +91,10 @@ class Trial:
             shape.into, shape.out, shape.kernel, shape.stride, shape.size, shape.size, shape.out_size,
             shape.out_size, shape.pad, int(not self.is_image), int(dtype == torch.bfloat16),
         )  # fmt: skip
-        self.library = building.convolution(kind)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("RESNETLAB_AMX", "" if kernels.has_tiles else "off")
+            self.library = building.convolution(kind)
+        assert (self.library.way() == b"AMX") == kernels.has_tiles
         self.x, self.second = self.maps(shape.size, shape.into), self.maps(shape.size, shape.into)
         self.scale, self.shift = torch.rand(shape.into) + 0.5, torch.randn(shape.into) * 0.3
         weights = torch.randn(shape.out, shape.into, shape.kernel, shape.kernel)
@@ -101,12 +134,41 @@ class Trial:
         )
 
 
-@pytest.mark.parametrize("dtype", TYPES, ids=str)
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_outputs_and_their_sums_are_those_of_float64(shape: Shape, dtype: torch.dtype) -> None:
+SHAPES_OF_KERNELS = [
+    *((shape, kernels) for kernels in KERNELS for shape in SHAPES), *((shape, AMX) for shape in LARGE if TILES),
+]  # fmt: skip
+each_shape = pytest.mark.parametrize(("shape", "kernels"), SHAPES_OF_KERNELS, ids=str)
+
+
+@each_shape
+def test_outputs_and_their_sums_are_those_of_float64(shape: Shape, kernels: Kernels) -> None:
+    check_outputs(shape, kernels)
+
+
+@each_shape
+def test_gradients_and_their_sums_are_those_of_float64(shape: Shape, kernels: Kernels) -> None:
+    check_gradients(shape, kernels)
+
+
+@needs_tiles
+@pytest.mark.parametrize("turn", range(3))
+def test_shapes_by_chance_are_made_by_tiles_as_in_float64(turn: int) -> None:
     seed = random.randrange(10**6)
+    chance = random.Random(seed)
+    kernel, stride = chance.choice([1, 3, 5, 7]), chance.choice([1, 2, 3])
+    shape = Shape(
+        chance.randint(1, 7), chance.choice([1, 3, 16, 32, 48, 64]), chance.choice([16, 32, 48, 64]), kernel,
+        stride, chance.randint(kernel + 1, 36), chance.randrange(kernel), chance.randrange(2) * (kernel > 1),
+    )  # fmt: skip
+    print("seed", seed, shape)
+    check_outputs(shape, AMX)
+    check_gradients(shape, AMX)
+
+
+def check_outputs(shape: Shape, kernels: Kernels) -> None:
+    seed, dtype = random.randrange(10**6), kernels.dtype
     print("seed", seed)
-    trial = Trial(shape, dtype, seed)
+    trial = Trial(shape, kernels, seed)
     y = trial.maps(shape.out_size, shape.out)
     second = None if trial.is_image else trial.sometimes(trial.second)
     addend = trial.sometimes(trial.maps(shape.out_size, shape.out))
@@ -125,9 +187,7 @@ def test_outputs_and_their_sums_are_those_of_float64(shape: Shape, dtype: torch.
         x = trial.activated(x + second.double())
         assert apart(kept, x) < TOLERANCE[dtype]
     weights = trial.as_maps(trial.weights)
-    exact = functional.conv2d(
-        trial.as_maps(x).permute(0, 3, 1, 2), weights, stride=shape.stride, padding=shape.pad
-    ).permute(0, 2, 3, 1)
+    exact = shape.convolved(trial.as_maps(x).permute(0, 3, 1, 2), weights).permute(0, 2, 3, 1)
     exact = exact if bias is None else exact + bias.double()
     exact = exact if addend is None else exact + addend.double()
     off = exact - centre.double()
@@ -135,12 +195,10 @@ def test_outputs_and_their_sums_are_those_of_float64(shape: Shape, dtype: torch.
     assert apart(sums.sum(0), torch.stack([off.sum((0, 1, 2)), (off**2).sum((0, 1, 2))])) < TOLERANCE[dtype]
 
 
-@pytest.mark.parametrize("dtype", TYPES, ids=str)
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_gradients_and_their_sums_are_those_of_float64(shape: Shape, dtype: torch.dtype) -> None:
-    seed = random.randrange(10**6)
+def check_gradients(shape: Shape, kernels: Kernels) -> None:
+    seed, dtype = random.randrange(10**6), kernels.dtype
     print("seed", seed)
-    trial = Trial(shape, dtype, seed)
+    trial = Trial(shape, kernels, seed)
     g, y = (trial.maps(shape.out_size, shape.out) for _ in range(2))
     a, b, c = (torch.randn(shape.out) for _ in range(3))
     is_normed, is_masked = trial.sometimes(g) is not None, trial.sometimes(g) is not None
@@ -165,9 +223,7 @@ def test_gradients_and_their_sums_are_those_of_float64(shape: Shape, dtype: torc
     x = trial.as_maps(trial.read())
     leaf_x = x.permute(0, 3, 1, 2).clone().requires_grad_()
     leaf_w = trial.as_maps(trial.weights).requires_grad_()
-    functional.conv2d(leaf_x, leaf_w, stride=shape.stride, padding=shape.pad).backward(
-        trial.as_maps(dy).permute(0, 3, 1, 2)
-    )
+    shape.convolved(leaf_x, leaf_w).backward(trial.as_maps(dy).permute(0, 3, 1, 2))
     assert leaf_w.grad is not None and leaf_x.grad is not None
     assert apart(kept, dy) < TOLERANCE[dtype]
     assert apart(dw, leaf_w.grad.permute(2, 3, 1, 0).reshape(dw.shape)) < TOLERANCE[dtype]

@@ -263,11 +263,14 @@ static void backward(const Backward& b, int first, int last, number* room) {
           if (n >= count || top + r >= OUT_HEIGHT) memset(row, 0, OUT_WIDTH * OC * sizeof(number));
           else read_dy_row(b, row, image + n, top + r);
         }
-      const long began = ticks(b);
 #if BACKWARD
-      if (b.gx) input_gradient(b, x, dy, (float*)(dy + DY_ROOM), image, count, top, bottom);
+      if (b.gx) {
+        const long began = ticks(b);
+        input_gradient(b, x, dy, (float*)(dy + DY_ROOM), image, count, top, bottom);
+        if (b.ticks) b.ticks[0] += ticks(b) - began;
+      }
 #endif
-      const long between = ticks(b);
+      const long began = ticks(b);
       const int at = slot * GROUP_PIXELS;
       for (int rr = 0; rr < least(S, K); ++rr)
         for (int cr = 0; cr < COLUMN_RESIDUES; ++cr)
@@ -280,7 +283,7 @@ static void backward(const Backward& b, int first, int last, number* room) {
         weights_gradient(b.dw, turned, paired, slot * GROUP_PIXELS);
         slot = 0;
       }
-      if (b.ticks) b.ticks[0] += between - began, b.ticks[1] += ticks(b) - between;
+      if (b.ticks) b.ticks[1] += ticks(b) - began;
     }
 }
 
