@@ -135,7 +135,8 @@ class Trial:
 
 
 SHAPES_OF_KERNELS = [
-    *((shape, kernels) for kernels in KERNELS for shape in SHAPES), *((shape, AMX) for shape in LARGE if TILES),
+    *((shape, kernels) for kernels in KERNELS for shape in SHAPES),
+    *((shape, AMX) for shape in LARGE if TILES),
 ]  # fmt: skip
 each_shape = pytest.mark.parametrize(("shape", "kernels"), SHAPES_OF_KERNELS, ids=str)
 
@@ -163,6 +164,23 @@ def test_shapes_by_chance_are_made_by_tiles_as_in_float64(turn: int) -> None:
     print("seed", seed, shape)
     check_outputs(shape, AMX)
     check_gradients(shape, AMX)
+
+
+@needs_tiles
+@pytest.mark.parametrize("why", ["RESNETLAB_AMX", "Linux"])
+def test_what_has_no_leave_for_tiles_takes_other_instructions(
+    monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    kind = building.ConvolutionKind(LANES, LANES, 3, 1, 8, 8, 8, 8, 1, 1, 1)
+    told = [(building.instructions(is_half=True), building.convolution(kind).way())]
+    digests = {building.kernels_digest()}
+    if why == "Linux":
+        monkeypatch.setattr(building, "_may_use_tiles", lambda: False)
+    else:
+        monkeypatch.setenv("RESNETLAB_AMX", "off")
+    told.append((building.instructions(is_half=True), building.convolution(kind).way()))
+    assert told == [("AMX", b"AMX"), ("AVX512-BF16", b"direct")]
+    assert len({*digests, building.kernels_digest()}) == 2, "what was measured with others is not remembered"
 
 
 def check_outputs(shape: Shape, kernels: Kernels) -> None:

@@ -73,7 +73,7 @@ def multiplies_bf16() -> bool:
 
 
 def multiplies_tiles() -> bool:
-    """Whether kernels in bfloat16 multiply AMX's tiles: here, by Linux' leave, and not with RESNETLAB_AMX=off."""
+    """Whether kernels in bfloat16 multiply AMX's tiles: by Linux' leave, and not with RESNETLAB_AMX=off."""
     has_tiles = {"__AMX_TILE__ 1", "__AMX_BF16__ 1"} <= _machine() and multiplies_bf16()
     return has_tiles and os.environ.get("RESNETLAB_AMX") != "off" and _may_use_tiles()
 
@@ -107,7 +107,7 @@ def compiler_here() -> str:
 
 
 def kernels_digest() -> str:
-    """Return the SHA-256 of what kernels and their programs are made from, and whether they multiply tiles."""
+    """Return the SHA-256 of what kernels and programs are made from, and whether they multiply tiles."""
     return hashlib.sha256(f"{_sources_digest()} {multiplies_tiles()}".encode()).hexdigest()
 
 

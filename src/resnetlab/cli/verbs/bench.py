@@ -93,8 +93,11 @@ def bench(options: argparse.Namespace) -> None:
 def _how(options: argparse.Namespace, speed: "Speed", is_captured: bool) -> str:
     if speed.engine_said:
         return f"engine {speed.engine_said}"
-    kernels = "native kernels" if options.what == "train" else "not compiled"  # they make training steps
-    how = {"on": "compiled", "native": kernels}.get(speed.how, "not compiled")
+    how = "compiled" if speed.how == "on" else "not compiled"
+    if speed.how == "native" and options.what == "train":  # they make training steps
+        from resnetlab.native.building import instructions
+
+        how = f"native kernels by {instructions(is_half=speed.precision == 'bf16')}"
     return how + (", captured" if is_captured and options.what == "train" else "")
 
 

@@ -118,8 +118,10 @@ def _kernels(problems: list[str]) -> str:
     except ResnetlabError as error:
         problems.append(f"Kernels of our own (compile=native) cannot be built here: {error.args[0]}")
         return "cannot be built"
-    types = "fp32 and bf16" if building.multiplies_bf16() else "fp32"
-    return f"can be built, for {types} (compile=native)"
+    types = f"fp32 by {building.instructions(is_half=False)}"
+    if building.multiplies_bf16():
+        types += f", bf16 by {building.instructions(is_half=True)}"
+    return f"can be built (compile=native): {types}"
 
 
 def thread_problems(threads: int, cores: int) -> list[str]:
