@@ -111,9 +111,15 @@ def test_tensorboard_reads_the_event_file(finished: tuple[Path, dict[str, object
         tags["scalars"]
     )
     assert "conv1.weight" in tags["histograms"]
+    assert tags["images"] == ["training_images"]
     rows = [row for row in read_rows(out / "metrics.jsonl") if row["kind"] == "train"]
     found = [(event.step, event.value) for event in events.Scalars("train_loss")]
     assert found == [(row["step"], pytest.approx(row["train_loss"], rel=1e-6)) for row in rows]
+    for name in ("train_accuracy_top_5", "l2_loss"):
+        assert [event.value for event in events.Scalars(name)] == [pytest.approx(row[name]) for row in rows]
+    costs = [event.value for event in events.Scalars("cost")]
+    assert costs == [pytest.approx(row["train_loss"] + row["l2_loss"]) for row in rows]
+    assert all(row["train_accuracy"] <= row["train_accuracy_top_5"] <= 1 for row in rows)
     rates = [row for row in read_rows(out / "events.jsonl") if row["event"] == "speed"]
     assert [row["step"] for row in rates] == [10, 20, 30, 40, 50, 60]
     for name in ("images_per_second", "average_images_per_second"):

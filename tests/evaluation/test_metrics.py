@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from resnetlab.evaluation.metrics import Scoring, Tally, wilson_interval
+from resnetlab.evaluation.metrics import Scoring, Tally, right_answers, wilson_interval
 
 CPU = torch.device("cpu")
 
@@ -32,6 +32,35 @@ def test_scores_equal_a_direct_count_whatever_the_batches() -> None:
         assert scores.confusion_KK[true, answered] == count
 
 
+@pytest.mark.parametrize("classes", [1, 4, 5, 6, 1000])
+def test_right_answers_are_those_of_topk(classes: int) -> None:
+    generator = torch.Generator().manual_seed(classes)
+    logits = torch.randn(400, classes, generator=generator)
+    labels = torch.randint(0, classes, (400,), generator=generator)
+
+    found = right_answers(logits, labels)
+
+    first, five = (logits.topk(min(k, classes), dim=1).indices for k in (1, 5))
+    assert found.dtype == torch.int64
+    assert found.tolist() == [(each == labels[:, None]).any(1).sum().item() for each in (first, five)]
+
+
+def test_sums_of_an_earlier_version_say_nothing_of_top5_until_the_next_row() -> None:
+    tally = Tally(CPU)
+    tally.load({"loss": 8.0, "correct": 2, "seen": 4})
+    tally.add(torch.tensor(2.0), torch.tensor([3, 4]), 4)
+    tally.seen += 4
+
+    assert tally.row() == {"train_loss": 2.0, "train_accuracy": 5 / 8}
+    again = Tally(CPU)
+    again.load(tally.to_json())
+    assert again.row() == tally.row()
+    tally.clear()
+    tally.add(torch.tensor(2.0), torch.tensor([3, 4]), 4)
+    tally.seen += 4
+    assert tally.row() == {"train_loss": 2.0, "train_accuracy": 3 / 4, "train_accuracy_top_5": 1.0}
+
+
 def test_top5_of_fewer_classes_is_everything() -> None:
     scoring = Scoring(3, CPU)
     scoring.add(torch.eye(3), torch.tensor([1, 1, 1]))
@@ -45,7 +74,7 @@ def test_a_tally_goes_on_exactly_where_it_was_saved() -> None:
 
     def take_in(tally: Tally, some: list[torch.Tensor]) -> None:
         for loss in some:
-            tally.add(loss, torch.tensor(2), 3)
+            tally.add(loss, torch.tensor([2, 3]), 3)
             tally.seen += 3
 
     take_in(whole, losses)
@@ -56,6 +85,7 @@ def test_a_tally_goes_on_exactly_where_it_was_saved() -> None:
     assert second.to_json() == whole.to_json()
     assert whole.row()["train_loss"] == pytest.approx(sum(map(float, losses)) / 9)
     assert whole.row()["train_accuracy"] == pytest.approx(2 / 3)
+    assert whole.row()["train_accuracy_top_5"] == 1.0
 
 
 @pytest.mark.parametrize(("correct", "seen"), [(9321, 10_000), (356, 359), (0, 10), (10, 10)])
@@ -76,7 +106,7 @@ def test_what_is_known_of_the_last_samples_is_the_row_before_and_all_since() -> 
     tally = Tally(CPU)
 
     def take_in(loss: float, correct: int) -> None:
-        tally.add(torch.tensor(loss), torch.tensor(correct), 4)
+        tally.add(torch.tensor(loss), torch.tensor([correct, 4]), 4)
         tally.seen += 4
 
     assert tally.recent() is None

@@ -119,7 +119,7 @@ def test_tensorboard_reads_hyper_parameters_and_pictures(tmp_path: Path) -> None
 
     events = EventAccumulator(str(tmp_path / "run" / "tensorboard"))
     events.Reload()
-    assert sorted(events.Tags()["images"]) == ["confusion", "curves"]
+    assert sorted(events.Tags()["images"]) == ["confusion", "curves", "training_images"]
     assert {event.step for event in events.Images("curves")} == {6}
     assert [event.step for event in events.Scalars("train_loss")] == [2, 4, 6]
     content = events.SummaryMetadata(metadata.SESSION_START_INFO_TAG).plugin_data.content

@@ -310,7 +310,7 @@ def test_nothing_that_trains_has_state_that_is_not_saved(tmp_path: Path) -> None
     }  # fmt: skip
     assert set(vars(state.average)) == {"decay", "tensors"}
     shown = {"_read", "_before"}  # of the last rows, for who watches; nothing is computed from them
-    assert set(vars(state.interval)) == {"_loss", "_correct", "seen"} | shown
+    assert set(vars(state.interval)) == {"_loss", "_correct", "seen", "_knows_top5"} | shown
     saved = set(state.tensors()) | set(state.scalars())
     assert set(vars(state)) - saved == {"model", "optimizer", "config", "average", "lookahead"} - saved
     keys = {key for slot in state.optimizer.state.values() for key in slot}

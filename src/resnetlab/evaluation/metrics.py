@@ -10,7 +10,14 @@ from torch import Tensor
 from resnetlab.evaluation.significance import wilson_interval as wilson_interval
 
 Sums = dict[str, float | int]
-"""Of loss, right answers and samples seen."""
+"""Of loss, right answers, right ones among the first five, and samples seen."""
+
+
+def right_answers(logits_NK: Tensor, labels_N: Tensor) -> Tensor:
+    """Return how many labels are the first answer, and how many are among the first five: int64 (2,)."""
+    own_N1 = logits_NK.gather(1, labels_N[:, None])
+    among_five = (logits_NK > own_N1).sum(1) < 5  # a fifth of the time of topk
+    return torch.stack([(logits_NK.argmax(1) == labels_N).sum(), among_five.sum()])
 
 
 class Tally:
@@ -22,13 +29,14 @@ class Tally:
 
     def __init__(self, device: torch.device) -> None:
         self._loss = torch.zeros((), dtype=sum_type(device), device=device)
-        self._correct = torch.zeros((), dtype=torch.int64, device=device)
+        self._correct = torch.zeros(2, dtype=torch.int64, device=device)
         self.seen = 0
+        self._knows_top5 = True  # not of batches that an earlier version has counted
         self._read: Sums | None = None
         self._before: Sums | None = None
 
     def add(self, mean_loss: Tensor, correct: Tensor, count: int) -> None:
-        """Add a batch of `count` samples by its mean loss and its right answers; the caller counts `seen`."""
+        """Add a batch of `count` samples by mean loss and `right_answers`; the caller counts `seen`."""
         self._loss += mean_loss.to(self._loss.dtype) * count
         self._correct += correct
 
@@ -38,28 +46,29 @@ class Tally:
 
     def clear(self) -> None:
         """Start again from nothing."""
-        self._read, self._before = None, self._read
+        self._read, self._before, self._knows_top5 = None, self._read, True
         self._loss.zero_()
         self._correct.zero_()
         self.seen = 0
 
     def to_json(self) -> Sums:
         """Return the sums exactly."""
-        return {"loss": self._loss.item(), "correct": int(self._correct.item()), "seen": self.seen}
+        correct, among_five = self._correct.tolist()
+        top5 = {"correct_top_5": among_five} if self._knows_top5 else {}
+        return {"loss": self._loss.item(), "correct": correct, **top5, "seen": self.seen}
 
     def load(self, data: Mapping[str, Any]) -> None:
         """Go on from sums that `to_json` returned."""
         self._loss.fill_(data["loss"])
-        self._correct.fill_(data["correct"])
+        self._correct[0], self._correct[1] = data["correct"], data.get("correct_top_5", 0)
         self.seen = int(data["seen"])
+        self._knows_top5 = "correct_top_5" in data or not self.seen
 
     def row(self) -> dict[str, float]:
-        """Return mean loss (nats) and accuracy for a journal row."""
+        """Return mean loss (nats), accuracy and top-5 accuracy for a journal row."""
         self._read = sums = self.to_json()
-        return {
-            "train_loss": sums["loss"] / self.seen,
-            "train_accuracy": sums["correct"] / self.seen,
-        }
+        names = {"loss": "loss", "correct": "accuracy", "correct_top_5": "accuracy_top_5"}
+        return {f"train_{name}": sums[key] / self.seen for key, name in names.items() if key in sums}
 
     def recent(self) -> dict[str, float] | None:
         """Return mean loss (nats) and accuracy of the last samples known without waiting for a device.

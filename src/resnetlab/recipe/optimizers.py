@@ -39,6 +39,9 @@ class OptimizerKind:
     divides_kernels: bool = False
     """Kernels of convolutions have their own groups, which say `is_kernel`; all else has rest_rate."""
 
+    decays_in_gradient: bool = False
+    """Weight decay is the gradient of an L2 penalty, and so a part of what is minimised."""
+
     can_be_recorded: bool = False
     """A step asks the host nothing, and heeds `found_inf` (see training.step.guard)."""
 

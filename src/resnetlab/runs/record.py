@@ -41,6 +41,9 @@ class Record:
     def add_histograms(self, step: int, tensors: Mapping[str, Tensor]) -> None:
         """Write histograms of these tensors."""
 
+    def add_picture(self, step: int, name: str, png: bytes) -> None:
+        """Write a picture."""
+
     def add_speed(self, step: int, lately: float, average: float) -> None:
         """Note the images per second since the last such note, and since the first steps of this start."""
 
@@ -122,6 +125,11 @@ class RunRecord(Record):
         if self._event_file:
             arrays = {name: tensor.float().cpu().numpy() for name, tensor in tensors.items()}
             self._event_file.add_histograms(step, arrays)
+
+    def add_picture(self, step: int, name: str, png: bytes) -> None:
+        """Write a picture for TensorBoard, if it is installed."""
+        if self._event_file:
+            self._event_file.add_picture(step, name, png)
 
     def add_speed(self, step: int, lately: float, average: float) -> None:
         """Note the images per second in events.jsonl and TensorBoard: they are clock times, and in no row."""

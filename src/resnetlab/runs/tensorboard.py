@@ -112,7 +112,9 @@ def open_events(directory: Path, *, step: int) -> EventFile | None:
 def scalars(row: Mapping[str, Any]) -> dict[str, float]:
     """Return the numbers of a row of metrics.jsonl by the names that TensorBoard has for them."""
     if row["kind"] == "train":
-        names = ("train_loss", "train_accuracy", "learning_rate")
-        return {name: row[name] for name in names}
+        names = ("train_loss", "train_accuracy", "train_accuracy_top_5", "learning_rate", "l2_loss")
+        found = {name: row[name] for name in names if name in row}
+        cost = {"cost": row["train_loss"] + row["l2_loss"]} if "l2_loss" in row else {}
+        return found | cost
     scores = [name for name in ("loss", "accuracy", "accuracy_top_5", "best_accuracy") if name in row]
     return {f"{row['kind']}/{name}": row[name] for name in scores}

@@ -50,6 +50,7 @@ from resnetlab.training.step.shards import Reduce, alone
 from resnetlab.training.step.state import TrainState
 from resnetlab.training.step.steps import TrainStep
 from resnetlab.training.telling.speed import Speedometer
+from resnetlab.training.telling.telling import Telling
 from resnetlab.training.trainer import Trainer
 
 LESS_MEMORY = (
@@ -319,7 +320,11 @@ def _assemble(
         program=step_program(plan.spec, batches, rate, state, parts.step_function, observer.note, world),
         state=state,
         observer=observer,
-        speed=Speedometer(record, Due(plan.recipe.run, plan.timeline), plan.device, state.step),
+        telling=Telling(
+            record,
+            Speedometer(record, Due(plan.recipe.run, plan.timeline), plan.device, state.step),
+            functools.partial(_first_images, batches, state.step),
+        ),
         world=world,
         last_saved=newest.step if newest else -1,
         waiting=WaitShare(batches, state.seconds) if isinstance(batches, LoadedBatches) else None,
@@ -338,6 +343,11 @@ def _assemble(
     if parts.step_function.compiler:
         parts.step_function.compiler.tell = tell_uncompiled
     return trainer
+
+
+def _first_images(batches: Batches | LoadedBatches, step: int) -> Tensor | None:
+    """Return images of the batch that the update after `step` updates was made with, which is made."""
+    return batches.take_first() if isinstance(batches, LoadedBatches) else batches.at(step).images
 
 
 def _record(run: RunDirectory, plan: RunPlan, state: TrainState) -> RunRecord:

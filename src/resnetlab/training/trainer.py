@@ -32,7 +32,7 @@ from resnetlab.training.recorded.programs import BatchSource, StepProgram
 from resnetlab.training.step.guard import diverged, first_non_finite
 from resnetlab.training.step.state import TrainState
 from resnetlab.training.step.steps import TrainStep
-from resnetlab.training.telling.speed import Speedometer
+from resnetlab.training.telling.telling import Telling
 
 
 @dataclass
@@ -54,7 +54,7 @@ class Trainer:
     program: StepProgram
     state: TrainState
     observer: Observer
-    speed: Speedometer
+    telling: Telling
     interrupt: Interrupt = field(default_factory=Interrupt)
     last_saved: int = -1
     """Step of the newest checkpoint on the disk."""
@@ -97,7 +97,7 @@ class Trainer:
                 self.save()
             samples = self.timeline.samples_seen(state.step)
             self.observer.progress(state.step, samples=samples, seconds=state.seconds)
-            self.speed.progress(state.step, samples, state.seconds)
+            self.telling.progress(state.step, samples, state.seconds)
         self.save()
 
     @contextlib.contextmanager
@@ -121,7 +121,7 @@ class Trainer:
             self._look_back()
         if wants_row:
             lr = self.rate.at(state.step - 1)
-            row = {"kind": "train", "step": state.step, "learning_rate": lr, **state.interval.row()}
+            row = {"kind": "train", "step": state.step, "learning_rate": lr, **state.train_row()}
             self._add_row(row)
             self.observer.train_row(row)
             state.interval.clear()

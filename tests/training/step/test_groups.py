@@ -1,4 +1,4 @@
-"""BN's beta at a rate of its own."""
+"""BN's beta at a rate of its own; and the penalty whose gradient weight decay is."""
 
 import copy
 from typing import Any
@@ -9,7 +9,7 @@ from torch import nn
 
 from resnetlab.errors import UsageError
 from resnetlab.recipe import Optimizer
-from resnetlab.training.step.optim import build_optimizer, set_rate
+from resnetlab.training.step.optim import build_optimizer, penalty_row, set_rate
 from tests.kit.single_steps import samples, small_model, stepper
 
 
@@ -61,3 +61,44 @@ def test_the_decay_of_beta_is_divided_by_its_multiple_and_shares_are_kept(kind: 
 def test_a_rate_of_beta_that_cannot_be_is_refused(value: float) -> None:
     with pytest.raises(UsageError, match="bias_rate is above 0 and finite"):
         Optimizer(bias_rate=value)
+
+
+@pytest.mark.parametrize("scope", ["all", "all-but-norm", "kernels", "conv-kernels"])
+@pytest.mark.parametrize("changes", [{}, {"bias_rate": 4.0}, {"momentum_form": "keras"}])
+def test_weight_decay_is_the_gradient_of_the_penalty_that_is_told(
+    scope: str, changes: dict[str, Any]
+) -> None:
+    """With no other gradient an update of plain sgd at rate 1 takes off what the penalty's gradient is."""
+    model = small_model()
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(0.5)  # beta and biases begin at 0
+    rates: Any = {"momentum": 0.0, "nesterov": False, "weight_decay": 0.25, "decay_scope": scope} | changes
+    config = Optimizer(**rates)
+    (told,) = penalty_row(model, config).values()
+    optimizer = build_optimizer(model, config)
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    for p in model.parameters():
+        p.grad = torch.zeros_like(p)
+    set_rate(optimizer, config, 1.0)
+    optimizer.step()
+
+    shares = {n: config.bias_rate if is_beta(model, n) else 1.0 for n in before}
+    moved = {name: (before[name] - p.detach()) / shares[name] for name, p in model.named_parameters()}
+    penalty = sum(float((moved[name].double() * before[name].double()).sum()) / 2 for name in before)
+    assert told == pytest.approx(penalty, rel=1e-4)  # float32
+    assert told > 0.1
+
+
+def test_what_does_not_learn_or_decays_beside_the_loss_is_in_no_penalty() -> None:
+    model = small_model()
+    whole = penalty_row(model, Optimizer())["l2_loss"]
+    frozen = next(iter(model.parameters()))
+    frozen.requires_grad_(False)
+
+    assert penalty_row(model, Optimizer())["l2_loss"] == pytest.approx(
+        whole - 1e-4 / 2 * float(frozen.detach().square().sum())
+    )
+    assert penalty_row(model, Optimizer(weight_decay=0.0)) == {}
+    for kind in ("adamw", "lamb", "muon"):
+        assert penalty_row(model, Optimizer(optimizer=kind)) == {}

@@ -42,7 +42,7 @@ def exact_batch(count: int, side: int) -> Samples:
 
 def stepped(
     model: nn.Module, batch: Samples, share: Share, kept: tuple[float, ...] = (), **changes: Any
-) -> tuple[float, int]:
+) -> tuple[float, list[int]]:
     """A plain update at rate 1, in place: it takes off the gradient."""
     plain = {"compile": "off", "momentum": 0.0, "nesterov": False, "weight_decay": 0.0, "shard_bn": "sync"}
     recipe = override(named_recipe("quick"), plain | changes | {"shards": share.of})
@@ -50,7 +50,7 @@ def stepped(
     optimizer = build_optimizer(model, recipe.optimizer)
     step = TrainStep(model, optimizer, recipe, CPU, kept, class_weights_K=weights_K, share=share)
     loss, correct = step(batch, step=5, lr=1.0)
-    return float(loss), int(correct)
+    return float(loss), correct.tolist()
 
 
 @pytest.mark.parametrize(("name", "fields", "side"), NETWORKS, ids=lambda each: str(each))

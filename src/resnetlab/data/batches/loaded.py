@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from resnetlab.base.share import UNDIVIDED, Share
 from resnetlab.data.batches.augment import Augmenter
@@ -24,6 +25,9 @@ from resnetlab.errors import DataError
 from resnetlab.parallel.world import World
 from resnetlab.recipe import Recipe
 from resnetlab.recipe.timeline import Timeline
+
+SHOWN = 16
+"""How many images of the first batch are kept to be shown."""
 
 BROKEN_SHOWN = 10
 """How many broken images are told one by one; all stand in the files."""
@@ -159,6 +163,7 @@ class LoadedBatches:
         self._augmenters: dict[tuple[int, ...], Augmenter] = {}
         self._coming: Iterator[Loaded] | None = None
         self._next = 0
+        self._first: Tensor | None = None
 
     def at(self, step: int) -> Batch:
         """Return the batch of the update after `step` updates.
@@ -170,6 +175,7 @@ class LoadedBatches:
             UsageError: If the step is outside the run.
             DataError: If an image cannot be read.
         """
+        is_first = self._coming is None
         if self._coming is None:
             self._next = step
             self._coming = load(
@@ -187,7 +193,15 @@ class LoadedBatches:
         loaded = next(self._coming)
         self._next = step + 1
         self._note(loaded.bad)
-        return self._on_device(loaded, step, arrived=self.clock.stop)
+        batch = self._on_device(loaded, step, arrived=self.clock.stop)
+        if is_first:
+            self._first = batch.images[:SHOWN].clone()
+        return batch
+
+    def take_first(self) -> Tensor | None:
+        """Return the first images of the first batch that was asked for, once: they are forgotten."""
+        first, self._first = self._first, None
+        return first
 
     def _note(self, bad: list[Bad]) -> None:
         if bad:

@@ -1,5 +1,6 @@
 """Parameter groups and optimizers from plain numbers; their state as named tensors."""
 
+import math
 from collections.abc import Callable, Collection, Mapping
 
 import torch
@@ -85,6 +86,24 @@ def _groups(
         {"params": found[key], "share": key[0], "weight_decay": key[1], "is_kernel": key[2]}
         for key in sorted(found, reverse=True)
     ]
+
+
+@torch.no_grad()
+def penalty_row(model: nn.Module, config: Optimizer) -> dict[str, float]:
+    """Return the L2 penalty of the weights that learn, `l2_loss`: half the weight decay times their squares.
+
+    Nothing where the optimizer decays weights otherwise, or none decays.
+    """
+    if not (config.weight_decay and OPTIMIZERS.find(config.optimizer).decays_in_gradient):
+        return {}
+    decaying, betas = decaying_names(model, config.decay_scope), _beta_names(model)
+    found = [(n, p) for n, p in model.named_parameters() if n in decaying and p.requires_grad]
+    if not found:
+        return {}
+    norms = torch.stack(torch._foreach_norm([parameter for _, parameter in found])).tolist()
+    shares = (1 / config.bias_rate if name in betas else 1.0 for name, _ in found)
+    squares = (share * norm**2 for share, norm in zip(shares, norms, strict=True))
+    return {"l2_loss": config.weight_decay / 2 * math.fsum(squares)}
 
 
 def _beta_names(model: nn.Module) -> set[str]:

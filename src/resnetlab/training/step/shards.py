@@ -23,6 +23,20 @@ def alone(made: Tensor) -> Tensor:
     return made
 
 
+NUMBERS = 3
+"""How many are summed beside gradients and statistics: the loss, and two counts of right answers."""
+
+
+def as_numbers(loss: Tensor, correct: Tensor, like: Tensor) -> Tensor:
+    """Return a part of the loss and its `right_answers` as numbers of another tensor's type, (3,)."""
+    return torch.cat([loss.to(like.dtype)[None], correct.to(like.dtype)])
+
+
+def from_numbers(numbers: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the loss and the right answers of a sum of `as_numbers`."""
+    return numbers[0].clone(), numbers[1:].long()
+
+
 class TreeSum:
     """Adds tensors that come one after another, in the tree that has them as leaves, in this order.
 
@@ -102,21 +116,19 @@ class ShardedGradient:
         statistics: Sequence[Tensor] = self._statistics
         if self._rule == "first" and shard:
             statistics = [torch.zeros_like(each) for each in self._statistics]
-        numbers = (loss.to(gradients[0].dtype), correct.to(gradients[0].dtype))
-        return torch.cat([*map(flat, (*gradients, *statistics)), torch.stack(numbers)])
+        return torch.cat([*map(flat, (*gradients, *statistics)), as_numbers(loss, correct, gradients[0])])
 
     def _take(self, total: Tensor) -> tuple[Tensor, Tensor]:
         """Have gradients and running statistics be what is told by the sum of all shards."""
         learning = self._learning()
-        *parts, numbers = views(total, [*learning, *self._statistics, total[-2:]])
+        *parts, numbers = views(total, [*learning, *self._statistics, total[-NUMBERS:]])
         for parameter, gradient in zip(learning, parts[: len(learning)], strict=True):
             parameter.grad = gradient
         if statistics := parts[len(learning) :]:
             if self._rule == "mean":
                 torch._foreach_div_(statistics, float(self._share.of))
             torch._foreach_copy_(self._statistics, statistics)
-        loss, correct = numbers.clone().unbind()
-        return loss, correct.long()
+        return from_numbers(numbers)
 
     def _learning(self) -> list[Tensor]:
         return [p for p in self._model.parameters() if p.grad is not None]

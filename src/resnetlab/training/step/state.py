@@ -16,7 +16,13 @@ from resnetlab.evaluation.metrics import Scores, Tally
 from resnetlab.models import ResNet
 from resnetlab.recipe import Optimizer
 from resnetlab.training.step.averages import Lookahead, WeightAverage
-from resnetlab.training.step.optim import check_tensors, lacking, load_optimizer_tensors, optimizer_tensors
+from resnetlab.training.step.optim import (
+    check_tensors,
+    lacking,
+    load_optimizer_tensors,
+    optimizer_tensors,
+    penalty_row,
+)
 
 _SCALARS = (
     "step", "evaluated", "best_step", "best_accuracy", "evaluations_since_best", "reached",
@@ -106,6 +112,10 @@ class TrainState:
             self.best_step, self.best_accuracy = self.step, scores.accuracy
         return is_best
 
+    def train_row(self) -> dict[str, float]:
+        """Return what a row of training says of the updates since the last one, and of the weights now."""
+        return self.interval.row() | penalty_row(self.model, self.config)
+
     def tensors(self) -> dict[str, dict[str, Tensor]]:
         """Return all tensors by group and name."""
         groups = {
@@ -172,7 +182,11 @@ class TrainState:
 
     def _check_scalars(self, scalars: dict[str, Any]) -> None:
         """Raise unless every number is of its kind: a text in its place would fail much later."""
-        sums = {f"{name}.{key}": (scalars[name], key) for name in ("interval", "epoch") for key in _SUMS}
+        sums = {
+            f"{name}.{key}": (scalars[name], key)
+            for name in ("interval", "epoch")
+            for key in (*_SUMS, *_later_sums(scalars[name]))
+        }
         found: dict[str, tuple[Any, type]] = {
             name: (scalars[name], type(getattr(self, name))) for name in _SCALARS
         }
@@ -185,6 +199,11 @@ class TrainState:
         wrong = [f"{name} is {value!r}" for name, (value, kind) in found.items() if not _is_a(value, kind)]
         if wrong:
             raise CheckpointError("state.json is damaged: " + "; ".join(wrong))
+
+
+def _later_sums(sums: object) -> list[str]:
+    """Return which sums there are that runs of earlier versions did not save."""
+    return [name for name in ("correct_top_5",) if isinstance(sums, dict) and name in sums]
 
 
 def _is_a(value: object, kind: type) -> bool:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from resnetlab.base.share import Share
 from resnetlab.errors import DivergedError
+from resnetlab.evaluation.metrics import right_answers
 from resnetlab.models.layers import BatchNorm2d
 from resnetlab.native.logits import NativeLogits
 from resnetlab.recipe import Recipe
@@ -107,7 +108,7 @@ class TrainStep:
         so that what was recorded of one step makes any other (see `device_steps`).
 
         Returns:
-            The batch's mean loss (float32 scalar, nats) and its number of correct top-1 answers.
+            The batch's mean loss (float32 scalar, nats) and its `right_answers`.
 
         Raises:
             DivergedError: If loss or gradient is not finite: at once, before the update, on the CPU and
@@ -230,7 +231,7 @@ class TrainStep:
             loss = mixed_cross_entropy(
                 logits_NK, labels, labels_other, weight, smoothing, self._class_weights_K
             )
-        return loss, (logits_NK.detach().argmax(1) == labels).sum()
+        return loss, right_answers(logits_NK.detach(), labels)
 
     def _scaled(self, loss: Tensor) -> Tensor:
         if self.scaler:

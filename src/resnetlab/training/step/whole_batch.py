@@ -15,7 +15,7 @@ from torch.nn import functional
 from resnetlab.base.share import Share
 from resnetlab.training.step.batch import cuts
 from resnetlab.training.step.packing import flat, laid_out_like, views
-from resnetlab.training.step.shards import Reduce, TreeSum
+from resnetlab.training.step.shards import NUMBERS, Reduce, TreeSum, as_numbers, from_numbers
 
 Gather = Callable[[Tensor], Tensor]
 """Takes a row for each shard of this process; returns those of all processes' shards, in their order."""
@@ -173,14 +173,12 @@ class WholeBatchGradient:
         tree = TreeSum()
         for alias, (loss, correct) in zip(own, sums, strict=True):
             gradients = laid_out_like([_gradient(alias[p]) for p in learning], learning)
-            numbers = torch.stack([loss.to(gradients[0].dtype), correct.to(gradients[0].dtype)])
-            tree.add(torch.cat([*map(flat, gradients), numbers]))
+            tree.add(torch.cat([*map(flat, gradients), as_numbers(loss, correct, gradients[0])]))
         total = self._reduce(tree.total())
-        *gradients, numbers = views(total, [*learning, total[-2:]])
+        *gradients, numbers = views(total, [*learning, total[-NUMBERS:]])
         for parameter, gradient in zip(learning, gradients, strict=True):
             parameter.grad = gradient
-        loss, correct = numbers.clone().unbind()
-        return loss, correct.long()
+        return from_numbers(numbers)
 
     def _counts(self, num_samples: int) -> list[int]:
         """Return the samples of each shard of all processes."""

@@ -1,1 +1,1 @@
-"""What a run tells of itself as it goes, beside its numbers: how fast it is."""
+"""What a run tells of itself as it goes, beside its numbers: how fast it is, what the network is shown."""

@@ -76,5 +76,5 @@ def _build(groups: Groups, config: recipe.Optimizer, can_skip: bool) -> Lars:
 
 OPTIMIZERS.add(
     "lars",
-    OptimizerKind(build=_build, state=("momentum_buffer",), can_be_recorded=True),
+    OptimizerKind(build=_build, state=("momentum_buffer",), decays_in_gradient=True, can_be_recorded=True),
 )

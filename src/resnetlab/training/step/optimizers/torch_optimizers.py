@@ -65,10 +65,18 @@ OPTIMIZERS.add(
         state=("momentum_buffer",),
         keeps_state=lambda config: config.momentum > 0,
         scales_gradients=True,
+        decays_in_gradient=True,
         can_be_recorded=True,
     ),
 )
 for _name, _build in (("adam", _adam), ("adamw", _adamw)):
     OPTIMIZERS.add(
-        _name, OptimizerKind(build=_build, state=_MOMENTS, counters=("step",), can_be_recorded=True)
+        _name,
+        OptimizerKind(
+            build=_build,
+            state=_MOMENTS,
+            counters=("step",),
+            decays_in_gradient=_name == "adam",
+            can_be_recorded=True,
+        ),
     )
