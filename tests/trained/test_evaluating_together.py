@@ -84,11 +84,12 @@ def test_the_numbers_and_files_are_those_of_one_process(
         assert [each["decoded"] for each in found] == own
 
 
+@pytest.mark.parametrize("views", ["single", "10crop"])
 def test_processes_have_one_engine_and_its_numbers(
-    run: RunDirectory, data: dict[int, Path], tmp_path: Path
+    views: str, run: RunDirectory, data: dict[int, Path], tmp_path: Path
 ) -> None:
-    """Of three processes one has no batch."""
-    given = {"run": run.path, "data": data[IN_MEMORY], "engine": "torch"}
+    """Of three processes one has no batch of single images; of those with ten views there are 8."""
+    given = {"run": run.path, "data": data[IN_MEMORY], "engine": "torch", "views": views}
     (expected,) = scored(1, given | {"out": tmp_path / "one"}, batch=20)
     found = scored(3, given | {"out": tmp_path / "many"}, batch=20)
 

@@ -16,6 +16,7 @@ from resnetlab.data.sources.choices import Choices
 from resnetlab.engines.names import AUTO
 from resnetlab.errors import UsageError
 from resnetlab.evaluation.results import Evaluation
+from resnetlab.evaluation.views import SINGLE
 from resnetlab.insights.looking import SECONDS
 from resnetlab.network.catalog import model_spec
 from resnetlab.network.spec import KNOBS, ModelSpec
@@ -409,6 +410,7 @@ def evaluate(
     bad_samples: float | str | None = None,
     insights: float = SECONDS,
     engine: str = AUTO,
+    views: str = SINGLE,
     writes: bool = True,
 ) -> Evaluation:
     """Score a trained network on labelled images; see `trained.evaluate`, and `train` for the devices."""
@@ -427,6 +429,7 @@ def evaluate(
         bad_samples=bad_samples,
         insights=insights,
         engine=engine,
+        views=views,
         writes=writes,
         world=world_here(devices, device),
     )

@@ -3,6 +3,7 @@
 import argparse
 
 from resnetlab.engines.names import AUTO, ENGINES
+from resnetlab.evaluation.views import SINGLE, VIEWS
 
 
 def add_training(parser: argparse.ArgumentParser, recipe: str) -> None:
@@ -157,6 +158,18 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
         default=AUTO,
         help="who makes the answers, which are the same whoever does, see `resnetlab list engines`; "
         "auto: whoever is done first (default: auto)",
+    )
+
+
+def add_views(parser: argparse.ArgumentParser) -> None:
+    """Add --views, which chooses what a network is shown of an image."""
+    parser.add_argument(
+        "--views",
+        choices=VIEWS,
+        default=SINGLE,
+        help="average the answers to several views of each image: 10crop, its corners and its middle, or"
+        " multiscale, the whole of it at five sizes (224 to 640 for networks of 224 pixels), each mirrored"
+        " too (He et al., 2015, section 3.4; default: single)",
     )
 
 

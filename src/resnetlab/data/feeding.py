@@ -1,7 +1,7 @@
 """Batches of either kind of source: pixels in memory, or image files read as they are needed."""
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -9,14 +9,15 @@ import torch
 
 from resnetlab.base.share import Share
 from resnetlab.data.batches.batches import Batch, Batches, ResidentSplit, evaluation_batches
-from resnetlab.data.batches.loaded import BadSamples, LoadedBatches, loaded_evaluation_batches
+from resnetlab.data.batches.loaded import BadSamples, EvaluationBatches, LoadedBatches
 from resnetlab.data.batches.loader import count_workers
 from resnetlab.data.batches.normalise import Normaliser
 from resnetlab.data.batches.preprocessing import Preprocessing, fit_preprocessing
 from resnetlab.data.batches.waiting import Patience
 from resnetlab.data.sources.encoded import AnySplit, EncodedSplit
 from resnetlab.data.sources.source import Split
-from resnetlab.evaluation.scoring import EvaluationSet
+from resnetlab.evaluation.scoring import EvaluationSet, ScoredBatch
+from resnetlab.evaluation.views import Views
 from resnetlab.recipe import Recipe
 from resnetlab.recipe.timeline import Timeline
 
@@ -87,13 +88,25 @@ class Reading:
             return EvaluationSet(
                 part, len(split), EVALUATION_BATCH, lambda numbers: self._of(resident, numbers)
             )
+        batches = self._read(part, split, evaluation_batch(*self.size, self.preprocessing.channels))
+        return self._set_of(batches, batches.at)
+
+    def viewed_set(self, part: str, split: EncodedSplit, views: Views) -> EvaluationSet:
+        """Return it as a set of which every image has several views; its batches hold `ViewedBatch`."""
+        batches = self._read(part, split, viewed_batch(*self.size, self.preprocessing.channels, views))
+        return self._set_of(batches, lambda numbers: batches.viewed_at(numbers, views, evaluation_batch))
+
+    def _set_of(
+        self, batches: EvaluationBatches, at: Callable[[range], Iterator[ScoredBatch | None]]
+    ) -> EvaluationSet:
+        part, size = batches.part, len(batches.split)
         return EvaluationSet(
             part,
-            len(split),
-            evaluation_batch(*self.size, self.preprocessing.channels),
-            lambda numbers: self._loaded(part, split, numbers),
+            size,
+            batches.batch,
+            at,
             left_out=lambda: self.bad.count(part),
-            share_broken=lambda world: self.bad.share_found(world, part, len(split)),
+            share_broken=lambda world: self.bad.share_found(world, part, size),
         )
 
     def _of(self, split: ResidentSplit, numbers: range) -> Iterator[Batch]:
@@ -105,15 +118,14 @@ class Reading:
             channels_last=self.recipe.execution.channels_last,
         )
 
-    def _loaded(self, part: str, split: EncodedSplit, numbers: range) -> Iterator[Batch | None]:
-        return loaded_evaluation_batches(
-            split,
-            self.preprocessing,
-            numbers,
+    def _read(self, part: str, split: EncodedSplit, batch: int) -> EvaluationBatches:
+        return EvaluationBatches(
+            split=split,
+            preprocessing=self.preprocessing,
             part=part,
             size=self.size,
             device=self.device,
-            batch=evaluation_batch(*self.size, self.preprocessing.channels),
+            batch=batch,
             channels_last=self.recipe.execution.channels_last,
             workers=count_workers(self.workers, self.device),
             bad=self.bad,
@@ -125,6 +137,11 @@ def evaluation_batch(height: int, width: int, channels: int) -> int:
     """Return how many image files are scored at once."""
     image_bytes = 4 * height * width * channels
     return max(1, min(EVALUATION_BATCH, _LARGEST_BATCH_BYTES // image_bytes))
+
+
+def viewed_batch(height: int, width: int, channels: int, views: Views) -> int:
+    """Return of how many images the views are read at once: as many pixels as a batch of single ones has."""
+    return max(1, evaluation_batch(height, width, channels) * height * width // views.num_pixels)
 
 
 def fit(split: AnySplit, recipe: Recipe, channels: int) -> Preprocessing:

@@ -1,6 +1,7 @@
 """An engine in the place of a network: its logits, and the network's own wherever roundings could matter."""
 
 import threading
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import torch
@@ -8,9 +9,10 @@ from torch import Tensor, nn
 
 from resnetlab.engines.folding import TOLERANCE
 from resnetlab.engines.kinds import Answers
+from resnetlab.evaluation.averaging import View, average
 
 _ROOM = 2.1
-"""Two logits may each be off by the tolerance, towards each other; the rest is for this arithmetic itself."""
+"""Two logits may each be off, towards each other; the rest is for this arithmetic itself."""
 
 
 @dataclass(frozen=True)
@@ -47,19 +49,37 @@ class Engine:
             logits_NK = self.model(images_NCHW)
         return logits_NK
 
+    def averaged(self, views: Callable[[], Iterable[View]], labels_N: Tensor) -> Tensor:
+        """Return the logarithms of the probabilities (N, K), averaged over the views of each image.
 
-def is_unsure(logits_NK: Tensor, labels_N: Tensor | None, tolerance: float = TOLERANCE) -> bool:
-    """Return whether logits that are off by the tolerance could give another answer, or another score.
+        As with `logits`, every answer is the network's, and whether it is right. A logarithm of a probability
+        is off by no more than twice what the logits are, and no mean of probabilities is by more.
+
+        Args:
+            views: Makes the views of N images; once more, where the network has to answer.
+            labels_N: What is right.
+        """
+        if self.answers is None:
+            return average(self.model, views(), len(labels_N)).logits_NK
+        with self._lock:
+            found = average(self.answers, views(), len(labels_N))
+        if is_unsure(found.logits_NK, labels_N, 2 * TOLERANCE * found.largest):
+            found = average(self.model, views(), len(labels_N))
+        return found.logits_NK
+
+
+def is_unsure(logits_NK: Tensor, labels_N: Tensor | None, off: Tensor | None = None) -> bool:
+    """Return whether logits that are off by so much could give another answer, or another score.
 
     Args:
         logits_NK: Finite or not; of what is not, nothing is sure.
         labels_N: What is right, if that is known.
-        tolerance: How far a logit may be off, as a share of the largest.
+        off: How far a logit may be off, finite or not; None is the tolerance, a share of the largest.
     """
-    most = logits_NK.abs().max()
-    if not most.isfinite():
+    off = TOLERANCE * logits_NK.abs().max() if off is None else off
+    if not (off.isfinite() and logits_NK.isfinite().all()):
         return True
-    near, classes = _ROOM * tolerance * most, logits_NK.shape[1]
+    near, classes = _ROOM * off, logits_NK.shape[1]
     if classes == 1:  # its sign is the answer
         return bool((logits_NK.abs() <= near).any())
     first = logits_NK.topk(min(6, classes), dim=1).values

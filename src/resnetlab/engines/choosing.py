@@ -43,6 +43,9 @@ AMOUNTS = (LITTLE, *(least for least, _ in _MEASURED))
 _UNMEASURED = ("onnxruntime", "torch")
 """Who answers, the first that is here, where nothing was measured and the work is too little for it."""
 
+_FOR_MANY_SIZES = (REFERENCE, "torch")
+"""The others plan their memory or their kernels for each size anew."""
+
 BUCKETS = (1, 16, 128)
 """Images at once for which speeds are kept."""
 _TRIAL_SECONDS = 0.2  # that a batch may take which is measured
@@ -58,6 +61,8 @@ class Work:
     """Images at once."""
     size: tuple[int, int]
     """Their height and width."""
+    is_of_one_size: bool = True
+    """Else they have many sizes, and come to so many `images` of that one."""
 
 
 def choose(
@@ -142,7 +147,7 @@ class _Chooser:
     def decide(self, asked: str) -> tuple[str, str]:
         """Return the engine's name, and why it is that one."""
         if asked != AUTO:
-            if why := obstacle(asked, self.model, self.device):
+            if why := self._obstacle(asked):
                 raise UsageError(f"the engine {asked} cannot be used here: {why}", hint=self._others())
             return asked, "as asked"
         if self.device.type != "cpu":
@@ -150,10 +155,18 @@ class _Chooser:
         seconds = seconds_of(self.model, self.work)
         if seconds < LITTLE:
             return REFERENCE, "too little work for another"
+        if not self.work.is_of_one_size:
+            return "torch", "the images have many sizes, for which it need not be made anew"
         return self._by_speed(seconds)
 
+    def _obstacle(self, name: str) -> str:
+        """Return why an engine cannot do this work, or ""."""
+        if not self.work.is_of_one_size and name not in _FOR_MANY_SIZES:
+            return "it is made for one size, and these images have many"
+        return obstacle(name, self.model, self.device)
+
     def _is_here(self, name: str) -> bool:
-        return not obstacle(name, self.model, self.device)
+        return not self._obstacle(name)
 
     def _others(self) -> str:
         usable = [name for name in ENGINES if self._is_here(name)]

@@ -19,6 +19,7 @@ from resnetlab.evaluation.calibration import Calibration
 from resnetlab.evaluation.insights import FOLDER as INSIGHTS
 from resnetlab.evaluation.insights import Insights, write_insights
 from resnetlab.evaluation.metrics import Scores, wilson_interval
+from resnetlab.evaluation.views import SINGLE, Views
 
 
 @dataclass(frozen=True, repr=False)
@@ -49,6 +50,8 @@ class Evaluation:
     """It, and why it was that one, for people."""
     threads: int = 0
     """Threads of the CPU that made them, on which a sum's last bits may depend; 0 on a GPU."""
+    views: Views | None = None
+    """The views of each image whose answers were averaged; None: the single view of all other evaluations."""
     otherwise: str = ""
     """Where the result lies if `out` cannot be written to."""
     bad_samples: tuple[str, ...] = ()
@@ -124,6 +127,8 @@ class Evaluation:
             "precision": self.precision,
             "engine": self.engine,
             "threads": self.threads,
+            "views": self.views.name if self.views else SINGLE,
+            **({"averaged_views": self.views.to_json()} if self.views else {}),
             **self.scores.row(),
             "interval": list(self.interval),
             "bad_samples": list(self.bad_samples),
@@ -142,11 +147,14 @@ class Evaluation:
         return (
             f"top-1 {100 * scores.accuracy:.2f} % ({scores.correct:,} of {scores.seen:,}; 95 % interval "
             f"{100 * low:.2f} to {100 * high:.2f} %), top-5 {100 * scores.accuracy_top5:.2f} %, "
-            f"loss {scores.loss:.4f}{self._left_out()}"
+            f"loss {scores.loss:.4f}{self._left_out()}{self._by_views()}"
         )
 
+    def _by_views(self) -> str:
+        return f" [{self.views.name}]" if self.views else ""
+
     def __repr__(self) -> str:
-        score = f"{100 * self.scores.accuracy:.2f} % of {self.scores.seen:,} images right"
+        score = f"{100 * self.scores.accuracy:.2f} % of {self.scores.seen:,} images right{self._by_views()}"
         return f"<{in_a_line(self.data)} {in_a_line(self.split)}: {score}, after step {self.step:,}>"
 
     def _repr_html_(self) -> str:
@@ -164,9 +172,8 @@ class Evaluation:
             *(cell.paragraph(f"note: {note}", is_faint=True) for note in self.notes),
             cell.paragraph(f"{self.checkpoint}, {self.weights}, written to {self.out}", is_faint=True),
         ]
-        return cell.cell(
-            f"{100 * scores.accuracy:.2f} % of {scores.seen:,} images right", *parts, about=about
-        )
+        title = f"{100 * scores.accuracy:.2f} % of {scores.seen:,} images right{self._by_views()}"
+        return cell.cell(title, *parts, about=about)
 
 
 class NotKept(WriteError):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -13,11 +13,11 @@ from resnetlab.parallel.world import ALONE, World
 
 
 class ScoredBatch(Protocol):
-    """Float images (N, C, H, W), int64 labels (N,) and numbers in the set (N,)."""
+    """Images, int64 labels (N,) and numbers in the set (N,)."""
 
     @property
-    def images(self) -> Tensor:
-        """Float32 (N, C, H, W)."""
+    def images(self) -> Any:
+        """Float32 (N, C, H, W), or what the logits are made of otherwise, see `ViewedBatch`."""
 
     @property
     def labels(self) -> Tensor:
@@ -70,7 +70,7 @@ def score(
     world: World = ALONE,
     collecting: Collecting | None = None,
     after_batch: Callable[[int], bool] = lambda seen: True,
-    logits: Callable[[Tensor, Tensor], Tensor] | None = None,
+    logits: Callable[[Any, Tensor], Tensor] | None = None,
 ) -> Scores | None:
     """Return the scores of the model in evaluation mode, or None if it was asked to leave off.
 
@@ -87,8 +87,8 @@ def score(
         collecting: Is given the answers to the images that this process scores.
         after_batch: Told how many samples have been scored, by all processes; answers whether to go on.
             If one process is not to go on, none does.
-        logits: Returns the logits of images with these labels in the model's place, such that every answer is
-            the model's.
+        logits: Returns the logits of a batch's images with these labels in the model's place, such that every
+            answer is the model's.
 
     Raises:
         DataError: If an image cannot be read, or more are broken than may be.

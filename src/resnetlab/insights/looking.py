@@ -105,7 +105,9 @@ class _Looking:
         subject, chosen = self._subject, choose(self._subject.answers)
         of_cells = [row for rows in chosen.cells.values() for row in rows]
         every = dict.fromkeys([*chosen.worst, *chosen.doubtful, *of_cells])
-        explained = chosen.worst if subject.network else []
+        explained = chosen.worst if subject.network and not subject.are_of_views else []
+        if subject.are_of_views:
+            self._left_out.append("Grad-CAM: it is of one view, and the answers are means over several.")
         for part in paced(explained, self._budget, subject.at_once):
             self._explain(part)
         for part in paced([row for row in every if row not in explained], self._budget, _MOST_AT_ONCE):

@@ -39,6 +39,8 @@ class Subject:
     logits: Sequence[int]
     """The number of each class' logit."""
     channels_last: bool = True
+    are_of_views: bool = False
+    """Whether the answers are means over several views, which a look at one does not explain."""
     unread: dict[int, str] = field(default_factory=dict)
     """What is wrong with images that could not be read again, by their row."""
 

@@ -5,10 +5,10 @@ fp32. What only a run has is data of its own, with a test split and perhaps vali
 """
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from resnetlab.data.batches.loaded import told_broken
 from resnetlab.data.batches.loader import count_workers
-from resnetlab.data.feeding import EVALUATION_BATCH, Reading, evaluation_batch
+from resnetlab.data.feeding import EVALUATION_BATCH, Reading, evaluation_batch, viewed_batch
 from resnetlab.data.sources.choices import Choices
 from resnetlab.data.sources.encoded import AnySplit, EncodedSplit
 from resnetlab.data.sources.leftovers import refuse_within
@@ -30,6 +30,7 @@ from resnetlab.evaluation.insights import Insights
 from resnetlab.evaluation.metrics import Scores
 from resnetlab.evaluation.results import Evaluation, NotKept, write_evaluation
 from resnetlab.evaluation.scoring import score
+from resnetlab.evaluation.views import SINGLE, Views
 from resnetlab.insights.looking import SECONDS, look_inside
 from resnetlab.insights.subject import Subject
 from resnetlab.parallel.world import ALONE, World
@@ -67,6 +68,7 @@ def evaluate(
     bad_samples: float | str | None = None,
     insights: float = SECONDS,
     engine: str = AUTO,
+    views: str = SINGLE,
     writes: bool = True,
     world: World = ALONE,
 ) -> Evaluation:
@@ -91,6 +93,9 @@ def evaluate(
         insights: Seconds for pictures of answers and a look at the layers, as far as they go; 0 makes none.
         engine: Who makes the logits, one of `engines.names.ENGINES`; "auto" is who is done first. Whoever it
             is, answers are those of the network in torch, and losses but for roundings.
+        views: "single"; or those whose answers are averaged: "10crop" or "multiscale", at the sizes that
+            `evaluation.views` tells. The result says which, lies in a folder of its own, and is compared with
+            others of the same views alone.
         writes: Whether the result is written; else `keep` writes it later.
         world: The processes that divide the images among them, all of which call this and return the
             evaluation, to the last bit that of one. Each needs to see the data, the first alone the network,
@@ -107,11 +112,14 @@ def evaluate(
     trained = leaving_out(load_network(str(run), weights, device, world), bad_samples)
     trained.classifier.refuse_backbone()
     place, choices = None if data is None else str(data), Choices.of(data_set)
+    viewed = trained.classifier.views(views)
     opened = world.together(lambda: open_scored(trained, place, choices))
     if out is not None:
         world.from_first(lambda: refuse_within(opened.source.folders, Path(out).expanduser()))
     count = count_workers(workers, trained.classifier.device, world.local_size)
-    evaluation = scored(trained, opened, split, count, insights, engine, by_order=by_order, world=world)
+    evaluation = scored(
+        trained, opened, split, count, insights, engine, viewed, by_order=by_order, world=world
+    )
     evaluation = replace(evaluation, out=str(Path(out).expanduser()), otherwise="") if out else evaluation
     return keep(evaluation, world) if writes else evaluation
 
@@ -129,6 +137,7 @@ def scored(
     workers: int,
     insights: float,
     asked: str = AUTO,
+    views: Views | None = None,
     *,
     by_order: bool,
     world: World = ALONE,
@@ -143,15 +152,15 @@ def scored(
         source.name, source.class_names, chosen.labels, trained.classifier.class_names, by_order=by_order
     )
     relabelled = replace(chosen, labels=match.logits[chosen.labels])
-    fitted, resized = fit_images(trained, relabelled, source.name)
-    world.agree(_facts(trained, opened, relabelled, label))
-    held_out = _held_out(trained, opened, label, match)
-    engine = _engine(asked, trained, [fitted, *held_out], world)
-    found = _score(trained, fitted, label, workers, source.origin, engine, world)
-    fitting = [_score(trained, each, "val", workers, source.origin, engine, world) for each in held_out]
+    fitted, resized = fit_images(trained, relabelled, source.name, views)
+    world.agree(_facts(trained, opened, relabelled, label, views))
+    held_out = _held_out(trained, opened, label, match, views)
+    engine = _engine(asked, trained, [fitted, *held_out], views, world)
+    way = _Way(trained, workers, source.origin, engine, views, world)
+    found, fitting = way.score(fitted, label), [way.score(each, "val") for each in held_out]
     class_names = tuple(source.class_names[index] for index in match.scored)
     logits = tuple(int(match.logits[index]) for index in match.scored)
-    folder = folder_of(trained, opened, label)
+    folder = folder_of(trained, opened, label, views)
     per_image = answers_of(found.collected, class_names, logits, chosen.place)
     return Evaluation(
         checkpoint=trained.place,
@@ -168,34 +177,43 @@ def scored(
         otherwise=str(trained.elsewhere / folder),
         notes=(
             *(*trained.classifier.notes, *source.notes, *opened.said),
-            *(*said, *match.notes, *resized, *told_broken(found.broken)),
+            *(*said, *match.notes, *resized, *([views.said] if views else []), *told_broken(found.broken)),
         ),
         bad_samples=found.broken,
         model=trained.classifier.description.spec.name,
         engine=engine.name,
         engine_said=engine.said,
         threads=threads_on(trained.classifier.device),
+        views=views,
         per_image=per_image,
         calibration=calibration_from(found.collected, label, *(each.collected for each in fitting)),
-        insights=_look(trained, fitted, per_image, logits, insights) if world.is_first else None,
+        insights=_look(trained, fitted, per_image, logits, insights, views) if world.is_first else None,
     )
 
 
-def _held_out(trained: ScoredNetwork, opened: ScoredData, label: str, match: Match) -> list[AnySplit]:
+def _held_out(
+    trained: ScoredNetwork, opened: ScoredData, label: str, match: Match, views: Views | None
+) -> list[AnySplit]:
     """Return the samples on which the temperature is found, if there are any."""
     if (split := held_out_of(trained, opened, label)) is None:
         return []
     split = replace(split, labels=match.logits[split.labels])
-    return [fit_images(trained, split, opened.source.name)[0]]
+    return [fit_images(trained, split, opened.source.name, views)[0]]
 
 
-def _engine(asked: str, trained: ScoredNetwork, splits: list[AnySplit], world: World) -> Engine:
+def _engine(
+    asked: str, trained: ScoredNetwork, splits: list[AnySplit], views: Views | None, world: World
+) -> Engine:
     """Return who makes the logits of these images."""
     (height, width, channels), images = trained.shape, sum(map(len, splits))
     in_files = isinstance(splits[0], EncodedSplit)
     batch = evaluation_batch(height, width, channels) if in_files else EVALUATION_BATCH
     apply_switches(trained.classifier.device, trained.recipe.execution)
     work = Work(images, min(batch, images), (height, width))
+    if views:
+        batch = min(viewed_batch(height, width, channels, views), images)
+        images = round(images * 2 * views.num_pixels / (height * width))
+        work = Work(images, batch, (height, width), is_of_one_size=bool(views.crop))
     return choose(
         asked, trained.classifier.model, work, lambda: _some_images(trained.classifier, splits[0]), world
     )
@@ -217,7 +235,12 @@ _TRIED = 8
 
 
 def _look(
-    trained: ScoredNetwork, split: AnySplit, answers: Answers, logits: tuple[int, ...], seconds: float
+    trained: ScoredNetwork,
+    split: AnySplit,
+    answers: Answers,
+    logits: tuple[int, ...],
+    seconds: float,
+    views: Views | None,
 ) -> Insights | None:
     subject = Subject(
         model=trained.classifier.model,
@@ -228,6 +251,7 @@ def _look(
         answers=answers,
         logits=logits,
         channels_last=trained.recipe.execution.channels_last,
+        are_of_views=views is not None,
     )
     return look_inside(subject, seconds)
 
@@ -282,7 +306,9 @@ def leaving_out(trained: ScoredNetwork, share: float | str | None) -> ScoredNetw
     return replace(trained, recipe=resolution.recipe)
 
 
-def _facts(trained: ScoredNetwork, opened: ScoredData, split: AnySplit, label: str) -> dict[str, str]:
+def _facts(
+    trained: ScoredNetwork, opened: ScoredData, split: AnySplit, label: str, views: Views | None
+) -> dict[str, str]:
     """Return what must be the same in all processes that score a network."""
     source = opened.source
     return {
@@ -291,6 +317,7 @@ def _facts(trained: ScoredNetwork, opened: ScoredData, split: AnySplit, label: s
         "threads": str(torch.get_num_threads()),
         "the data": f"{source.name}, fingerprint {source.fingerprint[:12]}",
         "the images": f"{label}, {len(split):,}",
+        "the views of each": views.name if views else SINGLE,
     }
 
 
@@ -303,46 +330,57 @@ class _Scored(NamedTuple):
     """Which images are broken and were left out, with their places."""
 
 
-def _score(
-    trained: ScoredNetwork,
-    split: AnySplit,
-    label: str,
-    workers: int,
-    origin: str,
-    engine: Engine,
-    world: World,
-) -> _Scored:
-    classifier, recipe = trained.classifier, trained.recipe
-    reading = Reading(
-        preprocessing=classifier.preprocessing,
-        recipe=recipe,
-        device=classifier.device,
-        size=trained.shape[:2],
-        workers=workers,
-        origin=origin,
-    )
-    apply_switches(classifier.device, recipe.execution)
-    on, num_classes = reading.evaluation_set(label, split), len(classifier.class_names)
-    collecting = Collecting(num_classes, on.size, on.batch)
-    scores = score(
-        classifier.model,
-        on,
-        num_classes=num_classes,
-        device=classifier.device,
-        world=world,
-        collecting=collecting,
-        logits=engine.logits,
-    )
-    assert scores is not None
-    classifier.refuse_non_finite(scores.loss)
-    broken = tuple(problem for _, problem in sorted(reading.bad.found.items()))
-    assert scores.seen + len(broken) == len(split), "every sample counts exactly once"
-    return _Scored(scores, collecting.gathered(world), broken)
+class _Way(NamedTuple):
+    """How a network is scored, on each split alike."""
+
+    trained: ScoredNetwork
+    workers: int
+    origin: str
+    engine: Engine
+    views: Views | None
+    world: World
+
+    def score(self, split: AnySplit, label: str) -> _Scored:
+        """Return what is found of a split."""
+        classifier, recipe = self.trained.classifier, self.trained.recipe
+        reading = Reading(
+            preprocessing=classifier.preprocessing,
+            recipe=recipe,
+            device=classifier.device,
+            size=self.trained.shape[:2],
+            workers=self.workers,
+            origin=self.origin,
+        )
+        apply_switches(classifier.device, recipe.execution)
+        logits: Callable[[Any, Tensor], Tensor]
+        if self.views is None:
+            on, logits = reading.evaluation_set(label, split), self.engine.logits
+        else:
+            assert isinstance(split, EncodedSplit), "views are made of files, or of pixels as if they were"
+            on, logits = reading.viewed_set(label, split, self.views), self.engine.averaged
+        num_classes = len(classifier.class_names)
+        collecting = Collecting(num_classes, on.size, on.batch)
+        scores = score(
+            classifier.model,
+            on,
+            num_classes=num_classes,
+            device=classifier.device,
+            world=self.world,
+            collecting=collecting,
+            logits=logits,
+        )
+        assert scores is not None
+        classifier.refuse_non_finite(scores.loss)
+        broken = tuple(problem for _, problem in sorted(reading.bad.found.items()))
+        assert scores.seen + len(broken) == len(split), "every sample counts exactly once"
+        return _Scored(scores, collecting.gathered(self.world), broken)
 
 
-def folder_of(trained: ScoredNetwork, opened: ScoredData, label: str) -> str:
-    """Return a name that no evaluation of other weights, data or split has."""
+def folder_of(trained: ScoredNetwork, opened: ScoredData, label: str, views: Views | None = None) -> str:
+    """Return a name that no evaluation of other weights, data, split or views has."""
     parts = [trained.checkpoint, label, "plain" * trained.is_plain]
     if trained.record is None or not opened.is_own:
         parts.append(opened.source.fingerprint[:8])
+    if views:
+        parts.append(views.name)
     return "-".join(filter(None, parts))

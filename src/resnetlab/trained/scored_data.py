@@ -19,6 +19,8 @@ from resnetlab.data.sources.split import Indices, hold_out
 from resnetlab.data.sources.wanted import Wanted
 from resnetlab.data.sources.whole import as_files, join_splits
 from resnetlab.errors import DataError, UsageError
+from resnetlab.evaluation.views import Views
+from resnetlab.trained.predict.viewing import refuse_long_images
 from resnetlab.trained.scored_network import ScoredNetwork
 
 SPLITS = ("auto", "test", "val", "train", "all")
@@ -191,9 +193,16 @@ def _refuse_other_size(trained: ScoredNetwork, size: tuple[int, int], name: str)
         )
 
 
-def fit_images(trained: ScoredNetwork, split: AnySplit, name: str) -> tuple[AnySplit, tuple[str, ...]]:
+def fit_images(
+    trained: ScoredNetwork, split: AnySplit, name: str, views: Views | None = None
+) -> tuple[AnySplit, tuple[str, ...]]:
     """Return the images as the network can be given them: those in memory as they are, or resized."""
     wanted = trained.shape
+    if views:
+        is_square = isinstance(split, Split) and split.images.shape[1] == split.images.shape[2]
+        if not is_square:
+            refuse_long_images(trained.classifier.description.spec, views)
+        return (as_files(split) if isinstance(split, Split) else split), ()
     if not isinstance(split, Split):
         first = first_shape(split)
         if first is not None and not trained.classifier.preprocessing.geometry.side:

@@ -14,7 +14,7 @@ import torch
 
 from resnetlab.base.share import UNDIVIDED, Share
 from resnetlab.base.units import Duration
-from resnetlab.data.batches.loaded import BadSamples, LoadedBatches, WaitClock, loaded_evaluation_batches
+from resnetlab.data.batches.loaded import BadSamples, EvaluationBatches, LoadedBatches, WaitClock
 from resnetlab.data.batches.loader import (
     TRAINERS_SIGNALS,
     Bad,
@@ -331,11 +331,11 @@ def evaluated(
 ):
     bad = BadSamples(share)
     preprocessing = Preprocessing(Normaliser("none", 255), Geometry.of(preparation))
-    batches = loaded_evaluation_batches(
-        source.test, preprocessing, numbers, part="test", size=size, device=CPU, batch=batch,
+    batches = EvaluationBatches(
+        split=source.test, preprocessing=preprocessing, part="test", size=size, device=CPU, batch=batch,
         channels_last=True, workers=workers, bad=bad,
     )  # fmt: skip
-    return list(batches), bad
+    return list(batches.at(numbers)), bad
 
 
 @pytest.mark.parametrize("workers", [0, 2])

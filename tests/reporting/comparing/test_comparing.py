@@ -313,6 +313,7 @@ def test_other_data_splits_numbers_and_the_same_thing_twice_are_refused(real: Pa
     evaluation(tmp_path / "e", right)
     evaluation(tmp_path / "val", right, split="val")
     evaluation(tmp_path / "few", right[:50])
+    evaluation(tmp_path / "crops", right, views="10crop")
     os.symlink(tmp_path / "run", tmp_path / "link")
     shutil.copytree(tmp_path / "run", tmp_path / "copy")
 
@@ -320,6 +321,7 @@ def test_other_data_splits_numbers_and_the_same_thing_twice_are_refused(real: Pa
         ("run", "other", "of other data, by its fingerprint: A cifar10 (cifar10) and B cifar10 (another-)"),
         ("e", "val", "of other splits: A test and B val"),
         ("e", "few", "of other numbers of images: A 100 and B 50"),
+        ("e", "crops", "of other views of each image: A single and B 10crop"),
         ("run", "run", "the same thing twice"),
         ("e", "e", "the same thing twice"),
         ("run", "link", "the same thing twice"),
@@ -329,6 +331,21 @@ def test_other_data_splits_numbers_and_the_same_thing_twice_are_refused(real: Pa
             compare(tmp_path / first, tmp_path / second)
         assert said in str(refused.value), (first, second)
         assert refused.value.hint
+
+
+def test_errors_of_several_views_are_called_so(tmp_path: Path) -> None:
+    for name, right in (("e", 90), ("f", 80)):
+        evaluation(tmp_path / name, marks(right, 100), views="10crop", keeps=False)
+
+    found = compare(tmp_path / "e", tmp_path / "f")
+
+    for text in (str(found), found.markdown(), found.latex()):
+        assert "10crop: answers averaged over views of each image" in " ".join(text.split())
+    assert [side["views"] for side in found.to_json()["sides"]] == ["10crop", "10crop"]
+    assert all(" --views 10crop " in command for command in found.to_json()["comparisons"][0]["commands"])
+    edit(tmp_path / "f" / "scores.json", views="12crop")
+    with pytest.raises(DataError, match="views is '12crop'"):
+        compare(tmp_path / "e", tmp_path / "f")
 
 
 def test_a_run_beside_its_own_evaluation_is_the_same_network(real: Path, tmp_path: Path) -> None:

@@ -261,6 +261,19 @@ def test_the_newest_evaluation_of_the_test_split_is_shown(run: Path) -> None:
     assert detail["other_evaluations"] == ["step-00000100-test", "step-00000300-val"]
 
 
+def test_an_evaluation_of_several_views_is_shown_behind_those_of_one_and_called_so(run: Path) -> None:
+    folder = named(run, step=300)
+    scores = json.loads((folder / "scores.json").read_text())
+    (folder / "scores.json").write_text(json.dumps(scores | {"views": "10crop"}))
+    shown = named(run, step=200)
+
+    assert contents(run)["detail"]["evaluation"]["folder"] == shown.name
+    assert contents(run)["detail"]["evaluation"]["views"] == "single"
+    shutil.rmtree(shown)
+    assert contents(run)["detail"]["evaluation"]["views"] == "10crop"
+    assert "test images of digits, 10crop" in render(contents(run))
+
+
 def test_several_runs_have_a_row_each_their_groups_and_one_panel(real_runs: Path) -> None:
     found = contents(real_runs)
 

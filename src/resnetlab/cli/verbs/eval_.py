@@ -13,6 +13,7 @@ from resnetlab.cli.flags import (
     add_devices,
     add_engine,
     add_threads,
+    add_views,
     add_weights,
     add_workers,
 )
@@ -20,6 +21,7 @@ from resnetlab.cli.output import print_json
 from resnetlab.cli.verb import set_up
 from resnetlab.data.sources.choices import Choices
 from resnetlab.errors import UsageError
+from resnetlab.evaluation.views import SINGLE
 from resnetlab.show.tables.align import table
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ _EXAMPLES = """examples:
   resnetlab eval RUN --watch        each checkpoint as it comes, while another process trains
   resnetlab eval RUN --all          the curve of all checkpoints
   resnetlab eval resnet50.safetensors --data imagenet/ --devices 4      four GPUs, or --devices auto
+  resnetlab eval resnet50.safetensors --data imagenet/ --views 10crop   as the papers' tables
 """
 
 
@@ -89,6 +92,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     add_devices(parser)
     add_threads(parser)
     add_engine(parser)
+    add_views(parser)
     add_workers(parser)
 
 
@@ -119,6 +123,7 @@ def evaluate(options: argparse.Namespace) -> None:
         bad_samples=options.bad_samples,
         insights=options.insights,
         engine=options.engine,
+        views=options.views,
         writes=False,
         world=options.world,
     )
@@ -149,6 +154,8 @@ def _over_time(options: argparse.Namespace) -> None:
 
     if options.num_devices > 1:
         raise UsageError("--all and --watch score on one device", hint="Leave --devices out.")
+    if options.views != SINGLE:
+        raise UsageError("--all and --watch score the single view", hint="Leave --views out.")
 
     def tell(row: Mapping[str, Any]) -> None:
         if not options.json:

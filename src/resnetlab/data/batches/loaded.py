@@ -1,5 +1,6 @@
 """Training and evaluation batches of images that are read from files as they are needed."""
 
+import functools
 import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,16 +13,28 @@ from torch import Tensor
 from resnetlab.base.share import UNDIVIDED, Share
 from resnetlab.data.batches.augment import Augmenter
 from resnetlab.data.batches.batches import Batch, mixed_batch
-from resnetlab.data.batches.loader import Bad, ForEvaluation, ForTraining, Images, Loaded, Request, load
+from resnetlab.data.batches.loader import (
+    Bad,
+    ForEvaluation,
+    ForTraining,
+    ForViews,
+    Images,
+    Loaded,
+    Request,
+    load,
+)
 from resnetlab.data.batches.mix import mix
 from resnetlab.data.batches.normalise import to_NCHW
 from resnetlab.data.batches.order import SampleStream
 from resnetlab.data.batches.preparation import TrainingPreparation, side_at
 from resnetlab.data.batches.preprocessing import Preprocessing
 from resnetlab.data.batches.waiting import Patience
-from resnetlab.data.images.geometry import Size
+from resnetlab.data.images.geometry import Pixels, Size
+from resnetlab.data.images.views import groups, unpack
 from resnetlab.data.sources.encoded import EncodedSplit
 from resnetlab.errors import DataError
+from resnetlab.evaluation.averaging import View, ViewedBatch
+from resnetlab.evaluation.views import Views
 from resnetlab.parallel.world import World
 from resnetlab.recipe import Recipe
 from resnetlab.recipe.timeline import Timeline
@@ -290,40 +303,81 @@ class WaitShare:
         return waited / spent if spent > 0 else 0.0
 
 
-def loaded_evaluation_batches(
-    split: EncodedSplit,
-    preprocessing: Preprocessing,
-    numbers: range,
-    *,
-    part: str,
-    size: Size,
-    device: torch.device,
-    batch: int,
-    channels_last: bool,
-    workers: int,
-    bad: BadSamples,
-    patience: Patience | None = None,
-) -> Iterator[Batch | None]:
-    """Yield the batches of these numbers: number i has the samples from i * batch on, in order.
+@dataclass(frozen=True, kw_only=True)
+class EvaluationBatches:
+    """Batches of a split for evaluation: number i has the samples from i * batch on, in order.
 
-    Broken ones, if some may be, are left out and noted; a batch without any other is None.
-
-    Raises:
-        DataError: If an image cannot be read, or more than may be are broken.
+    Broken images, if some may be, are left out and noted; a batch without any other is None.
     """
-    images = Images(split, ForEvaluation(preprocessing, size), bad.share > 0, share=bad.share)
-    samples = (np.arange(n * batch, min((n + 1) * batch, len(split))) for n in numbers)
-    requests = (Request(each, np.zeros_like(each), preprocessing.geometry.side) for each in samples)
-    workers = min(workers, len(numbers))
-    for loaded in load(images, requests, workers=workers, pins=device.type == "cuda", patience=patience):
-        if loaded.bad:
-            bad.add(part, len(split), loaded.bad)
-        if not len(loaded.samples):
-            yield None
-            continue
-        pixels = loaded.images.to(device, non_blocking=True)
-        yield Batch(
-            images=to_NCHW(preprocessing.normaliser(pixels), channels_last=channels_last),
-            labels=torch.from_numpy(split.labels)[loaded.samples].to(device),
-            samples=loaded.samples.to(device),
-        )
+
+    split: EncodedSplit
+    preprocessing: Preprocessing
+    part: str
+    """What the split is called, for errors."""
+    size: Size
+    device: torch.device
+    batch: int
+    channels_last: bool
+    workers: int
+    bad: BadSamples
+    patience: Patience | None = None
+
+    def at(self, numbers: range) -> Iterator[Batch | None]:
+        """Yield the batches of these numbers.
+
+        Raises:
+            DataError: If an image cannot be read, or more than may be are broken.
+        """
+        prepared = ForEvaluation(self.preprocessing, self.size)
+        for loaded in self._loaded(numbers, Images(self.split, prepared, self._skips, share=self.bad.share)):
+            yield None if loaded is None else Batch(self._input(loaded.images), *self._known(loaded))
+
+    def viewed_at(
+        self, numbers: range, views: Views, together: Callable[[int, int, int], int]
+    ) -> Iterator[ViewedBatch | None]:
+        """Yield the same with several views of every image; raises as `at`.
+
+        Args:
+            numbers: The batches.
+            views: Which.
+            together: Says how many views of a height, a width and channels may come together.
+        """
+        prepared = ForViews(self.preprocessing, views)
+        images = Images(self.split, prepared, self._skips, share=self.bad.share, joined=np.concatenate)
+        for loaded in self._loaded(numbers, images):
+            if loaded is None:
+                yield None
+                continue
+            views_of = functools.partial(self._views, unpack(loaded.images.numpy()), together)
+            yield ViewedBatch(views_of, *self._known(loaded))
+
+    def _views(
+        self, pictures: Sequence[Sequence[Pixels]], together: Callable[[int, int, int], int]
+    ) -> Iterator[View]:
+        for pixels, rows in groups(pictures, together):
+            yield View(self._input(torch.from_numpy(pixels)), torch.tensor(rows, device=self.device))
+
+    @property
+    def _skips(self) -> bool:
+        return self.bad.share > 0
+
+    def _input(self, pixels: Tensor) -> Tensor:
+        """Return the network's input of uint8 (N, H, W, C)."""
+        there = pixels.to(self.device, non_blocking=True)
+        return to_NCHW(self.preprocessing.normaliser(there), channels_last=self.channels_last)
+
+    def _known(self, loaded: Loaded) -> tuple[Tensor, Tensor]:
+        """Return labels and samples."""
+        labels = torch.from_numpy(self.split.labels)[loaded.samples]
+        return labels.to(self.device), loaded.samples.to(self.device)
+
+    def _loaded(self, numbers: range, images: Images) -> Iterator[Loaded | None]:
+        """Yield what was read for each batch; None if that is no image."""
+        size, side = len(self.split), self.preprocessing.geometry.side
+        samples = (np.arange(n * self.batch, min((n + 1) * self.batch, size)) for n in numbers)
+        requests = (Request(each, np.zeros_like(each), side) for each in samples)
+        workers, pins = min(self.workers, len(numbers)), self.device.type == "cuda"
+        for loaded in load(images, requests, workers=workers, pins=pins, patience=self.patience):
+            if loaded.bad:
+                self.bad.add(self.part, size, loaded.bad)
+            yield loaded if len(loaded.samples) else None

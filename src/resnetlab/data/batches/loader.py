@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
@@ -30,8 +30,10 @@ from resnetlab.data.batches.preparation import TrainingPreparation
 from resnetlab.data.batches.preprocessing import Preprocessing, refuse_other_size
 from resnetlab.data.batches.waiting import Patience, Watch
 from resnetlab.data.images.geometry import Pixels, Size
+from resnetlab.data.images.views import pack
 from resnetlab.data.sources.encoded import EncodedSplit
 from resnetlab.errors import DataError, OutOfMemory
+from resnetlab.evaluation.views import Views
 
 Integers = npt.NDArray[np.int64]
 PREFETCHED = 2  # batches per worker
@@ -68,7 +70,7 @@ class Loaded(NamedTuple):
     """What a request became."""
 
     images: Tensor
-    """Uint8, shape (N, H, W, C)."""
+    """Uint8, shape (N, H, W, C), or as they were joined."""
 
     samples: Tensor
     """Int64, shape (N,): those asked for, or what stands for broken ones, or less the broken ones."""
@@ -122,6 +124,18 @@ class ForEvaluation:
 
 
 @dataclass(frozen=True)
+class ForViews:
+    """The views of an image that an evaluation averages over, packed (`images.views.unpack`)."""
+
+    preprocessing: Preprocessing
+    views: Views
+
+    def __call__(self, split: EncodedSplit, sample: int, epoch: int, side: int) -> Pixels:
+        """Return the image's views, packed."""
+        return pack(self.preprocessing.views(split.read(sample), self.views))
+
+
+@dataclass(frozen=True)
 class Images(Dataset[Loaded]):
     """The batches of a split, by request. It pickles, for the workers."""
 
@@ -134,6 +148,8 @@ class Images(Dataset[Loaded]):
     share: float = 1.0
     """Of the split that may be broken: a batch that comes upon more is given up, with what is broken.
     Else, when the whole source is gone, each of its samples would try every other one."""
+    joined: Callable[[Sequence[Pixels]], Pixels] = np.stack
+    """Puts what was made of a batch's files together."""
 
     def __getitem__(self, request: Request) -> Loaded:
         """Read, decode and prepare the images of a batch; each broken one is tried once."""
@@ -160,7 +176,7 @@ class Images(Dataset[Loaded]):
         if not pixels:
             return _nothing(broken)
         bad = [Bad(*each) for each in broken.items()]
-        return Loaded(torch.from_numpy(np.stack(pixels)), torch.tensor(samples), torch.tensor(epochs), bad)
+        return Loaded(torch.from_numpy(self.joined(pixels)), torch.tensor(samples), torch.tensor(epochs), bad)
 
     def _candidates(self, sample: int) -> Iterator[int]:
         """Yield the sample, and those that may stand for it if it is broken."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from resnetlab.base.randomness import AUTO_AUGMENT, CROP_WINDOW, Draws
-from resnetlab.data.batches.preprocessing import Geometry, resizing
+from resnetlab.data.batches.preprocessing import Geometry
 from resnetlab.data.images.decode import OpenedImage
 from resnetlab.data.images.geometry import (
     Pixels,
@@ -15,6 +15,7 @@ from resnetlab.data.images.geometry import (
     from_picture,
     random_resized_window,
     resample,
+    resizing,
     shorter_side_to,
     to_picture,
 )

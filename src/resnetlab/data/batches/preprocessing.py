@@ -4,7 +4,6 @@ Training differs in its random crops alone (data/batches/preparation.py); evalua
 models do exactly this.
 """
 
-import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -15,10 +14,12 @@ from PIL import Image
 from resnetlab.base.plaindata import LATER, field_types
 from resnetlab.data.batches.normalise import Normaliser
 from resnetlab.data.images.decode import MOST_PIXELS, OpenedImage, decode
-from resnetlab.data.images.geometry import Pixels, Size, centre_window, resample, shorter_side_to
+from resnetlab.data.images.geometry import Pixels, Size, centre_window, resample, resizing, shorter_side_to
 from resnetlab.data.images.image import EncodedImage
+from resnetlab.data.images.views import views_in
 from resnetlab.data.sources.encoded import EncodedSplit
 from resnetlab.errors import DataError, UsageError
+from resnetlab.evaluation.views import Views
 from resnetlab.recipe import Normalisation, Preparation
 
 _SHARE = (256, 224)  # the shorter side by the crop's, where a recipe does not say it
@@ -140,6 +141,13 @@ class Preprocessing:
         """
         return self.geometry.pixels(image, self.channels)
 
+    def views(self, image: EncodedImage, views: Views) -> list[Pixels]:
+        """Return several views of an image, see `images.views.views_in`."""
+        own = self.geometry
+        return views_in(
+            image, views, self.channels, interpolation=own.interpolation, uses_draft=own.uses_draft
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Return it as plain data: the normaliser's keys, and the geometry's if there is any."""
         own = self.normaliser.to_json() | {"channels": self.channels}
@@ -224,16 +232,6 @@ def _readable(
             f"all {len(chosen):,} images that are to be measured are broken; the last: {last.args[0]}",
             hint="`resnetlab data check` lists them all; --bad-samples 1% leaves out up to so many.",
         ) from last
-
-
-@contextlib.contextmanager
-def resizing(image: EncodedImage) -> Iterator[None]:
-    """Turn what bringing a picture to another size may raise into a DataError that names its place."""
-    try:
-        yield
-    except (MemoryError, ValueError, OSError) as error:
-        why = str(error) or "there is not enough memory"
-        raise DataError(f"{image.place}: cannot be brought to another size: {why}") from error
 
 
 def refuse_other_size(place: str, pixels: Pixels, size: Size) -> None:

@@ -3,8 +3,9 @@
 Sizes are (height, width). Nothing here is random but through the draws it is given.
 """
 
+import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from resnetlab.base.randomness import Draws
+from resnetlab.data.images.image import EncodedImage
+from resnetlab.errors import DataError
 
 Pixels = npt.NDArray[np.uint8]
 Size = tuple[int, int]
@@ -191,6 +194,16 @@ def _tf_taps(
     place = np.arange(new, dtype=np.float32) * (np.float32(old) / np.float32(new))
     low = np.minimum(place.astype(np.int64), old - 1)
     return low, np.minimum(low + 1, old - 1), (place - low.astype(np.float32)).astype(np.float32)
+
+
+@contextlib.contextmanager
+def resizing(image: EncodedImage) -> Iterator[None]:
+    """Turn what bringing a picture to another size may raise into a DataError that names its place."""
+    try:
+        yield
+    except (MemoryError, ValueError, OSError) as error:
+        why = str(error) or "there is not enough memory"
+        raise DataError(f"{image.place}: cannot be brought to another size: {why}") from error
 
 
 def to_picture(pixels: Pixels) -> Image.Image:

@@ -19,9 +19,8 @@ from resnetlab.base import files
 from resnetlab.base.files import doing
 from resnetlab.base.lettering import drawable, is_unicode
 from resnetlab.base.units import first_of
-from resnetlab.data.batches.preprocessing import resizing
 from resnetlab.data.images.decode import OpenedImage
-from resnetlab.data.images.geometry import resample, shorter_side_to, to_picture
+from resnetlab.data.images.geometry import resample, resizing, shorter_side_to, to_picture
 from resnetlab.data.images.image import EncodedImage
 from resnetlab.data.records.webdataset import CLASSES
 from resnetlab.data.sources.encoded import AnySource, EncodedSource, EncodedSplit

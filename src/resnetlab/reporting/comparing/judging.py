@@ -7,6 +7,7 @@ from itertools import combinations
 
 from resnetlab.base.units import first_of
 from resnetlab.evaluation.significance import LEVEL, Welch, holm, welch_test
+from resnetlab.evaluation.views import SINGLE
 from resnetlab.reporting.comparing.same_images import AnswerBook, SameImages, on_same_images, paired
 from resnetlab.reporting.comparing.sides import Member, Side
 from resnetlab.reporting.reading import RecordedRun
@@ -103,6 +104,8 @@ def refusal(first: Side, second: Side) -> str:
         return f"of other data, by its fingerprint: {prints}"
     if differ("split"):
         return f"of other splits: {told('split')}"
+    if differ("views"):
+        return f"of other views of each image: {told('views')}"
     if differ("held_out"):
         return "of other images: each held out others for validation"
     if differ("seen"):
@@ -185,6 +188,8 @@ def warnings_of(side: Side) -> Iterator[str]:
             + ": if it was chosen by this score, that is a selection on the test set"
             * (those[0].split == "test")
         )
+    if members[0].views != SINGLE:
+        yield f"{members[0].views}: answers averaged over views of each image, no errors of a single view"
     if members[0].split in ("train", "all"):
         yield (
             "scored on images that it was trained on"

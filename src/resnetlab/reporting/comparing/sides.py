@@ -12,6 +12,7 @@ from typing import Any
 
 from resnetlab.base.paths import user_path
 from resnetlab.errors import DataError, ResnetlabError, UsageError
+from resnetlab.evaluation.views import SINGLE, VIEWS, name_in
 from resnetlab.reporting.groups import Group, group_runs, key_of, names_apart
 from resnetlab.reporting.reading import RecordedRun, find_runs, read_run, refuse
 from resnetlab.runs.directory import is_run
@@ -37,6 +38,8 @@ class Member:
     step: int
     weights: str
     """Of a run: weights, or averaged weights."""
+    views: str
+    """Of each image: single, or those whose answers were averaged."""
     answers: Path
     """The folder with its answers.npz, if there is one."""
     command: str
@@ -143,6 +146,7 @@ def _member(run: RecordedRun) -> Member:
         seen=run.result["seen"],
         step=run.step,
         weights=str(run.result.get("weights", "weights")),
+        views=SINGLE,
         answers=run.path / "eval" / f"step-{run.step:08d}-test",
         command=f"resnetlab eval {shlex.quote(str(run.path))}",
     )
@@ -240,6 +244,7 @@ def _read_evaluation(path: Path) -> Member:
         seen=scores["seen"],
         step=scores["step"],
         weights=scores["weights"],
+        views=name_in(scores),
         answers=path,
         command=_command(path, scores, run),
     )
@@ -252,6 +257,8 @@ def _command(path: Path, scores: Mapping[str, Any], run: RecordedRun | None) -> 
         words += ["--data", scores["data"]]
     if run is not None and run.result.get("weights") == "averaged weights" != scores["weights"]:
         words += ["--weights", "plain"]
+    if (views := name_in(scores)) != SINGLE:
+        words += ["--views", views]
     return shlex.join([*words, "--split", scores["split"], "-o", str(path)])
 
 
@@ -268,6 +275,8 @@ def _wrong_of(scores: Any) -> str:
         return ", ".join(f"{name} is {scores.get(name)!r}" for name in (*texts, *counts))
     if not 0 < scores["seen"] >= scores["correct"]:
         return f"{scores['correct']:,} of {scores['seen']:,} right"
+    if name_in(scores) not in VIEWS:
+        return f"views is {scores['views']!r}"
     return ""
 
 
@@ -278,7 +287,7 @@ def _sides_of_evaluations(evaluations: Iterable[Member]) -> list[Side]:
     """
     alike: dict[str, list[Member]] = defaultdict(list)
     for member in evaluations:
-        facts = [member.fingerprint, member.split, member.step, member.weights]
+        facts = [member.fingerprint, member.split, member.step, member.weights, member.views]
         alike[json.dumps([key_of(member.run), *facts]) if member.run else str(member.path)].append(member)
     sides = [*alike.values()]
     if len(sides) == 1:

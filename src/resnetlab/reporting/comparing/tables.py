@@ -209,6 +209,7 @@ def side_json(side: Side) -> dict[str, Any]:
         "data": first.data,
         "fingerprint": first.fingerprint,
         "split": first.split,
+        "views": first.views,
         "images": first.seen,
         "n": len(side.errors),
         "errors": list(side.errors),

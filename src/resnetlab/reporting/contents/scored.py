@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from resnetlab.evaluation.views import SINGLE, name_in
 from resnetlab.reporting.contents.answers_told import told_answers
 from resnetlab.reporting.values import is_count, is_number, texts_of
 from resnetlab.runs.plain_reading import read_json, read_plain
@@ -20,13 +21,14 @@ _MOST_NOTES = 50
 def evaluations_in(run: Path) -> list[Path]:
     """Return the folders of a run's evaluations, the one to be shown first.
 
-    That is of the test split before others, then the newest step, then by name.
+    That is of the test split before others, then of the single view, then the newest step, then by name.
     """
     found = []
     for path in run.glob("eval/*/scores.json"):
         scores = _json(path)
         step = scores.get("step")
-        key = (scores.get("split") == "test", step if isinstance(step, int) else -1, path.parent.name)
+        which = scores.get("split") == "test", name_in(scores) == SINGLE
+        key = (*which, step if isinstance(step, int) else -1, path.parent.name)
         found.append((key, path.parent))
     return [folder for _, folder in sorted(found, reverse=True)]
 
@@ -45,6 +47,7 @@ def read_evaluation(folder: Path) -> tuple[dict[str, Any] | None, list[str]]:
         "folder": folder.name,
         **{name: scores.get(name) for name in ("step", "split", "data", "weights", "precision", "loss")},
         **{name: scores[name] for name in ("correct", "seen", "interval")},
+        "views": name_in(scores),
         "top_5": scores.get("accuracy_top_5"),
         "notes": texts_of(scores.get("notes"))[:_MOST_NOTES],
         "bad_samples": texts_of(scores.get("bad_samples")),

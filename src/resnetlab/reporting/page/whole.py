@@ -6,6 +6,7 @@ from typing import Any
 
 from resnetlab.base.pages.frame import data_block, html_page, text
 from resnetlab.errors import DataError
+from resnetlab.evaluation.views import SINGLE
 from resnetlab.reporting.page.calibration import calibration_section
 from resnetlab.reporting.page.comparisons import comparisons_section
 from resnetlab.reporting.page.conditions import (
@@ -134,6 +135,7 @@ def _of_one(detail: Mapping[str, Any], drawn: Any) -> list[str]:
         weights = evaluation.get("weights") or "weights"
         which = f"{weights} of step {evaluation['step']:,}"
         title = f"{detail['network']['name']}, {which}, {evaluation['split']} images of {evaluation['data']}"
+        title += "" if (views := evaluation.get("views", SINGLE)) == SINGLE else f", {views}"
         found = [
             confusion_section(evaluation, title),
             classes_section(evaluation),

@@ -26,6 +26,7 @@ from resnetlab.engines.growing import Growing
 from resnetlab.engines.names import AUTO
 from resnetlab.errors import CheckpointError, DataError, UsageError, nearest
 from resnetlab.evaluation.metrics import answer_logits
+from resnetlab.evaluation.views import Views
 from resnetlab.insights.explaining import Explanation, explain
 from resnetlab.models import ResNet
 from resnetlab.models.layers import at
@@ -36,6 +37,7 @@ from resnetlab.trained.artefact.onnx_model import load_onnx
 from resnetlab.trained.artefact.opening import open_artefact
 from resnetlab.trained.predict.pictures import Picture, encode, read_file
 from resnetlab.trained.predict.prediction import Answer, Prediction
+from resnetlab.trained.predict.viewing import views_for
 from resnetlab.training.step.device import pick_device
 
 BATCH = 32
@@ -133,6 +135,11 @@ class Classifier:
     def expect(self, images: int) -> None:
         """Tell how many images will be given to `logits` in all: for many a faster engine is made."""
         self._engines.expect(images)
+
+    def views(self, name: str) -> Views | None:
+        """Return the views of this name for the network, None for the single one; see `viewing.views_for`."""
+        is_network = isinstance(self.model, ResNet)
+        return views_for(name, self.description, self.preprocessing, takes_any_size=is_network)
 
     @property
     def class_names(self) -> tuple[str, ...]:
