@@ -46,7 +46,7 @@ def mean_probabilities(
         with Image.open(path) as picture:
             shares = []
             for view in views(picture.convert("RGB")):
-                powers = np.exp(np.float64(logits(np.float32(np.asarray(view))[None])[0]))
+                powers = np.exp(logits(np.asarray(view, np.float32)[None])[0].astype(np.float64))
                 shares.append(powers / powers.sum())
         rows.append(np.mean(shares, axis=0))
     return np.array(rows)

@@ -213,6 +213,7 @@ def test_where_the_mean_is_near_a_tie_the_network_answers(photos: Path, tmp_path
     tensors = {name: tensor.clone() for name, tensor in artefact.tensors.items()}
     tensors["fc.weight"][1] = tensors["fc.weight"][0] * (1 + 1e-7)
     tensors["fc.bias"][1] = tensors["fc.bias"][0]
+    tensors["fc.bias"][2] = -100.0
     export_model(replace(artefact, tensors=tensors), "folder", tmp_path / "tied")
     for engine in ("reference", "torch"):
         evaluated(tmp_path / "tied", photos, tmp_path / engine, views="10crop", engine=engine)
