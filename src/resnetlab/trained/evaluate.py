@@ -93,9 +93,8 @@ def evaluate(
         insights: Seconds for pictures of answers and a look at the layers, as far as they go; 0 makes none.
         engine: Who makes the logits, one of `engines.names.ENGINES`; "auto" is who is done first. Whoever it
             is, answers are those of the network in torch, and losses but for roundings.
-        views: "single"; or those whose answers are averaged: "10crop" or "multiscale", at the sizes that
-            `evaluation.views` tells. The result says which, lies in a folder of its own, and is compared with
-            others of the same views alone.
+        views: "single"; or those whose answers to an image are averaged, "10crop" or "multiscale", at the
+            sizes that `evaluation.views` tells. The result says which, and lies in a folder of its own.
         writes: Whether the result is written; else `keep` writes it later.
         world: The processes that divide the images among them, all of which call this and return the
             evaluation, to the last bit that of one. Each needs to see the data, the first alone the network,
@@ -117,11 +116,9 @@ def evaluate(
     if out is not None:
         world.from_first(lambda: refuse_within(opened.source.folders, Path(out).expanduser()))
     count = count_workers(workers, trained.classifier.device, world.local_size)
-    evaluation = scored(
-        trained, opened, split, count, insights, engine, viewed, by_order=by_order, world=world
-    )
-    evaluation = replace(evaluation, out=str(Path(out).expanduser()), otherwise="") if out else evaluation
-    return keep(evaluation, world) if writes else evaluation
+    found = scored(trained, opened, split, count, insights, engine, viewed, by_order=by_order, world=world)
+    found = replace(found, out=str(Path(out).expanduser()), otherwise="") if out else found
+    return keep(found, world) if writes else found
 
 
 def _refuse(split: str, insights: float) -> None:
