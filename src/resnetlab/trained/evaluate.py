@@ -85,24 +85,20 @@ def evaluate(
         weights: Of a run: "plain", "averaged", or "auto": averaged if there are any.
         device: auto, cpu, cuda, cuda:1 or mps.
         workers: Processes that read image files, -1 for as many as suit the machine.
-        out: The directory of scores.json, per_class.csv, confusion.csv, confusion.png, calibration.json, of
-            the answer to each image, answers.npz and answers.csv, and of insights/; None is RUN/eval/NAME, or
-            NAME-eval/ beside what is no run, or in the working directory if nothing can be written there.
+        out: The directory of what `write_evaluation` writes; None is RUN/eval/NAME, or NAME-eval/ beside
+            what is no run, or in the working directory if nothing can be written there.
         by_order: Take the data's classes for the network's by their order, not by their names.
         bad_samples: The share of broken images that are left out, as 0.01 or "1%"; None is as it was trained.
         insights: Seconds for pictures of answers and a look at the layers, as far as they go; 0 makes none.
-        engine: Who makes the logits, one of `engines.names.ENGINES`; "auto" is who is done first. Whoever it
-            is, answers are those of the network in torch, and losses but for roundings.
-        views: "single"; or those whose answers to an image are averaged, "10crop" or "multiscale", at the
-            sizes that `evaluation.views` tells. The result says which, and lies in a folder of its own.
+        engine: Who makes the logits, see `engines.names`; "auto": who is done first. Answers are the network's.
+        views: "single", or those whose answers are averaged: "10crop", "multiscale"; see `evaluation.views`.
         writes: Whether the result is written; else `keep` writes it later.
         world: The processes that divide the images among them, all of which call this and return the
             evaluation, to the last bit that of one. Each needs to see the data, the first alone the network,
             unless that is an ONNX file; and the first alone writes.
 
     Raises:
-        UsageError: If an argument cannot be, or the data has no such split; or if processes differ in what
-            they are to score.
+        UsageError: If an argument cannot be, the data has no such split, or processes are asked differently.
         CheckpointError: If the network is damaged, or its loss on these images no finite number.
         DataError: If the data is damaged or has classes that the network does not know.
         NotKept: If the scores could not be written; it holds them.
