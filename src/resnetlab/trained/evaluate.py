@@ -90,7 +90,7 @@ def evaluate(
         by_order: Take the data's classes for the network's by their order, not by their names.
         bad_samples: The share of broken images that are left out, as 0.01 or "1%"; None is as it was trained.
         insights: Seconds for pictures of answers and a look at the layers, as far as they go; 0 makes none.
-        engine: Who makes the logits, see `engines.names`; "auto": who is done first. Answers are the network's.
+        engine: Who makes the logits, see `engines.names`; "auto": who is done first. Answers stay the same.
         views: "single", or those whose answers are averaged: "10crop", "multiscale"; see `evaluation.views`.
         writes: Whether the result is written; else `keep` writes it later.
         world: The processes that divide the images among them, all of which call this and return the
