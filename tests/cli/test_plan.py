@@ -209,3 +209,24 @@ def test_what_cannot_be_is_answered_with_what_is_wrong(arguments: list[str], mes
 
     assert done.returncode in (2, 3)
     assert message in done.stderr
+
+
+def test_steps_on_images_that_are_small_at_first_count_by_their_size() -> None:
+    """`timed` has images of 24 pixels for six tenths of the steps."""
+    timed = (
+        "plan",
+        "resnet20",
+        "--data",
+        "cifar10",
+        "--recipe",
+        "timed",
+        "--batch",
+        "32768",
+        "--set",
+        "val=0",
+    )
+    grown, small = (_json(*timed, "--set", f"shrink={share}")["forecast"] for share in (1, 0.75))
+    throughout = _json(*timed, "--set", "shrink=0.75", "--set", "shrink_until=1")["forecast"]
+
+    assert small["compute"] == pytest.approx(0.4 * grown["compute"] + 0.6 * throughout["compute"], rel=1e-6)
+    assert throughout["compute"] == pytest.approx(0.75**2 * grown["compute"], rel=0.05)

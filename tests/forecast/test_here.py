@@ -42,6 +42,14 @@ def test_more_than_were_measured_share_what_they_have() -> None:
     assert four.fabric.tree_seconds(10**6, 4) == pytest.approx(2 * 2 * 0.020)  # two rounds, twice as slow
 
 
+def test_a_run_whose_images_are_smaller_for_a_while_takes_its_share_of_what_was_measured() -> None:
+    assumed = assumptions_here([TWO], 2)
+    machine = machine_here(TWO, assumed, title="", devices=2, num_bytes=10, memory=0, smaller=0.75)
+
+    assert machine.shard_seconds(32) == 0.75 * 0.25
+    assert machine.score_seconds == 0.003
+
+
 def test_a_measured_number_can_be_put_right() -> None:
     assumed = assumptions_here([TWO], 2).replaced(["step_2x32=100"])
 

@@ -1,5 +1,6 @@
 """Runs that train by kernels of our own."""
 
+import json
 import statistics
 from pathlib import Path
 from typing import Any
@@ -75,3 +76,27 @@ def test_where_it_cannot_be_built_a_run_goes_on_without_and_says_so(
     trainer = go_on(run, small_source())
     trainer.close()
     assert "compile is off (no C++ compiler found; native when the run began)" in run.events.read_text()
+
+
+def test_kernels_of_other_sources_or_another_compiler_are_told_when_a_run_goes_on(tmp_path: Path) -> None:
+    run = interrupted(tmp_path / "run", 2)
+    recorded = run.read("environment")
+    kernels = recorded["kernels"]
+    assert building.kernels_digest()[:12] in kernels and building.compiler_told() in kernels
+
+    go_on(run, small_source()).close()
+    run.write("environment", recorded | {"kernels": kernels.replace(building.compiler_told(), "g++ 1.0")})
+    go_on(run, small_source()).close()
+    run.write("environment", {name: value for name, value in recorded.items() if name != "kernels"})
+    go_on(run, small_source()).close()
+
+    same, another, unknown = (row["differing"] for row in journal(run) if row["event"] == "resume")
+    assert same == []
+    assert another == [
+        f"the kernels were {kernels.replace(building.compiler_told(), 'g++ 1.0')}, are {kernels}"
+    ]
+    assert unknown == [f"the kernels were not recorded, are {kernels}"]
+
+
+def journal(run: RunDirectory) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in run.events.read_text().splitlines()]

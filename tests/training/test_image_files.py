@@ -150,7 +150,7 @@ def test_a_plan_reads_no_pixels(photographs: EncodedSource) -> None:
 
     plan = photograph_plan(source)
 
-    assert (plan.image_shape, plan.training_size) == ((32, 32, 3), (24, 24))
+    assert (plan.image_shape, [*plan.training_sizes]) == ((32, 32, 3), [(24, 24), (32, 32)])
 
 
 def test_a_recipe_of_a_run_from_before_there_were_files_still_loads() -> None:
@@ -327,3 +327,17 @@ def test_broken_test_images_are_recorded_of_a_run_with_validation_samples_too(tm
     assert len([note for note in notes if "a broken test image" in note]) == 2
     (out / "RESULT.json").unlink()
     assert resume_run(out, StopAt(-1)).bad_samples == result.bad_samples
+
+
+def test_another_decoder_is_told_when_a_run_on_image_files_goes_on(
+    photographs: EncodedSource, tmp_path: Path
+) -> None:
+    """Pixels of a JPEG are not the same in all versions of what reads it."""
+    run = run_whole(tmp_path / "run", photographs, length="1st")
+    environment = run.read("environment")
+    run.write("environment", environment | {"packages": environment["packages"] | {"pillow": "1.0"}})
+
+    resume(run, plan_of(read_records(run), photographs, CPU, 0), Observer()).close()
+
+    (resumed,) = (row for row in read_rows(run.events) if row["event"] == "resume")
+    assert resumed["differing"] == [f"pillow was 1.0, is {environment['packages']['pillow']}"]

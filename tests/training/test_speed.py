@@ -9,13 +9,16 @@ import pytest
 from torch.utils.flop_counter import FlopCounterMode
 
 from resnetlab.base.machine.yardstick import Work
+from resnetlab.base.units import format_seconds
 from resnetlab.native.measured import rating
 from resnetlab.native.measured.rating import machine_peak
 from resnetlab.network.catalog import model_spec
 from resnetlab.recipe.named import named_recipe
 from resnetlab.recipe.settings import override
+from resnetlab.training.budget.estimating import estimate
 from resnetlab.training.planning import make_plan
-from resnetlab.training.speed import estimate, measure_speed
+from resnetlab.training.speed import measure_speed
+from tests.kit.photographs import open_photographs, photograph_plan, write_photographs
 from tests.kit.small_runs import CPU, small_recipe, small_source
 
 
@@ -30,7 +33,7 @@ def test_an_estimate_is_made_of_three_small_steps_alone(width: int) -> None:
     """It once measured the bf16 matrix product too: 150 s where the processor has none."""
     spec = model_spec("resnet8").with_(width=width)
     plan = make_plan(spec, small_source(), "small", small_recipe(batch=60), CPU)
-    step = min(6 * plan.spec.num_multiply_adds(*plan.training_size) * 32, 2e10)
+    step = min(6 * plan.spec.num_multiply_adds(*max(plan.training_sizes)) * 32, 2e10)
     machine_peak(CPU, "fp32")  # once for a machine, and kept
     told: dict[str, str] = {}
     spent = _operations(lambda: told.update(estimate(plan)))
@@ -38,6 +41,31 @@ def test_an_estimate_is_made_of_three_small_steps_alone(width: int) -> None:
     assert "images/s" in told["estimate"]
     share = float(re.findall(r"([\d.]+) % of the best seen here in fp32", told["computing"])[0])
     assert 0 < share <= 100
+
+
+def test_an_estimate_counts_steps_on_smaller_images_by_what_they_compute() -> None:
+    plan = make_plan(
+        model_spec("resnet8"), small_source(), "small", small_recipe(shrink=0.5, shrink_until=0.6), CPU
+    )
+    small, large = plan.spec.num_multiply_adds(8, 8), plan.spec.num_multiply_adds(16, 16)
+
+    told = estimate(plan)["estimate"]
+
+    mean, largest = (
+        float(rate.replace(",", "")) for rate in re.findall(r"([\d,]+) (?:images/s|at 16x16)", told)
+    )
+    assert mean / largest == pytest.approx(large / (0.6 * small + 0.4 * large), rel=0.01), told
+    samples = plan.timeline.samples_seen(plan.timeline.num_steps)
+    assert told.startswith(f"{format_seconds(samples / mean)} at"), told
+
+
+def test_memory_is_estimated_for_the_largest_images_that_a_run_ever_has(tmp_path: Path) -> None:
+    source = open_photographs(write_photographs(tmp_path))
+    grows, throughout = (
+        photograph_plan(source, train_size=size, grow_to=320, image_size=320) for size in (24, 320)
+    )
+
+    assert estimate(grows)["memory"].split(";")[0] == estimate(throughout)["memory"].split(";")[0]
 
 
 def test_a_workload_that_is_faster_than_the_yardstick_becomes_it(

@@ -1,41 +1,38 @@
 """The functions, each the same as a verb of the command line."""
 
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from numbers import Integral
-from operator import index
 from pathlib import Path
 from typing import Any
 
+from resnetlab.api.arguments import (
+    OneRun,
+    Run,
+    SeveralRuns,
+    asked_for,
+    network_of,
+    of_what,
+    place_of,
+    refuse_nowhere,
+    whole,
+)
 from resnetlab.api.calls import on_devices, world_here
 from resnetlab.api.showing import Track, shown, shown_study
 from resnetlab.base.paths import user_path
 from resnetlab.base.units import length_of
 from resnetlab.data.sources.choices import Choices
 from resnetlab.engines.names import AUTO
-from resnetlab.errors import UsageError
 from resnetlab.evaluation.results import Evaluation
 from resnetlab.evaluation.views import SINGLE
 from resnetlab.insights.looking import SECONDS
-from resnetlab.network.catalog import model_spec
-from resnetlab.network.spec import KNOBS, ModelSpec
-from resnetlab.parallel.world import World
+from resnetlab.network.spec import ModelSpec
 from resnetlab.recipe import Recipe
-from resnetlab.recipe.settings import once
 from resnetlab.trained.evaluate import evaluate as score
-from resnetlab.trained.transfer import plan_tuning
 from resnetlab.training import studies
-from resnetlab.training.asking import Asked, plan_networks, plan_training, refuse_begun
-from resnetlab.training.observer import Observer, Silence, as_seen_by
-from resnetlab.training.planning import RunPlan
-from resnetlab.training.run import Result, default_out, resume_run, train_or_resume, train_plan
+from resnetlab.training.observer import Observer, Silence
+from resnetlab.training.run import Result, resume_run
 from resnetlab.training.studies import (
     StudyObserver,
-    default_study_out,
-    plan_rows,
-    train_or_resume_study,
-    train_study,
 )
 
 __all__ = ["evaluate", "finetune", "resume", "resume_study", "study", "train"]
@@ -96,12 +93,12 @@ def train(
     if (made := on_devices(train, locals())) is not None:
         return made
     world = world_here(devices, device)
-    _refuse_nowhere(out, minutes, resume_if_begun=resume_if_begun)
-    asked = _asked(data, data_set, recipe, device, workers, (epochs, steps, minutes), values, world, model)
-    network = world.together(lambda: _network(model))
+    refuse_nowhere(out, minutes, resume_if_begun=resume_if_begun)
+    asked = asked_for(data, data_set, recipe, device, workers, (epochs, steps, minutes), values, world, model)
+    network = world.together(lambda: network_of(model))
     with shown(observer, track, world) as watcher:
-        plan, _ = plan_training(network, asked, world, as_seen_by(watcher, world).note)
-        return _make(plan, out, watcher, world, resume_if_begun=resume_if_begun)
+        run = OneRun(out=out, observer=watcher, world=world, resume_if_begun=resume_if_begun)
+        return run.train(network, asked)
 
 
 def study(
@@ -156,118 +153,19 @@ def study(
     if (made := on_devices(study, locals())) is not None:
         return made
     world = world_here(devices, device)
-    _refuse_nowhere(out, minutes, resume_if_begun=resume_if_begun)
-    models, chosen = _of_what(models, seeds, values)
-    asked = partial(_asked, data, data_set, recipe, device, workers, (epochs, steps, minutes), values, world)
-    plans = plan_networks(world.together(lambda: [(_network(each), asked(each)) for each in models]), world)
-    rows = plan_rows(plans, _counted(chosen, plans[0]))
-    make, place = _way_of(plans, out, world, resume_if_begun=resume_if_begun)
-    with shown_study(observer, track, world) as watcher:
-        return make(rows, place, watcher, at_once=at_once, world=world)
-
-
-def _of_what(
-    models: str | ModelSpec | Sequence[str | ModelSpec],
-    seeds: int | Sequence[int],
-    values: Mapping[str, Any],
-) -> tuple[Sequence[str | ModelSpec], Sequence[int]]:
-    """Return the networks and the seeds of a study, of which there is one at least."""
-    networks = [models] if isinstance(models, str | ModelSpec) else models
-    chosen = _seeds(seeds, values)
-    if not (networks and chosen):
-        raise UsageError("a study needs a network and a seed", hint=_STUDY)
-    return networks, chosen
-
-
-def _counted(seeds: Sequence[int], plan: RunPlan) -> Sequence[int]:
-    """Return the seeds; where their number is known alone, from the plan's on."""
-    return [plan.recipe.run.seed + seed for seed in seeds] if isinstance(seeds, range) else seeds
-
-
-def _way_of(
-    plans: Sequence[RunPlan], out: str | Path | None, world: World, *, resume_if_begun: bool
-) -> tuple[Callable[..., dict[str, Result]], Path]:
-    """Return what makes a study, and its directory."""
-    place = user_path(out) if out else world.from_first(lambda: default_study_out(plans))
-    return (train_or_resume_study if resume_if_begun else train_study), place
-
-
-def _make(
-    plan: RunPlan, out: str | Path | None, observer: Observer, world: World, *, resume_if_begun: bool
-) -> Result:
-    make = train_or_resume if resume_if_begun else train_plan
-    place = user_path(out) if out else world.from_first(lambda: default_out(plan))
-    return make(plan, place, observer, world=world)
-
-
-def _refuse_nowhere(out: str | Path | None, minutes: float | None = None, *, resume_if_begun: bool) -> None:
-    """Raise UsageError if what may have been begun has no name, or minutes are to decide its length."""
-    if resume_if_begun and not out:
-        raise UsageError("resume_if_begun needs out", hint="Name the directory that may have been begun.")
-    if minutes is not None:
-        refuse_begun(minutes, resume_if_begun=resume_if_begun)
-
-
-_STUDY = "E.g. study(['resnet20'], seeds=3)"
-
-
-def _seeds(seeds: int | Sequence[int], values: Mapping[str, Any]) -> Sequence[int]:
-    """Return the seeds that are given, whole numbers of Python or NumPy; a range if it is their number.
-
-    Raises:
-        UsageError: If they are anything else, or another is given beside them.
-    """
-    try:
-        chosen = range(index(seeds)) if isinstance(seeds, int | Integral) else [index(seed) for seed in seeds]
-    except TypeError:
-        raise UsageError(f"seeds are whole numbers, or their number, got {seeds!r}", hint=_STUDY) from None
-    if "seed" in values and not isinstance(chosen, range):
-        raise UsageError(f"seed={values['seed']} beside seeds={seeds}: which of them?", hint=_STUDY)
-    return chosen
-
-
-def _network(model: str | ModelSpec) -> ModelSpec:
-    return model if isinstance(model, ModelSpec) else model_spec(str(model))
-
-
-def _asked(
-    data: str,
-    data_set: Mapping[str, str] | None,
-    recipe: str | Path | Recipe | None,
-    device: str,
-    workers: int,
-    lengths: tuple[int | None, int | None, float | None],
-    values: Mapping[str, Any],
-    world: World,
-    model: str | ModelSpec | None,
-) -> Asked:
-    """Return what the arguments of `train` or `finetune` ask for.
-
-    Raises:
-        UsageError: If a value is given twice.
-    """
-    if not isinstance(data, str | os.PathLike):
-        raise UsageError(f"data is a dataset's name or a path, got {data!r}")
-    epochs, steps, minutes = lengths
-    counts = {name: count for name, count in (("epochs", epochs), ("steps", steps)) if count is not None}
-    given = once((f"{name}={value}", name, value) for name, value in {**counts, **values}.items())
-    fixed = KNOBS if isinstance(model, ModelSpec) else ()
-    return Asked(
-        data=data,
-        choices=Choices.of(data_set),
-        recipe=recipe,
-        values=given,
-        fixed=fixed,
-        origin="argument",
-        device=device,
-        workers=workers,
-        minutes=minutes,
-        devices=world.size if world.size > 1 else 0,
+    refuse_nowhere(out, minutes, resume_if_begun=resume_if_begun)
+    at_once, (models, chosen) = whole("at_once", at_once), of_what(models, seeds, values)
+    asked = partial(
+        asked_for, data, data_set, recipe, device, workers, (epochs, steps, minutes), values, world
     )
+    networks = world.together(lambda: [(network_of(each), asked(each)) for each in models])
+    runs = SeveralRuns(out, chosen, at_once, world, resume_if_begun=resume_if_begun)
+    with shown_study(observer, track, world) as watcher:
+        return runs.train(networks, watcher)
 
 
 def finetune(
-    weights: str | Path,
+    weights: Run,
     *,
     data: str,
     data_set: Mapping[str, str] | None = None,
@@ -289,7 +187,8 @@ def finetune(
     """Train a network on from trained weights, for the classes of the data, and return how it ended.
 
     Args:
-        weights: A run, a checkpoint, a model folder, or anything that `load_weights` takes.
+        weights: A run, what its training returned, a checkpoint, a model folder, or anything that
+            `load_weights` takes.
         data: A dataset's name or path.
         data_set: As `train`.
         model: The weights' network, made for the data's classes; None takes the one that they are of.
@@ -319,18 +218,16 @@ def finetune(
     if (made := on_devices(finetune, locals())) is not None:
         return made
     world = world_here(devices, device)
-    _refuse_nowhere(out, resume_if_begun=resume_if_begun)
-    asked = _asked(data, data_set, recipe, device, workers, (epochs, steps, None), values, world, None)
-    network = None if model is None else lambda own: _network(model)
+    refuse_nowhere(out, resume_if_begun=resume_if_begun)
+    asked = asked_for(data, data_set, recipe, device, workers, (epochs, steps, None), values, world, None)
+    network = None if model is None else lambda own: network_of(model)
     with shown(observer, track, world) as watcher:
-        tuning = plan_tuning(weights, asked, network, prefix=prefix, ignore=ignore, world=world)
-        for note in (str(tuning.report), *tuning.notes):
-            as_seen_by(watcher, world).note(note)
-        return _make(tuning.plan, out, watcher, world, resume_if_begun=resume_if_begun)
+        run = OneRun(out=out, observer=watcher, world=world, resume_if_begun=resume_if_begun)
+        return run.tune(place_of(weights), asked, network, prefix=prefix, ignore=ignore)
 
 
 def resume(
-    run: str | Path,
+    run: Run,
     *,
     data: str | None = None,
     data_set: Mapping[str, str] | None = None,
@@ -345,6 +242,7 @@ def resume(
 ) -> Result:
     """Go on with an interrupted run to its end and return how it ended; see `training.run.resume_run`.
 
+    `run` is its directory, or what a training of it returned.
     With `epochs` or `steps`, the length of the whole, train on from a run, finished or not, in a new one at
     `out`. `observer` and `track` are as for `train`; trackers that followed the run follow it on, unless
     `track` says otherwise ("none": nobody).
@@ -354,13 +252,13 @@ def resume(
     world = world_here(devices, device)
     with shown(observer, track, world) as watcher:
         return resume_run(
-            user_path(run),
+            user_path(place_of(run)),
             watcher,
             length=length_of(epochs, steps),
             out=user_path(out) if out else None,
             data=data,
             device=device,
-            workers=workers,
+            workers=whole("workers", workers),
             choices=Choices.of(data_set),
             world=world,
         )
@@ -384,19 +282,19 @@ def resume_study(
     world = world_here(devices, device)
     with shown_study(observer, track, world) as watcher:
         return studies.resume_study(
-            user_path(path),
+            user_path(place_of(path)),
             watcher,
             data=data,
             device=device,
-            workers=workers,
-            at_once=at_once,
+            workers=whole("workers", workers),
+            at_once=whole("at_once", at_once),
             choices=Choices.of(data_set),
             world=world,
         )
 
 
 def evaluate(
-    run: str | Path,
+    run: Run,
     *,
     data: str | Path | None = None,
     data_set: Mapping[str, str] | None = None,
@@ -417,13 +315,13 @@ def evaluate(
     if (made := on_devices(evaluate, locals())) is not None:
         return made
     return score(
-        run,
+        place_of(run),
         data=data,
         data_set=data_set,
         split=split,
         weights=weights,
         device=device,
-        workers=workers,
+        workers=whole("workers", workers),
         out=out,
         by_order=by_order,
         bad_samples=bad_samples,

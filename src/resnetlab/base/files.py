@@ -28,6 +28,7 @@ from resnetlab.base.locks import DirectoryLock as DirectoryLock
 from resnetlab.base.locks import existing_parent as existing_parent
 from resnetlab.base.locks import refuse_foreign as refuse_foreign
 from resnetlab.base.locks import refuse_locked as refuse_locked
+from resnetlab.base.locks import refuse_unwritable as refuse_unwritable
 from resnetlab.base.locks import run_above as run_above
 from resnetlab.base.locks import wait_for_lock as wait_for_lock
 from resnetlab.errors import WriteError

@@ -56,6 +56,20 @@ def existing_parent(path: Path) -> Path:
     return path
 
 
+def refuse_unwritable(path: Path) -> None:
+    """Raise if a directory cannot be made at `path`, or nothing written into the one there; changes nothing.
+
+    Raises:
+        WriteError: If so.
+    """
+    with telling(path, "write into" if path.is_dir() else "make the directory"):
+        there = next(each for each in (path.absolute(), *path.absolute().parents) if each.exists())
+        if not there.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, f"{there} is a file")
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, f"nothing can be written into {there}")
+
+
 def refuse_foreign(path: Path) -> None:
     """Raise if `path` is no plain file with this one name: what is written there would go elsewhere.
 

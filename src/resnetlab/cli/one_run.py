@@ -4,25 +4,25 @@ import argparse
 import dataclasses
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from resnetlab.base.paths import user_path
 from resnetlab.base.units import format_seconds
 from resnetlab.cli.output import block, command_name, opening, print_json, progress_stream
 from resnetlab.data.batches.loaded import BROKEN_SHOWN
-from resnetlab.data.sources.leftovers import refuse_within
 from resnetlab.errors import UsageError
+from resnetlab.parallel.world import World
 from resnetlab.recipe.settings import Resolution, leaves
 from resnetlab.reporting.at_the_end import PAGE
 from resnetlab.runs.checkpoint import checkpoint_name
 from resnetlab.runs.directory import RunDirectory, is_run
 from resnetlab.runs.records import read_records
-from resnetlab.tracking.following import Followed, read_asked
+from resnetlab.tracking.following import Asked, Followed, read_asked
+from resnetlab.training.budget.estimating import estimate
 from resnetlab.training.facts import describe_plan
-from resnetlab.training.planning import RunPlan
-from resnetlab.training.run import Result, default_out, refuse_another, train_or_resume, train_plan
-from resnetlab.training.speed import estimate
+from resnetlab.training.planning import RunPlan, plan_of
+from resnetlab.training.run import Result, default_out, is_begun_at, train_or_resume, train_plan
 from resnetlab.training.timing.in_a_run import TEXT
 from resnetlab.training.timing.profile import refuse_unprofitable
 from resnetlab.watching.fitting import wrapped
@@ -33,50 +33,51 @@ _SLOW = 0.1
 """Share of the time from which waiting for data is worth a hint."""
 
 
-def train_planned(
-    options: argparse.Namespace,
-    plan: RunPlan,
-    resolution: Resolution,
-    more: Mapping[str, object] | None = None,
-) -> None:
-    """Train what is planned and print the end, or with --dry-run print the plan."""
-    world, plan = options.world, dataclasses.replace(_profiled(options, plan), threads=options.threads or 0)
-    out = user_path(options.out) if options.out else world.from_first(lambda: default_out(plan))
-    if options.dry_run:
-        refuse_within(plan.source.folders, out)
-        _print_plan(options, plan, resolution, f"{out} ({_made(options, plan, out)})", more or {})
-        return
-    asked = world.together(lambda: read_asked(options.track))
-    with watching(progress_stream(options)) as watcher:
-        make = train_or_resume if options.resume_if_begun else train_plan
-        result = make(plan, out, Followed(watcher, asked), world=world)
-    print_end(options, result)
+class OneRun:
+    """One run that is asked for by flags: looked at before anything is measured for it, then trained."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._options = options
+        self._out = Path()
+        self._followers: Sequence[Asked] | None = None
+
+    def look(self, plans: Sequence[RunPlan]) -> bool:
+        """Refuse what cannot be, and return whether the run was begun; see `training.asking.Look`."""
+        (plan,), options = plans, self._options
+        world: World = options.world
+        if options.profile is not None:
+            _refuse_profile(options.profile, plan)
+        self._followers = world.together(lambda: read_asked(options.track))
+        self._out = user_path(options.out) if options.out else world.from_first(lambda: default_out(plan))
+        return is_begun_at(self._out, plan, world, resume_if_begun=options.resume_if_begun)
+
+    def train(self, plan: RunPlan, resolution: Resolution, more: Mapping[str, object] | None = None) -> None:
+        """Train what was looked at and print the end, or with --dry-run print the plan."""
+        options = self._options
+        plan = dataclasses.replace(plan, profile_steps=options.profile or 0, threads=options.threads or 0)
+        if options.dry_run:
+            made = "not made"
+            if options.resume_if_begun and is_run(self._out):
+                records = read_records(RunDirectory(self._out))
+                plan = plan_of(records, plan.source, plan.device, plan.workers)
+                made = "finished" if records.is_finished else "begun"
+            _print_plan(options, plan, resolution, f"{self._out} ({made})", more or {})
+            return
+        with watching(progress_stream(options)) as watcher:
+            make = train_or_resume if options.resume_if_begun else train_plan
+            result = make(plan, self._out, Followed(watcher, self._followers), world=options.world)
+        print_end(options, result)
 
 
-def _profiled(options: argparse.Namespace, plan: RunPlan) -> RunPlan:
-    """Return the plan with the steps that are to be profiled.
+def _refuse_profile(steps: int, plan: RunPlan) -> None:
+    """Refuse to profile no steps, or steps that cannot be.
 
     Raises:
-        UsageError: If they are none, or cannot be.
+        UsageError: If it is so.
     """
-    if options.profile is None:
-        return plan
-    if options.profile < 1:
-        raise UsageError(f"--profile {options.profile}: at least one step is profiled")
+    if steps < 1:
+        raise UsageError(f"--profile {steps}: at least one step is profiled")
     refuse_unprofitable(plan.device, is_captured=plan.recipe.execution.capture == "on")
-    return dataclasses.replace(plan, profile_steps=options.profile)
-
-
-def _made(options: argparse.Namespace, plan: RunPlan, out: Path) -> str:
-    """Return what there is of the run yet.
-
-    Raises:
-        UsageError: If another one is there that was to be gone on with.
-    """
-    if not (options.resume_if_begun and is_run(out)):
-        return "not made"
-    refuse_another(records := read_records(RunDirectory(out)), plan)
-    return "finished" if records.is_finished else "begun"
 
 
 def _print_plan(

@@ -12,39 +12,65 @@ from resnetlab.base.paths import user_path
 from resnetlab.cli.output import block, command_name, print_json, progress_stream
 from resnetlab.data.sources.choices import Choices
 from resnetlab.errors import Interrupted, ResnetlabError, UsageError
+from resnetlab.parallel.world import World
 from resnetlab.reporting import report
 from resnetlab.tracking.following import FollowedStudy, read_asked
+from resnetlab.training.asking import Look
+from resnetlab.training.budget.estimating import estimate
 from resnetlab.training.facts import describe_plan
 from resnetlab.training.planning import RunPlan
 from resnetlab.training.run import Result
-from resnetlab.training.speed import estimate
 from resnetlab.training.studies import (
     choose_at_once,
     default_study_out,
+    is_study,
+    is_study_begun_at,
     plan_rows,
     resume_study,
     train_or_resume_study,
     train_study,
 )
-from resnetlab.training.studies.rows import is_study, read_rows_of, refuse_other_rows
 from resnetlab.watching.a_study import PlainStudyWatcher, watching_study
 from resnetlab.watching.sight import sight_of
 
 
-def train_several(options: argparse.Namespace, planned: Callable[[], list[RunPlan]]) -> None:
-    """Train every network with every seed, or with --dry-run say how; `planned` gives each network's plan."""
+def train_several(options: argparse.Namespace, planned: Callable[[Look], list[RunPlan]]) -> None:
+    """Train every network with every seed, or with --dry-run say how.
+
+    Args:
+        options: The flags.
+        planned: Gives each network's plan, shown before anything is measured to whom it is given.
+    """
     seeds = 1 if options.seeds is None else options.seeds
     if seeds < 1:
         raise UsageError(f"--seeds must be at least 1, got {seeds}")
-    world = options.world
-    plans = planned()
-    first = plans[0].recipe.run.seed
-    rows = plan_rows(plans, range(first, first + seeds))
-    out = user_path(options.out) if options.out else world.from_first(lambda: default_study_out(plans))
+    world: World = options.world
+    asked = world.together(lambda: read_asked(options.track))
+    places: list[Path] = []
+
+    def rows_of(plans: Sequence[RunPlan]) -> dict[str, RunPlan]:
+        first = plans[0].recipe.run.seed
+        return plan_rows(plans, range(first, first + seeds))
+
+    def look(plans: Sequence[RunPlan]) -> bool:
+        rows = rows_of(plans)
+        places.append(
+            user_path(options.out) if options.out else world.from_first(lambda: default_study_out(plans))
+        )
+        return is_study_begun_at(
+            places[0],
+            rows,
+            world,
+            at_once=options.at_once,
+            resume_if_begun=options.resume_if_begun,
+            by_minutes=options.minutes is not None,
+        )
+
+    plans = planned(look)
+    rows, (out,) = rows_of(plans), places
     if options.dry_run:
         _print_plans(options, plans, rows, out)
         return
-    asked = world.together(lambda: read_asked(options.track))
     with watching_study(progress_stream(options)) as watcher:
         for facts in _facts(plans, world.size):
             watcher.note(block(facts, indent="", columns=watcher.columns) + "\n")
@@ -109,10 +135,7 @@ def _facts(plans: Sequence[RunPlan], devices: int) -> list[dict[str, str]]:
 def _print_plans(
     options: argparse.Namespace, plans: list[RunPlan], rows: Mapping[str, RunPlan], out: Path
 ) -> None:
-    made = "not made"
-    if options.resume_if_begun and is_study(out):
-        refuse_other_rows(out, read_rows_of(out), rows)
-        made = "begun"
+    made = "begun" if options.resume_if_begun and is_study(out) else "not made"
     devices = options.num_devices
     at_once = min(len(rows), choose_at_once(rows.values(), options.at_once, devices))
     each = [describe_plan(plan, devices) | estimate(plan, devices) for plan in plans]

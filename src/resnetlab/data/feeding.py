@@ -1,5 +1,6 @@
 """Batches of either kind of source: pixels in memory, or image files read as they are needed."""
 
+import collections
 import functools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -8,10 +9,12 @@ from typing import Literal
 import torch
 
 from resnetlab.base.share import Share
+from resnetlab.data.batches.augment import shrunk_sides
 from resnetlab.data.batches.batches import Batch, Batches, ResidentSplit, evaluation_batches
 from resnetlab.data.batches.loaded import BadSamples, EvaluationBatches, LoadedBatches
 from resnetlab.data.batches.loader import count_workers
 from resnetlab.data.batches.normalise import Normaliser
+from resnetlab.data.batches.preparation import side_at
 from resnetlab.data.batches.preprocessing import Preprocessing, fit_preprocessing
 from resnetlab.data.batches.waiting import Patience
 from resnetlab.data.sources.encoded import AnySplit, EncodedSplit
@@ -26,6 +29,31 @@ EVALUATION_BATCH = 500
 
 _LARGEST_BATCH_BYTES = 2**27
 """Evaluation batches of large images are smaller, so that their floats take 128 MiB at most."""
+
+_POINTS = 1000
+"""Places in a run at which the size of images that grow is looked up."""
+
+Size = tuple[int, int]
+"""Height and width, in pixels."""
+
+
+def training_sizes(recipe: Recipe, own: Size, *, reads_files: bool) -> dict[Size, float]:
+    """Return the sizes of a run's training images in their order, each with its share of the steps.
+
+    Args:
+        recipe: Of the run.
+        own: The size of its images in evaluation.
+        reads_files: Whether they are read from files, which are brought to the recipe's sizes.
+    """
+    if reads_files:
+        sides = [side_at(recipe.preparation, (point + 0.5) / _POINTS) for point in range(_POINTS)]
+        return {
+            ((side, side) if side else own): count / _POINTS
+            for side, count in collections.Counter(sides).items()
+        }
+    small = shrunk_sides(own, recipe.augmentation.shrink)
+    until = recipe.augmentation.shrink_until if small != own else 0.0
+    return {size: share for size, share in ((small, until), (own, 1 - until)) if share > 0}
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from resnetlab.data.sources.choices import FLAG
 from resnetlab.errors import UsageError
 from resnetlab.network.catalog import model_spec
 from resnetlab.network.spec import ModelSpec
-from resnetlab.training.asking import Asked, plan_networks
+from resnetlab.training.asking import Asked, Look, begins, plan_networks
 from resnetlab.training.planning import RunPlan
 from resnetlab.training.studies import plan_rows
 
@@ -44,8 +44,11 @@ class Question:
     knobs: Mapping[str, Any] = field(default_factory=dict)
     """Of all four networks, beside those of `ON_DIGITS`."""
 
-    def plans(self) -> dict[str, RunPlan]:
+    def plans(self, look: Look = begins) -> dict[str, RunPlan]:
         """Return the runs by the names of their directories: the plain ones first, of a kind the shallower.
+
+        Args:
+            look: Is shown them before anything is measured.
 
         Raises:
             UsageError: If there are no such networks, or the parts do not fit each other.
@@ -58,8 +61,8 @@ class Question:
         pairs = [networks(depth) for depth in self._ordered()]
         specs = [spec.with_(**knobs) for kind in zip(*pairs, strict=True) for spec in kind]
         self._refuse_alike(specs)
-        plans = plan_networks([(spec, asked) for spec in specs])
-        return plan_rows(plans, [plans[0].recipe.run.seed])
+        plans = plan_networks([(spec, asked) for spec in specs], look=look)
+        return rows_of(plans)
 
     def command(self) -> str:
         """Return the command that asks the same."""
@@ -96,6 +99,11 @@ class Question:
                 hint="E.g. 8 and 56: depths of 6n+2, as in the paper.",
             )
         return min(given), max(given)
+
+
+def rows_of(plans: Sequence[RunPlan]) -> dict[str, RunPlan]:
+    """Return the runs of these networks by the names of their directories."""
+    return plan_rows(plans, [plans[0].recipe.run.seed])
 
 
 def networks(depth: int) -> tuple[ModelSpec, ModelSpec]:

@@ -1,6 +1,6 @@
 """The whole of it: the runs, made or gone on with; what is measured of them; the contents of the page."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,13 @@ from resnetlab.errors import Interrupted, ResnetlabError, UsageError
 from resnetlab.explaining.contents import FORMAT, VERSION, contents_of
 from resnetlab.explaining.measuring import Measures, measure, measured_of, open_probe
 from resnetlab.explaining.page import render
-from resnetlab.explaining.question import Question, default_place
+from resnetlab.explaining.question import Question, default_place, rows_of
 from resnetlab.runs.directory import RunDirectory
 from resnetlab.runs.plain_reading import read_json
 from resnetlab.show.drawing.saving import refuse_target
 from resnetlab.training.ending.result import read_result
 from resnetlab.training.planning import RunPlan
-from resnetlab.training.studies import StudyObserver, train_or_resume_study
+from resnetlab.training.studies import StudyObserver, is_study_begun_at, train_or_resume_study
 
 DATA, PAGE = "residual.json", "residual.html"
 PAGES = (".html", ".json")
@@ -89,9 +89,14 @@ def explain(
         ResnetlabError: As training ends before its end.
     """
     measures = measures or Measures()
-    plans = question.plans()
-    place = place or default_place(plans)
+
+    def look(plans: Sequence[RunPlan]) -> bool:
+        rows = rows_of(plans)
+        return is_study_begun_at(place or default_place(rows), rows, resume_if_begun=True)
+
     try:
+        plans = question.plans(look)
+        place = place or default_place(plans)
         made = train_or_resume_study(plans, place, observer or StudyObserver())
     except Interrupted as error:
         error.hint = "The same command goes on, and makes the page when all runs have ended."

@@ -73,7 +73,14 @@ def assumptions_here(found: Iterable[Measured], cores: int) -> Assumptions:
 
 
 def machine_here(
-    found: Measured, assumed: Assumptions, *, title: str, devices: int, num_bytes: int, memory: float
+    found: Measured,
+    assumed: Assumptions,
+    *,
+    title: str,
+    devices: int,
+    num_bytes: int,
+    memory: float,
+    smaller: float = 1.0,
 ) -> Machine:
     """Return this machine for so many devices; those beyond what was measured at once share its cores.
 
@@ -84,6 +91,7 @@ def machine_here(
         devices: For how many.
         num_bytes: That are reduced.
         memory: Of a device, in bytes; 0 if unknown.
+        smaller: What a step of the run takes on average, as a share of one that was measured.
     """
     name = f"{found.processes}x{found.samples}"
     fabric = Fabric(devices_per_host=2**20, link=1.0, network=1.0, begin=0.0, near=0.0, far=0.0)
@@ -95,7 +103,7 @@ def machine_here(
         fabric = replace(fabric, link=fabric.link / crowding, near=fabric.near * crowding)
     return Machine(
         title=title,
-        shard_seconds=lambda samples: assumed[f"step_{name}"] * crowding * samples / found.samples,
+        shard_seconds=lambda samples: smaller * assumed[f"step_{name}"] * crowding * samples / found.samples,
         update_seconds=0.0,
         score_seconds=assumed[f"score_{name}"] * crowding,
         fabric=fabric,

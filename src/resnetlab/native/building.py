@@ -106,6 +106,14 @@ def compiler_here() -> str:
     return next((found for name in ("g++", "c++", "clang++") if (found := shutil.which(name))), "")
 
 
+def compiler_told() -> str:
+    """Return the name and version of the C++ compiler of this machine, or ""."""
+    if not (compiler := compiler_here()):
+        return ""
+    told = next((each.split('"')[1] for each in _machine() if each.startswith("__VERSION__ ")), "")
+    return f"{Path(compiler).name} {told}".strip()
+
+
 def kernels_digest() -> str:
     """Return the SHA-256 of what kernels and programs are made from, and whether they multiply tiles."""
     return hashlib.sha256(f"{_sources_digest()} {multiplies_tiles()}".encode()).hexdigest()

@@ -200,17 +200,28 @@ def claim_new(path: Path, refuse: Callable[[Path], None] | None = None) -> files
         LockedError: If another process is using it.
         UsageError: If it holds anything already; nothing in it was changed then.
     """
-    refuse = refuse or _refuse_used
-    files.refuse_locked(path)  # before looking inside: what is being made is not whole yet
-    refuse(path)
+    refuse_taken(path, refuse)
     files.make_directory(path)
     lock = lock_run(path)
     try:
-        refuse(path)
+        (refuse or _refuse_used)(path)
     except UsageError:
         lock.release()
         raise
     return lock
+
+
+def refuse_taken(path: Path, refuse: Callable[[Path], None] | None = None) -> None:
+    """Refuse a directory that `claim_new` would, before there is anything to put there; changes nothing.
+
+    Raises:
+        LockedError: If another process is using it.
+        UsageError: If it holds anything already.
+        WriteError: If it cannot be made.
+    """
+    files.refuse_locked(path)  # before looking inside: what is being made is not whole yet
+    (refuse or _refuse_used)(path)
+    files.refuse_unwritable(path)
 
 
 def claim_new_or_begun(path: Path) -> files.DirectoryLock:

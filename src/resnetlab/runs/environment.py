@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,8 @@ MOST_THREADS = 1024
 BINDING = ("cpu", "torch", "threads", "device")
 """What must be equal for a resumed run to repeat the uninterrupted one bit for bit."""
 
+_SOURCES = {".py", ".cpp", ".h"}
+
 
 def cpu_name() -> str:
     """Return the processor's model name."""
@@ -77,15 +80,16 @@ def version(package: str) -> str:
 
 
 def describe_environment(
-    *, device: str, threads: int, gpus: int = 0, optimizer_of: str = ""
+    *, device: str, threads: int, gpus: int = 0, optimizer_of: str = "", kernels: str = ""
 ) -> dict[str, Any]:
-    """Return the record that goes into environment.json, and of whom an optimizer is that is not ours.
+    """Return the record that goes into environment.json.
 
     Args:
         device: What is computed on.
-        threads: Of the CPU.
+        threads: Of the CPU, of this process.
         gpus: How many the machine has, used or not.
-        optimizer_of: The package of the optimizer.
+        optimizer_of: The package that the optimizer is of, if it is not ours.
+        kernels: What kernels that are compiled here are made from, and by what.
     """
     return {
         "python": platform.python_version(),
@@ -101,6 +105,7 @@ def describe_environment(
         "torch": version("torch"),
         "packages": {name: version(name) for name in PACKAGES},
         **({"optimizer_of": optimizer_of} if optimizer_of else {}),
+        **({"kernels": kernels} if kernels else {}),
     }
 
 
@@ -129,9 +134,9 @@ def _git_revision() -> str:
 
 @functools.cache
 def source_digest() -> str:
-    """Return the SHA-256 of this package's source files."""
+    """Return the SHA-256 of this package's source files, those of its kernels with them."""
     package, digest = Path(__file__).resolve().parents[1], hashlib.sha256()
-    for path in sorted(package.rglob("*.py")):
+    for path in sorted(path for path in package.rglob("*") if path.suffix in _SOURCES):
         digest.update(f"{path.relative_to(package).as_posix()}\0".encode() + path.read_bytes())
     return digest.hexdigest()
 
@@ -153,10 +158,23 @@ def recorded_threads(environment: dict[str, Any]) -> int:
     return threads if 0 < threads <= MOST_THREADS else 0
 
 
-def binding_differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """Return a sentence for each difference that ends bit-for-bit equality."""
-    return [
-        f"{name} was {then.get(name)}, is {now.get(name)}"
-        for name in BINDING
-        if then.get(name) != now.get(name)
-    ]
+def binding_differences(
+    then: dict[str, Any], now: dict[str, Any], packages: Collection[str] = ()
+) -> list[str]:
+    """Return a sentence for each difference that may end bit-for-bit equality.
+
+    Args:
+        then: The record of the run's beginning.
+        now: That of this process. What it has no kernels of need not be as it was.
+        packages: Whose versions matter too.
+    """
+    pairs = [(name, then.get(name), now.get(name)) for name in BINDING]
+    pairs += [(name, _version_in(then, name), _version_in(now, name)) for name in packages]
+    told = [f"{name} was {before}, is {after}" for name, before, after in pairs if before != after]
+    before, after = then.get("kernels", "not recorded"), now.get("kernels")
+    return [*told, f"the kernels were {before}, are {after}"] if after and before != after else told
+
+
+def _version_in(record: dict[str, Any], package: str) -> str:
+    found = record.get("packages")
+    return str(found.get(package, "")) if isinstance(found, dict) else ""

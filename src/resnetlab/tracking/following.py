@@ -4,7 +4,7 @@ import contextlib
 import importlib.util
 import io
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,8 @@ def read_asked(track: str | Sequence[str] | None) -> tuple[Asked, ...] | None:
     """
     if track is None or track == ():
         return None
+    if not (isinstance(track, str) or all(isinstance(each, str) for each in _several(track))):
+        raise UsageError(f"trackers are named by texts, got {track!r:.200}", hint="E.g. wandb:PROJECT.")
     texts = [
         each.strip() for given in ([track] if isinstance(track, str) else track) for each in given.split(",")
     ]
@@ -82,6 +84,10 @@ def read_asked(track: str | Sequence[str] | None) -> tuple[Asked, ...] | None:
                 hint=f"{how_to_install(each.name)}; or leave it out.",
             )
     return tuple(asked)
+
+
+def _several(given: object) -> Iterable[object]:
+    return given if isinstance(given, Iterable) else (given,)
 
 
 class Followed(Observer):

@@ -1,7 +1,7 @@
 """What a user asks of a training, in flags or in Python, and the plan that it makes: the one way for both."""
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -126,8 +126,18 @@ def _refuse_several(asked: Asked) -> None:
         )
 
 
+Look = Callable[[Sequence[RunPlan]], bool]
+"""Is shown plans as the rules have them, before anything is measured: refuses what can be refused by then,
+and returns whether they were begun already, so that nothing is to be measured for them."""
+
+
+def begins(plans: Sequence[RunPlan]) -> bool:
+    """Refuse nothing: all is new."""
+    return False
+
+
 def plan_training(
-    spec: ModelSpec, asked: Asked, world: World = ALONE, tell: Tell = silent
+    spec: ModelSpec, asked: Asked, world: World = ALONE, tell: Tell = silent, look: Look = begins
 ) -> tuple[RunPlan, Resolution]:
     """Return what is asked for as a plan, and where each value of its recipe comes from.
 
@@ -136,31 +146,38 @@ def plan_training(
         asked: All else.
         world: The processes that are to make the run together, all of which call this.
         tell: Is told what takes some seconds.
+        look: Is shown the plan before.
 
     Raises:
         UsageError: If a name or value cannot be, or the parts do not fit each other.
         DataError: If the data is missing or damaged.
+        ResnetlabError: What `look` raises.
     """
-    return _chosen([(spec, asked)], world, tell)[0]
+    return _chosen([(spec, asked)], world, tell, look)[0]
 
 
 def plan_networks(
-    networks: Sequence[tuple[ModelSpec, Asked]], world: World = ALONE, tell: Tell = silent
+    networks: Sequence[tuple[ModelSpec, Asked]],
+    world: World = ALONE,
+    tell: Tell = silent,
+    look: Look = begins,
 ) -> list[RunPlan]:
     """Return a plan for each of several networks that are to be compared; see `plan_training`.
 
     Data is opened once for all.
     """
-    return [plan for plan, _ in _chosen(networks, world, tell)]
+    return [plan for plan, _ in _chosen(networks, world, tell, look)]
 
 
 def _chosen(
-    networks: Sequence[tuple[ModelSpec, Asked]], world: World, tell: Tell
+    networks: Sequence[tuple[ModelSpec, Asked]], world: World, tell: Tell, look: Look
 ) -> list[tuple[RunPlan, Resolution]]:
     """Plan each, choose how steps are made, and with that what minutes allow."""
     began = time.monotonic()
     opened: Opened = {}
     planned = world.together(lambda: [_planned(spec, asked, opened) for spec, asked in networks])
+    if look([plan for plan, _ in planned]):
+        return planned
     minutes = networks[0][1].minutes if networks else None
     plans = choose([plan for plan, _ in planned], world, tell, minutes=minutes)
     spent = time.monotonic() - began

@@ -10,15 +10,15 @@ from typing import Any
 import torch
 
 from resnetlab.data import SOURCES
-from resnetlab.data.batches.augment import shrunk_sides
 from resnetlab.data.batches.loader import count_workers
-from resnetlab.data.batches.preparation import side_at
+from resnetlab.data.feeding import Size, training_sizes
 from resnetlab.data.open import open_data
 from resnetlab.data.sources.choices import LEFT_OPEN, Choices
 from resnetlab.data.sources.encoded import AnySource
 from resnetlab.data.sources.source import broken_image
 from resnetlab.data.sources.wanted import Wanted
 from resnetlab.errors import DataError, UsageError
+from resnetlab.native.building import compiler_told, kernels_digest
 from resnetlab.network.spec import ModelSpec
 from resnetlab.parallel.world import World
 from resnetlab.recipe import Recipe
@@ -102,27 +102,14 @@ class RunPlan:
 
     @property
     def step_operations(self) -> float:
-        """Floating-point operations of a step."""
-        return step_operations(self.spec, *self.training_size, self.recipe.run.batch)
+        """Floating-point operations of a step, the mean over the run."""
+        batch, sizes = self.recipe.run.batch, self.training_sizes
+        return sum(share * step_operations(self.spec, *size, batch) for size, share in sizes.items())
 
     @property
-    def training_size(self) -> tuple[int, int]:
-        """Height and width of the training images; at the beginning, where they grow."""
-        side = self.recipe.preparation.train_size
-        return (side, side) if self.reads_files and side else self.image_shape[:2]
-
-    @property
-    def training_sizes(self) -> set[tuple[int, int]]:
-        """All sizes that they have, where they grow."""
-        return {self.training_size_at(part / 100) for part in range(101)}
-
-    def training_size_at(self, share: float) -> tuple[int, int]:
-        """Return height and width of the training images when this share of the run's steps is made."""
-        if self.reads_files:
-            side = side_at(self.recipe.preparation, share)
-            return (side, side) if side else self.training_size
-        small = self.recipe.augmentation
-        return shrunk_sides(self.training_size, small.shrink if share < small.shrink_until else 1.0)
+    def training_sizes(self) -> dict[Size, float]:
+        """Heights and widths of the training images, in their order, each with its share of the steps."""
+        return training_sizes(self.recipe, self.image_shape[:2], reads_files=self.reads_files)
 
 
 def fit_to_source(spec: ModelSpec, source: AnySource, fixed: Collection[str] = ()) -> ModelSpec:
@@ -383,7 +370,16 @@ def environment_of(plan: RunPlan) -> dict[str, Any]:
         threads=torch.get_num_threads(),
         gpus=torch.cuda.device_count(),
         optimizer_of=OPTIMIZERS.package_of(plan.recipe.optimizer.optimizer),
+        kernels=_kernels_of(plan),
     )
+
+
+def _kernels_of(plan: RunPlan) -> str:
+    """Return what kernels that are compiled on this machine are made from, and by what; "" if none are."""
+    how = plan.recipe.execution.compile
+    if plan.device.type != "cpu" or how == "off" or not (compiler := compiler_told()):
+        return ""
+    return f"those of {f'sources {kernels_digest()[:12]}' if how == 'native' else KERNELS[how]} by {compiler}"
 
 
 def refuse_differing(plan: RunPlan, world: World, *, is_begun: bool = False) -> None:

@@ -27,6 +27,7 @@ from resnetlab.runs.directory import (
     is_run,
     lock_run,
     open_run,
+    refuse_taken,
 )
 from resnetlab.runs.records import RunRecords, read_records
 from resnetlab.training.ending.result import Result, read_result, result_of
@@ -80,6 +81,33 @@ def train_plan(
 
     with held(claim, world) as lock:
         return begin_plan(plan, RunDirectory(out, lock), observer, interrupt=interrupt, world=world)
+
+
+def is_begun_at(out: Path, plan: RunPlan, world: World = ALONE, *, resume_if_begun: bool = False) -> bool:
+    """Return whether what is planned was begun at `out`, and refuse a place where it can be neither.
+
+    Changes nothing, so that it can be asked before anything is measured.
+
+    Args:
+        out: Where.
+        plan: What.
+        world: The processes that are to make it together.
+        resume_if_begun: Whether it may have been begun there.
+
+    Raises:
+        UsageError, LockedError, WriteError: As `train_plan` or `train_or_resume`.
+    """
+    refuse_differing(plan, world)
+
+    def look() -> bool:
+        if resume_if_begun and is_run(out):
+            refuse_another(read_records(RunDirectory(out)), plan)
+            return True
+        refuse_within(plan.source.folders, out)
+        refuse_taken(out)
+        return False
+
+    return world.from_first(look)
 
 
 @contextlib.contextmanager

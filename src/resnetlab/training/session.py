@@ -142,11 +142,14 @@ def resume(run: RunDirectory, plan: RunPlan, observer: Observer, world: World = 
     if newest and not world.is_first:
         parts.state.load(dict(newest.tensors), dict(newest.state))
     trainer = _assemble(run, plan, parts, observer, world, newest)
-    differing = [*binding_differences(then, now), *_switched(records, plan), *_otherwise(plan, before, world)]
+    decoders = ("pillow",) if plan.reads_files else ()
+    binding = binding_differences(then, now, decoders)
+    differing = [*binding, *_switched(records, plan), *_otherwise(plan, before, world)]
     facts = {"environment": now, "differing": differing, **_processes(world)}
     trainer.record.add_event("resume", step=trainer.state.step, **facts)
     if differing:
-        observer.note("The run goes on, but not bit for bit as it would have: " + "; ".join(differing) + ".")
+        told = "; ".join(differing)
+        observer.note(f"The run goes on, but perhaps not bit for bit as it would have: {told}.")
     return trainer
 
 

@@ -9,25 +9,22 @@ from typing import Any
 import numpy as np
 import torch
 
-from resnetlab.base.machine.rates import free_memory, peak_memory, synchronise
+from resnetlab.base.machine.rates import peak_memory, synchronise
 from resnetlab.base.machine.yardstick import Peak
 from resnetlab.base.share import Share
-from resnetlab.base.units import Duration, format_bytes, format_seconds
+from resnetlab.base.units import Duration
 from resnetlab.data.batches.batches import Batches, ResidentSplit, evaluation_batches
 from resnetlab.data.batches.normalise import Normaliser
 from resnetlab.data.sources.source import Split
 from resnetlab.engines.answering import Engine
 from resnetlab.engines.choosing import Work, choose, seconds_of
-from resnetlab.errors import DivergedError, UsageError
-from resnetlab.forecast.memory import training_memory
-from resnetlab.forecast.reduction import reduced_bytes
+from resnetlab.errors import UsageError
 from resnetlab.native.measured.rating import machine_peak, seen_faster
 from resnetlab.network.spec import ModelSpec
 from resnetlab.recipe import Recipe
 from resnetlab.recipe.schedule import LearningRate
 from resnetlab.recipe.settings import override
 from resnetlab.recipe.timeline import Timeline
-from resnetlab.training.planning import RunPlan
 from resnetlab.training.recorded.programs import StepProgram, step_program
 from resnetlab.training.session import build_state
 from resnetlab.training.step.device import apply_switches, describe_device, leaving_as_found
@@ -36,9 +33,7 @@ from resnetlab.training.step.steps import TrainStep, autocast
 
 _EVALUATED_SECONDS = 60.0  # of work, for which an engine is chosen
 _SMALL_BATCH = 32
-_TRIAL_STEPS = 3
 _TRIAL_OPERATIONS = 2e10  # of a trial step on the CPU: about a second of one core
-_TELLING_SECONDS = 0.5  # for a step so long, what the first one does besides does not matter
 
 
 @dataclass(frozen=True)
@@ -374,57 +369,6 @@ def timed(step: Step, index: int, device: torch.device) -> float:
     return time.perf_counter() - started
 
 
-@leaving_as_found()
-def estimate(plan: RunPlan, devices: int = 1) -> dict[str, str]:
-    """Return the time and memory that a planned run will take, made by so many devices.
-
-    The time comes from a few small steps of one device, by the run's own kernels but for those of
-    torch.compile, which would take longer to make; the memory from arithmetic.
-    """
-    height, width = plan.training_size
-    spec = plan.spec.with_(input_size=max(height, width))
-    products = plan.spec.num_multiply_adds(height, width)
-    batch = min(plan.recipe.run.batch, trial_batch(spec, plan.device, products))
-    is_compiled = plan.recipe.execution.compile == "on"
-    trial = {"compile": "off"} if is_compiled else {}
-    recipe = override(plan.recipe, {**trial, "batch": batch, "shards": 1, "accumulate": 1})
-    samples = plan.timeline.samples_seen(plan.timeline.num_steps)
-    faster = " (compiled steps are faster)" if is_compiled else ""
-    try:
-        rate = batch / _trial_seconds(spec, recipe, plan.device, (height, width))
-        time_needed = f"{format_seconds(samples / rate)} at {_rounded_rate(rate)} images/s{faster}"
-        computed = _share_in_words(6.0 * products * rate, recipe, plan.device)
-    except DivergedError as error:  # on random images and with new weights, which says nothing of the run
-        time_needed, computed = f"not known: of its trial steps, {error.args[0]}", "not known"
-    needed = training_memory(plan.spec, plan.recipe, height, width, processes=devices).total
-    free = free_memory(plan.device)
-    memory = f"about {format_bytes(needed)}; {format_bytes(free) if free else 'unknown'} free"
-    if plan.said():  # by minutes: the run's own steps were timed, which says more
-        return {"memory": memory}
-    if devices == 1:
-        return {"estimate": time_needed, "computing": computed, "memory": memory}
-    where = ", which they share" if plan.device.type == "cpu" else " on the first"
-    return {
-        "estimate": f"on one device {time_needed}; `plan` tells of more",
-        "computing": computed,
-        "memory": f"for each device {memory}{where}",
-        "reduced": f"{format_bytes(reduced_bytes(plan.spec))} a step: gradients and BN statistics",
-    }
-
-
-def _share_in_words(computed: float, recipe: Recipe, device: torch.device) -> str:
-    """Return so many operations a second beside the best that the machine was seen to do.
-
-    Two steps of a trial are too few to say that the machine does better than that.
-    """
-    peak = machine_peak(device, recipe.execution.precision, looks=False)
-    computed = min(computed, peak.rate)
-    return (
-        f"{computed / 1e9:,.0f} GFLOP/s then, {100 * computed / peak.rate:.0f} % of the best seen here in "
-        f"{recipe.execution.precision}: {peak.rate / 1e9:,.0f}, {peak.by}"
-    )
-
-
 def trial_batch(spec: ModelSpec, device: torch.device, products: int = 0) -> int:
     """Return the images of a trial step; of a large network on the CPU a few tell, and take no minute.
 
@@ -434,17 +378,3 @@ def trial_batch(spec: ModelSpec, device: torch.device, products: int = 0) -> int
         return _SMALL_BATCH
     affordable = int(_TRIAL_OPERATIONS / (6.0 * (products or spec.num_multiply_adds())))
     return max(2, min(_SMALL_BATCH, affordable))
-
-
-def _trial_seconds(spec: ModelSpec, recipe: Recipe, device: torch.device, size: Size) -> float:
-    """Return how long a training step takes: after a first one, unless that took long enough to tell."""
-    recipe = override(recipe, {"length": Duration(_TRIAL_STEPS, "st"), "val": 0})
-    step, _ = training_step(spec, recipe, device, size)
-    took = timed(step, 0, device)
-    if device.type == "cpu" and took > _TELLING_SECONDS:
-        return took
-    return statistics.median(timed(step, index, device) for index in range(1, _TRIAL_STEPS))
-
-
-def _rounded_rate(rate: float) -> str:
-    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"

@@ -63,6 +63,12 @@ class Asked:
         """Height and width of the largest training images."""
         return max((height, width) for height, width, _ in self.sizes)
 
+    @property
+    def smaller(self) -> float:
+        """The floating-point operations of a step by those of one on the largest images; 1 if all are so."""
+        mean = sum(share * self.spec.num_multiply_adds(height, width) for height, width, share in self.sizes)
+        return mean / self.spec.num_multiply_adds(*self.largest)
+
     def work(self, recipe: Recipe) -> Work:
         """Return what is to be done with a recipe's batch."""
         from resnetlab.data.feeding import EVALUATION_BATCH, evaluation_batch
@@ -103,6 +109,8 @@ def read_asked(options: argparse.Namespace) -> Asked:
         UsageError: If they contradict each other or name what there is not.
         DataError: If data that is no name cannot be opened.
     """
+    from resnetlab.data.feeding import training_sizes
+
     flags: list[Given] = [
         (f"--{name} {value}", name, str(value))
         for name in _FLAGS
@@ -123,9 +131,10 @@ def read_asked(options: argparse.Namespace) -> Asked:
     recipe = resolution.recipe
     fitted = {"classes": data.classes, "in_channels": 3} if source is None else _fitted(source, spec)
     spec = spec.with_(**{name: value for name, value in fitted.items() if name not in knobs})
-    side = _side_in_memory(source, data) or (recipe.preparation.image_size or spec.input_size,) * 2
-    sizes = _growing(recipe) if data.reads_files else ()
-    return Asked(spec, recipe, data, sizes or ((*side, 1.0),), side, options.batch_per_device)
+    size = _side_in_memory(source, data) or (recipe.preparation.image_size or spec.input_size,) * 2
+    shares = training_sizes(recipe, size, reads_files=data.reads_files).items()
+    sizes = tuple((height, width, share) for (height, width), share in shares)
+    return Asked(spec, recipe, data, sizes, size, options.batch_per_device)
 
 
 def _resolve(
@@ -176,17 +185,6 @@ def _side_in_memory(source: "AnySource | None", data: DataFacts) -> tuple[int, i
         return data.side, data.side
     height, width, _ = source.train.input_shape(None)
     return height, width
-
-
-def _growing(recipe: Recipe) -> tuple[tuple[int, int, float], ...]:
-    """Return the sizes of training images that are made of files, each with its share of the run."""
-    from resnetlab.data.batches.preparation import side_at
-
-    config = recipe.preparation
-    if not config.image_size:
-        return ()
-    sides = [side_at(config, (percent + 0.5) / 100) for percent in range(100)]
-    return tuple((side, side, sides.count(side) / len(sides)) for side in dict.fromkeys(sides))
 
 
 def read_counts(text: str) -> list[int]:

@@ -131,12 +131,17 @@ def _this_machine(options: argparse.Namespace, asked: Asked, counts: Sequence[in
             devices=devices,
             num_bytes=reduced_bytes(asked.spec),
             memory=_memory(devices),
+            smaller=asked.smaller,
         )
 
     steps = next((f", {each.steps}" for each in found.values() if each.steps), "")
     compiled = "; what torch.compile makes is faster" if asked.recipe.execution.compile == "on" else ""
+    height, width = asked.largest
+    is_growing = len(asked.sizes) > 1
+    at = f" on {height}x{width}, smaller images counted by operations" if is_growing else ""
     measured = (
-        f"steps and sums in as many processes as run here at once{steps}; the rest is arithmetic{compiled}"
+        f"steps{at} and sums in as many processes as run here at once{steps}; the rest is arithmetic"
+        f"{compiled}"
     )
     return Target(machine_on, assumed, measured, asked.recipe)
 
@@ -165,7 +170,7 @@ def _measure(asked: Asked, devices: int, found: dict[int, Measured]) -> Measured
         device=device.type,
         num_bytes=reduced_bytes(asked.spec),
         in_all=in_all,
-        num_sizes=len(asked.sizes),
+        sizes=asked.sizes,
     )
 
 

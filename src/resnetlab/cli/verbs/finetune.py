@@ -50,7 +50,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def finetune(options: argparse.Namespace) -> None:
     """Train a network on from trained weights, or with --dry-run say how."""
-    from resnetlab.cli.one_run import train_planned
+    from resnetlab.cli.one_run import OneRun
     from resnetlab.cli.output import tell_beside
     from resnetlab.trained.transfer import plan_tuning
     from resnetlab.trained.transfer.table import HEADER, part_rows, remarks
@@ -60,10 +60,19 @@ def finetune(options: argparse.Namespace) -> None:
     def network(own: ModelSpec) -> ModelSpec:
         return resolve_model(options.model, knobs) if options.model else own.with_(**knobs)
 
-    place = {"prefix": options.prefix, "ignore": options.ignore}
-    tuning = plan_tuning(options.weights, asked, network, **place, world=options.world, tell=tell_beside)
+    run = OneRun(options)
+    tuning = plan_tuning(
+        options.weights,
+        asked,
+        network,
+        prefix=options.prefix,
+        ignore=options.ignore,
+        world=options.world,
+        tell=tell_beside,
+        look=run.look,
+    )
     plan, report, notes = tuning.plan, tuning.report, tuning.notes
     if not options.json:
         print(table(HEADER, part_rows(plan.spec, plan.recipe.transfer, report), left=len(HEADER)))
         print("".join(f"note: {text}\n" for text in (*remarks(report), *notes)))
-    train_planned(options, plan, tuning.resolution, {"weights": report.to_json(), "notes": notes})
+    run.train(plan, tuning.resolution, {"weights": report.to_json(), "notes": notes})

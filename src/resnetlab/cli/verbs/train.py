@@ -43,7 +43,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def train(options: argparse.Namespace) -> None:
     """Train a network, or with --dry-run say how it would be trained; several of them as a study."""
-    from resnetlab.cli.one_run import train_planned
+    from resnetlab.cli.one_run import OneRun
     from resnetlab.cli.output import tell_beside
     from resnetlab.cli.several_runs import train_several
     from resnetlab.training.asking import plan_networks, plan_training
@@ -55,6 +55,7 @@ def train(options: argparse.Namespace) -> None:
     specs = options.world.together(lambda: [resolve_model(model, knobs) for model in options.models])
     if is_study:
         networks = [(spec, asked) for spec in specs]
-        train_several(options, lambda: plan_networks(networks, options.world, tell_beside))
-    else:
-        train_planned(options, *plan_training(specs[0], asked, options.world, tell_beside))
+        train_several(options, lambda look: plan_networks(networks, options.world, tell_beside, look))
+        return
+    run = OneRun(options)
+    run.train(*plan_training(specs[0], asked, options.world, tell_beside, run.look))

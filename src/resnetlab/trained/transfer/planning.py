@@ -20,7 +20,7 @@ from resnetlab.recipe import Normalisation, Recipe
 from resnetlab.recipe.settings import Resolution
 from resnetlab.trained.artefact.model import in_channels
 from resnetlab.trained.transfer.trained import Trained, open_trained
-from resnetlab.training.asking import Asked, leaves_shards_open
+from resnetlab.training.asking import Asked, Look, begins, leaves_shards_open
 from resnetlab.training.choosing.choosing import Tell, choose, silent
 from resnetlab.training.first_weights import Beginning
 from resnetlab.training.planning import RunPlan, fit_to_source, make_plan
@@ -65,6 +65,7 @@ def plan_tuning(
     ignore: Sequence[str] = (),
     world: World = ALONE,
     tell: Tell = silent,
+    look: Look = begins,
 ) -> Tuning:
     """Return what is asked for as a plan.
 
@@ -76,6 +77,7 @@ def plan_tuning(
         ignore: As for `open_trained`.
         world: The processes that are to make the run together; the first reads the weights for all.
         tell: Is told what takes some seconds.
+        look: Is shown the plan before.
 
     Raises:
         UsageError: If a name or value cannot be, or the parts do not fit each other.
@@ -84,7 +86,7 @@ def plan_tuning(
     """
     trained = world.from_first(lambda: open_trained(weights, prefix=prefix, ignore=ignore))
     tuning = world.together(lambda: _plan(trained, asked, model))
-    return replace(tuning, plan=choose([tuning.plan], world, tell)[0])
+    return tuning if look([tuning.plan]) else replace(tuning, plan=choose([tuning.plan], world, tell)[0])
 
 
 def _plan(trained: Trained, asked: Asked, model: Model | None) -> Tuning:

@@ -22,9 +22,6 @@ from resnetlab.training.step.device import leaving_as_found
 _STEPS = 10_000
 """Of the run whose steps are timed: it does not end meanwhile, and each size of images has its share."""
 
-_POINTS = 200
-"""Places in the run at which the size of its images is looked up."""
-
 _WARM, _FEWEST = 2, 3
 _TELLING_SECONDS = 1.0  # a call that takes so long tells enough by its first time
 _OPENING_SECONDS = 1.0  # the run's directory, its samples; 0.3 to 0.8 s were seen
@@ -74,27 +71,17 @@ def _of_test(parts: Parts, evaluation: float) -> float:
     return evaluation * parts.test().size / max(parts.watched.size, 1)
 
 
-def sizes(plan: RunPlan) -> dict[tuple[int, int], tuple[float, int]]:
-    """Return for each size of the training images the share of the run that has it, and a step that has."""
-    found: dict[tuple[int, int], tuple[float, int]] = {}
-    for point in range(_POINTS):
-        place = (point + 0.5) / _POINTS
-        size = plan.training_size_at(place)
-        share, step = found.get(size, (0.0, int(place * plan.timeline.num_steps)))
-        found[size] = (share + 1 / _POINTS, step)
-    return found
-
-
 def _steps(plan: RunPlan, parts: Parts, seconds: float) -> tuple[float, float]:
     """Return the seconds of a step, the mean over the run, and of the very first one."""
     state, rate = parts.state, LearningRate(plan.recipe.schedule, plan.timeline)
     program = step_program(plan.spec, parts.batches, rate, state, parts.step_function)
     workers = count_workers(plan.workers, plan.device) if plan.reads_files else 0
-    mean, first = 0.0, 0.0
-    of_sizes = sizes(plan)
-    for share, step in of_sizes.values():
-        if len(of_sizes) > 1:
-            state.step = step
+    mean, first, before = 0.0, 0.0, 0.0
+    shares = plan.training_sizes.values()
+    for share in shares:
+        if len(shares) > 1:
+            state.step = int((before + share / 2) * plan.timeline.num_steps)
+        before += share
         began = _timed(plan, program)
         first = first or began
         # what was read ahead while the first step was compiled is no measure of reading

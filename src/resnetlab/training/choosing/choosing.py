@@ -1,11 +1,12 @@
 """From plans by rule to plans by what was tried on this machine: one way for single runs and for studies."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import torch
 
 from resnetlab.base.machine.remembered import remembered
+from resnetlab.data.feeding import Size
 from resnetlab.network.spec import ModelSpec
 from resnetlab.parallel.world import ALONE, World
 from resnetlab.recipe import Recipe
@@ -14,7 +15,6 @@ from resnetlab.training.choosing.picking import Choice, Tried, pick
 from resnetlab.training.choosing.trying import Answer, answered, is_lasting, question, try_ways
 from resnetlab.training.choosing.ways import Prospect, Way, is_worth_trying, ways_of
 from resnetlab.training.planning import RunPlan
-from resnetlab.training.recorded.capturing import step_operations
 from resnetlab.training.recorded.deciding import decide
 
 Tell = Callable[[str], None]
@@ -60,7 +60,7 @@ def settle(
     device: torch.device,
     *,
     samples: int,
-    num_sizes: int = 1,
+    sizes: Mapping[Size, float] | None = None,
     world: World = ALONE,
 ) -> tuple[Recipe, str]:
     """Return a recipe that leaves neither kernels nor number format open, and why it has these.
@@ -72,20 +72,30 @@ def settle(
         recipe: The recipe.
         device: Where.
         samples: Of a whole run, by all processes.
-        num_sizes: How many sizes the images of such a run come in.
+        sizes: Of the images of such a run, each with its share of the steps; none: the network's own alone.
         world: As `choose`.
 
     Raises:
         UsageError: If it asks for what cannot be.
     """
-    size = (spec.input_size, spec.input_size)
-    operations = step_operations(spec, *size, samples)
-    each = step_operations(spec, *size, recipe.run.batch)
-    decided = decide(spec, recipe, device, reads_files=False, operations=operations, step_operations=each)
     prospect = Prospect(
-        spec=spec, recipe=decided.recipe, left_open=decided.left_open, device=device, size=size,
-        num_sizes=num_sizes, samples=samples,
-    )  # fmt: skip
+        spec=spec,
+        recipe=recipe,
+        left_open=frozenset(),
+        device=device,
+        sizes=sizes or {(spec.input_size, spec.input_size): 1.0},
+        samples=samples,
+    )
+    decided = decide(
+        spec,
+        recipe,
+        device,
+        reads_files=False,
+        operations=prospect.operations * samples,
+        step_operations=prospect.operations * recipe.run.batch,
+        sizes=prospect.sizes,
+    )
+    prospect = replace(prospect, recipe=decided.recipe, left_open=decided.left_open)
     choice = choice_of(prospect, try_here(prospect, world), world)
     reason = choice.reason or "; ".join(filter(None, (decided.compile_reason, decided.precision_reason)))
     kernels = {"compile": choice.way.compile, "precision": choice.way.precision}
@@ -119,7 +129,7 @@ def choice_of(
     if not tried:
         execution = prospect.recipe.execution
         return Choice(Way(execution.compile, execution.precision), "")
-    samples, can_be_compiled = prospect.samples / world.size, prospect.can_be_compiled
+    samples, can_be_compiled = prospect.largest_samples / world.size, prospect.can_be_compiled
     choice = pick(tried, samples, can_be_compiled=can_be_compiled, precisions=precisions)
     if prospect.recipe.execution.compile == "on" and "compile" not in prospect.left_open:
         return replace(choice, way=Way("on", choice.way.precision))

@@ -48,7 +48,7 @@ def pick(
 
     Args:
         tried: The ways, the usual one first.
-        samples: That each process makes in the whole run.
+        samples: That each process makes in the whole run, each as large as those that were tried.
         can_be_compiled: Whether torch.compile is a way too; how fast it is, is estimated.
         precisions: The number formats to choose from; empty takes all that were tried.
     """

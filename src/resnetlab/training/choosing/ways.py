@@ -1,16 +1,19 @@
 """The ways in which steps could be made, and whether a run is long enough to try them: no measurement."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import torch
 
+from resnetlab.data.feeding import Size
 from resnetlab.native.graph import count_kinds, graph_of
 from resnetlab.native.logits import obstacle_to_native
 from resnetlab.network.spec import ModelSpec
 from resnetlab.recipe import Recipe
 from resnetlab.recipe.settings import override
 from resnetlab.training.planning import RunPlan
+from resnetlab.training.recorded.capturing import step_operations
 from resnetlab.training.recorded.deciding import KERNELS, multiplies_bf16, obstacle_to_one_graph
 from resnetlab.training.step.device import obstacle_to_compile
 
@@ -51,12 +54,8 @@ class Prospect:
     left_open: frozenset[str]
     """Which of compile and precision nobody gave."""
     device: torch.device
-    size: tuple[int, int]
-    """Height and width of the training images."""
-    num_sizes: int
-    """How many sizes they come in."""
-    sizes: frozenset[tuple[int, int]] = frozenset()
-    """These, where they are known."""
+    sizes: Mapping[Size, float]
+    """Of the training images, each with its share of the steps."""
     samples: int
     """That the whole run sees, of all processes."""
 
@@ -68,9 +67,7 @@ class Prospect:
             recipe=plan.recipe,
             left_open=plan.left_open,
             device=plan.device,
-            size=plan.training_size,
-            num_sizes=len(plan.training_sizes),
-            sizes=frozenset(plan.training_sizes),
+            sizes=plan.training_sizes,
             samples=plan.timeline.samples_seen(plan.timeline.num_steps),
         )
 
@@ -78,8 +75,23 @@ class Prospect:
     def within(cls, minutes: float, plan: RunPlan) -> "Prospect":
         """Return what a plan says, but for its length: as many samples as minutes have, by arithmetic."""
         found = cls.of(plan)
-        rate = _RATE * torch.get_num_threads() / (6.0 * found.spec.num_multiply_adds(*found.size))
+        rate = _RATE * torch.get_num_threads() / found.operations
         return replace(found, samples=round(60 * minutes * rate))
+
+    @property
+    def size(self) -> Size:
+        """Of the largest training images, with which steps are tried."""
+        return max(self.sizes)
+
+    @property
+    def operations(self) -> float:
+        """Floating-point operations by which a sample is trained on, the mean over the run."""
+        return sum(share * step_operations(self.spec, *size, 1) for size, share in self.sizes.items())
+
+    @property
+    def largest_samples(self) -> float:
+        """How many of the largest images take as many operations as all samples of the run."""
+        return self.samples * self.operations / step_operations(self.spec, *self.size, 1)
 
     @property
     def at_once(self) -> int:
@@ -120,8 +132,7 @@ def ways_of(prospect: Prospect) -> list[Way]:
 
 
 def _obstacle(prospect: Prospect, way: Way) -> str:
-    sizes = prospect.sizes or {prospect.size}
-    return obstacle_to_native(prospect.squared, prospect.recipe_for(way), prospect.device, sizes)
+    return obstacle_to_native(prospect.squared, prospect.recipe_for(way), prospect.device, prospect.sizes)
 
 
 def is_worth_trying(prospect: Prospect, ways: list[Way], threads: int) -> bool:
@@ -132,12 +143,11 @@ def is_worth_trying(prospect: Prospect, ways: list[Way], threads: int) -> bool:
         ways: That would be tried.
         threads: Of all its processes.
     """
-    operations = 6.0 * prospect.spec.num_multiply_adds(*prospect.size) * prospect.samples
-    seconds = operations / (_RATE * threads)
+    seconds = prospect.operations * prospect.samples / (_RATE * threads)
     precisions = {way.precision for way in ways if way.compile == "native"}
     building = 0.0
     if precisions:
         keeps = bool(prospect.spec.stochastic_depth)
         kinds = count_kinds(graph_of(prospect.spec.plan(), *prospect.size, keeps=keeps))
-        building = kinds * len(precisions) * prospect.num_sizes * _KIND_SECONDS / threads
+        building = kinds * len(precisions) * len(prospect.sizes) * _KIND_SECONDS / threads
     return seconds >= _SHORT and _HOPED_FOR * seconds > building

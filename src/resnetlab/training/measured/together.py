@@ -35,7 +35,7 @@ def measure_together(
     num_bytes: int,
     seconds: float = _SECONDS,
     in_all: int = 0,
-    num_sizes: int = 1,
+    sizes: Sequence[tuple[int, int, float]] = (),
 ) -> Measured:
     """Return how long steps and sums take that so many processes make at once on this machine.
 
@@ -50,14 +50,14 @@ def measure_together(
         seconds: How long steps are timed; the rest takes as long again.
         in_all: Samples that these processes make in the whole training, which decides what the recipe leaves
             to the machine; what torch.compile would make is measured as it is without.
-        num_sizes: How many sizes these have.
+        sizes: Their heights and widths, each with its share of the steps; none: the network's own alone.
 
     Raises:
         ResnetlabError: If one of them fails.
     """
     request = request_for(
         spec, recipe, samples=samples, device=device, num_bytes=num_bytes, seconds=seconds, in_all=in_all,
-        num_sizes=num_sizes,
+        sizes=sizes,
     )  # fmt: skip
     found = _asked(request, processes, threads)
     return Measured(processes=processes, threads=threads, samples=samples, **found)
@@ -105,7 +105,7 @@ def request_for(
     num_bytes: int,
     seconds: float,
     in_all: int = 0,
-    num_sizes: int = 1,
+    sizes: Sequence[tuple[int, int, float]] = (),
 ) -> str:
     """Return what one process is asked, as JSON."""
     changes = {
@@ -120,7 +120,7 @@ def request_for(
             "num_bytes": num_bytes,
             "seconds": seconds,
             "in_all": in_all,
-            "num_sizes": num_sizes,
+            "sizes": [*sizes],
         }
     )
 

@@ -37,8 +37,8 @@ def main(request: dict[str, Any]) -> None:
         }
     else:
         spec, recipe = ModelSpec.from_json(request["spec"]), recipe_from_json(request["recipe"])
-        of_all = {"samples": request["in_all"], "num_sizes": request["num_sizes"]}
-        recipe, steps = settle(spec, recipe, device, world=world, **of_all)
+        sizes = {(height, width): share for height, width, share in request["sizes"]}
+        recipe, steps = settle(spec, recipe, device, world=world, samples=request["in_all"], sizes=sizes)
         execution = recipe.execution
         found = {"compile": execution.compile, "precision": execution.precision, "steps": steps}
         found |= measure(world, spec, recipe, device, request["num_bytes"], request["seconds"])

@@ -4,6 +4,7 @@ from resnetlab.training.studies.observer import StudyObserver
 from resnetlab.training.studies.rows import default_study_out, is_study, plan_rows
 from resnetlab.training.studies.study import (
     choose_at_once,
+    is_study_begun_at,
     resume_study,
     train_or_resume_study,
     train_study,
@@ -14,6 +15,7 @@ __all__ = [
     "choose_at_once",
     "default_study_out",
     "is_study",
+    "is_study_begun_at",
     "plan_rows",
     "resume_study",
     "train_or_resume_study",

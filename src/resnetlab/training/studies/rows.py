@@ -18,7 +18,7 @@ from resnetlab.base.units import first_of
 from resnetlab.data.sources.encoded import AnySource
 from resnetlab.errors import DataError, UsageError
 from resnetlab.recipe.settings import override
-from resnetlab.runs.directory import RunDirectory, claim_new, refuse_file
+from resnetlab.runs.directory import RunDirectory, claim_new, refuse_file, refuse_taken
 from resnetlab.training.planning import RunPlan, differences_from_records, source_record
 from resnetlab.training.run import default_out
 
@@ -89,6 +89,16 @@ def claim_study(path: Path, rows: Mapping[str, RunPlan]) -> files.DirectoryLock:
         lock.release()
         raise
     return lock
+
+
+def refuse_no_study(path: Path) -> None:
+    """Refuse a directory in which no new study can be made; changes nothing.
+
+    Raises:
+        UsageError, LockedError: As `claim_study`.
+        WriteError: If it cannot be made.
+    """
+    refuse_taken(path, _refuse_used)
 
 
 def _refuse_used(path: Path) -> None:

@@ -24,7 +24,15 @@ from resnetlab.training.recorded.capturing import is_small_step
 from resnetlab.training.run import Result, begin_plan, read_result, resume_plan
 from resnetlab.training.step.device import leaving_as_found, pick_device
 from resnetlab.training.studies.observer import AsideOfStudy, StudyObserver
-from resnetlab.training.studies.rows import RowRecord, Sources, claim_study, is_study
+from resnetlab.training.studies.rows import (
+    RowRecord,
+    Sources,
+    claim_study,
+    is_study,
+    read_rows_of,
+    refuse_no_study,
+    refuse_other_rows,
+)
 from resnetlab.training.studies.sharing import begin_study, held_row, open_study
 from resnetlab.training.studies.together import Crew, Work
 
@@ -65,9 +73,47 @@ def train_study(
     return _share(out, rows, partial(_asked_or_begun, rows, out, world), observer, at_once, world)
 
 
-def _refuse(rows: Mapping[str, RunPlan], out: Path, at_once: int, world: World) -> None:
+def is_study_begun_at(
+    out: Path,
+    rows: Mapping[str, RunPlan],
+    world: World = ALONE,
+    *,
+    at_once: int = 0,
+    resume_if_begun: bool = False,
+    by_minutes: bool = False,
+) -> bool:
+    """Return whether the planned runs were begun at `out`, and refuse a study that can be neither.
+
+    Changes nothing, so that it can be asked before anything is measured.
+
+    Args:
+        out: Where.
+        rows: The plans by name.
+        world: As `train_study`.
+        at_once: As `train_study`.
+        resume_if_begun: Whether they may have been begun there.
+        by_minutes: Whether their lengths are yet to be measured.
+
+    Raises:
+        UsageError, LockedError, WriteError: As `train_study` or `train_or_resume_study`.
+    """
+    _refuse(rows, out, at_once, world, by_minutes=by_minutes)
+
+    def look() -> bool:
+        if resume_if_begun and is_study(out):
+            refuse_other_rows(out, read_rows_of(out), rows)
+            return True
+        refuse_no_study(out)
+        return False
+
+    return world.from_first(look)
+
+
+def _refuse(
+    rows: Mapping[str, RunPlan], out: Path, at_once: int, world: World, *, by_minutes: bool = False
+) -> None:
     """Refuse a study that cannot be: too much at once, processes that differ, within its own data."""
-    choose_at_once(rows.values(), at_once, world.size)
+    choose_at_once(rows.values(), at_once, world.size, by_minutes=by_minutes)
     for plan in rows.values():
         refuse_differing(plan, world)
 
@@ -285,8 +331,16 @@ def share_workers(plans: Mapping[str, RunPlan], at_once: int) -> dict[str, RunPl
     return {name: shared(plan) for name, plan in plans.items()}
 
 
-def choose_at_once(plans: Collection[RunPlan], wanted: int, devices: int = 1) -> int:
+def choose_at_once(
+    plans: Collection[RunPlan], wanted: int, devices: int = 1, *, by_minutes: bool = False
+) -> int:
     """Return how many of these runs are made at once: one, if several devices make each of them together.
+
+    Args:
+        plans: The runs.
+        wanted: How many are asked for; 0 leaves it open.
+        devices: That make each of them.
+        by_minutes: Whether their lengths are yet to be measured.
 
     Raises:
         UsageError: If the wish cannot be met.
@@ -300,7 +354,7 @@ def choose_at_once(plans: Collection[RunPlan], wanted: int, devices: int = 1) ->
                 hint="Leave out --at-once; or start a process for each device, all with the same --out.",
             )
         return 1
-    if any(plan.said() for plan in plans):
+    if by_minutes or any(plan.said() for plan in plans):
         if wanted > 1:
             raise UsageError(
                 f"minutes are of runs one after another, and {wanted} at once were asked for",
