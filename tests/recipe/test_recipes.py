@@ -5,6 +5,7 @@ import pytest
 from resnetlab.base.plaindata import field_docs, to_plain
 from resnetlab.base.units import Duration
 from resnetlab.errors import UsageError
+from resnetlab.network.catalog import model_spec
 from resnetlab.network.spec import KNOBS
 from resnetlab.recipe import Recipe, Schedule
 from resnetlab.recipe.named import list_recipes, named_recipe, recipe_doc
@@ -76,6 +77,7 @@ LENGTHS = [
     ("tfofficial-imagenet", IMAGENET, 90 * 5_005, 90 * IMAGENET),
     ("tfofficial-lars", IMAGENET, 90 * 313, 90 * IMAGENET),
     ("tfresearch", CIFAR, 90_000, 90_000 * 128),
+    ("keras-plateau", CIFAR - 5_000, 200 * 1_407, 200 * 45_000),
     ("paper-fast", CIFAR, 11_719, 11_719 * 128),
     ("standard", CIFAR, 39_063, 39_063 * 256),
     ("max", CIFAR, 312_500, 800 * CIFAR),
@@ -162,6 +164,15 @@ def test_what_is_decayed_is_said(name: str) -> None:
 @pytest.mark.parametrize("name", ORIGINALS)
 def test_every_originals_corrections_are_listed(name: str) -> None:
     assert "Corrected:" in recipe_doc(name)
+
+
+@pytest.mark.parametrize("model", ["bottleneck1001", "cifar100_wrn28_10", "resnet110", "bottleneck164"])
+def test_the_largest_research_networks_have_half_the_batch(model: str) -> None:
+    is_large = model.endswith(("1001", "wrn28_10"))
+
+    assert named_recipe("tfresearch", model_spec(f"tfresearch_{model}").depth).run.batch == 64 * (
+        2 - is_large
+    )
 
 
 @pytest.mark.parametrize("name", RECORDS)

@@ -67,6 +67,19 @@ def test_with_a_constant_rate_it_is_the_run_that_was_planned_so_long(
     assert longer.identity() != whole.identity()
 
 
+def test_a_plateau_goes_on_where_it_was(tmp_path: Path) -> None:
+    falling = {"schedule": "plateau", "plateau_delta": 9.0, "plateau_patience": 2, "eval_every": "5st"}
+    first, whole = train(tmp_path / "first", "20st", **falling), train(tmp_path / "whole", "40st", **falling)
+
+    resnetlab.resume(first.path, steps=40, out=tmp_path / "longer", device="cpu")
+
+    assert last_bytes(RunDirectory(tmp_path / "longer"), 40) == last_bytes(whole, 40)
+    text = RunDirectory(tmp_path / "longer").read("continues")["text"]
+    assert text.endswith("its rate follows the validation loss as before")
+    rates = {row["step"]: row["learning_rate"] for row in read_rows(whole.metrics) if row["kind"] == "val"}
+    assert rates[40] < rates[20] < rates[5]
+
+
 def test_the_schedule_is_that_of_the_whole_length(short: RunDirectory, tmp_path: Path) -> None:
     linear = {"schedule": "linear", "warmup": "2st"}
     first = train(tmp_path / "first", "20st", **linear)

@@ -226,6 +226,7 @@ def test_every_field_of_the_state_is_restored_exactly(tmp_path: Path) -> None:
                 tensor[(0,) * tensor.ndim] += 1
     state.step, state.evaluated, state.best_step, state.metrics_length = 17, 11, 12, 13
     state.best_accuracy, state.reached, state.seconds = 0.5, True, 1.25
+    state.lowest_loss, state.evaluations_since_lowest, state.reductions = 0.75, 2, 3
     fresh, _ = trained_state(tmp_path)
     assert state.interval.seen
     assert state.epoch.seen
@@ -279,6 +280,9 @@ def test_a_missing_or_unknown_scalar_or_group_is_refused(change: str, tmp_path: 
         "evaluations_since_best",
         "metrics_digest",
         "optimizer_lacks",
+        "lowest_loss",
+        "evaluations_since_lowest",
+        "reductions",
     }:  # which earlier versions did not save
         scalars = state.scalars()
         if change == "missing":

@@ -101,8 +101,8 @@ class Schedule:
     lr_batch: int = 0
     """Batch that `lr` is meant for; another batch scales it linearly. 0 never scales."""
 
-    schedule: Literal["constant", "pieces", "linear", "cosine", "polynomial"] = "pieces"
-    """After the warm-up: constant; pieces (milestones, factors); linear, cosine or polynomial to lr_end."""
+    schedule: Literal["constant", "pieces", "linear", "cosine", "polynomial", "plateau"] = "pieces"
+    """After the warm-up: constant; pieces (milestones, factors); plateau; the others go down to lr_end."""
 
     milestones: tuple[Duration, ...] = ()
     """pieces: when the rate changes, e.g. 32000st,48000st or 91ep,136ep."""
@@ -114,10 +114,19 @@ class Schedule:
     """Milestones in epochs fall on the end of that epoch's last, short batch; else they round down."""
 
     lr_end: float = 0.0
-    """linear, cosine, polynomial: the share of the peak at the end of the run."""
+    """linear, cosine, polynomial: the share of the peak at the end of the run; plateau: the least share."""
 
     lr_power: float = 2.0
     """polynomial: the power of the share of the steps that are left; 1 is linear."""
+
+    plateau_factor: float = 0.316227766
+    """plateau: what the rate is multiplied by when the validation loss has stopped falling; root of .1."""
+
+    plateau_patience: int = 5
+    """plateau: evaluations in a row without a lower validation loss after which it has."""
+
+    plateau_delta: float = 1e-4
+    """plateau: how much lower than the lowest one a validation loss must be, in nats."""
 
     warmup: Duration = Duration(0, "st")
     """Length of the warm-up."""
@@ -136,6 +145,9 @@ class Schedule:
             (not 0 < self.lr < math.inf, f"lr must be above 0 and finite, got {self.lr}"),
             (self.lr_end < 0, f"lr_end must not be negative, got {self.lr_end}"),
             (not 0 < self.lr_power < math.inf, f"lr_power is above 0 and finite, got {self.lr_power}"),
+            (not 0 < self.plateau_factor < 1, f"plateau_factor lies in (0, 1): {self.plateau_factor}"),
+            (self.plateau_patience < 1, f"plateau_patience is at least 1, got {self.plateau_patience}"),
+            (not 0 <= self.plateau_delta < math.inf, f"plateau_delta is not negative: {self.plateau_delta}"),
             (self.warmup_from < 0, f"warmup_from must not be negative, got {self.warmup_from}"),
             (self.lr_batch < 0, f"lr_batch must not be negative, got {self.lr_batch}"),
             (pieces != factors, f"one factor per milestone is due, got {factors} for {pieces}"),

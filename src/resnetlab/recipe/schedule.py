@@ -1,4 +1,4 @@
-"""The learning rate as a pure function of the step: no scheduler, no state."""
+"""The learning rate as a pure function of the step, and of a plateau's reductions: no scheduler, no state."""
 
 import math
 from dataclasses import dataclass
@@ -21,19 +21,26 @@ class LearningRate:
         scale = self.timeline.batch / self.schedule.lr_batch if self.schedule.lr_batch else 1.0
         return self.schedule.lr * scale
 
-    def at(self, step: int) -> float:
-        """Return the rate of the update that follows `step` updates (0 is the first update)."""
+    def at(self, step: int, reductions: int = 0) -> float:
+        """Return the rate of the update that follows `step` updates (0 is the first update).
+
+        Args:
+            step: These updates.
+            reductions: How often schedule=plateau has lowered it, which is in the state of the run.
+        """
         warmup = self.timeline.boundary(self.schedule.warmup)
         if step < warmup:
             start = self.schedule.warmup_from
             passed = step / warmup if self.schedule.warmup_form == "linear" else 0.0
             return self.peak * (start + (1 - start) * passed)
-        return self.peak * self._share_after_warmup(step, warmup)
+        return self.peak * self._share_after_warmup(step, warmup, reductions)
 
-    def _share_after_warmup(self, step: int, warmup: int) -> float:
+    def _share_after_warmup(self, step: int, warmup: int, reductions: int) -> float:
         kind, end = self.schedule.schedule, self.schedule.lr_end
         if kind == "constant":
             return 1.0
+        if kind == "plateau":
+            return lowered(self.schedule, reductions)
         if kind == "pieces":
             share = 1.0
             for milestone, factor in zip(self.schedule.milestones, self.schedule.factors, strict=True):
@@ -68,5 +75,16 @@ class LearningRate:
             pairs = zip(schedule.milestones, schedule.factors, strict=True)
             later = ", ".join(f"{self.peak * factor:g} from {at}" for at, factor in pairs)
             return f"{warmup}{peak}, {later}"
+        if schedule.schedule == "plateau":
+            least = f", to {self.peak * schedule.lr_end:g} at least" if schedule.lr_end else ""
+            return (
+                f"{warmup}{peak}, times {schedule.plateau_factor:.3g} whenever the validation loss has not "
+                f"fallen by {schedule.plateau_delta:g} in {schedule.plateau_patience} evaluations{least}"
+            )
         power = f" of power {schedule.lr_power:g}" if schedule.schedule == "polynomial" else ""
         return f"{warmup}{peak}, {schedule.schedule}{power} to {self.peak * schedule.lr_end:g}"
+
+
+def lowered(schedule: Schedule, reductions: int) -> float:
+    """Return the share of the peak that schedule=plateau has left after so many reductions."""
+    return max(schedule.plateau_factor**reductions, schedule.lr_end)

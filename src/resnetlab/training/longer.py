@@ -96,13 +96,12 @@ def plan_longer(
             hint=f"The length is that of the whole, at first {recipe.run.length}: give more than that.",
         )
     refuse_impossible(plan)
+    text = f"{run.path} from step {step:,} of {before.num_steps:,} ({recipe.run.length}) on; "
+    if recipe.schedule.schedule == "plateau":
+        return replace(plan, continues=text + "its rate follows the validation loss as before")
     old_rate = LearningRate(recipe.schedule, before).at(max(step - 1, 0))
     rate = LearningRate(plan.recipe.schedule, now).at(step)
-    text = (
-        f"{run.path} from step {step:,} of {before.num_steps:,} ({recipe.run.length}) on; "
-        f"its rate was {old_rate:.3g} and is {rate:.3g} now"
-    )
-    return replace(plan, continues=text)
+    return replace(plan, continues=text + f"its rate was {old_rate:.3g} and is {rate:.3g} now")
 
 
 def write_longer(old: RunDirectory, checkpoint: Checkpoint, plan: RunPlan, new: RunDirectory) -> None:

@@ -9,7 +9,7 @@ from resnetlab.data.sources.encoded import AnySource
 from resnetlab.errors import UsageError
 from resnetlab.network.layers import Norm
 from resnetlab.network.spec import ModelSpec
-from resnetlab.recipe import Optimizer, Recipe
+from resnetlab.recipe import Optimizer, Recipe, Schedule
 from resnetlab.recipe.optimizers import OPTIMIZERS
 from resnetlab.recipe.timeline import Timeline
 from resnetlab.training.parts import part_finder, plan_parts
@@ -45,6 +45,7 @@ def _misfits(spec: ModelSpec, source: AnySource, recipe: Recipe) -> Iterator[tup
     if run.patience and not (run.val or source.val is not None):
         text = f"patience={run.patience} needs validation images, and {source.name} has none of its own"
         yield text, "Hold some training images out with --val, e.g. --val 10%."
+    yield from _plateaus(source, recipe)
     if recipe.augmentation.shrink < 1 and source.reads_files:
         text = f"shrink={recipe.augmentation.shrink:g} is for images in memory, and these are read from files"
         yield text, "Leave out shrink, or have them grow: --set train_size=128 --set grow_to=192."
@@ -59,6 +60,25 @@ def _misfits(spec: ModelSpec, source: AnySource, recipe: Recipe) -> Iterator[tup
     if optimizer.fixed_norm and spec.zero_init_residual and spec.order == "pre":
         text = f"fixed_norm would undo zero_init_residual, by which {spec.name}'s last kernels start as zero"
         yield text, "Leave out one of them, or name another recipe, as --recipe quick."
+
+
+def _plateaus(source: AnySource, recipe: Recipe) -> Iterator[tuple[str, str]]:
+    """Yield why the rate cannot follow the loss on validation images, or is told to and does not."""
+    schedule, run = recipe.schedule, recipe.run
+    if schedule.schedule != "plateau":
+        for name in ("plateau_factor", "plateau_patience", "plateau_delta"):
+            if (value := getattr(schedule, name)) != getattr(Schedule, name):
+                text = f"{name}={value:g} would change nothing of schedule={schedule.schedule}"
+                yield text, f"Leave out {name}, or choose schedule=plateau."
+        return
+    if not (run.val or source.val is not None):
+        text = (
+            f"schedule=plateau follows the loss on validation images, and {source.name} has none of its own"
+        )
+        yield text, "Hold some training images out with --val, e.g. --val 10%: never the test images."
+    if not run.eval_every.count:
+        text = "schedule=plateau follows evaluations, and eval_every=0ep has one alone, at the end"
+        yield text, "Evaluate on the way: --set eval_every=1ep."
 
 
 def _unlike_shards(recipe: Recipe, available: int) -> Iterator[tuple[str, str]]:

@@ -120,7 +120,7 @@ class Trainer:
         if wants_row or wants_histograms:
             self._look_back()
         if wants_row:
-            lr = self.rate.at(state.step - 1)
+            lr = self.rate.at(state.step - 1, state.reductions)
             row = {"kind": "train", "step": state.step, "learning_rate": lr, **state.train_row()}
             self._add_row(row)
             self.observer.train_row(row)
@@ -139,7 +139,7 @@ class Trainer:
             "kind": self.watched.name,
             "step": state.step,
             "epoch": samples / self.timeline.num_samples,
-            "learning_rate": self.rate.at(max(state.step - 1, 0)),
+            "learning_rate": self.rate.at(max(state.step - 1, 0), state.reductions),
             **scores.row(),
             **(state.epoch.row() if state.epoch.seen else {}),
         }
@@ -147,7 +147,7 @@ class Trainer:
         state.epoch.clear()
         state.evaluated = state.step
         state.reached = 0 < self.recipe.run.stop_at <= scores.accuracy
-        is_best = self.watched.name == "val" and state.take_validation(scores)
+        is_best = self.watched.name == "val" and state.take_validation(scores, self.recipe.schedule)
         spent = {"samples": samples, "seconds": state.seconds, "peak_memory": peak_memory(self.device)}
         waited = {"wait": self.waiting.since_last(state.seconds)} if self.waiting else {}
         self.observer.row(row | spent | waited | {"is_best": is_best})

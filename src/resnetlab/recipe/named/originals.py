@@ -78,7 +78,8 @@ def keras(depth: int) -> Recipe:
 
     Corrected: rates change after 80, 120, 160, 180 epochs as documented (its `epoch > 80` on
     epochs counted from 0 was one later); no selection on the test set; the plateau callback is
-    left out: it was dead, the scheduler overwrote its rate at the start of every epoch.
+    left out: it was dead, the scheduler overwrote its rate at the start of every epoch. `keras-plateau`
+    has it in place of the scheduler.
     """
     return Recipe(
         name="keras",
@@ -92,6 +93,25 @@ def keras(depth: int) -> Recipe:
         ),
         augmentation=Augmentation(crop_padding=0, shift=0.1),
         normalisation=Normalisation(normalise="per-pixel-mean"),
+    )
+
+
+def keras_plateau(depth: int) -> Recipe:
+    """Keras' examples/cifar10_resnet.py with its plateau callback alive, in place of its rates by epoch.
+
+    `keras`, but with ReduceLROnPlateau as the script sets it up: the rate of 1e-3 is multiplied by the root
+    of .1 whenever the validation loss has not fallen by 1e-4 for 5 epochs, down to 5e-7.
+
+    No result was published with it: there the scheduler set the rate anew at the start of every epoch.
+
+    Corrected: what is watched are 5,000 training images that are held out, never the test images, as there;
+    45,000 are trained on.
+    """
+    base = keras(depth)
+    return base.renamed(
+        "keras-plateau",
+        run=replace(base.run, val=5000),
+        schedule=Schedule(lr=1e-3, schedule="plateau", lr_end=5e-4),
     )
 
 
@@ -196,7 +216,8 @@ def tfofficial_lars(depth: int) -> Recipe:
 def tfresearch(depth: int) -> Recipe:
     """TensorFlow's older research ResNet (research/resnet).
 
-    Steps of 128; momentum .9; rate .1, a tenth from 40,000, a hundredth from 60,000, a thousandth
+    Steps of 128, of 64 for 1001 layers and for the wide network (which has 26 as layers are counted here), as
+    its README says; momentum .9; rate .1, a tenth from 40,000, a hundredth from 60,000, a thousandth
     from 80,000; 2 pixels of zeros (36 x 36) before the per-image standardisation, crop, flip.
 
     Weight decay 2e-4 covers the kernels of convolutions and of the last layer.
@@ -204,13 +225,14 @@ def tfresearch(depth: int) -> Recipe:
 
     Corrected: training stops, after 90,000 steps (it never did; the last published figure is from
     there); all 10,000 test images count (5,000 of them by default there); no best-on-test; the
-    first step after a restart has its own rate (.1 there).
+    first step after a restart has its own rate (.1 there); the cost is the cross-entropy of the logits (there
+    of their softmax, which it took for logits, so that the softmax was applied twice).
     Kept: padding of 2 and before the standardisation; weight decay 2e-4 as in its code (its
     README says .002).
     """
     return Recipe(
         name="tfresearch",
-        run=Run(length=Duration(90_000, "st"), log_every=100),
+        run=Run(length=Duration(90_000, "st"), batch=64 if depth in (26, 1001) else 128, log_every=100),
         optimizer=Optimizer(weight_decay=2e-4, decay_scope="kernels"),
         schedule=Schedule(milestones=_steps(40_000, 60_000, 80_000), factors=(0.1, 0.01, 0.001)),
         augmentation=Augmentation(crop_padding=2, pad_when="before"),
@@ -222,6 +244,7 @@ RECIPES = {
     "chaoji": chaoji,
     "chaoji-tf2": chaoji_tf2,
     "keras": keras,
+    "keras-plateau": keras_plateau,
     "tfofficial-cifar": tfofficial_cifar,
     "tfofficial-imagenet": tfofficial_imagenet,
     "tfofficial-lars": tfofficial_lars,

@@ -99,7 +99,7 @@ def _rate_points(run: RecordedRun) -> list[Point]:
 
 def _drops(run: RecordedRun) -> list[list[float]]:
     """Return after which step the rate falls at once, and to what; nothing for a rate that glides."""
-    if run.recipe.schedule.schedule != "pieces":
+    if run.recipe.schedule.schedule not in ("pieces", "plateau"):
         return []
     points = _rate_points(run)
     found = [[step, rate] for (step, before), (_, rate) in itertools.pairwise(points) if 0 < rate < before]

@@ -61,6 +61,8 @@ def obstacle_to_capture(recipe: Recipe, device: torch.device, *, reads_files: bo
     optimizer, execution = recipe.optimizer, recipe.execution
     if reads_files:
         return "images are read from files"
+    if recipe.schedule.schedule == "plateau":
+        return "schedule=plateau lowers the rate by what the host finds in evaluations"
     if recipe.augmentation.shrink < 1:
         return "shrink changes the size of the images on the way"
     if execution.precision == "fp16" and not execution.loss_scale:

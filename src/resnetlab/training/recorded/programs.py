@@ -58,7 +58,7 @@ class HostSteps:
         state = self._state
         for step in range(state.step, state.step + count):
             batch = self._batches.at(step)
-            loss, correct = self._step_function(batch, step=step, lr=self._rate.at(step))
+            loss, correct = self._step_function(batch, step=step, lr=self._rate.at(step, state.reductions))
             state.add_sums(loss, correct, batch.num_samples)
             state.count_samples(1, batch.num_samples)
             num_steps = self._rate.timeline.num_steps

@@ -14,7 +14,8 @@ from torch import Tensor
 from resnetlab.errors import CheckpointError
 from resnetlab.evaluation.metrics import Scores, Tally
 from resnetlab.models import ResNet
-from resnetlab.recipe import Optimizer
+from resnetlab.recipe import Optimizer, Schedule
+from resnetlab.recipe.schedule import lowered
 from resnetlab.training.step.averages import Lookahead, WeightAverage
 from resnetlab.training.step.optim import (
     check_tensors,
@@ -26,12 +27,15 @@ from resnetlab.training.step.optim import (
 
 _SCALARS = (
     "step", "evaluated", "best_step", "best_accuracy", "evaluations_since_best", "reached",
-    "metrics_length", "metrics_digest", "seconds",
+    "metrics_length", "metrics_digest", "seconds", "lowest_loss", "evaluations_since_lowest", "reductions",
 )  # fmt: skip
 
 _SUMS = ("loss", "correct", "seen")
 
-_LATER: dict[str, Any] = {"evaluations_since_best": 0, "metrics_digest": "", "optimizer_lacks": []}
+_LATER: dict[str, Any] = {
+    "evaluations_since_best": 0, "metrics_digest": "", "optimizer_lacks": [],
+    "lowest_loss": -1.0, "evaluations_since_lowest": 0, "reductions": 0,
+}  # fmt: skip
 """Scalars that runs of earlier versions did not save, and what they were then."""
 
 
@@ -65,6 +69,15 @@ class TrainState:
 
     evaluations_since_best: int = 0
     """Evaluations on validation samples since the best one."""
+
+    lowest_loss: float = -1.0
+    """schedule=plateau: the lowest validation loss so far, in nats; -1 before the first."""
+
+    evaluations_since_lowest: int = 0
+    """schedule=plateau: evaluations on validation samples since then, or since the last reduction."""
+
+    reductions: int = 0
+    """schedule=plateau: how often the rate was lowered."""
 
     reached: bool = False
     """Whether an evaluation reached the accuracy to stop at."""
@@ -104,13 +117,28 @@ class TrainState:
         if self.lookahead and share is not None:
             self.lookahead.update(self.model, self.optimizer, share, is_due=is_due)
 
-    def take_validation(self, scores: Scores) -> bool:
+    def take_validation(self, scores: Scores, schedule: Schedule) -> bool:
         """Take note of what was scored on validation samples; return whether it is the best so far."""
+        if schedule.schedule == "plateau":
+            self._follow_plateau(scores.loss, schedule)
         is_best = scores.accuracy > self.best_accuracy
         self.evaluations_since_best = 0 if is_best else self.evaluations_since_best + 1
         if is_best:
             self.best_step, self.best_accuracy = self.step, scores.accuracy
         return is_best
+
+    def _follow_plateau(self, loss: float, schedule: Schedule) -> None:
+        """Lower the rate where the loss has stopped falling, as Keras' ReduceLROnPlateau without cooldown.
+
+        Source: keras/src/callbacks/reduce_lr_on_plateau.py, on_epoch_end.
+        """
+        if self.lowest_loss < 0 or loss < self.lowest_loss - schedule.plateau_delta:
+            self.lowest_loss, self.evaluations_since_lowest = loss, 0
+            return
+        self.evaluations_since_lowest += 1
+        is_least = lowered(schedule, self.reductions) == schedule.lr_end
+        if self.evaluations_since_lowest >= schedule.plateau_patience and not is_least:
+            self.reductions, self.evaluations_since_lowest = self.reductions + 1, 0
 
     def train_row(self) -> dict[str, float]:
         """Return what a row of training says of the updates since the last one, and of the weights now."""
