@@ -1,16 +1,13 @@
-"""From a speed and minutes to a length and what follows it: arithmetic, case by case."""
+"""From a speed and minutes to a length: arithmetic, case by case."""
 
 import pytest
 
 from resnetlab.base.units import Duration
 from resnetlab.errors import UsageError
-from resnetlab.recipe.named import list_recipes, named_recipe
 from resnetlab.recipe.running import Run
-from resnetlab.recipe.settings import override
 from resnetlab.training.budget.lengths import (
     RESERVE,
     Costs,
-    in_proportion,
     refuse_less_than_an_epoch,
     sparing,
     steps_within,
@@ -72,28 +69,6 @@ def test_evaluations_become_fewer_where_they_would_take_much_of_the_time(
     costs = Costs(step=0.1, evaluation=evaluation, checkpoint=0.0, beginning=0.0, ending=0.0)
     run = Run(eval_every=Duration.parse(every))
     assert str(sparing(run, seconds, costs, SAMPLES)) == wanted
-
-
-def test_what_follows_the_length_keeps_its_share_of_it() -> None:
-    """64,000 steps of 128, a tenth of the rate from 32,000 and 48,000 on."""
-    he = override(named_recipe("he2015"), {"warmup": Duration(400, "st"), "mix_tail": Duration(20, "ep")})
-    assert he.run.length == Duration(64_000, "st")
-    values = in_proportion(he, SAMPLES, 6_400)
-    assert values["length"] == Duration(6_400, "st")
-    assert values["warmup"] == Duration(40, "st")
-    assert values["milestones"] == (Duration(3_200, "st"), Duration(4_800, "st"))
-    assert values["mix_tail"] == Duration(round(20 * SAMPLES / 128 / 10), "st")
-    assert in_proportion(he, SAMPLES, 6_400, kept=["warmup", "milestones"]).keys() == {"length", "mix_tail"}
-
-
-@pytest.mark.parametrize("name", list_recipes())
-@pytest.mark.parametrize("steps", [400, 5_000, 123_456])
-def test_every_named_recipe_can_be_made_of_any_length(name: str, steps: int) -> None:
-    """Milestones still rise, and the recipe is one that can be."""
-    recipe = named_recipe(name, 20)
-    scaled = override(recipe, in_proportion(recipe, SAMPLES, steps))
-    assert scaled.run.length == Duration(steps, "st")
-    assert scaled.schedule.factors == recipe.schedule.factors and scaled.schedule.lr == recipe.schedule.lr
 
 
 def test_less_than_an_epoch_is_refused_with_the_minutes_that_one_takes() -> None:

@@ -7,12 +7,12 @@ from typing import Any
 
 from resnetlab.base.units import format_seconds
 from resnetlab.errors import UsageError
+from resnetlab.recipe.proportion import in_proportion
 from resnetlab.recipe.settings import LENGTHS, Resolution, override
 from resnetlab.training.budget.costs import measure_costs
 from resnetlab.training.budget.expected import expectation
 from resnetlab.training.budget.lengths import (
     Costs,
-    in_proportion,
     refuse_less_than_an_epoch,
     sparing,
     steps_within,

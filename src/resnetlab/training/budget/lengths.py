@@ -1,13 +1,10 @@
-"""How many steps so many minutes allow, and the recipe of that length: arithmetic alone."""
+"""How many steps so many minutes allow: arithmetic alone."""
 
 import math
-from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
 
 from resnetlab.base.units import Duration, format_seconds
 from resnetlab.errors import UsageError
-from resnetlab.recipe import Recipe
 from resnetlab.recipe.running import Run
 
 RESERVE = 0.03
@@ -69,38 +66,6 @@ def sparing(run: Run, seconds: float, costs: Costs, samples: int) -> Duration:
         return every
     epochs = math.ceil(costs.evaluation / (_EVALUATING * epoch))
     return Duration(epochs if 2 * epochs * epoch < seconds else 0, "ep")
-
-
-def in_proportion(recipe: Recipe, samples: int, steps: int, kept: Collection[str] = ()) -> dict[str, Any]:
-    """Return what a recipe's length becomes, and what follows it: warm-up, milestones, the unmixed end.
-
-    Each keeps its share of the run. Rates and their factors stay.
-
-    Args:
-        recipe: Of any length.
-        samples: Training images of an epoch.
-        steps: Of the new length.
-        kept: Names of values that stay as they are.
-
-    Returns:
-        Values by leaf name, in steps.
-    """
-
-    def steps_of(duration: Duration) -> float:
-        return duration.count * (1 if duration.unit == "st" else samples / recipe.run.batch)
-
-    def scaled(duration: Duration) -> Duration:
-        return Duration(round(steps_of(duration) / steps_of(recipe.run.length) * steps), "st")
-
-    schedule, tail = recipe.schedule, recipe.augmentation.mix_tail
-    values: dict[str, Any] = {"length": Duration(steps, "st")}
-    if schedule.warmup.count:
-        values["warmup"] = scaled(schedule.warmup)
-    if schedule.milestones:
-        values["milestones"] = tuple(scaled(milestone) for milestone in schedule.milestones)
-    if tail.count:
-        values["mix_tail"] = scaled(tail)
-    return {name: value for name, value in values.items() if name not in kept}
 
 
 def refuse_less_than_an_epoch(minutes: float, steps: int, costs: Costs, run: Run, samples: int) -> None:
