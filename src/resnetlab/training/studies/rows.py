@@ -75,16 +75,7 @@ def claim_study(path: Path, rows: Mapping[str, RunPlan]) -> files.DirectoryLock:
     """
     lock = claim_new(path, _refuse_used)
     try:
-        record = [
-            {
-                "name": name,
-                "spec": plan.spec.to_json(),
-                "recipe": to_plain(plan.recipe),
-                "data": source_record(plan),
-            }
-            for name, plan in rows.items()
-        ]
-        RunDirectory(path, lock).write(_RECORD, {"runs": record})
+        write_rows(RunDirectory(path, lock), _records_of(rows))
     except BaseException:
         lock.release()
         raise
@@ -99,6 +90,24 @@ def refuse_no_study(path: Path) -> None:
         WriteError: If it cannot be made.
     """
     refuse_taken(path, _refuse_used)
+
+
+def write_rows(study: RunDirectory, records: Iterable[RowRecord]) -> None:
+    """Write down of which runs a study consists, whose lock the caller holds."""
+    study.write(_RECORD, {"runs": [vars(record) for record in records]})
+
+
+def _records_of(rows: Mapping[str, RunPlan]) -> list[RowRecord]:
+    return [
+        RowRecord(name, plan.spec.to_json(), to_plain(plan.recipe), source_record(plan))
+        for name, plan in rows.items()
+    ]
+
+
+def grown(records: Sequence[RowRecord], rows: Mapping[str, RunPlan]) -> list[RowRecord]:
+    """Return the runs of a study with those that it has not yet."""
+    known = {record.name for record in records}
+    return [*records, *_records_of({name: plan for name, plan in rows.items() if name not in known})]
 
 
 def _refuse_used(path: Path) -> None:
@@ -136,8 +145,16 @@ def read_rows_of(path: Path) -> list[RowRecord]:
     return rows
 
 
-def refuse_other_rows(path: Path, records: Iterable[RowRecord], rows: Mapping[str, RunPlan]) -> None:
+def refuse_other_rows(
+    path: Path, records: Iterable[RowRecord], rows: Mapping[str, RunPlan], *, grows: bool = False
+) -> None:
     """Refuse a study that is not of the planned runs.
+
+    Args:
+        path: Its directory.
+        records: The runs that it has.
+        rows: The planned ones.
+        grows: Whether it may have others beside them, and lack some.
 
     Raises:
         UsageError: If it is another one, with every difference.
@@ -155,7 +172,7 @@ def refuse_other_rows(path: Path, records: Iterable[RowRecord], rows: Mapping[st
         ("asked for, and not in it", rows.keys() - recorded.keys()),
         ("in it, and not asked for", recorded.keys() - rows.keys()),
     ):
-        lines += [f"{title}: {first_of(sorted(names))}"] if names else []
+        lines += [f"{title}: {first_of(sorted(names))}"] if names and not grows else []
     if lines:
         raise UsageError(
             f"{path} holds another study than is asked for.\n" + "\n".join(lines),

@@ -17,7 +17,15 @@ from resnetlab.parallel.world import World
 from resnetlab.runs.directory import RunDirectory, claim_new_or_begun, is_run, lock_run
 from resnetlab.training.planning import RunPlan
 from resnetlab.training.run import held
-from resnetlab.training.studies.rows import RowRecord, claim_study, is_study, read_rows_of, refuse_other_rows
+from resnetlab.training.studies.rows import (
+    RowRecord,
+    claim_study,
+    grown,
+    is_study,
+    read_rows_of,
+    refuse_other_rows,
+    write_rows,
+)
 
 _PATIENCE, _PAUSE = 30.0, 0.1
 """Seconds until what is held for moments is taken for held by a process that has stopped, or by 0.1.0."""
@@ -45,12 +53,15 @@ def begin_study(path: Path, rows: Mapping[str, RunPlan]) -> bool:
     return False
 
 
-def open_study(path: Path, asked: Mapping[str, RunPlan] | None = None) -> list[RowRecord]:
+def open_study(
+    path: Path, asked: Mapping[str, RunPlan] | None = None, *, grows: bool = False
+) -> list[RowRecord]:
     """Return the runs of the study at `path`; what killed processes left there is removed.
 
     Args:
         path: Its directory.
         asked: The runs that it must consist of; None takes any.
+        grows: Whether it may have more runs than these, and gets those of them that it lacks.
 
     Raises:
         UsageError: If it consists of others, with what differs.
@@ -60,8 +71,11 @@ def open_study(path: Path, asked: Mapping[str, RunPlan] | None = None) -> list[R
     with _patiently(lambda: lock_run(path)) as lock:
         records = read_rows_of(path)
         if asked is not None:
-            refuse_other_rows(path, records, asked)
-        RunDirectory(path, lock).remove_leftovers()
+            refuse_other_rows(path, records, asked, grows=grows)
+        study = RunDirectory(path, lock)
+        study.remove_leftovers()
+        if asked is not None and len(more := grown(records, asked)) > len(records):
+            write_rows(study, records := more)
     return records
 
 

@@ -181,11 +181,21 @@ def train_or_resume_study(
     observer: StudyObserver,
     *,
     at_once: int = 0,
+    grows: bool = False,
     world: World = ALONE,
 ) -> dict[str, Result]:
     """Make the planned runs at `out`, or what is left of them if they were begun there.
 
     Several processes may do so at the same time; see `train_study`.
+
+    Args:
+        rows: As `train_study`.
+        out: The study's directory.
+        observer: As `train_study`.
+        at_once: As `train_study`.
+        grows: Whether the study may have other runs too, which are not made here, and gets those of the
+            planned ones that it lacks.
+        world: As `train_study`.
 
     Raises:
         UsageError: If `out` holds anything but this study, with what differs.
@@ -195,7 +205,8 @@ def train_or_resume_study(
     _refuse(rows, out, at_once, world)
     if world.from_first(lambda: begin_study(out, rows)):
         return _share(out, rows, partial(_asked_or_begun, rows, out, world), observer, at_once, world)
-    records = {record.name: record for record in world.from_first(lambda: open_study(out, rows))}
+    found = world.from_first(lambda: open_study(out, rows, grows=grows))
+    records = {record.name: record for record in found if record.name in rows}
 
     def plan(name: str) -> RunPlan:
         asked, begun = rows[name], _records_of(out / name, world)
