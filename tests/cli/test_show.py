@@ -135,7 +135,7 @@ def test_a_run_is_shown_as_such_or_as_its_networks_table(tmp_path: Path, capsys:
 
 WRONG = [
     (["resnet20", "he2015"], "he2015 is a recipe and resnet20 a model"),
-    (["he2015", "resnte20"], "no model, recipe or run is called 'resnte20'"),
+    (["he2015", "resnte20"], "no model, recipe, reproduction or run is called 'resnte20'"),
     (["resnet20", "resent56"], "Did you mean resnet56"),
     (["resnet20", "resnet32", "resnet44"], "3 names: resnet20, resnet32, resnet44"),
     (["he2015", "--full"], "--full: for the layer table of one model only; he2015 is a recipe"),

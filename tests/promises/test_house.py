@@ -35,7 +35,8 @@ WITHOUT_TORCH = (
     "resnetlab.reporting.text_chart", "resnetlab.reporting.in_lines", "resnetlab.watching.columns",
     "resnetlab.forecast.machines", "resnetlab.forecast.memory", "resnetlab.forecast.words",
     "resnetlab.reporting.comparing", "resnetlab.evaluation.answers", "resnetlab.explaining.page",
-    "resnetlab.board.server", "resnetlab.board.text",
+    "resnetlab.board.server", "resnetlab.board.text", "resnetlab.reproducing.described",
+    "resnetlab.reproducing.results.collecting", "resnetlab.reproducing.results.page",
 )  # fmt: skip
 
 

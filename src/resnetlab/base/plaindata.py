@@ -1,6 +1,7 @@
 """Frozen dataclasses to and from plain JSON data and text, by their type hints.
 
-Knows bool, int, float, str, Literal, Duration, nested dataclasses and tuples of one item type.
+Knows bool, int, float, str, Literal, Duration, nested dataclasses, tuples of one item type, and dicts
+that are plain JSON already.
 Everything else in a field is our own mistake.
 """
 
@@ -132,6 +133,10 @@ def convert(kind: Any, value: Any, name: str) -> Any:
         if not isinstance(value, list | tuple):
             raise UsageError(f"{name}={value!r}: not a list")
         return tuple(convert(options[0], item, name) for item in value)
+    if origin is dict:
+        if not isinstance(value, dict):
+            raise UsageError(f"{name}={value!r}: not a group of values")
+        return value
     if dataclasses.is_dataclass(kind):
         if not isinstance(value, Mapping):
             raise UsageError(f"{name}={value!r}: not a group of settings")

@@ -22,6 +22,7 @@ _VERBS = {
     "board": "show the runs in a folder in a browser, as they go",
     "compare": "say whether networks differ by more than chance: over seeds, and on the same images",
     "explain": "train small networks and show on a page why they do what they do",
+    "reproduce": "make a published table or figure here, beside its published numbers",
     "predict": "say what is in images",
     "export": "write a trained network for other programs",
     "import_": "make a model folder of weights of another program",

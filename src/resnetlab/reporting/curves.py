@@ -77,6 +77,7 @@ def curves_of(groups: Sequence[Group]) -> list[Curve]:
     if len(data) > 1:
         told = ", ".join(f"{name} ({classes} classes)" for name, classes in sorted(data))
         raise UsageError(f"errors on different data in one picture: {told}", hint="Name runs of one of them.")
+    colors = colors_of([(group.is_plain, group.depth) for group in groups])
     return [
         Curve(
             name=name,
@@ -87,7 +88,7 @@ def curves_of(groups: Sequence[Group]) -> list[Curve]:
             watched=next(run.watched for run in group.runs if run.evaluations),
             open_ends=tuple(_test_points(run)[-1] for run in group.unfinished if run.evaluations),
         )
-        for group, name, color in zip(groups, names_apart(groups), _colors(groups), strict=True)
+        for group, name, color in zip(groups, names_apart(groups), colors, strict=True)
     ]
 
 
@@ -123,13 +124,16 @@ def losses_of(groups: Sequence[Group]) -> list[Losses]:
     ]
 
 
-def _colors(groups: Sequence[Group]) -> list[int]:
-    """Return the same number for the same depth in both panels, as the paper has it."""
+def colors_of(networks: Sequence[tuple[bool, int]]) -> list[int]:
+    """Return the same number for the same depth in both panels, as the paper has it.
+
+    Args:
+        networks: Of each curve whether its network is a plain one, and its depth.
+    """
     keys, counts = [], dict[tuple[bool, int], int]()
-    for group in groups:
-        place = (group.is_plain, group.depth)
-        counts[place] = counts.get(place, -1) + 1
-        keys.append((group.depth, counts[place]))
+    for network in networks:
+        counts[network] = counts.get(network, -1) + 1
+        keys.append((network[1], counts[network]))
     order = sorted(set(keys))
     return [order.index(key) for key in keys]
 
@@ -197,6 +201,16 @@ def _line(group: Group, by_path: Mapping[Path, Points]) -> Line:
     those = group.finished or group.runs
     parts = [points for run in those if (points := by_path[run.path])]
     beside = [points for run in group.runs if run not in those and (points := by_path[run.path])]
+    return line_of(parts, beside)
+
+
+def line_of(parts: Sequence[Points], beside: Sequence[Points] = ()) -> Line:
+    """Return the mean of several runs' errors at the steps that all of them have, with its band.
+
+    Args:
+        parts: Of each run.
+        beside: Of runs that do not count in the mean.
+    """
     steps = sorted(set.intersection(*({step for step, _ in points} for points in parts))) if parts else []
     if not steps:
         return Line(alone=(*parts, *beside))

@@ -102,6 +102,7 @@ def describe_environment(
         "device": device,
         "command": sys.argv,
         "revision": _git_revision(),
+        "source": source_digest(),
         "torch": version("torch"),
         "packages": {name: version(name) for name in PACKAGES},
         **({"optimizer_of": optimizer_of} if optimizer_of else {}),

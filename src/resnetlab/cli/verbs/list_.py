@@ -14,6 +14,7 @@ from resnetlab.show.tables.align import table
 _EXAMPLES = """examples:
   resnetlab list models
   resnetlab list recipes --json
+  resnetlab list reproductions                      published tables and figures, to be made here
 """
 
 
@@ -23,14 +24,22 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "what",
         nargs="?",
-        choices=("models", "recipes", "data", "engines"),
+        choices=("models", "recipes", "data", "engines", "reproductions"),
         help="list only these (default: all)",
     )
 
 
 def list_names(options: argparse.Namespace) -> None:
-    """Print the names of models, recipes, datasets and engines."""
-    parts = {"models": _list_models, "recipes": _list_recipes, "data": _list_data, "engines": _list_engines}
+    """Print the names of models, recipes, datasets, engines and reproductions."""
+    from resnetlab.reproducing.named import REPRODUCTIONS
+
+    parts = {
+        "models": _list_models,
+        "recipes": _list_recipes,
+        "data": _list_data,
+        "engines": _list_engines,
+        "reproductions": _list_reproductions,
+    }
     wanted = [options.what] if options.what else list(parts)
     if options.json:
         names = {
@@ -38,6 +47,7 @@ def list_names(options: argparse.Namespace) -> None:
             "recipes": list_recipes(),
             "data": list(SOURCES),
             "engines": list(ENGINES),
+            "reproductions": list(REPRODUCTIONS),
         }
         print_json({name: names[name] for name in wanted})
         return
@@ -71,6 +81,16 @@ def _list_recipes() -> str:
 
 def _list_data() -> str:
     return "data\n" + block(dict(SOURCES) | {"PATH": "CIFAR-10 or -100, binary or python, folder or .tar.gz"})
+
+
+def _list_reproductions() -> str:
+    from resnetlab.reproducing.named import REPRODUCTIONS
+
+    told = {
+        each.name: f"{each.title} ({len(each.rows)} row{'s' * (len(each.rows) > 1)})"
+        for each in REPRODUCTIONS.values()
+    }
+    return "reproductions, made by `resnetlab reproduce NAME`\n" + block(told)
 
 
 def _list_engines() -> str:

@@ -1,4 +1,7 @@
-"""`resnetlab show`: a model, a recipe or a run in full, or what differs between two. Imports no torch."""
+"""`resnetlab show`: a model, a recipe, a reproduction or a run in full, or what differs between two.
+
+Imports no torch.
+"""
 
 import argparse
 import shlex
@@ -37,6 +40,7 @@ _EXAMPLES = """examples:
   resnetlab show resnet50_v1 resnet50                    what differs, in words
   resnetlab show he2015             a recipe, every value with its meaning
   resnetlab show he2015 --model resnet110 --set lr=0.2
+  resnetlab show he2015-figure6     a published figure, to be made here: rows, numbers, lengths
   resnetlab show runs/RUN           a run: how good, its curve, what differs from its recipe
 """
 _TABLE_FLAGS = ("full", "markdown", "layout", "batch", "input_size")
@@ -50,7 +54,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "names",
         nargs="+",
         metavar="NAME",
-        help="a model, a recipe, or the directory of a run; two to tell what differs",
+        help="a model, a recipe, a reproduction, or the directory of a run; two to tell what differs",
     )
     parser.add_argument("--model", help="for a recipe: as it is for this model")
     parser.add_argument(
@@ -81,6 +85,9 @@ def show(options: argparse.Namespace) -> None:
         _compare(options, name, others[0])
     elif (kind := _kind(name)) == "run":
         _print_run(options, open_run(user_path(name)))
+    elif kind == "reproduction":
+        _refuse_table_flags(options, f"{name} is a reproduction")
+        _print_reproduction(options, name)
     elif kind == "recipe":
         _refuse_table_flags(options, f"{name} is a recipe")
         _print_recipe(options, name)
@@ -94,7 +101,26 @@ def show(options: argparse.Namespace) -> None:
 def _kind(name: str) -> str:
     if is_run(user_path(name)):
         return "run"
+    if _is_reproduction(name):
+        return "reproduction"
     return "recipe" if name in RECIPES else "model"
+
+
+def _is_reproduction(name: str) -> bool:
+    from resnetlab.reproducing.named import REPRODUCTIONS
+
+    return name in REPRODUCTIONS
+
+
+def _print_reproduction(options: argparse.Namespace, name: str) -> None:
+    """Print what a reproduction consists of."""
+    from resnetlab.reproducing.described import reproduction_json, reproduction_text
+    from resnetlab.reproducing.named import reproduction
+
+    if options.set or options.model:
+        raise UsageError(f"--set and --model do not go with {name}: `resnetlab reproduce` takes --set")
+    found = reproduction(name)
+    print_json(reproduction_json(found)) if options.json else print(reproduction_text(found))
 
 
 def _given_table_flags(options: argparse.Namespace) -> list[str]:
@@ -125,9 +151,11 @@ def _named_model(options: argparse.Namespace, name: str) -> ModelSpec:
     try:
         model_spec(name)
     except UsageError as error:
-        known = [*RECIPES.names(), *list_models()]
+        from resnetlab.reproducing.named import REPRODUCTIONS
+
+        known = [*RECIPES.names(), *list_models(), *REPRODUCTIONS]
         raise UsageError(
-            f"no model, recipe or run is called {name!r}",
+            f"no model, recipe, reproduction or run is called {name!r}",
             hint=error.hint if "depth" in str(error) else nearest(name, known) or error.hint,
         ) from error
     if recipe_texts:
@@ -259,6 +287,8 @@ def _compare(options: argparse.Namespace, first: str, second: str) -> None:
     names = (first, second)
     _refuse_table_flags(options, f"{first} and {second} are two")
     kinds = {_kind(name) for name in names}
+    if "reproduction" in kinds:
+        raise UsageError(f"{first} and {second}: a reproduction is compared with nothing")
     if kinds == {"model", "recipe"}:
         recipe, model = names if _kind(first) == "recipe" else (second, first)
         _named_model(options, model)  # a name of nothing is the nearer mistake

@@ -1,0 +1,45 @@
+"""Which of the runs that are planned were made already, elsewhere, by the records of these."""
+
+from collections.abc import Mapping, Sequence
+
+from resnetlab.reproducing.planning import PlannedRun
+from resnetlab.reproducing.results.collecting import Found
+from resnetlab.reproducing.results.record import Record
+from resnetlab.training.planning import differences_from_records
+
+
+def adopted(
+    runs: Mapping[str, PlannedRun], records: Sequence[Found]
+) -> tuple[dict[str, Found], dict[str, list[str]]]:
+    """Return which of the planned runs were made already, and why records that are named like one are not it.
+
+    A record is a run's if network, recipe, data and seed are the same, whatever table it was made for. On
+    which machine, and by which kernels, does not matter.
+
+    Returns:
+        The records by the runs' names, and by the files of others what differs.
+    """
+    taken: dict[str, Found] = {}
+    refused: dict[str, list[str]] = {}
+    for name, run in runs.items():
+        for found in records:
+            record = found.record
+            if record.seed != run.seed or record.network.get("name") != run.plan.spec.name:
+                continue
+            told = _differences(run, record)
+            if not told:
+                taken.setdefault(name, found)
+            elif record.name == name:
+                refused[str(found.path)] = told
+    return taken, refused
+
+
+def _differences(run: PlannedRun, record: Record) -> list[str]:
+    source = run.plan.source
+    is_same = bool(record.data.content) and record.data.content == run.content
+    data = {
+        "fingerprint": source.fingerprint if is_same else record.data.fingerprint,
+        "name": record.data.name,
+        "class_names": list(source.class_names),
+    }
+    return differences_from_records(run.plan, record.network, record.recipe, data, "the record")

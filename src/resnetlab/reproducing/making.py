@@ -1,0 +1,259 @@
+"""The whole of it: what is planned and what it takes, the runs, a record of each, table and figure.
+
+out/  study.json lock           the runs that were ever asked for in this folder
+      plain20-seed0/            an ordinary run directory for each row and seed
+      records/plain20-seed0.json  its record, written when it ends
+      result/NAME-BUDGET.md .html .svg  table and figure, made of the records
+"""
+
+import contextlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from resnetlab.base import files
+from resnetlab.base.units import first_of, format_count, format_seconds
+from resnetlab.errors import Interrupted, ResnetlabError, UsageError
+from resnetlab.reporting.reading import read_run
+from resnetlab.reproducing.adopting import adopted
+from resnetlab.reproducing.cost import RunCost, costs_here
+from resnetlab.reproducing.planning import PlannedRun, Request
+from resnetlab.reproducing.results.collecting import Found, read_records_at
+from resnetlab.reproducing.results.figure import draw_figure
+from resnetlab.reproducing.results.outcomes import adopted_as, outcomes_of
+from resnetlab.reproducing.results.page import render
+from resnetlab.reproducing.results.record import record_of
+from resnetlab.reproducing.results.tables import ResultTable
+from resnetlab.runs.directory import RunDirectory
+from resnetlab.training.choosing.choosing import Tell, silent
+from resnetlab.training.observer import Observer
+from resnetlab.training.run import Result
+from resnetlab.training.studies import StudyObserver, is_study, train_or_resume_study
+from resnetlab.training.studies.rows import read_rows_of
+
+RECORDS, RESULT = "records", "result"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A reproduction before anything begins: its runs, what there is of them, what the rest takes."""
+
+    request: Request
+    out: Path
+    runs: Mapping[str, PlannedRun]
+    """By the names of their directories."""
+    taken: Mapping[str, Found] = field(default_factory=dict)
+    """Records of those that were made elsewhere, and are not made again."""
+    refused: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """By the files of records that are named like a run and are another, what differs."""
+    costs: Mapping[str, RunCost] = field(default_factory=dict)
+    """Of those that are not finished."""
+
+    @property
+    def seconds(self) -> float:
+        """What is left of all takes so long here, one run after another."""
+        return sum(cost.seconds for cost in self.costs.values())
+
+    def cells(self) -> tuple[list[str], list[list[str]]]:
+        """Return header and rows of what is to be made."""
+        header = ["run", "network", "parameters", "steps", "epochs", "images", "time here", "state"]
+        return header, [self._row(name, run) for name, run in self.runs.items()]
+
+    def _row(self, name: str, run: PlannedRun) -> list[str]:
+        timeline, cost = run.plan.timeline, self.costs.get(name)
+        images = timeline.samples_seen(timeline.num_steps)
+        return [
+            name,
+            run.plan.spec.name,
+            f"{run.plan.spec.num_parameters:,}",
+            f"{timeline.num_steps:,}",
+            f"{images / timeline.num_samples:.2f}",
+            format_count(images),
+            "" if cost is None else ("" if cost.is_measured else "~") + format_seconds(cost.seconds),
+            self._state(name, cost),
+        ]
+
+    def _state(self, name: str, cost: RunCost | None) -> str:
+        if name in self.taken:
+            return f"made elsewhere: {self.taken[name].path}"
+        if cost is None:
+            return "finished"
+        return f"step {cost.step:,}" if cost.step else ""
+
+
+def prepare(
+    request: Request,
+    out: Path | None = None,
+    *,
+    records: Iterable[str | Path] = (),
+    tell: Tell = silent,
+) -> Prepared:
+    """Return the runs of what is asked for, those of them that were made, and what the others take here.
+
+    Args:
+        request: What is asked for.
+        out: The folder; None is runs/NAME-BUDGET.
+        records: Files and folders of records of runs that were made elsewhere.
+        tell: Is told what takes some seconds.
+
+    Raises:
+        UsageError: If what is asked for cannot be.
+        DataError: If data or records are missing or damaged, or the data is not what was published.
+    """
+    out = out or Path("runs") / request.name
+    found = read_records_at(records)
+    runs = request.plans(tell)
+    _refuse_another_format(out, runs)
+    finished = [name for name in runs if RunDirectory(out / name).is_finished]
+    taken, refused = adopted({name: run for name, run in runs.items() if name not in finished}, found)
+    left = {name: run for name, run in runs.items() if name not in finished and name not in taken}
+    costs = costs_here(left, out, tell)
+    return Prepared(request=request, out=out, runs=runs, taken=taken, refused=refused, costs=costs)
+
+
+def _refuse_another_format(out: Path, runs: Mapping[str, PlannedRun]) -> None:
+    """Refuse new runs for which this machine chose another number format than the folder's runs have."""
+    if not is_study(out):
+        return
+    known = read_rows_of(out)
+    theirs = {str(record.recipe["execution"]["precision"]) for record in known}
+    names = {record.name for record in known}
+    chosen = {
+        run.plan.recipe.execution.precision
+        for name, run in runs.items()
+        if name not in names and "precision" in run.plan.left_open
+    }
+    if chosen - theirs:
+        raise UsageError(
+            f"this machine takes {first_of(sorted(chosen))}, and the runs in {out} have"
+            f" {first_of(sorted(theirs))}: what is compared must differ in nothing else",
+            hint=f"--set precision={sorted(theirs)[0]} makes these runs as those.",
+        )
+
+
+def make(
+    prepared: Prepared, observer: StudyObserver | None = None, *, at_once: int = 0
+) -> tuple[ResultTable, list[Path]]:
+    """Make what is left of the runs, and write table and figure of all that have ended.
+
+    Several processes, on one machine or on several that share the folder, may do so at the same time: each
+    run is made once, by whoever takes it first. Where runs fail or a signal comes, table and figure are
+    written of those that have ended.
+
+    Args:
+        prepared: What `prepare` returns.
+        observer: Who watches.
+        at_once: Runs at once; 0 takes one on a CPU, and on a GPU several of small networks.
+
+    Returns:
+        The table, and the files that were written.
+
+    Raises:
+        Interrupted: If a signal came: all is saved, and the same call goes on.
+        ResnetlabError: If runs failed, when the others have ended.
+    """
+    plans = {name: run.plan for name, run in prepared.runs.items() if name not in prepared.taken}
+    recorder = _Recorder(observer or StudyObserver(), prepared)
+    try:
+        if plans:
+            train_or_resume_study(plans, prepared.out, recorder, at_once=at_once, grows=True)
+    except ResnetlabError as error:
+        if isinstance(error, Interrupted):
+            error.hint = "The same command goes on."
+        with contextlib.suppress(ResnetlabError):  # the first error counts
+            write_result(result_of(prepared), prepared.out)
+        raise
+    table = result_of(prepared)
+    return table, write_result(table, prepared.out)
+
+
+class _Recorder(StudyObserver):
+    """Writes the record of each run that ends, and passes on what it is told."""
+
+    def __init__(self, observer: StudyObserver, prepared: Prepared) -> None:
+        self._observer, self._prepared = observer, prepared
+
+    def begin(self, lengths: Mapping[str, int], *, at_once: int) -> None:
+        self._observer.begin(lengths, at_once=at_once)
+
+    def of(self, name: str) -> Observer:
+        return self._observer.of(name)
+
+    def ended(self, name: str, result: Result) -> None:
+        write_record(self._prepared, name)
+        self._observer.ended(name, result)
+
+    def failed(self, name: str, error: ResnetlabError) -> None:
+        self._observer.failed(name, error)
+
+    def made_elsewhere(self, names: Mapping[str, str]) -> None:
+        self._observer.made_elsewhere(names)
+
+
+def write_record(prepared: Prepared, name: str) -> Path:
+    """Write the record of a finished run, whole or not at all; one that is there already stays.
+
+    Raises:
+        DataError: If the run's directory is damaged.
+        WriteError: If the file could not be written.
+    """
+    run, request = prepared.runs[name], prepared.request
+    source = run.plan.source
+    record = record_of(
+        read_run(prepared.out / name),
+        reproduction=request.reproduction.name,
+        row=run.row.name,
+        budget=request.budget.name,
+        sizes=(len(source.train.labels), len(source.test.labels)),
+        content=run.content,
+    )
+    path = prepared.out / RECORDS / f"{name}.json"
+    content = record.content()
+    files.make_directory(path.parent)
+    if not path.is_file() or path.read_bytes() != content:
+        files.write_file(path, content)
+    return path
+
+
+def result_of(prepared: Prepared) -> ResultTable:
+    """Return the table of all records in the folder, and of those that were made elsewhere.
+
+    Raises:
+        DataError: If a record is damaged.
+    """
+    request, place = prepared.request, prepared.out / RECORDS
+    own = [found.record for found in (read_records_at([place]) if place.is_dir() else [])]
+    name, budget = request.reproduction.name, request.budget.name
+    others = {
+        run: adopted_as(found.record, name, prepared.runs[run].row.name, budget)
+        for run, found in prepared.taken.items()
+    }
+    return ResultTable(
+        reproduction=request.reproduction,
+        budget=request.budget,
+        outcomes=outcomes_of(request.reproduction, request.budget, [*own, *others.values()]),
+        origins={run: str(prepared.taken[run].path) for run in others},
+    )
+
+
+def write_result(table: ResultTable, out: Path) -> list[Path]:
+    """Write the table and, if any run has ended, the figure; return the files.
+
+    Raises:
+        WriteError: If a file could not be written.
+    """
+    folder, name = out / RESULT, f"{table.reproduction.name}-{table.budget.name}"
+    files.make_directory(folder)
+    has_figure = table.reproduction.has_figure and bool(table.records)
+    figure = draw_figure(table, "svg") if has_figure else b""
+    contents: dict[str, str | bytes] = {"svg": figure} if figure else {}
+    contents |= {
+        "md": table.markdown(f"{name}.svg" if figure else ""),
+        "html": render(table, figure),
+    }
+    written = []
+    for suffix, content in contents.items():
+        path = folder / f"{name}.{suffix}"
+        files.write_file(path, content)
+        written.append(path)
+    return written

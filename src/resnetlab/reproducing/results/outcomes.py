@@ -1,0 +1,162 @@
+"""What records say of the rows of a table: errors over seeds beside the published ones. No torch."""
+
+import math
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from resnetlab.recipe.named import named_recipe
+from resnetlab.recipe.settings import override
+from resnetlab.reporting.groups import Published
+from resnetlab.reproducing.budgets import BUDGETS, Budget
+from resnetlab.reproducing.reproduction import Reproduction, Row
+from resnetlab.reproducing.results.record import Record
+from resnetlab.show.tables.differences import decided_for_us, differing_fields, differing_leaves
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """A row at one budget: its records, one for each seed, which differ in nothing else."""
+
+    row: Row
+    budget: str
+    records: tuple[Record, ...]
+    """By seed; none if no run has ended."""
+    deviations: tuple[str, ...] = ()
+    """What these runs have otherwise than the row: "length=6400st (64000st)"."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it was made at the length, and on the data, that was published."""
+        return self.is_of_its_data and self.budget in BUDGETS and BUDGETS[self.budget].is_full
+
+    @property
+    def is_of_its_data(self) -> bool:
+        """Whether it was made on the data that was published."""
+        is_other = self.budget in BUDGETS and BUDGETS[self.budget].data not in ("", self.row.data)
+        return not is_other and all(record.data.name == self.row.data for record in self.records)
+
+    @property
+    def published(self) -> Published | None:
+        """The published error, where it is of the same data."""
+        return self.row.published if self.is_of_its_data else None
+
+    @property
+    def n(self) -> int:
+        """Seeds."""
+        return len(self.records)
+
+    @property
+    def errors(self) -> tuple[float, ...]:
+        """Test error in % of the last step, by seed."""
+        return tuple(record.test.error for record in self.records)
+
+    @property
+    def by_rule(self) -> tuple[float, ...]:
+        """The test error in % as the row's source tells it, by seed."""
+        if self.row.rule == "last":
+            return self.errors
+        return tuple(record.best_test.error for record in self.records)
+
+    @property
+    def train_errors(self) -> tuple[float, ...]:
+        """The training error in % at the end, by seed."""
+        return tuple(record.train_error for record in self.records)
+
+    @property
+    def difference(self) -> float | None:
+        """Ours less the published error, in points; none if one of them is not known."""
+        published = self.published_mean
+        return None if published is None or not self.records else statistics.fmean(self.by_rule) - published
+
+    @property
+    def published_mean(self) -> float | None:
+        """The published mean, or the published error if there is none."""
+        published = self.published
+        if published is None:
+            return None
+        return published.error if published.mean is None else published.mean
+
+    @property
+    def standard_errors(self) -> float | None:
+        """The difference in standard errors; none of less than two seeds, or of another length.
+
+        Of a published mean the standard error is its own, over 5 runs in all cases; a single published run
+        counts as a draw from runs that spread as ours do.
+        """
+        if self.difference is None or self.n < 2 or not self.is_full:
+            return None
+        assert self.published is not None
+        own, theirs = statistics.variance(self.by_rule), self.published.std
+        spread = own / self.n + (own if theirs is None else theirs**2 / _PUBLISHED_RUNS)
+        return self.difference / math.sqrt(spread) if spread else None
+
+    @property
+    def is_in_band(self) -> bool | None:
+        """Whether the mean lies in the band that the source's own check accepts, if it has one."""
+        if not self.row.band or not self.records or not self.is_of_its_data:
+            return None
+        low, high = self.row.band
+        return low <= statistics.fmean(self.by_rule) <= high
+
+
+_PUBLISHED_RUNS = 5
+"""Of He et al., 2015 and 2016, and of tensorflow/models, wherever a mean is published."""
+
+
+def outcomes_of(reproduction: Reproduction, budget: Budget, records: Iterable[Record]) -> list[Outcome]:
+    """Return the rows of a reproduction at one budget, in its order, those of which no run has ended too.
+
+    Args:
+        reproduction: Which.
+        budget: Which.
+        records: Of its rows, by the rows' names; those of other reproductions and budgets are passed over.
+            Of several of one row, seed and recipe the first counts.
+    """
+    by_row: dict[str, list[Record]] = {row.name: [] for row in reproduction.rows}
+    for record in records:
+        if (record.reproduction, record.budget) == (reproduction.name, budget.name) and record.row in by_row:
+            by_row[record.row].append(record)
+    return [each for row in reproduction.rows for each in _of_row(row, budget, by_row[row.name])]
+
+
+def _of_row(row: Row, budget: Budget, records: Sequence[Record]) -> list[Outcome]:
+    """Return a row once for each way in which its runs were made."""
+    alike: dict[tuple[str, ...], dict[int, Record]] = {}
+    for record in records:
+        alike.setdefault(deviations_of(row, record), {}).setdefault(record.seed, record)
+    return [
+        Outcome(
+            row=row,
+            budget=budget.name,
+            records=tuple(seeds[seed] for seed in sorted(seeds)),
+            deviations=deviations,
+        )
+        for deviations, seeds in alike.items()
+    ] or [Outcome(row=row, budget=budget.name, records=())]
+
+
+def deviations_of(row: Row, record: Record) -> tuple[str, ...]:
+    """Return what a run has otherwise than its row says: data, values of the recipe, knobs of the network."""
+    own, spec = row.spec(), record.spec
+    recipe = override(named_recipe(row.recipe, own.depth), row.values)
+    told = [f"data={record.data.name} ({row.data})"] if record.data.name != row.data else []
+    silent = {"seed"} | decided_for_us(begins_trained=False)
+    told += [
+        f"{name}={now.text or 'none'} ({then.text or 'none'})"
+        for name, (then, now) in differing_leaves(recipe, record.settings).items()
+        if name not in silent
+    ]
+    fitted = own.with_(classes=spec.classes, in_channels=spec.in_channels)
+    counts = ("published_parameters", "published_multiply_adds")
+    told += [
+        f"{name}={new} ({old})"
+        for name, (old, new) in differing_fields(fitted, spec).items()
+        if name not in counts
+    ]
+    return tuple(told)
+
+
+def adopted_as(record: Record, reproduction: str, row: str, budget: str) -> Record:
+    """Return a record that was made for another table as one of this row."""
+    return replace(record, reproduction=reproduction, row=row, budget=budget)

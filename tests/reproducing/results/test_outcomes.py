@@ -1,0 +1,94 @@
+"""Means, spreads and differences of a table, computed another way; what may not be compared is not."""
+
+import statistics
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from resnetlab.reporting.groups import Published
+from resnetlab.reproducing.budgets import budget_of
+from resnetlab.reproducing.reproduction import Row
+from resnetlab.reproducing.results.collecting import read_records_at
+from resnetlab.reproducing.results.outcomes import Outcome, outcomes_of
+from resnetlab.reproducing.results.record import Best, Record, Scores
+from resnetlab.reproducing.results.tables import ResultTable
+from tests.reproducing.conftest import TOY
+
+
+@pytest.fixture
+def record(records: Path) -> Record:
+    (found,) = read_records_at([records / "resnet8-seed0.json"])
+    return found.record
+
+
+def outcome(record: Record, wrongs: list[int], row: Row, budget: str = "full") -> Outcome:
+    """Return a row of which these many of 1,000 test images were wrong, one seed after another."""
+    those = tuple(
+        replace(
+            record,
+            seed=seed,
+            budget=budget,
+            test=Scores(wrong=wrong, seen=1_000, loss=1.0),
+            best_test=Best(error=wrong / 10 - 1, step=1),
+        )
+        for seed, wrong in enumerate(wrongs)
+    )
+    return Outcome(row=row, budget=budget, records=those)
+
+
+def test_the_difference_to_a_single_published_run_counts_its_spread_as_ours(record: Record) -> None:
+    found = outcome(record, [200, 210, 190, 220], TOY.rows[1])
+    errors = [20.0, 21.0, 19.0, 22.0]
+    assert found.difference == pytest.approx(0.5)
+    spread = statistics.stdev(errors) * (1 / 4 + 1) ** 0.5
+    assert found.standard_errors == pytest.approx(0.5 / spread)
+
+
+def test_a_published_mean_brings_its_own_spread(record: Record) -> None:
+    published = Published(error=18.0, source="x", what="best of 5", mean=19.0, std=0.5)
+    found = outcome(record, [200, 210], replace(TOY.rows[1], published=published))
+    assert found.difference == pytest.approx(20.5 - 19.0)
+    assert found.standard_errors == pytest.approx(1.5 / (0.5 / 2 + 0.25 / 5) ** 0.5)
+
+
+def test_one_run_and_a_shorter_one_have_no_standard_errors(record: Record) -> None:
+    assert outcome(record, [200], TOY.rows[1]).standard_errors is None
+    short = outcome(record, [200, 210], TOY.rows[1], "tenth")
+    assert short.standard_errors is None and short.difference is not None and not short.is_full
+
+
+def test_other_data_stands_beside_nothing_published(record: Record) -> None:
+    found = outcome(record, [200, 210], replace(TOY.rows[1], data="cifar10"))
+    assert found.published is None and found.difference is None and not found.is_full
+
+
+def test_by_the_sources_rule_the_best_evaluation_counts(record: Record) -> None:
+    found = outcome(record, [200, 210], replace(TOY.rows[1], rule="best", band=(19.0, 19.6)))
+    assert found.errors == (20.0, 21.0) and found.by_rule == (19.0, 20.0)
+    assert found.difference == pytest.approx(-0.5) and found.is_in_band
+
+
+def test_runs_made_in_different_ways_are_different_rows_and_a_seed_counts_once(record: Record) -> None:
+    other = replace(
+        record, recipe=record.recipe | {"execution": record.recipe["execution"] | {"precision": "bf16"}}
+    )
+    found = outcomes_of(TOY, budget_of("full"), [record, record, replace(other, seed=1)])
+    assert [(each.row.name, each.n, each.deviations) for each in found] == [
+        ("plain8", 0, ()),
+        ("resnet8", 1, ()),
+        ("resnet8", 1, ("precision=bf16 (fp32)",)),
+    ]
+
+
+def test_a_shorter_table_says_so_before_all_else_in_each_of_its_forms(record: Record) -> None:
+    budget = budget_of("tenth")
+    found = outcomes_of(TOY, budget, [replace(record, budget="tenth")])
+    table = ResultTable(reproduction=TOY, budget=budget, outcomes=found)
+    header, rows = table.cells()
+    assert header[0] == "budget" and {row[0] for row in rows} == {"tenth"}
+    for text in (table.text(), table.markdown()):
+        first, *_, last = text.partition("\n")
+        assert "budget tenth: a tenth of the published length" in first
+        assert "no row of this table stands for them" in last.replace("\n", " ").replace("        ", "")
+    assert "tenth" in str(table.to_json()["budget"])

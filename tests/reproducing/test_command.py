@@ -1,0 +1,83 @@
+"""The commands: what there is to reproduce, one of them tried, what is answered to a wrong word."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from resnetlab.reporting.groups import PUBLISHED
+from resnetlab.reproducing.named import REPRODUCTIONS
+from tests.kit.commands import run
+
+
+def test_a_smoke_of_the_first_papers_figure_6(tmp_path: Path) -> None:
+    done = run(
+        "reproduce", "he2015-figure6", "--budget", "smoke", "--only", "plain20", "resnet20",
+        "--device", "cpu", "--out", str(tmp_path / "out"),
+    )  # fmt: skip
+    assert "2 of 2 runs to make: about " in done.stdout
+    assert "he2015-figure6, budget smoke: two epochs of other, small images (digits)" in done.stdout
+    files = {path.name for path in (tmp_path / "out" / "result").iterdir()}
+    assert files == {f"he2015-figure6-smoke.{suffix}" for suffix in ("svg", "md", "html")}
+    svg = (tmp_path / "out" / "result" / "he2015-figure6-smoke.svg").read_text()
+    assert svg.count("stroke-dasharray") == 3  # each training curve, and what that means
+    page = (tmp_path / "out" / "result" / "he2015-figure6-smoke.html").read_text()
+    assert '<p class="bad">Budget smoke, two epochs of other, small images' in page
+    text = (tmp_path / "out" / "result" / "he2015-figure6-smoke.md").read_text()
+    assert "data=digits (cifar10)" in text and "8.75" not in text
+
+
+def test_all_reproductions_are_listed_and_each_is_shown_with_its_numbers() -> None:
+    listed = run("list", "reproductions").stdout
+    assert json.loads(run("list", "reproductions", "--json").stdout) == {"reproductions": [*REPRODUCTIONS]}
+    for name, each in REPRODUCTIONS.items():
+        assert f"  {name} " in listed
+        shown = json.loads(run("show", name, "--json").stdout)
+        assert [row["name"] for row in shown["rows"]] == [row.name for row in each.rows]
+        assert run("show", name).stdout.startswith(f"{name}: {each.title}")
+
+
+def test_a_published_error_stands_in_one_place() -> None:
+    for name in ("he2015-figure6", "he2015-table6"):
+        for row in REPRODUCTIONS[name].rows:
+            assert row.published == PUBLISHED.get(("cifar10", row.network))
+    assert REPRODUCTIONS["he2015-table6"].rows[-1].published is not None
+
+
+# As keras' cifar10_resnet.py, research/resnet's README and estimator_benchmark.py have them.
+KERAS = {20: 92.16, 32: 92.46, 44: 92.50, 56: 92.71, 110: 92.65}
+KERAS_V2 = {56: 93.01, 110: 93.15}
+RESEARCH = {"cifar10": [92.5, 93.6, 94.5, 94.9, 95.0], "cifar100": [68.1, 71.3, 75.7, 78.2, 78.3]}
+
+
+def test_the_originals_accuracies_are_theirs() -> None:
+    accuracies = {row.name: 100 - row.published.error for row in REPRODUCTIONS["keras-table"].rows}  # type: ignore[union-attr]
+    wanted = {f"resnet{depth}v1": accuracy for depth, accuracy in KERAS.items()}
+    wanted |= {f"resnet{depth}v2": accuracy for depth, accuracy in KERAS_V2.items()}
+    assert accuracies == pytest.approx(wanted)
+    for data, published in RESEARCH.items():
+        rows = [row for row in REPRODUCTIONS["tfresearch-table"].rows if row.data == data]
+        assert [100 - row.published.error for row in rows] == pytest.approx(published)  # type: ignore[union-attr]
+    (official,) = REPRODUCTIONS["tfofficial-cifar"].rows
+    assert official.band == pytest.approx((6.2, 7.4)) and official.published is not None
+    assert official.published.mean == pytest.approx(100 - 93.12)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["reproduce", "he2015-figure7x"], "no reproduction is called 'he2015-figure7x'"),
+        (["reproduce", "he2015-figure6", "--only", "plain21"], "has no row 'plain21'"),
+        (["reproduce", "he2015-figure6", "--budget", "tent"], "no budget is called 'tent'"),
+        (["reproduce", "he2015-figure6", "--set", "width=2"], "say what their networks are"),
+        (
+            ["reproduce", "he2015-figure6", "--budget", "smoke", "--records", "nowhere"],
+            "no records at nowhere",
+        ),
+        (["reproduce", "tfresearch-table", "--data", "x"], "say which it is"),
+        (["show", "he2015-figure6", "resnet20"], "a reproduction is compared with nothing"),
+        (["show", "he2015-figure"], "no model, recipe, reproduction or run is called"),
+    ],
+)
+def test_a_wrong_word_is_answered(arguments: list[str], message: str) -> None:
+    assert message in run(*arguments, code=2).stderr

@@ -1,0 +1,147 @@
+"""The whole of it: each run is made once, by however many commands, and the table is that of the runs."""
+
+import json
+import shutil
+import statistics
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from resnetlab.errors import DataError, UsageError
+from resnetlab.reproducing.making import Prepared, make, prepare
+from resnetlab.runs.journal import read_rows
+from tests.reproducing.conftest import TOY, asked
+
+RUNS = ["plain8-seed0", "resnet8-seed0", "plain8-seed1", "resnet8-seed1"]
+
+
+def _errors(out: Path, row: str) -> list[float]:
+    results = [json.loads((out / f"{row}-seed{seed}" / "RESULT.json").read_text()) for seed in (0, 1)]
+    return [100 * (1 - result["accuracy"]) for result in results]
+
+
+def _starts(out: Path, name: str) -> list[str]:
+    rows = read_rows(out / name / "events.jsonl")
+    return [row["event"] for row in rows if row["event"] in ("start", "resume", "end")]
+
+
+def test_before_anything_begins_it_says_what_there_is_to_make_and_how_long_that_takes(
+    tmp_path: Path,
+) -> None:
+    prepared = prepare(asked(), tmp_path / "new")
+    header, rows = prepared.cells()
+    told = [dict(zip(header, row, strict=True)) for row in rows]
+    assert [row["run"] for row in told] == RUNS
+    assert {row["steps"] for row in told} == {"44"} and {row["epochs"] for row in told} == {"3.92"}
+    assert prepared.seconds == pytest.approx(sum(cost.seconds for cost in prepared.costs.values()))
+    assert all(0 < cost.seconds < 60 for cost in prepared.costs.values())
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_table_is_that_of_the_runs(made: Prepared) -> None:
+    table, written = make(made)  # nothing is left to make
+    header, rows = table.cells()
+    for row in (dict(zip(header, row, strict=True)) for row in rows):
+        errors = _errors(made.out, row["row"])
+        assert row["n"] == "2"
+        assert row["test error, %"] == f"{statistics.fmean(errors):.2f} ± {statistics.stdev(errors):.2f}"
+    assert [path.name for path in written] == ["toy-full.svg", "toy-full.md", "toy-full.html"]
+    text = (made.out / "result" / "toy-full.md").read_text()
+    assert "](toy-full.svg)" in text and "Nobody made this before." in text
+    assert all(_starts(made.out, name) == ["start", "end"] for name in RUNS)
+
+
+def test_what_was_interrupted_goes_on_and_its_record_is_the_same(made: Prepared, tmp_path: Path) -> None:
+    out = shutil.copytree(made.out, tmp_path / "copy")
+    run, record = out / RUNS[1], out / "records" / f"{RUNS[1]}.json"
+    before = json.loads(record.read_text())
+    (run / "RESULT.json").unlink()  # as killed before its end
+    record.unlink()
+
+    make(prepare(asked(), out))
+
+    assert _starts(out, RUNS[1]) == ["start", "end", "resume", "end"]
+    after = json.loads(record.read_text())
+    free = dict.fromkeys(("seconds", "begun", "ended", "made", "sha256"))
+    assert after | free == before | free
+    assert _starts(out, RUNS[0]) == ["start", "end"]
+
+
+def test_rows_and_seeds_come_to_a_folder_one_after_another(tmp_path: Path) -> None:
+    out = tmp_path / "shared"
+    make(prepare(asked(only=["resnet8"], seeds=1), out))
+    assert sorted(path.stem for path in (out / "records").iterdir()) == ["resnet8-seed0"]
+
+    table, _ = make(prepare(asked(seeds=1), out))
+
+    assert [outcome.n for outcome in table.outcomes] == [1, 1]
+    assert _starts(out, "resnet8-seed0") == ["start", "end"]
+    with pytest.raises(UsageError, match=r"plain8-seed0.*: .*\n.*length"):
+        make(prepare(asked("half", seeds=1), out))
+
+
+def test_what_was_made_elsewhere_is_not_made_again_and_is_marked(
+    made: Prepared, records: Path, tmp_path: Path
+) -> None:
+    prepared = prepare(asked(), tmp_path / "new", records=[records])
+    assert prepared.costs == {} and [*prepared.taken] == RUNS
+
+    table, _ = make(prepared)
+
+    assert not [*(tmp_path / "new").glob("*-seed*")]
+    assert table.cells() == make(made)[0].cells()
+    assert f"resnet8-seed1 from {records / 'resnet8-seed1.json'}" in table.markdown()
+
+
+def test_a_record_of_something_else_is_not_taken_and_what_differs_is_said(
+    records: Path, tmp_path: Path
+) -> None:
+    other = replace(TOY.rows[1], values={**TOY.rows[1].values, "lr": 0.2})
+    changed = replace(TOY, rows=(TOY.rows[0], other))
+    prepared = prepare(asked(reproduction=changed, seeds=1), tmp_path / "new", records=[records])
+    assert [*prepared.taken] == ["plain8-seed0"]
+    (told,) = prepared.refused.values()
+    assert "lr  0.1 -> 0.2" in " ".join(" ".join(told).split()).replace("lr ", "lr  ")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"only": ["resnet9"]}, "toy has no row 'resnet9'"),
+        ({"seeds": 0}, "--seeds must be at least 1, got 0"),
+        ({"values": {"length": "3ep"}}, "length cannot be set"),
+        ({"budget": "smoke", "data": {"": "digits"}}, "budget smoke is made of digits"),
+        ({"data": {"cifar10": "x"}}, "no row that is asked for is of cifar10"),
+        ({"budget": "tenth"}, "4 steps of 128 images are less than one epoch"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_begins(
+    given: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        prepare(asked(**given), tmp_path / "new")  # type: ignore[arg-type]
+
+
+def test_data_that_is_not_the_published_one_is_refused(tmp_path: Path) -> None:
+    of_cifar = replace(TOY, rows=(replace(TOY.rows[0], data="cifar10", values={}),))
+    with pytest.raises(DataError, match=r"is not cifar10 as it was published: 1,438 training images"):
+        prepare(asked(reproduction=of_cifar, data={"": "digits"}), tmp_path / "new")
+
+
+def test_a_damaged_record_in_the_folder_is_written_anew_from_its_run(made: Prepared, tmp_path: Path) -> None:
+    out = shutil.copytree(made.out, tmp_path / "copy")
+    path = out / "records" / f"{RUNS[0]}.json"
+    before = path.read_bytes()
+    path.write_bytes(before[:50])
+
+    make(prepare(asked(), out))
+
+    assert path.read_bytes() == before
+
+
+def test_a_damaged_run_is_named(made: Prepared, tmp_path: Path) -> None:
+    out = shutil.copytree(made.out, tmp_path / "copy")
+    (out / RUNS[0] / "RESULT.json").write_text('{"step": 44}')
+    with pytest.raises(DataError, match=f"{RUNS[0]}/RESULT.json is damaged"):
+        make(prepare(asked(), out))
