@@ -8,12 +8,13 @@ out/  study.json lock           the runs that were ever asked for in this folder
 
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from resnetlab.base import files
 from resnetlab.base.units import first_of, format_count, format_seconds
 from resnetlab.errors import Interrupted, ResnetlabError, UsageError
+from resnetlab.recipe.settings import override
 from resnetlab.reporting.reading import read_run
 from resnetlab.reproducing.adopting import adopted
 from resnetlab.reproducing.cost import RunCost, costs_here
@@ -29,7 +30,12 @@ from resnetlab.training.choosing.choosing import Tell, silent
 from resnetlab.training.observer import Observer
 from resnetlab.training.run import Result
 from resnetlab.training.studies import StudyObserver, is_study, train_or_resume_study
-from resnetlab.training.studies.rows import read_rows_of
+from resnetlab.training.studies.rows import (
+    RowRecord,
+    read_rows_of,
+    refuse_no_study,
+    refuse_other_rows,
+)
 
 RECORDS, RESULT = "records", "result"
 
@@ -102,8 +108,19 @@ def prepare(
     """
     out = out or Path("runs") / request.name
     found = read_records_at(records)
-    runs = request.plans(tell)
-    _refuse_another_format(out, runs)
+    known: dict[str, RowRecord] = {}
+
+    def look(runs: Mapping[str, PlannedRun]) -> bool:
+        if not is_study(out):
+            refuse_no_study(out)
+            return False
+        there = read_rows_of(out)
+        refuse_other_rows(out, there, {name: run.plan for name, run in runs.items()}, grows=True)
+        known.update({record.name: record for record in there})
+        return runs.keys() <= known.keys()
+
+    runs = {name: _as_known(run, known.get(name)) for name, run in request.plans(tell, look).items()}
+    _refuse_another_format(out, runs, known)
     finished = [name for name in runs if RunDirectory(out / name).is_finished]
     taken, refused = adopted({name: run for name, run in runs.items() if name not in finished}, found)
     left = {name: run for name, run in runs.items() if name not in finished and name not in taken}
@@ -111,19 +128,24 @@ def prepare(
     return Prepared(request=request, out=out, runs=runs, taken=taken, refused=refused, costs=costs)
 
 
-def _refuse_another_format(out: Path, runs: Mapping[str, PlannedRun]) -> None:
+def _as_known(run: PlannedRun, record: RowRecord | None) -> PlannedRun:
+    """Return a run with the kernels and the number format that are written down of it, if it is."""
+    if record is None:
+        return run
+    theirs = record.recipe["execution"]
+    kept = {name: theirs[name] for name in ("compile", "capture", "precision")}
+    return replace(run, plan=replace(run.plan, recipe=override(run.plan.recipe, kept)))
+
+
+def _refuse_another_format(out: Path, runs: Mapping[str, PlannedRun], known: Mapping[str, RowRecord]) -> None:
     """Refuse new runs for which this machine chose another number format than the folder's runs have."""
-    if not is_study(out):
-        return
-    known = read_rows_of(out)
-    theirs = {str(record.recipe["execution"]["precision"]) for record in known}
-    names = {record.name for record in known}
+    theirs = {str(record.recipe["execution"]["precision"]) for record in known.values()}
     chosen = {
         run.plan.recipe.execution.precision
         for name, run in runs.items()
-        if name not in names and "precision" in run.plan.left_open
+        if name not in known and "precision" in run.plan.left_open
     }
-    if chosen - theirs:
+    if theirs and chosen - theirs:
         raise UsageError(
             f"this machine takes {first_of(sorted(chosen))}, and the runs in {out} have"
             f" {first_of(sorted(theirs))}: what is compared must differ in nothing else",

@@ -1,6 +1,6 @@
 """What is asked for of a reproduction, and the runs that it comes to, each resolved before any begins."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -34,6 +34,15 @@ class PlannedRun:
     """The `content_digest` of its data."""
 
 
+LookAtRuns = Callable[[Mapping[str, PlannedRun]], bool]
+"""As `training.asking.Look`, of the runs by the names of their directories."""
+
+
+def is_all_new(runs: Mapping[str, PlannedRun]) -> bool:
+    """Refuse nothing: all is new."""
+    return False
+
+
 @dataclass(frozen=True, kw_only=True)
 class Request:
     """What a user asks for of a reproduction."""
@@ -62,30 +71,39 @@ class Request:
         """The rows that are asked for."""
         return self.reproduction.chosen(self.only)
 
-    def plans(self, tell: Tell = silent) -> dict[str, PlannedRun]:
+    def plans(self, tell: Tell = silent, look: LookAtRuns = is_all_new) -> dict[str, PlannedRun]:
         """Return the runs by the names of their directories: all rows with the first seed, then the next.
 
         Args:
             tell: Is told what takes some seconds.
+            look: Is shown the runs before anything is measured; see `training.asking.Look`.
 
         Raises:
             UsageError: If what is asked for cannot be.
             DataError: If data is missing, damaged, or not what was published.
+            ResnetlabError: What `look` raises.
         """
         self._refuse()
         rows = self.rows
-        plans = plan_networks([self._asked(row) for row in rows], ALONE, tell)
-        contents = self._checked_contents(rows, plans)
-        return {
-            run_name(row, seed): PlannedRun(
-                row=row,
-                seed=seed,
-                plan=replace(plan, recipe=override(plan.recipe, {"seed": seed})),
-                content=contents[id(plan.source)],
-            )
-            for seed in range(self.seeds)
-            for row, plan in zip(rows, plans, strict=True)
-        }
+        contents: dict[int, str] = {}
+
+        def named(plans: Sequence[RunPlan]) -> dict[str, PlannedRun]:
+            return {
+                run_name(row, seed): PlannedRun(
+                    row=row,
+                    seed=seed,
+                    plan=replace(plan, recipe=override(plan.recipe, {"seed": seed})),
+                    content=contents[id(plan.source)],
+                )
+                for seed in range(self.seeds)
+                for row, plan in zip(rows, plans, strict=True)
+            }
+
+        def look_at(plans: Sequence[RunPlan]) -> bool:
+            contents.update(self._checked_contents(rows, plans))
+            return look(named(plans))
+
+        return named(plan_networks([self._asked(row) for row in rows], ALONE, tell, look_at))
 
     def dataset_of(self, row: Row) -> str:
         """Return the name of the data that a row is trained on."""
