@@ -11,7 +11,7 @@ from urllib.error import HTTPError
 import pytest
 
 from resnetlab.base import files
-from resnetlab.base.download import RemoteFile, _SameSchemeOnly, cache_folder, fetch
+from resnetlab.base.download import RemoteFile, _SameSchemeOnly, cache_folder, fetch, fetch_first
 from resnetlab.data.open import DOWNLOADS, archive_at, open_source
 from resnetlab.errors import DataError, WriteError
 from tests.kit.hub_server import Answer, Site
@@ -105,6 +105,55 @@ def test_a_refusal_of_the_server_says_where_to_put_the_file(
 
     with pytest.raises(DataError, match=rf"server says {status}.*\nOr put data\.tar\.gz \(md5 {MD5}\) into"):
         fetch(download, tmp_path)
+
+
+def test_mirrors_are_tried_in_turn_each_by_its_own_hash(
+    site: Site, download: RemoteFile, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site.answers["/data.tar.gz"].cut_at = 300_000
+    site.answers["/gone.tar.gz"] = Answer(status=404)
+    site.answers["/other.tar.gz"] = Answer(CONTENT[::-1])
+    site.answers["/last.tar.gz"] = Answer(CONTENT[::-1])
+    places = [download, *(archive_at(f"{site.url}/{name}.tar.gz", MD5) for name in ("gone", "other"))]
+    right = archive_at(f"{site.url}/last.tar.gz", hashlib.md5(CONTENT[::-1]).hexdigest())
+
+    found = fetch_first([*places, right], tmp_path)
+
+    assert (found.name, found.read_bytes()) == ("last.tar.gz", CONTENT[::-1])
+    assert [path for _, path, _ in site.asked] == [f"/{n}.tar.gz" for n in ("data", "gone", "other", "last")]
+    assert {path.name for path in tmp_path.iterdir()} == {"lock", "last.tar.gz"}
+    told = capsys.readouterr().err
+    assert f"broke off after 293.0 KiB: the server said 1,024,000 bytes; trying {places[1].url}" in told
+    assert "removed it; trying" in told
+
+
+def test_a_mirror_goes_on_with_what_another_has_brought(
+    site: Site, download: RemoteFile, tmp_path: Path
+) -> None:
+    site.answers["/data.tar.gz"].cut_at = 300_000
+    site.answers["/mirror/data.tar.gz"] = Answer(CONTENT)
+
+    found = fetch_first([download, archive_at(f"{site.url}/mirror/data.tar.gz", MD5)], tmp_path)
+
+    assert found.read_bytes() == CONTENT
+    assert site.asked[-1] == ("GET", "/mirror/data.tar.gz", "bytes=300000-")
+
+
+def test_what_no_place_has_is_one_error_that_names_all(
+    site: Site, download: RemoteFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.answers["/data.tar.gz"] = Answer(status=500)
+    places = [download, archive_at(f"{site.url}/nowhere.tar.gz", MD5)]
+
+    with pytest.raises(DataError) as error:
+        fetch_first(places, tmp_path)
+    assert [place.url in str(error.value) for place in places] == [True, True]
+    assert "none of 2 places has it" in str(error.value)
+    assert f"put data.tar.gz (md5 {MD5}) into {tmp_path}" in error.value.hint
+
+    monkeypatch.setenv("RESNETLAB_OFFLINE", "1")
+    with pytest.raises(DataError, match=r"^data\.tar\.gz is not in .* forbids to download it"):
+        fetch_first(places, tmp_path)
 
 
 def test_a_redirect_to_http_is_followed(site: Site, download: RemoteFile, tmp_path: Path) -> None:
@@ -214,10 +263,15 @@ def test_a_named_dataset_is_downloaded_into_the_cache(
 
 
 def test_the_official_addresses_are_https() -> None:
-    urls = [download.url for downloads in DOWNLOADS.values() for download in downloads]
+    sites = ("https://www.cs.toronto.edu/~kriz/cifar-10", "https://dataset.bj.bcebos.com/cifar/cifar-10")
+    every = [download for downloads in DOWNLOADS.values() for download in downloads]
 
-    assert len(urls) == 4
-    assert all(url.startswith("https://www.cs.toronto.edu/~kriz/cifar-10") for url in urls)
+    assert len(every) == 6
+    assert all(download.url.startswith(sites) for download in every)
+    assert len({(download.name, download.digest) for download in every}) == 4  # a mirror has the same file
+    for downloads in DOWNLOADS.values():
+        assert downloads[0].url.startswith(sites[0])
+        assert downloads[-1].url.startswith(sites[1])
 
 
 def test_a_cache_that_cannot_be_written_is_said_to_be_settable(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import hashlib
 import os
 import sys
 import urllib.request
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from http.client import HTTPException, HTTPMessage, HTTPResponse
 from pathlib import Path
@@ -89,6 +90,34 @@ def fetch(remote: RemoteFile, folder: Path) -> Path:
             _check(remote, part)
             files.rename_file(part, target)
     return target
+
+
+def fetch_first(remotes: Sequence[RemoteFile], folder: Path) -> Path:
+    """Return the first of some files that can be had, any of which will do; see `fetch`.
+
+    One that fails is said on standard error. What it has brought stays until another is whole.
+
+    Raises:
+        ResnetlabError: Of the kind that `fetch` of the last one raises, if none can be had: it names what
+            kept each from coming, and what is to be done for the first.
+        WriteError: If the folder cannot be written.
+    """
+    failures: list[ResnetlabError] = []
+    for number, remote in enumerate(remotes):
+        try:
+            found = fetch(remote, folder)
+        except (remote.absent, remote.failed) as error:
+            if is_offline() or len(remotes) == 1:
+                raise
+            failures.append(error)
+            if number + 1 < len(remotes):
+                remark(f"{error.args[0]}; trying {remotes[number + 1].url}")
+            continue
+        for other in remotes:
+            files.remove_file(folder / f"{other.name}.part")
+        return found
+    told = "\n".join(str(error.args[0]) for error in failures)
+    raise type(failures[-1])(f"none of {len(remotes)} places has it:\n{told}", hint=failures[0].hint)
 
 
 def _receive_all(remote: RemoteFile, part: Path) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from resnetlab.base.download import RemoteFile, cache_folder, fetch
+from resnetlab.base.download import RemoteFile, cache_folder, fetch_first
 from resnetlab.base.paths import user_path
 from resnetlab.data import SOURCES
 from resnetlab.data.arrays.cifar import LAYOUTS
@@ -27,14 +27,19 @@ def archive_at(url: str, md5: str) -> RemoteFile:
 
 
 _SITE = "https://www.cs.toronto.edu/~kriz"
-DOWNLOADS = {  # the first is downloaded (it needs no pickle), the others are used if they are there
+_MIRROR = "https://dataset.bj.bcebos.com/cifar"
+"""Of PaddlePaddle (python/paddle/vision/datasets/cifar.py), which has the author's files in python layout."""
+
+DOWNLOADS = {  # used if they are there; else tried in turn, the author's first, and first what is no pickle
     "cifar10": (
         archive_at(f"{_SITE}/cifar-10-binary.tar.gz", "c32a1d4ab5d03f1284b67883e8d87530"),
         archive_at(f"{_SITE}/cifar-10-python.tar.gz", "c58f30108f718f92721af3b95e74349a"),
+        archive_at(f"{_MIRROR}/cifar-10-python.tar.gz", "c58f30108f718f92721af3b95e74349a"),
     ),
     "cifar100": (
         archive_at(f"{_SITE}/cifar-100-binary.tar.gz", "03b5dce01913d631647c71ecec9e9cb8"),
         archive_at(f"{_SITE}/cifar-100-python.tar.gz", "eb9058c3a382ffc7106e4002c42a8d85"),
+        archive_at(f"{_MIRROR}/cifar-100-python.tar.gz", "eb9058c3a382ffc7106e4002c42a8d85"),
     ),
 }
 
@@ -221,4 +226,4 @@ def _find_or_fetch(dataset: str, folder: Path, download: bool) -> Path:
         raise DataError(
             f"{dataset} is not in the cache {folder}", hint=f"`resnetlab data fetch {dataset}` downloads it."
         )
-    return present or fetch(DOWNLOADS[dataset][0], folder)
+    return present or fetch_first(DOWNLOADS[dataset], folder)
