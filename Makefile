@@ -53,8 +53,9 @@ test-parity: install .venv-parity/installed
 	$(RUN)/python -m pip install --quiet --constraint tests/parity/constraints.txt --constraint constraints.txt h5py
 	TF_CPP_MIN_LOG_LEVEL=2 .venv-parity/bin/python tests/parity/generate.py build/parity
 	RESNETLAB_PARITY=build/parity $(RUN)/python -m pytest -q -s tests/parity
-	$(RUN)/python tests/parity/export_keras.py build/parity
+	$(RUN)/python tests/parity/export.py build/parity
 	TF_CPP_MIN_LOG_LEVEL=2 .venv-parity/bin/python tests/parity/load_keras.py build/parity
+	TF_CPP_MIN_LOG_LEVEL=2 .venv-parity/bin/python tests/parity/load_records.py build/parity
 	rm -rf build/parity
 
 .venv-parity/installed: tests/parity/constraints.txt

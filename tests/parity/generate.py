@@ -16,6 +16,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras.src.legacy.saving import legacy_h5_format
+from keras_example import EXAMPLES, before_softmax
 
 IMAGENET = {50: (3, 4, 6, 3), 18: (2, 2, 2, 2)}
 
@@ -281,6 +282,22 @@ def make_keras(folder: Path) -> None:
         print(name, {size: float(np.abs(each).max()) for size, each in logits.items()})
 
 
+def make_keras_example(folder: Path) -> None:
+    """The example's networks as its callback saves them: whole, compiled, with the optimizer's state."""
+    for seed, (name, (build, depth)) in enumerate(EXAMPLES.items()):
+        keras.backend.clear_session()
+        model = build((32, 32, 3), depth, activation="softmax")
+        model.compile(optimizer="adam", loss="categorical_crossentropy", metrics=["accuracy"])
+        model.train_on_batch(images(32), np.eye(10)[[1, 2]])  # so that Adam has a state to save
+        rng = np.random.default_rng(seed)
+        of_layers = [variable for layer in model.layers for variable in layer.weights]
+        for variable in of_layers:  # model.weights has the metrics' too
+            variable.assign(random_value(variable.name, tuple(variable.shape), rng))
+        np.savez(folder / f"whole_{name}.npz", np.asarray(before_softmax(model)(images(32), training=False)))
+        model.save(folder / f"whole_{name}.h5")
+        print(name, "saved whole")
+
+
 def make_keras_of_pixels(folder: Path) -> None:
     """Networks that prepare pixels themselves, as people write it."""
     side = 64
@@ -309,9 +326,43 @@ def make_keras_of_pixels(folder: Path) -> None:
         model.save(folder / f"pixels_{name}.h5")
 
 
+def make_records(folder: Path) -> None:
+    """TFRecords in ImageNet's layout, JPEGs and all by TensorFlow."""
+    (folder / "records").mkdir(exist_ok=True)
+    rng = np.random.default_rng(11)
+    labels, boxes, pixels = np.array([2, 1, 3, 1, 2, 3, 1, 2]), rng.uniform(0, 0.5, (8, 4)), []
+    boxes[:, 2:] += 0.5  # (ymin, xmin, ymax, xmax)
+    for part, chosen in (("train", range(8)), ("validation", range(3))):
+        with tf.io.TFRecordWriter(str(folder / "records" / f"{part}-00000-of-00001")) as writer:
+            for index in chosen:
+                smooth = tf.image.resize(rng.uniform(0, 255, (4, 5, 3)), (48, 64), "bicubic")
+                jpeg = tf.io.encode_jpeg(tf.cast(tf.clip_by_value(smooth, 0, 255), tf.uint8), quality=95)
+                if part == "train":
+                    pixels.append(tf.io.decode_jpeg(jpeg, dct_method="INTEGER_ACCURATE").numpy())
+                sides = dict(zip(("ymin", "xmin", "ymax", "xmax"), boxes[index], strict=True))
+                feature = {
+                    "image/encoded": tf.train.Feature(bytes_list=tf.train.BytesList(value=[jpeg.numpy()])),
+                    "image/class/label": tf.train.Feature(
+                        int64_list=tf.train.Int64List(value=[labels[index]])
+                    ),
+                    **{
+                        f"image/object/bbox/{name}": tf.train.Feature(
+                            float_list=tf.train.FloatList(value=[value])
+                        )
+                        for name, value in sides.items()
+                    },
+                }
+                writer.write(
+                    tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString()
+                )
+    np.savez(folder / "records.npz", labels=labels, boxes=boxes.astype(np.float32), pixels=np.stack(pixels))
+
+
 if __name__ == "__main__":
     target = Path(sys.argv[1])
     target.mkdir(parents=True, exist_ok=True)
     make_restated(target)
     make_keras(target)
+    make_keras_example(target)
     make_keras_of_pixels(target)
+    make_records(target)

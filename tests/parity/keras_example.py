@@ -28,13 +28,18 @@ def _layer(
     return x if is_conv_first else conv(x)
 
 
-def _answers(inputs: keras.KerasTensor, x: keras.KerasTensor, num_classes: int) -> keras.Model:
-    """Pool of 8, and the classifier; without its softmax, as logits are compared."""
+def _answers(
+    inputs: keras.KerasTensor, x: keras.KerasTensor, num_classes: int, activation: str | None
+) -> keras.Model:
+    """Pool of 8, and the classifier; the example has its softmax, without it logits are compared."""
     y = layers.Flatten()(layers.AveragePooling2D(pool_size=8)(x))
-    return keras.Model(inputs, layers.Dense(num_classes, kernel_initializer="he_normal")(y))
+    dense = layers.Dense(num_classes, activation=activation, kernel_initializer="he_normal")
+    return keras.Model(inputs, dense(y))
 
 
-def resnet_v1(input_shape: tuple[int, int, int], depth: int, num_classes: int = 10) -> keras.Model:
+def resnet_v1(
+    input_shape: tuple[int, int, int], depth: int, num_classes: int = 10, activation: str | None = None
+) -> keras.Model:
     """Version 1 of depth 6n + 2."""
     inputs = layers.Input(shape=input_shape)
     x, filters = _layer(inputs), 16
@@ -47,10 +52,12 @@ def resnet_v1(input_shape: tuple[int, int, int], depth: int, num_classes: int = 
                 x = _layer(x, filters, 1, stride, has_act=False, has_norm=False)
             x = layers.Activation("relu")(layers.add([x, y]))
         filters *= 2
-    return _answers(inputs, x, num_classes)
+    return _answers(inputs, x, num_classes, activation)
 
 
-def resnet_v2(input_shape: tuple[int, int, int], depth: int, num_classes: int = 10) -> keras.Model:
+def resnet_v2(
+    input_shape: tuple[int, int, int], depth: int, num_classes: int = 10, activation: str | None = None
+) -> keras.Model:
     """Version 2 of depth 9n + 2."""
     inputs = layers.Input(shape=input_shape)
     x, inner = _layer(inputs), 16
@@ -66,7 +73,16 @@ def resnet_v2(input_shape: tuple[int, int, int], depth: int, num_classes: int = 
             x = layers.add([x, y])
         inner = outer
     x = layers.Activation("relu")(layers.BatchNormalization()(x))
-    return _answers(inputs, x, num_classes)
+    return _answers(inputs, x, num_classes, activation)
+
+
+def before_softmax(model: keras.Model) -> keras.Model:
+    """The same network without the classifier's softmax, whose answers would hide differences."""
+    dense = model.layers[-1]
+    last = layers.Dense(dense.units)
+    network = keras.Model(model.inputs, last(dense.input))
+    last.set_weights(dense.get_weights())
+    return network
 
 
 EXAMPLES: dict[str, tuple[Callable[..., keras.Model], int]] = {

@@ -11,7 +11,7 @@ from pathlib import Path
 import h5py
 import keras
 import numpy as np
-from keras_example import EXAMPLES
+from keras_example import EXAMPLES, before_softmax
 
 TOLERANCE = 1e-4
 CLASSES = 7
@@ -36,10 +36,23 @@ def main(folder: Path) -> None:
             network = build(saved["images"].shape[1:], depth, CLASSES)
             network.load_weights(str(file), by_name=by_name)
             compare(f"{name}, by {'name' if by_name else 'order'}", network, saved["images"], saved["logits"])
+        load_whole(name, folder / f"exported_whole_{name}.h5", saved["images"], saved["logits"])
         with h5py.File(file) as content:
             names = [str(each) for each in content.attrs["layer_names"].astype(str)]
         if names != [layer.name for layer in network.layers if layer.weights]:
             sys.exit(f"{name}: the layers are in another order, or have other names")
+
+
+def load_whole(name: str, file: Path, images: np.ndarray, logits: np.ndarray) -> None:
+    """A whole model answers without the example's script, is compiled, and has Keras' own order of layers."""
+    keras.backend.clear_session()
+    network = keras.models.load_model(file)
+    compare(f"{name}, whole", before_softmax(network), images, logits)
+    _, accuracy = network.evaluate(images, np.eye(CLASSES)[logits.argmax(1)], verbose=0)
+    with h5py.File(file) as content:
+        names = [str(each) for each in content["model_weights"].attrs["layer_names"].astype(str)]
+    if accuracy != 1 or names != [layer.name for layer in network.layers]:
+        sys.exit(f"{name}, whole: not compiled as the example's, or its layers are in another order")
 
 
 def compare(name: str, network: keras.Model, images: np.ndarray, logits: np.ndarray) -> None:

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 import torch
 
+from resnetlab.data.images.decode import decode
+from resnetlab.data.records.tfrecord import open_tfrecord
 from resnetlab.models import ResNet
 from resnetlab.trained.artefact import import_weights
 from resnetlab.weights import load_weights
@@ -84,6 +86,20 @@ def test_logits_are_tensorflows(file: str, logits: str, naming: str, network: st
         assert worst < TOLERANCE
 
 
+@pytest.mark.parametrize("name", ["keras_resnet20v1", "keras_resnet20v2", "keras_resnet110v2"])
+def test_the_models_that_keras_example_saves_answer_alike(name: str) -> None:
+    artefact, report = import_weights(FOLDER / f"whole_{name}.h5")
+    assert (report.naming.name, artefact.spec.name) == ("keras-example", name)
+
+    expected = np.load(FOLDER / f"whole_{name}.npz")["arr_0"]
+    with torch.no_grad():
+        found = artefact.model()(images(32)).numpy()
+
+    worst = float(np.abs(found - expected).max() / np.abs(expected).max())
+    print(f"{name}, whole: {worst:.1e}")
+    assert worst < TOLERANCE
+
+
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
 @pytest.mark.parametrize("name", ["rescaling", "normalization", "division", "preprocess_input"])
 def test_what_a_keras_model_does_with_pixels_is_done(name: str, suffix: str) -> None:
@@ -95,3 +111,15 @@ def test_what_a_keras_model_does_with_pixels_is_done(name: str, suffix: str) -> 
         found = artefact.model()(images.permute(0, 3, 1, 2)).numpy()
 
     assert np.abs(found - saved["logits"]).max() <= TOLERANCE * np.abs(saved["logits"]).max()
+
+
+def test_records_that_tensorflow_wrote_are_read_and_ours_are_for_it() -> None:
+    """The other half, TensorFlow reading ours, is load_records.py."""
+    source = open_tfrecord(FOLDER / "records")
+    expected = np.load(FOLDER / "records.npz")
+
+    assert source.train.labels.tolist() == (expected["labels"] - 1).tolist()
+    for index, pixels in enumerate(expected["pixels"]):
+        found = decode(source.train.read(index), channels=3)
+        assert np.abs(found.astype(int) - pixels).max() <= 3  # two decoders of JPEG
+        assert np.allclose(source.train.read(index).boxes, [expected["boxes"][index]])

@@ -14,7 +14,7 @@ MOVED = {
     "catalog.cifar": "network.catalog.cifar",
     "artefact": "trained.artefact", "recipes": "recipe.named", "data.cifar": "data.arrays.cifar",
     "data.encoded": "data.sources.encoded", "training.steps": "training.step.steps",
-    "drawing.svg": "show.drawing.svg", "weights.bundle": "weights.files.bundle",
+    "drawing.svg": "show.drawing.svg", "weights.bundle": "weights.files.tensorflow.bundle",
     "training.interrupt": "training.observer", "predict.explaining": "insights.explaining",
 }  # fmt: skip
 

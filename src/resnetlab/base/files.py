@@ -205,11 +205,14 @@ def try_writing(path: Path) -> None:
         temporary.unlink()
 
 
-def write_part(path: Path, content: bytes | str) -> None:
-    """Write a new file, and the directories above it, within a `growing_directory`, which flushes it."""
+def write_part(path: Path, content: bytes | str | Iterable[bytes]) -> None:
+    """Write a new file, and the directories above it, within a `growing_directory`, which flushes it.
+
+    What is too large for the memory comes in pieces; what their iterator raises is raised.
+    """
     with telling(path, "write"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write_new(path, _bytes(content), flushes=False)
+        _write_new(path, _bytes(content) if isinstance(content, bytes | str) else content, flushes=False)
 
 
 def commit_directory(path: Path, contents: Mapping[str, bytes]) -> None:

@@ -34,6 +34,7 @@ AUTO_AUGMENT = 16
 ERASE = 17
 DIRECTION = 18
 CALIBRATION = 19
+PACKING = 20
 
 
 def mix(x: Any) -> Any:

@@ -98,6 +98,24 @@ VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 """The kinds of a field; no other is in use."""
 
 
+def encode_varint(value: int) -> bytes:
+    """Return a number as `varint` reads it, a negative one as its 64 bits say."""
+    value &= 2**64 - 1
+    found = bytearray()
+    while value > 0x7F:
+        found.append(value & 0x7F | 0x80)
+        value >>= 7
+    found.append(value)
+    return bytes(found)
+
+
+def encode_field(number: int, content: int | bytes) -> bytes:
+    """Return a field of a message: a VARINT, or BYTES, which a text, a message or a packed list are too."""
+    if isinstance(content, int):
+        return encode_varint(number << 3 | VARINT) + encode_varint(content)
+    return encode_varint(number << 3 | BYTES) + encode_varint(len(content)) + content
+
+
 class MalformedMessage(ValueError):
     """Bytes that are no Protocol Buffers message."""
 

@@ -28,6 +28,7 @@ _EXAMPLES = """examples:
   resnetlab data show photos/ -o samples.png        training images, augmented
   resnetlab data unpack cifar10 cifar10-files/      any dataset as a folder of image files
   resnetlab data pack photos/ packed/ --size 256    a smaller copy, as WebDataset shards
+  resnetlab data pack photos/ records/ --to tfrecord --size original     as ImageNet's TFRecords
   resnetlab data prepare imagenet TARS/ imagenet/   from ImageNet's original archives
 """
 _LINES = 20
@@ -228,29 +229,47 @@ def _add_pack(actions: Any) -> None:
     parser = _add_verb(
         actions,
         "pack",
-        "write a smaller copy of an image collection, as WebDataset shards (tar files of JPEGs)",
+        "write a smaller copy of an image collection, as WebDataset shards (tar files of JPEGs) or TFRecords",
         pack,
     )
     parser.add_argument("source", metavar="PATH", help="image files in any layout that `train` takes")
     parser.add_argument("out", metavar="OUT", help="a new or empty folder")
     add_data_set(parser)
     parser.add_argument(
-        "--size", type=int, default=256, metavar="N", help="largest shorter side in pixels (default: 256)"
+        "--to",
+        choices=("webdataset", "tfrecord"),
+        default="webdataset",
+        help="tar files of JPEGs, or ImageNet's TFRecords as TensorFlow reads them (default: webdataset)",
+    )
+    parser.add_argument(
+        "--size",
+        default="256",
+        metavar="N|original",
+        help="largest shorter side in pixels (default: 256); original: every size and every JPEG as it is",
+    )
+    parser.add_argument(
+        "--shards",
+        type=int,
+        metavar="N",
+        help="tfrecord: of the training split, others have an eighth (default: 1024, fewer for few images)",
     )
     parser.add_argument("--quality", type=int, default=90, metavar="N", help="of the JPEGs (default: 90)")
 
 
 def pack(options: argparse.Namespace) -> None:
     """Write a smaller copy of an image collection."""
-    from resnetlab.data.tools.pack import pack_source
+    side = _read_size(options.size)
+    if options.to == "webdataset" and options.shards is not None:
+        raise UsageError("--shards is for --to tfrecord: WebDataset shards have 128 MiB each")
+    asked: dict[str, Any] = {"side": side, "quality": options.quality, "progress": _progress("packed")}
+    if options.to == "tfrecord":
+        from resnetlab.data.tools.pack_tfrecord import pack_tfrecord
 
-    packed = pack_source(
-        _open_files(options),
-        user_path(options.out),
-        side=options.size,
-        quality=options.quality,
-        progress=_progress("packed"),
-    )
+        packed = pack_tfrecord(_open_files(options), user_path(options.out), shards=options.shards, **asked)
+    else:
+        from resnetlab.data.tools.pack import pack_source
+
+        packed = pack_source(_open_files(options), user_path(options.out), **asked)
     if options.json:
         print_json({"out": options.out, **packed.to_json()})
         return
@@ -261,6 +280,19 @@ def pack(options: argparse.Namespace) -> None:
     for note in packed.notes:
         print(f"note: {note}")
     print(f"Train on it with --data {options.out}")
+
+
+def _read_size(text: str) -> int | None:
+    """Return the pixels that --size gives, None for "original".
+
+    Raises:
+        UsageError: If it is neither.
+    """
+    if text == "original":
+        return None
+    if not text.isdecimal() or not text.isascii():
+        raise UsageError(f"--size {text}: a number of pixels, or original")
+    return int(text)
 
 
 def _add_prepare(actions: Any) -> None:

@@ -86,6 +86,13 @@ class OpenedImage:
         """Whether it has no colours, as its mode says; a palette has some."""
         return self._picture.mode in _GREY or self._picture.mode.startswith("I;16")
 
+    @property
+    def is_plain_jpeg(self) -> bool:
+        """Whether it is a JPEG in colour or grey, and upright: what every program shows alike."""
+        is_usual = self._picture.format == "JPEG" and self._picture.mode in ("RGB", "L")
+        with _telling(self._image):
+            return is_usual and _orientation(self._picture) == 1
+
     def size(self) -> tuple[int, int]:
         """Return (height, width) of the upright picture."""
         with _telling(self._image):

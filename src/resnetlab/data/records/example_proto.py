@@ -1,4 +1,4 @@
-"""TensorFlow's `Example` message, read from its bytes: a map from names to lists of values.
+"""TensorFlow's `Example` message, read from its bytes and written: a map from names to lists of values.
 
     message Example   { Features features = 1; }
     message Features  { map<string, Feature> feature = 1; }
@@ -11,9 +11,9 @@ with other numbers are skipped, as the format asks.
 """
 
 import struct
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from resnetlab.base.wire import MalformedMessage, fields, varint
+from resnetlab.base.wire import MalformedMessage, encode_field, encode_varint, fields, varint
 
 _BYTES_LIST, _FLOAT_LIST, _INT64_LIST = 1, 2, 3
 
@@ -101,3 +101,26 @@ def _as_bytes(value: memoryview | int) -> memoryview:
     if isinstance(value, int):
         raise MalformedMessage("a number where bytes belong")
     return value
+
+
+def write_example(features: Mapping[str, bytes | Sequence[int] | Sequence[float]]) -> bytes:
+    """Return an Example: byte strings stand alone, numbers in lists, packed as TensorFlow writes them.
+
+    A list is of floats if it is empty, or if any number in it is one. The names come in their order, so that
+    the same features give the same bytes.
+    """
+    entries = (
+        encode_field(1, name.encode()) + encode_field(2, _feature(value))
+        for name, value in sorted(features.items())
+    )
+    return encode_field(1, b"".join(encode_field(1, entry) for entry in entries))
+
+
+def _feature(value: bytes | Sequence[int] | Sequence[float]) -> bytes:
+    if isinstance(value, bytes):
+        return encode_field(_BYTES_LIST, encode_field(1, value))
+    if value and all(isinstance(number, int) for number in value):
+        packed = b"".join(encode_varint(int(number)) for number in value)
+        return encode_field(_INT64_LIST, encode_field(1, packed))
+    packed = struct.pack(f"<{len(value)}f", *value)
+    return encode_field(_FLOAT_LIST, encode_field(1, packed) if value else b"")

@@ -23,14 +23,15 @@ from resnetlab.data.sources.encoded import Names
 from resnetlab.data.sources.labelling import label_text
 from resnetlab.errors import DataError
 
+_LENGTH = struct.Struct("<Q")
 _HEADER = struct.Struct("<QI")
 _CHECKSUM = struct.Struct("<I")
 _AGAIN = "Copy or make that shard again."
 TEXT = "text"
 """The `ShardIndex.label_source` of labels that are no numbers."""
 
-_TEXT, SYNSET = "image/class/text", "image/class/synset"
-_BOX = tuple(f"image/object/bbox/{side}" for side in ("ymin", "xmin", "ymax", "xmax"))
+TEXT_FIELD, SYNSET = "image/class/text", "image/class/synset"
+BOX = tuple(f"image/object/bbox/{side}" for side in ("ymin", "xmin", "ymax", "xmax"))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -65,15 +66,22 @@ class TFRecordReader:
             )
         names = _parse(payload, place, ())[1]
         field = choose_fields(names, self.choices, place).image
-        features, _ = _parse(payload, place, (field, *SIZES, *_BOX))
+        features, _ = _parse(payload, place, (field, *SIZES, *BOX))
         image = _one_value(features, field, place)
         if not isinstance(image, memoryview):
             raise DataError(f"{place}: its {field} is a number, not an image")
         return EncodedImage(image_file(bytes(image), features, place), place, _boxes(features, place))
 
 
+def framed(payload: bytes) -> bytes:
+    """Return a payload as a record of a file, with both its checksums."""
+    length = _LENGTH.pack(len(payload))
+    checksums = (_CHECKSUM.pack(masked_crc32c(part)) for part in (length, payload))
+    return length + next(checksums) + payload + next(checksums)
+
+
 def _boxes(features: Mapping[str, Values], place: str) -> tuple[tuple[float, float, float, float], ...]:
-    sides = [features.get(name, []) for name in _BOX]
+    sides = [features.get(name, []) for name in BOX]
     if len(set(map(len, sides))) > 1:
         raise DataError(f"{place}: its boxes have {', '.join(str(len(side)) for side in sides)} sides")
     if any(isinstance(value, memoryview) for side in sides for value in side):
@@ -144,14 +152,14 @@ def index_tfrecord(path: Path, choices: Choices = LEFT_OPEN) -> ShardIndex:
         start, end = _record_bounds(view, position, where)
         if fields is None:
             fields = choose_fields(_parse(view[start:end], where, ())[1], choices, where)
-        features, names = _parse(view[start:end], where, (fields.label, _TEXT, SYNSET))
+        features, names = _parse(view[start:end], where, (fields.label, TEXT_FIELD, SYNSET))
         for needed, choice in ((fields.image, "image_column"), (fields.label, "label_column")):
             if needed and needed not in names:
                 raise lacking(where, needed, names, choice)
         label = _label(features, fields.label, where) if fields.label else ""
         synset = _word(features, SYNSET)
         if label not in texts:
-            texts[label], synsets[label] = _word(features, _TEXT), synset
+            texts[label], synsets[label] = _word(features, TEXT_FIELD), synset
         elif synsets[label] != synset:
             synsets[label] = ""
         offsets.append(start)

@@ -9,7 +9,7 @@ import io
 import json
 import os
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,6 +29,7 @@ from resnetlab.errors import DataError, UsageError
 
 _SHARD_BYTES = 2**27
 _CHUNK = 256  # images that are in memory at a time
+LARGER = "the copy is larger than the source: its images are small, or compressed more already"
 _LONGEST_JPEG = 65_500  # pixels of a side; libjpeg's JPEG_MAX_DIMENSION
 
 
@@ -53,7 +54,7 @@ def pack_source(
     source: EncodedSource,
     out: Path,
     *,
-    side: int = 256,
+    side: int | None = 256,
     quality: int = 90,
     progress: Callable[[int, int], None] | None = None,
 ) -> Packed:
@@ -67,8 +68,8 @@ def pack_source(
     Args:
         source: What to copy.
         out: A new or empty folder, not within the source.
-        side: Largest shorter side in pixels.
-        quality: Of the JPEGs, 1 to 95.
+        side: Largest shorter side in pixels; None keeps every size, and JPEGs as they are.
+        quality: Of the JPEGs that are made, 1 to 95.
         progress: Is told how many images are done, of how many.
 
     Raises:
@@ -76,10 +77,7 @@ def pack_source(
         DataError: If an image is broken, or too long for a JPEG.
         WriteError: If the disk is full, say.
     """
-    if side < 1 or not 1 <= quality <= 95:
-        raise UsageError(f"--size {side} --quality {quality}: a side from 1, a quality from 1 to 95")
-    _refuse_names(source)
-    refuse_place(source, out)
+    refuse_copy(source, out, side, quality)
     count = ImageCount(sum(map(len, source.parts.values())), progress)
     shards = bytes_after = 0
     told = doing(f"packing {count.total:,} images into {out}", "Mend that, and pack again.")
@@ -92,6 +90,19 @@ def pack_source(
     return Packed(count.images, shards, count.length, bytes_after, tuple(notes))
 
 
+def refuse_copy(source: EncodedSource, out: Path, side: int | None, quality: int) -> None:
+    """Raise if a source cannot be copied there, or not so.
+
+    Raises:
+        UsageError: If `out` holds anything or cannot be, or a number cannot be.
+        DataError: If a class' name can be nobody's to read.
+    """
+    if (side is not None and side < 1) or not 1 <= quality <= 95:
+        raise UsageError(f"--size {side} --quality {quality}: a side from 1, a quality from 1 to 95")
+    _refuse_names(source)
+    refuse_place(source, out)
+
+
 def _notes(boxed: int, *, is_larger: bool) -> Iterator[str]:
     """Yield what is worse than in the source."""
     if boxed:
@@ -100,7 +111,7 @@ def _notes(boxed: int, *, is_larger: bool) -> Iterator[str]:
             " train_crop=distorted-bbox takes each whole picture for its object"
         )
     if is_larger:
-        yield "the copy is larger than the source: its images are small, or compressed more already"
+        yield LARGER
 
 
 def _refuse_names(source: AnySource) -> None:
@@ -112,12 +123,14 @@ def _refuse_names(source: AnySource) -> None:
         )
 
 
-def _shards(source: EncodedSource, side: int, quality: int, count: ImageCount) -> Iterator[tuple[str, bytes]]:
+def _shards(
+    source: EncodedSource, side: int | None, quality: int, count: ImageCount
+) -> Iterator[tuple[str, bytes]]:
     """Yield each shard's name and content; every image that went into one is counted."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for part, split in source.parts.items():
             shard, written = _Shard(), 0
-            for index, image, packed in _packed(split, side, quality, pool):
+            for index, image, packed in packed_images(split, range(len(split)), side, quality, pool):
                 label = int(split.labels[index])
                 shard.add(f"{index:08}", packed, source.class_names[label], label, image.place)
                 count.add(image.data, "boxed" if image.boxes else "plain")
@@ -126,34 +139,39 @@ def _shards(source: EncodedSource, side: int, quality: int, count: ImageCount) -
                     shard, written = _Shard(), written + 1
 
 
-def _packed(
-    split: EncodedSplit, side: int, quality: int, pool: ThreadPoolExecutor
+def packed_images(
+    split: EncodedSplit, order: Sequence[int], side: int | None, quality: int, pool: ThreadPoolExecutor
 ) -> Iterator[tuple[int, EncodedImage, bytes]]:
-    """Yield each image's number, content and packed content, in order."""
+    """Yield each image's number, content and packed content, in that order; some at a time are in memory."""
 
     def one(index: int) -> tuple[int, EncodedImage, bytes]:
         image = split.read(index)
         return index, image, pack_image(image, side, quality)
 
-    for start in range(0, len(split), _CHUNK):
-        yield from pool.map(one, range(start, min(start + _CHUNK, len(split))))
+    for start in range(0, len(order), _CHUNK):
+        yield from pool.map(one, order[start : start + _CHUNK])
 
 
-def pack_image(image: EncodedImage, side: int, quality: int) -> bytes:
+def pack_image(image: EncodedImage, side: int | None, quality: int) -> bytes:
     """Return an image as an upright JPEG whose shorter side is at most `side`.
+
+    Without a side, a JPEG in colour or grey that is upright stays as it is, byte for byte.
 
     Raises:
         DataError: If it is damaged, no image, or too long for a JPEG.
     """
     opened = OpenedImage(image)
     size = opened.size()
-    enough = shorter_side_to(size, side, "bilinear") if min(size) > side else None
+    enough = None if side is None or min(size) <= side else shorter_side_to(size, side, "bilinear")
     if max(enough or size) > _LONGEST_JPEG:
         high, wide = enough or size
         raise DataError(
             f"{image.place}: {wide:,}x{high:,} pixels; a side of a JPEG has {_LONGEST_JPEG:,} at most"
         )
-    picture = opened.picture(channels=1 if opened.is_grey else 3, at_least=enough)
+    stays = side is None and opened.is_plain_jpeg
+    picture = opened.picture(channels=1 if opened.is_grey else 3, at_least=enough)  # damage is told
+    if stays:
+        return image.data
     with resizing(image):
         if enough is not None:
             picture = to_picture(resample(picture, enough, "bilinear"))

@@ -1,8 +1,9 @@
-"""Networks exported for Keras, with their logits; ours, before load_keras.py: see `make test-parity`.
+"""What goes out to TensorFlow, for load_*.py: networks with their logits, records; see `make test-parity`.
 
-python tests/parity/export_keras.py FOLDER
+python tests/parity/export.py FOLDER
 """
 
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,8 @@ import torch
 from resnetlab import create_model
 from resnetlab.data.batches.normalise import Normaliser
 from resnetlab.data.batches.preprocessing import Geometry, Preprocessing
+from resnetlab.data.records.tfrecord import open_tfrecord
+from resnetlab.data.tools.pack_tfrecord import pack_tfrecord
 from resnetlab.network.catalog import model_spec
 from resnetlab.network.spec import ModelSpec
 from resnetlab.trained.artefact import Artefact
@@ -54,6 +57,8 @@ def main(folder: Path) -> None:
         images = torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(3))
         made = artefact(spec, side)
         export_model(made, "keras", folder / f"exported_{name}.h5")
+        if side == 32:
+            export_model(made, "keras-cifar10", folder / f"exported_whole_{name}.h5")
         with torch.no_grad():
             logits = made.model()(images)
         np.savez(
@@ -61,5 +66,12 @@ def main(folder: Path) -> None:
         )
 
 
+def pack(folder: Path) -> None:
+    """Pack TensorFlow's own records anew, as they are."""
+    pack_tfrecord(open_tfrecord(folder / "records"), folder / "packed", side=None, shards=4)
+    shutil.copy(folder / "records.npz", folder / "packed.npz")
+
+
 if __name__ == "__main__":
     main(Path(sys.argv[1]))
+    pack(Path(sys.argv[1]))
