@@ -86,7 +86,7 @@ def test_every_command_is_accepted_and_every_model_exists() -> None:
     for name in re.findall(r"\b(?:chaoji|keras|tfofficial|tfresearch)_\w+\b", TEXT):
         model_spec(name)
 
-    assert len(commands) == 8
+    assert len(commands) == 10
 
 
 def test_an_unknown_flag_would_be_found() -> None:

@@ -279,11 +279,11 @@ def test_a_download_that_breaks_off_is_not_there_and_goes_on_where_that_is_safe(
     digest = hashlib.sha256(WEIGHTS).hexdigest()[:8] if is_hashed else ""
 
     with pytest.raises(CheckpointError, match=r"broke off after 1000 B.*\nRun the same.*give the file"):
-        download(url, sha256=digest)
+        download(url, digest=digest)
     assert not list(cache_folder().rglob("*.safetensors"))
     site.answers["/net.safetensors"].cut_at = None
 
-    assert download(url, sha256=digest).read_bytes() == WEIGHTS
+    assert download(url, digest=digest).read_bytes() == WEIGHTS
     assert site.asked[1] == ("GET", "/net.safetensors", "bytes=1000-" if is_hashed else None)
 
 
@@ -296,22 +296,21 @@ def test_another_hash_than_a_published_name_promises_is_refused_and_removed(site
     assert {path.name for path in cache_folder().rglob("*") if path.is_file()} == {"lock"}
 
 
-def test_torchvisions_names_become_its_addresses(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(published, "FOLDER", f"{site.url}/models")
+def test_torchvisions_names_are_its_addresses() -> None:
+    folder = "https://download.pytorch.org/models"
+    files = published.PUBLISHERS["torchvision"]
 
-    for name in published.names():
-        with pytest.raises(UsageError, match="the server says 404"):
-            locate(f"torchvision:{name}")
-
-    asked = dict(zip(published.names(), (path for _, path, _ in site.asked), strict=True))
-    assert asked["resnet18"] == "/models/resnet18-f37072fd.pth"
-    assert asked["resnet50.IMAGENET1K_V1"] == "/models/resnet50-0676ba61.pth"
-    assert asked["resnet50"] == asked["resnet50.IMAGENET1K_V2"] == "/models/resnet50-11ad3fa6.pth"
-    assert "resnet18.IMAGENET1K_V2" not in asked
+    assert published.find("torchvision:resnet18").url == f"{folder}/resnet18-f37072fd.pth"
+    assert files["resnet50.IMAGENET1K_V1"] == published.PublishedFile(
+        f"{folder}/resnet50-0676ba61.pth", "0676ba61"
+    )
+    assert files["resnet50"] == files["resnet50.IMAGENET1K_V2"]
+    assert files["resnet50"].url == f"{folder}/resnet50-11ad3fa6.pth"
+    assert "resnet18.IMAGENET1K_V2" not in files
+    assert all(file.digest in file.url and len(file.digest) == 8 for file in files.values())
     for name in ("resnet49", "resnet18.IMAGENET1K_V2", "resnext50_32x4d", "resnet50."):
         with pytest.raises(UsageError, match=r"publishes no weights .*\n.*resnet50\.IMAGENET1K_V2"):
             locate(f"torchvision:{name}")
-    assert published.FOLDER != "https://download.pytorch.org/models"
 
 
 @pytest.mark.parametrize(
@@ -419,6 +418,8 @@ def test_a_path_stays_what_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         ("timm/resnet50.a1_in1k", "hf:timm/resnet50.a1_in1k"),
         ("resnet50", "torchvision:resnet50"),
         ("resnet50.IMAGENET1K_V2", "torchvision:resnet50.IMAGENET1K_V2"),
+        ("resnet50v2", "keras:resnet50v2"),
+        ("resnet50v1.fp16", "tensorflow:resnet50v1.fp16"),
     ],
 )
 def test_a_bare_name_is_told_its_whole_form(

@@ -13,6 +13,7 @@ from resnetlab.cli import main
 from resnetlab.data.batches.normalise import Normaliser
 from resnetlab.errors import UsageError
 from resnetlab.trained.artefact import import_weights, load_artefact, write_folder
+from resnetlab.trained.export.exporting import export_model
 from tests.kit.artefacts import small_artefact
 from tests.kit.foreign_weights import lively
 from tests.kit.pictures import pixels
@@ -107,6 +108,44 @@ def test_a_network_of_ours_lends_its_preprocessing_a_mean_image_too(file: Path, 
 
         assert artefact.preprocessing == other.preprocessing
         assert report.preprocessing.normalise == ("channel" if kind == "none" else kind)
+
+
+def test_the_mean_image_of_data_is_taken_off_where_the_network_was_trained_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As Keras' example does it on pixels from 0 to 1, and chao-ji on those to 255."""
+    pytest.importorskip("h5py")
+    export_model(small_artefact("keras_resnet8v1", kind="none"), "keras-cifar10", tmp_path / "net.h5")
+    with pytest.importorskip("h5py").File(tmp_path / "net.h5", "a") as file:
+        del file["resnetlab"]
+    images = np.stack([pixels(seed, (32, 32)) for seed in range(6)])
+    np.savez(
+        tmp_path / "data.npz", x_train=images, y_train=[0, 1, 2] * 2, x_test=images[:3], y_test=[0, 1, 2]
+    )
+    out = tmp_path / "net"
+
+    given = ["--mean-image", str(tmp_path / "data.npz")]
+    assert main(["import", str(tmp_path / "net.h5"), "-o", str(out), *given]) == 0
+
+    said = capsys.readouterr()
+    assert "less the mean image of 6 training images of data" in said.err
+    assert "does not hold" not in said.err + said.out
+    assert "nothing is subtracted" not in said.err + said.out
+    found = load_artefact(out).preprocessing.normaliser(torch.from_numpy(images))
+    expected = images / 255 - images.mean(0) / 255
+    assert np.abs(found.numpy() - expected).max() < 1e-6
+
+
+def test_a_mean_image_that_cannot_be_is_told(file: Path, tmp_path: Path) -> None:
+    pytest.importorskip("h5py")
+    with pytest.raises(UsageError, match="were not less a mean image"):
+        import_weights(file, mean_image="digits")
+    export_model(small_artefact("keras_resnet8v1", kind="per-pixel-mean"), "keras", tmp_path / "net.h5")
+    images = np.zeros((6, 16, 16, 3), np.uint8)
+    labels = [0, 1, 2] * 2
+    np.savez(tmp_path / "data.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
+    with pytest.raises(UsageError, match=r"are of \(16, 16, 3\), the network takes such of \(32, 32, 3\)"):
+        import_weights(tmp_path / "net.h5", mean_image=tmp_path / "data.npz")
 
 
 @pytest.mark.parametrize(

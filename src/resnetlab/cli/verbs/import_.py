@@ -16,6 +16,7 @@ _EXAMPLES = """examples:
   resnetlab import resnet50.pth -o resnet50 --classes imagenet_classes.txt
   resnetlab import resnet50_weights_tf_dim_ordering_tf_kernels.h5 -o keras50
   resnetlab import model.ckpt-250200 -o official
+  resnetlab import saved_models/cifar10_ResNet20v1_model.183.h5 --mean-image cifar10
   resnetlab import cifar_resnet20.pt --mean 0.4914,0.4822,0.4465 --std 0.2023,0.1994,0.2010 -o net
   resnetlab import hf:timm/resnet50.a1_in1k                  from the Hugging Face hub
   resnetlab import torchvision:resnet50.IMAGENET1K_V2        downloaded, its hash checked
@@ -59,6 +60,12 @@ def _add_images(parser: argparse.ArgumentParser) -> None:
         help="of pixels from 0 to 1, or to 255 if a number of mean or std is above 1",
     )
     group.add_argument("--std", metavar="R,G,B", help="the standard deviations, likewise")
+    group.add_argument(
+        "--mean-image",
+        metavar="DATA",
+        help="less the mean image of this data's training images, as cifar10: for files of Keras' example and"
+        " chao-ji's, which do not hold it",
+    )
     group.add_argument("--resize", type=int, metavar="N", help="pixels of the shorter side before the cut")
     group.add_argument(
         "--crop", type=int, metavar="N", help="side of the square in the middle that is cut out"
@@ -96,6 +103,7 @@ def import_file(options: argparse.Namespace) -> None:
         resize=options.resize,
         crop=options.crop,
         interpolation=options.interpolation or "",
+        mean_image=options.mean_image or "",
     )
     out = Path(options.out or default_name(artefact.spec.name))
     write_folder(artefact, out)

@@ -35,6 +35,7 @@ UNTOLD_NOTE = (
     "the file does not tell its preprocessing: pixels are taken as 0 to 1, as they are"
     " (`import --mean M --std S` or `--like NAME` says another)"
 )
+NO_MEAN_IMAGE = "the training images' mean image is not in the file, and nothing is subtracted for it"
 
 
 def import_weights(
@@ -51,6 +52,7 @@ def import_weights(
     resize: int | None = None,
     crop: int | None = None,
     interpolation: str = "",
+    mean_image: str | Path = "",
 ) -> tuple[Artefact, WeightsReport]:
     """Return the network that a foreign weight file holds, and what became of every tensor.
 
@@ -72,10 +74,12 @@ def import_weights(
         resize: The shorter side's pixels before the cut.
         crop: Side of the square that is cut out, the network's input.
         interpolation: bilinear, bicubic or tf-bilinear.
+        mean_image: Data, as cifar10, whose training images' mean image is taken off images, where the
+            network was trained so and its file does not hold it.
 
     Raises:
         UsageError: If the arguments do not allow it, the file is not there, or an extra is missing.
-        CheckpointError: If the file is damaged, or its network another one.
+        CheckpointError, DataError: If the file, or the data of the mean image, cannot be used.
     """
     images = Images(
         like=str(like),
@@ -84,6 +88,7 @@ def import_weights(
         resize=resize,
         crop=crop,
         interpolation=interpolation,
+        mean_image=str(mean_image),
     )
     with looking_at(path):
         opened = open_weights(path, prefix=prefix, ignore=ignore)
@@ -92,9 +97,15 @@ def import_weights(
         tensors, report = fit_weights(opened, network, head="reset" if is_bare else "strict")
     artefact, facts = _made(opened, report, tensors, class_names or None, images)
     artefact = replace(artefact, origin=f"{Path(path).name}, {report.naming.dialect.title}")
-    if not artefact.has_classifier:
-        report = replace(report, reset={})
-    return artefact, replace(report, preprocessing=facts)
+    lacks = (
+        opened.naming.dialect.without_mean_image if artefact.preprocessing.normaliser.mean is not None else ""
+    )
+    return artefact, replace(
+        report,
+        preprocessing=facts,
+        reset=report.reset if artefact.has_classifier else {},
+        notes=tuple(note for note in report.notes if note != lacks),
+    )
 
 
 def _made(
@@ -113,6 +124,7 @@ def _made(
     prepared = prepare(report.preprocessing, images, channels=spec.in_channels, side=spec.input_size)
     preprocessing, more = preprocessing_of(prepared.facts, spec)
     if prepared.normaliser is not None:
+        more = [note for note in more if note != NO_MEAN_IMAGE]
         preprocessing = replace(preprocessing, normaliser=in_channels(prepared.normaliser, spec.in_channels))
     side = preprocessing.geometry.side
     artefact = Artefact(
@@ -182,7 +194,7 @@ def preprocessing_of(facts: InputFacts, spec: ModelSpec) -> tuple[Preprocessing,
     if facts.normalise == "per-pixel-mean" and facts.mean_image:
         mean, std = np.array(facts.mean_image), None
     elif facts.normalise == "per-pixel-mean":
-        notes.append("the training images' mean image is not in the file, and nothing is subtracted for it")
+        notes.append(NO_MEAN_IMAGE)
     side = facts.crop or spec.input_size
     interpolation = facts.interpolation
     if interpolation not in ("bilinear", "bicubic", "tf-bilinear"):

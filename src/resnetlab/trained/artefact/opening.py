@@ -13,11 +13,12 @@ from resnetlab.trained.artefact.imported import import_weights
 from resnetlab.trained.artefact.loading import is_artefact, load_artefact, refuse_choice
 from resnetlab.trained.artefact.model import Artefact
 from resnetlab.trained.artefact.places import looking_at
+from resnetlab.weights.facts.published import PREFIXES
 from resnetlab.weights.files.reading import is_folder_of_weights
 
 Kind = Literal["run", "part of a checkpoint", "ours", "foreign", "published"]
 
-_PUBLISHED = ("hf:", "torchvision:", "http:", "https:")
+_PUBLISHED = ("hf:", *PREFIXES, "http:", "https:")
 _GROUPS = {"model.safetensors": "plain", "ema.safetensors": "averaged"}
 
 

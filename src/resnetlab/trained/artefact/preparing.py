@@ -6,7 +6,10 @@ from pathlib import Path
 
 from resnetlab.data.batches.normalise import Normaliser
 from resnetlab.data.batches.preprocessing import INTERPOLATIONS, Preprocessing
+from resnetlab.data.open import open_data
+from resnetlab.data.sources.wanted import Wanted
 from resnetlab.errors import UsageError, nearest
+from resnetlab.recipe import Normalisation
 from resnetlab.trained.artefact.loading import is_artefact, load_artefact
 from resnetlab.trained.artefact.onnx_model import load_onnx
 from resnetlab.weights.facts.naming import InputFacts
@@ -34,6 +37,8 @@ class Images:
     """Side of the square that is cut out of the middle: the network's input."""
     interpolation: str = ""
     """One of `INTERPOLATIONS`."""
+    mean_image: str = ""
+    """Data whose training images' mean image is taken off."""
 
     def __post_init__(self) -> None:
         problems = [
@@ -72,8 +77,12 @@ def prepare(told: InputFacts, given: Images, *, channels: int, side: int) -> Pre
     Raises:
         UsageError: If they do not fit together.
         CheckpointError: If what it shall be like is damaged.
+        DataError: If the data of the mean image cannot be read.
     """
     facts, normaliser, notes = _like(told, given.like, side) if given.like else (told, None, [])
+    if given.mean_image:
+        normaliser, said = _less_mean_image(facts, given.mean_image, (side, side, channels))
+        notes.append(said)
     if given.mean or given.std:
         facts, said = _normalised(facts, given, channels)
         normaliser = None
@@ -113,6 +122,26 @@ def _of_artefact(like: str) -> tuple[InputFacts, Normaliser | None]:
             hint=f"{guess} There are {', '.join(BY_NAME)}.".strip(),
         )
     return _facts_of(own), own.normaliser
+
+
+def _less_mean_image(facts: InputFacts, data: str, shape: tuple[int, int, int]) -> tuple[Normaliser, str]:
+    """Return the normaliser that takes off the mean of data's training images, and a remark."""
+    if facts.normalise != "per-pixel-mean":
+        raise UsageError(
+            "images of this network were not less a mean image, as Keras' example and chao-ji's are",
+            hint="Give --mean and --std, or --like NAME.",
+        )
+    source = open_data(data, Wanted(download=False))
+    if source.reads_files or source.train.image_shape != shape:
+        made = "of several sizes, in files" if source.reads_files else f"of {source.train.image_shape}"
+        raise UsageError(f"the images of {data} are {made}, the network takes such of {shape}")
+    normaliser = Normaliser.fit(
+        Normalisation(normalise="per-pixel-mean", pixel_range=facts.pixel_range), source.train.images
+    )
+    return (
+        normaliser,
+        f"less the mean image of {len(source.train):,} training images of {source.name}, as given",
+    )
 
 
 def _facts_of(own: Preprocessing) -> InputFacts:

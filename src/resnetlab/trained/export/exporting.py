@@ -31,7 +31,7 @@ from resnetlab.trained.export.comparing import (
     example,
     largest_difference,
 )
-from resnetlab.trained.export.keras_file import for_keras, keras_bytes
+from resnetlab.trained.export.keras_file import KerasNetwork, for_keras, for_keras_cifar10, keras_bytes
 from resnetlab.trained.export.onnx_graph import onnx_bytes
 from resnetlab.trained.export.sizes import WITH_SIZE, any_size, resized
 from resnetlab.trained.export.targets import TARGETS
@@ -272,8 +272,15 @@ def _hf(asked: _Asked) -> _Made:
 
 
 def _keras(asked: _Asked) -> _Made:
+    return _of_keras(asked, for_keras(asked.artefact))
+
+
+def _keras_cifar10(asked: _Asked) -> _Made:
+    return _of_keras(asked, for_keras_cifar10(asked.artefact))
+
+
+def _of_keras(asked: _Asked, network: KerasNetwork) -> _Made:
     artefact, out = asked.artefact, asked.out
-    network = for_keras(artefact)
     content = keras_bytes(artefact, network)
     notes = (f"{network.call.format(repr(out.name))} takes it", *network.notes)
     tensors = read_foreign(content, ".h5", network.spec)
@@ -290,6 +297,7 @@ _MAKERS: Mapping[str, _Maker] = {
     "torchvision": _torchvision,
     "hf": _hf,
     "keras": _keras,
+    "keras-cifar10": _keras_cifar10,
 }
 
 

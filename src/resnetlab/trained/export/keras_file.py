@@ -1,4 +1,4 @@
-"""An .h5 file that Keras loads: into keras.applications, or into its example for CIFAR-10.
+"""An .h5 file that Keras loads: weights for keras.applications or its example for CIFAR-10, or a whole model.
 
 Keras' ResNets have biases before BN and a BN constant of their own (made up for in the running
 variance); v1's first convolution in keras.applications reads blue, green, red.
@@ -6,8 +6,9 @@ variance); v1's first convolution in keras.applications reads blue, green, red.
 
 import importlib.util
 import io
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +20,13 @@ from resnetlab.network.spec import ModelSpec
 from resnetlab.trained.artefact.card import describe_preprocessing
 from resnetlab.trained.artefact.model import Artefact
 from resnetlab.trained.export.fitting import fit
+from resnetlab.trained.export.keras_model import KerasModel, keras_model
 from resnetlab.weights.namings.keras_applications import keras_layers, keras_v1_spec, keras_v2_spec
 from resnetlab.weights.namings.keras_example import keras_example_names
 from resnetlab.weights.recognising import followed_by_norm
+
+if TYPE_CHECKING:
+    import h5py
 
 _DEPTHS = (50, 101, 152)
 _CANDIDATES = {
@@ -48,6 +53,8 @@ class KerasNetwork:
     """What takes the file in Keras; {} stands for the file's name."""
     notes: tuple[str, ...]
     """What must be known of it there."""
+    model: KerasModel | None = None
+    """Its configuration, if the file is a whole model."""
 
 
 def for_keras(artefact: Artefact) -> KerasNetwork:
@@ -97,6 +104,28 @@ def _for_example(artefact: Artefact) -> KerasNetwork:
     )
 
 
+def for_keras_cifar10(artefact: Artefact) -> KerasNetwork:
+    """Return the whole model that Keras' example saves of this network.
+
+    Raises:
+        UsageError: If it is none of the example's networks.
+    """
+    if len(artefact.spec.blocks) != _EXAMPLES_STAGES:
+        raise UsageError(
+            f"{artefact.spec.name} is no network of Keras' example cifar10_resnet.py: these have 3 stages",
+            hint="--to keras writes weights for keras.applications.",
+        )
+    network = _for_example(artefact)
+    given, spec = describe_preprocessing(artefact.preprocessing), network.spec
+    title = f"ResNet{spec.name.removeprefix('keras_resnet')}"
+    return replace(
+        network,
+        call="keras.models.load_model({})",
+        notes=(f"its input: {given}; the channels are red, green, blue",),
+        model=keras_model(spec, artefact.image_shape, title),
+    )
+
+
 def _changes_of_example(spec: ModelSpec, shape: tuple[int, int, int]) -> Iterator[str]:
     """Give what must be changed in the example's script for this network."""
     _, height, width = spec.shapes(*shape[:2])[-2].input  # of the pool, before the classifier
@@ -113,6 +142,7 @@ def _with_own_sizes(spec: ModelSpec, artefact: Artefact) -> ModelSpec:
 def keras_bytes(artefact: Artefact, network: KerasNetwork) -> bytes:
     """Return the .h5 file: a group for each layer that lists its tensors; the description besides.
 
+    Of a whole model these groups lie below model_weights, and the configuration is an attribute.
     Source: keras/src/legacy/saving/legacy_h5_format.py.
 
     Raises:
@@ -125,20 +155,46 @@ def keras_bytes(artefact: Artefact, network: KerasNetwork) -> bytes:
         )
     import h5py
 
-    stream = io.BytesIO()
+    stream, model = io.BytesIO(), network.model
     with h5py.File(stream, "w") as file:
-        file.attrs["layer_names"] = [theirs.encode() for theirs, _ in network.layers]
-        file.attrs["backend"] = b"tensorflow"
-        file.attrs["keras_version"] = b"2.15.0"
         for key, text in artefact.to_texts().items():
             file.create_dataset(f"resnetlab/{key}", data=text)
-        for theirs, ours in network.layers:
-            group = file.create_group(theirs)
-            arrays = _arrays(theirs, ours, network)
-            group.attrs["weight_names"] = [f"{theirs}/{leaf}:0".encode() for leaf in arrays]
+        root = file
+        if model is not None:
+            file.attrs["model_config"], file.attrs["training_config"] = model.config, model.training
+            _say_version(file)
+            root = file.create_group("model_weights")
+        _say_version(root)
+        with_weights = dict(network.layers)
+        layers = model.layers if model is not None else tuple(with_weights)
+        _write_names(root, "layer_names", layers)
+        for theirs in layers:
+            group = root.create_group(theirs)
+            arrays = _arrays(theirs, with_weights[theirs], network) if theirs in with_weights else {}
+            _write_names(group, "weight_names", [f"{theirs}/{leaf}:0" for leaf in arrays])
             for leaf, array in arrays.items():
                 group.create_dataset(f"{theirs}/{leaf}:0", data=array)
     return stream.getvalue()
+
+
+def _say_version(group: "h5py.Group") -> None:
+    """Write which Keras would have written it, as strings that Keras 2.2 decodes."""
+    group.attrs["backend"] = b"tensorflow"
+    group.attrs["keras_version"] = b"2.15.0"
+
+
+_MOST_BYTES = 64_512  # of an attribute; Keras' HDF5_OBJECT_HEADER_LIMIT
+
+
+def _write_names(group: "h5py.Group", attribute: str, names: Sequence[str]) -> None:
+    """Write a list of names; in pieces where it is too long for one attribute, as Keras does."""
+    encoded = np.array([name.encode() for name in names], dtype="S" if names else "S1")
+    pieces = max(1, -(-encoded.nbytes // _MOST_BYTES))
+    if pieces == 1:
+        group.attrs[attribute] = encoded
+        return
+    for number, piece in enumerate(np.array_split(encoded, pieces + 1)):  # uneven ones fit too
+        group.attrs[f"{attribute}{number}"] = piece
 
 
 def _arrays(theirs: str, ours: str, network: KerasNetwork) -> dict[str, npt.NDArray[np.float32]]:

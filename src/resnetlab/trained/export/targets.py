@@ -8,5 +8,6 @@ TARGETS = {
     "torchvision": (".pth", ".pt", ".safetensors"),
     "hf": ("",),
     "keras": (".h5",),
+    "keras-cifar10": (".h5",),
 }
 """Each target with the suffixes that its file may have, the usual one first; "" is a folder."""

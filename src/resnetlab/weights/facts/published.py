@@ -1,16 +1,30 @@
-"""The weights that torchvision publishes: their files, and how each wants its images."""
+"""The weights that others publish under names of their own: addresses, hashes, how each wants its images."""
 
 import re
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 
 from resnetlab.errors import UsageError, nearest
 from resnetlab.weights.facts.naming import InputFacts
 from resnetlab.weights.facts.preprocessings import TORCHVISION
 
-FOLDER = "https://download.pytorch.org/models"
-# torchvision 0.13 and later, models/resnet.py, "url"; the first version of each network is V1.
-FILES: dict[str, tuple[str, ...]] = {
+
+@dataclass(frozen=True)
+class PublishedFile:
+    """A file at an address."""
+
+    url: str
+    digest: str = ""
+    """The first hexadecimal digits of its hash; empty if its publisher names none."""
+    algorithm: str = "sha256"
+    """Of the hash, as hashlib names it."""
+
+
+TORCHVISION_FOLDER = "https://download.pytorch.org/models"
+# torchvision 0.13 and later, models/resnet.py, "url"; the first version of each network is V1. The
+# names end in the first eight digits of the SHA-256.
+_TORCHVISION = {
     "resnet18": ("resnet18-f37072fd.pth",),
     "resnet34": ("resnet34-b627a593.pth",),
     "resnet50": ("resnet50-0676ba61.pth", "resnet50-11ad3fa6.pth"),
@@ -19,42 +33,104 @@ FILES: dict[str, tuple[str, ...]] = {
     "wide_resnet50_2": ("wide_resnet50_2-95faca4d.pth", "wide_resnet50_2-9ba9bcbe.pth"),
     "wide_resnet101_2": ("wide_resnet101_2-32ee1156.pth", "wide_resnet101_2-d733dc28.pth"),
 }
+_HASH = re.compile(r"-([0-9a-f]{8})\.pth")
 # The presets of the two versions there, transforms=partial(ImageClassification, ...).
 _FACTS = {1: TORCHVISION, 2: replace(TORCHVISION, resize=232)}
-_HASH = re.compile(r"-([0-9a-f]{8})\.pth")
-_VERSIONS = {file: version for files in FILES.values() for version, file in enumerate(files, 1)}
+_VERSIONS = {file: version for files in _TORCHVISION.values() for version, file in enumerate(files, 1)}
+
+# keras-team/keras, keras/src/applications/resnet.py (commit 040582f): BASE_WEIGHTS_PATH and WEIGHTS_HASHES,
+# MD5 of the whole file and of the one without classifier; resnet_v2.py has the same function.
+KERAS_FOLDER = "https://storage.googleapis.com/tensorflow/keras-applications/resnet"
+_KERAS_FILE = "_weights_tf_dim_ordering_tf_kernels"
+_KERAS = {
+    "resnet50": ("2cb95161c43110f7111970584f804107", "4d473c1dd8becc155b73f8504c6f6626"),
+    "resnet101": ("f1aeb4b969a6efcfb50fad2f0c20cfc5", "88cf7a10940856eca736dc7b7e228a21"),
+    "resnet152": ("100835be76be38e30d865e96f2aaae62", "ee4c566cf9a93f14d82f913c2dc6dd0c"),
+    "resnet50v2": ("3ef43a0b657b3be2300d5770ece849e0", "fac2f116257151a9d068a22e544a4917"),
+    "resnet101v2": ("6343647c601c52e1368623803854d971", "c0ed64b8031c3730f411d2eb4eea35b5"),
+    "resnet152v2": ("a49b44d1979771252814e80f8ec446f9", "ed17cf2e0169df9d443503ef94b23b33"),
+}
+
+# tensorflow/models, official/r1/resnet/README.md, "Pre-trained model". Its addresses begin with
+# http://download.tensorflow.org, a bucket that Google's storage gives by https too. No hashes are published.
+TENSORFLOW_HTTP = "http://download.tensorflow.org/"
+TENSORFLOW_FOLDER = "https://storage.googleapis.com/download.tensorflow.org/"
+_TENSORFLOW = {
+    "resnet50v1": "resnet_imagenet_v1_fp32_20181001",
+    "resnet50v1.fp16": "resnet_imagenet_v1_fp16_20181001",
+    "resnet50v2": "resnet_imagenet_v2_fp32_20181001",
+    "resnet50v2.fp16": "resnet_imagenet_v2_fp16_20180928",
+}
 
 
-def names() -> list[str]:
-    """Return every name that `url_of` takes, each network without and with its versions."""
-    numbered = (
-        (f"{network}.IMAGENET1K_V{version}" for version in range(1, len(files) + 1))
-        for network, files in FILES.items()
-    )
-    return [*FILES, *(name for versions in numbered for name in versions)]
+def _torchvision_files() -> dict[str, PublishedFile]:
+    """Each network by its name, which is its newest version as torchvision's DEFAULT, and by its versions."""
+    found = {}
+    for network, files in _TORCHVISION.items():
+        made = [_torchvision_file(file) for file in files]
+        found[network] = made[-1]
+        found |= {f"{network}.IMAGENET1K_V{version}": file for version, file in enumerate(made, 1)}
+    return found
 
 
-def url_of(name: str) -> str:
-    """Return the address of torchvision's weights of that name, as resnet50 or resnet50.IMAGENET1K_V1.
+def _torchvision_file(name: str) -> PublishedFile:
+    match = _HASH.search(name)
+    return PublishedFile(f"{TORCHVISION_FOLDER}/{name}", match[1] if match else "")
 
-    Without a version it is the network's newest, as torchvision's DEFAULT.
+
+def _keras_files() -> dict[str, PublishedFile]:
+    found = {}
+    for network, digests in _KERAS.items():
+        for name, tail, digest in ((network, "", digests[0]), (f"{network}.notop", "_notop", digests[1])):
+            found[name] = PublishedFile(f"{KERAS_FOLDER}/{network}{_KERAS_FILE}{tail}.h5", digest, "md5")
+    return found
+
+
+def _tensorflow_files() -> dict[str, PublishedFile]:
+    folder = f"{TENSORFLOW_FOLDER}models/official/20181001_resnet/checkpoints"
+    return {name: PublishedFile(f"{folder}/{file}.tar.gz") for name, file in _TENSORFLOW.items()}
+
+
+PUBLISHERS: Mapping[str, Mapping[str, PublishedFile]] = {
+    "torchvision": _torchvision_files(),
+    "keras": _keras_files(),
+    "tensorflow": _tensorflow_files(),
+}
+"""By whose it is and by its name there: keras:resnet50 is PUBLISHERS["keras"]["resnet50"]."""
+PREFIXES = tuple(f"{publisher}:" for publisher in PUBLISHERS)
+
+
+def find(text: str) -> PublishedFile:
+    """Return the file of a published name, as torchvision:resnet50.IMAGENET1K_V1 or keras:resnet50v2.
 
     Raises:
-        UsageError: If torchvision publishes none of that name for a network of ours.
+        UsageError: If its publisher has none of that name for a network of ours.
     """
-    network, _, version = name.partition(".")
-    if name not in names():
-        told = f"torchvision publishes no weights {name!r} for a network of ours"
-        guess = nearest(name, names())
-        raise UsageError(told, hint=f"{guess} There are: {', '.join(names())}.".strip())
-    files = FILES[network]
-    return f"{FOLDER}/{files[int(version[-1]) - 1] if version else files[-1]}"
+    publisher, _, name = text.partition(":")
+    names = PUBLISHERS[publisher]
+    if name not in names:
+        raise UsageError(
+            f"{publisher} publishes no weights {name!r} for a network of ours",
+            hint=f"{nearest(name, names)} There are: {', '.join(names)}.".strip(),
+        )
+    return names[name]
 
 
-def sha256_start(file_name: str) -> str:
-    """Return the first eight digits of the SHA-256 of a published file; empty if it is none."""
-    match = _HASH.search(file_name) if file_name in _VERSIONS else None
-    return match[1] if match else ""
+def at(url: str) -> PublishedFile:
+    """Return the file at an address, with its hash if a publisher names it.
+
+    torchvision's is known by its name, which has the hash in it, wherever it lies.
+    """
+    name = url.rpartition("/")[2]
+    if name in _VERSIONS:
+        return replace(_torchvision_file(name), url=url)
+    known = (file for files in PUBLISHERS.values() for file in files.values())
+    return next((file for file in known if file.url == url), PublishedFile(url))
+
+
+def meant_by(name: str) -> str:
+    """Return the published name that ends so, or an empty string."""
+    return next((f"{publisher}:{name}" for publisher, names in PUBLISHERS.items() if name in names), "")
 
 
 def told_by_name(path: PurePath, given: InputFacts) -> tuple[InputFacts, str]:

@@ -1,4 +1,4 @@
-"""Published weights by name, as local files: the Hugging Face hub's, torchvision's, those of a URL."""
+"""Published weights by name or URL as local files: the hub's, torchvision's, Keras', TensorFlow's."""
 
 import hashlib
 import importlib
@@ -13,20 +13,22 @@ from urllib.parse import urlsplit
 
 from resnetlab.base.download import RemoteFile, cache_folder, fetch, is_offline
 from resnetlab.errors import CheckpointError, UsageError
-from resnetlab.weights.facts.published import names, sha256_start, url_of
+from resnetlab.weights.facts import published
+from resnetlab.weights.facts.published import PublishedFile
 
 BY_HAND = "Or download it elsewhere and give the file (`resnetlab import FILE`, --weights FILE)."
 
 
-def download(url: str, *, sha256: str = "") -> Path:
+def download(url: str, *, digest: str = "", algorithm: str = "sha256") -> Path:
     """Return the file of a URL in the cache, downloading it first if it is not there.
 
-    What an interrupted download has brought stays as NAME.part if `sha256` is given: the next call
+    What an interrupted download has brought stays as NAME.part if `digest` is given: the next call
     goes on there.
 
     Args:
         url: https, or http of this machine.
-        sha256: The first digits of the content's SHA-256; without it the length alone is checked.
+        digest: The first digits of the content's hash; without it the length alone is checked.
+        algorithm: Of the hash, as hashlib names it.
 
     Raises:
         UsageError: If the server has no such file, or the scheme is another.
@@ -41,15 +43,15 @@ def download(url: str, *, sha256: str = "") -> Path:
     ):
         raise UsageError(f"{url}: weights are downloaded by https alone", hint=BY_HAND)
     remote = RemoteFile(
-        url, digest=sha256, algorithm="sha256", by_hand=BY_HAND, absent=UsageError, failed=CheckpointError
+        url, digest=digest, algorithm=algorithm, by_hand=BY_HAND, absent=UsageError, failed=CheckpointError
     )
-    own = sha256 or hashlib.sha256(url.encode()).hexdigest()[:16]  # without a hash, each URL has its own
+    own = digest or hashlib.sha256(url.encode()).hexdigest()[:16]  # without a hash, each URL has its own
     return fetch(remote, cache_folder() / "weights" / own)
 
 
 SUFFIXES = (
-    ".safetensors", ".pth", ".pt", ".th", ".bin", ".tar", ".ckpt", ".h5", ".hdf5", ".keras", ".pkl",
-    ".pickle", ".npz", ".pt2", ".model", ".weights", ".pyth", ".t7",
+    ".safetensors", ".pth", ".pt", ".th", ".bin", ".tar", ".tar.gz", ".tgz", ".ckpt", ".h5", ".hdf5",
+    ".keras", ".pkl", ".pickle", ".npz", ".pt2", ".model", ".weights", ".pyth", ".t7",
 )  # fmt: skip
 """What the addresses of weight files end in; what a file is, its content tells."""
 # A name that ends so is a file's here, missing or not: no repository's.
@@ -57,7 +59,10 @@ _ENDINGS = (*SUFFIXES, ".onnx", ".index")
 _FILES = ("model.safetensors", "pytorch_model.bin")
 _CONFIG = "config.json"
 _PROCESSOR = "preprocessor_config.json"  # transformers' of the images
-_FORMS = "hf:OWNER/NAME (as hf:timm/resnet50.a1_in1k), torchvision:resnet50, or https://...pth"
+_FORMS = (
+    "hf:OWNER/NAME (as hf:timm/resnet50.a1_in1k), torchvision:resnet50, keras:resnet50,"
+    " tensorflow:resnet50v1, or https://...pth"
+)
 _REPOSITORY = re.compile(r"hf:([\w.-]+/[\w.-]+)(?:@(\S+))?")
 _URL = re.compile(r"https?:/")
 # What names a network somewhere and, unlike a missing file, has nothing of a path in it.
@@ -69,8 +74,9 @@ def locate(name: str | Path) -> Path:
 
     Args:
         name: A path, returned as it is with the home directory put in; hf:OWNER/NAME[@REVISION] of
-            the Hugging Face hub; torchvision:NETWORK[.IMAGENET1K_V1 or V2]; or an https URL of a
-            weight file.
+            the Hugging Face hub; a name of `published.PUBLISHERS`, as torchvision:resnet50.IMAGENET1K_V1,
+            keras:resnet50v2 or tensorflow:resnet50v1; or an https URL of a weight file, with #sha256=HEX
+            or #md5=HEX behind it if it shall have that hash.
 
     Raises:
         UsageError: If nothing is published under the name, it is in no form that is known, or an
@@ -82,8 +88,8 @@ def locate(name: str | Path) -> Path:
     text = name.as_posix() if isinstance(name, Path) else name
     if text.startswith("hf:"):
         return _hub_folder(text)
-    if text.startswith("torchvision:"):
-        return _from_url(url_of(text.removeprefix("torchvision:")))
+    if text.startswith(published.PREFIXES):
+        return _downloaded(published.find(text))
     if _URL.match(text):
         return _from_url(re.sub(r":/+", "://", text, count=1))  # a Path has made one slash of two
     try:
@@ -106,19 +112,35 @@ def _is_there(path: Path) -> bool:
 def _guess(text: str) -> str:
     if "/" in text:
         return f"hf:{text}"
-    return f"torchvision:{text}" if text in names() else f"hf:timm/{text}"
+    return published.meant_by(text) or f"hf:timm/{text}"
+
+
+def _downloaded(file: PublishedFile) -> Path:
+    return download(file.url, digest=file.digest, algorithm=file.algorithm)
+
+
+_HASHED = re.compile(r"(md5|sha1|sha256|sha512)=([0-9a-fA-F]{6,128})")
 
 
 def _from_url(url: str) -> Path:
+    url, _, fragment = url.partition("#")
     try:
         file = urlsplit(url).path.rpartition("/")[2]
     except ValueError as error:
         raise UsageError(f"{url}: {error}") from error
+    hashed = _HASHED.fullmatch(fragment)
+    if fragment and hashed is None:
+        raise UsageError(
+            f"{url}#{fragment}: what stands behind # is no hash", hint="Its form is #sha256=HEX or #md5=HEX."
+        )
     if not file.lower().endswith(SUFFIXES):
         place = next((words for sign, words in _PAGES if re.match(sign, url)), "")
         ends = f"Its path ends in {', '.join(SUFFIXES)}."
         raise UsageError(f"{url} is no address of a weight file", hint=f"{place} {ends}".strip())
-    return download(_file_of(url), sha256=sha256_start(file))
+    found = published.at(_file_of(url))
+    if hashed is not None:
+        found = PublishedFile(found.url, hashed[2].lower(), hashed[1])
+    return _downloaded(found)
 
 
 _BY_BROWSER = "download it in a browser and give the file."
@@ -128,11 +150,12 @@ _PAGES = (
     (r"https://(1drv\.ms|onedrive\.live\.com|pan\.baidu\.com|mega\.nz)/", f"It is a page: {_BY_BROWSER}"),
     (r"https://huggingface\.co/[^/]+/[^/]+/?(tree/.*)?$", "A repository is named hf:OWNER/NAME."),
 )
-# Pages that show a file, and where the file itself is.
+# Pages that show a file, and where the file itself is; and http, where https gives the same.
 _SHOWN = (
     (r"(https://(?:huggingface\.co|hf\.co)/[^/]+/[^/]+)/blob/", r"\1/resolve/"),
     (r"(https://github\.com/[^/]+/[^/]+)/blob/", r"\1/raw/"),
     (r"(https://www\.dropbox\.com/.*[?&])dl=0", r"\1dl=1"),
+    (re.escape(published.TENSORFLOW_HTTP), published.TENSORFLOW_FOLDER),
 )
 
 

@@ -1,6 +1,7 @@
 """Weight files of every kind as named tensors; the kind is told by the content, not the name."""
 
 import contextlib
+import hashlib
 import json
 import re
 import zipfile
@@ -18,11 +19,12 @@ from resnetlab.base.paths import refuse_endless, user_path
 from resnetlab.base.units import first_of
 from resnetlab.errors import CheckpointError, UsageError
 from resnetlab.weights.facts.normalisers import OwnImages
-from resnetlab.weights.files.bundle import is_first_format, read_bundle
 from resnetlab.weights.files.checkpoint_facts import class_names, plain_facts
 from resnetlab.weights.files.keras_config import heed_configuration
 from resnetlab.weights.files.keras_file import read_keras
 from resnetlab.weights.files.pickled import read_pickled
+from resnetlab.weights.files.tensorflow.archive import is_archive, unpacked
+from resnetlab.weights.files.tensorflow.bundle import is_first_format, read_bundle
 
 _SUFFIXES = (".safetensors", ".pth", ".pt", ".th", ".bin", ".ckpt", ".pth.tar", ".h5", ".keras", ".npz")
 _INDEX = ".index.json"
@@ -32,7 +34,7 @@ _SHARD = re.compile(r".+-(\d{5})-of-(\d{5})\.\w+")
 _BUNDLE = re.compile(r"(.+?)(?:\.index|\.data-\d{5}-of-\d{5})")
 _HINT = (
     "Read are .safetensors, torch's .pth .pt .th .bin, pickled and .npz arrays, Keras' .h5 and .keras, and"
-    " TensorFlow's checkpoints by their prefix (X of X.index)."
+    " TensorFlow's checkpoints by their prefix (X of X.index), also in a .tar.gz."
 )
 
 
@@ -108,7 +110,21 @@ def read_weight_file(path: Path, prefix: str = "") -> WeightFile:
         )
     if start[8:9] == b"{" or path.suffix == ".safetensors":
         return _read_described_safetensors(path)
+    if is_archive(path, start):
+        return _read_archive(path, prefix)
     raise _no_weights(start, path)
+
+
+def _read_archive(path: Path, prefix: str) -> WeightFile:
+    """Read the checkpoint or the file in a tar archive, and say its hash, which publishers often do not."""
+    with unpacked(path, _SUFFIXES) as taken:
+        if taken.path.is_file() and is_archive(taken.path, taken.path.open("rb").read(512)):
+            raise CheckpointError(f"{path}: its {taken.name} is an archive again", hint="Unpack it.")
+        file = read_weight_file(taken.path, prefix)
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    note = f"taken is {taken.name} of the archive, whose SHA-256 is {digest}"
+    return replace(file, notes=(note, *file.notes))
 
 
 def _no_weights(start: bytes, path: Path) -> CheckpointError:

@@ -96,7 +96,8 @@ def keras_example_names(plan: Plan) -> Iterator[tuple[str, str]]:
 
 WITHOUT_MEAN_IMAGE = (
     "It was trained on pixels from 0 to 1 less the mean image of CIFAR-10's training images, which the"
-    " file does not hold: give the channels' means, which are near (--mean 0.4914,0.4822,0.4465 --std 1,1,1)."
+    " file does not hold: give the data (--mean-image cifar10), or the channels' means, which are near"
+    " (--mean 0.4914,0.4822,0.4465 --std 1,1,1)."
 )
 
 KERAS_EXAMPLE_NAMES = Dialect(

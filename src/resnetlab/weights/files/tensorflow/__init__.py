@@ -1,0 +1,1 @@
+"""What TensorFlow writes and publishes: its checkpoints, and archives of them."""
