@@ -9,7 +9,7 @@ import safetensors.torch
 
 from resnetlab import create_model
 from resnetlab.base.download import cache_folder
-from resnetlab.weights.facts.published import sha256_start, url_of
+from resnetlab.weights.facts import published
 from tests.kit.hub_server import Site
 from tests.kit.photographs import write_photographs
 from tests.kit.pictures import picture
@@ -43,8 +43,8 @@ def photographs_and_weights(empty_folder: Path, hub: Site, monkeypatch: pytest.M
     state = create_model("resnet18", seed=0, width=0.125).state_dict()
     files = {"model.safetensors": safetensors.torch.save(state), "config.json": json.dumps(TIMM).encode()}
     hub.add_repository("timm/resnet18.a1_in1k", files)
-    file = url_of("resnet18").rpartition("/")[2]
-    downloaded = cache_folder() / "weights" / sha256_start(file) / file
+    file = published.find("torchvision:resnet18")
+    downloaded = cache_folder() / "weights" / file.digest / file.url.rpartition("/")[2]
     downloaded.parent.mkdir(parents=True)
     save(state, downloaded)  # as torchvision's are
 
