@@ -97,15 +97,18 @@ def import_weights(
         tensors, report = fit_weights(opened, network, head="reset" if is_bare else "strict")
     artefact, facts = _made(opened, report, tensors, class_names or None, images)
     artefact = replace(artefact, origin=f"{Path(path).name}, {report.naming.dialect.title}")
-    lacks = (
-        opened.naming.dialect.without_mean_image if artefact.preprocessing.normaliser.mean is not None else ""
-    )
-    return artefact, replace(
-        report,
-        preprocessing=facts,
-        reset=report.reset if artefact.has_classifier else {},
-        notes=tuple(note for note in report.notes if note != lacks),
-    )
+    return artefact, _told(report, artefact, facts, opened)
+
+
+def _told(
+    report: WeightsReport, artefact: Artefact, facts: InputFacts, opened: OpenedWeights
+) -> WeightsReport:
+    """Return the report with the preprocessing as it became: it may have the mean image that was lacking."""
+    has_mean = artefact.preprocessing.normaliser.mean is not None
+    lacks = opened.naming.dialect.without_mean_image if has_mean else ""
+    reset = report.reset if artefact.has_classifier else {}
+    notes = tuple(note for note in report.notes if note != lacks)
+    return replace(report, preprocessing=facts, reset=reset, notes=notes)
 
 
 def _made(
