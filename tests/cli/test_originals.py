@@ -1,5 +1,6 @@
 """docs/originals.md names every flag of every original, and every command in it is accepted."""
 
+import functools
 import re
 import shlex
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from resnetlab.cli.parser import build_parser
 from resnetlab.cli.resolve import read_asked, resolve_model
 from resnetlab.network.catalog import model_spec
+from tests.kit.commands import run
 
 TEXT = (Path(__file__).parents[2] / "docs" / "originals.md").read_text()
 SECTIONS = dict(zip(*[iter(re.split(r"^## (.*)$", TEXT, flags=re.M)[1:])] * 2, strict=True))
@@ -87,6 +89,45 @@ def test_every_command_is_accepted_and_every_model_exists() -> None:
         model_spec(name)
 
     assert len(commands) == 10
+
+
+DENIES = re.compile(r"not supported|unsupported|not possible|not offered|not yet|no equivalent|cannot be had")
+OTHER_WORDS = {
+    "pretrained": "weights", "gpus": "devices", "profiler": "profile", "ckpt": "resume", "fine": "finetune",
+    "intra": "threads", "evaluator": "eval", "augmentation": "set", "synthetic": "data", "serving": "predict",
+}  # fmt: skip
+"""What a flag of an original is called here."""
+
+
+@functools.cache
+def offered() -> frozenset[str]:
+    """The verbs, their flags, and all that `resnetlab list` names."""
+    verbs = build_parser().known_verbs()
+    texts = [run(verb, "--help").stdout for verb in verbs] + [run("list").stdout]
+    flags = {flag for text in texts for flag in re.findall(r"--([a-z][a-z0-9-]+)", text)}
+    return frozenset({*verbs, *flags, *re.findall(r"^  ([\w-]+)", texts[-1], re.M)})
+
+
+def denied(text: str) -> set[str]:
+    """What lines say is not supported, of all that is offered."""
+    lines = [line for line in text.splitlines() if DENIES.search(line)]
+    words = {word for line in lines for word in re.findall(r"[a-z0-9]+", DENIES.sub("", line.lower()))}
+    return {OTHER_WORDS.get(word, word) for word in words} & offered()
+
+
+def test_nothing_is_said_to_be_lacking_that_is_there() -> None:
+    assert denied(TEXT) == set()
+
+
+@pytest.mark.parametrize(("line", "what"), [
+    ("| `export_dir` | not supported | |", "export"),
+    ("| `fine_tune` | not supported | |", "finetune"),
+    ("| `intra_op_parallelism_threads` | not possible in torch | |", "threads"),
+    ("| `pretrained_model_checkpoint_path` | not yet | |", "weights"),
+    ("| `hooks` | unsupported: ProfilerHook, a profiler | |", "profile"),
+])  # fmt: skip
+def test_what_was_lacking_once_would_be_found(line: str, what: str) -> None:
+    assert what in denied(line)
 
 
 def test_an_unknown_flag_would_be_found() -> None:

@@ -143,6 +143,9 @@ class Transfer:
     bn: Literal["train", "frozen-statistics", "frozen"] = "train"
     """BN where it learns: batch statistics; the running ones, unmoved; or gamma and beta unmoved too."""
 
+    frozen_bn: Literal["still", "moving"] = "still"
+    """BN where nothing learns: still; or moving: batch statistics there too, followed by the running ones."""
+
     body_rate: float = 1.0
     """Share of the rate at which everything below the classifier learns."""
 
@@ -152,6 +155,7 @@ class Transfer:
     def __post_init__(self) -> None:
         refuse(
             "transfer",
+            (self.frozen_bn != "still" and self.freeze == "none", "frozen_bn=moving needs freeze"),
             (not 0 < self.body_rate <= 1, f"body_rate lies in (0, 1], got {self.body_rate}"),
             (not 0 < self.stage_rate <= 1, f"stage_rate lies in (0, 1], got {self.stage_rate}"),
         )

@@ -148,7 +148,9 @@ def _transfer(plan: RunPlan) -> dict[str, str]:
     frozen = [part.name for part in parts if not part.rate]
     rates = [f"{part.name} {part.rate:.3g}" for part in parts if part.rate]
     told = [f"shares of the rate: {', '.join(rates)}"]
-    told += [f"frozen with their BN statistics: {', '.join(frozen)}"] if frozen else []
+    moves = plan.recipe.transfer.frozen_bn == "moving"
+    how = "frozen but for their BN statistics, which move" if moves else "frozen with their BN statistics"
+    told += [f"{how}: {', '.join(frozen)}"] if frozen else []
     texts["learning"] = "; ".join(told)
     if any(part.rate for part in parts[:-1]):
         texts["bn"] = BN_WORDS[plan.recipe.transfer.bn]

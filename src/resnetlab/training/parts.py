@@ -25,7 +25,7 @@ class Part:
     """Share of the learning rate; 0 does not learn."""
 
     bn: Literal["train", "frozen-statistics", "frozen"]
-    """As `Transfer.bn`; of a part that does not learn always frozen."""
+    """As `Transfer.bn`; of a part that does not learn frozen, or with frozen_bn=moving as in training."""
 
 
 def plan_parts(spec: ModelSpec, transfer: Transfer) -> tuple[Part, ...]:
@@ -47,7 +47,7 @@ def plan_parts(spec: ModelSpec, transfer: Transfer) -> tuple[Part, ...]:
     if count is None:
         count = body.index(transfer.freeze) + 1
     parts = [
-        Part(name, 0.0, "frozen")
+        Part(name, 0.0, "frozen" if transfer.frozen_bn == "still" else "train")
         if number < count
         else Part(name, transfer.body_rate * transfer.stage_rate ** (len(stages) - number), transfer.bn)
         for number, name in enumerate(body)

@@ -63,6 +63,8 @@ def test_all_weights_and_bn_statistics_are_kept_and_the_classifier_fits_the_data
     [
         ({"freeze": "body", "bn": "train"}, ()),
         ({"freeze": "stage2", "bn": "train"}, ("layer3.",)),
+        ({"freeze": "body", "frozen_bn": "moving"}, ("running",)),
+        ({"freeze": "stage2", "frozen_bn": "moving"}, ("layer3.", "running")),
         ({"bn": "frozen"}, ("conv",)),
         ({"bn": "frozen-statistics"}, ("weight", "bias")),
         ({"bn": "train"}, ("",)),
