@@ -18,7 +18,7 @@ from resnetlab.engines.choosing import Work, choose
 from resnetlab.engines.names import AUTO, ENGINES
 from resnetlab.models import build
 from resnetlab.native.inference import NativeInference
-from resnetlab.training.speed import Step, evaluation_step
+from resnetlab.training.speed import Step, evaluation
 from telling import repeat
 from train_steps import asked, parser_of
 
@@ -33,8 +33,8 @@ def step_of(options: argparse.Namespace) -> tuple[Step, bool]:
         SystemExit: If the engine cannot make it.
     """
     spec, recipe = asked(options)
-    step, prepare = evaluation_step(spec, recipe, torch.device(options.device))
-    network, batches = build(spec, seed=0).eval(), cast("Callable[[int], Batch]", prepare)
+    making = evaluation(spec, recipe, torch.device(options.device))
+    network, batches = build(spec, seed=0).eval(), cast("Callable[[int], Batch]", making.prepare)
     answers: Callable[[torch.Tensor], torch.Tensor]
     if options.engine:
         size = (spec.input_size, spec.input_size)
@@ -46,7 +46,7 @@ def step_of(options: argparse.Namespace) -> tuple[Step, bool]:
     elif recipe.execution.compile == "native":
         answers = NativeInference(network, "bf16" if recipe.execution.precision == "bf16" else "fp32")
     else:
-        return step, recipe.execution.compile == "on"
+        return making.step, recipe.execution.compile == "on"
     return torch.inference_mode()(lambda index: answers(batches(index).images)), False
 
 

@@ -19,7 +19,7 @@ from resnetlab.network.catalog import model_spec
 from resnetlab.recipe.named import named_recipe
 from resnetlab.recipe.settings import override
 from resnetlab.show.tables.align import table
-from resnetlab.training.speed import training_program
+from resnetlab.training.speed import training
 
 
 def kernels_of(code: str) -> tuple[Counter[str], Counter[str]]:
@@ -43,7 +43,7 @@ def main() -> None:
         {"compile": "on", "capture": "on", "batch": options.batch, "length": Duration(100, "st")},
     )
     config.fx_graph_cache = False  # a graph from the cache shows no code
-    program, _ = training_program(spec, recipe, torch.device(options.device), num_samples=16 * options.batch)
+    program = training(spec, recipe, torch.device(options.device), num_samples=16 * options.batch).program
     _, codes = run_and_get_code(lambda: program.run(1))
     rows = []
     for number, code in enumerate(codes, start=1):

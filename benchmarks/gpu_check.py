@@ -23,7 +23,7 @@ from resnetlab.recipe.settings import override
 from resnetlab.training.observer import Observer
 from resnetlab.training.recorded.device_steps import DeviceSteps
 from resnetlab.training.recorded.recording import Recorder
-from resnetlab.training.speed import training_program
+from resnetlab.training.speed import training
 
 _STEPS = 37  # three to warm up, one tried, three launches of ten, three alone
 
@@ -71,9 +71,7 @@ def _differing(device: torch.device, way: str) -> list[str]:
     states, recipe = [], _recipe(device, way)
     for records in (True, False):
         num_samples = recipe.run.batch * 10 + 3
-        program, _ = training_program(
-            _network(device), recipe, device, num_samples=num_samples, keeps_rate=True
-        )
+        program = training(_network(device), recipe, device, num_samples=num_samples, keeps_rate=True).program
         assert isinstance(program, DeviceSteps)
         if not records:
             program.recorder = Recorder(torch.device("cpu"))

@@ -22,7 +22,7 @@ from resnetlab.recipe import Recipe
 from resnetlab.recipe.settings import override
 from resnetlab.training.recorded.programs import StepProgram
 from resnetlab.training.recorded.recording import Recorder
-from resnetlab.training.speed import training_program
+from resnetlab.training.speed import training
 from resnetlab.training.step.steps import autocast
 
 Steps = Callable[[int], None]
@@ -31,7 +31,7 @@ CIFAR_SIZE = 50_000
 
 def ours(spec: ModelSpec, recipe: Recipe, device: torch.device, num_samples: int) -> Steps:
     """Return our training, as `resnetlab train` does it with this recipe."""
-    program, _ = training_program(spec, recipe, device, num_samples=num_samples)
+    program = training(spec, recipe, device, num_samples=num_samples).program
     return program.run
 
 
@@ -51,7 +51,7 @@ def ours_together(
         stream = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
         seeded = override(recipe, {"seed": index})
         with torch.cuda.stream(stream):
-            program, _ = training_program(spec, seeded, device, num_samples=num_samples)
+            program = training(spec, seeded, device, num_samples=num_samples).program
         return program, stream
 
     made = at_once(make)

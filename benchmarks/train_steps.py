@@ -14,7 +14,7 @@ from resnetlab.network.spec import ModelSpec
 from resnetlab.recipe import Recipe
 from resnetlab.recipe.named import named_recipe
 from resnetlab.recipe.settings import Resolution
-from resnetlab.training.speed import training_program
+from resnetlab.training.speed import training
 from telling import repeat
 
 
@@ -49,7 +49,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=0, help="in memory; 0, the default, makes two batches")
     options = parser.parse_args()
     spec, recipe = asked(options)
-    program, _ = training_program(spec, recipe, torch.device(options.device), num_samples=options.images)
+    program = training(spec, recipe, torch.device(options.device), num_samples=options.images).program
     repeat(
         lambda index: program.run(1), options.batch, options.steps,
         compiles=recipe.execution.compile == "on",

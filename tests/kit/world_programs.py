@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import numpy.typing as npt
 import torch
 
 import resnetlab
+from resnetlab.base.machine.remembered import remembered
 from resnetlab.cli.stopping import Terminated, heard_sigterm
 from resnetlab.data import feeding
 from resnetlab.data.batches.preprocessing import Preprocessing
@@ -32,6 +34,8 @@ from resnetlab.parallel.streams import mark_others
 from resnetlab.parallel.tree import SMALL_BYTES, Tree
 from resnetlab.parallel.world import World, join, joined
 from resnetlab.training.choosing.choosing import choose
+from resnetlab.training.choosing.trying import question
+from resnetlab.training.choosing.ways import Prospect, Way
 from resnetlab.training.observer import Interrupt, Observer
 from resnetlab.training.run import train_or_resume
 from tests.kit.chosen_steps import long_plan, remember
@@ -235,6 +239,20 @@ def choose_steps(world: World, caches: str) -> str:
     os.environ["RESNETLAB_CACHE"] = f"{caches}/{world.rank}"
     plan = long_plan(shards=2, precision="fp32")
     remember(plan, (100.0, 140.0) if world.is_first else (140.0, 100.0), processes=world.local_size)
+    return choose([plan], world)[0].steps_text
+
+
+def choose_without_a_compiler(world: World, caches: str) -> str:
+    """Choose how the steps of a very long run are made, of which all but the first process cannot compile."""
+    os.environ["RESNETLAB_CACHE"] = f"{caches}/{world.rank}"
+    if not world.is_first:
+        os.environ["PATH"] = caches
+        os.environ.pop("CXX", None)
+    plan = replace(long_plan(shards=2, compile="off"), left_open=frozenset({"compile", "precision"}))
+    ways = (Way("off", "fp32"), Way("off", "bf16"))
+    answer = [{"way": way, "rate": rate, "refused": ""} for way, rate in zip(ways, (1e-3, 1e-3), strict=True)]
+    asked = question(Prospect.of(plan), ways, world.local_size)
+    remembered("steps", asked, lambda: answer)
     return choose([plan], world)[0].steps_text
 
 

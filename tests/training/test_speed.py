@@ -6,18 +6,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from resnetlab.base.machine.yardstick import Work
 from resnetlab.base.units import format_seconds
+from resnetlab.cli import main
 from resnetlab.native.measured import rating
 from resnetlab.native.measured.rating import machine_peak
 from resnetlab.network.catalog import model_spec
 from resnetlab.recipe.named import named_recipe
 from resnetlab.recipe.settings import override
 from resnetlab.training.budget.estimating import estimate
+from resnetlab.training.choosing import choosing
 from resnetlab.training.planning import make_plan
 from resnetlab.training.speed import measure_speed
+from resnetlab.training.timing import benched
 from tests.kit.photographs import open_photographs, photograph_plan, write_photographs
 from tests.kit.small_runs import CPU, small_recipe, small_source
 
@@ -85,3 +89,41 @@ def test_a_workload_that_is_faster_than_the_yardstick_becomes_it(
     assert 0 < first.share_of_machine <= 1
     assert again.by == first.machine_rate_by
     assert again.rate == pytest.approx(1e9 * first.machine_gflops_per_second)  # which was divided by 1e9
+
+
+def test_a_workload_that_is_faster_counts_though_nothing_can_be_kept(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("RESNETLAB_CACHE", str(tmp_path / "file"))
+    slow = Work("a slow work", (1,), lambda size: (1.0, lambda: time.sleep(1e-3)))
+    monkeypatch.setattr(rating, "_of", lambda device, dtype: (dtype, [slow], {}))
+
+    peak = rating.seen_faster(CPU, "fp32", rate=1e12, by="a workload")
+
+    assert (peak.rate, peak.by) == (1e12, "a workload")
+
+
+def test_measuring_the_machine_leaves_torchs_random_numbers_as_they_are() -> None:
+    before = torch.get_rng_state()
+    _, works, _ = rating._of(CPU, torch.float32)
+    for work in works:
+        operations, call = work.of_size(work.sizes[0])
+        call()
+        assert operations > 0
+
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_trace_that_cannot_be_written_is_refused_before_seconds_are_spent(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def measured(*given: Any, **named: Any) -> None:
+        pytest.fail("something was measured")
+
+    monkeypatch.setattr(benched, "measure_speed", measured)
+    monkeypatch.setattr(choosing, "try_here", measured)
+
+    trace = str(tmp_path / "nosuch/trace.json")
+    assert main(["bench", "train", "resnet8", "--profile", "--trace", trace]) == 74
+    assert f"could not write {trace}" in capsys.readouterr().err

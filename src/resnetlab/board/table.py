@@ -15,6 +15,7 @@ from resnetlab.board.glance import Glance
 from resnetlab.board.grouping import Rows
 from resnetlab.reporting.page.look import style
 from resnetlab.reporting.page.parts import bar, percent, shorter
+from resnetlab.runs.journal import KINDS
 
 HERE = Path(__file__).parent
 _COLUMNS = ("run", "state", "progress", "accuracy", "seed", "network", "recipe", "data", "began")
@@ -22,7 +23,6 @@ _LONGEST = 90
 """Letters of what differs from a recipe."""
 
 _NUMBERS = ("accuracy", "seed")
-_SPLITS = {"val": "validation", "test": "test"}
 
 
 @dataclass
@@ -246,7 +246,7 @@ def _progress(glance: Glance) -> str:
 def _accuracy(glance: Glance) -> str:
     if glance.accuracy is None:
         return '<td class="number accuracy"></td>'
-    split = _SPLITS.get(glance.split, glance.split)
+    split = KINDS.get(glance.split, glance.split)
     so_far = "" if glance.state == "finished" else f'<span class="faint">{split}, so far</span>'
     shown = f"{percent(glance.accuracy)}{so_far}"
     return f'<td class="number accuracy" data-v="{_value(glance.accuracy)}">{shown}</td>'

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from resnetlab.base.machine.compiling import allow_many_kinds
 from resnetlab.engines.folding import Folded, InferenceNetwork, fold
 from resnetlab.engines.names import REFERENCE, missing
 from resnetlab.engines.onnx_graph import IR_VERSION, OPSET, Graph, add_network
@@ -66,9 +67,7 @@ def _torch(layers: Folded, device: torch.device) -> Answers:
 
 def _inductor(layers: Folded, batch: int) -> Answers:
     """Compiled for one number of images, to which fewer are filled up."""
-    from torch._dynamo import config
-
-    config.recompile_limit = max(config.recompile_limit, 64)  # one for each network, in this process
+    allow_many_kinds()
     network = InferenceNetwork(layers).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     compiled: Answers = torch.compile(network, dynamic=False, options={"freezing": True})
 

@@ -6,6 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from resnetlab.base.machine.number_formats import NUMBER_FORMATS
 from resnetlab.errors import UsageError
 from resnetlab.models import ResNet
 from resnetlab.native import building
@@ -15,7 +16,6 @@ from resnetlab.native.inferring.weights import Weights
 from resnetlab.network.spec import ModelSpec
 
 Precision = Literal["fp32", "bf16"]
-_MAPS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 _PROGRAMS_KEPT = 4
 """Numbers and sizes of images whose memory is kept: whole chunks, the rest of a batch, single images."""
 
@@ -56,7 +56,7 @@ class NativeInference:
         if why:
             raise UsageError(f"no inference by kernels of our own: {why}", hint="Call the network itself.")
         self._spec = model.spec
-        self._weights = Weights(model, building.lanes(), _MAPS[precision])
+        self._weights = Weights(model, building.lanes(), NUMBER_FORMATS[precision])
         self._programs: OrderedDict[tuple[int, ...], Program] = OrderedDict()
 
     def __call__(self, images_NCHW: Tensor) -> Tensor:

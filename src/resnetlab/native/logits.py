@@ -5,13 +5,12 @@ from collections.abc import Collection
 import torch
 from torch import Tensor, nn
 
+from resnetlab.base.machine.number_formats import NUMBER_FORMATS
 from resnetlab.models import ResNet
 from resnetlab.native.network import NativeNetwork, obstacle
 from resnetlab.network.spec import ModelSpec
 from resnetlab.recipe import Recipe
 from resnetlab.recipe.running import Execution
-
-_MAPS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class NativeLogits:
@@ -19,7 +18,7 @@ class NativeLogits:
 
     def __init__(self, model: nn.Module, execution: Execution) -> None:
         assert isinstance(model, ResNet)
-        self._model, self._maps = model, _MAPS[execution.precision]
+        self._model, self._maps = model, NUMBER_FORMATS[execution.precision]
         self._network: NativeNetwork | None = None
 
     def __call__(self, images_NCHW: Tensor, keep_UN: Tensor | None = None) -> Tensor:
@@ -42,4 +41,4 @@ def obstacle_to_native(
         return "shard_bn=sync computes each BN for all shards at once"
     if execution.checkpoint_activations:
         return "checkpoint_activations is torch's"
-    return obstacle(spec, device, _MAPS[execution.precision], sizes)
+    return obstacle(spec, device, NUMBER_FORMATS[execution.precision], sizes)

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from resnetlab.reporting.axes import FEW, SEEN_FROM, Axis, number, value_axis
 from resnetlab.reporting.curves import training_rows
+from resnetlab.runs.journal import KINDS
 
 Points = Sequence[tuple[float, float]]
 """(step, error in %), by step."""
@@ -26,7 +27,7 @@ _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 """Of a letter of Braille, by row and column. Source: Unicode 15, Braille Patterns, U+2800 to U+28FF."""
 _BLANK = 0x2800
 _FRAMES: dict[Letters, str] = {"braille": "┤│└─", "ascii": "||+-"}
-_NAMES = {"test": "test", "val": "validation"}
+_EVALUATED = ("test", "val")
 _WIDEST = 100
 """Letters of a curve, whatever the terminal has."""
 _NARROW = 64
@@ -104,12 +105,12 @@ def curve_text(
 
 
 def _lines_of(rows: Sequence[Mapping[str, Any]]) -> Iterator[_Line]:
-    evaluated = [row for row in rows if row["kind"] in _NAMES]
+    evaluated = [row for row in rows if row["kind"] in _EVALUATED]
     if trained := [*_training_points(rows)]:
         yield _Line("training", "train", trained)
     if evaluated:
         points = [(row["step"], 100 * (1 - row["accuracy"])) for row in evaluated]
-        yield _Line(_NAMES[evaluated[-1]["kind"]], "test", points)
+        yield _Line(KINDS[evaluated[-1]["kind"]], "test", points)
 
 
 def _training_points(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[float, float]]:

@@ -11,6 +11,9 @@ from resnetlab.base import files
 from resnetlab.errors import CheckpointError, DataError
 from resnetlab.runs.plain_reading import open_plain, parse_json, read_plain
 
+KINDS = {"train": "training", "val": "validation", "test": "test"}
+"""The kinds of rows of metrics.jsonl and of parts of the data, in words."""
+
 _MOST_BYTES = 2**32
 _PART = 2**18
 _LONGEST_ROW = 2**24

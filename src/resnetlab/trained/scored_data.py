@@ -20,13 +20,13 @@ from resnetlab.data.sources.wanted import Wanted
 from resnetlab.data.sources.whole import as_files, join_splits
 from resnetlab.errors import DataError, UsageError
 from resnetlab.evaluation.views import Views
+from resnetlab.runs.journal import KINDS
 from resnetlab.trained.predict.viewing import refuse_long_images
 from resnetlab.trained.scored_network import ScoredNetwork
 
 SPLITS = ("auto", "test", "val", "train", "all")
 MEANT = {"validation": "val", "valid": "val", "dev": "val", "training": "train", "testing": "test"}
 MEANT |= {"whole": "all", "everything": "all"}
-_WORDS = {"test": "test", "train": "train", "val": "validation"}
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def choose_split(trained: ScoredNetwork, opened: ScoredData, split: str) -> Chos
     if wanted == "test" and "val" in parts:
         return Chosen(parts["val"], "val", (f"{source.name} has no test split: its val split serves as one",))
     raise UsageError(
-        f"{source.name} has no {_WORDS[wanted]} split, only {' and '.join(parts)}",
+        f"{source.name} has no {KINDS[wanted]} split, only {' and '.join(parts)}",
         hint="\n".join((*opened.said, "--split all scores all of it.")),
     )
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from resnetlab.base.paths import user_path
 from resnetlab.data.open import absolute_source
 from resnetlab.data.sources.choices import LEFT_OPEN, Choices
@@ -64,12 +66,15 @@ class Asked:
 
         Args:
             depth: Of the network.
-            default: The recipe's name if none is asked for; with minutes, `timed` in place of `quick`.
+            default: The recipe's name if none is asked for; with minutes, see `recipe_by_minutes`.
 
         Raises:
             UsageError: If there is no such recipe, or it has no such values.
         """
-        chosen = self.recipe or (default if self.minutes is None else _BY_MINUTES.get(default, default))
+        by_minutes = self.minutes is not None
+        chosen = self.recipe or (
+            recipe_by_minutes(default, pick_device(self.device)) if by_minutes else default
+        )
         if isinstance(chosen, Recipe):
             resolution = _of_recipe(chosen, depth)
         elif (path := user_path(chosen)).suffix in (".json", ".toml"):
@@ -84,8 +89,15 @@ class Asked:
         return resolution
 
 
-_BY_MINUTES = {"quick": "timed"}
-"""The recipe that was looked for with minutes in mind, in place of the one of a fixed length."""
+def recipe_by_minutes(default: str, device: torch.device) -> str:
+    """Return the recipe that was looked for with minutes in mind, in place of the one of a fixed length.
+
+    On a GPU that is the one whose images keep their size: a step whose size changes cannot be recorded, and
+    what a step takes there is not in proportion to its operations.
+    """
+    if default != "quick":
+        return default
+    return "timed" if device.type == "cpu" else "quick-muon"
 
 
 def leaves_shards_open(resolution: Resolution) -> bool:

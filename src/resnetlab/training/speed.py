@@ -230,28 +230,6 @@ class Training(Making):
     step_function: TrainStep
 
 
-def training_step(
-    spec: ModelSpec, recipe: Recipe, device: torch.device, size: Size | None = None
-) -> tuple[Step, Step]:
-    """Return a function that makes the next training step, and one that only prepares a step's batch."""
-    made = training(spec, recipe, device, size=size)
-    return made.step, made.prepare
-
-
-def training_program(
-    spec: ModelSpec,
-    recipe: Recipe,
-    device: torch.device,
-    *,
-    num_samples: int = 0,
-    keeps_rate: bool = False,
-    size: Size | None = None,
-) -> tuple[StepProgram, Batches]:
-    """Return what makes training steps on random images, and its batches; see `training`."""
-    made = training(spec, recipe, device, num_samples=num_samples, keeps_rate=keeps_rate, size=size)
-    return made.program, made.batches
-
-
 def training(
     spec: ModelSpec,
     recipe: Recipe,
@@ -297,7 +275,7 @@ def random_batches(
     num_samples: int = 0,
     size: Size | None = None,
 ) -> Batches:
-    """Return a recipe's batches of random images; see `training_program`. Torch's switches are set for it."""
+    """Return a recipe's batches of random images; see `training`. Torch's switches are set for it."""
     recipe = override(recipe, {"shrink": 1.0})  # images of the network's own size throughout
     apply_switches(device, recipe.execution)
     split = _random_split(spec, num_samples or 2 * recipe.run.batch, size)
@@ -313,12 +291,6 @@ def random_batches(
         channels_last=recipe.execution.channels_last,
         share=Share.whole(recipe.execution.shards),
     )
-
-
-def evaluation_step(spec: ModelSpec, recipe: Recipe, device: torch.device) -> tuple[Step, Step]:
-    """Return a function that scores a batch, and one that only prepares it."""
-    made = evaluation(spec, recipe, device)
-    return made.step, made.prepare
 
 
 def evaluation(spec: ModelSpec, recipe: Recipe, device: torch.device, engine: str = "") -> Making:

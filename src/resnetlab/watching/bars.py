@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from resnetlab.base.units import format_seconds
+from resnetlab.runs.journal import KINDS
 from resnetlab.training.observer import Observer
 from resnetlab.watching.pace import Pace
 
 _LEAST = 10
 """Columns of a bar."""
 _GAP = 2
-_EVALUATED = {"test": "test", "val": "validation"}
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class RunBar(Observer):
     def row(self, row: Mapping[str, Any]) -> None:
         """Take note of how good it was."""
         self._evaluating = None
-        self._evaluated = f"{_EVALUATED.get(row['kind'], row['kind'])} {100 * row['accuracy']:.2f} %"
+        self._evaluated = f"{KINDS.get(row['kind'], row['kind'])} {100 * row['accuracy']:.2f} %"
 
     def bar(self) -> Bar:
         """Return what to show now."""

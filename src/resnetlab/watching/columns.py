@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from resnetlab.base.units import format_bytes, format_seconds
+from resnetlab.runs.journal import KINDS
 
 Row = Mapping[str, Any]
 
 _GAP = 2
-_WATCHED = {"test": "test", "val": "validation"}
 _SHORT = {"validation": "val."}
 
 
@@ -45,7 +45,7 @@ def columns_of(row: Row, *, width: int | None = None) -> tuple[Column, ...]:
         row: Any row of the run's evaluations.
         width: Columns of the terminal; None takes all.
     """
-    found = {column.name: column for column in _all(_WATCHED.get(str(row["kind"]), str(row["kind"])))}
+    found = {column.name: column for column in _all(KINDS.get(str(row["kind"]), str(row["kind"])))}
     has = {
         "wait": "wait" in row,
         "peak_memory": bool(row.get("peak_memory")),

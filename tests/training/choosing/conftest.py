@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from resnetlab.base.machine import processor as processors
 from resnetlab.native import building
 from resnetlab.training.recorded import deciding
 
@@ -32,7 +33,8 @@ def processor(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """A processor of these abilities; at first one that multiplies bf16, which torch can do on any."""
 
     def describe(abilities: str) -> None:
-        monkeypatch.setattr(deciding, "machine_facts", lambda: {"processor": f"name {abilities}"})
+        told = f"flags : {abilities}\n"
+        monkeypatch.setattr(deciding, "abilities", lambda: processors.abilities(told))
         monkeypatch.setattr(building, "multiplies_bf16", lambda: "bf16" in abilities)
 
     describe("fpu avx2 avx512_bf16 sse")

@@ -29,7 +29,7 @@ from resnetlab.training.planning import (
     plan_from_records,
     source_record,
 )
-from resnetlab.training.recorded.deciding import KERNELS, decide, decide_precision
+from resnetlab.training.recorded.deciding import KERNELS, decide, decide_precision, multiplies_bf16
 from resnetlab.training.session import start
 from tests.kit.chosen_steps import long_plan, one_unit, remember
 from tests.kit.interrupted_runs import StopAt, interrupt
@@ -109,6 +109,25 @@ def test_what_is_given_is_not_chosen(changes: dict[str, Any], left: tuple[str, s
         remember(plan, [rates.get(way, 190.0) for way in ways])
 
     assert kernels(choose([plan], ALONE)[0]) == left
+
+
+def test_what_torch_compile_makes_in_is_chosen_by_eager_steps_and_that_is_said() -> None:
+    plan = long_plan(compile="on")
+    remember(plan, (100.0, 150.0))
+
+    (chosen,) = choose([plan], ALONE)
+
+    assert chosen.steps_text == (
+        "torch.compile in bf16 (as asked; number format by eager steps: 1.5 times eager in fp32 here)"
+    )
+
+
+def test_what_one_of_several_hosts_cannot_compile_none_compiles(tmp_path: Path) -> None:
+    if not multiplies_bf16():
+        pytest.skip("there is one way alone where a processor does not multiply bf16")
+    line = "eager in fp32 (eager in bf16 1 times as fast here)"
+
+    assert results(2, "choose_without_a_compiler", str(tmp_path)) == [line, line]
 
 
 def test_a_short_run_tries_nothing_and_says_why(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:

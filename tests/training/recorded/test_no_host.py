@@ -19,7 +19,7 @@ from resnetlab.recipe.named import named_recipe
 from resnetlab.recipe.settings import override
 from resnetlab.training.recorded import device_steps
 from resnetlab.training.recorded.device_steps import DeviceSteps
-from resnetlab.training.speed import training_program
+from resnetlab.training.speed import training
 
 META = torch.device("meta")
 
@@ -70,7 +70,7 @@ def run_on_meta(changes: dict[str, Any], steps: int = 14) -> DeviceSteps:
     values = {"compile": "off", "capture": "on", "batch": 16, "length": Duration(steps, "st")}
     recipe = override(named_recipe("quick"), values | changes)
     spec = model_spec("resnet8").with_(**ONE_UNIT, stochastic_depth=0.3)
-    program, _ = training_program(spec, recipe, META, num_samples=163)
+    program = training(spec, recipe, META, num_samples=163).program
     assert isinstance(program, DeviceSteps)
     program.run(steps)
     return program

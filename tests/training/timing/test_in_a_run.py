@@ -12,6 +12,7 @@ from resnetlab.runs.directory import RunDirectory
 from resnetlab.training.observer import Observer
 from resnetlab.training.run import train_plan
 from resnetlab.training.timing.in_a_run import NUMBERS, TEXT, TRACE
+from resnetlab.training.timing.profile import Profiler
 from tests.kit.small_runs import final_bytes, small_plan
 
 
@@ -60,6 +61,26 @@ def test_a_profile_that_cannot_be_written_ends_no_run(tmp_path: Path) -> None:
 
     assert (tmp_path / "run/RESULT.json").exists()
     assert "The profile could not be written: " in "\n".join(observer.notes)
+
+
+@pytest.mark.parametrize("part", ["begin", "end", "write_trace"])
+def test_nor_does_one_that_torch_cannot_make(
+    part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*given: Any) -> None:
+        raise RuntimeError("another profiler is at work")
+
+    class Listening(Observer):
+        def note(self, text: str) -> None:
+            notes.append(text)
+
+    notes: list[str] = []
+    monkeypatch.setattr(Profiler, part, failing)
+
+    train_plan(replace(small_plan(length="8st"), profile_steps=2), tmp_path / "run", Listening())
+
+    assert (tmp_path / "run/RESULT.json").exists()
+    assert notes == ["The profile could not be written: RuntimeError: another profiler is at work"]
 
 
 @pytest.mark.parametrize(

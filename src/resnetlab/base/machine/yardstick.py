@@ -85,17 +85,23 @@ def torch_works(device: torch.device, dtype: torch.dtype) -> list[Work]:
 def _convolution(
     device: torch.device, dtype: torch.dtype, channels: int, side: int, batch: int
 ) -> tuple[float, Callable[[], object]]:
-    images = torch.randn(batch, channels, side, side, device=device, dtype=dtype)
+    images = _random(batch, channels, side, side, device=device, dtype=dtype)
     images = images.to(memory_format=torch.channels_last)
-    weights = torch.randn(channels, channels, 3, 3, device=device, dtype=dtype)
+    weights = _random(channels, channels, 3, 3, device=device, dtype=dtype)
     weights = weights.to(memory_format=torch.channels_last)
     call = functools.partial(torch.conv2d, images, weights, padding=1)
     return 2.0 * batch * side**2 * 9 * channels**2, call
 
 
 def _product(device: torch.device, dtype: torch.dtype, size: int) -> tuple[float, Callable[[], object]]:
-    left = torch.randn(size, size, device=device, dtype=dtype)
+    left = _random(size, size, device=device, dtype=dtype)
     return 2.0 * size**3, functools.partial(torch.matmul, left, left)
+
+
+def _random(*shape: int, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
+    """Return random numbers by a generator of their own: torch's belongs to who calls."""
+    own = torch.Generator(device).manual_seed(0)
+    return torch.randn(shape, generator=own, device=device, dtype=dtype)
 
 
 def peak_of(

@@ -4,6 +4,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from resnetlab.base import files
 from resnetlab.base.paths import user_path
 from resnetlab.base.units import format_bytes
 from resnetlab.cli.flags import add_device, add_engine, add_set, add_threads
@@ -123,6 +124,9 @@ def _measured(options: argparse.Namespace) -> "tuple[Speed, Profile | None, bool
     from resnetlab.training.timing.benched import measure_profiled
 
     flags = [] if options.batch is None else [(f"--batch {options.batch}", "batch", options.batch)]
+    trace = user_path(options.trace) if options.trace else None
+    if trace:  # before seconds are spent
+        files.try_writing(trace)
     texts, knobs = split_settings(options.set, flags)
     spec = resolve_model(options.model, knobs)
     resolution = Resolution(named_recipe("quick", spec.depth))
@@ -140,7 +144,6 @@ def _measured(options: argparse.Namespace) -> "tuple[Speed, Profile | None, bool
     if not (options.profile or options.trace):
         speed = measure_speed(options.what, spec, recipe, device, **asked, engine=engine)
         return speed, None, is_captured
-    trace = user_path(options.trace) if options.trace else None
     return *measure_profiled(options.what, spec, recipe, device, **asked, trace=trace), is_captured
 
 

@@ -112,17 +112,10 @@ def evaluate(options: argparse.Namespace) -> None:
         return
     evaluation = score(
         options.run,
-        data=options.data,
+        **_asked(options),
         data_set=Choices.parse(options.data_set).to_json(),
-        split=options.split,
-        weights=options.weights,
-        device=options.device,
-        workers=options.workers,
         out=options.out,
-        by_order=options.by_order,
-        bad_samples=options.bad_samples,
         insights=options.insights,
-        engine=options.engine,
         views=options.views,
         writes=False,
         world=options.world,
@@ -146,6 +139,12 @@ def evaluate(options: argparse.Namespace) -> None:
         print(f"\nwritten to {in_a_line(evaluation.out)}: {', '.join(evaluation.files)}")
 
 
+def _asked(options: argparse.Namespace) -> dict[str, Any]:
+    """Return what is asked of one evaluation and of many alike."""
+    names = ("data", "split", "weights", "device", "workers", "by_order", "bad_samples", "engine")
+    return {name: getattr(options, name) for name in names}
+
+
 def _over_time(options: argparse.Namespace) -> None:
     """Score a run's checkpoints, one after the other."""
     from resnetlab.reporting.text_chart import curve_text
@@ -164,15 +163,8 @@ def _over_time(options: argparse.Namespace) -> None:
     curve = score_checkpoints(
         options.run,
         Asked(
-            data=options.data,
+            **_asked(options),
             choices=Choices.parse(options.data_set),
-            split=options.split,
-            weights=options.weights,
-            device=options.device,
-            workers=options.workers,
-            by_order=options.by_order,
-            bad_samples=options.bad_samples,
-            engine=options.engine,
             out=options.out or "",
         ),
         watches=options.watch,

@@ -3,15 +3,15 @@
 import ctypes
 import functools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
 
+from resnetlab.base.machine.number_formats import NUMBER_FORMATS
 from resnetlab.base.machine.yardstick import Peak, Work, peak_of, raise_peak, torch_works
 from resnetlab.native import building, structures
 from resnetlab.native.threads import runner
-
-_TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def machine_peak(device: torch.device, precision: str, *, anew: bool = False, looks: bool = True) -> Peak:
@@ -26,13 +26,14 @@ def machine_peak(device: torch.device, precision: str, *, anew: bool = False, lo
         anew: Whether to measure whatever is kept.
         looks: Whether to look once more.
     """
-    return peak_of(device, *_of(device, _TYPES[precision]), anew=anew, looks=looks)
+    return peak_of(device, *_of(device, NUMBER_FORMATS[precision]), anew=anew, looks=looks)
 
 
 def seen_faster(device: torch.device, precision: str, *, rate: float, by: str) -> Peak:
     """Keep that a workload, `by`, reached this rate, in operations per second; return the best one known."""
-    raise_peak(device, *_of(device, _TYPES[precision]), rate=rate, by=by)
-    return machine_peak(device, precision, looks=False)
+    raise_peak(device, *_of(device, NUMBER_FORMATS[precision]), rate=rate, by=by)
+    peak = machine_peak(device, precision, looks=False)
+    return peak if peak.rate >= rate else replace(peak, rate=rate, by=by, now=0.0)  # nothing could be kept
 
 
 def _of(device: torch.device, dtype: torch.dtype) -> tuple[torch.dtype, list[Work], dict[str, Any]]:
@@ -53,8 +54,9 @@ def _convolution(
         channels, channels, 3, 1, side, side, side, side, 1, 1, int(dtype == torch.bfloat16)
     )
     kernels, run, threads = building.convolution(kind), runner(), torch.get_num_threads()
-    x, y = (torch.randn(batch, side, side, channels).to(dtype) for _ in range(2))
-    weights = torch.randn(channels, channels, 3, 3)
+    own = torch.Generator().manual_seed(0)  # torch's belongs to who calls
+    x, y = (torch.randn(batch, side, side, channels, generator=own).to(dtype) for _ in range(2))
+    weights = torch.randn(channels, channels, 3, 3, generator=own)
     ahead, back = (torch.zeros(kernels.packed_size(), dtype=dtype) for _ in range(2))
     pointer = ctypes.c_void_p
     strides = (ctypes.c_long * 4)(*weights.stride())

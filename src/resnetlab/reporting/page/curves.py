@@ -6,8 +6,8 @@ from typing import Any
 from resnetlab.reporting.axes import FEW, SEEN_FROM, Axis, step_axis, value_axis
 from resnetlab.reporting.page.line_chart import Chart, Series
 from resnetlab.reporting.page.parts import table, text
+from resnetlab.runs.journal import KINDS
 
-_KINDS = {"test": "test", "val": "validation", "train": "training"}
 _BAND = "Lines are means over seeds, with a band from the lowest to the highest."
 _MOST_ROWS = 60
 
@@ -41,7 +41,7 @@ def _series(panel: Mapping[str, Any], of: str) -> Iterator[Series]:
     those = [each for each in panel["series"] if each["of"] == of and each["points"]]
     names = {each["name"] for each in those}
     for each in those:
-        kind = _KINDS.get(each["kind"], each["kind"])
+        kind = KINDS.get(each["kind"], each["kind"])
         what = {"error": "", "loss": " loss"}.get(of, "")
         name = f"{kind}{what}" if len(names) == 1 else f"{each['name']}, {kind}"
         is_beside = bool(each["open"]) and any(

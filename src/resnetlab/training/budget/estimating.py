@@ -14,7 +14,7 @@ from resnetlab.network.spec import ModelSpec
 from resnetlab.recipe import Recipe
 from resnetlab.recipe.settings import override
 from resnetlab.training.planning import RunPlan
-from resnetlab.training.speed import Size, timed, training_step, trial_batch
+from resnetlab.training.speed import Size, timed, training, trial_batch
 from resnetlab.training.step.device import leaving_as_found
 
 _TRIAL_STEPS = 3
@@ -81,7 +81,7 @@ def _share_in_words(computed: float, recipe: Recipe, device: torch.device) -> st
 def _trial_seconds(spec: ModelSpec, recipe: Recipe, device: torch.device, size: Size) -> float:
     """Return how long a training step takes: after a first one, unless that took long enough to tell."""
     recipe = override(recipe, {"length": Duration(_TRIAL_STEPS, "st"), "val": 0})
-    step, _ = training_step(spec, recipe, device, size)
+    step = training(spec, recipe, device, size=size).step
     took = timed(step, 0, device)
     if device.type == "cpu" and took > _TELLING_SECONDS:
         return took

@@ -129,10 +129,13 @@ def choice_of(
     if not tried:
         execution = prospect.recipe.execution
         return Choice(Way(execution.compile, execution.precision), "")
-    samples, can_be_compiled = prospect.largest_samples / world.size, prospect.can_be_compiled
+    samples = prospect.largest_samples / world.size
+    can_be_compiled = all(world.gather(prospect.can_be_compiled))  # hosts may differ
     choice = pick(tried, samples, can_be_compiled=can_be_compiled, precisions=precisions)
     if prospect.recipe.execution.compile == "on" and "compile" not in prospect.left_open:
-        return replace(choice, way=Way("on", choice.way.precision))
+        # what it makes is not tried: the number format is that which suits eager steps
+        reason = f"as asked; number format by eager steps: {choice.reason}"
+        return Choice(Way("on", choice.way.precision), reason)
     return choice
 
 

@@ -12,7 +12,7 @@ from resnetlab.native.graph import Unsuitable
 from resnetlab.training.choosing.parity import Failure, failure, refusals
 from resnetlab.training.choosing.picking import Tried
 from resnetlab.training.choosing.ways import Prospect, Way
-from resnetlab.training.speed import Step, timed, training_step, trial_batch
+from resnetlab.training.speed import Step, timed, training, trial_batch
 from resnetlab.training.step.device import leaving_as_found
 
 SECONDS = 3.0
@@ -96,7 +96,7 @@ def _step(prospect: Prospect, way: Way, images: int) -> Step:
     """Return what makes the next step of the run's own network, optimizer and augmentation."""
     alone = {"batch": images, "shards": 1, "accumulate": 1, "val": 0, "capture": "off"}
     recipe = prospect.recipe_for(way, **alone, length=Duration(4 + _ROUNDS, "st"))
-    return training_step(prospect.squared, recipe, prospect.device, prospect.size)[0]
+    return training(prospect.squared, recipe, prospect.device, size=prospect.size).step
 
 
 def _images(prospect: Prospect, usual: Way, num_ways: int) -> int:

@@ -17,7 +17,7 @@ from resnetlab.parallel.world import World, join
 from resnetlab.recipe import Recipe
 from resnetlab.recipe.settings import override, recipe_from_json
 from resnetlab.training.choosing.choosing import settle
-from resnetlab.training.speed import evaluation_step, training_step
+from resnetlab.training.speed import evaluation, training
 from resnetlab.training.step.device import pick_device
 
 _WARM_UP = 2
@@ -53,8 +53,7 @@ def measure(
     """Return the seconds of a training step, of one image scored, and of a large and a small sum."""
     if recipe.execution.compile == "on":  # it would take longer to make it than all else
         recipe = override(recipe, {"compile": "off"})
-    step, _ = training_step(spec, recipe, device)
-    score, _ = evaluation_step(spec, recipe, device)
+    step, score = training(spec, recipe, device).step, evaluation(spec, recipe, device).step
     found = {
         "step": _median(world, step, device, seconds),
         "score": _median(world, score, device, seconds / 4) / recipe.run.batch,

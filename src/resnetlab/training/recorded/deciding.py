@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from resnetlab.base.machine.remembered import machine_facts
+from resnetlab.base.machine.processor import abilities
 from resnetlab.errors import UsageError
 from resnetlab.native.logits import obstacle_to_native
 from resnetlab.network.spec import ModelSpec
@@ -25,9 +25,6 @@ about half an hour of 2 cores. It gains about 5 % there (docs/results.md, traini
 
 _LEAST_CAPABILITY = (8, 0)
 """Of an NVIDIA GPU that multiplies bf16. Source: CUDA C++ Programming Guide, compute capabilities."""
-
-_BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
-"""What Linux calls the abilities of processors that multiply bf16: of x86 and of Arm."""
 
 
 @dataclass(frozen=True)
@@ -112,8 +109,8 @@ def decide_precision(wanted: str, device: torch.device) -> tuple[str, str]:
 
 
 def multiplies_bf16() -> bool:
-    """Whether the processor is known to multiply bf16 numbers."""
-    return not _BF16_FLAGS.isdisjoint(machine_facts()["processor"].split())
+    """Whether the processor is known to multiply bf16 numbers; `native.building` says it of our kernels."""
+    return (abilities() or {}).get("bf16", False)
 
 
 def decide_compile(

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from resnetlab.base.machine.compiling import allow_many_kinds
 from resnetlab.base.machine.remembered import remembered
 from resnetlab.errors import UsageError
 from resnetlab.recipe import Execution
@@ -127,19 +128,13 @@ def obstacle_to_compile(device: torch.device) -> str:
 _LEAST_CAPABILITY = (7, 0)
 _C_COMPILERS = ("gcc", "clang", "cc")
 
-_KINDS_COMPILED = 64
-"""Networks and image sizes that one process may compile a step for; torch's own limit of 8 kinds makes
-it give up without an error and run the ninth as it is."""
-
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return the function compiled for every kind of its arguments. Equal networks share the code.
 
     The limit counts for the thread that calls this.
     """
-    from torch._dynamo import config  # a second's import, for those who compile
-
-    config.recompile_limit = max(config.recompile_limit, _KINDS_COMPILED)
+    allow_many_kinds()
     _mark_autocast_cacheable()
     return torch.compile(function, dynamic=False)
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from resnetlab.base.machine.number_formats import NUMBER_FORMATS
 from resnetlab.base.share import Share
 from resnetlab.errors import DivergedError
 from resnetlab.evaluation.metrics import right_answers
@@ -28,12 +29,11 @@ from resnetlab.training.step.whole_batch import Shards, WholeBatchGradient
 _SMALLEST_SCALE = 2.0**-14
 """Loss scale that no finite gradient needs: fp16 holds numbers up to 65,504."""
 
-_AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
-
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
     """Return the context in which convolutions run in "bf16" or "fp16"; "fp32" changes nothing."""
-    return torch.autocast(device.type, _AUTOCAST.get(precision), enabled=precision in _AUTOCAST)
+    half = None if precision == "fp32" else NUMBER_FORMATS[precision]
+    return torch.autocast(device.type, half, enabled=half is not None)
 
 
 class TrainStep:

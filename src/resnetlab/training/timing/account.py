@@ -11,7 +11,7 @@ from resnetlab.native.measured.watch import RANGE, Pass
 from resnetlab.training.timing.kinds import KINDS, PASSES, STEP, kind_of
 
 _ALONE_SECONDS, _ALONE_TIMES = 0.3, 5
-"""For which, and how often at most, both gradients of a convolution are made alone, to divide their time."""
+"""For which, and how often at least, both gradients of a convolution are made alone, to divide their time."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,11 @@ class Convolution:
         return f"{self.kernel}x{self.kernel} {self.into}→{self.out} at {self.height}x{self.width}{by}"
 
 
+def rate_of(operations: float, seconds: float) -> float:
+    """Return operations per second; 0 if no time was seen to pass, of which no rate follows."""
+    return operations / seconds if seconds > 0 else 0.0
+
+
 @dataclass
 class Taken:
     """What passes of a kind took together."""
@@ -48,6 +53,11 @@ class Taken:
     seconds: float = 0.0
     count: int = 0
     operations: float = 0.0
+
+    @property
+    def rate(self) -> float:
+        """Operations per second; 0 if no time was seen to pass."""
+        return rate_of(self.operations, self.seconds)
 
     def add(self, seconds: float, operations: float, count: int = 1) -> None:
         """Count another one."""
@@ -81,7 +91,7 @@ class Account:
             gradients = [passes[what] for what in ("by_input", "by_weights") if what in passes]
             for of, title in ((forward, "forward"), (gradients, "backward")):
                 if of:
-                    rate = sum(each.operations for each in of) / sum(each.seconds for each in of)
+                    rate = rate_of(sum(each.operations for each in of), sum(each.seconds for each in of))
                     found.append((rate, f"{kind.title}, {title}"))
         return max(found)
 
@@ -165,11 +175,11 @@ class _Reading:
             self.account.seconds["forward"] += seconds
             self.account.add_pass(kind, "forward", seconds)
             return
-        by_input = seconds * self._share_by_input(event, kind)
-        for each, part in (("by_input", by_input), ("by_weights", seconds - by_input)):
-            if part:
-                self.account.seconds[each] += part
-                self.account.add_pass(kind, each, part)
+        share = self._share_by_input(event, kind)
+        for each, part in (("by_input", share), ("by_weights", 1 - share)):
+            if part > 0:  # it was made
+                self.account.seconds[each] += seconds * part
+                self.account.add_pass(kind, each, seconds * part)
 
     def _share_by_input(self, event: Any, kind: Convolution) -> float:
         """Return which part of a backward pass makes the input's gradient, by timing both alone."""

@@ -67,8 +67,13 @@ class ProfiledSteps:
         """Make a step that is looked at; what that takes beside the step is no training time."""
         trainer, began = self._trainer, time.monotonic()
         if self._profiler is None:
-            self._profiler = Profiler()
-            self._profiler.begin()
+            try:
+                self._profiler = Profiler()
+                self._profiler.begin()
+            except Exception as error:  # torch's: another profiler may be at work
+                self._give_up(error)
+                self._program.run(1)
+                return
         told = parts_told(trainer.batches, trainer.step_function, trainer.state)
         first = time.monotonic()
         with told, self._profiler.a_step():
@@ -85,16 +90,24 @@ class ProfiledSteps:
         profiler, self._profiler = self._profiler, None
         if profiler is None:
             return
-        profiler.end()
-        if not self._made:
-            return
-        place, note = self._trainer.record.path, self._trainer.observer.note
+        place = self._trainer.record.path
         try:
+            profiler.end()
+            if not self._made:
+                return
             self._write(profiler, place)
-        except ResnetlabError as error:  # the run goes on: nothing of it depends on this
-            note(f"The profile could not be written: {error.args[0]}")
+        except Exception as error:  # torch's too
+            self._give_up(error)
             return
-        note(f"{self._made} steps were profiled: {place / TEXT}, and for ui.perfetto.dev {place / TRACE}")
+        self._trainer.observer.note(
+            f"{self._made} steps were profiled: {place / TEXT}, and for ui.perfetto.dev {place / TRACE}"
+        )
+
+    def _give_up(self, error: Exception) -> None:
+        """Say that there will be no profile; the run goes on, for nothing of it depends on one."""
+        self._is_over, self._profiler = True, None
+        told = error.args[0] if isinstance(error, ResnetlabError) else f"{type(error).__name__}: {error}"
+        self._trainer.observer.note(f"The profile could not be written: {told}")
 
     def _write(self, profiler: Profiler, place: Path) -> None:
         peak = machine_peak(self._trainer.device, self._execution.precision, looks=False)

@@ -13,18 +13,17 @@ import torch
 from torch.profiler import ProfilerActivity, record_function
 
 from resnetlab.base.files import write_file
+from resnetlab.base.machine.number_formats import NUMBER_FORMATS
 from resnetlab.base.machine.yardstick import Peak
 from resnetlab.errors import UsageError
 from resnetlab.native.measured import watch
 from resnetlab.native.measured.rating import seen_faster
 from resnetlab.recipe.running import Execution
-from resnetlab.training.timing.account import Account, account_of
+from resnetlab.training.timing.account import Account, account_of, rate_of
 from resnetlab.training.timing.kinds import KINDS, PASSES, STEP
 
 _SILENT = "99"
 """Level at which torch's profiler writes nothing on standard error of when it starts and stops."""
-
-_TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class Profile:
     def rate(self, what: str) -> float:
         """Return the operations per second of a pass, over all convolutions; 0 if there are none."""
         taken = [each[what] for each in self.account.convolutions.values() if what in each]
-        return sum(each.operations for each in taken) / (self.account.seconds[what] or 1.0)
+        return rate_of(sum(each.operations for each in taken), self.account.seconds[what])
 
     def to_json(self) -> dict[str, Any]:
         """Return all of it as plain JSON data."""
@@ -76,7 +75,7 @@ class Profile:
                     what: {
                         "a_step": taken.count / steps,
                         "milliseconds": 1e3 * taken.seconds / steps,
-                        **_rate_json(taken.operations / taken.seconds, self.peak),
+                        **_rate_json(taken.rate, self.peak),
                     }
                     for what, taken in passes.items()
                 },
@@ -151,7 +150,7 @@ class Profiler:
         account = account_of(
             self._torch.events(),
             self._passes,
-            dtype=_TYPES[precision],
+            dtype=NUMBER_FORMATS[precision],
             channels_last=execution.channels_last,
         )
         rate, by = account.fastest()

@@ -9,6 +9,7 @@ from typing import Any
 
 from resnetlab.base.pages import cell
 from resnetlab.errors import ResnetlabError
+from resnetlab.runs.journal import KINDS
 from resnetlab.training.observer import Observer
 from resnetlab.training.run import Result
 from resnetlab.training.studies.observer import StudyObserver
@@ -149,7 +150,7 @@ class _OneRun(Observer):
 
     def row(self, row: Mapping[str, Any]) -> None:
         """Keep the last accuracy."""
-        kind = {"val": "validation"}.get(row["kind"], row["kind"])
+        kind = KINDS.get(row["kind"], row["kind"])
         self._last = f", {kind} {100 * row['accuracy']:.2f} %"
         self._study.draw()
 
