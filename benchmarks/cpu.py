@@ -11,12 +11,14 @@ In a cell each program is started and warmed up with the machine to itself, then
 turn, --rounds times (turns.py). After the first round those below --keep of the fastest of their side, ours
 or the peers, leave. Nothing is downloaded: what a missing peer needs is said. What the programs contain:
 train_steps.py, eval_steps.py, peer_training.py, peer_inference.py. The JSON file is written after each cell;
-the end is Markdown for docs/results.md, which `--continue` prints again. Compiled programs find what earlier
+the end is Markdown for docs/results.md, which `--continue` prints again; it measures only beside cells of the
+same machine, sources and peers. Compiled programs find what earlier
 runs have compiled, so that their first steps are shorter the second time.
 """
 
 import argparse
 import datetime
+import hashlib
 import json
 import os
 import platform
@@ -24,7 +26,7 @@ import shlex
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -44,6 +46,7 @@ from cpu_cells import (
     missing,
     ours,
     peers,
+    versions,
 )
 from cpu_convolutions import measure_convolutions
 from cpu_report import Measurement, fastest, report
@@ -53,13 +56,19 @@ from resnetlab.base.plaindata import to_json_bytes
 from resnetlab.cli.resolve import resolve_model, split_settings
 from resnetlab.data.batches.normalise import Normaliser
 from resnetlab.data.batches.preprocessing import Geometry, Preprocessing
-from resnetlab.runs.environment import describe_environment
+from resnetlab.runs.environment import describe_environment, source_digest
 from resnetlab.trained.artefact.model import Artefact
 from resnetlab.trained.export import export_model
 from turns import Ended, Program, ending
 
 _SAME = ("processor", "cores", "threads", "torch")
 """What must be equal for cells to stand in one table."""
+
+_PROGRAMS = ("sources", "peers")
+"""What must be so for others to be measured beside them."""
+
+_PEERS = ("torch", "onnxruntime", "onnx", "openvino", "torchvision", "timm")
+"""Modules whose versions are recorded, in each interpreter."""
 
 
 _EXPORTS = ("onnx", "onnxruntime")
@@ -185,40 +194,52 @@ def _note(one: Measurement, program: Program) -> None:
     one.step_bytes = max(one.peak_bytes - program.before_bytes, 0) if program.before_bytes else 0
 
 
-def machine(threads: int) -> dict[str, Any]:
-    """Return what the tables say of this machine."""
+def machine(threads: int, pythons: Sequence[str]) -> dict[str, Any]:
+    """Return what the tables say of this machine, and of the programs: ours, these scripts, the peers."""
     told = describe_environment(device="cpu", threads=threads)
+    scripts = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(HERE.glob("*.py"))))
     return {
         "date": datetime.datetime.now().isoformat(timespec="seconds"), "processor": told["cpu"],
         "cores": told["cores"], "abilities": linux.abilities(), "memory": linux.memory_bytes(),
         "threads": threads, "platform": told["platform"], "python": platform.python_version(),
         "torch": told["torch"], "revision": told["revision"], "load": os.getloadavg()[0],
+        "sources": f"{source_digest()[:12]} {scripts.hexdigest()[:12]}",
+        "peers": [f"{name} {number}" for each in pythons for name, number in versions(each, _PEERS).items()],
     }  # fmt: skip
 
 
-def begin(options: argparse.Namespace, command: str) -> dict[str, Any]:
+def begin(options: argparse.Namespace, command: str, wanted: Collection[str]) -> dict[str, Any]:
     """Return the content of the JSON file, which is new unless --continue goes on with one.
 
+    Args:
+        options: As the user gave them.
+        command: What that was.
+        wanted: Names of the cells that are to be in it.
+
     Raises:
-        SystemExit: If there is one that is not to be continued, or that was measured elsewhere.
+        SystemExit: If there is one that is not to be continued, that was measured elsewhere, or to which
+            others would come that were measured with other programs.
     """
-    here, path = machine(options.threads), options.json
+    here, path = machine(options.threads, [sys.executable, *options.peer_python]), options.json
     if not (path and path.exists()):
+        if path:
+            files.try_writing(path)  # before an hour is spent
         return {"commands": [command], "machine": here, "cells": {}}
     if not options.go_on:
         raise SystemExit(f"{path} is there; --continue adds what is missing in it")
     content: dict[str, Any] = json.loads(path.read_bytes())
-    differing = [
-        f"{name} {content['machine'][name]} and {here[name]}"
-        for name in _SAME
-        if content["machine"][name] != here[name]
-    ]
-    if differing:
-        raise SystemExit(
-            f"{path} was measured elsewhere: {', '.join(differing)}. Another --json begins anew."
-        )
+    if differing := _differing(content["machine"], here, _SAME):
+        raise SystemExit(f"{path} was measured elsewhere: {differing}. Another --json begins anew.")
+    is_whole = all(name in content["cells"] or name in content for name in wanted)
+    if not is_whole and (differing := _differing(content["machine"], here, _PROGRAMS)):
+        raise SystemExit(f"{path} is of other programs: {differing}. Another --json begins anew.")
     content["commands"].append(command)
     return content
+
+
+def _differing(then: dict[str, Any], now: dict[str, Any], names: Sequence[str]) -> str:
+    differing = [name for name in names if then.get(name) != now[name]]
+    return ", ".join(f"{name} {then.get(name, 'not recorded')} and {now[name]}" for name in differing)
 
 
 def parse() -> argparse.Namespace:
@@ -284,7 +305,8 @@ def main() -> None:
         if options.list:
             _list(cells, setup)
             return
-        content = begin(options, shlex.join(["python", "benchmarks/cpu.py", *sys.argv[1:]]))
+        wanted = [*(cell.key for cell in cells), *({"convolutions"} & {*options.cells})]
+        content = begin(options, shlex.join(["python", "benchmarks/cpu.py", *sys.argv[1:]]), wanted)
 
         def write() -> None:
             if options.json:

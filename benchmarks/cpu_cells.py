@@ -163,6 +163,11 @@ def peers(cell: Cell, onnx: Path, threads: int) -> Iterator[Contestant]:
         yield Contestant(name, False, (*script, *common, *way), ("torch",))
     if cell.kind == "training":
         return
+    if cell.precision == "bf16":
+        way = ("--network", network.plain, *common, *_TORCH_WAYS["torch channels_last"], "--autocast")
+        yield Contestant(
+            "torch channels_last, autocast", False, ("peer_inference.py", "torch", *way), ("torch",)
+        )
     of_file = ("--onnx", str(onnx), "--threads", str(threads), *common)
     if cell.precision == "fp32":  # on CPUs it has no convolutions in bf16
         yield Contestant(
@@ -240,6 +245,19 @@ def missing(python: str, needs: tuple[str, ...]) -> tuple[str, ...]:
 def interpreter_for(contestant: Contestant, pythons: Sequence[str]) -> str:
     """Return the first interpreter that has what the program needs, "" if none has."""
     return next((python for python in pythons if not missing(python, contestant.needs)), "")
+
+
+@functools.cache
+def versions(python: str, modules: tuple[str, ...]) -> dict[str, str]:
+    """Return the versions of those of the modules' packages that an interpreter has."""
+    look = (
+        "import importlib.metadata as m, sys\n"
+        "for name in sys.argv[1:]:\n"
+        "    try: print(name, m.version(name))\n"
+        "    except m.PackageNotFoundError: pass"
+    )
+    done = subprocess.run([python, "-c", look, *modules], capture_output=True, text=True, check=False)
+    return dict(line.split(" ", 1) for line in done.stdout.splitlines())
 
 
 def how_to_get(module: str) -> str:

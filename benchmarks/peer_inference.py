@@ -11,9 +11,14 @@ openvino              one request at a time, compiled for the hint LATENCY
 openvino-throughput   as many requests at once as it asks for, compiled for the hint THROUGHPUT
 torch                 the network of plain_network.py
 torchvision, timm     theirs of this name
+
+Torch compiles with its weights frozen, which folds BN into the convolutions. In bf16 its weights are so
+before the first step, and the images in each; with --autocast they stay float32, and autocast is entered
+once, so that it casts them once.
 """
 
 import argparse
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -66,15 +71,25 @@ def of_torch(options: argparse.Namespace) -> Step:
     torch.manual_seed(0)
     memory = torch.channels_last if options.memory == "channels_last" else torch.contiguous_format
     model = network_of(options).eval().to(memory_format=memory)
-    forward = torch.compile(model) if options.compile else model
+    dtype = torch.bfloat16 if options.bf16 and not options.autocast else torch.float32
+    model = model.to(dtype)
+    forward = torch.compile(model, options={"freezing": True}) if options.compile else model
     images = torch.from_numpy(batch_of(options)).contiguous(memory_format=memory)
 
     @torch.inference_mode()
     def step(index: int) -> None:
-        with torch.autocast("cpu", torch.bfloat16, enabled=options.bf16):
-            forward(images)
+        forward(images.to(dtype))
 
     return step
+
+
+def casting(options: argparse.Namespace) -> contextlib.AbstractContextManager[Any]:
+    """Return what all steps are made within."""
+    if not options.autocast:
+        return contextlib.nullcontext()
+    import torch
+
+    return torch.autocast("cpu", torch.bfloat16)
 
 
 def network_of(options: argparse.Namespace) -> Any:
@@ -119,10 +134,12 @@ def main() -> None:
     parser.add_argument("--memory", choices=("contiguous", "channels_last"), default="contiguous")
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--bf16", action="store_true")
+    parser.add_argument("--autocast", action="store_true", help="torch's: float32 weights, cast once")
     parser.add_argument("--steps", type=int, default=0, help="0, the default, goes on for ever")
     options = parser.parse_args()
     step = PROGRAMS[options.program](options)
-    repeat(step, options.batch, options.steps, compiles=options.compile)
+    with casting(options):
+        repeat(step, options.batch, options.steps, compiles=options.compile)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import torch
 
 from resnetlab import create_model
 from resnetlab.cli.resolve import resolve_model, split_settings
+from resnetlab.errors import WriteError
 from resnetlab.native import building
 from resnetlab.training.step.device import leaving_as_found
 
@@ -147,10 +148,21 @@ def test_ours_stands_beside_peers_and_what_is_wrong_with_one_costs_the_others_no
     with pytest.raises(SystemExit, match="--continue adds"):
         cpu(*options)
     content = json.loads(out.read_bytes())
+    assert f"torch {content['machine']['torch']}" in content["machine"]["peers"]
+    whole = content["machine"] | {"peers": ["onnxruntime 1.0"]}
+    out.write_text(json.dumps(content | {"machine": whole}))
+    cpu(*options, "--continue")  # all are there: they are printed
+    with pytest.raises(SystemExit, match=r"other programs: peers \['onnxruntime 1.0'\] and \['torch"):
+        cpu(*options, "--only", "training/resnet56/fp32", "--continue")
     content["machine"]["torch"] = "1.0"
     out.write_text(json.dumps(content))
     with pytest.raises(SystemExit, match=r"measured elsewhere: torch 1\.0 and"):
         cpu(*options, "--continue")
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_an_hour_is_spent(cpu: Cpu, tmp_path: Path) -> None:
+    with pytest.raises(WriteError, match="could not write"):
+        cpu("--only", CELL, "--programs", "ours, eager", "--json", str(tmp_path / "nosuch/cpu.json"))
 
 
 def test_a_turn_has_whole_steps_and_between_turns_a_program_stands_still() -> None:
