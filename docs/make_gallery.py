@@ -1,4 +1,4 @@
-"""Make docs/gallery.md and its pictures; with --check see whether they are as they would be made now.
+"""Make docs/gallery.md and all drawings of docs/; with --check see whether they are as they would be made.
 
 python docs/make_gallery.py [--check]
 """
@@ -14,7 +14,7 @@ from resnetlab.base.units import format_count, format_rounded
 from resnetlab.network.catalog import families, model_spec
 from resnetlab.network.spec import ModelSpec
 from resnetlab.show.drawing.svg import to_svg
-from resnetlab.show.picture import Style, ThemeName, draw
+from resnetlab.show.picture import Part, Style, ThemeName, draw
 from resnetlab.show.tables.align import markdown_table
 
 DOCS = Path(__file__).parent
@@ -32,13 +32,15 @@ class Figure:
     words: str = ""
     style: Style = "full"
     theme: ThemeName = "light"
+    part: Part | None = None
 
     @property
     def stem(self) -> str:
         """The name of the file, without its suffix."""
         theme = "" if self.theme == "light" else f"-{self.theme}"
         style = "" if self.style == "full" else f"-{self.style}"
-        return f"{self.models[0]}{style}{theme}"
+        part = f"-{self.part}" if self.part else ""
+        return f"{self.models[0]}{style}{part}{theme}"
 
     @property
     def command(self) -> str:
@@ -105,20 +107,30 @@ and `resnetlab show MODEL` lists the layers.
 """.rstrip()
 README = (Figure(("resnet20",), theme="dark"),)
 """Pictures that stand in the README alone."""
+WALK = tuple(
+    Figure((model,), theme=theme, part=part)
+    for model, part in (
+        ("chaoji_resnet20", "stem"), ("chaoji_resnet20", "unit"), ("chaoji_resnet20", "shortcut"),
+        ("chaoji_resnet20", "head"), ("resnet20", "shortcut"), ("resnet50", "shortcut"),
+    )
+    for theme in ("light", "dark")
+)  # fmt: skip
+"""Those of walk.md."""
+ELSEWHERE = (*README, *WALK)
 
 
 def contents() -> Contents:
     """Return the page and the pictures."""
     assert FIGURES.keys() == families().keys(), set(FIGURES) ^ set(families())
     figures = [figure for group in FIGURES.values() for figure in group]
-    made = {f"{FOLDER}/{figure.stem}.svg": _svg(figure) for figure in (*figures, *README)}
-    assert len(made) == len(figures) + len(README), "two pictures of one name"
+    made = {f"{FOLDER}/{figure.stem}.svg": _svg(figure) for figure in (*figures, *ELSEWHERE)}
+    assert len(made) == len(figures) + len(ELSEWHERE), "two pictures of one name"
     return {f"{FOLDER}.md": "\n".join(_page()) + "\n"} | made
 
 
 def _svg(figure: Figure) -> str:
     specs = [model_spec(name) for name in figure.models]
-    return to_svg(draw(specs, style=figure.style, theme=figure.theme)[0])
+    return to_svg(draw(specs, style=figure.style, theme=figure.theme, part=figure.part)[0])
 
 
 def _page() -> Iterator[str]:

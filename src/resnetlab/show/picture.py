@@ -11,19 +11,20 @@ from resnetlab.base.plaindata import convert
 from resnetlab.errors import UsageError, nearest
 from resnetlab.network.layers import image_size
 from resnetlab.network.spec import ModelSpec
-from resnetlab.show.drawing.labels import Layout
+from resnetlab.show.drawing.labels import Layout, Part
 from resnetlab.show.drawing.saving import check_target, save
 from resnetlab.show.drawing.scene import Scene
 from resnetlab.show.drawing.svg import to_svg
 from resnetlab.show.drawing.theme import THEMES, ThemeName
 
-__all__ = ["OPTIONS", "Layout", "Style", "ThemeName", "check_target", "draw", "save"]
+__all__ = ["OPTIONS", "Layout", "Part", "Style", "ThemeName", "check_target", "draw", "save"]
 
 Style = Literal["full", "overview", "unit"]
 
+
 OPTIONS: dict[str, object] = {
     "style": Style, "theme": ThemeName, "layout": Layout, "height": int | None, "width": int | None,
-    "unfold": bool, "columns": int | None,
+    "unfold": bool, "columns": int | None, "part": Part | None,
 }  # fmt: skip
 """What `draw` lets one choose, with the types."""
 
@@ -31,7 +32,7 @@ OPTIONS: dict[str, object] = {
 def draw(
     specs: Sequence[ModelSpec], *, style: Style = "full", theme: ThemeName = "light",
     layout: Layout = "NHWC", height: int | None = None, width: int | None = None, unfold: bool = False,
-    columns: int | None = None, names: Sequence[str] | None = None,
+    columns: int | None = None, part: Part | None = None, names: Sequence[str] | None = None,
 ) -> tuple[Scene, ...]:  # fmt: skip
     """Return the pages of a drawing of one network, or of several side by side.
 
@@ -45,16 +46,20 @@ def draw(
         width: The same.
         unfold: Draw equal units one by one ("full" only), on as many pages as it takes.
         columns: How many stand side by side ("full" only); None takes what makes a comfortable page.
+        part: Draw one part of a network alone, large, each of its steps told in words ("full" only).
         names: What the networks side by side are called; None takes their own names.
 
     Raises:
         UsageError: If an option has no such value, the style cannot show so many networks or has no
             such choice, or the strides do not allow the size.
     """
-    _check(style, theme, layout, height, width, unfold, columns)
-    if style != "full" and (unfold or columns is not None):
-        choice = "unfold" if unfold else "columns"
+    _check(style, theme, layout, height, width, unfold, columns, part)
+    chosen = {"unfold": unfold, "columns": columns is not None, "part": part is not None}
+    if style != "full" and any(chosen.values()):
+        choice = next(name for name, is_given in chosen.items() if is_given)
         raise UsageError(f"{choice} goes with the style full, not with {style}")
+    if part is not None and (unfold or columns is not None):
+        raise UsageError(f"a part is one picture: no {'unfold' if unfold else 'columns'} of it")
     colors = THEMES[theme]
     if style == "overview":
         from resnetlab.show.drawing.comparison.overview import draw_overview
@@ -71,6 +76,10 @@ def draw(
             f"the style full draws one network, got {len(specs)}",
             hint="The styles overview and unit draw several side by side.",
         )
+    if part is not None:
+        from resnetlab.show.drawing.part.figure import draw_part
+
+        return (draw_part(specs[0], part, colors, layout, height, width),)
     high, wide = image_size(specs[0].input_size, height, width)
     return draw_schematic(specs[0], colors, layout, height=high, width=wide, unfold=unfold, columns=columns)
 

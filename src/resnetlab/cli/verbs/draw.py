@@ -15,6 +15,7 @@ _EXAMPLES = """examples:
   resnetlab draw resnet50 -o resnet50.pdf --theme print
   resnetlab draw plain34 resnet34 --style overview -o both.svg
   resnetlab draw resnet110 --unfold -o resnet110.pdf
+  resnetlab draw resnet20 --part shortcut           into resnet20-shortcut.svg, see docs/walk.md
 """
 
 
@@ -22,12 +23,19 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Give the parser of `draw` its flags."""
     set_up(parser, draw_models, _EXAMPLES)
     parser.add_argument("models", nargs="+", metavar="MODEL", help="a model, or the directory of a run")
-    parser.add_argument("-o", "--out", metavar="FILE", help="an .svg, .pdf or .png (default: MODEL.svg)")
+    parser.add_argument(
+        "-o", "--out", metavar="FILE", help="an .svg, .pdf or .png (default: MODEL.svg, MODEL-PART.svg)"
+    )
     parser.add_argument(
         "--style",
         choices=("full", "overview", "unit"),
         default="full",
         help="every operation of one network; or several side by side, whole or by one unit (default: full)",
+    )
+    parser.add_argument(
+        "--part",
+        choices=("stem", "unit", "shortcut", "head"),
+        help="one part of one network alone, large, each of its steps told in words",
     )
     parser.add_argument(
         "--theme", choices=("light", "dark", "print"), default="light", help="(default: light)"
@@ -53,12 +61,13 @@ def draw_models(options: argparse.Namespace) -> None:
         user_path(name).resolve().name if is_run(user_path(name)) else spec.name
         for name, spec in zip(options.models, specs, strict=True)
     ]
-    path = user_path(options.out or f"{'-'.join(spec.name for spec in specs)}.svg")
+    stem = "-".join([*(spec.name for spec in specs), *([options.part] if options.part else [])])
+    path = user_path(options.out or f"{stem}.svg")
     check_target(path)
     height, width = parse_size(options.input_size) if options.input_size else (None, None)
     scenes = draw(
         specs, style=options.style, theme=options.theme, layout=options.layout, height=height, width=width,
-        unfold=options.unfold, columns=options.columns, names=names,
+        unfold=options.unfold, columns=options.columns, part=options.part, names=names,
     )  # fmt: skip
     files = [str(file) for file in save(scenes, path)]
     if options.json:

@@ -4,8 +4,13 @@ Kernels are written as the original's drawing writes them, W=[height, width, in,
 the maps have.
 """
 
+from typing import Literal
+
 from resnetlab.network.layers import Act, Conv, Layer, Linear, Norm, PadChannels, Padding, Pool, Shape
 from resnetlab.network.layers import Layout as Layout
+
+Part = Literal["stem", "unit", "shortcut", "head"]
+"""What of a network can be drawn alone."""
 
 _POOL_NAMES = {"max": "max pool", "average": "average pool", "subsample": "subsample"}
 

@@ -12,7 +12,7 @@ from resnetlab.show.drawing.scene import Box, Item, Path, Text
 from resnetlab.show.drawing.theme import Theme
 from resnetlab.show.drawing.typeface import text_width
 
-Sample = ShortcutKind | Literal["weighted", "bare", "addition", "repeat", "stride"]
+Sample = ShortcutKind | Literal["weighted", "bare", "addition", "repeat", "stride", "maps", "zeros"]
 
 _SIZE = 11.0
 _ROW, _GAP, _AFTER = 20.0, 8.0, 22.0
@@ -34,6 +34,8 @@ BARE = Entry("bare", "all other operations")
 ADDITION = Entry("addition", "addition")
 REPEAT = Entry("repeat", "n equal units in a row, drawn once")
 STRIDE = Entry("stride", "the map gets smaller here")
+MAPS = Entry("maps", "what flows: as long as there are channels, as high as a map")
+ZEROS = Entry("zeros", f"{MAPS.words}; hollow: zeros")
 
 
 def shortcut_entries(shortcuts: Iterable[Sequence[Layer] | None]) -> Iterator[Entry]:
@@ -98,6 +100,11 @@ def _sample(sample: Sample, x: float, y: float, theme: Theme) -> Iterator[Item]:
             yield Text(
                 x=x + 10, y=baseline, text="× n", size=_SIZE, color=theme.ink, bold=True, role="legend"
             )
+        case "maps" | "zeros":
+            for index in range(6):
+                is_hollow = sample == "zeros" and index in (0, 5)
+                fill, stroke = theme.paper if is_hollow else theme.neutral.fill, theme.neutral.stroke
+                yield Box(x=x + 5 * index, y=y - 6, width=4, height=12, fill=fill, stroke=stroke)
         case "stride":
             yield Box(
                 x=x + 1, y=y - 6, width=_LINE - 2, height=12, radius=3, stroke=theme.accent, stroke_width=2.0

@@ -98,6 +98,24 @@ def _moved(item: Item, right: float, down: float) -> Item:
     return replace(item, x=item.x + right, y=item.y + down)
 
 
+def scaled(items: Iterable[Item], by: float) -> tuple[Item, ...]:
+    """Return the items so many times as large, seen from (0, 0)."""
+    return tuple(_scaled(item, by) for item in items)
+
+
+def _scaled(item: Item, by: float) -> Item:
+    if isinstance(item, Path):
+        start = (item.start[0] * by, item.start[1] * by)
+        segments = tuple(tuple((x * by, y * by) for x, y in segment) for segment in item.segments)
+        return replace(item, start=start, segments=cast(tuple[Segment, ...], segments), width=item.width * by)
+    if isinstance(item, Text):
+        return replace(item, x=item.x * by, y=item.y * by, size=item.size * by)
+    return replace(
+        item, x=item.x * by, y=item.y * by, width=item.width * by, height=item.height * by,
+        stroke_width=item.stroke_width * by, radius=item.radius * by,
+    )  # fmt: skip
+
+
 def arrowhead(path: Path, *, length: float = 6.0, half_width: float = 3.2) -> tuple[Point, Point, Point]:
     """Return the triangle at the path's end: its tip, which is the end, and its two corners, in px."""
     points = [path.start, *(point for segment in path.segments for point in segment)]

@@ -44,7 +44,7 @@ def shortcut_words(unit: Unit) -> str:
 def _step(layer: Layer) -> str:
     match layer:
         case Pool(kind="subsample"):
-            return f"every {_ordinal(layer.stride)} pixel"
+            return f"every {ordinal(layer.stride)} pixel"
         case Pool():
             return f"{layer.kind} pooling"
         case PadChannels():
@@ -53,5 +53,6 @@ def _step(layer: Layer) -> str:
             raise AssertionError(f"{layer.name}: not a step of a shortcut without weights")
 
 
-def _ordinal(number: int) -> str:
+def ordinal(number: int) -> str:
+    """Return "2nd", of a number from 2 on."""
     return {2: "2nd", 3: "3rd"}.get(number, f"{number}th")
