@@ -95,8 +95,18 @@ def test_the_words_beside_the_steps_count_every_parameter(name: str, part: str) 
     trunk = [row for row in rows_of(scene, spec) if row.place != "shortcut"]
 
     assert counted == sum(num_parameters(row.layer) for row in trunk)
-    facts = next(text.text for text in texts(scene) if "for images of" in text.text)
-    assert f"{counted:,} parameters" in facts
+    facts = " ".join(text.text for text in texts(scene)[:3])
+    assert f"{sum(num_parameters(row.layer) for row in rows_of(scene, spec)):,} parameters" in facts
+
+
+def test_a_shortcut_counts_its_own_parameters_and_a_changed_network_says_so() -> None:
+    for spec, facts in (
+        (MODELS["post, A"], "Stage 2, unit 1 (layer2.0). No parameters, for images of 32×32 pixels."),
+        (MODELS["BN after the addition"], "Stage 2, unit 1 (layer2.0). No parameters, for images"),
+        (MODELS["bottleneck, B"], "16,896 parameters, 51.4 M multiply-adds"),
+        (MODELS["C"], "Here with shortcut=C."),
+    ):
+        assert facts in " ".join(text.text for text in texts(pictured(spec, "shortcut"))[:3])
 
 
 def test_the_unit_is_one_with_an_identity_and_the_shortcut_one_without() -> None:

@@ -47,6 +47,11 @@ def changed_text(changed: Sequence[str]) -> str:
     return printable(f"here with {', '.join(changed)}")
 
 
+def sentence(text: str) -> str:
+    """Return the text with a capital in front, the rest as it is."""
+    return text[:1].upper() + text[1:]
+
+
 def draw_heading(
     spec: ModelSpec, height: int, width: int, theme: Theme, layout: Layout, page: float
 ) -> Block:

@@ -103,8 +103,10 @@ def _sample(sample: Sample, x: float, y: float, theme: Theme) -> Iterator[Item]:
         case "maps" | "zeros":
             for index in range(6):
                 is_hollow = sample == "zeros" and index in (0, 5)
-                fill, stroke = theme.paper if is_hollow else theme.neutral.fill, theme.neutral.stroke
-                yield Box(x=x + 5 * index, y=y - 6, width=4, height=12, fill=fill, stroke=stroke)
+                fill, stroke = theme.paper if is_hollow else theme.neutral.stroke, theme.neutral.stroke
+                yield Box(
+                    x=x + 5 * index, y=y - 6, width=3.4, height=12, fill=fill, stroke=stroke, stroke_width=0.6
+                )
         case "stride":
             yield Box(
                 x=x + 1, y=y - 6, width=_LINE - 2, height=12, radius=3, stroke=theme.accent, stroke_width=2.0

@@ -1,17 +1,19 @@
 """The figure of one part: its steps as in the full drawing, each in words, and what flows between them."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil
 
 from resnetlab.base.units import format_count
 from resnetlab.errors import UsageError
+from resnetlab.network.catalog import changed_texts
 from resnetlab.network.layers import Layer, image_size, multiply_adds, num_parameters
 from resnetlab.network.plan import Repeat, Traced
 from resnetlab.network.spec import ModelSpec
 from resnetlab.show.drawing.comparison.unit_words import units_words
 from resnetlab.show.drawing.frame import BESIDE, GAP, Block, Flow, Frame, draw_size, leaving, make_frame
-from resnetlab.show.drawing.heading import broken, draw_figure_heading
+from resnetlab.show.drawing.heading import changed_text, draw_figure_heading, sentence, wrap
 from resnetlab.show.drawing.labels import Layout, Part, is_flat
 from resnetlab.show.drawing.legend import (
     ADDITION,
@@ -36,6 +38,7 @@ _LARGE = 1.3  # times the measures of the full drawing
 _EDGE, _BESIDE = 22.0, 26.0
 _SIZE, _LINE = 11.0, 13.0
 _NOTE = 284.0  # px of a line of words
+_CLAUSE_ENDS = re.compile(r"(?<=[,;:]) ")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +49,8 @@ class _Drawn:
     frame: Frame
     colors: StageColors
     rows: tuple[Traced, ...]
+    counted: tuple[Traced, ...]
+    """The layers whose numbers are the part's."""
     entry: Flow
     leaves: Flow
     title: str
@@ -73,7 +78,7 @@ def draw_part(
     body = (*drawn.block.items, *notes)
     left, right = _sides(body)
     name = printable(spec.name)
-    heading = draw_figure_heading(f"{drawn.title} of {name}", _facts(drawn, (high, wide)), theme, right)
+    heading = draw_figure_heading(f"{drawn.title} of {name}", _facts(spec, drawn, (high, wide)), theme, right)
     legend = draw_legend([*_entries(drawn)], theme, right)
     top = _EDGE + heading.height + 20
     items = (
@@ -117,8 +122,8 @@ def _ends(
         block = draw_ends(own, entry, grey, frame, last="logits")
     title = "The stem" if part == "stem" else "The head"
     return _Drawn(
-        block=block, frame=frame, colors=grey, rows=own, entry=entry, leaves=leaving(own[-1]), title=title,
-        about="",
+        block=block, frame=frame, colors=grey, rows=own, counted=own, entry=entry,
+        leaves=leaving(own[-1]), title=title, about="",
     )  # fmt: skip
 
 
@@ -136,17 +141,18 @@ def _unit(spec: ModelSpec, part: Part, rows: Sequence[Traced], theme: Theme, lay
         frame = frame_for(frame, unit, own)
         block = draw_from_shortcut(unit, own, entry, colors, frame)
         trunk = tuple(row for row in own if row.place != "branch" and _is_on_trunk(row, unit.shortcut_from))
+        counted = tuple(row for row in own if row.place == "shortcut")
         title, count = "The shortcut", 1
     else:
         block = draw_unit(
             own, where.partition(", ")[2].partition(" (")[0], entry, colors, frame, is_plain=is_plain,
             is_from_preact=unit.shortcut_from == "preact",
         )  # fmt: skip
-        trunk = tuple(row for row in own if row.place != "shortcut")
+        trunk, counted = tuple(row for row in own if row.place != "shortcut"), own
         title, count = "A plain unit" if is_plain else "A residual unit", repeat.count
     return _Drawn(
-        block=_led_out(block, leaves, frame), frame=frame, colors=colors, rows=trunk, entry=entry,
-        leaves=leaves, title=title, about=where, shortcuts=(unit.shortcut,), count=count,
+        block=_led_out(block, leaves, frame), frame=frame, colors=colors, rows=trunk, counted=counted,
+        entry=entry, leaves=leaves, title=title, about=where, shortcuts=(unit.shortcut,), count=count,
     )  # fmt: skip
 
 
@@ -207,7 +213,7 @@ def _strip(
 
 
 def _lines(words: str, x: float, middle: float, drawn: _Drawn) -> Iterator[Text]:
-    lines = broken(words, _SIZE, _NOTE)
+    lines = wrap(tuple(_CLAUSE_ENDS.split(words)), _SIZE, _NOTE, between=" ")
     first = middle - (len(lines) - 1) * _LINE / 2 + 4
     for index, line in enumerate(lines):
         yield _text(line, x, first + index * _LINE, drawn)
@@ -217,18 +223,16 @@ def _text(words: str, x: float, y: float, drawn: _Drawn) -> Text:
     return Text(x=x, y=y, text=words, size=_SIZE, color=drawn.frame.theme.ink)
 
 
-def _facts(drawn: _Drawn, size: tuple[int, int]) -> str:
-    parameters = sum(num_parameters(row.layer) for row in drawn.rows)
-    products = sum(multiply_adds(row.layer, row.output) for row in drawn.rows)
-    counts = (
-        f"{parameters:,} parameters, {format_count(products)} multiply-adds"
-        if parameters
-        else "no parameters"
-    )
-    where = f"{drawn.about[0].upper()}{drawn.about[1:]}. " if drawn.about else ""
+def _facts(spec: ModelSpec, drawn: _Drawn, size: tuple[int, int]) -> str:
+    parameters = sum(num_parameters(row.layer) for row in drawn.counted)
+    products = sum(multiply_adds(row.layer, row.output) for row in drawn.counted)
+    counts = f"{parameters:,} parameters" if parameters else "no parameters"
+    counts += f", {format_count(products)} multiply-adds" if products else ""
+    where = sentence(f"{drawn.about}.") if drawn.about else ""
     each = " each" if drawn.count > 1 else ""
     text = f"{counts}{each}, for images of {size[0]}×{size[1]} pixels."
-    return f"{where}{text[0].upper()}{text[1:]}"
+    changed = changed_text(changed_texts(spec)) if changed_texts(spec) else ""
+    return " ".join(filter(None, (where, sentence(text), changed and sentence(f"{changed}."))))
 
 
 def _entries(drawn: _Drawn) -> Iterator[Entry]:

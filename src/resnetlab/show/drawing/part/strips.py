@@ -46,5 +46,5 @@ def draw_strip(
             yield Box(
                 x=x + first * scale.channel + index * step, y=middle - height / 2,
                 width=max(step - _BETWEEN, 1.0), height=height, about=about,
-                fill=theme.paper if is_hollow else colors.fill, stroke=colors.stroke, stroke_width=0.6,
+                fill=theme.paper if is_hollow else colors.stroke, stroke=colors.stroke, stroke_width=0.6,
             )  # fmt: skip

@@ -11,7 +11,7 @@ from resnetlab.network.plan import Plan, Repeat, Traced
 from resnetlab.network.spec import ModelSpec
 from resnetlab.show.drawing.comparison.unit_words import shortcut_words
 from resnetlab.show.drawing.frame import Block, Flow, Frame, make_frame
-from resnetlab.show.drawing.heading import changed_text, draw_heading, facts
+from resnetlab.show.drawing.heading import changed_text, draw_heading, facts, sentence
 from resnetlab.show.drawing.labels import Layout, name_text, stride_text
 from resnetlab.show.drawing.legend import (
     ADDITION,
@@ -69,7 +69,7 @@ def draw_schematic(
 def _introduction(spec: ModelSpec, height: int, width: int, layout: Layout) -> Iterator[str]:
     yield f"{printable(spec.name)} ({printable(spec.source)})."
     if changed := changed_texts(spec):
-        yield f"{changed_text(changed)}.".capitalize()
+        yield sentence(f"{changed_text(changed)}.")
     yield f"{'; '.join(facts(spec, height, width, layout))}."
 
 
