@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from resnetlab.weights.files.inert import Inert
 from resnetlab.weights.files.modules import beyond_the_body, knobs_of, oddities
 from resnetlab.weights.files.torch_file import read
 from resnetlab.weights.files.unpickle import _main as read_here
@@ -117,6 +118,48 @@ def test_a_script_tells_its_activations(tmp_path: Path) -> None:
         torch.jit.trace(net, torch.zeros(1, 3, 64, 64)).save(str(tmp_path / "x.pt"))
 
     assert "SiLU" in str(read_here(str(tmp_path / "x.pt"), str(tmp_path / "target"))["problem"])
+
+
+def script_of(net: nn.Module, path: Path, *, is_traced: bool) -> Inert:
+    """The module that is read of a TorchScript program of the net."""
+    with torch.no_grad():
+        made = torch.jit.trace(net, torch.zeros(1, 3, 64, 64)) if is_traced else torch.jit.script(net)
+    made.save(str(path))
+    module = unwrap(read(path).value).module
+    assert module is not None
+    return module
+
+
+@pytest.mark.parametrize("is_traced", [True, False])
+def test_a_script_says_in_its_code_what_a_module_says_in_its_attributes(
+    tmp_path: Path, is_traced: bool
+) -> None:
+    """Strides, the stem, BN's constant, a slope."""
+    net = Net(act=nn.LeakyReLU(0.2), eps=1e-3).eval()
+    for unit in (net.layer1[0], net.layer2[0]):
+        unit.bn1.eps = unit.downsample[1].eps = 1e-3  # type: ignore[union-attr, index]
+    net.layer2[0].conv2.stride = net.layer2[0].downsample[0].stride = (1, 1)  # type: ignore[index, union-attr]
+    net.conv1.stride = (1, 1)
+
+    told = knobs_of(script_of(net, tmp_path / "x.pt", is_traced=is_traced))
+
+    assert told == knobs_of(module_of(net, tmp_path / "x.pth"))
+    assert (told["strides"], told["stem_stride"], told["bn_eps"], told["act_slope"]) == ([1, 1], 1, 1e-3, 0.2)
+
+
+@pytest.mark.parametrize("is_traced", [True, False])
+@pytest.mark.parametrize("change", ["dilation", "padding", "pool", "nothing"])
+def test_a_script_of_another_network_is_known_by_its_code(
+    tmp_path: Path, change: str, is_traced: bool
+) -> None:
+    net = Net(dilation=2 if change == "dilation" else 1).eval()
+    net = unpadded(net) if change == "padding" else net
+    net.maxpool = nn.MaxPool2d(3, 2, 1, ceil_mode=True) if change == "pool" else net.maxpool
+
+    told = oddities(script_of(net, tmp_path / "x.pt", is_traced=is_traced))
+
+    assert told == oddities(module_of(net, tmp_path / "x.pth"))
+    assert bool(told) is (change != "nothing")
 
 
 def test_a_last_stage_that_does_not_stride_is_read(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from resnetlab.weights.files.inert import Kind, Reader
+from resnetlab.weights.files.scripts import heed_code
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 
@@ -59,7 +60,9 @@ def _archive(archive: zipfile.ZipFile) -> Content:
 
     reader = Reader(io.BytesIO(archive.read(f"{root}data.pkl")), storage=storage)
     value = reader.load()
-    return Content(value, tuple(reader.named), f"{root}constants.pkl" in names)
+    if is_script := f"{root}constants.pkl" in names:
+        heed_code(value, archive, root)
+    return Content(value, tuple(reader.named), is_script)
 
 
 def _flat(content: bytes, kind: object, count: int) -> Tensor:
