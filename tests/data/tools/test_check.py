@@ -2,6 +2,7 @@ import json
 import re
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -202,3 +203,17 @@ def test_a_page_that_cannot_be_written_says_which_flag_names_it(tmp_path):
 
     with pytest.raises(WriteError, match=r"^writing the page of findings: .*\n.*--html"):
         write_check_page(report, tmp_path / "missing" / "page.html")
+
+
+@pytest.mark.parametrize(("bits", "is_dark"), [(8, True), (12, True), (14, False), (16, False)])
+def test_values_of_few_bits_in_files_of_16_are_found(folder, bits, is_dark):
+    """A camera of 12 bits fills 16 of the 256 levels that are left of 16 bits."""
+    values = np.linspace(0, 2**bits - 1, 64 * 64).reshape(64, 64).astype(np.uint16)
+    Image.fromarray(values).save(folder / "train/cat/x-ray.png")
+
+    found = [(kind, places, detail) for kind, places, detail in described(check(folder)) if kind == "dark"]
+
+    levels = {8: 2, 12: 17}.get(bits)
+    told = f"16 bits whose values fill {levels} of 256 levels; has it 12 bits?"
+    assert found == ([("dark", ("train/cat/x-ray.png",), told)] if is_dark else [])
+    assert check(folder).is_clean

@@ -72,8 +72,9 @@ def check_source(
     """Read and decode every image of a source.
 
     Found are: corrupt images; leaks (the same bytes or the same pixels in two splits); contradictions
-    (the same image in two classes); duplicates (within a class of a split); images with a side below
-    32 pixels; suffixes that are not their content's. The first three are errors, see `is_clean`.
+    (the same image in two classes); duplicates (within a class of a split); 16-bit images whose values have
+    12 bits or fewer; images with a side below 32 pixels; suffixes that are not their content's. The first
+    three are errors, see `is_clean`.
 
     Args:
         source: What to check.

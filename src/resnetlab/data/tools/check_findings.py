@@ -18,10 +18,11 @@ from resnetlab.data.sources.encoded import EncodedSplit
 from resnetlab.errors import DataError
 
 SMALL_SIDE = 32  # pixels: CIFAR's size, the smallest that the named networks are made for
+DARK_LEVELS = 16  # of 256: what 12 bits in a file of 16 come to
 MOST_THUMBNAILS = 24  # of each kind, and no report becomes large
 _THUMBNAIL_SIDE = 96
 
-Kind = Literal["corrupt", "leak", "contradiction", "duplicate", "small", "suffix"]
+Kind = Literal["corrupt", "leak", "contradiction", "duplicate", "dark", "small", "suffix"]
 ERRORS: tuple[Kind, ...] = ("corrupt", "leak", "contradiction")
 """What spoils training or its scores; the others are worth knowing."""
 
@@ -60,6 +61,8 @@ class Looked:
     format: str = ""
     mode: str = ""
     shape: tuple[int, int] = (0, 0)
+    brightest: int = 255
+    """Its largest value, of 255."""
 
     def look(self) -> None:
         """Read and decode the image; what it holds is forgotten again."""
@@ -73,6 +76,7 @@ class Looked:
             return
         self.format, self.mode = sys.intern(facts.format), sys.intern(facts.mode)
         self.shape = (pixels.shape[0], pixels.shape[1])
+        self.brightest = int(pixels.max())
         self.pixel_hash = hashlib.sha256(repr(self.shape).encode() + pixels.tobytes()).digest()[:16]
 
     @property
@@ -111,6 +115,9 @@ def _find(images: Sequence[Looked]) -> Iterator[tuple[Finding, Looked]]:
         height, width = image.shape
         if min(height, width) < SMALL_SIDE:
             yield _about("small", [image], f"{width} x {height} pixels"), image
+        if image.mode.startswith("I") and 0 < image.brightest <= DARK_LEVELS:
+            levels = f"{image.brightest + 1} of 256 levels"
+            yield _about("dark", [image], f"16 bits whose values fill {levels}; has it 12 bits?"), image
         expected = FORMAT_BY_SUFFIX.get(PurePosixPath(image.place).suffix.lower())
         found = "JPEG" if image.format == "MPO" else image.format
         if expected not in (None, found):

@@ -16,6 +16,10 @@ _TITLES: dict[Kind, tuple[str, str]] = {
     "leak": ("In two splits", "the score on such an image says what was learnt by heart"),
     "contradiction": ("In two classes", "the same image cannot be both; keep it in one class"),
     "duplicate": ("Twice in a class", "counts for two in training"),
+    "dark": (
+        "Dark",
+        "16-bit files with values of 12 bits or fewer lose most of them in 8 bits: multiply them once, by 16",
+    ),
     "small": ("Small", "a side below 32 pixels; enlarging adds nothing"),
     "suffix": ("Misnamed", "read by content, so this does no harm here; other programs may stumble"),
 }
