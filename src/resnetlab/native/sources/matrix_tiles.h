@@ -120,24 +120,31 @@ static void forward(const Forward& f, int first, int last, number* room) {
           products<N_AHEAD>(c, x, S * DEPTH, PITCH, t, these, (const number*)f.weights + (size_t)o * K * RUN, runs, K, RUN / DEEP);
           by_rows(t * 16, least((t + these) * 16, pixels), PITCH, OUT_HEIGHT, OUT_WIDTH, 0, [&](int n, int row, int column, int wide, int at) {
             const size_t to = (((size_t)(image + n) * OUT_HEIGHT + top + row) * OUT_WIDTH + column) * OC + o;
+            vec bias[N_AHEAD], centre[N_AHEAD], sum[N_AHEAD] = {}, square[N_AHEAD] = {};
             for (int v = 0; v < N_AHEAD; ++v) {
-              const int channel = o + v * LANES;
-              float* sums = f.sums ? f.sums + (size_t)(image + n) * 2 * OC + channel : nullptr;
-              const vec bias = f.bias ? load(f.bias + channel) : (vec){}, centre = f.centre ? load(f.centre + channel) : (vec){};
-              vec sum = {}, square = {};
-              number* y = (number*)f.y + to + v * LANES;
-              const number* addend = f.addend ? (const number*)f.addend + to + v * LANES : nullptr;
-              const float* from = c + ((size_t)at * N_AHEAD + v) * LANES;
-              for (int p = 0; p < wide; ++p) {
-                vec value = load(from + (size_t)p * N_AHEAD * LANES) + bias;
-                if (addend) value += load(addend + (size_t)p * OC);
-                store(y + (size_t)p * OC, value);
-                const vec off = value - centre;
-                sum += off;
-                square += off * off;
-              }
-              if (sums) store(sums, load(sums) + sum), store(sums + OC, load(sums + OC) + square);
+              bias[v] = f.bias ? load(f.bias + o + v * LANES) : (vec){};
+              centre[v] = f.centre ? load(f.centre + o + v * LANES) : (vec){};
             }
+            number* y = (number*)f.y + to;
+            const number* addend = f.addend ? (const number*)f.addend + to : nullptr;
+            const float* from = c + (size_t)at * N_AHEAD * LANES;
+            for (int p = 0; p < wide; ++p)
+#pragma GCC unroll 2
+              for (int v = 0; v < N_AHEAD; ++v) {
+                const size_t here = (size_t)p * OC + v * LANES;
+                vec value = load(from + (p * N_AHEAD + v) * LANES) + bias[v];
+                if (addend) value += load(addend + here);
+                store(y + here, value);
+                const vec off = value - centre[v];
+                sum[v] += off;
+                square[v] += off * off;
+              }
+            if (f.sums)
+              for (int v = 0; v < N_AHEAD; ++v) {
+                float* sums = f.sums + (size_t)(image + n) * 2 * OC + o + v * LANES;
+                store(sums, load(sums) + sum[v]);
+                store(sums + OC, load(sums + OC) + square[v]);
+              }
           });
         }
     }
@@ -175,27 +182,28 @@ static void input_gradient(const Backward& b, const number* x, const number* dy,
             const size_t to = (((size_t)(image + n) * HEIGHT + (top + row) * S + rr) * WIDTH + column * S + cr) * IC + channel;
             const int padded_row = row * S + rr + PAD_LOW;
             const number* input = x_row((number*)x, PLANE, n, padded_row) + (column * S + cr + PAD_LOW) * DEPTH + channel;
-            for (int v = 0; v < N_BACK; ++v) {
-              const int u = v * LANES;
-              float* sums = b.sums + (size_t)(image + n) * 2 * IC + channel + u;
-              const vec zero = {}, mean = b.seen ? load(b.mean + channel + u) : zero, inverse = b.seen ? load(b.inverse + channel + u) : zero;
-              const vec slope = all(b.slope);
-              const number* addend = b.gx_addend ? (const number*)b.gx_addend + to + u : nullptr;
-              const number* seen = b.seen ? (const number*)b.seen + to + u : nullptr;
-              const float* from = c + (size_t)at * N_BACK * LANES + u;
-              number* gx = (number*)b.gx + to + u;
-              vec sum = {}, about = {};
-              for (int p = 0; p < wide; ++p) {
-                const size_t here = (size_t)p * S * IC;
-                vec value = load(from + (size_t)p * N_BACK * LANES);
+            vec mean[N_BACK], sum[N_BACK] = {}, about[N_BACK] = {};
+            for (int v = 0; v < N_BACK; ++v) mean[v] = b.seen ? load(b.mean + channel + v * LANES) : (vec){};
+            const vec slope = all(b.slope);
+            const number* addend = b.gx_addend ? (const number*)b.gx_addend + to : nullptr;
+            const number* seen = b.seen ? (const number*)b.seen + to : nullptr;
+            const float* from = c + (size_t)at * N_BACK * LANES;
+            number* gx = (number*)b.gx + to;
+            for (int p = 0; p < wide; ++p)
+#pragma GCC unroll 2
+              for (int v = 0; v < N_BACK; ++v) {
+                const size_t here = (size_t)p * S * IC + v * LANES;
+                vec value = load(from + (p * N_BACK + v) * LANES);
                 if (addend) value += load(addend + here);
-                if (b.slope != 1) value = load(input + u + here) > zero ? value : value * slope;
+                if (b.slope != 1) value = load(input + here) > (vec){} ? value : value * slope;
                 store(gx + here, value);
-                sum += value;
-                if (seen) about += value * ((load(seen + here) - mean) * inverse);
+                sum[v] += value;
+                if (seen) about[v] += value * (load(seen + here) - mean[v]);
               }
-              store(sums, load(sums) + sum);
-              store(sums + IC, load(sums + IC) + about);
+            for (int v = 0; v < N_BACK; ++v) {
+              float* sums = b.sums + (size_t)(image + n) * 2 * IC + channel + v * LANES;
+              store(sums, load(sums) + sum[v]);
+              if (seen) store(sums + IC, load(sums + IC) + about[v] * load(b.inverse + channel + v * LANES));
             }
           });
         }
@@ -296,27 +304,43 @@ constexpr size_t back_size() {
 }
 static size_t packed_size() { return (size_t)K * RUN * OC > back_size() ? (size_t)K * RUN * OC : back_size(); }
 
+// 16 numbers of weights, `apart` from each other.
+static inline vec weights_of(const float* w, long apart) {
+  if (apart == 1) return load(w);
+  vec found;
+  for (int l = 0; l < LANES; ++l) found[l] = w[l * apart];
+  return found;
+}
+
 static void pack(const float* w, const long* stride, number* ahead, number* back) {
-  auto weight = [&](int o, int i, int row, int column) { return rounded(w[o * stride[0] + i * stride[1] + row * stride[2] + column * stride[3]]); };
+  auto at = [&](int o, int i, int row, int column) { return w + o * stride[0] + i * stride[1] + row * stride[2] + column * stride[3]; };
   for (int o = 0; o < OC; o += 16)
     for (int row = 0; row < K; ++row)
-      for (int n = 0; n < RUN; n += 2)
+      for (int n = 0; n < RUN; n += DEEP, ahead += TILE) {
+        number few[16][DEEP] = {};
         for (int l = 0; l < 16; ++l)
-          for (int q = 0; q < 2; ++q) {
-            const int column = (n + q) / DEPTH, i = (n + q) % DEPTH;
-            *ahead++ = column < K && i < IC ? weight(o + l, i, row, column) : 0;
+          for (int k = n; k < least(n + DEEP, K * DEPTH); k += IS_IMAGE ? 1 : 16) {
+            const int column = k / DEPTH, i = k % DEPTH;
+            if (!IS_IMAGE) store(few[l] + k - n, weights_of(at(o + l, i, row, column), stride[1]));
+            else if (i < IC) few[l][k - n] = rounded(*at(o + l, i, row, column));
           }
+        __m512i pairs[16];
+        for (int l = 0; l < 16; ++l) pairs[l] = _mm512_loadu_si512(few[l]);
+        amx::turn(pairs);
+        for (int l = 0; l < 16; ++l) _mm512_storeu_si512(ahead + l * DEEP, pairs[l]);
+      }
 #if BACKWARD
   for (int rr = 0; rr < S; ++rr)
     for (int cr = 0; cr < S; ++cr)
       for (int i = 0; i < IC; i += 16)
         for (int row = last_tap(rr); row >= 0 && taps(rr); row -= S)
-          for (int n = 0; n < (int)run_back(cr); n += 2)
-            for (int l = 0; l < 16; ++l)
-              for (int q = 0; q < 2; ++q) {
-                const int column = last_tap(cr) - (n + q) / OC * S;
-                *back++ = (n + q) / OC < taps(cr) ? weight((n + q) % OC, i + l, row, column) : 0;
-              }
+          for (int n = 0; n < (int)run_back(cr); n += 2, back += DEEP) {
+            const int column = last_tap(cr) - n / OC * S, o = n % OC;
+            vec both[2] = {};
+            if (column >= 0)
+              for (int q = 0; q < 2; ++q) both[q] = weights_of(at(o + q, i, row, column), stride[1]);
+            store_together(back, both);
+          }
 #endif
 }
 }  // namespace matrix_tiles
