@@ -222,8 +222,11 @@ class Back:
         kind, weights = self.memory.kinds[node], self.memory.gradient_of(f"{node.name}.weight")
         assert weights is not None
         taps, apart = kind.KERNEL**2, dw.shape[1]
+        into, out, (of_out, of_into, *others) = kind.IC, kind.OC, weights.stride()
+        if building.convolution(kind).dw_is_turned():
+            into, out, of_out, of_into = out, into, of_into, of_out
         arguments = structures.Gather(
-            at(dw), at(weights), (ctypes.c_long * 4)(*weights.stride()), taps, kind.KERNEL, kind.IC, kind.OC,
+            at(dw), at(weights), (ctypes.c_long * 4)(of_out, of_into, *others), taps, kind.KERNEL, into, out,
             self.threads, apart,
         )  # fmt: skip
         self.operations.append(self.memory.operation(structures.GATHER, arguments))

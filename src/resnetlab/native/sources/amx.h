@@ -26,18 +26,18 @@ template <int C, int A, int B> static inline void multiply() {
   asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(C), "i"(A), "i"(B));
 }
 
-// c[M][N] tiles, `c_row` bytes from row to row: the products along `depth` tiles of each run, where a's runs begin `runs`
-// numbers after a[m], and b's follow each other. With ADDS they are added to what is there.
+// c[m][n] tiles = the products of a[m] and b[n] along `depth` tiles of each of some runs: with ADDS added to what is there.
+struct Factor { size_t row, step, next; const size_t* runs; };   // bytes from row to row; numbers to the next tile along, to the next n, to each run
 template <int M, int N, bool ADDS>
-static inline __attribute__((always_inline)) void product(float* const (&c)[M], size_t c_row, const number* const (&a)[M], size_t a_row,
-                                                          const number* b, size_t b_next, const int* runs, int count, int depth) {
+static inline __attribute__((always_inline)) void product(float* const (&c)[M], size_t c_row, size_t c_next, const number* const (&a)[M], const Factor& of_a,
+                                                          const number* b, const Factor& of_b, int runs, int depth) {
   static_assert(M * N <= 4 && N <= 2);
   constexpr int ONE = N, TWO = 2 * N, THREE = 3 * N;
   if constexpr (ADDS) {
     load<0>(c[0], c_row);
-    if constexpr (N == 2) load<1>(c[0] + 16, c_row);
+    if constexpr (N == 2) load<1>(c[0] + c_next, c_row);
     if constexpr (M > 1) load<ONE>(c[1], c_row);
-    if constexpr (M > 1 && N == 2) load<ONE + 1>(c[1] + 16, c_row);
+    if constexpr (M > 1 && N == 2) load<ONE + 1>(c[1] + c_next, c_row);
     if constexpr (M > 2) load<TWO>(c[2], c_row);
     if constexpr (M > 3) load<THREE>(c[3], c_row);
   } else {
@@ -46,34 +46,36 @@ static inline __attribute__((always_inline)) void product(float* const (&c)[M], 
     if constexpr (M * N > 2) clear<2>();
     if constexpr (M * N > 3) clear<3>();
   }
-  for (int run = 0; run < count; ++run)
-    for (int k = 0; k < depth; ++k, b += TILE) {
-      const size_t at = runs[run] + (size_t)k * DEEP;
-      load<6>(b, 64);
-      load<4>(a[0] + at, a_row);
+  for (int run = 0; run < runs; ++run) {
+    const number* from = b + of_b.runs[run];
+    size_t at = of_a.runs[run];
+    for (int k = 0; k < depth; ++k, from += of_b.step, at += of_a.step) {
+      load<6>(from, of_b.row);
+      load<4>(a[0] + at, of_a.row);
       multiply<0, 4, 6>();
       if constexpr (N == 2) {
-        load<7>(b + b_next, 64);
+        load<7>(from + of_b.next, of_b.row);
         multiply<1, 4, 7>();
       }
       if constexpr (M > 1) {
-        load<5>(a[1] + at, a_row);
+        load<5>(a[1] + at, of_a.row);
         multiply<ONE, 5, 6>();
         if constexpr (N == 2) multiply<ONE + 1, 5, 7>();
       }
       if constexpr (M > 2) {
-        load<4>(a[2] + at, a_row);
+        load<4>(a[2] + at, of_a.row);
         multiply<TWO, 4, 6>();
       }
       if constexpr (M > 3) {
-        load<5>(a[3] + at, a_row);
+        load<5>(a[3] + at, of_a.row);
         multiply<THREE, 5, 6>();
       }
     }
+  }
   store<0>(c[0], c_row);
-  if constexpr (N == 2) store<1>(c[0] + 16, c_row);
+  if constexpr (N == 2) store<1>(c[0] + c_next, c_row);
   if constexpr (M > 1) store<ONE>(c[1], c_row);
-  if constexpr (M > 1 && N == 2) store<ONE + 1>(c[1] + 16, c_row);
+  if constexpr (M > 1 && N == 2) store<ONE + 1>(c[1] + c_next, c_row);
   if constexpr (M > 2) store<TWO>(c[2], c_row);
   if constexpr (M > 3) store<THREE>(c[3], c_row);
 }
@@ -100,39 +102,10 @@ static inline void turn(__m512i (&r)[16]) {
   }
 }
 
-static inline __m512i two(const number* a, const number* b) {
-  return _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_loadu_si256((const __m256i*)a)), _mm256_loadu_si256((const __m256i*)b), 1);
-}
-
-// to[channel][pixel] of from[pixel][channel], `pitch` and `step` numbers apart: pixels up to the next 64, channels a multiple of 16.
-static inline void turn_map(number* to, size_t pitch, const number* from, size_t step, int pixels, int channels) {
-  for (int c = 0; c < channels; c += 32) {
-    const bool is_whole = c + 32 <= channels;            // 32 channels of 32 pixels, or 16 of 64
-    for (int v = 0; v < pixels; v += is_whole ? 32 : 64) {
-      __m512i even[16], odd[16];
-      const number* at = from + v * step + c;
-#pragma GCC unroll 16
-      for (int j = 0; j < 16; ++j)
-        even[j] = is_whole ? _mm512_loadu_si512(at + 2 * j * step) : two(at + 2 * j * step, at + (32 + 2 * j) * step);
-      turn(even);
-#pragma GCC unroll 16
-      for (int j = 0; j < 16; ++j)
-        odd[j] = is_whole ? _mm512_loadu_si512(at + (2 * j + 1) * step) : two(at + (2 * j + 1) * step, at + (33 + 2 * j) * step);
-      turn(odd);
-#pragma GCC unroll 16
-      for (int j = 0; j < 16; ++j) {
-        number* into = is_whole ? to + (size_t)(c + 2 * j) * pitch + v : to + (size_t)(c + 2 * (j % 8)) * pitch + v + j / 8 * 32;
-        _mm512_storeu_si512(into, _mm512_mask_blend_epi16(0xaaaaaaaa, even[j], _mm512_slli_epi32(odd[j], 16)));
-        _mm512_storeu_si512(into + pitch, _mm512_mask_blend_epi16(0xaaaaaaaa, _mm512_srli_epi32(even[j], 16), odd[j]));
-      }
-    }
-  }
-}
-
-// Two pixels' 16 channels in turn.
-static inline void pair(number* to, const number* a, const number* b) {
+// 16 channels of two pixels in turn.
+static inline __m512i pair(const number* a, const number* b) {
   const __m512i low = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i*)a));
   const __m512i high = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i*)b));
-  _mm512_storeu_si512(to, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
+  return _mm512_or_si512(low, _mm512_slli_epi32(high, 16));
 }
 }  // namespace amx

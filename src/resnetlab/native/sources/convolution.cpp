@@ -310,6 +310,7 @@ size_t forward_room() { return WAY::forward_room(); }
 size_t backward_room() { return WAY::backward_room(); }
 size_t packed_size() { return WAY::packed_size(); }
 const char* way() { return WAY::NAME; }
+int dw_is_turned() { return MATRIX_TILES; }
 #else
 size_t forward_room() { return (size_t)KERNEL * ROW; }
 size_t backward_room() { return (X_SIZE + DY_SIZE) * PAIR * (GROUP + PAIR - 1) + 64; }
@@ -317,6 +318,8 @@ size_t backward_room() { return (X_SIZE + DY_SIZE) * PAIR * (GROUP + PAIR - 1) +
 size_t packed_size() { return (size_t)TAPS * DEPTH * OC; }
 // By what products are made.
 const char* way() { return "direct"; }
+// Whether dw is taps x OC x IC, not taps x IC x OC.
+int dw_is_turned() { return 0; }
 #endif
 
 // Weights (OC, IC, KERNEL, KERNEL) with these strides, as the blocks read them.

@@ -23,7 +23,7 @@ struct Backward {           // of a convolution; dy = A * g + B * y + C + addend
   void* dy;                 // where dy is kept, or null
   Source x;                 // the convolution's input
   const void* weights;      // as `pack` made them, for the gradient of the input
-  float* dw;                // per thread taps x IC x OC, and where `biased` the bias's OC
+  float* dw;                // per thread taps x IC x OC, or turned, and where `biased` the bias's OC
   void* gx;                 // gradient of the input, or null
   const void* gx_addend;    // added to it, or null
   float slope;              // where the input is not above 0, times this
@@ -61,7 +61,7 @@ struct NormBack {
   float *A, *B, *C, *dgamma, *dbeta;       // found; dgamma, dbeta may be null
   int images, pixels, channels, frozen;
 };
-struct Gather {             // dw of each thread, taps x IC x OC, to the weights' gradient with these strides
+struct Gather {             // dw of each thread, taps x `in` x `out`, to the weights' gradient with these strides
   const float* dw; float* gradient; long stride[4]; int taps, kernel, in, out, threads;
   long apart;               // floats from one thread's to the next one's
 };

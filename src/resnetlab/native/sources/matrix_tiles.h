@@ -3,7 +3,8 @@
 // A convolution of bfloat16 as products of AMX's tiles. Maps are read into rows with zeros around them, where a kernel's row of
 // taps is one run of numbers: a tile's rows are 16 pixels that follow each other, whose runs overlap. Pixels are counted through
 // rows and images, which share the zeros between them; what falls on zeros is made too and left. With a stride the rows lie
-// apart by their residues. Weights' gradients are sums over pixels: x is turned to [channel][pixel], where taps are shifts.
+// apart by their residues. Weights' gradients are sums over pairs of pixels, one of each half of those that are counted: a tap
+// is a shift of the pairs of x, and those of dy are turned.
 namespace matrix_tiles {
 constexpr char NAME[] = "AMX";
 using amx::DEEP;
@@ -47,21 +48,23 @@ constexpr size_t pixel_of(int n, int pitch) { return n / pitch * UNITS + n % pit
 // c[tiles * 16][N * 16] from pixel 16 * first on.
 template <int N>
 static __attribute__((noinline)) void products(float* c, const number* x, size_t step, int pitch, int first, int tiles, const number* weights,
-                                               const int* runs, int count, int depth) {
+                                               const size_t* runs, int count, int depth) {
   constexpr int M = N == 2 ? 2 : 4;
   constexpr size_t C_ROW = N * 16 * sizeof(float);
-  const size_t next = (size_t)count * depth * TILE, bytes = step * sizeof(number);
+  size_t of_weights[K];
+  for (int run = 0; run < count; ++run) of_weights[run] = (size_t)run * depth * TILE;
+  const amx::Factor of_x = {step * sizeof(number), DEEP, 0, runs}, of_w = {64, TILE, (size_t)count * depth * TILE, of_weights};
   int t = 0;
   for (; t + M <= tiles; t += M) {
     const number* a[M];
     float* to[M];
     for (int m = 0; m < M; ++m) a[m] = x + pixel_of((first + t + m) * 16, pitch) * step, to[m] = c + (size_t)(t + m) * 16 * N * 16;
-    amx::product<M, N, false>(to, C_ROW, a, bytes, weights, next, runs, count, depth);
+    amx::product<M, N, false>(to, C_ROW, 16, a, of_x, weights, of_w, count, depth);
   }
   for (; t < tiles; ++t) {
     const number* const a[1] = {x + pixel_of((first + t) * 16, pitch) * step};
     float* const to[1] = {c + (size_t)t * 16 * N * 16};
-    amx::product<1, N, false>(to, C_ROW, a, bytes, weights, next, runs, count, depth);
+    amx::product<1, N, false>(to, C_ROW, 16, a, of_x, weights, of_w, count, depth);
   }
 }
 
@@ -95,8 +98,8 @@ static void forward(const Forward& f, int first, int last, number* room) {
   float* c = (float*)(x + S * PLANE);
   memset(x, 0, S * PLANE * sizeof(number));
   const amx::Shaped tiles;
-  int runs[K];
-  for (int t = 0; t < K; ++t) runs[t] = (int)(t % S * PLANE + t / S * UNITS * S * DEPTH);
+  size_t runs[K];
+  for (int t = 0; t < K; ++t) runs[t] = t % S * PLANE + (size_t)t / S * UNITS * S * DEPTH;
   if (f.sums) memset(f.sums + (size_t)first * 2 * OC, 0, (size_t)(last - first) * 2 * OC * sizeof(float));
   for (int image = first; image < last; image += IMAGES) {
     const int count = least(IMAGES, last - image);
@@ -151,15 +154,17 @@ static void forward(const Forward& f, int first, int last, number* room) {
   }
 }
 
-// Channels of x as rows of tiles; of an image's few, a whole row of taps.
+// Channels of x that tiles multiply; of an image's few, a whole row of taps.
 constexpr bool IS_IMAGE = IC % 16 != 0;
-constexpr int TALL = IS_IMAGE ? up(K * DEPTH, 16) : IC, COLUMN_RESIDUES = IS_IMAGE ? 1 : least(S, K), COLUMNS = IS_IMAGE ? 1 : K;
-constexpr size_t KEPT = 1024 * 1024;                      // bytes of x and dy that wait for the product by weights
-constexpr int SLOTS = (size_t)IC * OC * TAPS < 64 * 1024 ? 1 : most(1, (int)(KEPT / (GROUP_PIXELS * (size_t)(TALL * least(S, K) * COLUMN_RESIDUES + OC) * sizeof(number))));
-constexpr int LONG = SLOTS * GROUP_PIXELS, X_PITCH = (LONG + REACH + 128) / 64 * 64 + 32;   // an odd number of lines
-constexpr size_t TURNED = whole((size_t)least(S, K) * COLUMN_RESIDUES * TALL * X_PITCH), PAIRED = (size_t)LONG * OC;
+constexpr int X_TILES = IS_IMAGE ? (K * DEPTH + 15) / 16 : IC / 16, COLUMNS = IS_IMAGE ? 1 : K, COLUMN_RESIDUES = least(S, COLUMNS);
+constexpr int HALF = GROUP_PIXELS / 2, LONG = HALF + REACH;        // pairs of pixels of dy, and of x
+constexpr size_t X_PAIRS = (size_t)least(S, K) * COLUMN_RESIDUES * X_TILES * LONG * DEEP, DY_PAIRS = (size_t)HALF * OC * 2;   // numbers
+// Groups whose pairs wait to be multiplied at once, where the sums are too many to be fetched each time.
+constexpr size_t KEPT = 1280 * 1024;
+constexpr int SLOTS = (size_t)IC * OC * TAPS < 64 * 1024 ? 1 : most(1, (int)(KEPT / ((X_PAIRS + DY_PAIRS) * sizeof(number))));
+constexpr size_t OF_IMAGE = IS_IMAGE ? (size_t)K * X_TILES * OC * 16 * 2 : 0;                      // sums, before they are dw
 
-static size_t backward_room() { return S * plane(BAND_BACK) + DY_ROOM + SUMS + TURNED + PAIRED; }
+static size_t backward_room() { return S * plane(BAND_BACK) + DY_ROOM + SUMS + SLOTS * (X_PAIRS + DY_PAIRS) + OF_IMAGE; }
 
 #if BACKWARD
 constexpr size_t run_back(int residue) { return up(taps(residue) * OC, DEEP); }
@@ -171,9 +176,9 @@ static void input_gradient(const Backward& b, const number* x, const number* dy,
       const int height = (HEIGHT - rr + S - 1) / S, width = (WIDTH - cr + S - 1) / S, across = pitch(width);
       const int down = BAND_BACK < OUT_HEIGHT ? bottom - top : (count - 1) * ROWS + height;
       const int pixels = (down - 1) * across + width, all_tiles = (pixels + 15) / 16, num_runs = cr < S && taps(cr) ? taps(rr) : 0;
-      int runs[K];
+      size_t runs[K];
       for (int t = 0; t < num_runs; ++t)
-        runs[t] = ((BEFORE + (rr + PAD_LOW - last_tap(rr)) / S + t) * UNITS + BEFORE + (cr + PAD_LOW - last_tap(cr)) / S) * OC;
+        runs[t] = (size_t)((BEFORE + (rr + PAD_LOW - last_tap(rr)) / S + t) * UNITS + BEFORE + (cr + PAD_LOW - last_tap(cr)) / S) * OC;
       for (int channel = 0; channel < IC; channel += N_BACK * 16)
         for (int t = 0; t < all_tiles; t += CHUNK) {
           const int these = least(CHUNK, all_tiles - t);
@@ -212,46 +217,71 @@ static void input_gradient(const Backward& b, const number* x, const number* dy,
 }
 #endif
 
-// dw[tap][IC][OC] += x * dy over `depth` tiles of pixels.
+static void make_pairs(number* of_x, number* of_dy, const number* x, const number* dy) {
+  for (int rr = 0; rr < least(S, K); ++rr)
+    for (int cr = 0; cr < COLUMN_RESIDUES; ++cr)
+      for (int tile = 0; tile < X_TILES; ++tile, of_x += (size_t)LONG * DEEP) {
+        const number* from = x + rr * plane(BAND_BACK) + cr * DEPTH + tile * 16;
+        for (int v = 0; v < LONG; ++v) _mm512_storeu_si512(of_x + v * DEEP, amx::pair(from + (size_t)v * S * DEPTH, from + (size_t)(v + HALF) * S * DEPTH));
+      }
+  for (int o = 0; o < OC; o += 16)
+    for (int v = 0; v < HALF; v += 16, of_dy += TILE) {
+      __m512i pairs[16];
+#pragma GCC unroll 16
+      for (int j = 0; j < 16; ++j) pairs[j] = amx::pair(dy + (size_t)(v + j) * OC + o, dy + (size_t)(v + j + HALF) * OC + o);
+      amx::turn(pairs);
+#pragma GCC unroll 16
+      for (int j = 0; j < 16; ++j) _mm512_storeu_si512(of_dy + j * DEEP, pairs[j]);
+    }
+}
+
+// dw[tap][OC][IC] += dy * x; of an image dw[row of taps][tile][OC][16].
 template <int M, int N>
-static inline void weights_block(float* dw, const number* turned, const number* paired, int tile, int o, int depth) {
-  const number* a[M];
+static inline void weights_block(float* dw, const number* of_x, const number* of_dy, int o, int row, int column, int tile, const size_t* x_runs, const size_t* dy_runs, int slots) {
+  constexpr size_t WIDE = IS_IMAGE ? 16 : IC, NEXT_TAP = (size_t)OC * IC;
+  constexpr bool ACROSS_TAPS = X_TILES == 1;             // a second tile is the next tap's
+  const size_t part = (size_t)(row % S * COLUMN_RESIDUES + column % S) * X_TILES + tile;
+  const number* b = of_x + (part * LONG + row / S * UNITS + column / S) * DEEP;
+  size_t next = (size_t)LONG * DEEP;
+  if (ACROSS_TAPS) next = ((ptrdiff_t)((column + 1) % S - column % S) * LONG + (column + 1) / S - column / S) * DEEP;
   float* to[M];
-  float few[M][TILE];
+  const number* a[M];
   for (int m = 0; m < M; ++m) {
-    const int tap = (tile + m) / (TALL / 16), row = tap / COLUMNS, column = tap % COLUMNS, i = (tile + m) % (TALL / 16) * 16;
-    const size_t part = (size_t)(row % S * COLUMN_RESIDUES + column % S) * TALL + i;
-    a[m] = turned + part * X_PITCH + row / S * UNITS + column / S;
-    to[m] = IS_IMAGE ? few[m] : dw + ((size_t)tap * IC + i) * OC + o;
+    a[m] = of_dy + (size_t)(o / 16 + m) * HALF * DEEP;
+    to[m] = IS_IMAGE ? dw + ((size_t)(row * X_TILES + tile) * OC + o + m * 16) * 16 : dw + ((size_t)(row * K + column) * OC + o + m * 16) * IC + tile * 16;
   }
-  static const int none = 0;
-  amx::product<M, N, !IS_IMAGE>(to, IS_IMAGE ? N * 64 : OC * sizeof(float), a, X_PITCH * sizeof(number), paired + (size_t)o * LONG, (size_t)16 * LONG, &none, 1,
-                                depth);
-  if (IS_IMAGE)
-    for (int m = 0; m < M; ++m)
-      for (int j = 0; j < 16; ++j) {
-        const int row = (tile + m) / (TALL / 16), number_of = (tile + m) % (TALL / 16) * 16 + j, column = number_of / DEPTH, i = number_of % DEPTH;
-        if (column >= K || i >= IC) continue;
-        float* into = dw + ((size_t)(row * K + column) * IC + i) * OC + o;
-        for (int v = 0; v < N * LANES; v += LANES) store(into + v, load(into + v) + load(few[m] + j * N * 16 + v));
+  const size_t c_next = IS_IMAGE ? (size_t)OC * 16 : ACROSS_TAPS ? NEXT_TAP : 16;
+  amx::product<M, N, true>(to, WIDE * sizeof(float), c_next, a, {64, TILE, 0, dy_runs}, b, {64, TILE, next, x_runs}, slots, HALF / 16);
+}
+
+static __attribute__((noinline)) void weights_gradient(float* dw, const number* of_x, const number* of_dy, int slots) {
+  constexpr int M = blocks(OC), ALONG = X_TILES == 1 ? COLUMNS : X_TILES;   // tiles that follow each other
+  size_t x_runs[SLOTS], dy_runs[SLOTS];
+  for (int slot = 0; slot < SLOTS; ++slot) x_runs[slot] = slot * X_PAIRS, dy_runs[slot] = slot * DY_PAIRS;
+  for (int n = 0; n < ALONG; n += 2)
+    for (int tap = 0; tap < (X_TILES == 1 ? K : K * COLUMNS); ++tap)
+      for (int o = 0; o < OC; o += M * 16) {
+        const int row = X_TILES == 1 ? tap : tap / COLUMNS, column = X_TILES == 1 ? n : tap % COLUMNS, tile = X_TILES == 1 ? 0 : n;
+        if (n + 2 <= ALONG) weights_block<M, 2>(dw, of_x, of_dy, o, row, column, tile, x_runs, dy_runs, slots);
+        else weights_block<M, 1>(dw, of_x, of_dy, o, row, column, tile, x_runs, dy_runs, slots);
       }
 }
 
-static __attribute__((noinline)) void weights_gradient(float* dw, const number* turned, const number* paired, int pixels) {
-  constexpr int N = blocks(OC), M = N == 2 ? 2 : 4, ALL = K * COLUMNS * (TALL / 16);
-  for (int o = 0; o < OC; o += N * 16) {
-    int tile = 0;
-    for (; tile + M <= ALL; tile += M) weights_block<M, N>(dw, turned, paired, tile, o, pixels / DEEP);
-    for (; tile < ALL; ++tile) weights_block<1, N>(dw, turned, paired, tile, o, pixels / DEEP);
-  }
+// From the sums of an image's rows of taps to dw[tap][OC][IC].
+static void add_of_image(float* dw, const float* sums) {
+  for (int row = 0; row < K; ++row)
+    for (int n = 0; n < K * DEPTH; ++n)
+      for (int o = 0; o < OC; ++o)
+        if (n % DEPTH < IC) dw[((size_t)(row * K + n / DEPTH) * OC + o) * IC + n % DEPTH] += sums[((size_t)(row * X_TILES + n / 16) * OC + o) * 16 + n % 16];
 }
 
 static void backward(const Backward& b, int first, int last, number* room) {
   constexpr size_t PLANE = plane(BAND_BACK);
   constexpr bool IN_BANDS = BAND_BACK < OUT_HEIGHT;
-  number *x = room, *dy = x + S * PLANE, *turned = dy + DY_ROOM + SUMS, *paired = turned + TURNED;
+  number *x = room, *dy = x + S * PLANE, *of_x = dy + DY_ROOM + SUMS, *of_dy = of_x + SLOTS * X_PAIRS;
+  float* of_image = (float*)(of_dy + SLOTS * DY_PAIRS);
   memset(room, 0, (S * PLANE + DY_ROOM) * sizeof(number));
-  memset(turned, 0, TURNED * sizeof(number));
+  memset(of_image, 0, OF_IMAGE * sizeof(number));
   const amx::Shaped tiles;
   static const Source none = {};
   if (BACKWARD && b.gx) memset(b.sums + (size_t)first * 2 * IC, 0, (size_t)(last - first) * 2 * IC * sizeof(float));
@@ -279,20 +309,14 @@ static void backward(const Backward& b, int first, int last, number* room) {
       }
 #endif
       const long began = ticks(b);
-      const int at = slot * GROUP_PIXELS;
-      for (int rr = 0; rr < least(S, K); ++rr)
-        for (int cr = 0; cr < COLUMN_RESIDUES; ++cr)
-          amx::turn_map(turned + (size_t)(rr * COLUMN_RESIDUES + cr) * TALL * X_PITCH + at, X_PITCH, x + rr * PLANE + cr * DEPTH, S * DEPTH,
-                        GROUP_PIXELS + REACH, TALL);
-      const number* from = dy + (size_t)BEFORE * (UNITS + 1) * OC;
-      for (int o = 0; o < OC; o += 16)
-        for (int v = 0; v < GROUP_PIXELS; v += 2) amx::pair(paired + (size_t)o * LONG + (size_t)(at + v) * 16, from + (size_t)v * OC + o, from + (size_t)(v + 1) * OC + o);
+      make_pairs(of_x + slot * X_PAIRS, of_dy + slot * DY_PAIRS, x, dy + (size_t)BEFORE * (UNITS + 1) * OC);
       if (++slot == SLOTS || (image + IMAGES >= last && bottom == OUT_HEIGHT)) {
-        weights_gradient(b.dw, turned, paired, slot * GROUP_PIXELS);
+        weights_gradient(IS_IMAGE ? of_image : b.dw, of_x, of_dy, slot);
         slot = 0;
       }
       if (b.ticks) b.ticks[1] += ticks(b) - began;
     }
+  if (IS_IMAGE) add_of_image(b.dw, of_image);
 }
 
 constexpr size_t back_size() {

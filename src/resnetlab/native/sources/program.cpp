@@ -84,8 +84,11 @@ void gather(const Gather& g, int first, int last) {      // of the output channe
           for (int n = 1; n < g.threads; ++n)
             for (int k = 0; k < outs; ++k) square[j][k] += dw[n * g.apart + k];
         }
-        for (int k = 0; k < outs; ++k)
-          for (int j = 0; j < ins; ++j) to[(o + k) * g.stride[0] + (i + j) * g.stride[1]] = square[j][k];
+        if (g.stride[0] == 1)
+          for (int j = 0; j < ins; ++j) memcpy(to + o + (i + j) * g.stride[1], square[j], outs * sizeof(float));
+        else
+          for (int k = 0; k < outs; ++k)
+            for (int j = 0; j < ins; ++j) to[(o + k) * g.stride[0] + (i + j) * g.stride[1]] = square[j][k];
       }
     }
 }
