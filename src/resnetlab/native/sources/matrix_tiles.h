@@ -237,7 +237,8 @@ static void make_pairs(number* of_x, number* of_dy, const number* x, const numbe
 
 // dw[tap][OC][IC] += dy * x; of an image dw[row of taps][tile][OC][16].
 template <int M, int N>
-static inline void weights_block(float* dw, const number* of_x, const number* of_dy, int o, int row, int column, int tile, const size_t* x_runs, const size_t* dy_runs, int slots) {
+static inline void weights_block(float* dw, const number* of_x, const number* of_dy, int o, int row, int column, int tile, const size_t* x_runs, const size_t* dy_runs, int slots,
+                                 int depth) {
   constexpr size_t WIDE = IS_IMAGE ? 16 : IC, NEXT_TAP = (size_t)OC * IC;
   constexpr bool ACROSS_TAPS = X_TILES == 1;             // a second tile is the next tap's
   const size_t part = (size_t)(row % S * COLUMN_RESIDUES + column % S) * X_TILES + tile;
@@ -251,20 +252,24 @@ static inline void weights_block(float* dw, const number* of_x, const number* of
     to[m] = IS_IMAGE ? dw + ((size_t)(row * X_TILES + tile) * OC + o + m * 16) * 16 : dw + ((size_t)(row * K + column) * OC + o + m * 16) * IC + tile * 16;
   }
   const size_t c_next = IS_IMAGE ? (size_t)OC * 16 : ACROSS_TAPS ? NEXT_TAP : 16;
-  amx::product<M, N, true>(to, WIDE * sizeof(float), c_next, a, {64, TILE, 0, dy_runs}, b, {64, TILE, next, x_runs}, slots, HALF / 16);
+  amx::product<M, N, true>(to, WIDE * sizeof(float), c_next, a, {64, TILE, 0, dy_runs}, b, {64, TILE, next, x_runs}, slots, depth);
 }
 
 static __attribute__((noinline)) void weights_gradient(float* dw, const number* of_x, const number* of_dy, int slots) {
   constexpr int M = blocks(OC), ALONG = X_TILES == 1 ? COLUMNS : X_TILES;   // tiles that follow each other
-  size_t x_runs[SLOTS], dy_runs[SLOTS];
-  for (int slot = 0; slot < SLOTS; ++slot) x_runs[slot] = slot * X_PAIRS, dy_runs[slot] = slot * DY_PAIRS;
-  for (int n = 0; n < ALONG; n += 2)
-    for (int tap = 0; tap < (X_TILES == 1 ? K : K * COLUMNS); ++tap)
-      for (int o = 0; o < OC; o += M * 16) {
-        const int row = X_TILES == 1 ? tap : tap / COLUMNS, column = X_TILES == 1 ? n : tap % COLUMNS, tile = X_TILES == 1 ? 0 : n;
-        if (n + 2 <= ALONG) weights_block<M, 2>(dw, of_x, of_dy, o, row, column, tile, x_runs, dy_runs, slots);
-        else weights_block<M, 1>(dw, of_x, of_dy, o, row, column, tile, x_runs, dy_runs, slots);
-      }
+  constexpr int TOGETHER = SLOTS == 1 ? up(HALF / 16, 10) / 10 : 1, DEPTH_OF_ONE = (HALF / 16 + TOGETHER - 1) / TOGETHER;
+  for (int part = 0; part < TOGETHER; ++part) {
+    const int from = part * DEPTH_OF_ONE, depth = least(DEPTH_OF_ONE, HALF / 16 - from);
+    size_t x_runs[SLOTS], dy_runs[SLOTS];
+    for (int slot = 0; slot < SLOTS; ++slot) x_runs[slot] = slot * X_PAIRS + (size_t)from * TILE, dy_runs[slot] = slot * DY_PAIRS + (size_t)from * TILE;
+    for (int n = 0; n < ALONG; n += 2)
+      for (int o = 0; o < OC; o += M * 16)
+        for (int tap = 0; tap < (X_TILES == 1 ? K : K * COLUMNS); ++tap) {
+          const int row = X_TILES == 1 ? tap : tap / COLUMNS, column = X_TILES == 1 ? n : tap % COLUMNS, tile = X_TILES == 1 ? 0 : n;
+          if (n + 2 <= ALONG) weights_block<M, 2>(dw, of_x, of_dy, o, row, column, tile, x_runs, dy_runs, slots, depth);
+          else weights_block<M, 1>(dw, of_x, of_dy, o, row, column, tile, x_runs, dy_runs, slots, depth);
+        }
+  }
 }
 
 // From the sums of an image's rows of taps to dw[tap][OC][IC].
