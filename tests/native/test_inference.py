@@ -70,12 +70,23 @@ def test_logits_are_those_of_torch(spec: ModelSpec) -> None:
     assert apart(trained(spec, seed), images) < 1e-5
 
 
-@pytest.mark.skipif(not building.multiplies_bf16(), reason="needs AVX512-BF16")
-@pytest.mark.parametrize("spec", [NETWORKS[0], NETWORKS[1], NETWORKS[13]], ids=lambda spec: spec.name)
-def test_logits_in_bf16_are_near(spec: ModelSpec) -> None:
+BY_INSTRUCTIONS = [
+    pytest.param("AVX512-BF16", marks=pytest.mark.skipif(not building.multiplies_bf16(), reason="needs it")),
+    pytest.param("AMX", marks=pytest.mark.skipif(not building.multiplies_tiles(), reason="needs it")),
+]
+
+
+@pytest.mark.parametrize("instructions", BY_INSTRUCTIONS)
+@pytest.mark.parametrize(
+    "spec", [NETWORKS[0], NETWORKS[1], NETWORKS[12], NETWORKS[13], NETWORKS[15]], ids=lambda spec: spec.name
+)
+def test_logits_in_bf16_are_near(spec: ModelSpec, instructions: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESNETLAB_AMX", "" if instructions == "AMX" else "off")
+    assert building.instructions(is_half=True) == instructions
     seed = random.randrange(10**6)
     print("seed", seed)
-    images = torch.randn(3, 3, 32, 40)
+    chance = random.Random(seed)
+    images = torch.randn(chance.choice([1, 3, 6]), 3, chance.choice([31, 32, 64]), chance.choice([40, 64]))
     assert 1e-5 < apart(trained(spec, seed), images, "bf16") < 5e-2  # of 8 bits; and is bf16 indeed
 
 

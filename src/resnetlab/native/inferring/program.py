@@ -21,6 +21,9 @@ from resnetlab.network import layers
 _FIRST_CACHES = 128 * 1024
 """Bytes of the input that are made into outputs together: half of a small second cache."""
 
+_SECOND_CACHE = 512 * 1024
+"""The same where AMX multiplies: a quarter of the second cache of all processors that have it."""
+
 _TRANSFORMS = 256 * 1024
 """Bytes of Winograd's transforms that are multiplied together."""
 
@@ -36,8 +39,10 @@ class Program:
         self._kernels = building.library("inference.cpp", MAPS_ARE_BF16=is_half)
         for name in ("convolve_room", *(("winograd_room", "winograd_shared") if not is_half else ())):
             getattr(self._kernels, name).restype = ctypes.c_size_t
+        self._has_tiles = bool(is_half) and building.multiplies_tiles()
         places = places_of(graph, self._size)
-        self._memory = Arena().zeros((places.size,), torch.uint8)
+        behind = 16 * max(self._pitch(of) for of in places.offsets) * self._bytes  # read, and left
+        self._memory = Arena().zeros((places.size + behind,), torch.uint8)
         self._offsets = places.offsets
         self._kept: list[Any] = [weights]
         self._image, self._room, self._operations = own.Image(), 0, list[ctypes.Structure]()
@@ -132,8 +137,8 @@ class Program:
         has_room = isinstance(node.layer, layers.Linear) and registers > 8  # behind each pixel (`_pitch`)
         vectors = 2 if registers % 2 == 0 or has_room else 1
         is_winograd, band, by_channels = self._shares(node, layer, depth, vectors)
-        pack = self._weights.winograd if is_winograd else self._weights.direct
-        weights = pack(node, depth, vectors)
+        direct = self._weights.of_tiles if self._has_tiles else self._weights.direct
+        weights = (self._weights.winograd if is_winograd else direct)(node, depth, vectors)
         arguments = own.Convolve(
             ctypes.addressof(self._image) if is_image else None, None if is_image else self._at(x),
             self._pitch(x), self.count, x.channels, depth, x.height, x.width, out.height, out.width,
@@ -172,6 +177,8 @@ class Program:
             most = max(14, _TRANSFORMS // (36 * depth * 4) // 14 * 14)
             band = -(-tiles // (self.threads * -(-tiles // (self.threads * most))))
             return True, band, few
+        if self._has_tiles:
+            return False, self._band_of_tiles(node, layer, depth, threads), by_channels
         if layer.kernel == 1 and layer.stride == 1 and not is_image:
             most = max(28, _FIRST_CACHES // (depth * self._bytes))
             shares = threads * -(-pixels // (threads * most))
@@ -181,6 +188,19 @@ class Program:
         if self.count < threads * 4:
             most = min(most, max(1, out.height * self.count // (threads * 2)))
         return False, min(most, out.height), by_channels
+
+    def _band_of_tiles(self, node: Node, layer: layers.Conv, depth: int, threads: int) -> int:
+        """Return the output rows, or pixels, that are made together: each band reads all weights."""
+        x, out = node.x, node.makes[0]
+        if layer.kernel == 1 and layer.stride == 1 and x is not self.graph.images:
+            pixels = self.count * out.height * out.width
+            shares = threads * -(-pixels * depth * self._bytes // (threads * _SECOND_CACHE))
+            return filled(-(-pixels // shares), 16)
+        most = max(1, _SECOND_CACHE // (layer.stride * (x.width + layer.kernel) * depth * self._bytes))
+        parts = max(
+            -(-out.height // most), 1 if self.count % threads == 0 or self.count > 4 * threads else threads
+        )
+        return -(-out.height // parts)
 
     def _pool(self, node: Node, layer: layers.Pool) -> None:
         x, out = node.x, node.makes[0]

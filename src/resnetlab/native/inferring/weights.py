@@ -12,6 +12,9 @@ from resnetlab.native.arena import Arena
 from resnetlab.native.inferring.graph import Node
 from resnetlab.network import layers
 
+_TILE = 32
+"""Numbers in bfloat16 of a row of AMX's tiles."""
+
 
 def filled(count: int, unit: int) -> int:
     """Return the count rounded up to whole units."""
@@ -43,6 +46,10 @@ class Weights:
     def direct(self, node: Node, depth: int, vectors: int) -> Tensor:
         """Return weights as [block][row][column and depth][channels of a block], in bf16 in pairs."""
         return self._keep((node.name, "direct", str(vectors)), lambda: self._direct(node, depth, vectors))
+
+    def of_tiles(self, node: Node, depth: int, vectors: int) -> Tensor:
+        """Return weights for AMX: [16 channels][row][column and depth in pairs, filled to whole tiles]."""
+        return self._keep((node.name, "tiles", str(vectors)), lambda: self._of_tiles(node, depth, vectors))
 
     def winograd(self, node: Node, depth: int, vectors: int) -> Tensor:
         """Return a 3x3 convolution's weights as [block][36 parts][depth][channels of a block]."""
@@ -85,11 +92,24 @@ class Weights:
         return weight * scale[:, None, None, None], bias * scale + shift
 
     def _direct(self, node: Node, depth: int, vectors: int) -> Tensor:
-        weight, wide = self._folded(node)[0], vectors * self.lanes
+        return self._paired(self._rows(node, depth, vectors, vectors))
+
+    def _of_tiles(self, node: Node, depth: int, vectors: int) -> Tensor:
+        rows = self._rows(node, depth, vectors, 1)
+        return self._paired(functional.pad(rows, (0, 0, 0, filled(rows.shape[2], _TILE) - rows.shape[2])))
+
+    def _rows(self, node: Node, depth: int, vectors: int, together: int) -> Tensor:
+        """Return [block][row][column and depth][channels of a block, so many registers of them]."""
+        weight, wide = self._folded(node)[0], together * self.lanes
         out, into, kernel = weight.shape[:3]
-        weight = functional.pad(weight, (0, 0, 0, 0, 0, depth - into, 0, filled(out, wide) - out))
+        whole = filled(out, vectors * self.lanes)
+        weight = functional.pad(weight, (0, 0, 0, 0, 0, depth - into, 0, whole - out))
         rows = weight.reshape(-1, wide, depth, kernel, kernel).permute(0, 3, 4, 2, 1)
-        pairs = rows.reshape(-1, kernel, kernel * depth // self.pair, self.pair, wide).transpose(3, 4)
+        return rows.reshape(-1, kernel, kernel * depth, wide)
+
+    def _paired(self, rows: Tensor) -> Tensor:
+        blocks, kernel, length, wide = rows.shape
+        pairs = rows.reshape(blocks, kernel, length // self.pair, self.pair, wide).transpose(3, 4)
         return pairs.contiguous().to(self.dtype)
 
     def _winograd(self, node: Node, depth: int, vectors: int) -> Tensor:

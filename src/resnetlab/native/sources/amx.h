@@ -80,6 +80,42 @@ static inline __attribute__((always_inline)) void product(float* const (&c)[M], 
   if constexpr (M > 3) store<THREE>(c[3], c_row);
 }
 
+// Sums c[tiles * 16][N * 16] from pixel 16 * first on, of rows of pixels: `pitch` are counted in each, which begin `units` apart and
+// are whole tiles where that differs. A pixel's numbers begin `step` after the last one's; `runs` and weights as `product` has them.
+template <int N>
+static __attribute__((noinline)) void products(float* c, const number* x, size_t step, int pitch, int units, int first, int tiles, const number* weights,
+                                               const size_t* runs, int count, int depth) {
+  constexpr int M = N == 2 ? 2 : 4;
+  constexpr size_t C_ROW = N * 16 * sizeof(float), C_TILE = 16 * 16 * N;
+  size_t of_weights[32];
+  for (int run = 0; run < count; ++run) of_weights[run] = (size_t)run * depth * TILE;
+  const Factor of_x = {step * sizeof(number), DEEP, 0, runs}, of_w = {64, TILE, (size_t)count * depth * TILE, of_weights};
+  auto from = [&](int tile) { return x + ((size_t)(tile * 16 / pitch) * units + tile * 16 % pitch) * step; };
+  int t = 0;
+  for (; t + M <= tiles; t += M) {
+    const number* a[M];
+    float* to[M];
+    for (int m = 0; m < M; ++m) a[m] = from(first + t + m), to[m] = c + (t + m) * C_TILE;
+    product<M, N, false>(to, C_ROW, 16, a, of_x, weights, of_w, count, depth);
+  }
+  for (; t < tiles; ++t) {
+    const number* const a[1] = {from(first + t)};
+    float* const to[1] = {c + t * C_TILE};
+    product<1, N, false>(to, C_ROW, 16, a, of_x, weights, of_w, count, depth);
+  }
+}
+
+// Calls what(row, column, pixels, number of the first of them) for each part of a row of `width` from pixel `first` on.
+template <class Call>
+static inline __attribute__((always_inline)) void by_rows(int first, int end, int pitch, int width, Call what) {
+  for (int at = first; at < end;) {
+    const int row = at / pitch, column = at % pitch, next = at - column + pitch < end ? at - column + pitch : end;
+    const int count = (next < at - column + width ? next : at - column + width) - at;
+    if (count > 0) what(row, column, count, at - first);
+    at = next;
+  }
+}
+
 // 16 registers of 16 pairs become those pairs' registers.
 static inline void turn(__m512i (&r)[16]) {
   __m512i t[16];

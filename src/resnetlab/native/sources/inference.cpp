@@ -1,4 +1,4 @@
-// A trained network's passes over maps of any size, in NHWC, whose channels fill whole registers. -D MAPS_ARE_BF16.
+// A trained network's passes over maps of any size, in NHWC, whose channels fill whole registers. -D MAPS_ARE_BF16, MATRIX_TILES (AMX).
 #pragma GCC optimize("no-ivopts")   // addresses of a tile's pixels are as tiles.h has them
 #include "tiles.h"
 
@@ -25,33 +25,39 @@ struct Means { const void* x; float* y; int pixels, channels; long x_pitch, y_pi
 struct Pointwise { const void* x; int channels; Finish finish; };
 
 namespace {
-bool is_in_place(const Convolve& c) { return c.kernel == 1 && !c.image; }
-int padded_width(const Convolve& c) { return (c.out_width - 1) * c.stride + c.kernel; }
-int bands(const Convolve& c) {
-  const int of = is_in_place(c) && c.stride == 1 ? c.images * c.height * c.width : c.out_height;
-  return (of + c.band - 1) / c.band * (is_in_place(c) && c.stride == 1 ? 1 : c.images);
-}
-
-// One padded row of the input, `width` pixels of `depth` numbers.
-void read_row(const Convolve& c, int image, int row, int width, number* to) {
+// One padded row of the input, `width` pixels of `depth` numbers: all of the map's, or every so many.
+void read_row(const Convolve& c, int image, int row, int width, int every, number* to) {
   const int depth = c.depth;
   if (row < 0 || row >= c.height) {
     memset(to, 0, (size_t)width * depth * sizeof(number));
     return;
   }
-  const int left = c.left < width ? c.left : width, end = c.left + c.width < width ? c.left + c.width : width;
+  const int left = c.left < width ? c.left : width, there = left + (c.width + every - 1) / every, end = there < width ? there : width;
   memset(to, 0, (size_t)left * depth * sizeof(number));
   if (c.image) {
     const Image& from = *c.image;
     const float* at = from.at + image * from.stride[0] + row * from.stride[2];
-    for (int p = left; p < end; ++p, at += from.stride[3])
+    for (int p = left; p < end; ++p, at += every * from.stride[3])
       for (int d = 0; d < depth; ++d) to[(size_t)p * depth + d] = d < c.channels ? rounded(at[d * from.stride[1]]) : rounded(0);
   } else {
     const number* at = (const number*)c.x + ((size_t)image * c.height + row) * c.width * c.x_pitch;
-    for (int p = left; p < end; ++p, at += c.x_pitch)
+    for (int p = left; p < end; ++p, at += every * c.x_pitch)
       for (int d = 0; d < depth; d += LANES) memcpy(to + (size_t)p * depth + d, at + d, LANES * sizeof(number));
   }
   memset(to + (size_t)end * depth, 0, (size_t)(width - end) * depth * sizeof(number));
+}
+
+}  // namespace
+
+#if MATRIX_TILES
+#include "inference_tiles.h"
+#else
+namespace {
+bool is_in_place(const Convolve& c) { return c.kernel == 1 && !c.image; }
+int padded_width(const Convolve& c) { return (c.out_width - 1) * c.stride + c.kernel; }
+int bands(const Convolve& c) {
+  const int of = is_in_place(c) && c.stride == 1 ? c.images * c.height * c.width : c.out_height;
+  return (of + c.band - 1) / c.band * (is_in_place(c) && c.stride == 1 ? 1 : c.images);
 }
 
 // `count` neighbouring outputs, the first number `pixel`, at channels of one block of weights.
@@ -78,7 +84,7 @@ void convolve_band(const Convolve& c, int band, int first, int last, number* roo
   const int end = from + c.band < c.out_height ? from + c.band : c.out_height, width = padded_width(c);
   const size_t size = (size_t)width * c.depth;
   if (!is_in_place(c))
-    for (int r = 0; r < (end - from - 1) * c.stride + c.kernel; ++r) read_row(c, image, from * c.stride - c.top + r, width, room + r * size);
+    for (int r = 0; r < (end - from - 1) * c.stride + c.kernel; ++r) read_row(c, image, from * c.stride - c.top + r, width, 1, room + r * size);
   for (int block = first; block < last; ++block)
     for (int r = from; r < end; ++r) {
       const size_t pixel = ((size_t)image * c.out_height + r) * c.out_width;
@@ -89,16 +95,21 @@ void convolve_band(const Convolve& c, int band, int first, int last, number* roo
         convolve_pixels(c, room + (r - from) * c.stride * size, (size_t)c.stride * c.depth, size, c.kernel, c.kernel * c.depth, c.out_width, pixel, block);
     }
 }
+size_t room_of(const Convolve& c) {
+  return is_in_place(c) ? 0 : (size_t)((c.band - 1) * c.stride + c.kernel) * padded_width(c) * c.depth + 64;
+}
 }  // namespace
+#endif
 
 extern "C" {
 // What threads share: bands, or blocks of channels.
 int convolve_units(const Convolve* c) { return c->by_channels ? c->out / (c->vectors * LANES) : bands(*c); }
-size_t convolve_room(const Convolve* c) {  // in numbers
-  return is_in_place(*c) ? 0 : (size_t)((c->band - 1) * c->stride + c->kernel) * padded_width(*c) * c->depth + 64;
-}
+size_t convolve_room(const Convolve* c) { return room_of(*c); }  // in numbers
 void convolve(const Convolve* arguments, int first, int last, number* room) {
   const Convolve& c = *arguments;
+#if MATRIX_TILES
+  const amx::Shaped tiles;
+#endif
   if (c.by_channels)
     for (int band = 0; band < bands(c); ++band) convolve_band(c, band, first, last, room);
   else

@@ -43,41 +43,6 @@ constexpr size_t DY_ROOM = whole((size_t)(GROUP_PIXELS + REACH + 64) * OC + DEEP
 
 // A map's pixels as products are made of them: rows without the zeros where they are whole tiles, else with them.
 constexpr int pitch(int width) { return width % 16 == 0 ? width : UNITS; }
-constexpr size_t pixel_of(int n, int pitch) { return n / pitch * UNITS + n % pitch; }
-
-// c[tiles * 16][N * 16] from pixel 16 * first on.
-template <int N>
-static __attribute__((noinline)) void products(float* c, const number* x, size_t step, int pitch, int first, int tiles, const number* weights,
-                                               const size_t* runs, int count, int depth) {
-  constexpr int M = N == 2 ? 2 : 4;
-  constexpr size_t C_ROW = N * 16 * sizeof(float);
-  size_t of_weights[K];
-  for (int run = 0; run < count; ++run) of_weights[run] = (size_t)run * depth * TILE;
-  const amx::Factor of_x = {step * sizeof(number), DEEP, 0, runs}, of_w = {64, TILE, (size_t)count * depth * TILE, of_weights};
-  int t = 0;
-  for (; t + M <= tiles; t += M) {
-    const number* a[M];
-    float* to[M];
-    for (int m = 0; m < M; ++m) a[m] = x + pixel_of((first + t + m) * 16, pitch) * step, to[m] = c + (size_t)(t + m) * 16 * N * 16;
-    amx::product<M, N, false>(to, C_ROW, 16, a, of_x, weights, of_w, count, depth);
-  }
-  for (; t < tiles; ++t) {
-    const number* const a[1] = {x + pixel_of((first + t) * 16, pitch) * step};
-    float* const to[1] = {c + (size_t)t * 16 * N * 16};
-    amx::product<1, N, false>(to, C_ROW, 16, a, of_x, weights, of_w, count, depth);
-  }
-}
-
-// Calls what(image, row, column, pixels, number of the first) for each part of a row from pixel `first` on that is within a map.
-template <class Call>
-static inline void by_rows(int first, int end, int pitch, int height, int width, int row0, Call what) {
-  for (int at = first; at < end;) {
-    const int row = row0 + at / pitch, column = at % pitch, next = least(at - column + pitch, end), count = least(next, at - column + width) - at;
-    if (count > 0 && row % ROWS < height) what(row / ROWS, row % ROWS, column, count, at - first);
-    at = next;
-  }
-}
-
 constexpr int CHUNK = 8;                                  // tiles of pixels whose sums wait in the first cache
 constexpr int blocks(int channels) { return channels % 32 == 0 ? 2 : 1; }
 constexpr int N_AHEAD = blocks(OC), N_BACK = blocks(IC);
@@ -120,8 +85,10 @@ static void forward(const Forward& f, int first, int last, number* room) {
       for (int o = 0; o < OC; o += N_AHEAD * 16)
         for (int t = 0; t < all_tiles; t += CHUNK) {
           const int these = least(CHUNK, all_tiles - t);
-          products<N_AHEAD>(c, x, S * DEPTH, PITCH, t, these, (const number*)f.weights + (size_t)o * K * RUN, runs, K, RUN / DEEP);
-          by_rows(t * 16, least((t + these) * 16, pixels), PITCH, OUT_HEIGHT, OUT_WIDTH, 0, [&](int n, int row, int column, int wide, int at) {
+          amx::products<N_AHEAD>(c, x, S * DEPTH, PITCH, UNITS, t, these, (const number*)f.weights + (size_t)o * K * RUN, runs, K, RUN / DEEP);
+          amx::by_rows(t * 16, least((t + these) * 16, pixels), PITCH, OUT_WIDTH, [&](int of_all, int column, int wide, int at) {
+            const int n = of_all / ROWS, row = of_all % ROWS;
+            if (row >= OUT_HEIGHT) return;
             const size_t to = (((size_t)(image + n) * OUT_HEIGHT + top + row) * OUT_WIDTH + column) * OC + o;
             vec bias[N_AHEAD], centre[N_AHEAD], sum[N_AHEAD] = {}, square[N_AHEAD] = {};
             for (int v = 0; v < N_AHEAD; ++v) {
@@ -182,8 +149,10 @@ static void input_gradient(const Backward& b, const number* x, const number* dy,
       for (int channel = 0; channel < IC; channel += N_BACK * 16)
         for (int t = 0; t < all_tiles; t += CHUNK) {
           const int these = least(CHUNK, all_tiles - t);
-          products<N_BACK>(c, dy, OC, across, t, these, weights + (size_t)channel * taps(rr) * run_back(cr), runs, num_runs, run_back(cr) / DEEP);
-          by_rows(t * 16, least((t + these) * 16, pixels), across, height, width, 0, [&](int n, int row, int column, int wide, int at) {
+          amx::products<N_BACK>(c, dy, OC, across, UNITS, t, these, weights + (size_t)channel * taps(rr) * run_back(cr), runs, num_runs, run_back(cr) / DEEP);
+          amx::by_rows(t * 16, least((t + these) * 16, pixels), across, width, [&](int of_all, int column, int wide, int at) {
+            const int n = of_all / ROWS, row = of_all % ROWS;
+            if (row >= height) return;
             const size_t to = (((size_t)(image + n) * HEIGHT + (top + row) * S + rr) * WIDTH + column * S + cr) * IC + channel;
             const int padded_row = row * S + rr + PAD_LOW;
             const number* input = x_row((number*)x, PLANE, n, padded_row) + (column * S + cr + PAD_LOW) * DEPTH + channel;
