@@ -8,8 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from resnetlab.engines import choosing
 from resnetlab.engines.choosing import LITTLE, Work, choose, seconds_of
 from resnetlab.engines.growing import Growing
+from resnetlab.engines.kinds import Answers, make
 from resnetlab.engines.names import AUTO
 from resnetlab.errors import UsageError
 from resnetlab.models import ResNet
@@ -140,3 +142,40 @@ def test_who_is_asked_on_and_on_gets_an_engine_when_that_pays(model: ResNet) -> 
     alone._answered = work_of(model, 2).images  # as if it had answered so many
     alone.logits(model, some())
     assert alone.name == "onnxruntime"
+
+
+def test_a_network_whose_numbers_were_changed_answers_with_the_new_ones(model: ResNet) -> None:
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    engines = Growing()
+    engines.expect(work_of(model, 2).images)
+    before = engines.logits(model, some())
+
+    with torch.no_grad():
+        model.get_parameter("conv1.weight").mul_(3)
+    found, expected = engines.logits(model, some()), model(some()).detach()
+
+    assert engines.name == "onnxruntime"
+    assert torch.allclose(found, expected, rtol=0, atol=1e-5 * float(expected.abs().max()))
+    assert not torch.allclose(found, before, rtol=0, atol=1e-2 * float(expected.abs().max()))
+    other = lively("resnet8", classes=3, width=0.25, conv_bias=True)
+    assert torch.allclose(engines.logits(other, some()), other(some()), rtol=1e-4, atol=1e-4)
+
+
+def test_when_the_best_engine_fails_the_next_best_answers(
+    model: ResNet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+
+    def failing(name: str, *given: object) -> Answers:
+        if name == "onnxruntime":
+            raise RuntimeError("not built for this")
+        return make(name, *given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(choosing, "make", failing)
+
+    engine = choose(AUTO, model, work_of(model, 3), some)
+
+    assert engine.name == "torch" and engine.answers is not None
+    assert engine.said.endswith("; onnxruntime failed: RuntimeError: not built for this)")

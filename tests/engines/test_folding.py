@@ -26,6 +26,7 @@ NETWORKS = [
     ("chaoji_tf2_resnet20", 32, {}, 10),
     ("keras_resnet20v2", 32, {}, 6),
     ("tfresearch_resnet20", 32, {}, 10),
+    ("resnet8", 31, {"shortcut": "A-avgpool-same", "strides": (1, 3, 4)}, 0),
 ]
 
 
@@ -81,3 +82,16 @@ def test_dead_channels_and_bn_without_a_scale_fold_too() -> None:
         expected, given = model(images), InferenceNetwork(folded(model))(images)
 
     assert (given - expected).abs().max() <= TOLERANCE * expected.abs().max()
+
+
+def test_a_folded_network_is_as_the_network_was() -> None:
+    """Also where nothing is folded: a classifier that learns on must not answer for half of what it was."""
+    model = lively("resnet8")
+    images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(2))
+    network = InferenceNetwork(folded(model))
+    with torch.no_grad():
+        before = network(images)
+        for tensor in model.parameters():
+            tensor.mul_(2)
+
+        assert torch.equal(network(images), before)

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from resnetlab.engines.answering import difference
-from resnetlab.engines.folding import TOLERANCE
-from resnetlab.engines.kinds import make, obstacle
+from resnetlab.engines.folding import TOLERANCE, fold
+from resnetlab.engines.kinds import _graph, make, obstacle, onnxruntime_session
 from resnetlab.engines.names import ENGINES, missing
 from tests.kit.foreign_weights import lively
 from tests.kit.small_runs import CPU
@@ -75,3 +75,14 @@ def test_engines_of_the_cpu_are_none_of_a_device(engine: str) -> None:
     why = obstacle(engine, lively("resnet8"), torch.device("cuda"))
 
     assert why == "it computes on the CPU, not on cuda"
+
+
+def test_onnx_runtime_tells_nobody_of_what_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("onnx")
+    runtime, told = pytest.importorskip("onnxruntime"), []
+    monkeypatch.setattr(runtime, "disable_telemetry_events", lambda: told.append("off"))
+    model = lively("resnet8", width=0.25)
+
+    onnxruntime_session(_graph(model, fold(model.spec, model.state_dict())))
+
+    assert told == ["off"]

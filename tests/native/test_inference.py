@@ -55,6 +55,7 @@ NETWORKS = [
     short("resnet50", classes=40), short("preresnet50"), short("resnet20").with_(width=0.8),
     short("resnet20", shortcut="C"), short("resnet20").with_(max_pool="zeros", stem_pool=True),
     short("resnet20").with_(max_pool="same", stem_pool=True, padding="same"),
+    short("resnet20").with_(shortcut="A-avgpool-same", strides=(1, 3, 4)),
 ]  # fmt: skip
 
 

@@ -205,3 +205,19 @@ def test_the_best_is_the_best_up_to_a_step() -> None:
     rows: list[Row] = [{"step": step, "accuracy": value} for step, value in ((30, 0.4), (10, 0.3), (20, 0.5))]
 
     assert [row["best_accuracy"] for row in best_so_far(rows)] == [0.3, 0.5, 0.5]
+
+
+def test_two_runs_of_one_identity_do_not_share_a_folder(run: Path, tmp_path: Path) -> None:
+    """The same command once on a CPU and once on a GPU: the same recipe, and other weights."""
+    out = str(tmp_path / "curve")
+    command("eval", str(run), "--all", "--workers", "0", "--out", out)
+    moved = shutil.move(run, tmp_path / "moved")
+    command("eval", str(moved), "--all", "--workers", "0", "--out", out)
+    first, *others = (moved / "events.jsonl").read_text().splitlines(keepends=True)
+    row = json.loads(first)
+    twin = json.dumps(row | {"time": row["time"] + 60})
+    (moved / "events.jsonl").write_text("".join([f"{twin}\n", *others]))
+
+    done = command("eval", str(moved), "--all", "--workers", "0", "--out", out, code=2)
+
+    assert "which differ in the moment at which it began" in " ".join(done.stderr.split())

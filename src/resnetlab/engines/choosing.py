@@ -86,12 +86,16 @@ def choose(
     if not isinstance(model, ResNet):
         return _of_file(asked, model)
     chooser = _Chooser(model, work, images)
-    name, why = world.from_first(lambda: chooser.decide(asked))
-    if name == REFERENCE:
-        return Engine(name, f"{name} ({why})", model)
-    if problem := next(filter(None, world.gather(chooser.problem(name))), ""):
-        return Engine(REFERENCE, f"{REFERENCE} ({problem})", model)
-    return Engine(name, f"{name} ({why})", model, chooser.made(name))
+    while True:
+        name, why = world.from_first(lambda: chooser.decide(asked))
+        if name == REFERENCE:
+            return Engine(name, f"{name} ({chooser.and_left(why)})", model)
+        problem = next(filter(None, world.gather(chooser.problem(name))), "")
+        if not problem:
+            return Engine(name, f"{name} ({chooser.and_left(why)})", model, chooser.made(name))
+        chooser.left[name] = problem
+        if asked != AUTO:
+            return Engine(REFERENCE, f"{REFERENCE} ({problem})", model)
 
 
 def _of_file(asked: str, model: nn.Module) -> Engine:
@@ -116,8 +120,11 @@ class _Chooser:
     model: ResNet
     work: Work
     images: Callable[[], Tensor]
+    left: dict[str, str] = field(default_factory=dict)
+    """Engines that are not to be used after all, and why."""
     _made: dict[str, Answers] = field(default_factory=dict)
     _images: Tensor | None = None
+    _known: "_Speeds | None" = None
 
     @property
     def device(self) -> torch.device:
@@ -144,6 +151,10 @@ class _Chooser:
             return f"{name} failed: {type(error).__name__}: {error}".splitlines()[0]
         return "" if off <= TOLERANCE else f"{name} was left: a logit differs by {off:.1e} of the largest"
 
+    def and_left(self, why: str) -> str:
+        """Return why an engine was taken, and which were not for what was found of them."""
+        return "; ".join([why, *self.left.values()])
+
     def decide(self, asked: str) -> tuple[str, str]:
         """Return the engine's name, and why it is that one."""
         if asked != AUTO:
@@ -155,12 +166,14 @@ class _Chooser:
         seconds = seconds_of(self.model, self.work)
         if seconds < LITTLE:
             return REFERENCE, "too little work for another"
-        if not self.work.is_of_one_size:
+        if not self.work.is_of_one_size and "torch" not in self.left:
             return "torch", "the images have many sizes, for which it need not be made anew"
         return self._by_speed(seconds)
 
     def _obstacle(self, name: str) -> str:
         """Return why an engine cannot do this work, or ""."""
+        if name in self.left:
+            return self.left[name]
         if not self.work.is_of_one_size and name not in _FOR_MANY_SIZES:
             return "it is made for one size, and these images have many"
         return obstacle(name, self.model, self.device)
@@ -174,10 +187,15 @@ class _Chooser:
 
     def _by_speed(self, seconds: float) -> tuple[str, str]:
         """Return the engine that would be done first; if none was measured, and need not be, a usual one."""
-        if (speeds := self._speeds(seconds)) is None:
-            usual = next(name for name in _UNMEASURED if self._is_here(name))
+        speeds = self._known = self._known or self._speeds(seconds)
+        if speeds is None:
+            usual = next((name for name in _UNMEASURED if self._is_here(name)), REFERENCE)
             return usual, "the usual one: none was measured here for work of seconds"
-        times = {name: each["make"] + each["image"] * self.work.images for name, each in speeds.items()}
+        times = {
+            name: each["make"] + each["image"] * self.work.images
+            for name, each in speeds.items()
+            if name not in self.left
+        }
         best = min(times, key=lambda name: times[name])
         among = f"done first of {len(times)} that were measured here"
         ratio = speeds[REFERENCE]["image"] / speeds[best]["image"]

@@ -35,7 +35,7 @@ def fold(spec: ModelSpec, tensors: Mapping[str, Tensor]) -> Folded:
     """Return the network with every BN that directly follows a convolution folded into it.
 
     Computed in float64 and rounded once: w' = w * s, b' = beta + (b - mean) * s, where
-    s = gamma / sqrt(variance + eps).
+    s = gamma / sqrt(variance + eps). It is the network as it is now: no later change of it is seen.
 
     Args:
         spec: The network.
@@ -50,7 +50,8 @@ def fold(spec: ModelSpec, tensors: Mapping[str, Tensor]) -> Folded:
         ),
         tail=_fold_layers(plan.tail),
     )
-    found = {name: tensor.detach().cpu() for name, tensor in tensors.items()}
+    # copies: what is done to the network later would change those alone that are not folded
+    found = {name: tensor.detach().to("cpu", copy=True) for name, tensor in tensors.items()}
     for pair in _pairs(plan):
         _fold_tensors(found, pair)
     return Folded(folded, found)

@@ -15,12 +15,14 @@ class Growing:
 
     With "auto" the network itself answers at first. When the images that were announced, or those that have
     been answered, come to more work, an engine is chosen as for so much work: what has been asked for a while
-    is likely to be asked on.
+    is likely to be asked on. An engine is a network as it was when it was made: for another network, or one
+    whose numbers were changed since, it is made anew. Changes by way of `tensor.data` torch does not tell.
     """
 
     def __init__(self, asked: str = AUTO) -> None:
         self._asked = asked
         self._engine: Engine | None = None
+        self._state: object = None
         self._amount = -1
         self._expected = self._answered = 0
         self._lock = threading.Lock()
@@ -60,10 +62,18 @@ class Growing:
         images = max(self._expected, self._answered)
         work = Work(images, len(images_NCHW), (height, width))
         amount = _amount(seconds_of(model, work)) if isinstance(model, ResNet) and self._asked == AUTO else 0
-        if self._engine is None or amount > self._amount:
-            self._amount = amount
+        state = _state_of(model)
+        if self._engine is None or amount > self._amount or state != self._state:
+            self._amount, self._state = amount, state
             self._engine = choose(self._asked, model, work, lambda: images_NCHW)
         return self._engine
+
+
+def _state_of(model: nn.Module) -> object:
+    """Return what differs when a network is another one, or one of its tensors was written to."""
+    tensors = [*model.parameters(), *model.buffers()]
+    versions = [0 if tensor.is_inference() else tensor._version for tensor in tensors]
+    return id(model), [tensor.data_ptr() for tensor in tensors], versions
 
 
 def _amount(seconds: float) -> int:

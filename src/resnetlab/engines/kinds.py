@@ -84,19 +84,28 @@ def _inductor(layers: Folded, batch: int) -> Answers:
 
 
 def _onnxruntime(model: ResNet, layers: Folded) -> Answers:
-    runtime = importlib.import_module("onnxruntime")
-    runtime.disable_telemetry_events()
-    options = runtime.SessionOptions()
-    options.log_severity_level = 3
-    options.intra_op_num_threads = torch.get_num_threads()
-    options.add_session_config_entry("session.set_denormal_as_zero", "1")  # as evaluation has it in torch
-    session = runtime.InferenceSession(_graph(model, layers), options, providers=["CPUExecutionProvider"])
+    session = onnxruntime_session(_graph(model, layers))
 
     def answers(images_NCHW: Tensor) -> Tensor:
         (logits_NK,) = session.run(None, {"images": images_NCHW.contiguous().numpy()})
         return torch.from_numpy(logits_NK)
 
     return answers
+
+
+def onnxruntime_session(content: bytes) -> Any:
+    """Return a session of ONNX Runtime: silent, telling nobody, of as many threads as torch has.
+
+    Raises:
+        Exception: Of its C++ side, if the content is no whole file.
+    """
+    runtime = importlib.import_module("onnxruntime")
+    runtime.disable_telemetry_events()
+    options = runtime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = torch.get_num_threads()  # of several processes each has its share
+    options.add_session_config_entry("session.set_denormal_as_zero", "1")  # as evaluation has it in torch
+    return runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
 def _openvino(model: ResNet, layers: Folded) -> Answers:

@@ -11,6 +11,7 @@ run/  recipe.json spec.json data.json environment.json   what was asked for, res
       report.html                                        all of it on a page, when training ended
 """
 
+import contextlib
 import hashlib
 import os
 import platform
@@ -25,7 +26,7 @@ from typing import Any
 from resnetlab.base import files
 from resnetlab.base.plaindata import to_json_bytes
 from resnetlab.base.units import first_of
-from resnetlab.errors import DataError, UsageError
+from resnetlab.errors import DataError, ResnetlabError, UsageError
 from resnetlab.runs.journal import read_rows
 from resnetlab.runs.plain_reading import read_json
 
@@ -283,6 +284,13 @@ def open_run(path: Path) -> RunDirectory:
             hint=found if inside else "`resnetlab train` makes one with --out.",
         )
     return RunDirectory(path)
+
+
+def began(run: RunDirectory) -> float:
+    """Return when a run began, in seconds since 1970; 0 if its events do not say so."""
+    with contextlib.suppress(ResnetlabError, LookupError, TypeError, ValueError):
+        return float(read_rows(run.events, passes_over_damage=True)[0]["time"])
+    return 0.0
 
 
 def broken_images(run: RunDirectory) -> dict[tuple[str, int], str]:

@@ -21,7 +21,7 @@ from resnetlab.data.sources.leftovers import refuse_within
 from resnetlab.engines.names import AUTO
 from resnetlab.errors import CheckpointError, DataError, UsageError, WriteError
 from resnetlab.runs.checkpoint import list_checkpoints
-from resnetlab.runs.directory import RunDirectory, is_run, open_run
+from resnetlab.runs.directory import RunDirectory, began, is_run, open_run
 from resnetlab.runs.journal import Journal, read_rows
 from resnetlab.runs.plain_reading import read_json
 from resnetlab.runs.tensorboard import EventFile, open_events
@@ -185,6 +185,7 @@ class _Scoring:
         about = _About(
             run=str(self.run.path.absolute()),
             identity=self.run.identity(),
+            began=began(self.run),
             weights=str(trained.classifier.description.facts["weights"]),
             data=opened.source.name,
             fingerprint=opened.source.fingerprint,
@@ -233,6 +234,8 @@ class _About:
     run: str
     """Where it lies, for people: it may be moved."""
     identity: str
+    began: float
+    """When, in seconds since 1970: equal runs made twice, on other processors say, have other weights."""
     weights: str
     data: str
     """Its name, for people."""
@@ -257,16 +260,24 @@ class _About:
                     f"{folder} holds scores, and no {ABOUT} that says of what; {asked}", hint=hint
                 )
             files.write_file(folder / ABOUT, to_json_bytes(asdict(self)))
-        elif differing := [what for name, what in _DECIDING.items() if there[name] != getattr(self, name)]:
+        elif differing := [what for name, what in _DECIDING.items() if self._differs(there, name)]:
             raise UsageError(
                 f"{folder} is for the scores of {_in_words(there)}; {asked}, which differ in"
                 f" {' and '.join(differing)}",
                 hint=hint,
             )
 
+    def _differs(self, there: Mapping[str, Any], name: str) -> bool:
+        """Return whether rows are of something else; when a run began is not always known."""
+        then, now = there[name], getattr(self, name)
+        if name == "began" and (0.0 in (then, now) or there["identity"] != self.identity):
+            return False
+        return bool(then != now)
+
 
 _DECIDING = {
     "identity": "the run",
+    "began": "the moment at which it began",
     "weights": "the weights",
     "fingerprint": "the data",
     "split": "the split",
@@ -283,6 +294,8 @@ def _read_about(path: Path) -> dict[str, Any] | None:
         return None
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read: {error}", hint=_DAMAGED) from error
+    if isinstance(content, dict):
+        content.setdefault("began", 0.0)  # as former versions wrote it
     kinds = field_types(_About)
     if not isinstance(content, dict) or any(type(content.get(name)) is not kinds[name] for name in kinds):
         raise DataError(f"{path} is damaged: it does not say what is scored here", hint=_DAMAGED)

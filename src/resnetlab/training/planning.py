@@ -312,7 +312,9 @@ def plan_from_records(
     resolved = as_recorded(recipe_from_json(recipe))
     _refuse_missing(resolved.optimizer.optimizer, path, optimizer_of)
     network = ModelSpec.from_json(spec)
-    obstacles = obstacles_here(network, resolved, device, reads_files=source.reads_files)
+    height, width, _ = data["image_shape"]
+    sizes = training_sizes(resolved, (height, width), reads_files=source.reads_files)
+    obstacles = obstacles_here(network, resolved, device, reads_files=source.reads_files, sizes=sizes)
     began = {name: leaves(resolved)[name].text for name in obstacles}
     reasons = {name: f"{why}; {began[name]} when the run began" for name, why in obstacles.items()}
     return RunPlan(

@@ -29,7 +29,13 @@ from resnetlab.training.planning import (
     plan_from_records,
     source_record,
 )
-from resnetlab.training.recorded.deciding import KERNELS, decide, decide_precision, multiplies_bf16
+from resnetlab.training.recorded.deciding import (
+    KERNELS,
+    decide,
+    decide_precision,
+    multiplies_bf16,
+    obstacles_here,
+)
 from resnetlab.training.session import start
 from tests.kit.chosen_steps import long_plan, one_unit, remember
 from tests.kit.interrupted_runs import StopAt, interrupt
@@ -193,6 +199,24 @@ def test_images_that_native_kernels_cannot_pad_are_left_to_torch() -> None:
             prospect.spec, override(prospect.recipe, {"compile": "native"}), prospect.device,
             reads_files=False, operations=1e9, step_operations=1e6, sizes=prospect.sizes,
         )  # fmt: skip
+    begun = override(prospect.recipe, {"compile": "native"})
+    here = obstacles_here(prospect.spec, begun, CPU, reads_files=False, sizes=prospect.sizes)
+    assert "pads rows and columns differently" in here["compile"]
+
+
+def test_a_run_that_goes_on_with_images_that_native_kernels_cannot_pad_goes_on_without(
+    tmp_path: Path,
+) -> None:
+    """As version by version they come to more."""
+    spec = one_unit().with_(padding="same", strides=(2,))
+    plan = long_plan(spec, compile="off")
+    recipe = to_plain(override(plan.recipe, {"compile": "native"}))
+    data = source_record(plan) | {"image_shape": [16, 15, 3]}
+
+    again = plan_from_records(tmp_path, plan.spec.to_json(), recipe, data, plan.source, CPU)
+
+    assert again.recipe.execution.compile == "off"
+    assert "pads rows and columns differently" in again.compile_reason
 
 
 def test_what_failed_is_no_answer_for_the_next_time() -> None:

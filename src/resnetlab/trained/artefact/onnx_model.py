@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from resnetlab.data.batches.normalise import Normaliser
 from resnetlab.data.batches.preprocessing import Preprocessing
+from resnetlab.engines.kinds import onnxruntime_session
 from resnetlab.errors import CheckpointError, UsageError
 from resnetlab.trained.artefact.model import INT8, Description, from_texts
 from resnetlab.trained.artefact.places import looking_at
@@ -56,12 +57,9 @@ class OnnxModel(nn.Module):
             CheckpointError: If it is damaged, or not the graph that its description says.
         """
         super().__init__()
-        runtime = need("onnxruntime", f"reading {place}")
-        options = runtime.SessionOptions()
-        options.log_severity_level = 3
-        options.intra_op_num_threads = torch.get_num_threads()  # of several processes each has its share
+        need("onnxruntime", f"reading {place}")
         try:
-            self._session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+            self._session = onnxruntime_session(content)
         except Exception as error:  # onnxruntime raises classes of its C++ side
             raise CheckpointError(f"{place}: not a whole ONNX file ({error})") from error
         texts = self._session.get_modelmeta().custom_metadata_map

@@ -149,13 +149,18 @@ def decide_compile(
 
 
 def obstacles_here(
-    spec: ModelSpec, recipe: Recipe, device: torch.device, *, reads_files: bool
+    spec: ModelSpec,
+    recipe: Recipe,
+    device: torch.device,
+    *,
+    reads_files: bool,
+    sizes: Collection[tuple[int, int]] = (),
 ) -> dict[str, str]:
-    """Return which of the switches that a run began with cannot be on here, and why."""
+    """Return which of the switches that a run began with cannot be on here, and why; `sizes` as `decide`."""
     execution, found = recipe.execution, dict[str, str]()
     if execution.compile == "on" and (why := obstacle_to_compile(device)):
         found["compile"] = why
-    if execution.compile == "native" and (why := obstacle_to_native(spec, recipe, device)):
+    if execution.compile == "native" and (why := obstacle_to_native(spec, recipe, device, sizes)):
         found["compile"] = why
     if execution.capture == "on" and (why := obstacle_to_capture(recipe, device, reads_files=reads_files)):
         found["capture"] = why
