@@ -10,7 +10,8 @@
 # make test-browser  pages are opened in headless Chromium: keys, pointer, both themes, a phone, hostile names
 # make test-notebook  the notebook of docs/ is run in a kernel of its own
 # make test-hosts  one run on two hosts, which are network namespaces of this machine (Linux, root, iproute2)
-# make test-parity  TensorFlow in .venv-parity writes weights and logits, which ours must reproduce
+# make test-parity  TensorFlow in .venv-parity writes weights, logits, training steps and records, which ours must
+#                reproduce, and reads what ours exports
 # make bench    images per second of training and evaluation on this machine
 
 PYTHON ?= python3
@@ -52,6 +53,7 @@ test-notebook: install
 test-parity: install .venv-parity/installed
 	$(RUN)/python -m pip install --quiet --constraint tests/parity/constraints.txt --constraint constraints.txt h5py
 	TF_CPP_MIN_LOG_LEVEL=2 .venv-parity/bin/python tests/parity/generate.py build/parity
+	TF_CPP_MIN_LOG_LEVEL=2 .venv-parity/bin/python tests/parity/steps.py build/parity
 	RESNETLAB_PARITY=build/parity $(RUN)/python -m pytest -q -s tests/parity
 	$(RUN)/python tests/parity/export.py build/parity
 	TF_CPP_MIN_LOG_LEVEL=2 .venv-parity/bin/python tests/parity/load_keras.py build/parity
@@ -60,7 +62,7 @@ test-parity: install .venv-parity/installed
 
 .venv-parity/installed: tests/parity/constraints.txt
 	$(PYTHON) -m venv .venv-parity
-	.venv-parity/bin/python -m pip install --quiet --constraint $< tensorflow-cpu h5py
+	.venv-parity/bin/python -m pip install --quiet --constraint $< tensorflow-cpu tf_keras h5py
 	touch $@
 
 check: install

@@ -4,12 +4,26 @@ The layers are made in the example's order and have no names, so that Keras numb
 Source: keras-team/keras, commit 08f8f0a.
 """
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
+from types import ModuleType
 
 import keras
 from keras import layers
 
 SIDE = 32
+
+
+@contextlib.contextmanager
+def of(library: ModuleType) -> Iterator[None]:
+    """Build the networks of another Keras inside: of tf_keras, which is Keras 2."""
+    global keras, layers
+    before = keras, layers
+    keras, layers = library, library.layers
+    try:
+        yield
+    finally:
+        keras, layers = before
 
 
 def _layer(

@@ -11,6 +11,7 @@ from pathlib import Path
 import h5py
 import keras
 import numpy as np
+import tf_keras
 from keras_example import EXAMPLES, before_softmax
 
 TOLERANCE = 1e-4
@@ -49,10 +50,16 @@ def load_whole(name: str, file: Path, images: np.ndarray, logits: np.ndarray) ->
     network = keras.models.load_model(file)
     compare(f"{name}, whole", before_softmax(network), images, logits)
     _, accuracy = network.evaluate(images, np.eye(CLASSES)[logits.argmax(1)], verbose=0)
+    compare(f"{name}, whole, in Keras 2", tf_keras.models.load_model(file), images, softmax(logits))
     with h5py.File(file) as content:
         names = [str(each) for each in content["model_weights"].attrs["layer_names"].astype(str)]
     if accuracy != 1 or names != [layer.name for layer in network.layers]:
         sys.exit(f"{name}, whole: not compiled as the example's, or its layers are in another order")
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    powers = np.exp(logits - logits.max(1, keepdims=True))
+    return powers / powers.sum(1, keepdims=True)
 
 
 def compare(name: str, network: keras.Model, images: np.ndarray, logits: np.ndarray) -> None:

@@ -115,6 +115,12 @@ def test_one_logit_is_a_sigmoid_and_the_pool_covers_the_maps(tmp_path: Path) -> 
     model = keras_model(one.spec, one.image_shape, "x")
 
     layers = {each["name"]: each["config"] for each in json.loads(model.config)["config"]["layers"]}
+    assert layers["input_1"].keys() == {
+        "name",
+        "dtype",
+        "batch_input_shape",
+        "sparse",
+    }  # Keras 2 takes no more
     assert layers["average_pooling2d"]["pool_size"] == [4, 4]
     assert layers["dense"]["activation"] == "sigmoid"
     assert json.loads(model.training)["loss"] == "binary_crossentropy"

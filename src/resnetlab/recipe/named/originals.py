@@ -80,6 +80,8 @@ def keras(depth: int) -> Recipe:
     epochs counted from 0 was one later); no selection on the test set; the plateau callback is
     left out: it was dead, the scheduler overwrote its rate at the start of every epoch. `keras-plateau`
     has it in place of the scheduler.
+    Not Keras': Adam's eps is added to the corrected second moment, there to the uncorrected one, as if it
+    were 3.2e-6 in the first step and 1e-7 from some thousand on.
     """
     return Recipe(
         name="keras",

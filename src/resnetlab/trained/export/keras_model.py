@@ -94,7 +94,9 @@ class _Graph:
     def add(self, kind: str, name: str, inputs: Sequence[str], **config: object) -> str:
         """Append a layer and return its name."""
         nodes = [[[each, 0, 0, {}] for each in inputs]] if inputs else []
-        own = {"name": name, "trainable": True, "dtype": "float32", **config}
+        own = {"name": name, "dtype": "float32", **config}
+        if inputs:  # Keras 2 refuses it of an input
+            own["trainable"] = True
         self.layers.append({"class_name": kind, "name": name, "config": own, "inbound_nodes": nodes})
         return name
 
