@@ -103,7 +103,8 @@ Every family of networks, drawn and counted. A click opens a picture at its full
 selected, and a box that is pointed at tells its layer's parameters and multiply-adds. The command under each
 picture draws it; `--theme dark` and `--theme print` have other colours, `-o x.pdf` and `-o x.png` make other
 formats. Any other network is drawn the same way, `--unfold` draws every unit, `--columns 1` suits a phone,
-and `resnetlab show MODEL` lists the layers.
+`--part stem|unit|shortcut|head` draws one part large with each step in words ([walk.md](walk.md) is made of
+them), and `resnetlab show MODEL` lists the layers.
 """.rstrip()
 README = (Figure(("resnet20",), theme="dark"),)
 """Pictures that stand in the README alone."""
