@@ -121,7 +121,8 @@ def compare(*paths: str | Path, flips: int = _MOST_FLIPS) -> Comparison:
     if refused:
         told = "\n".join(dict.fromkeys(refused))
         raise UsageError(
-            f"what is named cannot be compared:\n{told}", hint="Name networks scored on one set of images, in one way."
+            f"what is named cannot be compared:\n{told}",
+            hint="Name networks scored on the same images, in one way.",
         )
     book = AnswerBook()
     pairs = judge(sides, book)
