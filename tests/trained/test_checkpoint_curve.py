@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import resnetlab
-from resnetlab.errors import CheckpointError, DataError, UsageError
+from resnetlab.errors import CheckpointError, DataError, LockedError, UsageError
 from resnetlab.trained.checkpoint_curve import Asked, Row, best_so_far, score_checkpoints
 from resnetlab.trained.evaluate import evaluate
 from tests.kit.commands import run as command
@@ -109,6 +109,30 @@ def test_a_run_is_followed_until_it_is_finished(run: Path) -> None:
 
     assert not follower.is_alive()
     assert [row["step"] for row in rows] == [*STEPS]
+
+
+def test_two_do_not_score_the_same_checkpoints(run: Path) -> None:
+    (run / "RESULT.json").unlink()
+    has_begun, others = threading.Event(), list[Row]()
+
+    def tell(row: Row) -> None:
+        has_begun.set()
+
+    follower = threading.Thread(
+        target=lambda: score_checkpoints(run, Asked(workers=0), told=tell, watches=True, pause=0.02)
+    )
+    follower.start()
+    assert has_begun.wait(60)
+
+    with pytest.raises(LockedError, match=r"in use by process .*, which scores checkpoints"):
+        score_checkpoints(run, Asked(workers=0), told=others.append)
+
+    assert others == []
+    (run / "RESULT.json").write_text("{}")
+    follower.join(60)
+    assert not follower.is_alive()
+    assert [row["step"] for row in rows_of(run)] == [*STEPS]
+    score_checkpoints(run, Asked(workers=0))  # which frees it
 
 
 def test_a_damaged_checkpoint_is_noted_and_the_others_are_scored(run: Path) -> None:

@@ -77,9 +77,11 @@ class LearningRate:
             return f"{warmup}{peak}, {later}"
         if schedule.schedule == "plateau":
             least = f", to {self.peak * schedule.lr_end:g} at least" if schedule.lr_end else ""
+            count = schedule.plateau_patience
+            evaluations = f"{count} evaluations" if count > 1 else "one evaluation"
             return (
                 f"{warmup}{peak}, times {schedule.plateau_factor:.3g} whenever the validation loss has not "
-                f"fallen by {schedule.plateau_delta:g} in {schedule.plateau_patience} evaluations{least}"
+                f"fallen by {schedule.plateau_delta:g} in {evaluations}{least}"
             )
         power = f" of power {schedule.lr_power:g}" if schedule.schedule == "polynomial" else ""
         return f"{warmup}{peak}, {schedule.schedule}{power} to {self.peak * schedule.lr_end:g}"

@@ -5,6 +5,8 @@ each checkpoint once, and goes on where it was stopped. Each row of scores.jsonl
 beside it says of what, and other scores are refused there.
 """
 
+import os
+import platform
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -19,7 +21,7 @@ from resnetlab.data.batches.loader import count_workers
 from resnetlab.data.sources.choices import Choices
 from resnetlab.data.sources.leftovers import refuse_within
 from resnetlab.engines.names import AUTO
-from resnetlab.errors import CheckpointError, DataError, UsageError, WriteError
+from resnetlab.errors import CheckpointError, DataError, ResnetlabError, UsageError, WriteError
 from resnetlab.runs.checkpoint import list_checkpoints
 from resnetlab.runs.directory import RunDirectory, began, is_run, open_run
 from resnetlab.runs.journal import Journal, read_rows
@@ -112,6 +114,7 @@ def score_checkpoints(
         CheckpointError: If the run is not to be waited for, and has no checkpoint that can be scored.
         DataError: As `evaluate`, or if what the folder holds is damaged.
         WriteError: If the scores cannot be kept.
+        LockedError: If another process scores the same checkpoints on the same images.
     """
     path = user_path(run)
     if not is_run(path):
@@ -319,7 +322,13 @@ class _Kept:
     def __init__(self, out: Path, about: _About) -> None:
         self.out, self.about = out, about
         files.make_directory(out.absolute(), within=files.run_above(out))
-        about.claim(out)
+        holder = f"process {os.getpid()} on {platform.node()}, which scores checkpoints"
+        self._lock = files.DirectoryLock(out, holder)  # so that each is scored once
+        try:
+            about.claim(out)
+        except ResnetlabError:
+            self._lock.release()
+            raise
         self._journal = Journal(out / ROWS)
         self.rows: dict[int, Row] = {
             row["step"]: row
@@ -348,6 +357,7 @@ class _Kept:
         self._journal.close()
         if self._events is not None:
             self._events.close()
+        self._lock.release()
 
 
 def best_so_far(rows: Iterable[Row]) -> Iterator[Row]:
