@@ -242,3 +242,26 @@ def test_a_split_of_which_files_are_missing_is_refused(tmp_path, files, problem)
 
     with pytest.raises(DataError, match=problem):
         open_hf_dataset(tmp_path)
+
+
+@pytest.mark.parametrize("outer", [
+    lambda image, label: {"sample": {"image": {"bytes": image, "path": None}, "label": label}},
+    lambda image, label: {"jpg": {"data": image}, "label": label},
+    lambda image, label: {"image": {"bytes": image, "path": "x"}, "meta": {"file": {"label": label}}},
+])  # fmt: skip
+def test_columns_within_columns_are_read(tmp_path, monkeypatch, outer):
+    monkeypatch.setenv("RESNETLAB_CACHE", str(tmp_path / "cache"))
+    arrow, parquet = (pytest.importorskip(name) for name in ("pyarrow", "pyarrow.parquet"))
+    images = [picture(seed) for seed in range(6)]
+    rows = [outer(image, index % 2) for index, image in enumerate(images)]
+    table = arrow.table({name: [row[name] for row in rows] for name in rows[0]})
+    parquet.write_table(table, str(tmp_path / "train.parquet"))
+
+    source = open_hf_dataset(tmp_path / "train.parquet")
+
+    read = {source.parts[part].read(i).data for part in source.parts for i in range(len(source.parts[part]))}
+    assert read == {*images}
+    assert source.class_names == ("0", "1")
+    if "image" in table.column_names:  # the column's own name is as good
+        chosen = open_hf_dataset(tmp_path / "train.parquet", image_column="image")
+        assert chosen.fingerprint == source.fingerprint

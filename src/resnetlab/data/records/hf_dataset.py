@@ -244,7 +244,7 @@ def _told_as_data_error(path: Path) -> Iterator[None]:
 
 def _load(path: Path) -> Table:
     with _told_as_data_error(path):
-        return _library(path).load_from_disk(str(path))
+        return _unnested(_library(path).load_from_disk(str(path)))
 
 
 def _load_files(files: Sequence[str]) -> Table:
@@ -252,7 +252,7 @@ def _load_files(files: Sequence[str]) -> Table:
     library = _library(Path(files[0]))
     with _told_as_data_error(Path(files[0])):
         tables = [library.Dataset.from_file(file) for file in files]
-        return library.concatenate_datasets(tables)
+        return _unnested(library.concatenate_datasets(tables))
 
 
 def _from_parquet(files: Sequence[Path]) -> Table:
@@ -264,10 +264,18 @@ def _from_parquet(files: Sequence[Path]) -> Table:
     try:
         with _told_as_data_error(files[0]):
             cache = str(cache_folder() / "parquet")
-            return library.Dataset.from_parquet([str(file.absolute()) for file in files], cache_dir=cache)
+            paths = [str(file.absolute()) for file in files]
+            return _unnested(library.Dataset.from_parquet(paths, cache_dir=cache))
     finally:
         if was_on:
             bars.enable_progress_bar()
+
+
+def _unnested(table: Table) -> Table:
+    """Return a table whose columns of columns, if there are any, are columns of their own: sample.image."""
+    features = getattr(table, "features", {}).values()
+    is_nested = any(isinstance(each, dict) and "bytes" not in each for each in features)
+    return table.flatten() if is_nested else table
 
 
 def _undecoded(table: Table, column: str) -> Table:
@@ -292,6 +300,7 @@ def _image_column(path: Path, features: Mapping[str, Any], asked: str) -> str:
     fitting = [name for name, kind in kinds.items() if kind == "Image"]
     fitting = fitting or [name for name, kind in kinds.items() if kind in ("binary", "large_binary")]
     if asked:
+        asked = f"{asked}.bytes" if f"{asked}.bytes" in features else asked  # of a table that was nested
         if asked not in features or kinds[asked] not in ("Image", "binary", "large_binary"):
             raise UsageError(
                 f"{path}: no column {asked!r} of type Image", hint=f"It has {_listed(features)}."
@@ -322,7 +331,9 @@ def _label_column(path: Path, features: Mapping[str, Any], asked: str) -> str:
     number = len(fitting)
     if not fitting:
         fitting = [
-            name for name, kind in kinds.items() if _is_plain(kind) and name.casefold() in LABEL_TITLES
+            name
+            for name, kind in kinds.items()
+            if _is_plain(kind) and name.casefold().rpartition(".")[2] in LABEL_TITLES
         ]
     if len(fitting) == 1:
         return fitting[0]
