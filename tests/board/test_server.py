@@ -9,7 +9,9 @@ from urllib.parse import quote
 import pytest
 
 from resnetlab.board.folder import Folder
+from resnetlab.board.grouping import MOST_TOGETHER
 from resnetlab.board.server import BoardServer
+from resnetlab.board.table import Board
 from resnetlab.errors import UsageError
 from resnetlab.runs.directory import lock_run
 from tests.kit.boards import add_rows, finished, killed, removed, test_row
@@ -51,6 +53,32 @@ def test_the_damaged_run_says_what_is_wrong_and_what_to_do(served: BoardServer) 
     _, content = ask(served, "/run/damaged")
 
     assert "recipe.json is damaged" in content
+
+
+def test_one_damaged_run_among_several_costs_its_part_alone(served: BoardServer) -> None:
+    response, content = ask(served, "/compare?run=digits/seed0&run=damaged&run=digits/seed1")
+    alone = ask(served, "/compare?run=digits/seed0&run=digits/seed1")[1]
+
+    page = Page(content)
+    assert (response.status, page.wrong, page.open) == (200, [], [])
+    assert "1 of these runs cannot be shown:" in content and "recipe.json is damaged" in content
+    assert content.count("<svg") == alone.count("<svg") > 0
+
+
+def test_seeds_that_fit_no_page_have_no_link_to_one(tmp_path: Path) -> None:
+    for seed in range(MOST_TOGETHER + 1):
+        finished(tmp_path / f"seed{seed}", seed=seed)
+
+    def page() -> str:
+        board, listing = Board(), Folder(tmp_path).look()
+        board.take(listing)
+        return board.page(listing)
+
+    whole = page()
+    removed(tmp_path / "seed0")
+
+    assert f"<span>{MOST_TOGETHER + 1} seeds</span>" in whole and "/compare?run" not in whole
+    assert f">{MOST_TOGETHER} seeds</a>" in page()
 
 
 def test_states_that_the_files_alone_do_not_tell(served: BoardServer) -> None:

@@ -98,3 +98,19 @@ def test_an_empty_folder_and_none(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "No run in" in capsys.readouterr().out
     assert main(["runs", str(tmp_path / "nowhere")]) == 2
     assert "no such folder" in capsys.readouterr().err
+
+
+def test_the_table_for_spreadsheets_is_printed_where_no_file_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finished(tmp_path / "runs/one")
+    monkeypatch.chdir(tmp_path)
+
+    assert main(["runs", "--csv", "-"]) == 0
+
+    printed = capsys.readouterr().out
+    assert [path.name for path in tmp_path.iterdir()] == ["runs"]
+    assert main(["runs", "--csv", "runs.csv"]) == 0
+    assert printed == (tmp_path / "runs.csv").read_text()
+    assert main(["runs", "--csv", "-", "--json"]) == 2
+    assert "Choose one" in capsys.readouterr().err

@@ -21,6 +21,7 @@ from resnetlab.cli.verbs.doctor import slowness, thread_problems
 from resnetlab.runs.environment import EXTRAS, how_to_install
 from resnetlab.runs.journal import read_rows
 from tests.kit.commands import run
+from tests.kit.pictures import write_pictures
 
 ROOT = Path(__file__).parents[2]
 SMALL = ("--set", "width=0.5", "--batch", "32", "--set", "compile=off")
@@ -528,3 +529,27 @@ def test_cycles_are_looked_for_after_a_command_as_before(is_on: bool) -> None:
         assert gc.isenabled() is is_on
     finally:
         (gc.enable if was_on else gc.disable)()
+
+
+def test_long_names_of_classes_leave_the_table_of_an_evaluation_within_a_terminal(tmp_path: Path) -> None:
+    long = "a coat of many colours " * 9
+    write_pictures(tmp_path / f"data/{long}1", 6, (16, 16))
+    write_pictures(tmp_path / f"data/{long}2", 6, (16, 16))
+    train = [
+        "train",
+        "resnet8",
+        "--data",
+        str(tmp_path / "data"),
+        "--steps",
+        "1",
+        "--batch",
+        "4",
+        "--workers",
+        "0",
+    ]
+    run(*train, "--out", str(tmp_path / "run"), "--set", "compile=off", "--set", "report=false")
+
+    told = run("eval", str(tmp_path / "run"), "--workers", "0", "--insights", "0").stdout
+
+    table = told[told.index("class ") :].splitlines()[:3]
+    assert max(map(len, table)) < 110 and sum("…" in line for line in table) == 2

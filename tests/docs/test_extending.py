@@ -452,6 +452,16 @@ def test_a_package_that_cannot_be_read_offers_nothing(install: Install, tmp_path
         resnetlab.named_recipe("nothing")
 
 
+def test_a_folder_on_the_path_that_cannot_be_looked_into_offers_nothing(
+    install: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name that is too long; without the right to look into it a folder is refused alike."""
+    monkeypatch.syspath_prepend("x" * 5000)
+
+    with pytest.raises(UsageError, match=r"no recipe is called 'nothing'"):
+        resnetlab.named_recipe("nothing")
+
+
 def test_a_program_adds_without_a_package_and_may_run_its_cell_twice(install: Install) -> None:
     def add() -> None:
         @resnetlab.register.recipe("cell")

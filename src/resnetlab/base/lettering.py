@@ -160,3 +160,11 @@ def _letters(path: str) -> frozenset[str]:
         return frozenset(map(chr, font.get_charmap()))
     except Exception:  # of FreeType: a damaged font, or one of pictures
         return frozenset()
+
+
+def shorter(words: str, most: int = 60) -> str:
+    """Return a text with its middle left out if it is long."""
+    if len(words) <= most:
+        return words
+    half = (most - 1) // 2
+    return f"{words[:half]}…{words[-half:]}"

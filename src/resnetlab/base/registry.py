@@ -179,7 +179,10 @@ def _offers_of(kind: str) -> "list[EntryPoint]":
 def _entry_points() -> Iterator[bytes]:
     """Give what the packages on Python's path say that they offer."""
     for folder in dict.fromkeys(sys.path):
-        for file in Path(folder).glob("*-info/entry_points.txt"):
+        files = list[Path]()
+        with suppress(OSError):  # of folders that may not be looked into
+            files += Path(folder).glob("*-info/entry_points.txt")
+        for file in files:
             with suppress(OSError):
                 yield file.read_bytes()
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 from resnetlab.board.glance import Glance
 from resnetlab.reporting.groups import Group, group_runs
 
+MOST_TOGETHER = 60
+"""Runs on one page."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Rows:

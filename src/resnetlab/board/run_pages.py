@@ -5,7 +5,7 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,6 @@ from resnetlab.reporting.page import Served, render
 from resnetlab.reporting.page.look import style
 from resnetlab.reporting.page.parts import items
 from resnetlab.reporting.reading import RecordedRun, read_run
-
-MOST_TOGETHER = 60
-"""Runs on one page."""
 
 _KEPT = 16
 """Runs whose rows are kept, so that what comes is read alone: of 30 MB at most."""
@@ -69,8 +66,12 @@ class RunPages:
         served = Served(above=_back(version), style=read_asset(HERE, "board.css"), script=_script())
         problems: list[str] = []
         runs = [run for glance in glances if (run := self._read(glance, root, problems))]
-        if problems or not runs:
+        if not runs:
             return _page_of_problems(glances, problems, served)
+        if problems:  # of some of several: the others are shown
+            told = items(map(text, dict.fromkeys(problems)))
+            words = f"<p>{len(glances) - len(runs)} of these runs cannot be shown:</p>{told}"
+            served = replace(served, above=f'{served.above}<div role="note">{words}</div>')
         states = {glance.path: _STATES[glance.state] for glance in glances if glance.state in _STATES}
         states |= {glance.path: "killed" for glance in glances if glance.why == KILLED}
         groups = tuple(group_runs(runs))

@@ -18,7 +18,8 @@ from urllib.parse import parse_qsl, unquote_to_bytes, urlsplit
 
 from resnetlab.board.folder import Folder, Listing
 from resnetlab.board.glance import Glance
-from resnetlab.board.run_pages import MOST_TOGETHER, RunPages, plain_page
+from resnetlab.board.grouping import MOST_TOGETHER
+from resnetlab.board.run_pages import RunPages, plain_page
 from resnetlab.board.table import Board
 from resnetlab.errors import UsageError
 

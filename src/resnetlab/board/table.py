@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote_from_bytes, urlencode
 
+from resnetlab.base.lettering import shorter
 from resnetlab.base.pages.frame import html_page, read_asset, text
 from resnetlab.base.units import format_seconds
 from resnetlab.board.folder import Listing
 from resnetlab.board.glance import Glance
-from resnetlab.board.grouping import Rows
+from resnetlab.board.grouping import MOST_TOGETHER, Rows
 from resnetlab.reporting.page.look import style
-from resnetlab.reporting.page.parts import bar, percent, shorter
+from resnetlab.reporting.page.parts import bar, percent
 from resnetlab.runs.journal import KINDS
 
 HERE = Path(__file__).parent
@@ -183,11 +184,13 @@ def _seeds_row(rows: Rows, where: str) -> str:
         mean += f'<span class="faint">mean of {len(group.errors)}</span>' if len(group.errors) > 1 else ""
     seeds = {glance.run.seed for glance in glances if glance.run}
     title = f"{len(glances)} {'seeds' if len(seeds) == len(glances) else 'runs'}"
+    is_a_page = len(glances) <= MOST_TOGETHER
+    linked = f'<a href="{text(_together(glances))}">{title}</a>' if is_a_page else f"<span>{title}</span>"
     return (
         '<tr class="seeds"><td class="tick"><input type="checkbox" class="all"'
         f' aria-label="Tick all {title}"></td><th scope="rowgroup" class="run" data-v="{text(where)}">'
         '<button type="button" class="fold" aria-expanded="true" hidden>'
-        f'<span class="spoken">Seeds</span></button><a href="{text(_together(glances))}">{title}</a>'
+        f'<span class="spoken">Seeds</span></button>{linked}'
         f'<span class="faint in">{text(where)}</span>'
         f'<span class="below faint">{_short_labels(rows)}</span></th>'
         f'<td class="state" data-v="{told}">{told}</td>'

@@ -16,6 +16,7 @@ from resnetlab.reporting.contents.thinning import thinned
 from resnetlab.reporting.in_lines import run_text
 from resnetlab.reporting.page import render
 from resnetlab.reporting.reading import read_run
+from resnetlab.runs.directory import lock_run
 from tests.kit.kept_evaluations import write_evaluation, write_picture
 from tests.kit.reported_runs import as_cifar, copied, edit, read
 
@@ -72,7 +73,7 @@ def test_a_selection_on_the_test_set_is_said_and_not_denied(run: Path) -> None:
             "stopped",
             "diverged at step 3",
         ),
-        ([{"event": "stopped", "error": "x"}, {"event": "resume", "step": 3}], "unfinished", "or killed"),
+        ([{"event": "stopped", "error": "x"}, {"event": "resume", "step": 3}], "killed", "It was killed at"),
     ],
 )
 def test_an_unfinished_run_says_how_far_it_is_and_why(
@@ -89,6 +90,15 @@ def test_an_unfinished_run_says_how_far_it_is_and_why(
     assert said in " ".join(row["notes"])
     assert "unfinished run" in row["sentence"]
     assert found["detail"]["usage"]["commands"][0][0].startswith("resnetlab resume ")
+
+
+def test_a_run_whose_directory_is_locked_is_training(run: Path) -> None:
+    (run / "RESULT.json").unlink()
+    (run / "events.jsonl").write_text('{"event": "start", "time": 1.0}\n')
+
+    with lock_run(run):
+        assert contents(run)["runs"][0]["state"] == "running"
+    assert contents(run)["runs"][0]["state"] == "killed"
 
 
 def test_the_published_error_stands_beside(real_runs: Path, tmp_path: Path) -> None:

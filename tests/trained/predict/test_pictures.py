@@ -4,6 +4,7 @@ import io
 import os
 import re
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from resnetlab.data.images.decode import decode
 from resnetlab.data.images.image import EncodedImage
 from resnetlab.errors import DataError, UsageError
 from resnetlab.trained.artefact import write_folder
-from resnetlab.trained.predict import Classifier
+from resnetlab.trained.predict import Classifier, pictures
 from resnetlab.trained.predict.pictures import encode, find_files, read_file
 from tests.kit.artefacts import small_artefact
 from tests.kit.pictures import pixels, write_pictures
@@ -174,3 +175,22 @@ def test_an_output_that_cannot_be_written_is_told_before_the_images_are_read(
     assert main([*command, "--csv", str(tmp_path / "new" / "a.csv")]) == 3
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "net", "new", "old.csv"]
     assert (tmp_path / "old.csv").read_text() == "old"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_is_read_and_not_waited_for_where_nobody_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pictures, "_PATIENCE", 0.1)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    with pytest.raises(DataError, match="it is a pipe, and nobody wrote for"):
+        read_file(pipe)
+    monkeypatch.setattr(pictures, "_PATIENCE", 20.0)
+    whole = content(Image.new("RGB", (9, 9)), "PNG") * 1000  # more than a pipe holds at once
+    writer = threading.Thread(target=pipe.write_bytes, args=(whole,))
+    writer.start()
+    found = read_file(pipe).data
+    writer.join()
+    assert found == whole

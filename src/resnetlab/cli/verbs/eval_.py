@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from resnetlab.base.lettering import in_a_line
+from resnetlab.base.lettering import in_a_line, shorter
 from resnetlab.cli.flags import (
     add_bad_samples,
     add_data_set,
@@ -198,6 +198,10 @@ def _tell(notes: tuple[str, ...]) -> int:
     return len(notes)
 
 
+_LONGEST = 28
+"""Letters of a class's name in the table, which has two of them in a line; the files have them whole."""
+
+
 def _show(evaluation: "Evaluation") -> None:
     data, split = in_a_line(evaluation.data), evaluation.split
     what = f"all of {data}" if split == "all" else f"{split} set of {data}"
@@ -205,12 +209,14 @@ def _show(evaluation: "Evaluation") -> None:
     print(f"{evaluation.summary()}\nengine {evaluation.engine_said}\n")
     rows = [
         (
-            in_a_line(row["class"]),
+            shorter(in_a_line(row["class"]), _LONGEST),
             f"{row['samples']:,}",
             f"{100 * row['recall']:.2f} %",
             f"{100 * row['precision']:.2f} %",
             f"{100 * row['f1']:.2f} %",
-            f"{in_a_line(row['taken_for'])} ({row['taken_for_count']})" if row["taken_for"] else "",
+            f"{shorter(in_a_line(row['taken_for']), _LONGEST)} ({row['taken_for_count']})"
+            if row["taken_for"]
+            else "",
         )
         for row in evaluation.per_class()
     ]

@@ -7,6 +7,7 @@ import sys
 from resnetlab.base.paths import user_path
 from resnetlab.cli.output import print_json
 from resnetlab.cli.verb import set_up
+from resnetlab.errors import UsageError
 
 _EXAMPLES = """examples:
   resnetlab runs                                    the runs in runs/: state, progress, accuracy, path
@@ -29,7 +30,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         choices=("running", "waiting", "interrupted", "crashed", "damaged", "finished"),
         help="only runs in these: running, waiting, interrupted, crashed, damaged, finished",
     )
-    parser.add_argument("--csv", metavar="FILE", help="write all of it with all digits")
+    parser.add_argument("--csv", metavar="FILE", help="write all of it with all digits; -: print that alone")
 
 
 def list_runs(options: argparse.Namespace) -> None:
@@ -41,6 +42,11 @@ def list_runs(options: argparse.Namespace) -> None:
     listing = Folder(user_path(options.folder)).look()
     if options.state:
         listing = listing.only(options.state)
+    if options.csv == "-":
+        if options.json:
+            raise UsageError("--csv - and --json print different things", hint="Choose one.")
+        print(listing_csv(listing), end="")
+        return
     if options.csv:
         files.write_file(user_path(options.csv), listing_csv(listing))
     if options.json:

@@ -4,6 +4,7 @@ import datetime
 from collections.abc import Iterator
 from typing import Any
 
+from resnetlab.base.locks import holder_of
 from resnetlab.evaluation.significance import wilson_interval
 from resnetlab.reporting.groups import Group
 from resnetlab.reporting.growing import Row
@@ -52,12 +53,14 @@ def run_row(group: Group, run: RecordedRun, state: str = "") -> dict[str, Any]:
 
 
 def state_of(run: RecordedRun) -> str:
-    """Return finished, stopped (by an error), interrupted (by a signal) or unfinished (or killed)."""
+    """Return finished, stopped (by an error), interrupted (by a signal), running or killed, by its lock."""
     if run.is_finished:
         return "finished"
     resumed = [i for i, row in enumerate(run.events) if row.get("event") == "resume"]
     since = {row.get("event") for row in run.events[resumed[-1] if resumed else 0 :]}
-    return next((state for state in ("interrupted", "stopped") if state in since), "unfinished")
+    if ended := next((state for state in ("interrupted", "stopped") if state in since), ""):
+        return ended
+    return "running" if holder_of(run.path) else "killed"
 
 
 def _scored(run: RecordedRun) -> dict[str, Any]:
@@ -127,8 +130,6 @@ def _ending(run: RecordedRun, state: str) -> Iterator[str]:
             yield f"It stopped at {run.progress}: {first_line_of(last.get('error'))}"
         case "interrupted":
             yield f"It was interrupted by {last.get('signal')} at {run.progress}; all is saved."
-        case "unfinished":
-            yield f"It is at {run.progress}: still training, or killed."
         case "running":
             yield f"It is training, and at {run.progress}."
         case "killed":

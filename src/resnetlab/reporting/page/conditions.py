@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from itertools import groupby
 from typing import Any
 
+from resnetlab.base.lettering import shorter
 from resnetlab.reporting.page.parts import (
     code,
     facts,
@@ -16,7 +17,6 @@ from resnetlab.reporting.page.parts import (
     paragraph,
     percent,
     section,
-    shorter,
     table,
     text,
 )

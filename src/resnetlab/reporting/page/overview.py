@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from resnetlab.reporting.page.parts import format_seconds, paragraph, percent, section, shorter, table, text
+from resnetlab.base.lettering import shorter
+from resnetlab.reporting.page.parts import format_seconds, paragraph, percent, section, table, text
 
 _STATES = {
     "finished": ("finished", "good"),

@@ -20,7 +20,6 @@ __all__ = [
     "paragraph",
     "percent",
     "section",
-    "shorter",
     "svg_text",
     "table",
     "text",
@@ -147,11 +146,3 @@ def image(uri: str, alt: str, number: int, seen: set[int]) -> str:
 def percent(share: float, digits: int = 2) -> str:
     """Return a share as "96.94 %", which no line breaks."""
     return f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
-
-
-def shorter(words: str, most: int = 60) -> str:
-    """Return a text with its middle left out if it is long."""
-    if len(words) <= most:
-        return words
-    half = (most - 1) // 2
-    return f"{words[:half]}…{words[-half:]}"

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from resnetlab.base.lettering import shorter
 from resnetlab.reporting.page.parts import (
     bar,
     fold,
@@ -11,7 +12,6 @@ from resnetlab.reporting.page.parts import (
     paragraph,
     percent,
     section,
-    shorter,
     table,
     text,
 )

@@ -1,9 +1,11 @@
 """Pictures in whatever form a user has them, as encoded images; and the files that a command line names."""
 
+import errno
 import glob
 import io
 import os
 import re
+import select
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -82,13 +84,32 @@ def read_file(path: Path) -> EncodedImage:
         DataError: If it cannot be read.
     """
     try:
-        return EncodedImage(path.expanduser().read_bytes(), str(path))
+        path = path.expanduser()
+        return EncodedImage(_of_pipe(path) if path.is_fifo() else path.read_bytes(), str(path))
     except OSError as error:
         name, hint = _as_address(path)
         raise DataError(f"{name}: cannot be read: {error.strerror or error}", hint=hint) from error
     except ValueError as error:  # a zero byte in its name
         hint = "Names are one a line, as `find` prints them without -print0, and in UTF-8."
         raise DataError(f"{str(path)!r}: cannot be read: {error}", hint=hint) from error
+
+
+_PATIENCE = 10.0
+"""Seconds until somebody must write into a pipe."""
+
+
+def _of_pipe(path: Path) -> bytes:
+    """Return what is written into a pipe.
+
+    Raises:
+        OSError: If nobody writes.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # else it waits for who writes
+    with os.fdopen(descriptor, "rb") as stream:
+        if not select.select([stream], [], [], _PATIENCE)[0]:
+            raise TimeoutError(errno.ETIMEDOUT, f"it is a pipe, and nobody wrote for {_PATIENCE:g} s")
+        os.set_blocking(descriptor, True)
+        return stream.read()
 
 
 def _as_address(path: Path) -> tuple[str, str]:
