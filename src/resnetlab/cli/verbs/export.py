@@ -20,6 +20,7 @@ _EXAMPLES = """examples:
   resnetlab export mynet --to hf -o hub                      as timm and the Hugging Face hub have it
   resnetlab export mynet --to onnx --size 288 -o larger.onnx      for images of another size, or of any
   resnetlab export mynet --to keras -o mynet.h5
+  resnetlab export mynet --to triton -o models/mynet              a version more each time, for a server
 """
 
 
@@ -117,7 +118,7 @@ def export(options: argparse.Namespace) -> None:
     if options.json:
         print_json(done.to_json())
         return
-    what = "probabilities" if options.uint8 else "logits"
+    what = "probabilities" if options.uint8 or options.to == "triton" else "logits"
     print(done.path)
     print(f"{artefact.spec.name} from {artefact.origin}, {len(artefact.class_names)} classes")
     of_what = " in fp32" if options.int8 else ""

@@ -36,10 +36,13 @@ from resnetlab.trained.export.onnx_graph import onnx_bytes
 from resnetlab.trained.export.sizes import WITH_SIZE, any_size, resized
 from resnetlab.trained.export.targets import TARGETS
 from resnetlab.trained.export.torch_names import for_timm, for_torchvision, torch_file
+from resnetlab.trained.export.triton import next_version, write_version
 from resnetlab.weights import load_weights
 
-GRAPHS = ("onnx", "torch-export")
+GRAPHS = ("onnx", "torch-export", "triton")
 """Targets that hold what is computed, and may hold more or less than the network's layers."""
+VERSIONED = "triton"
+"""The target that is a folder of versions, each of which takes pixels."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,8 @@ def export_model(
         artefact: The network.
         target: One of TARGETS.
         path: The file or folder, which is new; None makes a name here.
-        takes_pixels: onnx and torch-export: from uint8 images (N, H, W, C) to probabilities.
+        takes_pixels: onnx and torch-export: from uint8 images (N, H, W, C) to probabilities, as triton's
+            always are.
         replaces: Whether a file that is there may be replaced, whole or not at all; folders never are.
         size: Side of the images in pixels, None is the network's own; the resizing before the cut keeps
             its proportion. "any", of onnx: height and width are open, and the description's are its own.
@@ -137,22 +141,28 @@ def export_model(
     suffixes = TARGETS[target]
     default = default_name(artefact.spec.name) + (suffixes[0] or f"-{target}")
     out = user_path(path or default)
-    _check_path(out, suffixes, target, replaces=replaces)
+    takes_pixels = takes_pixels or target == VERSIONED
+    if target != VERSIONED:
+        _check_path(out, suffixes, target, replaces=replaces)
     artefact, sizes, said = _for_size(artefact, target, size)
     artefact.spec.shapes(*artefact.image_shape[:2])  # a size that the strides allow
-    asked = _Asked(artefact, out, takes_pixels, folds and target in GRAPHS, size == "any")
+    version = next_version(out, artefact) if target == VERSIONED else 1
+    asked = _Asked(artefact, out, takes_pixels, folds and target in GRAPHS, size == "any", version)
     made, difference = _compared(_MAKERS[target], asked, sizes)
     more: Mapping[str, object] = {}
     if remake is not None and isinstance(made.contents, bytes):
         content, told, more = remake(artefact, made.contents)
         made = replace(made, contents=content, notes=(*made.notes, *told))
-    _write(out, made.contents)
+    _write(asked, target, made.contents)
     notes = () if takes_pixels else logit_note(artefact.class_names, artefact.spec.classes)
     return Exported(str(out), target, difference, (*made.notes, *said, *notes), more)
 
 
-def _write(out: Path, contents: bytes | Mapping[str, bytes]) -> None:
-    if isinstance(contents, bytes):
+def _write(asked: "_Asked", target: str, contents: bytes | Mapping[str, bytes]) -> None:
+    out = asked.out
+    if target == VERSIONED and isinstance(contents, bytes):
+        write_version(out, asked.artefact, contents, asked.version)
+    elif isinstance(contents, bytes):
         files.make_directory(out.absolute().parent)
         files.remove_leftovers(out.absolute().parent, of=out.name)
         files.write_file(out, contents)
@@ -170,6 +180,8 @@ class _Asked:
     folds: bool = False
     """Of a graph: whether BN lies in the convolutions."""
     any_size: bool = False
+    version: int = 1
+    """Of a target that is a folder of versions."""
 
     @property
     def layers(self) -> Folded:
@@ -244,6 +256,13 @@ def _onnx(asked: _Asked) -> _Made:
     return _Made(content, model.run)
 
 
+def _triton(asked: _Asked) -> _Made:
+    note = (
+        f"version {asked.version} of the model: tritonserver --model-repository={asked.out.absolute().parent}"
+    )
+    return replace(_onnx(asked), notes=(note,))
+
+
 def _torch_export(asked: _Asked) -> _Made:
     content = program_bytes(asked.artefact, asked.layers, takes_pixels=asked.takes_pixels)
     return _Made(content, run_program(content))
@@ -298,6 +317,7 @@ _MAKERS: Mapping[str, _Maker] = {
     "hf": _hf,
     "keras": _keras,
     "keras-cifar10": _keras_cifar10,
+    "triton": _triton,
 }
 
 

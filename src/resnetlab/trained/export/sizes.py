@@ -6,7 +6,7 @@ from resnetlab.data.batches.preprocessing import Geometry
 from resnetlab.errors import UsageError
 from resnetlab.trained.artefact.model import Artefact
 
-WITH_SIZE = ("onnx", "torch-export", "folder", "safetensors", "hf")
+WITH_SIZE = ("onnx", "torch-export", "triton", "folder", "safetensors", "hf")
 """Targets that hold the images' size."""
 
 

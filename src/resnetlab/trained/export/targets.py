@@ -9,5 +9,6 @@ TARGETS = {
     "hf": ("",),
     "keras": (".h5",),
     "keras-cifar10": (".h5",),
+    "triton": ("",),
 }
 """Each target with the suffixes that its file may have, the usual one first; "" is a folder."""
