@@ -125,19 +125,7 @@ def export_model(
         ResnetlabError: If it answers otherwise than PyTorch; nothing is written then.
         WriteError: If it cannot be written.
     """
-    if target not in TARGETS:
-        raise UsageError(
-            f"no target {target!r}", hint=f"{nearest(target, TARGETS)} There are {', '.join(TARGETS)}."
-        )
-    if takes_pixels and target not in GRAPHS:
-        raise UsageError(f"only {' and '.join(GRAPHS)} hold more than the network: not with {target}")
-    if not artefact.has_classifier and target not in ("folder", "safetensors"):
-        raise UsageError(
-            f"{artefact.origin}: the network has no classifier, and so no logits for {target}",
-            hint="--to folder and --to safetensors keep a backbone; finetune puts a classifier on.",
-        )
-    if not folds and target not in GRAPHS:
-        raise UsageError(f"{target} has the layers as they are: there is no folded one to do without")
+    _check_target(artefact, target, takes_pixels=takes_pixels, folds=folds)
     suffixes = TARGETS[target]
     default = default_name(artefact.spec.name) + (suffixes[0] or f"-{target}")
     out = user_path(path or default)
@@ -156,6 +144,23 @@ def export_model(
     _write(asked, target, made.contents)
     notes = () if takes_pixels else logit_note(artefact.class_names, artefact.spec.classes)
     return Exported(str(out), target, difference, (*made.notes, *said, *notes), more)
+
+
+def _check_target(artefact: Artefact, target: str, *, takes_pixels: bool, folds: bool) -> None:
+    """Raise UsageError if there is no such target, or it has no such network."""
+    if target not in TARGETS:
+        raise UsageError(
+            f"no target {target!r}", hint=f"{nearest(target, TARGETS)} There are {', '.join(TARGETS)}."
+        )
+    if takes_pixels and target not in GRAPHS:
+        raise UsageError(f"only {' and '.join(GRAPHS)} hold more than the network: not with {target}")
+    if not artefact.has_classifier and target not in ("folder", "safetensors"):
+        raise UsageError(
+            f"{artefact.origin}: the network has no classifier, and so no logits for {target}",
+            hint="--to folder and --to safetensors keep a backbone; finetune puts a classifier on.",
+        )
+    if not folds and target not in GRAPHS:
+        raise UsageError(f"{target} has the layers as they are: there is no folded one to do without")
 
 
 def _write(asked: "_Asked", target: str, contents: bytes | Mapping[str, bytes]) -> None:
