@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from resnetlab.base import files
 from resnetlab.base.files import doing, remark
+from resnetlab.base.switches import is_on
 from resnetlab.base.units import format_bytes
 from resnetlab.errors import ResnetlabError
 
@@ -24,7 +25,7 @@ CHUNK_BYTES = 2**18
 
 def is_offline() -> bool:
     """Return whether RESNETLAB_OFFLINE forbids to ask any server."""
-    return os.environ.get("RESNETLAB_OFFLINE", "0") not in ("", "0")
+    return is_on("RESNETLAB_OFFLINE", default=False)
 
 
 def cache_folder() -> Path:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from resnetlab.base.download import cache_folder
 from resnetlab.base.files import make_directory, try_writing, write_file
+from resnetlab.base.switches import is_on
 from resnetlab.errors import ResnetlabError
 
 SOURCES = Path(__file__).parent / "sources"
@@ -23,6 +24,9 @@ FLAGS = (
     "-O3", "-march=native", "-fno-math-errno", "-ffp-contract=fast", "-fno-trapping-math",
     "-fno-predictive-commoning", "-std=c++17", "-shared", "-fPIC", "-pthread",
 )  # fmt: skip
+
+_TILES = 'void tiles() { asm("tilezero %tmm0; tdpbf16ps %tmm0, %tmm1, %tmm2; tilerelease"); }'
+"""A source that an assembler without AMX refuses, as GNU's before 2.36 does, whatever the compiler knows."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +77,14 @@ def multiplies_bf16() -> bool:
 
 
 def multiplies_tiles() -> bool:
-    """Whether kernels in bfloat16 multiply AMX's tiles: by Linux' leave, and not with RESNETLAB_AMX=off."""
+    """Whether kernels in bfloat16 multiply AMX's tiles: by Linux' leave, and not with RESNETLAB_AMX=off.
+
+    Raises:
+        UsageError: If RESNETLAB_AMX says neither on nor off.
+    """
+    is_wanted = is_on("RESNETLAB_AMX", default=True)
     has_tiles = {"__AMX_TILE__ 1", "__AMX_BF16__ 1"} <= _machine() and multiplies_bf16()
-    return has_tiles and os.environ.get("RESNETLAB_AMX") != "off" and _may_use_tiles()
+    return is_wanted and has_tiles and _may_use_tiles() and _assembles_tiles()
 
 
 @functools.cache
@@ -85,6 +94,22 @@ def _may_use_tiles() -> bool:
     if not (sys.platform == "linux" and platform.machine() == "x86_64"):
         return False
     return int(ctypes.CDLL(None).syscall(arch_prctl, request, tiles)) == 0
+
+
+@functools.cache
+def _assembles_tiles() -> bool:
+    """Whether the compiler's assembler knows AMX; tried until it does, and then kept beside the kernels."""
+    key = hashlib.sha256(repr((_TILES, compiler_here(), sorted(_machine()))).encode()).hexdigest()
+    path = _place() / f"tiles-{key[:24]}.o"
+    if path.exists():
+        return True
+    with tempfile.TemporaryDirectory() as place:
+        made = Path(place) / path.name
+        command = [compiler_here(), "-march=native", "-x", "c++", "-c", "-", "-o", str(made)]
+        if subprocess.run(command, input=_TILES, capture_output=True, text=True).returncode:
+            return False
+        write_file(path, made.read_bytes())
+    return True
 
 
 def instructions(*, is_half: bool) -> str:
@@ -115,8 +140,21 @@ def compiler_told() -> str:
 
 
 def kernels_digest() -> str:
-    """Return the SHA-256 of what kernels and programs are made from, and whether they multiply tiles."""
-    return hashlib.sha256(f"{_sources_digest()} {multiplies_tiles()}".encode()).hexdigest()
+    """Return the SHA-256 of all on which what is measured of kernels depends beside the processor.
+
+    That is what they are made from, by which compiler, and whether they multiply tiles.
+    """
+    told = f"{_sources_digest()} {compiler_told()} {multiplies_tiles()}"
+    return hashlib.sha256(told.encode()).hexdigest()
+
+
+def made_of(*, is_half: bool) -> dict[str, str]:
+    """Return on what the bytes depend that kernels compute: their sources, the compiler, the instructions."""
+    return {
+        "sources": _sources_digest()[:12],
+        "compiler": compiler_told(),
+        "instructions": instructions(is_half=is_half),
+    }
 
 
 @functools.cache
