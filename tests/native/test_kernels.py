@@ -47,7 +47,7 @@ SHAPES = [
 ]  # fmt: skip
 LARGE = [
     Shape(13, 128, 128, 3, 1, 16, 1), Shape(1, 64, 16, 3, 1, 66, 1), Shape(2, 128, 64, 1, 1, 48, 0),
-    Shape(9, 96, 96, 3, 1, 4, 1),
+    Shape(9, 96, 96, 3, 1, 4, 1), Shape(1, 128, 16, 5, 1, 63, 2),
 ]  # fmt: skip
 """Of which AMX takes rows in parts, or several images together, and more than once."""
 

@@ -80,6 +80,8 @@ static inline __attribute__((always_inline)) void product(float* const (&c)[M], 
   if constexpr (M > 3) store<THREE>(c[3], c_row);
 }
 
+constexpr int MOST_RUNS = 64;
+
 // Sums c[tiles * 16][N * 16] from pixel 16 * first on, of rows of pixels: `pitch` are counted in each, which begin `units` apart and
 // are whole tiles where that differs. A pixel's numbers begin `step` after the last one's; `runs` and weights as `product` has them.
 template <int N>
@@ -87,7 +89,7 @@ static __attribute__((noinline)) void products(float* c, const number* x, size_t
                                                const size_t* runs, int count, int depth) {
   constexpr int M = N == 2 ? 2 : 4;
   constexpr size_t C_ROW = N * 16 * sizeof(float), C_TILE = 16 * 16 * N;
-  size_t of_weights[32];
+  size_t of_weights[MOST_RUNS];
   for (int run = 0; run < count; ++run) of_weights[run] = (size_t)run * depth * TILE;
   const Factor of_x = {step * sizeof(number), DEEP, 0, runs}, of_w = {64, TILE, (size_t)count * depth * TILE, of_weights};
   auto from = [&](int tile) { return x + ((size_t)(tile * 16 / pitch) * units + tile * 16 % pitch) * step; };
@@ -103,6 +105,19 @@ static __attribute__((noinline)) void products(float* c, const number* x, size_t
     float* const to[1] = {c + t * C_TILE};
     product<1, N, false>(to, C_ROW, 16, a, of_x, weights, of_w, count, depth);
   }
+}
+
+constexpr int CHUNK = 8;                               // tiles of pixels whose sums wait in the first cache
+constexpr size_t SUMS = CHUNK * 16 * 32 * 2;           // of them, in numbers
+
+// Calls what(tile, channel) for each chunk of pixels and block of channels. So many weights, in numbers, are read for each chunk
+// if they stay near: what is written is then written at once. Else they are read once.
+template <class Call>
+static inline __attribute__((always_inline)) void by_chunks(int tiles, int channels, int block, size_t weights, Call what) {
+  if (weights * sizeof(number) <= 256 * 1024)
+    for (int t = 0; t < tiles; t += CHUNK) for (int c = 0; c < channels; c += block) what(t, c);
+  else
+    for (int c = 0; c < channels; c += block) for (int t = 0; t < tiles; t += CHUNK) what(t, c);
 }
 
 // Calls what(row, column, pixels, number of the first of them) for each part of a row of `width` from pixel `first` on.

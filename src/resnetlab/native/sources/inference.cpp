@@ -37,11 +37,24 @@ void read_row(const Convolve& c, int image, int row, int width, int every, numbe
   if (c.image) {
     const Image& from = *c.image;
     const float* at = from.at + image * from.stride[0] + row * from.stride[2];
-    for (int p = left; p < end; ++p, at += every * from.stride[3])
+    int p = left;
+#if MAPS_ARE_BF16
+    if (depth == 4 && every == 1 && from.stride[3] == 1)
+      for (; p + LANES <= end; p += LANES, at += LANES) {
+        vec x[4] = {};
+        for (int d = 0; d < c.channels; ++d) x[d] = load(at + d * from.stride[1]);
+        number pairs[4 * LANES];
+        store_together(pairs, {x[0], x[1]});
+        store_together(pairs + 2 * LANES, {x[2], x[3]});
+        for (int l = 0; l < LANES; ++l) memcpy(to + (size_t)(p + l) * 4, pairs + 2 * l, 4), memcpy(to + (size_t)(p + l) * 4 + 2, pairs + 2 * (LANES + l), 4);
+      }
+#endif
+    for (; p < end; ++p, at += every * from.stride[3])
       for (int d = 0; d < depth; ++d) to[(size_t)p * depth + d] = d < c.channels ? rounded(at[d * from.stride[1]]) : rounded(0);
   } else {
     const number* at = (const number*)c.x + ((size_t)image * c.height + row) * c.width * c.x_pitch;
-    for (int p = left; p < end; ++p, at += every * c.x_pitch)
+    if (every == 1 && c.x_pitch == depth) memcpy(to + (size_t)left * depth, at, (size_t)(end - left) * depth * sizeof(number));
+    else for (int p = left; p < end; ++p, at += every * c.x_pitch)
       for (int d = 0; d < depth; d += LANES) memcpy(to + (size_t)p * depth + d, at + d, LANES * sizeof(number));
   }
   memset(to + (size_t)end * depth, 0, (size_t)(width - end) * depth * sizeof(number));

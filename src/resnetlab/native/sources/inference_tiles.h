@@ -4,21 +4,25 @@
 #include "amx.h"
 
 namespace {
-constexpr int CHUNK = 8;                                 // tiles of pixels whose sums wait in the first cache
-constexpr size_t SUMS = CHUNK * 16 * 32 * 2;             // in numbers
+using amx::CHUNK;
+using amx::SUMS;
 
-// How what is read lies in the room: rows with zeros around them, apart by their residues where there is a stride. Rows and
-// the zeros between them are one row of pixels, `units` strides from one row to the next.
+// How what is read lies in the room: rows with zeros around them, apart by their residues where there is a stride. Rows, of several
+// images where a band is that much, and the zeros between them are one row of pixels, `units` strides from one row to the next.
 struct Layout {
   bool is_flat;                                          // all images' pixels are one row, of which bands are parts
-  int every, stride, units, rows, run;                   // pixels of the map to the next that is read; what stride is left; of a band
+  int every, stride, units, run;                         // pixels of the map to the next that is read; what stride is left
+  int images, of_image, rows;                            // of a band; rows from an image to the next; of a band
   size_t row, plane;                                     // numbers of a row, and of rows of a residue
   explicit Layout(const Convolve& c) {
     is_flat = c.kernel == 1 && c.stride == 1 && !c.image;
     every = c.kernel == 1 ? c.stride : 1, stride = c.stride / every;
     const int width = (c.width + every - 1) / every + c.left, wanted = (c.out_width - 1) * stride + c.kernel - c.left;
     units = is_flat ? c.band : ((width > wanted ? width : wanted) + stride - 1) / stride;
-    rows = is_flat ? 1 : c.band + (c.kernel - 1) / stride;
+    images = is_flat || c.band <= c.out_height ? 1 : c.band / c.out_height;
+    const int height = (c.height + every - 1) / every + c.top, wanted_rows = (c.out_height - 1) * stride + c.kernel - c.top;
+    of_image = ((height > wanted_rows ? height : wanted_rows) + stride - 1) / stride;
+    rows = is_flat ? 1 : (images > 1 ? images * of_image : c.band) + (c.kernel - 1) / stride;
     run = (c.kernel * c.depth + amx::DEEP - 1) / amx::DEEP * amx::DEEP;
     row = (size_t)units * stride * c.depth;
     plane = rows * row + (size_t)c.left * c.depth + amx::DEEP;
@@ -27,8 +31,9 @@ struct Layout {
 bool is_in_place(const Convolve& c, const Layout& layout) { return layout.is_flat && c.depth % amx::DEEP == 0; }
 
 int bands(const Convolve& c) {
-  const int of = Layout(c).is_flat ? c.images * c.height * c.width : c.out_height;
-  return (of + c.band - 1) / c.band * (Layout(c).is_flat ? 1 : c.images);
+  const Layout layout(c);
+  if (layout.is_flat) return (c.images * c.height * c.width + c.band - 1) / c.band;
+  return layout.images > 1 ? (c.images + layout.images - 1) / layout.images : c.images * ((c.out_height + c.band - 1) / c.band);
 }
 
 size_t room_of(const Convolve& c) {
@@ -36,25 +41,51 @@ size_t room_of(const Convolve& c) {
   return SUMS + layout.stride * layout.plane + (size_t)(16 * CHUNK) * layout.stride * c.depth;
 }
 
-// Outputs of `rows` rows of `width` pixels each, the first number `pixel`, at blocks of channels from `first` on.
+// What follows the sums of `wide` neighbouring pixels, from number `at` on.
+template <int N>
+inline __attribute__((always_inline)) void finish_row(const float* sums, const Finish& f, int wide, size_t at, int channel) {
+  const bool is_usual = !f.scale && f.shift && !f.y2 && (f.early == 0 || f.early == 1) && (f.late == 0 || f.late == 1);
+  if (!is_usual) {
+    for (int p = 0; p < wide; ++p)
+      for (int v = 0; v < N; ++v) finish(load(sums + (p * N + v) * LANES), f, at + p * f.pitch + v * LANES, channel + v * LANES);
+    return;
+  }
+  const vec lowest = all(-__builtin_inff()), early = f.early == 0 ? (vec){} : lowest, late = f.late == 0 ? (vec){} : lowest;
+  vec shift[N];
+  for (int v = 0; v < N; ++v) shift[v] = load(f.shift + channel + v * LANES);
+  number* y = (number*)f.y + at;
+  const number* addend = f.addend ? (const number*)f.addend + at : nullptr;
+  for (int p = 0; p < wide; ++p)
+#pragma GCC unroll 2
+    for (int v = 0; v < N; ++v) {
+      vec x = load(sums + (p * N + v) * LANES) + shift[v];
+      x = x < early ? early : x;                         // a NaN stays one
+      if (addend) x += load(addend + p * f.pitch + v * LANES);
+      store(y + p * f.pitch + v * LANES, x < late ? late : x);
+    }
+}
+
+// Outputs of `rows` rows of `width` pixels each, those of the first image from number `pixel` on, at blocks of channels from `first` on.
 template <int N>
 void multiply_rows(const Convolve& c, const Layout& layout, const number* x, size_t step, int rows, int width, size_t pixel, int first, int last, float* sums) {
-  size_t runs[32];
+  size_t runs[amx::MOST_RUNS];
   for (int t = 0; t < c.kernel; ++t) runs[t] = t % layout.stride * layout.plane + t / layout.stride * layout.row;
   const Finish f = c.finish;
   const int pitch = width % 16 == 0 ? width : layout.units, pixels = (rows - 1) * pitch + width, tiles = (pixels + 15) / 16;
-  for (int channel = first * N * 16; channel < last * N * 16; channel += N * 16)
-    for (int t = 0; t < tiles; t += CHUNK) {
-      const int count = tiles - t < CHUNK ? tiles - t : CHUNK, end = (t + count) * 16 < pixels ? (t + count) * 16 : pixels;
-      amx::products<N>(sums, x, step, pitch, layout.units, t, count, (const number*)c.weights + (size_t)channel * c.kernel * layout.run, runs, c.kernel,
-                       layout.run / amx::DEEP);
-      amx::by_rows(t * 16, end, pitch, width, [&](int row, int column, int wide, int from) {
-        const size_t at = (pixel + (size_t)row * width + column) * f.pitch + channel;
-        for (int p = 0; p < wide; ++p)
-#pragma GCC unroll 2
-          for (int v = 0; v < N; ++v) finish(load(sums + ((from + p) * N + v) * LANES), f, at + p * f.pitch + v * LANES, channel + v * LANES);
-      });
-    }
+  const size_t of_channel = (size_t)c.kernel * layout.run;
+  amx::by_chunks(tiles, (last - first) * N * 16, N * 16, (last - first) * N * 16 * of_channel, [&](int t, int of_these) {
+    const int channel = first * N * 16 + of_these;
+    const int count = tiles - t < CHUNK ? tiles - t : CHUNK, end = (t + count) * 16 < pixels ? (t + count) * 16 : pixels;
+    amx::products<N>(sums, x, step, pitch, layout.units, t, count, (const number*)c.weights + channel * of_channel, runs, c.kernel, layout.run / amx::DEEP);
+    amx::by_rows(t * 16, end, pitch, width, [&](int row, int column, int wide, int from) {
+      if (layout.images > 1) {
+        const int image = row / layout.of_image;
+        if ((row -= image * layout.of_image) >= c.out_height) return;
+        row += image * c.out_height;
+      }
+      finish_row<N>(sums + from * N * LANES, f, wide, (pixel + (size_t)row * width + column) * f.pitch + channel, channel);
+    });
+  });
 }
 
 void convolve_band(const Convolve& c, int band, int first, int last, number* room) {
@@ -71,14 +102,20 @@ void convolve_band(const Convolve& c, int band, int first, int last, number* roo
     multiply(c, layout, is_in_place(c, layout) ? x : rows, is_in_place(c, layout) ? c.x_pitch : c.depth, 1, count, from, first, last, (float*)room);
     return;
   }
-  const int per_image = (c.out_height + c.band - 1) / c.band, image = band / per_image, from = band % per_image * c.band;
-  const int count = from + c.band < c.out_height ? c.band : c.out_height - from;
+  const bool is_group = layout.images > 1;
+  const int per_image = (c.out_height + c.band - 1) / c.band, image = is_group ? band * layout.images : band / per_image;
+  const int from = is_group ? 0 : band % per_image * c.band, images = !is_group || image + layout.images <= c.images ? layout.images : c.images - image;
+  const int count = is_group || from + c.band > c.out_height ? c.out_height - from : c.band, all_rows = is_group ? images * layout.of_image : count;
   for (int r = 0; r < layout.stride; ++r) {
     number* to = rows + r * layout.plane;
-    for (int n = r; n < (count - 1) * layout.stride + c.kernel; n += layout.stride, to += layout.row)
-      read_row(c, image, (from * layout.stride + n) * layout.every - c.top, layout.units * layout.stride, layout.every, to);
+    for (int n = r; n < (all_rows - 1) * layout.stride + c.kernel; n += layout.stride, to += layout.row) {
+      const int each = layout.of_image * layout.stride, of = is_group ? n / each : 0;   // behind the last image: rows of zeros
+      const int row = of < images ? (from * layout.stride + n - of * each) * layout.every - c.top : -1;
+      read_row(c, image + of, row, layout.units * layout.stride, layout.every, to);
+    }
     memset(to, 0, ((size_t)c.left * c.depth + amx::DEEP) * sizeof(number));
   }
-  multiply(c, layout, rows, (size_t)layout.stride * c.depth, count, c.out_width, ((size_t)image * c.out_height + from) * c.out_width, first, last, (float*)room);
+  const int made = is_group ? (images - 1) * layout.of_image + c.out_height : count;
+  multiply(c, layout, rows, (size_t)layout.stride * c.depth, made, c.out_width, ((size_t)image * c.out_height + from) * c.out_width, first, last, (float*)room);
 }
 }  // namespace

@@ -8,11 +8,13 @@
 namespace matrix_tiles {
 constexpr char NAME[] = "AMX";
 using amx::DEEP;
+using amx::SUMS;
 using amx::TILE;
 constexpr int most(int a, int b) { return a > b ? a : b; }
 constexpr int least(int a, int b) { return a < b ? a : b; }
 constexpr int up(int n, int unit) { return (n + unit - 1) / unit * unit; }
 constexpr int S = STRIDE, K = KERNEL;
+static_assert(K <= amx::MOST_RUNS);
 
 // Which rows (or columns) of taps reach inputs of a residue, and where their outputs lie.
 constexpr int first_tap(int residue) { return (residue + PAD_LOW) % S; }
@@ -43,10 +45,8 @@ constexpr size_t DY_ROOM = whole((size_t)(GROUP_PIXELS + REACH + 64) * OC + DEEP
 
 // A map's pixels as products are made of them: rows without the zeros where they are whole tiles, else with them.
 constexpr int pitch(int width) { return width % 16 == 0 ? width : UNITS; }
-constexpr int CHUNK = 8;                                  // tiles of pixels whose sums wait in the first cache
 constexpr int blocks(int channels) { return channels % 32 == 0 ? 2 : 1; }
 constexpr int N_AHEAD = blocks(OC), N_BACK = blocks(IC);
-constexpr size_t SUMS = (size_t)CHUNK * 16 * 32 * 2;      // numbers
 constexpr int RUN = up(K * DEPTH, DEEP);
 
 static size_t forward_room() { return S * plane(BAND) + SUMS; }
@@ -70,53 +70,52 @@ static void forward(const Forward& f, int first, int last, number* room) {
     const int count = least(IMAGES, last - image);
     for (int top = 0; top < OUT_HEIGHT; top += BAND) {
       const int bottom = least(top + BAND, OUT_HEIGHT);
+      const int windows = (bottom - 1) * S + K, end = most(windows, bottom == OUT_HEIGHT ? HEIGHT + PAD_LOW : bottom * S);
       for (int n = 0; n < count; ++n)
-        for (int r = top * S, end = bottom == OUT_HEIGHT ? HEIGHT + PAD_LOW : bottom * S + most(K - S, 0); r < end; ++r) {
+        for (int r = top * S; r < end; ++r) {
           number* row = x_row(x, PLANE, n, r - top * S);
           const int from = r - PAD_LOW;
-          if (IN_BANDS && from < 0) memset(row, 0, UNITS * S * DEPTH * sizeof(number));
-          if (from >= 0 && from < HEIGHT && (r % S < K || f.sum))
+          if (from < 0 || from >= HEIGHT) {
+            if (IN_BANDS) memset(row, 0, UNITS * S * DEPTH * sizeof(number));   // was of the last band
+          } else if (r % S < K || f.sum) {
             read_row<IC>(row + PAD_LOW * DEPTH, f.a, f.b, f.slope_of_sum, (number*)f.sum, ((size_t)(image + n) * HEIGHT + from) * WIDTH * IC);
+          }
         }
-      if (IN_BANDS && bottom == OUT_HEIGHT)
-        for (int r = HEIGHT + PAD_LOW; r < (OUT_HEIGHT - 1) * S + K; ++r)
-          memset(x_row(x, PLANE, 0, r - top * S), 0, UNITS * S * DEPTH * sizeof(number));
       const int pixels = ((IN_BANDS ? bottom - top : (count - 1) * ROWS + OUT_HEIGHT) - 1) * PITCH + OUT_WIDTH, all_tiles = (pixels + 15) / 16;
-      for (int o = 0; o < OC; o += N_AHEAD * 16)
-        for (int t = 0; t < all_tiles; t += CHUNK) {
-          const int these = least(CHUNK, all_tiles - t);
-          amx::products<N_AHEAD>(c, x, S * DEPTH, PITCH, UNITS, t, these, (const number*)f.weights + (size_t)o * K * RUN, runs, K, RUN / DEEP);
-          amx::by_rows(t * 16, least((t + these) * 16, pixels), PITCH, OUT_WIDTH, [&](int of_all, int column, int wide, int at) {
-            const int n = of_all / ROWS, row = of_all % ROWS;
-            if (row >= OUT_HEIGHT) return;
-            const size_t to = (((size_t)(image + n) * OUT_HEIGHT + top + row) * OUT_WIDTH + column) * OC + o;
-            vec bias[N_AHEAD], centre[N_AHEAD], sum[N_AHEAD] = {}, square[N_AHEAD] = {};
-            for (int v = 0; v < N_AHEAD; ++v) {
-              bias[v] = f.bias ? load(f.bias + o + v * LANES) : (vec){};
-              centre[v] = f.centre ? load(f.centre + o + v * LANES) : (vec){};
-            }
-            number* y = (number*)f.y + to;
-            const number* addend = f.addend ? (const number*)f.addend + to : nullptr;
-            const float* from = c + (size_t)at * N_AHEAD * LANES;
-            for (int p = 0; p < wide; ++p)
+      amx::by_chunks(all_tiles, OC, N_AHEAD * 16, (size_t)K * RUN * OC, [&](int t, int o) {
+        const int these = least(amx::CHUNK, all_tiles - t);
+        amx::products<N_AHEAD>(c, x, S * DEPTH, PITCH, UNITS, t, these, (const number*)f.weights + (size_t)o * K * RUN, runs, K, RUN / DEEP);
+        amx::by_rows(t * 16, least((t + these) * 16, pixels), PITCH, OUT_WIDTH, [&](int of_all, int column, int wide, int at) {
+          const int n = of_all / ROWS, row = of_all % ROWS;
+          if (row >= OUT_HEIGHT) return;
+          const size_t to = (((size_t)(image + n) * OUT_HEIGHT + top + row) * OUT_WIDTH + column) * OC + o;
+          vec bias[N_AHEAD], centre[N_AHEAD], sum[N_AHEAD] = {}, square[N_AHEAD] = {};
+          for (int v = 0; v < N_AHEAD; ++v) {
+            bias[v] = f.bias ? load(f.bias + o + v * LANES) : (vec){};
+            centre[v] = f.centre ? load(f.centre + o + v * LANES) : (vec){};
+          }
+          number* y = (number*)f.y + to;
+          const number* addend = f.addend ? (const number*)f.addend + to : nullptr;
+          const float* from = c + (size_t)at * N_AHEAD * LANES;
+          for (int p = 0; p < wide; ++p)
 #pragma GCC unroll 2
-              for (int v = 0; v < N_AHEAD; ++v) {
-                const size_t here = (size_t)p * OC + v * LANES;
-                vec value = load(from + (p * N_AHEAD + v) * LANES) + bias[v];
-                if (addend) value += load(addend + here);
-                store(y + here, value);
-                const vec off = value - centre[v];
-                sum[v] += off;
-                square[v] += off * off;
-              }
-            if (f.sums)
-              for (int v = 0; v < N_AHEAD; ++v) {
-                float* sums = f.sums + (size_t)(image + n) * 2 * OC + o + v * LANES;
-                store(sums, load(sums) + sum[v]);
-                store(sums + OC, load(sums + OC) + square[v]);
-              }
-          });
-        }
+            for (int v = 0; v < N_AHEAD; ++v) {
+              const size_t here = (size_t)p * OC + v * LANES;
+              vec value = load(from + (p * N_AHEAD + v) * LANES) + bias[v];
+              if (addend) value += load(addend + here);
+              store(y + here, value);
+              const vec off = value - centre[v];
+              sum[v] += off;
+              square[v] += off * off;
+            }
+          if (f.sums)
+            for (int v = 0; v < N_AHEAD; ++v) {
+              float* sums = f.sums + (size_t)(image + n) * 2 * OC + o + v * LANES;
+              store(sums, load(sums) + sum[v]);
+              store(sums + OC, load(sums + OC) + square[v]);
+            }
+        });
+      });
     }
   }
 }
@@ -142,45 +141,44 @@ static void input_gradient(const Backward& b, const number* x, const number* dy,
     for (int cr = 0; cr < S; ++cr) {
       const int height = (HEIGHT - rr + S - 1) / S, width = (WIDTH - cr + S - 1) / S, across = pitch(width);
       const int down = BAND_BACK < OUT_HEIGHT ? bottom - top : (count - 1) * ROWS + height;
-      const int pixels = (down - 1) * across + width, all_tiles = (pixels + 15) / 16, num_runs = cr < S && taps(cr) ? taps(rr) : 0;
+      const int pixels = (down - 1) * across + width, all_tiles = (pixels + 15) / 16, num_runs = taps(cr) ? taps(rr) : 0;
       size_t runs[K];
       for (int t = 0; t < num_runs; ++t)
         runs[t] = (size_t)((BEFORE + (rr + PAD_LOW - last_tap(rr)) / S + t) * UNITS + BEFORE + (cr + PAD_LOW - last_tap(cr)) / S) * OC;
-      for (int channel = 0; channel < IC; channel += N_BACK * 16)
-        for (int t = 0; t < all_tiles; t += CHUNK) {
-          const int these = least(CHUNK, all_tiles - t);
-          amx::products<N_BACK>(c, dy, OC, across, UNITS, t, these, weights + (size_t)channel * taps(rr) * run_back(cr), runs, num_runs, run_back(cr) / DEEP);
-          amx::by_rows(t * 16, least((t + these) * 16, pixels), across, width, [&](int of_all, int column, int wide, int at) {
-            const int n = of_all / ROWS, row = of_all % ROWS;
-            if (row >= height) return;
-            const size_t to = (((size_t)(image + n) * HEIGHT + (top + row) * S + rr) * WIDTH + column * S + cr) * IC + channel;
-            const int padded_row = row * S + rr + PAD_LOW;
-            const number* input = x_row((number*)x, PLANE, n, padded_row) + (column * S + cr + PAD_LOW) * DEPTH + channel;
-            vec mean[N_BACK], sum[N_BACK] = {}, about[N_BACK] = {};
-            for (int v = 0; v < N_BACK; ++v) mean[v] = b.seen ? load(b.mean + channel + v * LANES) : (vec){};
-            const vec slope = all(b.slope);
-            const number* addend = b.gx_addend ? (const number*)b.gx_addend + to : nullptr;
-            const number* seen = b.seen ? (const number*)b.seen + to : nullptr;
-            const float* from = c + (size_t)at * N_BACK * LANES;
-            number* gx = (number*)b.gx + to;
-            for (int p = 0; p < wide; ++p)
+      amx::by_chunks(all_tiles, IC, N_BACK * 16, taps(rr) * run_back(cr) * IC, [&](int t, int channel) {
+        const int these = least(amx::CHUNK, all_tiles - t);
+        amx::products<N_BACK>(c, dy, OC, across, UNITS, t, these, weights + (size_t)channel * taps(rr) * run_back(cr), runs, num_runs, run_back(cr) / DEEP);
+        amx::by_rows(t * 16, least((t + these) * 16, pixels), across, width, [&](int of_all, int column, int wide, int at) {
+          const int n = of_all / ROWS, row = of_all % ROWS;
+          if (row >= height) return;
+          const size_t to = (((size_t)(image + n) * HEIGHT + (top + row) * S + rr) * WIDTH + column * S + cr) * IC + channel;
+          const int padded_row = row * S + rr + PAD_LOW;
+          const number* input = x_row((number*)x, PLANE, n, padded_row) + (column * S + cr + PAD_LOW) * DEPTH + channel;
+          vec mean[N_BACK], sum[N_BACK] = {}, about[N_BACK] = {};
+          for (int v = 0; v < N_BACK; ++v) mean[v] = b.seen ? load(b.mean + channel + v * LANES) : (vec){};
+          const vec slope = all(b.slope);
+          const number* addend = b.gx_addend ? (const number*)b.gx_addend + to : nullptr;
+          const number* seen = b.seen ? (const number*)b.seen + to : nullptr;
+          const float* from = c + (size_t)at * N_BACK * LANES;
+          number* gx = (number*)b.gx + to;
+          for (int p = 0; p < wide; ++p)
 #pragma GCC unroll 2
-              for (int v = 0; v < N_BACK; ++v) {
-                const size_t here = (size_t)p * S * IC + v * LANES;
-                vec value = load(from + (p * N_BACK + v) * LANES);
-                if (addend) value += load(addend + here);
-                if (b.slope != 1) value = load(input + here) > (vec){} ? value : value * slope;
-                store(gx + here, value);
-                sum[v] += value;
-                if (seen) about[v] += value * (load(seen + here) - mean[v]);
-              }
             for (int v = 0; v < N_BACK; ++v) {
-              float* sums = b.sums + (size_t)(image + n) * 2 * IC + channel + v * LANES;
-              store(sums, load(sums) + sum[v]);
-              if (seen) store(sums + IC, load(sums + IC) + about[v] * load(b.inverse + channel + v * LANES));
+              const size_t here = (size_t)p * S * IC + v * LANES;
+              vec value = load(from + (p * N_BACK + v) * LANES);
+              if (addend) value += load(addend + here);
+              if (b.slope != 1) value = load(input + here) > (vec){} ? value : value * slope;
+              store(gx + here, value);
+              sum[v] += value;
+              if (seen) about[v] += value * (load(seen + here) - mean[v]);
             }
-          });
-        }
+          for (int v = 0; v < N_BACK; ++v) {
+            float* sums = b.sums + (size_t)(image + n) * 2 * IC + channel + v * LANES;
+            store(sums, load(sums) + sum[v]);
+            if (seen) store(sums + IC, load(sums + IC) + about[v] * load(b.inverse + channel + v * LANES));
+          }
+        });
+      });
       weights += (size_t)taps(rr) * run_back(cr) * IC;
     }
 }
@@ -206,8 +204,8 @@ static void make_pairs(number* of_x, number* of_dy, const number* x, const numbe
 
 // dw[tap][OC][IC] += dy * x; of an image dw[row of taps][tile][OC][16].
 template <int M, int N>
-static inline void weights_block(float* dw, const number* of_x, const number* of_dy, int o, int row, int column, int tile, const size_t* x_runs, const size_t* dy_runs, int slots,
-                                 int depth) {
+static inline void weights_block(float* dw, const number* of_x, const number* of_dy, int o, int row, int column, int tile, const size_t* x_runs,
+                                 const size_t* dy_runs, int slots, int depth) {
   constexpr size_t WIDE = IS_IMAGE ? 16 : IC, NEXT_TAP = (size_t)OC * IC;
   constexpr bool ACROSS_TAPS = X_TILES == 1;             // a second tile is the next tap's
   const size_t part = (size_t)(row % S * COLUMN_RESIDUES + column % S) * X_TILES + tile;
