@@ -56,6 +56,7 @@ from resnetlab.base.plaindata import to_json_bytes
 from resnetlab.cli.resolve import resolve_model, split_settings
 from resnetlab.data.batches.normalise import Normaliser
 from resnetlab.data.batches.preprocessing import Geometry, Preprocessing
+from resnetlab.native.building import made_of
 from resnetlab.runs.environment import describe_environment, source_digest
 from resnetlab.trained.artefact.model import Artefact
 from resnetlab.trained.export import export_model
@@ -64,7 +65,7 @@ from turns import Ended, Program, ending
 _SAME = ("processor", "cores", "threads", "torch")
 """What must be equal for cells to stand in one table."""
 
-_PROGRAMS = ("sources", "peers")
+_PROGRAMS = ("sources", "kernels", "peers")
 """What must be so for others to be measured beside them."""
 
 _PEERS = ("torch", "onnxruntime", "onnx", "openvino", "torchvision", "timm")
@@ -204,6 +205,7 @@ def machine(threads: int, pythons: Sequence[str]) -> dict[str, Any]:
         "threads": threads, "platform": told["platform"], "python": platform.python_version(),
         "torch": told["torch"], "revision": told["revision"], "load": os.getloadavg()[0],
         "sources": f"{source_digest()[:12]} {scripts.hexdigest()[:12]}",
+        "kernels": [made_of(is_half=False), made_of(is_half=True)],
         "peers": [f"{name} {number}" for each in pythons for name, number in versions(each, _PEERS).items()],
     }  # fmt: skip
 

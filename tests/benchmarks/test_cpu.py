@@ -154,6 +154,10 @@ def test_ours_stands_beside_peers_and_what_is_wrong_with_one_costs_the_others_no
     cpu(*options, "--continue")  # all are there: they are printed
     with pytest.raises(SystemExit, match=r"other programs: peers \['onnxruntime 1.0'\] and \['torch"):
         cpu(*options, "--only", "training/resnet56/fp32", "--continue")
+    by_others = [each | {"instructions": "AMX-2"} for each in content["machine"]["kernels"]]
+    out.write_text(json.dumps(content | {"machine": content["machine"] | {"kernels": by_others}}))
+    with pytest.raises(SystemExit, match=r"other programs: kernels .*'AMX-2'.* and "):
+        cpu(*options, "--only", "training/resnet56/fp32", "--continue")
     content["machine"]["torch"] = "1.0"
     out.write_text(json.dumps(content))
     with pytest.raises(SystemExit, match=r"measured elsewhere: torch 1\.0 and"):

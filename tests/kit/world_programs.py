@@ -30,13 +30,15 @@ from resnetlab.data.images.geometry import Pixels
 from resnetlab.data.images.image import EncodedImage
 from resnetlab.errors import DataError, Interrupted, ResnetlabError
 from resnetlab.evaluation.metrics import Scoring
+from resnetlab.native.building import compiler_here
 from resnetlab.parallel.streams import mark_others
 from resnetlab.parallel.tree import SMALL_BYTES, Tree
 from resnetlab.parallel.world import World, join, joined
-from resnetlab.training.choosing.choosing import choose
+from resnetlab.training.choosing.choosing import choose, try_here
 from resnetlab.training.choosing.trying import question
 from resnetlab.training.choosing.ways import Prospect, Way
 from resnetlab.training.observer import Interrupt, Observer
+from resnetlab.training.planning import refuse_differing
 from resnetlab.training.run import train_or_resume
 from tests.kit.chosen_steps import long_plan, remember
 from tests.kit.small_runs import small_plan
@@ -240,6 +242,17 @@ def choose_steps(world: World, caches: str) -> str:
     plan = long_plan(shards=2, precision="fp32")
     remember(plan, (100.0, 140.0) if world.is_first else (140.0, 100.0), processes=world.local_size)
     return choose([plan], world)[0].steps_text
+
+
+def differ_in_kernels(world: World, caches: str) -> list[Any]:
+    """Plan native kernels, where one process has a compiler of another name; then leave them open."""
+    os.environ["RESNETLAB_CACHE"] = f"{caches}/{world.rank}"
+    if not world.is_first:
+        (Path(caches) / "c++").symlink_to(os.path.realpath(compiler_here()))
+        os.environ["PATH"] = caches
+    refused = _raised(lambda: refuse_differing(long_plan(shards=2, compile="native"), world))
+    ways = try_here(Prospect.of(long_plan(shards=2, precision="fp32")), world)
+    return [*refused, [*ways]]
 
 
 def choose_without_a_compiler(world: World, caches: str) -> str:

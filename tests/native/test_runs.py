@@ -11,6 +11,7 @@ from resnetlab.errors import UsageError
 from resnetlab.native import building
 from resnetlab.network.catalog import model_spec
 from resnetlab.runs.directory import RunDirectory, claim_new
+from resnetlab.runs.environment import binding_differences
 from resnetlab.training.planning import RunPlan, make_plan
 from resnetlab.training.session import start
 from tests.kit.interrupted_runs import StopAt, interrupt
@@ -82,20 +83,38 @@ def test_kernels_of_other_sources_or_another_compiler_are_told_when_a_run_goes_o
     run = interrupted(tmp_path / "run", 2)
     recorded = run.read("environment")
     kernels = recorded["kernels"]
-    assert building.kernels_digest()[:12] in kernels and building.compiler_told() in kernels
+    assert kernels == building.made_of(is_half=False)
+    changed = {"compiler": "g++ 1.0", "instructions": "SSE"}
 
     go_on(run, small_source()).close()
-    run.write("environment", recorded | {"kernels": kernels.replace(building.compiler_told(), "g++ 1.0")})
+    run.write("environment", recorded | {"kernels": kernels | changed})
     go_on(run, small_source()).close()
-    run.write("environment", {name: value for name, value in recorded.items() if name != "kernels"})
+    without = {name: value for name, value in recorded.items() if name != "kernels"}
+    run.write("environment", without)
+    go_on(run, small_source()).close()
+    run.write("environment", without | {"source": "other"})
     go_on(run, small_source()).close()
 
-    same, another, unknown = (row["differing"] for row in journal(run) if row["event"] == "resume")
+    same, another, of_same_source, unknown = (
+        row["differing"] for row in journal(run) if row["event"] == "resume"
+    )
     assert same == []
     assert another == [
-        f"the kernels were {kernels.replace(building.compiler_told(), 'g++ 1.0')}, are {kernels}"
+        f"the kernels' {name}: {before} before, {kernels[name]} now" for name, before in changed.items()
     ]
-    assert unknown == [f"the kernels were not recorded, are {kernels}"]
+    assert of_same_source == []
+    (told,) = (each for each in unknown if "kernels" in each)
+    assert told.startswith(f"the kernels were not recorded, are of sources {kernels['sources']}, compiler ")
+
+
+def test_who_goes_on_by_tiles_is_told_how_to_do_without() -> None:
+    """Sources and compiler are the same, and not named."""
+    then, now = ({"kernels": {"sources": "a", "instructions": by}} for by in ("AVX512-BF16", "AMX"))
+
+    assert binding_differences(then, now) == [
+        "the kernels' instructions: AVX512-BF16 before, AMX now (RESNETLAB_AMX=off does without)"
+    ]
+    assert "RESNETLAB_AMX" not in binding_differences(now, then)[0]
 
 
 def journal(run: RunDirectory) -> list[dict[str, Any]]:

@@ -9,6 +9,8 @@ from resnetlab.errors import UsageError
 from resnetlab.parallel.place import Place, name_of
 from resnetlab.parallel.telling import Told, differences, in_one, is_told
 
+_START_ALIKE = "Start all with the same command, the same versions and the same data."
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -127,8 +129,8 @@ class World:
         """
         return flat if self._links is None else self._links.add_tree(flat, exact=exact)
 
-    def agree(self, facts: Mapping[str, str]) -> None:
-        """Check that all processes have the same facts.
+    def agree(self, facts: Mapping[str, str], *, hint: str = _START_ALIKE) -> None:
+        """Check that all processes have the same facts; `hint` says what to do where they have not.
 
         Raises:
             UsageError: If not, at all of them, with every difference from the first one.
@@ -139,7 +141,7 @@ class World:
         if found := differences(self._links.gather(dict(facts)), self.names()):
             raise UsageError(
                 "the processes of this run differ:\n" + "\n".join(f"  {line}" for line in found),
-                hint="Start all with the same command, the same versions and the same data.",
+                hint=hint,
             )
 
     def pulse(self, wants: bool) -> bool:

@@ -6,7 +6,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +80,12 @@ def version(package: str) -> str:
 
 
 def describe_environment(
-    *, device: str, threads: int, gpus: int = 0, optimizer_of: str = "", kernels: str = ""
+    *,
+    device: str,
+    threads: int,
+    gpus: int = 0,
+    optimizer_of: str = "",
+    kernels: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return the record that goes into environment.json.
 
@@ -89,7 +94,7 @@ def describe_environment(
         threads: Of the CPU, of this process.
         gpus: How many the machine has, used or not.
         optimizer_of: The package that the optimizer is of, if it is not ours.
-        kernels: What kernels that are compiled here are made from, and by what.
+        kernels: From what, by what and for which instructions kernels are compiled here.
     """
     return {
         "python": platform.python_version(),
@@ -106,7 +111,7 @@ def describe_environment(
         "torch": version("torch"),
         "packages": {name: version(name) for name in PACKAGES},
         **({"optimizer_of": optimizer_of} if optimizer_of else {}),
-        **({"kernels": kernels} if kernels else {}),
+        **({"kernels": dict(kernels)} if kernels else {}),
     }
 
 
@@ -172,8 +177,22 @@ def binding_differences(
     pairs = [(name, then.get(name), now.get(name)) for name in BINDING]
     pairs += [(name, _version_in(then, name), _version_in(now, name)) for name in packages]
     told = [f"{name} was {before}, is {after}" for name, before, after in pairs if before != after]
-    before, after = then.get("kernels", "not recorded"), now.get("kernels")
-    return [*told, f"the kernels were {before}, are {after}"] if after and before != after else told
+    return [*told, *_kernel_differences(then, now)]
+
+
+def _kernel_differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    before, after = then.get("kernels"), now.get("kernels", {})
+    if not isinstance(before, dict):  # by an earlier version, whose kernels were those of its sources
+        if not after or (before is None and then.get("source") == now.get("source")):
+            return []
+        own = ", ".join(f"{name} {value}" for name, value in after.items())
+        return [f"the kernels were {before or 'not recorded'}, are of {own}"]
+    return [
+        f"the kernels' {name}: {before.get(name, 'not recorded')} before, {value} now"
+        f"{' (RESNETLAB_AMX=off does without)' if value == 'AMX' else ''}"
+        for name, value in after.items()
+        if before.get(name) != value
+    ]
 
 
 def _version_in(record: dict[str, Any], package: str) -> str:

@@ -92,12 +92,12 @@ class Asked:
 def recipe_by_minutes(default: str, device: torch.device) -> str:
     """Return the recipe that was looked for with minutes in mind, in place of the one of a fixed length.
 
-    On a GPU that is the one whose images keep their size: a step whose size changes cannot be recorded, and
+    On CUDA that is the one whose images keep their size: a step whose size changes cannot be recorded, and
     what a step takes there is not in proportion to its operations.
     """
     if default != "quick":
         return default
-    return "timed" if device.type == "cpu" else "quick-muon"
+    return "quick-muon" if device.type == "cuda" else "timed"
 
 
 def leaves_shards_open(resolution: Resolution) -> bool:

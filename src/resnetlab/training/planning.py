@@ -18,7 +18,7 @@ from resnetlab.data.sources.encoded import AnySource
 from resnetlab.data.sources.source import broken_image
 from resnetlab.data.sources.wanted import Wanted
 from resnetlab.errors import DataError, UsageError
-from resnetlab.native.building import compiler_told, kernels_digest
+from resnetlab.native.building import compiler_told, made_of
 from resnetlab.network.spec import ModelSpec
 from resnetlab.parallel.world import World
 from resnetlab.recipe import Recipe
@@ -372,16 +372,22 @@ def environment_of(plan: RunPlan) -> dict[str, Any]:
         threads=torch.get_num_threads(),
         gpus=torch.cuda.device_count(),
         optimizer_of=OPTIMIZERS.package_of(plan.recipe.optimizer.optimizer),
-        kernels=_kernels_of(plan),
+        kernels=kernels_of(plan.recipe, plan.device),
     )
 
 
-def _kernels_of(plan: RunPlan) -> str:
-    """Return what kernels that are compiled on this machine are made from, and by what; "" if none are."""
-    how = plan.recipe.execution.compile
-    if plan.device.type != "cpu" or how == "off" or not (compiler := compiler_told()):
-        return ""
-    return f"those of {f'sources {kernels_digest()[:12]}' if how == 'native' else KERNELS[how]} by {compiler}"
+def kernels_of(recipe: Recipe, device: torch.device) -> dict[str, str]:
+    """Return from what, by what, for which instructions kernels are compiled here, if any are."""
+    how = recipe.execution.compile
+    if device.type != "cpu" or how == "off" or not (compiler := compiler_told()):
+        return {}
+    is_half = recipe.execution.precision == "bf16"
+    return made_of(is_half=is_half) if how == "native" else {"compiler": compiler}
+
+
+_KERNELS_ALIKE = (
+    "RESNETLAB_AMX=off for all does without AMX; --set compile=off needs neither kernels nor compiler."
+)
 
 
 def refuse_differing(plan: RunPlan, world: World, *, is_begun: bool = False) -> None:
@@ -398,6 +404,10 @@ def refuse_differing(plan: RunPlan, world: World, *, is_begun: bool = False) -> 
     if world.size == 1:
         return
     world.agree(_facts(plan))
+    if plan.recipe.execution.compile == "native":
+        kernels = kernels_of(plan.recipe, plan.device)
+        told = {f"the kernels' {name}": value for name, value in kernels.items()}
+        world.agree(told, hint=_KERNELS_ALIKE)
     shards = plan.recipe.execution.shards
     try:
         world.share_of(shards)

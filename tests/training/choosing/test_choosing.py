@@ -136,6 +136,16 @@ def test_what_one_of_several_hosts_cannot_compile_none_compiles(tmp_path: Path) 
     assert results(2, "choose_without_a_compiler", str(tmp_path)) == [line, line]
 
 
+def test_kernels_that_differ_among_hosts_are_refused_and_never_chosen(tmp_path: Path) -> None:
+    """Here by the compiler's name; as of AMX, which one host has and another has not."""
+    (first, second) = results(2, "differ_in_kernels", str(tmp_path))
+
+    assert first == second
+    kind, message, _, ways = first
+    assert kind == "UsageError" and ways == []
+    assert "the kernels' compiler is c++" in message and "RESNETLAB_AMX=off" in message
+
+
 def test_a_short_run_tries_nothing_and_says_why(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """That of `make train` is one."""
     flags = [
@@ -183,6 +193,8 @@ def test_a_run_whose_images_are_smaller_for_a_while_is_as_long_as_their_operatio
     assert small.largest_samples == pytest.approx(0.55 * usual.samples, rel=0.01)
     in_minutes = [Prospect.within(1, long_plan(shrink=share)).samples for share in (1.0, 0.5)]
     assert in_minutes[1] == pytest.approx(in_minutes[0] / 0.55, rel=0.01)
+    of_four = Prospect.within(1, long_plan(), 4).samples
+    assert of_four == pytest.approx(4 * in_minutes[0], rel=0.01), "each process has as many threads"
 
 
 def test_images_that_native_kernels_cannot_pad_are_left_to_torch() -> None:

@@ -14,7 +14,7 @@ from resnetlab.recipe.settings import override
 from resnetlab.training.choosing.picking import Choice, Tried, pick
 from resnetlab.training.choosing.trying import Answer, answered, is_lasting, question, try_ways
 from resnetlab.training.choosing.ways import Prospect, Way, is_worth_trying, ways_of
-from resnetlab.training.planning import RunPlan
+from resnetlab.training.planning import RunPlan, kernels_of
 from resnetlab.training.recorded.deciding import decide
 
 Tell = Callable[[str], None]
@@ -38,7 +38,9 @@ def choose(
         tell: Is told, in the first process, before something is tried, which takes some seconds.
         minutes: That each run will have, whatever length its plan has yet.
     """
-    prospects = [Prospect.of(plan) if minutes is None else Prospect.within(minutes, plan) for plan in plans]
+    prospects = [
+        Prospect.of(plan) if minutes is None else Prospect.within(minutes, plan, world.size) for plan in plans
+    ]
     tried = [try_here(prospect, world, tell) for prospect in prospects]
     choices = [choice_of(prospect, each, world) for prospect, each in zip(prospects, tried, strict=True)]
     if len({choice.way.precision for choice in choices}) > 1 and any(
@@ -106,8 +108,8 @@ def try_here(prospect: Prospect, world: World, tell: Tell = silent) -> dict[Way,
     """Return what came of each way; nothing where there is no choice, or trying would not pay."""
     if not prospect.left_open:
         return {}
-    every: list[list[list[str]]] = world.gather([list(way) for way in ways_of(prospect)])
-    ways = [Way(*way) for way in every[0] if all(way in others for others in every)]  # hosts may differ
+    every = world.gather([[list(way), _kernels(prospect, way)] for way in ways_of(prospect)])
+    ways = [Way(*one[0]) for one in every[0] if all(one in others for others in every)]  # hosts may differ
     threads = torch.get_num_threads() * world.size
     if not world.from_first(lambda: len(ways) > 1 and is_worth_trying(prospect, ways, threads)):
         return {}
@@ -120,6 +122,10 @@ def try_here(prospect: Prospect, world: World, tell: Tell = silent) -> dict[Way,
 
     answer: Answer = world.together(lambda: remembered("steps", asked, measure, is_kept=is_lasting))
     return answered(world.from_first(lambda: answer))
+
+
+def _kernels(prospect: Prospect, way: Way) -> dict[str, str]:
+    return kernels_of(prospect.recipe_for(way), prospect.device)
 
 
 def choice_of(

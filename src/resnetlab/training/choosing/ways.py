@@ -72,10 +72,16 @@ class Prospect:
         )
 
     @classmethod
-    def within(cls, minutes: float, plan: RunPlan) -> "Prospect":
-        """Return what a plan says, but for its length: as many samples as minutes have, by arithmetic."""
+    def within(cls, minutes: float, plan: RunPlan, processes: int = 1) -> "Prospect":
+        """Return what a plan says, but for its length: as many samples as minutes have, by arithmetic.
+
+        Args:
+            minutes: How many.
+            plan: The run.
+            processes: That make it together, each with as many threads as this one.
+        """
         found = cls.of(plan)
-        rate = _RATE * torch.get_num_threads() / found.operations
+        rate = _RATE * torch.get_num_threads() * processes / found.operations
         return replace(found, samples=round(60 * minutes * rate))
 
     @property
