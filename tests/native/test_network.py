@@ -109,14 +109,30 @@ def test_gradients_and_statistics_are_as_good_as_torchs(spec: ModelSpec, size: i
     assert min(ours for ours, _ in errors) < 5 * max(torchs for _, torchs in errors) + 1e-5
 
 
-def test_two_threads_make_the_same_as_one_but_for_the_order_of_sums() -> None:
+needs_bf16 = pytest.mark.skipif(not building.multiplies_bf16(), reason="needs a processor that multiplies it")
+WIDE = replace(EIGHT, name="wide", blocks=(1,), widths=(256,), out_channels=(256,), strides=(1,))
+"""Two images of 14x14 are one group of AMX's tiles, and chunks of these end within each of them."""
+
+
+@pytest.mark.parametrize(
+    ("spec", "size", "dtype"),
+    [
+        (EIGHT, 16, torch.float32),
+        pytest.param(WIDE, 14, torch.bfloat16, marks=needs_bf16),
+    ],
+    ids=["fp32", "bf16"],
+)
+def test_two_threads_make_the_same_as_one_but_for_the_order_of_sums(
+    spec: ModelSpec, size: int, dtype: torch.dtype
+) -> None:
     threads = torch.get_num_threads()
     found = []
     try:
         for count in (1, 2, 2):
             torch.set_num_threads(count)
-            model = network(EIGHT)
-            found.append((trained(model, NativeNetwork(model), torch.float32, 16), model))
+            model = network(spec)
+            native = NativeNetwork(model, dtype)
+            found.append((trained(model, native, torch.float32, size), model))
     finally:
         torch.set_num_threads(threads)
     (one, _), (two, model), (again, repeated) = found

@@ -38,7 +38,7 @@ constexpr int IMAGES = images();
 constexpr int band(size_t bytes) { return bytes <= CACHED ? OUT_HEIGHT : most(1, (int)(CACHED / (bytes / ROWS))); }
 constexpr int BAND = band(X_BYTES);                                              // of output rows; all if there are several images
 constexpr int BAND_BACK = K == 1 && S == 1 ? band(most(X_BYTES, DY_BYTES)) : OUT_HEIGHT;
-constexpr int rows_of(int band) { return band < OUT_HEIGHT ? band + (K - 1) / S : IMAGES * ROWS; }
+constexpr int rows_of(int band) { return band < OUT_HEIGHT ? band + (K + S - 2) / S : IMAGES * ROWS; }
 constexpr size_t plane(int band) { return whole(((size_t)rows_of(band) * UNITS + REACH + 128) * S * DEPTH + DEEP); }   // of x, one residue of rows
 constexpr int GROUP_PIXELS = up(least(rows_of(BAND_BACK), IMAGES * ROWS) * UNITS, DEEP);
 constexpr size_t DY_ROOM = whole((size_t)(GROUP_PIXELS + REACH + 64) * OC + DEEP);
@@ -89,10 +89,13 @@ static void forward(const Forward& f, int first, int last, number* room) {
           const int n = of_all / ROWS, row = of_all % ROWS;
           if (row >= OUT_HEIGHT) return;
           const size_t to = (((size_t)(image + n) * OUT_HEIGHT + top + row) * OUT_WIDTH + column) * OC + o;
-          vec bias[N_AHEAD], centre[N_AHEAD], sum[N_AHEAD] = {}, square[N_AHEAD] = {};
+          float* sums = f.sums ? f.sums + (size_t)(image + n) * 2 * OC + o : nullptr;
+          vec bias[N_AHEAD], centre[N_AHEAD], sum[N_AHEAD], square[N_AHEAD];      // sums go on, wherever chunks cut an image
           for (int v = 0; v < N_AHEAD; ++v) {
             bias[v] = f.bias ? load(f.bias + o + v * LANES) : (vec){};
             centre[v] = f.centre ? load(f.centre + o + v * LANES) : (vec){};
+            sum[v] = sums ? load(sums + v * LANES) : (vec){};
+            square[v] = sums ? load(sums + OC + v * LANES) : (vec){};
           }
           number* y = (number*)f.y + to;
           const number* addend = f.addend ? (const number*)f.addend + to : nullptr;
@@ -108,11 +111,10 @@ static void forward(const Forward& f, int first, int last, number* room) {
               sum[v] += off;
               square[v] += off * off;
             }
-          if (f.sums)
+          if (sums)
             for (int v = 0; v < N_AHEAD; ++v) {
-              float* sums = f.sums + (size_t)(image + n) * 2 * OC + o + v * LANES;
-              store(sums, load(sums) + sum[v]);
-              store(sums + OC, load(sums + OC) + square[v]);
+              store(sums + v * LANES, sum[v]);
+              store(sums + OC + v * LANES, square[v]);
             }
         });
       });
