@@ -32,6 +32,11 @@ MEASURED: dict[tuple[str, str, str], tuple[Reached, ...]] = {
         Reached(750_000, 90.69, 1, "2026-11-27"),
         Reached(1_500_000, 92.19, 1, "2026-11-28"),
     ),
+    ("resnet20", "cifar10", "timed"): (
+        Reached(847_000, 91.21, 1, "2026-11-30"),
+        Reached(1_836_000, 92.14, 2, "2026-11-30"),
+    ),
+    ("resnet32", "cifar10", "timed"): (Reached(2_507_000, 93.17, 1, "2026-11-30"),),
 }
 """By network, data and recipe, in the order of their length."""
 
