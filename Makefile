@@ -5,6 +5,7 @@
 # make install  makes .venv with the command .venv/bin/resnetlab
 # make check    formatter, linter, types, who imports whom, the house's promises, whether the gallery is up to date
 # make gallery  draws docs/gallery.md and its pictures anew where they have changed
+# make results  makes the tables of docs/results.md anew that are made of records
 # make faults   the fault tests at full length: real processes killed at random moments, a stop after every step
 # make test-benchmarks  the scripts in benchmarks/ run through at a toy's size
 # make test-browser  pages are opened in headless Chromium: keys, pointer, both themes, a phone, hostile names
@@ -19,7 +20,7 @@ VENV ?= .venv
 RUN := $(VENV)/bin
 SUITE := OMP_NUM_THREADS=1 $(RUN)/python -m pytest -q -n 2 --dist worksteal -m "not faults and not benchmarks and not hosts and not browser and not notebook"
 
-.PHONY: train test coverage test-benchmarks test-hosts test-browser test-notebook test-parity install check gallery faults bench clean
+.PHONY: train test coverage test-benchmarks test-hosts test-browser test-notebook test-parity install check gallery results faults bench clean
 
 train: install
 	$(RUN)/resnetlab train resnet20 --data digits --recipe digits
@@ -72,6 +73,10 @@ check: install
 	$(RUN)/lint-imports --no-cache
 	$(RUN)/python -m pytest -q tests/promises
 	$(RUN)/python docs/make_gallery.py --check
+	$(RUN)/python docs/make_results.py --check
+
+results: install
+	$(RUN)/python docs/make_results.py
 
 gallery: install
 	$(RUN)/python docs/make_gallery.py

@@ -36,7 +36,7 @@ WITHOUT_TORCH = (
     "resnetlab.forecast.machines", "resnetlab.forecast.memory", "resnetlab.forecast.words",
     "resnetlab.reporting.comparing", "resnetlab.evaluation.answers", "resnetlab.explaining.page",
     "resnetlab.board.server", "resnetlab.board.text", "resnetlab.reproducing.described",
-    "resnetlab.reproducing.results.collecting", "resnetlab.reproducing.results.page",
+    "resnetlab.reporting.records.collecting", "resnetlab.reproducing.results.page",
 )  # fmt: skip
 
 

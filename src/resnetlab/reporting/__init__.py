@@ -10,7 +10,8 @@ from resnetlab.base.lettering import in_a_line, without_font
 from resnetlab.base.paths import user_path
 from resnetlab.base.plaindata import to_json_bytes
 from resnetlab.reporting.groups import Group, group_runs
-from resnetlab.reporting.reading import RecordedRun, read_runs
+from resnetlab.reporting.reading import RecordedRun
+from resnetlab.reporting.records.collecting import read_runs_and_records
 from resnetlab.reporting.shown import Plot, report_html
 from resnetlab.reporting.table import group_json, report_csv, report_latex, report_markdown, report_text
 from resnetlab.show.drawing.saving import check_target, refuse_target, write_picture
@@ -163,11 +164,12 @@ def report(paths: str | Path | Sequence[str | Path]) -> Report:
     """Return what the runs at these paths show.
 
     Args:
-        paths: Directories of runs, or folders that hold runs.
+        paths: Directories of runs, folders that hold runs, records, or folders of records.
 
     Raises:
-        UsageError: If there is no run at one of them.
-        DataError: If a run's files are damaged or contradict each other; all problems are named at once.
+        UsageError: If there is neither run nor record at one of them.
+        DataError: If a run's files are damaged or contradict each other, or a record is damaged or none; all
+            problems are named at once.
     """
     given = [paths] if isinstance(paths, str | Path) else paths
-    return Report(tuple(group_runs(read_runs(given))))
+    return Report(tuple(group_runs(read_runs_and_records(given))))

@@ -14,7 +14,7 @@ from resnetlab.network.catalog import changed_texts, list_models
 from resnetlab.recipe import Recipe, Run
 from resnetlab.recipe.named import list_recipes
 from resnetlab.recipe.settings import leaves
-from resnetlab.reporting.reading import RecordedRun
+from resnetlab.reporting.reading import US, RecordedRun
 from resnetlab.show.tables.differences import decided_for_us, deviations, differing_fields
 
 _TABLE_6 = "He et al., 2015, arXiv:1512.03385, Table 6"
@@ -99,6 +99,8 @@ class Group:
     """What differs from the recipe of that name: "lr=0.2 (0.1)"."""
     data: str
     """The data's name."""
+    made_by: str = ""
+    """Who made runs of which only the records are here: us, or a reader."""
 
     @property
     def finished(self) -> tuple[RecordedRun, ...]:
@@ -187,11 +189,15 @@ def group_runs(runs: Iterable[RecordedRun], key: Callable[[RecordedRun], str] | 
 
 def key_of(run: RecordedRun) -> str:
     """Return everything that two seeds of one experiment share, as text."""
-    recipe, data = run.recipe, [run.data[name] for name in ("fingerprint", "class_names", "image_shape")]
+    recipe, data = run.recipe, [run.data[name] for name in ("fingerprint", "image_shape")]
     same = replace(recipe.run, seed=Run().seed, report=Run().report)
     groups = (getattr(recipe, name) for name in field_types(Recipe) if name not in ("name", "run"))
     parts = [_text(run.spec), recipe.name, _text(same), *map(_text, groups), data, run.first_weights]
-    return json.dumps([*parts, run.lengths_before])
+    return json.dumps([*parts, run.lengths_before, _other_maker(run)])
+
+
+def _other_maker(run: RecordedRun) -> str:
+    return "" if run.made_by == US else run.made_by
 
 
 @lru_cache(maxsize=1024)
@@ -212,6 +218,7 @@ def _group(members: Sequence[RecordedRun]) -> Group:
             *(f"on from {before}" for before in run.lengths_before),
         ),
         data=str(run.data["name"]),
+        made_by=next((each.made_by for each in members if each.made_by), ""),
     )
 
 
@@ -230,7 +237,8 @@ def _told_apart(groups: Sequence[Group]) -> list[Group]:
     """Return the groups, those that would read alike with what differs between them."""
     alike: dict[tuple[Any, ...], list[Group]] = defaultdict(list)
     for group in groups:
-        alike[group.network, group.recipe, group.deviations, group.data].append(group)
+        maker = _other_maker(group.runs[0])
+        alike[group.network, group.recipe, group.deviations, group.data, maker].append(group)
     return [
         group for same in alike.values() for group in (same if len(same) == 1 else _with_differences(same))
     ]
@@ -252,12 +260,7 @@ def _with_differences(alike: Sequence[Group]) -> list[Group]:
         more += [f"{name}={getattr(run.spec, name)}" for name in sorted(fields)]
         more += [f"weights {run.first_weights[:8] or 'none'}"] if len(hashes) > 1 else []
         data = f"{group.data} {str(run.data['fingerprint'])[:8]}" if len(prints) > 1 else group.data
-        told.append(
-            Group(
-                runs=group.runs, network=group.network, recipe=group.recipe,
-                deviations=(*group.deviations, *more), data=data,
-            )
-        )  # fmt: skip
+        told.append(replace(group, deviations=(*group.deviations, *more), data=data))
     return told
 
 
@@ -271,6 +274,7 @@ def names_apart(groups: Sequence[Group]) -> list[str]:
         shared = set.intersection(*({*other.deviations} for other in alike))
         more += [text for text, whole in zip(told, group.deviations, strict=True) if whole not in shared]
         more += [group.data] if len({other.data for other in alike}) > 1 else []
+        more += [f"by {group.made_by}"] if len({other.made_by for other in alike}) > 1 else []
         names.append(", ".join((group.network, *more)))
     return names
 
@@ -283,7 +287,7 @@ def _rank(group: Group, *, recipes: Sequence[str], families: Sequence[str]) -> t
     place = families.index(family) if family in families else len(families)
     return (
         not group.is_plain, place, family, spec.depth, group.network, recipe, group.recipe, group.deviations,
-        group.data,
+        group.data, _other_maker(group.runs[0]),
     )  # fmt: skip
 
 

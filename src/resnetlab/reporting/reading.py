@@ -66,13 +66,16 @@ def _nothing_at(path: Path) -> UsageError:
         return UsageError(f"no run at {path}: there is no such directory")
     if not path.is_dir():
         return UsageError(
-            f"no run at {path}: it is a file", hint="Name a run's directory, or a folder of runs."
+            f"no run at {path}: it is a file", hint="Name a run's directory, a folder of runs, or a record."
         )
     return UsageError(
         f"no run at {path} or below it: no directory there holds a recipe.json",
         hint="`resnetlab train` makes one with --out.",
     )
 
+
+US = "us"
+"""Those who keep a folder of records, beside the readers who send some in."""
 
 _MOST_PROBLEMS = 20
 """Problems that are told one by one."""
@@ -97,6 +100,10 @@ class RecordedRun:
     """events.jsonl."""
     result: Row
     """RESULT.json; empty if the run did not come to its end."""
+    made_by: str = ""
+    """Of a record who made the run: `US`, or a reader; of a run's directory nobody is told."""
+    also_at: tuple[Path, ...] = ()
+    """Where the same run was found again."""
 
     @property
     def seed(self) -> int:
@@ -109,14 +116,19 @@ class RecordedRun:
         return str(self.weights.get("origin_sha256") or self.weights.get("sha256") or "")
 
     @property
-    def lengths_before(self) -> tuple[str, ...]:
-        """Of each run that this one went on from, the newest first: where, and how long it was to be."""
+    def before(self) -> tuple[tuple[Any, Any], ...]:
+        """Of each run that this one went on from, the newest first: at which step, how long it was to be."""
         found, record = [], self.continues
         while record:
-            found.append(f"step {record.get('step')} of {record.get('length')}")
+            found.append((record.get("step"), record.get("length")))
             before = record.get("before")
             record = before[0] if isinstance(before, list) and before and isinstance(before[0], dict) else {}
         return tuple(found)
+
+    @property
+    def lengths_before(self) -> tuple[str, ...]:
+        """The same in words."""
+        return tuple(f"step {step} of {length}" for step, length in self.before)
 
     @property
     def machines(self) -> frozenset[str]:

@@ -25,6 +25,8 @@ def notes(groups: Sequence[Group], marks: Mapping[str, str]) -> Iterator[tuple[s
         yield ("", f"Test error: {what}{'; mean ± sample standard deviation over n seeds' * has_std}.")
     for mark, text in marks.items():
         yield (f"{mark} ", text)
+    if any(group.made_by for group in groups):
+        yield ("made by: ", _TIERS)
     for source, numbers in _published(groups).items():
         yield ("published: ", f"{source}: {'; '.join(numbers)}")
     for group in groups:
@@ -32,6 +34,12 @@ def notes(groups: Sequence[Group], marks: Mapping[str, str]) -> Iterator[tuple[s
             yield ("note: ", f"{_name(group, groups)}: {text}")
         for run in group.unfinished:
             yield ("unfinished: ", f"{run.path}, {run.progress}{_ending(run)}")
+
+
+_TIERS = (
+    "us, who keep these records; a reader, who sent them in, of which nothing was made again here. What is"
+    " published was made by others, and says where."
+)
 
 
 def _published(groups: Sequence[Group]) -> dict[str, list[str]]:
@@ -46,8 +54,9 @@ def _published(groups: Sequence[Group]) -> dict[str, list[str]]:
 
 def _name(group: Group, groups: Sequence[Group]) -> str:
     """Return the shortest text that means this row of the table."""
-    parts = (group.network, ", ".join((group.recipe, *group.deviations)), group.data)
+    parts = [group.network, ", ".join((group.recipe, *group.deviations)), group.data]
     alike = [other for other in groups if other.network == group.network]
+    parts += [f"by {group.made_by}"] if len({other.made_by for other in alike}) > 1 else []
     return parts[0] if len(alike) == 1 else ", ".join(parts)
 
 
@@ -83,6 +92,9 @@ def caveats(group: Group) -> Iterator[str]:
         paths = ", ".join(str(run.path) for run in runs if run.seed in doubled)
         numbers = ", ".join(map(str, doubled))
         yield f"seed {numbers} more than once, counted as one each by the mean of its runs: {paths}"
+    for run in group.runs:
+        if run.also_at:
+            yield f"{run.path} is the same run as {', '.join(map(str, run.also_at))}, counted once"
 
 
 def _beside(errors: Sequence[float], words: str) -> str:
@@ -162,7 +174,10 @@ def _cells(
 
     A column in which no row has anything is left out.
     """
-    header = ["network", "recipe", "data", "n", "test error, %", "best", "worst", "published", "training"]
+    header = [
+        *("network", "recipe", "data", "n", "test error, %", "best", "worst", "published", "training"),
+        "made by",
+    ]
     marks: dict[str, str] = {}
     rows = []
     for group in groups:
@@ -177,7 +192,7 @@ def _cells(
                 f"{group.best.error:.2f}" if group.best else "",
                 f"{group.worst.error:.2f}" if group.worst else "",
                 group.published.cell if group.published else "",
-                format_seconds(group.seconds) if group.seconds is not None else "",
+                format_seconds(group.seconds) if group.seconds is not None else "", group.made_by,
             ]
         )  # fmt: skip
     kept = [i for i, name in enumerate(header) if name in ("n", "test error, %") or any(r[i] for r in rows)]
@@ -215,6 +230,7 @@ def group_json(group: Group) -> dict[str, Any]:
         "published_std": published.std if published else None,
         "published": f"{published.text}, {published.source}" if published else None,
         "train_seconds": group.seconds,
+        "made_by": group.made_by,
         "notes": [*caveats(group)],
         "runs": [_run_json(run) for run in group.runs],
     }

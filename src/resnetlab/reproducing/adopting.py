@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
+from resnetlab.reporting.records.collecting import Found
+from resnetlab.reporting.records.record import Record
 from resnetlab.reproducing.planning import PlannedRun
-from resnetlab.reproducing.results.collecting import Found
-from resnetlab.reproducing.results.record import Record
 from resnetlab.training.planning import differences_from_records
 
 

@@ -16,14 +16,14 @@ from resnetlab.base.units import first_of, format_count, format_seconds
 from resnetlab.errors import Interrupted, ResnetlabError, UsageError
 from resnetlab.recipe.settings import override
 from resnetlab.reporting.reading import read_run
+from resnetlab.reporting.records.collecting import Found, read_records_at
+from resnetlab.reporting.records.making import record_of
 from resnetlab.reproducing.adopting import adopted
 from resnetlab.reproducing.cost import RunCost, costs_here
 from resnetlab.reproducing.planning import PlannedRun, Request
-from resnetlab.reproducing.results.collecting import Found, read_records_at
 from resnetlab.reproducing.results.figure import draw_figure
 from resnetlab.reproducing.results.outcomes import adopted_as, outcomes_of
 from resnetlab.reproducing.results.page import render
-from resnetlab.reproducing.results.record import record_of
 from resnetlab.reproducing.results.tables import ResultTable
 from resnetlab.runs.directory import RunDirectory
 from resnetlab.training.choosing.choosing import Tell, silent
@@ -226,7 +226,7 @@ def write_record(prepared: Prepared, name: str) -> Path:
         reproduction=request.reproduction.name,
         row=run.row.name,
         budget=request.budget.name,
-        sizes=(len(source.train.labels), len(source.test.labels)),
+        train_images=len(source.train.labels),
         content=run.content,
     )
     path = prepared.out / RECORDS / f"{name}.json"

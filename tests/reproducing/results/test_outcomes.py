@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from resnetlab.reporting.groups import Published
+from resnetlab.reporting.records.collecting import read_records_at
+from resnetlab.reporting.records.record import Best, Record, Scores
 from resnetlab.reproducing.budgets import budget_of
 from resnetlab.reproducing.reproduction import Row
-from resnetlab.reproducing.results.collecting import read_records_at
 from resnetlab.reproducing.results.outcomes import Outcome, outcomes_of
-from resnetlab.reproducing.results.record import Best, Record, Scores
 from resnetlab.reproducing.results.tables import ResultTable
 from tests.reproducing.conftest import TOY
 

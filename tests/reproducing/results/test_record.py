@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from resnetlab.errors import DataError
+from resnetlab.reporting.records.collecting import read_records_at
+from resnetlab.reporting.records.record import MOST_BYTES, Series, read_record
 from resnetlab.reproducing.making import Prepared, write_record
-from resnetlab.reproducing.results.collecting import read_records_at
-from resnetlab.reproducing.results.record import MOST_BYTES, Series, read_record
 from resnetlab.runs.journal import read_rows
 
 NAME = "resnet8-seed1"
@@ -84,8 +84,8 @@ def test_all_that_is_wrong_in_a_folder_is_told_at_once(records: Path, tmp_path: 
 
 def test_a_later_version_is_said_to_be_one(records: Path, tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text(
-        (records / f"{NAME}.json").read_text().replace('"version":1', '"version":2')
+        (records / f"{NAME}.json").read_text().replace('"version":2', '"version":3')
     )
-    with pytest.raises(DataError, match="is a record of version 2") as refused:
+    with pytest.raises(DataError, match="is a record of version 3") as refused:
         read_record(tmp_path / "x.json")
     assert "later version" in refused.value.hint

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from resnetlab.recipe.named import named_recipe
 from resnetlab.recipe.settings import override
 from resnetlab.reporting.groups import Published
+from resnetlab.reporting.records.record import Record
 from resnetlab.reproducing.budgets import BUDGETS, Budget
 from resnetlab.reproducing.reproduction import Reproduction, Row
-from resnetlab.reproducing.results.record import Record
 from resnetlab.show.tables.differences import decided_for_us, differing_fields, differing_leaves
 
 
@@ -56,7 +56,12 @@ class Outcome:
         """The test error in % as the row's source tells it, by seed."""
         if self.row.rule == "last":
             return self.errors
-        return tuple(record.best_test.error for record in self.records)
+        return self.best_errors
+
+    @property
+    def best_errors(self) -> tuple[float, ...]:
+        """The least test error in % of all evaluations, by seed; of the last step if it is all there is."""
+        return tuple((record.best_test or record.test).error for record in self.records)
 
     @property
     def train_errors(self) -> tuple[float, ...]:

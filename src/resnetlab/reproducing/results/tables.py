@@ -7,11 +7,11 @@ from typing import Any
 
 from resnetlab.base.units import first_of
 from resnetlab.reporting.latex import latex_list, latex_table
+from resnetlab.reporting.records.record import Record
 from resnetlab.reproducing.budgets import Budget
 from resnetlab.reproducing.described import published_texts
 from resnetlab.reproducing.reproduction import Reproduction
 from resnetlab.reproducing.results.outcomes import Outcome
-from resnetlab.reproducing.results.record import Record
 from resnetlab.show.tables.align import WIDTH, markdown_table, markdown_text, table, titled
 
 _LEFT = 2
@@ -205,7 +205,7 @@ def _row_json(outcome: Outcome) -> dict[str, Any]:
         "seeds": [record.seed for record in outcome.records],
         "errors": [*outcome.errors],
         "train_errors": [*outcome.train_errors],
-        "best_errors": [record.best_test.error for record in outcome.records],
+        "best_errors": [*outcome.best_errors],
         "published": published.text if published else None,
         "published_error": outcome.published_mean,
         "difference": outcome.difference,

@@ -1,0 +1,288 @@
+"""From a finished run's directory to its record, of whatever version the directory is."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from resnetlab.base import files
+from resnetlab.base.plaindata import to_plain
+from resnetlab.base.units import Duration
+from resnetlab.errors import DataError, ResnetlabError, UsageError
+from resnetlab.recipe.timeline import Timeline
+from resnetlab.reporting.curves import Points, curves_of, training_rows
+from resnetlab.reporting.groups import group_runs
+from resnetlab.reporting.growing import Row
+from resnetlab.reporting.reading import RecordedRun, refuse
+from resnetlab.reporting.records.record import (
+    MOST_BYTES,
+    Before,
+    Best,
+    Data,
+    Ending,
+    Record,
+    Scores,
+    Series,
+    Where,
+    digest,
+    read_record,
+)
+from resnetlab.reporting.values import is_number, is_share
+
+_POINTS, _DIGITS = 240, 4
+"""Of a curve: the papers' 164 epochs have as many evaluations; more digits are less than a test image."""
+
+_EPOCHS = 2
+"""Where evaluations are as far apart, the last epoch's rows tell the training error at the end."""
+
+
+def record_of(
+    run: RecordedRun,
+    *,
+    reproduction: str = "",
+    row: str = "",
+    budget: str = "",
+    train_images: int | None = None,
+    content: str = "",
+) -> Record:
+    """Return the record of a finished run.
+
+    Args:
+        run: The run.
+        reproduction: The name of what it is a part of, if of anything.
+        row: Its row's name; "" takes the name of its directory.
+        budget: The budget's name.
+        train_images: How many images it draws from, where that is known beside the run.
+        content: The data's `content_digest`, where it is known.
+
+    Raises:
+        DataError: If its directory tells too little: no evaluation with a training error, no environment.
+    """
+    trained = [each for each in run.evaluations if is_share(each.get("train_accuracy"))]
+    made = _made(run.events)
+    missing = [
+        text
+        for text, is_there in {
+            "no end": run.is_finished,
+            "RESULT.json has no loss and epochs": not run.is_finished
+            or (is_number(run.result.get("loss")) and is_number(run.result.get("epochs"))),
+            "no evaluation with a training error": bool(trained),
+            "events.jsonl has no environment": bool(made),
+            "events.jsonl has no times": all(is_number(event.get("time")) for event in run.events),
+        }.items()
+        if not is_there
+    ]
+    if missing:
+        raise DataError(f"{run.path} tells too little for a record: {', '.join(missing)}")
+    (curve,) = curves_of(group_runs([run]))
+    is_val, result, size = run.watched == "val", run.result, train_images or _train_images(run)
+    best, points = _best(run.evaluations, _error), curve.test.points[0]
+    train_error, train_loss, train_steps = _train_end(run, trained)
+    record = Record(
+        reproduction=reproduction,
+        row=row or run.path.resolve().name,
+        budget=budget,
+        seed=run.seed,
+        network=run.spec.to_json(),
+        network_sha256=digest(run.spec.to_json()),
+        recipe=to_plain(run.recipe),
+        recipe_sha256=digest(to_plain(run.recipe)),
+        data=Data(
+            name=str(run.data["name"]),
+            fingerprint=str(run.data["fingerprint"]),
+            content=content,
+            train=size,
+            val=len(run.data.get("val_indices") or []),
+            test=result["seen"],
+            classes=len(run.data["class_names"]),
+            image_shape=tuple(run.data["image_shape"]),
+        ),
+        steps=run.step,
+        epochs=round(float(result["epochs"]), 6),
+        images=size and round(float(result["epochs"]) * size),
+        seconds=round(float(result["train_seconds"]), 1),
+        test=_scores(result),
+        val=_scores(run.evaluations[-1]) if is_val else None,
+        ending=Ending(
+            weights=str(result.get("weights", "weights")),
+            plain_error=_error_of(result.get("plain_accuracy")),
+            best_val_test_error=_error_of(result.get("best_test_accuracy")),
+            stopped_on_test=bool(result.get("stopped_on_test")),
+            stopped_early=bool(result.get("stopped_early")),
+            bad_samples=len(result.get("bad_samples") or []),
+        ),
+        train_error=train_error,
+        train_loss=train_loss,
+        train_steps=train_steps,
+        best_test=None if is_val else best,
+        best_val=best if is_val else None,
+        best_train=_best(trained, _train_error),
+        test_curve=Series() if is_val else _series(points),
+        val_curve=_series(points) if is_val else Series(),
+        train_curve=_series(curve.train.mean),
+        first_weights=run.first_weights,
+        continued=_continued(run),
+        begun=date_of(run.events[0]["time"]),
+        ended=date_of(run.events[-1]["time"]),
+        made=made,
+    )
+    return _fitting(record, run.path)
+
+
+def _fitting(record: Record, path: Path) -> Record:
+    """Return the record with curves as fine as fit into a file."""
+    points = _POINTS
+    while len(record.content()) > MOST_BYTES:
+        points //= 2
+        if not points:
+            raise DataError(
+                f"{path}: its record would have {len(record.content()):,} bytes, more than {MOST_BYTES:,}"
+            )
+        record = replace(
+            record,
+            test_curve=_series(record.test_curve.points, points),
+            val_curve=_series(record.val_curve.points, points),
+            train_curve=_series(record.train_curve.points, points),
+        )
+    return record
+
+
+def _scores(row: Row) -> Scores:
+    return Scores(wrong=row["seen"] - row["correct"], seen=row["seen"], loss=_short(row["loss"]))
+
+
+def _error(row: Row) -> float:
+    return 100 * (1 - float(row["accuracy"]))
+
+
+def _train_error(row: Row) -> float:
+    return 100 * (1 - float(row["train_accuracy"]))
+
+
+def _error_of(accuracy: float | None) -> float | None:
+    return None if accuracy is None else _short(100 * (1 - accuracy))
+
+
+def _short(value: float) -> float:
+    """Return six significant digits of a number."""
+    return float(f"{value:.6g}")
+
+
+def _best(rows: Sequence[Row], error: Callable[[Row], float]) -> Best:
+    least = min(rows, key=error)
+    return Best(error=_short(error(least)), step=int(least["step"]))
+
+
+def _train_end(run: RecordedRun, trained: Sequence[Row]) -> tuple[float, float, int]:
+    """Return error in %, loss and steps of the end of training."""
+    last, before = trained[-1], trained[-2]["step"] if len(trained) > 1 else 0
+    epoch, rows = run.step / float(run.result["epochs"]), training_rows(run.rows)
+    if last["step"] - before < _EPOCHS * epoch or not rows or rows[-1]["kind"] != "train":
+        return _short(_train_error(last)), _short(last["train_loss"]), last["step"] - before
+    starts = [0, *(row["step"] for row in rows)]
+    error = loss = steps = 0.0
+    for start, row in zip(starts[-2::-1], rows[::-1], strict=True):
+        if steps < epoch:
+            error += (row["step"] - start) * _train_error(row)
+            loss += (row["step"] - start) * float(row["train_loss"])
+            steps += row["step"] - start
+    return _short(error / steps), _short(loss / steps), int(steps)
+
+
+def _train_images(run: RecordedRun) -> int | None:
+    """Return how many images an epoch has, by its steps and epochs; none if several numbers fit.
+
+    Several fit where a short batch closes each cycle of whole epochs: the run does not tell how short.
+    """
+    step, epochs, recipe = run.step, float(run.result["epochs"]), run.recipe.run
+    most = round(step * recipe.batch / epochs)
+    if not recipe.cycle_epochs:
+        return most
+    length = Duration(step, "st")
+    fits = [
+        size
+        for size in range(max(1, most - recipe.batch), most + 1)
+        if _epochs(size, recipe.batch, length, recipe.cycle_epochs) == epochs
+    ]
+    return fits[0] if len(fits) == 1 else None
+
+
+def _epochs(size: int, batch: int, length: Duration, cycle: int) -> float:
+    timeline = Timeline(num_samples=size, batch=batch, length=length, cycle_epochs=cycle)
+    return timeline.samples_seen(length.count) / size
+
+
+def _continued(run: RecordedRun) -> tuple[Before, ...]:
+    return tuple(Before(step=int(step), length=str(length)) for step, length in run.before)
+
+
+def _series(points: Points, most: int = _POINTS) -> Series:
+    every = -(-len(points) // most)
+    kept = points[::-1][::every][::-1] if points else ()  # the last one too; of all seeds the same
+    return Series(
+        step=tuple(float(step) for step, _ in kept),
+        error=tuple(float(f"{error:.{_DIGITS}g}") for _, error in kept),
+    )
+
+
+def date_of(seconds: float) -> str:
+    """Return a time since 1970 as a date and time of the world: 2026-11-30T20:15:00Z."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+def _made(events: Sequence[Row]) -> tuple[Where, ...]:
+    """Return each different environment that the run was made in, in their order."""
+    found: dict[Where, None] = {}
+    for event in events:
+        told = event.get("environment")
+        if isinstance(told, Mapping):
+            packages = told.get("packages") or {}
+            where = Where(
+                device=str(told.get("device", "")),
+                cpu=str(told.get("cpu", "")),
+                cores=int(told.get("cores") or 0),
+                threads=int(told.get("threads") or 0),
+                system=str(told.get("platform", "")),
+                python=str(told.get("python", "")),
+                torch=str(told.get("torch", "")),
+                resnetlab=str(packages.get("resnetlab", "")),
+                revision=str(told.get("revision", "")),
+                source=str(told.get("source", "")),
+            )
+            found[where] = None
+    return tuple(found)
+
+
+def write_records(runs: Iterable[RecordedRun], folder: Path) -> list[Path]:
+    """Write the records of finished runs into a folder, each as the run's directory is called.
+
+    All of them are made before the first one is written. A file that holds the same run is replaced.
+
+    Raises:
+        UsageError: If two runs would have one file, or a file there is of another run; nothing is written.
+        DataError: If a run tells too little, or what lies there is none of ours; nothing is written.
+        WriteError: If a file could not be written.
+    """
+    made: dict[Path, tuple[RecordedRun, Record]] = {}
+    problems: list[ResnetlabError] = []
+    for run in runs:
+        try:
+            record = record_of(run)
+            path = folder / f"{record.name}.json"
+            if path in made:
+                raise UsageError(f"{made[path][0].path} and {run.path} would both be {path}", hint=_APART)
+            if path.exists() and read_record(path).key != record.key:
+                raise UsageError(f"{path} is the record of another run than {run.path}", hint=_APART)
+            made[path] = run, record
+        except ResnetlabError as error:
+            problems.append(error)
+    refuse(problems)
+    files.make_directory(folder)
+    for path, (_, record) in made.items():
+        content = record.content()
+        if not path.is_file() or path.read_bytes() != content:
+            files.write_file(path, content)
+    return [*made]
+
+
+_APART = "Write them into folders of their own."
