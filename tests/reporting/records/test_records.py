@@ -88,7 +88,7 @@ def test_a_run_counts_once(real_runs: Path, records: Path, copied: Path) -> None
     (group,) = report([real_runs / "seed1", records, copied]).groups
 
     assert len(group.runs) == 3
-    assert str(report([real_runs / "seed1", copied])).count("is the same run as") == 2
+    assert report([real_runs / "seed1", copied]).markdown().count("is the same run as") == 2
 
 
 def test_copies_that_tell_of_another_end_are_refused(records: Path, copied: Path) -> None:
