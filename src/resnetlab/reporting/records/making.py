@@ -27,7 +27,7 @@ from resnetlab.reporting.records.record import (
     digest,
     read_record,
 )
-from resnetlab.reporting.values import is_number, is_share
+from resnetlab.reporting.values import is_count, is_number, is_share
 
 _POINTS, _DIGITS = 240, 4
 """Of a curve: the papers' 164 epochs have as many evaluations; more digits are less than a test image."""
@@ -58,25 +58,12 @@ def record_of(
     Raises:
         DataError: If its directory tells too little: no evaluation with a training error, no environment.
     """
-    trained = [each for each in run.evaluations if is_share(each.get("train_accuracy"))]
+    trained = [row for row in run.evaluations if _tells_training(row)]
     made = _made(run.events)
-    missing = [
-        text
-        for text, is_there in {
-            "no end": run.is_finished,
-            "RESULT.json has no loss and epochs": not run.is_finished
-            or (is_number(run.result.get("loss")) and is_number(run.result.get("epochs"))),
-            "no evaluation with a training error": bool(trained),
-            "events.jsonl has no environment": bool(made),
-            "events.jsonl has no times": all(is_number(event.get("time")) for event in run.events),
-        }.items()
-        if not is_there
-    ]
-    if missing:
-        raise DataError(f"{run.path} tells too little for a record: {', '.join(missing)}")
+    _refuse_too_little(run, trained, made)
     (curve,) = curves_of(group_runs([run]))
-    is_val, result, size = run.watched == "val", run.result, train_images or _train_images(run)
-    best, points = _best(run.evaluations, _error), curve.test.points[0]
+    result, size = run.result, train_images or _train_images(run)
+    best, points = _best(run.evaluations, _error), _series(curve.test.points[0])
     train_error, train_loss, train_steps = _train_end(run, trained)
     record = Record(
         reproduction=reproduction,
@@ -87,46 +74,91 @@ def record_of(
         network_sha256=digest(run.spec.to_json()),
         recipe=to_plain(run.recipe),
         recipe_sha256=digest(to_plain(run.recipe)),
-        data=Data(
-            name=str(run.data["name"]),
-            fingerprint=str(run.data["fingerprint"]),
-            content=content,
-            train=size,
-            val=len(run.data.get("val_indices") or []),
-            test=result["seen"],
-            classes=len(run.data["class_names"]),
-            image_shape=tuple(run.data["image_shape"]),
-        ),
+        data=_data(run, size, content),
         steps=run.step,
         epochs=round(float(result["epochs"]), 6),
         images=size and round(float(result["epochs"]) * size),
         seconds=round(float(result["train_seconds"]), 1),
         test=_scores(result),
-        val=_scores(run.evaluations[-1]) if is_val else None,
-        ending=Ending(
-            weights=str(result.get("weights", "weights")),
-            plain_error=_error_of(result.get("plain_accuracy")),
-            best_val_test_error=_error_of(result.get("best_test_accuracy")),
-            stopped_on_test=bool(result.get("stopped_on_test")),
-            stopped_early=bool(result.get("stopped_early")),
-            bad_samples=len(result.get("bad_samples") or []),
-        ),
+        ending=_ending(result),
         train_error=train_error,
         train_loss=train_loss,
         train_steps=train_steps,
-        best_test=None if is_val else best,
-        best_val=best if is_val else None,
+        best_test=best,
         best_train=_best(trained, _train_error),
-        test_curve=Series() if is_val else _series(points),
-        val_curve=_series(points) if is_val else Series(),
+        test_curve=points,
         train_curve=_series(curve.train.mean),
         first_weights=run.first_weights,
-        continued=_continued(run),
+        continued=tuple(Before(step=int(step), length=str(length)) for step, length in run.before),
         begun=date_of(run.events[0]["time"]),
         ended=date_of(run.events[-1]["time"]),
         made=made,
     )
-    return _fitting(record, run.path)
+    return _fitting(_of_validation(record, run.evaluations[-1]), run.path)
+
+
+def _of_validation(record: Record, last: Row) -> Record:
+    """Return the record with what the evaluations were of where it belongs."""
+    if last["kind"] != "val":
+        return record
+    return replace(
+        record,
+        val=_scores(last),
+        best_val=record.best_test,
+        best_test=None,
+        val_curve=record.test_curve,
+        test_curve=Series(),
+    )
+
+
+def _tells_training(row: Row) -> bool:
+    return is_share(row.get("train_accuracy")) and is_number(row.get("train_loss"))
+
+
+def _has_counts(row: Row) -> bool:
+    return is_count(row.get("correct")) and is_count(row.get("seen")) and is_number(row.get("loss"))
+
+
+def _refuse_too_little(run: RecordedRun, trained: Sequence[Row], made: Sequence[Where]) -> None:
+    missing = [
+        text
+        for text, is_there in {
+            "no end": run.is_finished,
+            "RESULT.json has no loss and epochs": not run.is_finished
+            or (is_number(run.result.get("loss")) and is_number(run.result.get("epochs"))),
+            "no evaluation with a training error": bool(trained),
+            "its last evaluation has no counts": not run.evaluations or _has_counts(run.evaluations[-1]),
+            "events.jsonl has no environment": bool(made),
+            "events.jsonl has no times": all(is_number(event.get("time")) for event in run.events),
+        }.items()
+        if not is_there
+    ]
+    if missing:
+        raise DataError(f"{run.path} tells too little for a record: {', '.join(missing)}")
+
+
+def _data(run: RecordedRun, size: int | None, content: str) -> Data:
+    return Data(
+        name=str(run.data["name"]),
+        fingerprint=str(run.data["fingerprint"]),
+        content=content,
+        train=size,
+        val=len(run.data.get("val_indices") or []),
+        test=run.result["seen"],
+        classes=len(run.data["class_names"]),
+        image_shape=tuple(run.data["image_shape"]),
+    )
+
+
+def _ending(result: Row) -> Ending:
+    return Ending(
+        weights=str(result.get("weights", "weights")),
+        plain_error=_error_of(result.get("plain_accuracy")),
+        best_val_test_error=_error_of(result.get("best_test_accuracy")),
+        stopped_on_test=bool(result.get("stopped_on_test")),
+        stopped_early=bool(result.get("stopped_early")),
+        bad_samples=len(result.get("bad_samples") or []),
+    )
 
 
 def _fitting(record: Record, path: Path) -> Record:
@@ -210,10 +242,6 @@ def _train_images(run: RecordedRun) -> int | None:
 def _epochs(size: int, batch: int, length: Duration, cycle: int) -> float:
     timeline = Timeline(num_samples=size, batch=batch, length=length, cycle_epochs=cycle)
     return timeline.samples_seen(length.count) / size
-
-
-def _continued(run: RecordedRun) -> tuple[Before, ...]:
-    return tuple(Before(step=int(step), length=str(length)) for step, length in run.before)
 
 
 def _series(points: Points, most: int = _POINTS) -> Series:
