@@ -39,13 +39,17 @@ def bundle(tensors: Mapping[str, Tensor], folder: Path, prefix: str) -> dict[str
 
 
 def tar(
-    contents: Mapping[str, bytes], *, mode: str = "w:gz", links: Mapping[str, str] | None = None
+    contents: Mapping[str, bytes],
+    *,
+    mode: str = "w:gz",
+    links: Mapping[str, str] | None = None,
+    pax: Mapping[str, str] | None = None,
 ) -> bytes:
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode=mode) as made:  # type: ignore[call-overload]
         for name, content in contents.items():
             member = tarfile.TarInfo(name)
-            member.size = len(content)
+            member.size, member.pax_headers = len(content), dict(pax or {})
             made.addfile(member, io.BytesIO(content))
         for name, target in (links or {}).items():
             member = tarfile.TarInfo(name)
@@ -172,6 +176,69 @@ def test_a_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         read_weight_file(tmp_path / "x.tgz")
 
 
+def test_what_tarfile_reads_to_itself_has_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes names and extended headers of any length into memory."""
+    path = tmp_path / "x.tgz"
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz", format=tarfile.GNU_FORMAT) as made:
+        made.addfile(tarfile.TarInfo("n" * 2**21))
+    for content in (stream.getvalue(), tar({"n" * 2**21: b""}), tar({"a": b"", "b" * 2**21: b""})):
+        path.write_bytes(content)
+        with pytest.raises(CheckpointError, match=r"^[^\n]{,200}: a member with a header above 1\.0 MiB$"):
+            read_weight_file(path)
+
+    monkeypatch.setattr(archive, "_MOST_HEADERS", 4000)
+    path.write_bytes(tar({f"{'n' * 200}{number}": b"" for number in range(4)}))
+    with pytest.raises(CheckpointError, match="more than"):
+        read_weight_file(path)
+
+
+def test_what_follows_the_last_member_has_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "MOST_BYTES", 2**20)
+    (tmp_path / "x.tgz").write_bytes(gzip.compress(tar({"x.safetensors": ONE}, mode="w") + bytes(2**20)))
+
+    with pytest.raises(CheckpointError, match="more than"):
+        read_weight_file(tmp_path / "x.tgz")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"GNU.sparse.map": "a,b"},
+        {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": "zz"},
+    ],
+)
+def test_numbers_of_a_header_that_are_none_are_damage(headers: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "x.tar").write_bytes(tar({"x.safetensors": ONE}, mode="w", pax=headers))
+
+    with pytest.raises(CheckpointError, match="the archive is damaged"):
+        read_weight_file(tmp_path / "x.tar")
+
+
+def test_names_may_be_longer_than_a_files_name(tmp_path: Path, checkpoint: dict[str, bytes]) -> None:
+    long = "ü" * 200
+    path = tmp_path / "x.tgz"
+    files = {f"{long}{name.removeprefix('model.ckpt-225207')}": part for name, part in checkpoint.items()}
+    path.write_bytes(tar(files))
+    assert equal(load_weights(None, path)[0], dict(MODEL.state_dict()))
+
+    path.write_bytes(tar({f"{long}.safetensors": ONE}))
+    file = read_weight_file(path)
+    assert [*file.tensors] == ["a"]
+    assert f"taken is {'ü' * 60}...{'ü' * 28}.safetensors of the archive" in file.notes[0]
+
+    path.write_bytes(tar({f"{long}.index": b"1" * 60}))
+    with pytest.raises(CheckpointError, match=r"x\.tgz: ü{60}\.\.\.ü{40}\.index: not a whole TensorFlow"):
+        read_weight_file(path)
+
+
+def test_an_archive_without_files_is_told(tmp_path: Path) -> None:
+    (tmp_path / "x.tar").write_bytes(tar({}, mode="w", links={"a.pth": "b.pth"}))
+
+    with pytest.raises(UsageError, match="without weights; it holds no plain files"):
+        read_weight_file(tmp_path / "x.tar")
+
+
 def test_a_file_twice_in_an_archive_is_refused(tmp_path: Path) -> None:
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as made:
@@ -226,7 +293,11 @@ def test_an_address_can_bring_its_hash(site: Site, checkpoint: dict[str, bytes])
         digest = hashlib.new(algorithm, content).hexdigest()
         assert locate(f"{site.url}/x.tar.gz#{algorithm}={digest.upper()}").read_bytes() == content
     with pytest.raises(
-        CheckpointError, match=r"has the sha256 [0-9a-f]{64}, expected 12345678\.\.\.; removed"
+        CheckpointError, match=r"has the sha256 [0-9a-f]{64}, expected (12345678){8}; removed"
+    ):
+        locate(f"{site.url}/x.tar.gz#sha256={'12345678' * 8}")
+    with pytest.raises(
+        UsageError, match=r"#sha256=12345678: a whole sha256 has 64 digits, not 8\n`sha256sum"
     ):
         locate(f"{site.url}/x.tar.gz#sha256=12345678")
     with pytest.raises(UsageError, match=r"what stands behind # is no hash\nIts form is #sha256=HEX"):

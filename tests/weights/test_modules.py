@@ -1,5 +1,6 @@
 """A whole module says what names and shapes do not: it is heeded, or refused."""
 
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 
 from resnetlab.weights.files.inert import Inert
 from resnetlab.weights.files.modules import beyond_the_body, knobs_of, oddities
+from resnetlab.weights.files.scripts import heed_code
 from resnetlab.weights.files.torch_file import read
 from resnetlab.weights.files.unpickle import _main as read_here
 from resnetlab.weights.files.wrapped import unwrap
@@ -145,6 +147,13 @@ def test_a_script_says_in_its_code_what_a_module_says_in_its_attributes(
 
     assert told == knobs_of(module_of(net, tmp_path / "x.pth"))
     assert (told["strides"], told["stem_stride"], told["bn_eps"], told["act_slope"]) == ([1, 1], 1, 1e-3, 0.2)
+
+
+@pytest.mark.parametrize("constant", ["{[]: 1}", f"{'-' * 100_000}1", f"{'(' * 300}1"])
+def test_a_constant_that_python_cannot_read_is_passed_over(tmp_path: Path, constant: str) -> None:
+    with zipfile.ZipFile(tmp_path / "x.pt", "w") as archive:
+        archive.writestr("x/code/a.py", f"class Conv2d(Module):\n  odd : Final[int] = {constant}\n")
+        heed_code(None, archive, "x/")
 
 
 @pytest.mark.parametrize("is_traced", [True, False])

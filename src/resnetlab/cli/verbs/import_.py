@@ -20,6 +20,8 @@ _EXAMPLES = """examples:
   resnetlab import cifar_resnet20.pt --mean 0.4914,0.4822,0.4465 --std 0.2023,0.1994,0.2010 -o net
   resnetlab import hf:timm/resnet50.a1_in1k                  from the Hugging Face hub
   resnetlab import torchvision:resnet50.IMAGENET1K_V2        downloaded, its hash checked
+  resnetlab import tensorflow:resnet50v1                     and keras:resnet50v2
+  resnetlab import https://example.org/net.tar.gz#sha256=HEX an archive, its hash as said
 """
 
 
@@ -28,8 +30,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     set_up(parser, import_file, _EXAMPLES, needs="torch")
     parser.add_argument(
         "file",
-        help="of torchvision, timm, Keras, TensorFlow, ...: a file, a folder, a checkpoint's prefix;"
-        " or published weights: hf:OWNER/NAME[@REVISION], torchvision:NAME, https://...",
+        help="of torchvision, timm, Keras, TensorFlow, ...: a file, a folder, a checkpoint's prefix, or a"
+        " .tar or .tar.gz with one of them; or published weights: hf:OWNER/NAME[@REVISION],"
+        " torchvision:NAME, keras:NAME, tensorflow:NAME, https://...[#sha256=HEX]",
     )
     parser.add_argument("-o", "--out", metavar="FOLDER", help="the model folder (default: MODEL)")
     parser.add_argument(

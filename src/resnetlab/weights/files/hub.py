@@ -119,7 +119,7 @@ def _downloaded(file: PublishedFile) -> Path:
     return download(file.url, digest=file.digest, algorithm=file.algorithm)
 
 
-_HASHED = re.compile(r"(md5|sha1|sha256|sha512)=([0-9a-fA-F]{6,128})")
+_HASHED = re.compile(r"(md5|sha1|sha256|sha512)=([0-9a-fA-F]+)")
 
 
 def _from_url(url: str) -> Path:
@@ -132,6 +132,11 @@ def _from_url(url: str) -> Path:
     if fragment and hashed is None:
         raise UsageError(
             f"{url}#{fragment}: what stands behind # is no hash", hint="Its form is #sha256=HEX or #md5=HEX."
+        )
+    if hashed is not None and len(hashed[2]) != (digits := 2 * hashlib.new(hashed[1]).digest_size):
+        raise UsageError(
+            f"{url}#{fragment}: a whole {hashed[1]} has {digits} digits, not {len(hashed[2])}",
+            hint=f"`{hashed[1]}sum FILE` gives it.",
         )
     if not file.lower().endswith(SUFFIXES):
         place = next((words for sign, words in _PAGES if re.match(sign, url)), "")

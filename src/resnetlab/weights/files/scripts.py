@@ -74,7 +74,7 @@ def _attributes(name: str, code: str) -> dict[str, object]:
     for attribute, text in _CONSTANT.findall(code):
         try:
             found[attribute] = ast.literal_eval(text)
-        except (ValueError, SyntaxError):
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):  # as of ((((...
             continue
     operation, names = _OPERATIONS[name]
     match = re.search(operation, code)

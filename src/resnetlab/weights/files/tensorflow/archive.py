@@ -1,11 +1,13 @@
 """A tar archive of weights, as TensorFlow publishes its own: with a checkpoint, a SavedModel, or one file.
 
 It is never extracted as it stands: its members are streamed, and only plain files that are named as weights
-are written, under names of ours, into a folder that goes again. Counts and sizes have limits.
+are written, into numbered folders of ours that go again. Counts and sizes have limits, and what `tarfile`
+reads to itself as well: it takes a header of any length into memory.
 """
 
 import contextlib
 import gzip
+import io
 import re
 import tarfile
 import tempfile
@@ -20,9 +22,14 @@ from resnetlab.errors import CheckpointError, ResnetlabError, UsageError
 
 MOST_BYTES = 2**33
 MOST_MEMBERS = 10_000
+_MOST_HEADER = 2**20
+"""Bytes of what stands before one member's content: long names, times, attributes."""
+_MOST_HEADERS = 2**26
+_LONGEST_NAME = 200
+"""Bytes of a file's name that every disk takes, with what a file has while it is written."""
 _GZIP = b"\x1f\x8b"
 _CHUNK = 2**20
-_PART = re.compile(r"(?P<prefix>.+)\.(index|data-\d{5}-of-\d{5})")
+_PART = re.compile(r"(?P<stem>.+)(?P<suffix>\.index|\.data-\d{5}-of-\d{5})")
 _NOTE = "checkpoint"  # TensorFlow's, which names its newest
 _MOST_NOTE = 2**16
 _NAMED = re.compile(r'^model_checkpoint_path:\s*"([^"\n]*)"', re.MULTILINE)
@@ -34,7 +41,7 @@ class Taken(NamedTuple):
     path: Path
     """The file, or the checkpoint's prefix; only within the context."""
     name: str
-    """What it is called in the archive."""
+    """What it is called in the archive, for messages."""
 
 
 def is_archive(path: Path, start: bytes) -> bool:
@@ -69,7 +76,7 @@ def unpacked(path: Path, suffixes: tuple[str, ...]) -> Iterator[Taken]:
         try:
             yield taken
         except ResnetlabError as error:
-            told = re.sub(rf"{re.escape(folder)}/\d+/", f"{path}: ", str(error.args[0]))
+            told = str(error.args[0]).replace(str(taken.path), f"{path}: {taken.name}")
             raise type(error)(told, hint=error.hint) from error
 
 
@@ -80,55 +87,111 @@ _Found = dict[str, Path]
 def _written(path: Path, folder: Path, suffixes: tuple[str, ...]) -> _Found:
     """Write what may be weights below `folder`, each folder of the archive being a number there."""
     found: _Found = {}
-    numbers: dict[str, int] = {}
+    numbers: dict[PurePosixPath, int] = {}
     names: list[str] = []
     try:
         with path.open("rb") as raw:
             is_gzip = raw.read(2) == _GZIP
             raw.seek(0)
-            with gzip.GzipFile(fileobj=raw) if is_gzip else raw as stream:
+            with gzip.GzipFile(fileobj=raw) if is_gzip else raw as whole:
+                stream = _Limited(whole, path)
                 for name, content in _members(stream, path, names):
-                    within = PurePosixPath(name)
-                    if within.name != _NOTE and not (_PART.fullmatch(within.name) or name.endswith(suffixes)):
+                    place = _place(PurePosixPath(name), suffixes, numbers)
+                    if place is None:
                         continue
                     if name in found:
-                        raise CheckpointError(f"{path} has {name} twice")
-                    own = folder / str(numbers.setdefault(str(within.parent), len(numbers))) / within.name
+                        raise CheckpointError(f"{path} has {_cut(name)} twice")
+                    own = folder / place
                     files.make_directory(own.parent)
                     files.write_file(own, content)
                     found[name] = own
                 while stream.read(_CHUNK):  # to the end, where gzip keeps its checksum
                     pass
-    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
+    except _DAMAGED as error:
         raise CheckpointError(
             f"{path}: the archive is damaged or cut short ({error})", hint="Copy or download it anew."
         ) from error
     if not found:
         raise UsageError(
-            f"{path}: an archive without weights; it holds {first_of(names)}",
+            f"{path}: an archive without weights; it holds {first_of(names) or 'no plain files'}",
             hint="Read are a TensorFlow checkpoint, a SavedModel, or one file that ends in "
             f"{', '.join(suffixes)}.",
         )
     return found
 
 
-def _members(
-    stream: IO[bytes] | gzip.GzipFile, path: Path, names: list[str]
-) -> Iterator[tuple[str, Iterable[bytes]]]:
+# What tarfile and gzip raise; of numbers in extended headers that are none, what int does.
+_DAMAGED = (
+    tarfile.TarError, OSError, EOFError, zlib.error, ValueError, OverflowError, MemoryError, RecursionError
+)  # fmt: skip
+
+
+def _place(within: PurePosixPath, suffixes: tuple[str, ...], numbers: dict[PurePosixPath, int]) -> str | None:
+    """Return where a member is written, as NUMBER/NAME; None if it is not named as weights.
+
+    A name that is too long for a file is a number too, the same for all parts of a checkpoint.
+    """
+    name, part = within.name, _PART.fullmatch(within.name)
+    suffix = part["suffix"] if part else next((each for each in suffixes if name.endswith(each)), "")
+    if name != _NOTE and not suffix:
+        return None
+    if len(name.encode(errors="surrogateescape")) <= _LONGEST_NAME:
+        return f"{numbers.setdefault(within.parent, len(numbers))}/{name}"
+    stem = within.with_name(f"{name.removesuffix(suffix)}\0")  # no folder's
+    return f"{numbers.setdefault(stem, len(numbers))}/long{suffix}"
+
+
+class _Limited(io.BufferedIOBase):
+    """A stream that is not read further than it may be."""
+
+    def __init__(self, stream: IO[bytes] | gzip.GzipFile, path: Path) -> None:
+        self._stream, self._path = stream, path
+        self._count = 0
+        self.most = _MOST_HEADER
+        """Bytes from the start, up to which a header may reach."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Return the next bytes, at most `size`.
+
+        Raises:
+            CheckpointError: If that were more than there may be.
+        """
+        content = self._stream.read(-1 if size is None else size)
+        self._count += len(content)
+        if self._count > MOST_BYTES:
+            raise _too_large(self._path)
+        if self._count > self.most:
+            raise CheckpointError(f"{self._path}: a member with a header above {format_bytes(_MOST_HEADER)}")
+        return content
+
+
+def _too_large(path: Path) -> CheckpointError:
+    return CheckpointError(
+        f"{path}: more than {MOST_MEMBERS:,} members or {format_bytes(MOST_BYTES)} unpacked"
+    )
+
+
+def _members(stream: _Limited, path: Path, names: list[str]) -> Iterator[tuple[str, Iterable[bytes]]]:
     """Give the plain files of a tar and their contents, each to be read before the next one."""
-    total = 0
+    headers = ended = 0
     with tarfile.open(fileobj=stream, mode="r|") as archive:
-        for member in archive:
-            total += member.size
-            if len(names) >= MOST_MEMBERS or total > MOST_BYTES:
-                raise CheckpointError(
-                    f"{path}: more than {MOST_MEMBERS:,} members or {format_bytes(MOST_BYTES)} unpacked"
-                )
+        for number, member in enumerate(iter(archive.next, None)):
+            headers += member.offset_data - ended
+            ended = archive.offset  # where the next one begins
+            if number >= MOST_MEMBERS or headers > _MOST_HEADERS or ended > MOST_BYTES:
+                raise _too_large(path)
+            stream.most = ended + _MOST_HEADER
             if member.isreg() and not member.issparse():
-                names.append(member.name)
+                names.append(_cut(member.name))
                 content = archive.extractfile(member)
                 assert content is not None  # plain files have content
                 yield member.name.replace("\\", "/"), iter(lambda: content.read(_CHUNK), b"")  # noqa: B023
+        stream.most = MOST_BYTES
+
+
+def _cut(name: str) -> str:
+    """Return a name for a message."""
+    return name if len(name) <= 120 else f"{name[:60]}...{name[-40:]}"
 
 
 def _checkpoint(path: Path, found: _Found) -> Taken | None:
@@ -140,7 +203,7 @@ def _checkpoint(path: Path, found: _Found) -> Taken | None:
     chosen = [name for name in prefixes if name in named] if len(prefixes) > 1 else [*prefixes]
     if len(chosen) == 1:
         place = prefixes[chosen[0]]
-        return Taken(place.with_name(place.name.removesuffix(".index")), chosen[0])
+        return Taken(place.with_name(place.name.removesuffix(".index")), _cut(chosen[0]))
     if prefixes:
         raise _several(path, [*prefixes])
     return None
@@ -156,15 +219,16 @@ def _noted(name: str, place: Path) -> Iterator[str]:
 def _file(path: Path, found: _Found) -> Taken:
     whole = [name for name, place in found.items() if place.name != _NOTE and not _PART.fullmatch(place.name)]
     if len(whole) == 1:
-        return Taken(found[whole[0]], whole[0])
+        return Taken(found[whole[0]], _cut(whole[0]))
     if whole:
         raise _several(path, whole)
     raise UsageError(
-        f"{path}: an archive with parts of a checkpoint, without its .index: {first_of([*found])}"
+        f"{path}: an archive with parts of a checkpoint, without its .index: {first_of([*map(_cut, found)])}"
     )
 
 
 def _several(path: Path, names: Sequence[str]) -> UsageError:
     return UsageError(
-        f"{path}: an archive with several: {first_of(sorted(names))}", hint="Unpack it and give one of them."
+        f"{path}: an archive with several: {first_of(sorted(map(_cut, names)))}",
+        hint="Unpack it and give one of them.",
     )
