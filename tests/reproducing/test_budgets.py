@@ -47,7 +47,9 @@ def test_at_each_share_of_the_run_the_rate_is_that_of_the_whole_one(row: Row, bu
         rate = LearningRate(recipe.schedule, timeline)
         rates.append([rate.at(round(timeline.num_steps * share / 97)) for share in range(97)])
 
-    assert rates[0] == pytest.approx(rates[1])
+    # Whole steps: a tenth of ImageNet's 25,025 steps of warm-up, and of where in it, is up to a step off.
+    step_of_warmup = max(rates[1]) / 2_502 if row.data == "imagenet" else None
+    assert rates[0] == pytest.approx(rates[1], abs=step_of_warmup)
 
 
 def test_evaluations_keep_their_number_as_far_as_there_are_epochs() -> None:

@@ -63,6 +63,25 @@ def test_the_originals_accuracies_are_theirs() -> None:
     assert official.published.mean == pytest.approx(100 - 93.12)
 
 
+# He et al., 2015, Tables 2 to 4 (top-1), and 2016, Tables 2 (110 and 164 layers), 3 and 4.
+PAPERS = {
+    "he2015-table2": [27.94, 28.54, 27.88, 25.03],
+    "he2015-table3": [25.03, 24.52, 24.19, 22.85, 21.75, 21.43],
+    "he2015-table4": [21.84, 21.53, 20.74, 19.87, 19.38],
+    "he2016-table2": [6.61, 8.17, 7.84, 6.71, 6.37, 5.93, 6.50, 6.14, 5.91, 5.46],
+    "he2016-table4": [6.43, 5.93, 7.61, 6.37, 5.46, 4.92, 4.62, 25.16, 27.82, 24.33, 22.71],
+}
+
+
+def test_the_papers_errors_are_theirs() -> None:
+    for name, errors in PAPERS.items():
+        assert [row.published.error for row in REPRODUCTIONS[name].rows if row.published] == errors, name
+    options = [row.spec().shortcut for row in REPRODUCTIONS["he2015-table3"].rows[:3]]
+    assert options == ["A", "B", "C"]
+    (official,) = REPRODUCTIONS["tfofficial-imagenet"].rows
+    assert official.band == pytest.approx((100 - 76.6, 100 - 76.2))
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -75,6 +94,7 @@ def test_the_originals_accuracies_are_theirs() -> None:
             "no records at nowhere",
         ),
         (["reproduce", "tfresearch-table", "--data", "x"], "say which it is"),
+        (["reproduce", "he2015-table2"], "say where its 1,281,167 training and 50,000 test images lie"),
         (["show", "he2015-figure6", "resnet20"], "a reproduction is compared with nothing"),
         (["show", "he2015-figure"], "no model, recipe, reproduction or run is called"),
     ],

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from resnetlab.base.units import first_of
+from resnetlab.data import SOURCES
 from resnetlab.data.sources.choices import LEFT_OPEN, Choices
 from resnetlab.errors import UsageError
 from resnetlab.network.spec import ModelSpec
@@ -129,11 +130,23 @@ class Request:
                 f"--data {self.data['']}: the rows are of {first_of(sorted(used))}; say which it is",
                 hint=" ".join(f"--data {name}=PATH" for name in sorted(used)),
             )
+        if missing := sorted(name for name in used if name not in SOURCES and not self._path_of(name)):
+            wanted = DATASETS[missing[0]]
+            raise UsageError(
+                f"{self.reproduction.name} is made of {first_of(missing)}, which nobody may give away: say"
+                f" where its {wanted.train:,} training and {wanted.test:,} test images lie",
+                hint="--data PATH, a folder or whatever else docs/data.md knows; `resnetlab data prepare"
+                " imagenet` makes one of the original archives. --budget smoke needs none.",
+            )
         if strange := [name for name in self.data if name and name not in used]:
             raise UsageError(
                 f"--data {strange[0]}={self.data[strange[0]]}: no row that is asked for is of {strange[0]}",
                 hint=f"They are of {first_of(sorted(used))}.",
             )
+
+    def _path_of(self, dataset: str) -> str:
+        """Return where the user says that it lies; "" if nothing is said."""
+        return self.data.get(dataset) or self.data.get("") or ""
 
     def _asked(self, row: Row) -> tuple[ModelSpec, Asked]:
         """Return a row's network, and all else that is asked for it."""
@@ -144,7 +157,7 @@ class Request:
         recipe = override(named_recipe(row.recipe, spec.depth), {**row.values, **batch})
         values = {**row.values, **self.budget.changes(recipe, DATASETS[dataset].train), **self.values}
         asked = Asked(
-            data=self.data.get(dataset) or self.data.get("") or dataset,
+            data=self._path_of(dataset) or dataset,
             choices=self.choices,
             recipe=row.recipe,
             values=values,

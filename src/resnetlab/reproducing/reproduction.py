@@ -31,6 +31,8 @@ class Row:
     """The published test error; none where the source has a curve alone."""
     rule: Literal["last", "best"] = "last"
     """Which error the source tells: that of the last step, or the best of all evaluations on the test set."""
+    views: Literal["single", "10crop", "multiscale"] = "single"
+    """What the published error is of; ours is of single views, and stands beside no other in numbers."""
     band: tuple[float, float] | None = None
     """The errors in %, from the least to the greatest, that the source's own check accepts."""
     seconds_per_epoch: float | None = None

@@ -52,6 +52,12 @@ def test_a_published_mean_brings_its_own_spread(record: Record) -> None:
     assert found.standard_errors == pytest.approx(1.5 / (0.5 / 2 + 0.25 / 5) ** 0.5)
 
 
+def test_from_an_error_of_several_views_nothing_is_subtracted(record: Record) -> None:
+    found = outcome(record, [200, 210], replace(TOY.rows[1], views="10crop"))
+    assert found.published is not None
+    assert found.difference is None and found.standard_errors is None
+
+
 def test_one_run_and_a_shorter_one_have_no_standard_errors(record: Record) -> None:
     assert outcome(record, [200], TOY.rows[1]).standard_errors is None
     short = outcome(record, [200, 210], TOY.rows[1], "tenth")

@@ -1,11 +1,11 @@
 """The reproductions by name, each a published table or figure. No torch."""
 
 from resnetlab.errors import UsageError, nearest
-from resnetlab.reproducing.named import originals, papers
+from resnetlab.reproducing.named import on_imagenet, originals, papers
 from resnetlab.reproducing.reproduction import Reproduction
 
 REPRODUCTIONS: dict[str, Reproduction] = {
-    each.name: each for module in (papers, originals) for each in module.REPRODUCTIONS
+    each.name: each for module in (papers, on_imagenet, originals) for each in module.REPRODUCTIONS
 }
 
 

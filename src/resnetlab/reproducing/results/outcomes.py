@@ -70,9 +70,11 @@ class Outcome:
 
     @property
     def difference(self) -> float | None:
-        """Ours less the published error, in points; none if one of them is not known."""
+        """Ours less the published error, in points; none if one is not known, or that is of several views."""
         published = self.published_mean
-        return None if published is None or not self.records else statistics.fmean(self.by_rule) - published
+        if published is None or not self.records or self.row.views != "single":
+            return None
+        return statistics.fmean(self.by_rule) - published
 
     @property
     def published_mean(self) -> float | None:
