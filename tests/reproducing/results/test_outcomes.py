@@ -12,7 +12,7 @@ from resnetlab.reporting.records.record import Best, Record, Scores
 from resnetlab.reproducing.budgets import budget_of
 from resnetlab.reproducing.reproduction import Row
 from resnetlab.reproducing.results.outcomes import Outcome, outcomes_of
-from resnetlab.reproducing.results.tables import ResultTable
+from resnetlab.reproducing.results.tables import ResultTable, effects
 from tests.reproducing.conftest import TOY
 
 
@@ -98,3 +98,75 @@ def test_a_shorter_table_says_so_before_all_else_in_each_of_its_forms(record: Re
         assert "budget tenth: a tenth of the published length" in first
         assert "no row of this table stands for them" in last.replace("\n", " ").replace("        ", "")
     assert "tenth" in str(table.to_json()["budget"])
+
+
+def _set(record: Record, part: str, **values: object) -> Record:
+    return replace(record, recipe=record.recipe | {part: record.recipe[part] | values})
+
+
+def test_what_is_set_otherwise_is_no_full_row_but_for_the_number_format(record: Record) -> None:
+    published = replace(TOY.rows[1], band=(0.0, 100.0))
+    for part, name, value, is_full in (("run", "batch", 32, False), ("execution", "precision", "bf16", True)):
+        those = [replace(_set(record, part, **{name: value}), seed=seed) for seed in (0, 1)]
+        those[1] = replace(those[1], test=Scores(wrong=11, seen=359, loss=1.0))
+        toy = replace(TOY, rows=(published,))
+        (found,) = outcomes_of(toy, budget_of("full"), those)
+        assert found.deviations[0].startswith(f"{name}={value} (")
+        assert found.is_full == is_full and found.difference is not None
+        assert (found.standard_errors is not None) == (found.is_in_band is not None) == is_full
+
+
+def test_a_shorter_run_is_in_no_band(record: Record) -> None:
+    row = replace(TOY.rows[1], band=(0.0, 100.0))
+    assert outcome(record, [200], row).is_in_band is True
+    assert outcome(record, [200], row, "tenth").is_in_band is None
+
+
+def test_published_data_in_a_folder_of_any_name_is_the_rows(record: Record) -> None:
+    copy = replace(record, data=replace(record.data, name="my-copy"))
+    (_, found) = outcomes_of(TOY, budget_of("full"), [copy])
+    assert found.is_of_its_data and found.deviations == ()
+
+    other = replace(copy, data=replace(copy.data, content="0" * 64))
+    (_, found) = outcomes_of(TOY, budget_of("full"), [other])
+    assert found.deviations == ("data=my-copy (digits)",) and found.published is None
+
+
+def test_where_numbers_of_images_are_all_that_is_known_they_decide_and_the_table_says_so(
+    record: Record,
+) -> None:
+    toy = replace(TOY, rows=(replace(TOY.rows[1], data="cifar100"),))
+    data = replace(record.data, name="c100", content="", train=50_000, test=10_000, classes=100)
+    found = outcomes_of(toy, budget_of("full"), [replace(record, data=data)])
+    assert found[0].is_of_its_data
+    assert not outcomes_of(toy, budget_of("full"), [replace(record, data=replace(data, train=9))])[
+        0
+    ].is_of_its_data
+    table = ResultTable(reproduction=toy, budget=budget_of("full"), outcomes=found)
+    note = ("data: ", "cifar100 was checked by its numbers of images and classes alone")
+    assert note in [*table.notes()]
+    assert note[0] not in dict(ResultTable(reproduction=TOY, budget=budget_of("full"), outcomes=[]).notes())
+
+
+def _of_depth(record: Record, network: str, train_error: float, **more: object) -> Outcome:
+    row = replace(TOY.rows[1], name=network, network=network, **more)  # type: ignore[arg-type]
+    made = replace(record, row=network, network=row.spec().to_json(), train_error=train_error)
+    return Outcome(row=row, budget="full", records=(made,))
+
+
+def test_what_more_layers_do_is_told_of_rows_that_differ_in_nothing_else(record: Record) -> None:
+    shallow, deep = _of_depth(record, "resnet8", 5.0), _of_depth(record, "resnet20", 7.0)
+    (told,) = effects([deep, shallow])
+    assert told.startswith("With shortcuts more layers have a higher training error: resnet8 5.00 %")
+    same = _of_depth(record, "resnet20", 5.001)
+    assert [*effects([shallow, same])] == []
+    for other in (
+        _of_depth(record, "resnet20", 7.0, data="cifar100"),
+        _of_depth(record, "resnet20", 7.0, recipe="keras"),
+        _of_depth(record, "resnet20", 7.0, knobs={"width": 0.5, "stem_stride": 2}),
+        _of_depth(record, "preresnet20", 7.0),
+        replace(deep, deviations=("batch=32 (128)",)),
+    ):
+        assert [*effects([shallow, other])] == []
+    later = replace(deep, deviations=("length=6400st (64000st)", "warmup=40st (400st)"))
+    assert len([*effects([replace(shallow, deviations=later.deviations[:1]), later])]) == 1

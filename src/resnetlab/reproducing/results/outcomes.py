@@ -10,6 +10,7 @@ from resnetlab.recipe.settings import override
 from resnetlab.reporting.groups import Published
 from resnetlab.reporting.records.record import Record
 from resnetlab.reproducing.budgets import BUDGETS, Budget
+from resnetlab.reproducing.datasets import DATASETS
 from resnetlab.reproducing.reproduction import Reproduction, Row
 from resnetlab.show.tables.differences import decided_for_us, differing_fields, differing_leaves
 
@@ -27,14 +28,16 @@ class Outcome:
 
     @property
     def is_full(self) -> bool:
-        """Whether it was made at the length, and on the data, that was published."""
-        return self.is_of_its_data and self.budget in BUDGETS and BUDGETS[self.budget].is_full
+        """Whether it was made at the length, on the data and by the recipe that were published."""
+        is_whole = self.budget in BUDGETS and BUDGETS[self.budget].is_full
+        own = all(deviation_name(text) in _OF_THE_MACHINE for text in self.deviations)
+        return self.is_of_its_data and is_whole and own
 
     @property
     def is_of_its_data(self) -> bool:
         """Whether it was made on the data that was published."""
         is_other = self.budget in BUDGETS and BUDGETS[self.budget].data not in ("", self.row.data)
-        return not is_other and all(record.data.name == self.row.data for record in self.records)
+        return not is_other and all(is_of_data(self.row, record) for record in self.records)
 
     @property
     def published(self) -> Published | None:
@@ -86,7 +89,7 @@ class Outcome:
 
     @property
     def standard_errors(self) -> float | None:
-        """The difference in standard errors; none of less than two seeds, or of another length.
+        """The difference in standard errors; none of less than two seeds, or unless `is_full`.
 
         Of a published mean the standard error is its own, over 5 runs in all cases; a single published run
         counts as a draw from runs that spread as ours do.
@@ -100,12 +103,15 @@ class Outcome:
 
     @property
     def is_in_band(self) -> bool | None:
-        """Whether the mean lies in the band that the source's own check accepts, if it has one."""
-        if not self.row.band or not self.records or not self.is_of_its_data:
+        """Whether the mean lies in the band that the source's own check accepts; none unless `is_full`."""
+        if not self.row.band or not self.records or not self.is_full:
             return None
         low, high = self.row.band
         return low <= statistics.fmean(self.by_rule) <= high
 
+
+_OF_THE_MACHINE = ("precision",)
+"""Deviations that leave the recipe what it is; compiled and captured kernels are none at all."""
 
 _PUBLISHED_RUNS = 5
 """Of He et al., 2015 and 2016, and of tensorflow/models, wherever a mean is published."""
@@ -143,11 +149,26 @@ def _of_row(row: Row, budget: Budget, records: Sequence[Record]) -> list[Outcome
     ] or [Outcome(row=row, budget=budget.name, records=())]
 
 
+def is_of_data(row: Row, record: Record) -> bool:
+    """Return whether a run was made on its row's data, whatever the folder is called that it lies in."""
+    wanted, data = DATASETS[row.data], record.data
+    if data.name == row.data:
+        return True
+    if wanted.content:
+        return data.content == wanted.content
+    return (data.train, data.test, data.classes) == (wanted.train, wanted.test, wanted.classes)
+
+
+def deviation_name(text: str) -> str:
+    """Return which value a deviation is of."""
+    return text.partition("=")[0]
+
+
 def deviations_of(row: Row, record: Record) -> tuple[str, ...]:
     """Return what a run has otherwise than its row says: data, values of the recipe, knobs of the network."""
     own, spec = row.spec(), record.spec
     recipe = override(named_recipe(row.recipe, own.depth), row.values)
-    told = [f"data={record.data.name} ({row.data})"] if record.data.name != row.data else []
+    told = [] if is_of_data(row, record) else [f"data={record.data.name} ({row.data})"]
     silent = {"seed"} | decided_for_us(begins_trained=False)
     told += [
         f"{name}={now.text or 'none'} ({then.text or 'none'})"
@@ -155,11 +176,11 @@ def deviations_of(row: Row, record: Record) -> tuple[str, ...]:
         if name not in silent
     ]
     fitted = own.with_(classes=spec.classes, in_channels=spec.in_channels)
-    counts = ("published_parameters", "published_multiply_adds")
+    origin = ("source", "published_parameters", "published_multiply_adds")
     told += [
         f"{name}={new} ({old})"
         for name, (old, new) in differing_fields(fitted, spec).items()
-        if name not in counts
+        if name not in origin
     ]
     return tuple(told)
 

@@ -2,16 +2,17 @@
 
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from resnetlab.base.units import first_of
 from resnetlab.reporting.latex import latex_list, latex_table
 from resnetlab.reporting.records.record import Record
 from resnetlab.reproducing.budgets import Budget
+from resnetlab.reproducing.datasets import DATASETS
 from resnetlab.reproducing.described import published_texts
 from resnetlab.reproducing.reproduction import Reproduction
-from resnetlab.reproducing.results.outcomes import Outcome
+from resnetlab.reproducing.results.outcomes import Outcome, deviation_name
 from resnetlab.show.tables.align import WIDTH, markdown_table, markdown_text, table, titled
 
 _LEFT = 2
@@ -95,6 +96,9 @@ class ResultTable:
             yield f"[{number}] ", f"otherwise than in its row: {', '.join(deviations)}"
         for text in self.reproduction.deviations:
             yield "deviation: ", text
+        used = {self.budget.data or outcome.row.data for outcome in self.outcomes if outcome.records}
+        for name in sorted(name for name in used if not DATASETS[name].content):
+            yield "data: ", f"{name} was checked by its numbers of images and classes alone"
         yield from self._published()
         yield from self._made()
 
@@ -215,19 +219,44 @@ def _row_json(outcome: Outcome) -> dict[str, Any]:
 
 
 def effects(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    """Yield of plain and of residual networks what more layers do here, in these runs' own numbers."""
-    made = [outcome for outcome in outcomes if outcome.records]
-    for word, is_plain in (("Without", True), ("With", False)):
-        those = [each for each in made if (each.records[0].spec.shortcut == "none") == is_plain]
-        those.sort(key=lambda each: each.records[0].spec.depth)
-        if len({each.records[0].spec.depth for each in those}) < 2:
-            continue
+    """Yield what more layers do here, in these runs' own numbers, of networks that differ in nothing else."""
+    alike: dict[tuple[object, ...], list[Outcome]] = {}
+    for outcome in outcomes:
+        if outcome.records:
+            alike.setdefault(_all_but_depth(outcome), []).append(outcome)
+    for those in sorted(alike.values(), key=lambda each: not _is_plain(each[0])):
+        those.sort(key=_depth)
         first, last = those[0], those[-1]
+        errors = [round(statistics.fmean(each.train_errors), 2) for each in (first, last)]
+        if _depth(first) == _depth(last) or errors[0] == errors[1]:
+            continue
         told = ", ".join(
-            f"{each.row.name} {statistics.fmean(each.train_errors):.2f} % in training and"
+            f"{each.row.name} {error:.2f} % in training and"
             f" {statistics.fmean(each.errors):.2f} % in testing (n = {each.n})"
-            for each in (first, last)
+            for each, error in zip((first, last), errors, strict=True)
         )
-        more = statistics.fmean(last.train_errors) - statistics.fmean(first.train_errors)
-        verb = "a higher" if more > 0 else "a lower"
+        word, verb = (
+            "Without" if _is_plain(first) else "With",
+            "a higher" if errors[1] > errors[0] else "a lower",
+        )
         yield f"{word} shortcuts more layers have {verb} training error: {told}."
+
+
+def _depth(outcome: Outcome) -> int:
+    return outcome.records[0].spec.depth
+
+
+def _is_plain(outcome: Outcome) -> bool:
+    return outcome.records[0].spec.shortcut == "none"
+
+
+def _all_but_depth(outcome: Outcome) -> tuple[object, ...]:
+    """Return what rows share that differ in nothing but depth, and in what their recipe makes of depth."""
+    spec, row = outcome.records[0].spec, outcome.row
+    without = replace(spec.with_(blocks=(1,) * len(spec.blocks)), name="", source="")
+    others = [text for text in outcome.deviations if deviation_name(text) not in _OF_LENGTH]
+    return row.data, row.recipe, str(sorted(row.values.items())), tuple(others), without
+
+
+_OF_LENGTH = ("length", "warmup", "milestones", "mix_tail")
+"""What a budget changes of all rows alike, and where the recipe warms deep networks up, of these alone."""
