@@ -26,6 +26,15 @@ def test_a_smoke_of_the_first_papers_figure_6(tmp_path: Path) -> None:
     text = (tmp_path / "out" / "result" / "he2015-figure6-smoke.md").read_text()
     assert "data=digits (cifar10)" in text and "8.75" not in text
 
+    done = run(
+        "reproduce", "he2015-figure6", "--budget", "smoke", "--only", "plain20", "--set", "lr=0.2", "--json",
+        "--dry-run", "--device", "cpu", "--out", str(tmp_path / "new"),
+        "--records", str(tmp_path / "out" / "records"),
+    )  # fmt: skip
+    ((path, told),) = json.loads(done.stdout)["refused"].items()
+    assert path == str(tmp_path / "out" / "records" / "plain20-seed0.json") and "lr" in " ".join(told)
+    assert f"{path} is not taken for the run of its name:" in done.stderr
+
 
 def test_all_reproductions_are_listed_and_each_is_shown_with_its_numbers() -> None:
     listed = run("list", "reproductions").stdout

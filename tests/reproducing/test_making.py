@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from resnetlab.errors import DataError, UsageError
-from resnetlab.reproducing.making import Prepared, make, prepare
+from resnetlab.reproducing.making import Prepared, make, prepare, result_of
 from resnetlab.runs.journal import read_rows
 from tests.reproducing.conftest import TOY, asked
 
@@ -77,6 +77,7 @@ def test_rows_and_seeds_come_to_a_folder_one_after_another(tmp_path: Path) -> No
 
     assert [outcome.n for outcome in table.outcomes] == [1, 1]
     assert _starts(out, "resnet8-seed0") == ["start", "end"]
+    shutil.rmtree(out / "records")  # as before any run ended
     with pytest.raises(UsageError, match=r"plain8-seed0.*: .*\n.*length"):
         make(prepare(asked("half", seeds=1), out))
 
@@ -92,6 +93,7 @@ def test_what_was_made_elsewhere_is_not_made_again_and_is_marked(
     assert not [*(tmp_path / "new").glob("*-seed*")]
     assert table.cells() == make(made)[0].cells()
     assert f"resnet8-seed1 from {records / 'resnet8-seed1.json'}" in table.markdown()
+    assert make(prepare(asked(), tmp_path / "new", records=[records]))[0].cells() == table.cells()
 
 
 def test_a_record_of_something_else_is_not_taken_and_what_differs_is_said(
@@ -138,6 +140,40 @@ def test_a_damaged_record_in_the_folder_is_written_anew_from_its_run(made: Prepa
     make(prepare(asked(), out))
 
     assert path.read_bytes() == before
+
+
+def test_a_run_whose_record_alone_is_left_is_not_made_again(made: Prepared, tmp_path: Path) -> None:
+    out = shutil.copytree(made.out, tmp_path / "copy")
+    shutil.rmtree(out / RUNS[0])
+    prepared = prepare(asked(), out)
+    assert [*prepared.taken] == [RUNS[0]] and prepared.costs == {}
+    assert prepared.cells()[1][0][-1] == "finished, its record alone is left"
+
+    table, _ = make(prepared)
+
+    assert not (out / RUNS[0]).exists() and table.origins == {}
+    assert table.cells() == result_of(made).cells()
+
+
+def test_a_folder_of_another_table_or_budget_is_refused_whoever_looks(made: Prepared) -> None:
+    other = asked(reproduction=replace(TOY, name="other"))
+    for request in (other, asked("half")):
+        with pytest.raises(UsageError, match=r"holds runs of toy, budget full, and .* is asked for"):
+            prepare(request, made.out)
+    with pytest.raises(UsageError, match="holds runs of toy"):
+        result_of(replace(made, request=other))
+
+
+def test_too_few_at_once_are_refused_before_steps_are_timed_and_leave_nothing(
+    made: Prepared, tmp_path: Path
+) -> None:
+    told: list[str] = []
+    with pytest.raises(UsageError, match="at least one run is made at once, got -1"):
+        prepare(asked(), tmp_path / "new", at_once=-1, tell=told.append)
+    assert told == []
+    with pytest.raises(UsageError, match="at least one run is made at once, got -1"):
+        make(replace(made, out=tmp_path / "new", at_once=-1))
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_damaged_run_is_named(made: Prepared, tmp_path: Path) -> None:

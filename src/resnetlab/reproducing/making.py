@@ -13,7 +13,7 @@ from pathlib import Path
 
 from resnetlab.base import files
 from resnetlab.base.units import first_of, format_count, format_seconds
-from resnetlab.errors import Interrupted, ResnetlabError, UsageError
+from resnetlab.errors import DataError, Interrupted, ResnetlabError, UsageError
 from resnetlab.recipe.settings import override
 from resnetlab.reporting.reading import read_run
 from resnetlab.reporting.records.collecting import Found, read_records_at
@@ -25,17 +25,18 @@ from resnetlab.reproducing.results.figure import draw_figure
 from resnetlab.reproducing.results.outcomes import adopted_as, outcomes_of
 from resnetlab.reproducing.results.page import render
 from resnetlab.reproducing.results.tables import ResultTable
-from resnetlab.runs.directory import RunDirectory
+from resnetlab.runs.directory import RunDirectory, is_run
 from resnetlab.training.choosing.choosing import Tell, silent
 from resnetlab.training.observer import Observer
 from resnetlab.training.run import Result
-from resnetlab.training.studies import StudyObserver, is_study, train_or_resume_study
-from resnetlab.training.studies.rows import (
-    RowRecord,
-    read_rows_of,
-    refuse_no_study,
-    refuse_other_rows,
+from resnetlab.training.studies import (
+    StudyObserver,
+    is_study,
+    is_study_begun_at,
+    train_or_resume_study,
 )
+from resnetlab.training.studies.rows import RowRecord, read_rows_of
+from resnetlab.training.studies.sharing import begin_study
 
 RECORDS, RESULT = "records", "result"
 
@@ -49,7 +50,9 @@ class Prepared:
     runs: Mapping[str, PlannedRun]
     """By the names of their directories."""
     taken: Mapping[str, Found] = field(default_factory=dict)
-    """Records of those that were made elsewhere, and are not made again."""
+    """Records of those that were made elsewhere, or whose directories are gone; they are not made again."""
+    at_once: int = 0
+    """Runs at once; 0 takes one on a CPU, and on a GPU several of small networks."""
     refused: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """By the files of records that are named like a run and are another, what differs."""
     costs: Mapping[str, RunCost] = field(default_factory=dict)
@@ -59,6 +62,12 @@ class Prepared:
     def seconds(self) -> float:
         """What is left of all takes so long here, one run after another."""
         return sum(cost.seconds for cost in self.costs.values())
+
+    @property
+    def elsewhere(self) -> dict[str, Found]:
+        """Those of `taken` whose records do not lie in the folder."""
+        own = (self.out / RECORDS).resolve()
+        return {name: found for name, found in self.taken.items() if found.path.resolve().parent != own}
 
     def cells(self) -> tuple[list[str], list[list[str]]]:
         """Return header and rows of what is to be made."""
@@ -80,8 +89,10 @@ class Prepared:
         ]
 
     def _state(self, name: str, cost: RunCost | None) -> str:
-        if name in self.taken:
+        if name in self.elsewhere:
             return f"made elsewhere: {self.taken[name].path}"
+        if name in self.taken:
+            return "finished, its record alone is left"
         if cost is None:
             return "finished"
         return f"step {cost.step:,}" if cost.step else ""
@@ -92,6 +103,7 @@ def prepare(
     out: Path | None = None,
     *,
     records: Iterable[str | Path] = (),
+    at_once: int = 0,
     tell: Tell = silent,
 ) -> Prepared:
     """Return the runs of what is asked for, those of them that were made, and what the others take here.
@@ -100,23 +112,22 @@ def prepare(
         request: What is asked for.
         out: The folder; None is runs/NAME-BUDGET.
         records: Files and folders of records of runs that were made elsewhere.
+        at_once: Runs at once; see `Prepared`.
         tell: Is told what takes some seconds.
 
     Raises:
-        UsageError: If what is asked for cannot be.
+        UsageError: If what is asked for cannot be, or the folder is of another reproduction or budget.
         DataError: If data or records are missing or damaged, or the data is not what was published.
     """
     out = out or Path("runs") / request.name
-    found = read_records_at(records)
+    found = [*read_records_at(records), *_records_alone(request, out)]
     known: dict[str, RowRecord] = {}
 
     def look(runs: Mapping[str, PlannedRun]) -> bool:
-        if not is_study(out):
-            refuse_no_study(out)
+        plans = {name: run.plan for name, run in runs.items()}
+        if not is_study_begun_at(out, plans, at_once=at_once, resume_if_begun=True, grows=True):
             return False
-        there = read_rows_of(out)
-        refuse_other_rows(out, there, {name: run.plan for name, run in runs.items()}, grows=True)
-        known.update({record.name: record for record in there})
+        known.update({record.name: record for record in read_rows_of(out)})
         return runs.keys() <= known.keys()
 
     runs = {name: _as_known(run, known.get(name)) for name, run in request.plans(tell, look).items()}
@@ -125,7 +136,36 @@ def prepare(
     taken, refused = adopted({name: run for name, run in runs.items() if name not in finished}, found)
     left = {name: run for name, run in runs.items() if name not in finished and name not in taken}
     costs = costs_here(left, out, tell)
-    return Prepared(request=request, out=out, runs=runs, taken=taken, refused=refused, costs=costs)
+    return Prepared(
+        request=request, out=out, runs=runs, taken=taken, at_once=at_once, refused=refused, costs=costs
+    )
+
+
+def _records_alone(request: Request, out: Path) -> list[Found]:
+    """Return the folder's records whose runs are gone; damaged ones are passed over, their runs made anew.
+
+    Raises:
+        UsageError: If one is of another reproduction or budget.
+    """
+    found: list[Found] = []
+    for path in sorted((out / RECORDS).glob("*.json")):
+        with contextlib.suppress(DataError):
+            found += read_records_at([path])
+    _refuse_another_table(request, out, found)
+    return [each for each in found if not is_run(out / each.record.name)]
+
+
+def _refuse_another_table(request: Request, out: Path, found: Iterable[Found]) -> None:
+    """Refuse a folder of another reproduction or budget: records of one name would replace each other."""
+    asked = (request.reproduction.name, request.budget.name)
+    for record in (each.record for each in found):
+        if record.reproduction and (record.reproduction, record.budget) != asked:
+            raise UsageError(
+                f"{out} holds runs of {record.reproduction}, budget {record.budget}, and"
+                f" {asked[0]}, budget {asked[1]}, is asked for",
+                hint=f"--out takes another folder; --records {out / RECORDS} takes of its runs those that"
+                " are the same.",
+            )
 
 
 def _as_known(run: PlannedRun, record: RowRecord | None) -> PlannedRun:
@@ -153,9 +193,7 @@ def _refuse_another_format(out: Path, runs: Mapping[str, PlannedRun], known: Map
         )
 
 
-def make(
-    prepared: Prepared, observer: StudyObserver | None = None, *, at_once: int = 0
-) -> tuple[ResultTable, list[Path]]:
+def make(prepared: Prepared, observer: StudyObserver | None = None) -> tuple[ResultTable, list[Path]]:
     """Make what is left of the runs, and write table and figure of all that have ended.
 
     Several processes, on one machine or on several that share the folder, may do so at the same time: each
@@ -165,7 +203,6 @@ def make(
     Args:
         prepared: What `prepare` returns.
         observer: Who watches.
-        at_once: Runs at once; 0 takes one on a CPU, and on a GPU several of small networks.
 
     Returns:
         The table, and the files that were written.
@@ -178,12 +215,15 @@ def make(
     recorder = _Recorder(observer or StudyObserver(), prepared)
     try:
         if plans:
-            train_or_resume_study(plans, prepared.out, recorder, at_once=at_once, grows=True)
+            train_or_resume_study(plans, prepared.out, recorder, at_once=prepared.at_once, grows=True)
+        else:
+            begin_study(prepared.out, {})  # of no run yet: seeds and rows may come to it
     except ResnetlabError as error:
         if isinstance(error, Interrupted):
             error.hint = "The same command goes on."
-        with contextlib.suppress(ResnetlabError):  # the first error counts
-            write_result(result_of(prepared), prepared.out)
+        if is_study(prepared.out):
+            with contextlib.suppress(ResnetlabError):  # the first error counts
+                write_result(result_of(prepared), prepared.out)
         raise
     table = result_of(prepared)
     return table, write_result(table, prepared.out)
@@ -241,14 +281,17 @@ def result_of(prepared: Prepared) -> ResultTable:
     """Return the table of all records in the folder, and of those that were made elsewhere.
 
     Raises:
+        UsageError: If one is of another reproduction or budget.
         DataError: If a record is damaged.
     """
     request, place = prepared.request, prepared.out / RECORDS
-    own = [found.record for found in (read_records_at([place]) if place.is_dir() else [])]
+    here = read_records_at([place]) if place.is_dir() else []
+    _refuse_another_table(request, prepared.out, here)
+    own = [found.record for found in here]
     name, budget = request.reproduction.name, request.budget.name
     others = {
         run: adopted_as(found.record, name, prepared.runs[run].row.name, budget)
-        for run, found in prepared.taken.items()
+        for run, found in prepared.elsewhere.items()
     }
     return ResultTable(
         reproduction=request.reproduction,

@@ -80,16 +80,19 @@ def reproduce(options: argparse.Namespace) -> None:
 
     request = _read(options)
     out = user_path(options.out) if options.out else None
-    prepared = prepare(request, out, records=options.records, tell=tell_beside)
+    prepared = prepare(request, out, records=options.records, at_once=options.at_once, tell=tell_beside)
+    for path, differences in prepared.refused.items():
+        print(f"{path} is not taken for the run of its name: {' '.join(differences)}", file=sys.stderr)
     if not options.json or options.dry_run:
         _print_prepared(options, prepared)
     if options.dry_run:
         return
     with watching_study(progress_stream(options)) as watcher:
-        table, written = make(prepared, watcher, at_once=options.at_once)
+        table, written = make(prepared, watcher)
     if options.json:
-        elsewhere = {"made_elsewhere": watcher.elsewhere, "files": [*map(str, written)]}
-        print_json({"out": str(prepared.out), **table.to_json(), **elsewhere})
+        elsewhere = {"made_elsewhere": watcher.elsewhere, "refused": dict(prepared.refused)}
+        files = [*map(str, written)]
+        print_json({"out": str(prepared.out), **table.to_json(), **elsewhere, "files": files})
         return
     print(f"\n{table}\n\nWhat to type next:")
     page = next(path for path in written if path.suffix == ".html")
@@ -157,7 +160,8 @@ def _print_prepared(options: argparse.Namespace, prepared: "Prepared") -> None:
         keyed = [dict(zip(header, row, strict=True)) for row in rows]
         about = {"reproduction": request.reproduction.name, "budget": request.budget.name}
         seconds = {name: cost.seconds for name, cost in prepared.costs.items()}
-        print_json(about | {"out": str(prepared.out), "runs": keyed, "seconds": seconds})
+        about |= {"out": str(prepared.out)}
+        print_json(about | {"runs": keyed, "seconds": seconds, "refused": dict(prepared.refused)})
         return
     print(f"{request.reproduction.name}: {request.reproduction.title}")
     print(titled("budget  ", f"{request.budget.name}, {request.budget.words}"))
@@ -166,5 +170,3 @@ def _print_prepared(options: argparse.Namespace, prepared: "Prepared") -> None:
     left = len(prepared.costs)
     told = f"about {format_seconds(prepared.seconds)} on this machine as it is now, one run after another"
     print(f"\n{left} of {len(rows)} runs to make{': ' + told if left else ''}.", flush=True)
-    for path, differences in prepared.refused.items():
-        print(f"{path} is not taken for the run of its name: {' '.join(differences)}", file=sys.stderr)

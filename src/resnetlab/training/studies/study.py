@@ -80,6 +80,7 @@ def is_study_begun_at(
     *,
     at_once: int = 0,
     resume_if_begun: bool = False,
+    grows: bool = False,
     by_minutes: bool = False,
 ) -> bool:
     """Return whether the planned runs were begun at `out`, and refuse a study that can be neither.
@@ -92,6 +93,7 @@ def is_study_begun_at(
         world: As `train_study`.
         at_once: As `train_study`.
         resume_if_begun: Whether they may have been begun there.
+        grows: As `train_or_resume_study`.
         by_minutes: Whether their lengths are yet to be measured.
 
     Raises:
@@ -101,7 +103,7 @@ def is_study_begun_at(
 
     def look() -> bool:
         if resume_if_begun and is_study(out):
-            refuse_other_rows(out, read_rows_of(out), rows)
+            refuse_other_rows(out, read_rows_of(out), rows, grows=grows)
             return True
         refuse_no_study(out)
         return False
