@@ -123,7 +123,7 @@ def test_a_run_is_shown_as_such_or_as_its_networks_table(tmp_path: Path, capsys:
     run = made_run(tmp_path / "run", model_spec("resnet20").with_(classes=7), lr=0.1)
 
     text = show(capsys, run)
-    assert "resnet20 classes=7 on digits: unfinished" in text
+    assert "resnet20 classes=7 on digits: killed" in text
     assert "fingerprint 0123456789ab" in text
     full = show(capsys, run, "--full")
     assert "this run" in full and "fingerprint 0123456789ab" in full
