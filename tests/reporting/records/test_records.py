@@ -165,7 +165,7 @@ def test_nothing_is_written_over_another_runs_record(real_runs: Path, copied: Pa
 def test_a_record_is_kept_small_by_coarser_curves(real_runs: Path) -> None:
     run = read_run(real_runs / "seed0")
     half = {"accuracy": 0.5, "correct": 15, "seen": 30, "loss": 1.0, "train_accuracy": 0.5, "train_loss": 1.0}
-    often = [{"kind": "test", "step": 40, **half} for _ in range(3000)]
+    often = [{"kind": "test", "step": 40 + index, **half} for index in range(3000)]
     environment = run.events[0]["environment"]
     events = [{**run.events[0], "environment": {**environment, "cpu": "x" * 14500}}, *run.events[1:]]
     record = record_of(replace(run, rows=[*run.rows, *often], events=events))
