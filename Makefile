@@ -1,6 +1,6 @@
 # make train    installs everything, then trains ResNet-20 on handwritten digits (about a minute)
 # make test     installs everything, then runs the whole test suite
-# make coverage  the same, and says which lines it did not reach; fails below the floor. Before Python 3.12 it takes half as long again:
+# make coverage  the same with test-kernels and test-docs, and says which lines it did not reach; fails below the floor. Before Python 3.12 it takes half as long again:
 #                make coverage PYTHON=python3.13 VENV=.venv-3.13
 # make install  makes .venv with the command .venv/bin/resnetlab
 # make check    formatter, linter, types, who imports whom, the house's promises, whether the gallery is up to date
@@ -9,6 +9,8 @@
 # make faults   the fault tests at full length: real processes killed at random moments, a stop after every step
 # make test-benchmarks  the scripts in benchmarks/ run through at a toy's size
 # make test-browser  pages are opened in headless Chromium: keys, pointer, both themes, a phone, hostile names
+# make test-kernels  kernels of our own are compiled and held against float64, shape by shape
+# make test-docs  every command of the tutorial is typed, and what its pages show is printed
 # make test-notebook  the notebook of docs/ is run in a kernel of its own
 # make test-hosts  one run on two hosts, which are network namespaces of this machine (Linux, root, iproute2)
 # make test-parity  TensorFlow in .venv-parity writes weights, logits, training steps and records, which ours must
@@ -18,19 +20,20 @@
 PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin
-SUITE := OMP_NUM_THREADS=1 $(RUN)/python -m pytest -q -n 2 --dist worksteal -m "not faults and not benchmarks and not hosts and not browser and not notebook"
+SUITE := OMP_NUM_THREADS=1 $(RUN)/python -m pytest -q --dist worksteal
+EVERYWHERE := not faults and not benchmarks and not hosts and not browser and not notebook
 
-.PHONY: train test coverage test-benchmarks test-hosts test-browser test-notebook test-parity install check gallery results faults bench clean
+.PHONY: train test coverage test-benchmarks test-hosts test-browser test-notebook test-kernels test-docs test-parity install check gallery results faults bench clean
 
 train: install
 	$(RUN)/resnetlab train resnet20 --data digits --recipe digits
 
 test: install
-	$(SUITE)
+	$(SUITE) -n 3 -m "$(EVERYWHERE) and not kernels and not docs"
 
 coverage: install
 	rm -f .coverage .coverage.*
-	$(SUITE) --cov --cov-report=term-missing
+	$(SUITE) -n 3 -m "$(EVERYWHERE)" --cov --cov-report=term-missing
 
 test-benchmarks: install
 	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -q -m benchmarks
@@ -47,6 +50,12 @@ test-browser: install
 	|| { echo "The tests of pages need Chromium: install your system's package (Debian: apt-get install chromium, as root)." >&2; exit 1; }
 	$(RUN)/python -m pip install --quiet --constraint constraints.txt playwright
 	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -q -m browser
+
+test-kernels: install
+	$(SUITE) -n 2 -m kernels
+
+test-docs: install
+	$(SUITE) -n 2 -m docs
 
 test-notebook: install
 	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -q -m notebook

@@ -152,6 +152,7 @@ def test_a_strange_shape_is_found() -> None:
     ]
 
 
+@pytest.mark.docs
 def test_processes_of_the_python_example_share_its_table(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, str(EXAMPLES / "ray_study.py"), "resnet8", "plain8", "--data", "digits",

@@ -30,6 +30,7 @@ def empty_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
     torch.set_num_threads(threads)
 
 
+@pytest.mark.docs
 @pytest.mark.parametrize("page", TUTORIAL, ids=[page.stem for page in TUTORIAL])
 def test_every_command_of_a_page_runs_and_prints_what_the_page_shows(
     page: Path, empty_folder: Path, request: pytest.FixtureRequest

@@ -88,15 +88,16 @@ def test_above_what_a_spreadsheet_holds_there_is_no_table(tmp_path: Path) -> Non
     assert "there is no answers.csv: 100,001 rows are more than the 100,000" in note
 
 
-def test_a_million_answers_are_quick(tmp_path: Path) -> None:
-    many = answers(10**6, place=[f"class-{index % 1000:04}/image-{index:08}.jpg" for index in range(10**6)])
+def test_many_answers_are_quick(tmp_path: Path) -> None:
+    count = 200_000
+    many = answers(count, place=[f"class-{index % 1000:04}/image-{index:08}.jpg" for index in range(count)])
     start = time.process_time()
     write_answers(tmp_path, many)
     wrote = time.process_time()
     found = read_answers(tmp_path / "answers.npz")
 
     # seconds of a slow machine that does something else besides
-    assert (len(found), wrote - start < 20, time.process_time() - wrote < 10) == (10**6, True, True)
+    assert (len(found), wrote - start < 4, time.process_time() - wrote < 2) == (count, True, True)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,8 @@ from resnetlab.native.inference import NativeInference, obstacle_to_inference
 from resnetlab.network.catalog import model_spec
 from resnetlab.network.spec import ModelSpec
 
+pytestmark = pytest.mark.kernels
+
 
 def trained(spec: ModelSpec, seed: int) -> ResNet:
     """Return a network whose every number does something."""

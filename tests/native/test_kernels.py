@@ -11,6 +11,8 @@ from torch.nn import functional
 
 from resnetlab.native import building, structures
 
+pytestmark = pytest.mark.kernels
+
 LANES = building.lanes()
 TOLERANCE = {torch.float32: 2e-5, torch.bfloat16: 2e-2}
 """Of the largest number: sums of some hundred products, which bfloat16 rounds to 8 bits."""

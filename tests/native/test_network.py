@@ -21,6 +21,8 @@ from resnetlab.native.threads import give_openmp
 from resnetlab.network.catalog import model_spec
 from resnetlab.network.spec import ModelSpec
 
+pytestmark = pytest.mark.kernels
+
 CPU = torch.device("cpu")
 EIGHT = model_spec("resnet8")
 

@@ -551,15 +551,15 @@ def test_hostile_names_are_shown_and_not_obeyed(tmp_path: Path) -> None:
     assert not any(cell.startswith("=") for row in rows for cell in row)
 
 
-def test_a_million_answers_are_compared_quickly(tmp_path: Path) -> None:
+def test_many_answers_are_compared_quickly(tmp_path: Path) -> None:
     import time
 
     for seed, name in enumerate("ab"):
-        evaluation(tmp_path / name, marks(800_000, 1_000_000, seed=seed))
+        evaluation(tmp_path / name, marks(160_000, 200_000, seed=seed))
     start = time.process_time()
     str(compare(tmp_path / "a", tmp_path / "b"))
 
-    assert time.process_time() - start < 10  # a slow machine's
+    assert time.process_time() - start < 2  # a slow machine's
 
 
 def test_a_page_has_every_pair_of_groups_with_the_words(real: Path, tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ RICH: dict[str, Any] = {
     "clip_norm": 0.5,
     "mix_tail": Duration(7, "st"),
     "accumulate": 1,
-    "length": "25st",
+    "length": "19st",
 }
 CYCLES: dict[str, Any] = {"cycle_epochs": 1, "length": "3ep", "batch": 7, "accumulate": 1}
 MUON: dict[str, Any] = {
@@ -61,7 +61,7 @@ WAYS = [
     {"optimizer": "lamb", "weight_decay": 0.1, "bias_rate": 8.0, "accumulate": 1, "length": "8st"},
     {"optimizer": "lars", "weight_decay": 0.1, "schedule": "polynomial", "accumulate": 1, "length": "8st"},
     {"optimizer": "lars", "momentum_form": "keras", "trust": 0.5, "accumulate": 1, "length": "8st"},
-    {"shards": 4, "cutmix": 1.0, "length": "14st"},
+    {"shards": 4, "cutmix": 1.0, "length": "9st"},
     {"shards": 2, "cycle_epochs": 1, "sam": 0.5, "shard_bn": "first", "length": "12st"},
 ]
 NAMES = [
@@ -122,7 +122,7 @@ def test_it_is_the_run_made_from_the_host_byte_for_byte(
 
 
 LAUNCHES: dict[str, Any] = {"log_every": 50, "checkpoint_every": 0, "eval_every": Duration(0, "ep")}
-RECORDED = [*WAYS, RICH | LAUNCHES | {"length": "37st"}, LAUNCHES | {"lookahead": 4, "ema_decay": 0.0}]
+RECORDED = [*WAYS, RICH | LAUNCHES | {"length": "33st"}, LAUNCHES | {"lookahead": 4, "ema_decay": 0.0}]
 
 
 @pytest.mark.parametrize("changes", RECORDED, ids=[*NAMES, "launches", "launches and lookahead"])
