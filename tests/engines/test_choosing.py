@@ -58,11 +58,11 @@ def test_for_seconds_of_work_a_usual_engine_is_made_and_nothing_measured(model: 
     engine = choose(AUTO, model, work_of(model, 3), some)
 
     assert engine.said == "onnxruntime (the usual one: none was measured here for work of seconds)"
-    assert not [*cache.iterdir()]
+    assert not (cache / "measured").exists()
 
 
 def test_for_more_work_engines_are_measured_once_and_the_one_that_is_done_first_is_taken(
-    model: ResNet, cache: Path
+    model: ResNet, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is kept decides the second time: here numbers that nobody would measure."""
     first = choose(AUTO, model, work_of(model, 10), some)
@@ -88,6 +88,10 @@ def test_for_more_work_engines_are_measured_once_and_the_one_that_is_done_first_
     other = choose(AUTO, model, Work(images, 16, SIZE), some)  # at another number of images at once
     assert other.name in speeds
     assert len([*kept.parent.iterdir()]) == 2
+
+    monkeypatch.setenv("PATH", "")
+    without = choose(AUTO, model, work_of(model, 13), some)  # which would pay for kernels of our own
+    assert without.said.endswith(" times the network itself; not native: no C++ compiler found)")
 
 
 @pytest.mark.parametrize("engine", ["reference", "torch", "onnxruntime"])

@@ -68,6 +68,7 @@ def test_what_needs_a_compiler_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
 
     model = lively("resnet8")
     assert obstacle("inductor", model, CPU) == obstacle("native", model, CPU) == "no C++ compiler found"
+    assert missing("inductor") == missing("native") == "no C++ compiler found"  # which `doctor` lists
 
 
 @pytest.mark.parametrize("engine", ["native", "onnxruntime", "openvino"])

@@ -77,6 +77,10 @@ def test_where_it_cannot_be_built_a_run_goes_on_without_and_says_so(
     trainer = go_on(run, small_source())
     trainer.close()
     assert "compile is off (no C++ compiler found; native when the run began)" in run.events.read_text()
+    with pytest.raises(
+        UsageError, match=r"not possible: no C\+\+ compiler found\nInstall g\+\+ or clang\+\+"
+    ):
+        plan()
 
 
 def test_kernels_of_other_sources_or_another_compiler_are_told_when_a_run_goes_on(tmp_path: Path) -> None:

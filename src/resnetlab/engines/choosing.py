@@ -199,7 +199,14 @@ class _Chooser:
         best = min(times, key=lambda name: times[name])
         among = f"done first of {len(times)} that were measured here"
         ratio = speeds[REFERENCE]["image"] / speeds[best]["image"]
-        return best, among if best == REFERENCE else f"{among}: {ratio:.1f} times the network itself"
+        among += "" if best == REFERENCE else f": {ratio:.1f} times the network itself"
+        return best, among + self._without_own_kernels(seconds)
+
+    def _without_own_kernels(self, seconds: float) -> str:
+        """Return why they are not among the engines, for work that would earn them back; else ""."""
+        pay = any(seconds >= least and "native" in names for least, names in _MEASURED)
+        why = self._obstacle("native") if pay and "native" not in self.left else ""
+        return f"; not native: {why}" if why else ""
 
     def _speeds(self, seconds: float) -> "_Speeds | None":
         """Return what was measured of the most engines, or measure those for which there is enough work."""

@@ -1,7 +1,6 @@
 """Each engine: what keeps it from being used, and how it is made of a network. Nothing is imported before."""
 
 import importlib
-import shutil
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +12,6 @@ from resnetlab.engines.folding import Folded, InferenceNetwork, fold
 from resnetlab.engines.names import REFERENCE, missing
 from resnetlab.engines.onnx_graph import IR_VERSION, OPSET, Graph, add_network
 from resnetlab.models import ResNet
-from resnetlab.native.building import compiler_here
 from resnetlab.native.inference import NativeInference, obstacle_to_inference
 
 Answers = Callable[[Tensor], Tensor]
@@ -30,8 +28,6 @@ def obstacle(engine: str, model: ResNet, device: torch.device) -> str:
         return "not tried on devices: the GPU's own kernels are what torch has"
     if engine == "native":
         return obstacle_to_inference(model.spec)
-    if engine == "inductor" and not (compiler_here() or shutil.which("cl")):
-        return "no C++ compiler found"
     return missing(engine)
 
 

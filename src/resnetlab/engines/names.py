@@ -1,6 +1,7 @@
-"""The engines by name, and which of them are installed. Imports no torch and no engine."""
+"""The engines by name, and which of them can be had here. Imports no torch and no engine."""
 
 import importlib.util
+import shutil
 from collections.abc import Iterable
 
 from resnetlab.runs.environment import how_to_install, version
@@ -22,7 +23,13 @@ _NEEDS = {"onnxruntime": ("onnxruntime", "onnx"), "openvino": ("openvino", "onnx
 
 
 def missing(engine: str) -> str:
-    """Return which packages the engine lacks here, and how to install them; "" if it lacks none."""
+    """Return what the engine lacks here, whatever the network, and how to install packages; "" if nothing."""
+    from resnetlab.native import building  # not for a verb's help
+
+    if engine == "native":
+        return building.obstacle()
+    if engine == "inductor" and not (building.compiler_here() or shutil.which("cl")):
+        return building.NO_COMPILER
     absent = [package for package in _NEEDS.get(engine, ()) if importlib.util.find_spec(package) is None]
     return "; ".join(f"{package} is not installed: {how_to_install(package)}" for package in absent)
 

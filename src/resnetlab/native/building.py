@@ -25,6 +25,8 @@ FLAGS = (
     "-fno-predictive-commoning", "-std=c++17", "-shared", "-fPIC", "-pthread",
 )  # fmt: skip
 
+NO_COMPILER = "no C++ compiler found"
+
 _TILES = 'void tiles() { asm("tilezero %tmm0; tdpbf16ps %tmm0, %tmm1, %tmm2; tilerelease"); }'
 """A source that an assembler without AMX refuses, as GNU's before 2.36 does, whatever the compiler knows."""
 
@@ -122,7 +124,7 @@ def instructions(*, is_half: bool) -> str:
 def obstacle() -> str:
     """Return why kernels of our own cannot be built here, whatever the network, or ""."""
     if not compiler_here():
-        return "no C++ compiler found"
+        return NO_COMPILER
     return "" if suits_processor() else "the processor has neither AVX-512 nor AVX2"
 
 

@@ -22,10 +22,8 @@ _PROGRAMS_KEPT = 4
 
 def obstacle_to_inference(spec: ModelSpec, precision: Precision = "fp32") -> str:
     """Return why kernels of our own cannot make a network's logits on this machine's CPU, or ""."""
-    if not building.compiler_here():
-        return "no C++ compiler found"
-    if not building.suits_processor():
-        return "the processor has neither AVX-512 nor AVX2"
+    if why := building.obstacle():
+        return why
     if precision == "bf16" and not building.multiplies_bf16():
         return "the processor does not multiply bfloat16"
     return ""

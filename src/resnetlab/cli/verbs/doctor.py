@@ -248,7 +248,7 @@ def _places(problems: list[str]) -> dict[str, str]:
 
 
 def _engines() -> str:
-    """Return who can make a trained network's answers here, and who is not installed."""
+    """Return who can make a trained network's answers here, and what the others lack."""
     lacking = {name: missing(name) for name in ENGINES}
     return "; ".join(
         [

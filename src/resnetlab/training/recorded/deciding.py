@@ -7,12 +7,13 @@ import torch
 
 from resnetlab.base.machine.processor import abilities
 from resnetlab.errors import UsageError
+from resnetlab.native.building import NO_COMPILER
 from resnetlab.native.logits import obstacle_to_native
 from resnetlab.network.spec import ModelSpec
 from resnetlab.recipe import Recipe
 from resnetlab.recipe.settings import leaves, override
 from resnetlab.training.recorded.capturing import decide_capture, obstacle_to_capture
-from resnetlab.training.step.device import NO_COMPILER, obstacle_to_compile
+from resnetlab.training.step.device import obstacle_to_compile
 
 KERNELS = {"off": "eager", "on": "torch.compile", "native": "native kernels"}
 """What makes a run's steps, in words, by `Execution.compile`."""
@@ -131,11 +132,10 @@ def decide_compile(
         UsageError: If it is asked for and cannot be.
     """
     obstacle = obstacle or ("" if wanted == "native" else obstacle_to_compile(device))
-    if wanted == "on" and obstacle:
-        mend = "Install g++ or clang++, or leave" if obstacle == NO_COMPILER else "Leave"
-        raise UsageError(f"compile=on is not possible: {obstacle}", hint=f"{mend} compile at auto.")
-    if wanted == "native" and to_native:
-        raise UsageError(f"compile=native is not possible: {to_native}", hint="Leave compile at auto.")
+    why = {"on": obstacle, "native": to_native}.get(wanted)
+    if why:
+        mend = "Install g++ or clang++, or leave" if why == NO_COMPILER else "Leave"
+        raise UsageError(f"compile={wanted} is not possible: {why}", hint=f"{mend} compile at auto.")
     if wanted != "auto":
         return wanted, AS_ASKED
     if obstacle:

@@ -17,6 +17,7 @@ from torch import Tensor
 from resnetlab.base.machine.compiling import allow_many_kinds
 from resnetlab.base.machine.remembered import remembered
 from resnetlab.errors import UsageError
+from resnetlab.native.building import NO_COMPILER
 from resnetlab.recipe import Execution
 from resnetlab.runs.environment import MOST_THREADS
 
@@ -24,7 +25,6 @@ CUBLAS_WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 """Variable of the environment without which cuBLAS does not repeat its numbers."""
 
 COMPILERS = ("c++", "g++", "clang++", "cl")
-NO_COMPILER = "no C++ compiler found"
 
 
 def pick_device(name: str | torch.device) -> torch.device:
