@@ -30,9 +30,7 @@ def benchmarks_can_be_imported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "src"))
     monkeypatch.setenv("RESNETLAB_CACHE", str(tmp_path / "cache"))
-    building._place.cache_clear()
     yield
-    building._place.cache_clear()
 
 
 @pytest.fixture

@@ -15,6 +15,4 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> obje
         own = tmp_path_factory.getbasetemp()
         session = own if worker_id == "master" else own.parent  # pytest-xdist's, the same for each
         patch.setenv("RESNETLAB_CACHE", str(session / "kernels"))
-        building._place.cache_clear()
         yield
-    building._place.cache_clear()

@@ -16,7 +16,7 @@ from resnetlab.training.choosing.ways import Prospect
 from tests.kit.chosen_steps import long_plan
 
 needs_tiles = pytest.mark.skipif(not building.multiplies_tiles(), reason="needs AMX")
-KEPT = (building._machine, building._place, building._assembles_tiles)
+KEPT = (building._machine, building._assembles_tiles)
 
 
 @pytest.fixture

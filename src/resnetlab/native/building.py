@@ -213,15 +213,20 @@ def _compile(source: str, definitions: list[str], path: Path) -> None:
         write_file(path, made.read_bytes())
 
 
-@functools.cache
 def _place() -> Path:
     """Return a directory to keep compiled kinds in: the cache, or one of this process alone."""
+    directory = cache_directory()
+    return directory if _can_keep(directory) else Path(_of_own().name)
+
+
+@functools.cache
+def _can_keep(directory: Path) -> bool:
     try:
-        make_directory(cache_directory())
-        try_writing(cache_directory() / "kernel.so")
+        make_directory(directory)
+        try_writing(directory / "kernel.so")
     except ResnetlabError:
-        return Path(_of_own().name)
-    return cache_directory()
+        return False
+    return True
 
 
 @functools.cache
