@@ -42,7 +42,7 @@ def asked(budget: str = "full", **more: object) -> Request:
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     """The table, all of its runs made with two seeds each; nothing may be changed in its folder."""
-    prepared = prepare(asked(), tmp_path_factory.mktemp("toy") / "full")
+    prepared = prepare(asked(), tmp_path_factory.mktemp("made") / "toy-full")
     make(prepared)
     return prepared
 

@@ -5,6 +5,7 @@ Axes: N images, C channels, H height, W width, K classes.
 
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -50,6 +51,64 @@ def responding(plan: Plan) -> Iterator[tuple[str, str]]:
                 yield f"{prefix}{layer.name}", f"{prefix}{seen.name}"
 
 
+class Responses:
+    """Measures the responses of a network, in evaluation mode, on images that it is given in pieces.
+
+    Args:
+        model: The network; it is left as it was.
+    """
+
+    def __init__(self, model: ResNet) -> None:
+        self._model = model
+        self._responding = [*responding(model.spec.plan())]
+        self._sums = [0.0] * len(self._responding)
+        self._squares = [0.0] * len(self._responding)
+        self.images = 0
+        """How many images it was given."""
+
+    def add(self, input_NCHW: Tensor) -> None:
+        """Measure some images.
+
+        Args:
+            input_NCHW: Float32, as the network takes them.
+        """
+        with torch.inference_mode(), self.of(len(input_NCHW)):
+            self._model(input_NCHW)
+
+    @contextmanager
+    def of(self, images: int) -> Iterator[None]:
+        """Measure what the network is given while inside: one batch of so many images.
+
+        Each response is measured at once: what follows may overwrite it.
+        """
+        found: list[tuple[Tensor, Tensor]] = []
+
+        def measure(_: object, __: object, output: Tensor) -> None:
+            variance, mean = torch.var_mean(output.detach().float(), correction=0)
+            found.append((variance, mean))
+
+        handles = [at(self._model, seen).register_forward_hook(measure) for _, seen in self._responding]
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+        self.images += images
+        for index, (variance, mean) in enumerate(_on_host(found)):
+            self._sums[index] += mean * images
+            self._squares[index] += (variance + mean**2) * images
+
+    def found(self) -> list[Response]:
+        """Return the standard deviation of each convolution's response, over images, channels and places.
+
+        Source: He et al., 2015, arXiv:1512.03385, Fig. 7: after BN, before what is not linear.
+        """
+        return [
+            Response(layer, math.sqrt(max(0.0, squares / self.images - (sums / self.images) ** 2)))
+            for (layer, _), sums, squares in zip(self._responding, self._sums, self._squares, strict=True)
+        ]
+
+
 class ByLayer:
     """Measures a network on images that it is given in pieces; it must be in evaluation mode.
 
@@ -59,14 +118,15 @@ class ByLayer:
 
     def __init__(self, model: ResNet) -> None:
         self._model = model
-        self._responding = [*responding(model.spec.plan())]
+        self._responses = Responses(model)
         self._trunk = ["stem", *model.unit_names]
-        self._sums = [0.0] * len(self._responding)
-        self._squares = [0.0] * len(self._responding)
         self._signal = [0.0] * len(self._trunk)
         self._gradient = [0.0] * len(self._trunk)
-        self.images = 0
+
+    @property
+    def images(self) -> int:
         """How many images it was given."""
+        return self._responses.images
 
     def add(self, input_NCHW: Tensor, labels_N: Tensor) -> None:
         """Measure some images.
@@ -75,11 +135,10 @@ class ByLayer:
             input_NCHW: Float32, as the network takes them.
             labels_N: Int64: the number of the right logit of each.
         """
-        found: list[tuple[Tensor, Tensor]] = []
         trunk: list[Tensor] = []
-        handles = [*self._watch(found, trunk)]
+        handles = [*self._watch(trunk)]
         try:
-            with torch.enable_grad():
+            with torch.enable_grad(), self._responses.of(len(input_NCHW)):
                 # The input asks for a gradient so that all behind it has one, whatever is frozen.
                 logits_NK = answer_logits(self._model(input_NCHW.detach().clone().requires_grad_()).float())
                 losses = cross_entropy(logits_NK, labels_N, reduction="sum")
@@ -87,10 +146,6 @@ class ByLayer:
         finally:
             for handle in handles:
                 handle.remove()
-        self.images += len(input_NCHW)
-        for index, (variance, mean) in enumerate(_on_host(found)):
-            self._sums[index] += mean * len(input_NCHW)
-            self._squares[index] += (variance + mean**2) * len(input_NCHW)
         squares = [
             (_squares(each.detach()), _squares(own)) for each, own in zip(trunk, gradients, strict=True)
         ]
@@ -98,19 +153,9 @@ class ByLayer:
             self._signal[index] += signal
             self._gradient[index] += gradient
 
-    def _watch(self, found: list[tuple[Tensor, Tensor]], trunk: list[Tensor]) -> Iterator[RemovableHandle]:
-        """Have variance and mean of each response come into `found`, and what units pass on into `trunk`.
-
-        Of a response that is at once: what follows may overwrite it.
-        """
+    def _watch(self, trunk: list[Tensor]) -> Iterator[RemovableHandle]:
+        """Have what units pass on come into `trunk`."""
         model = self._model
-
-        def measure(_: object, __: object, output: Tensor) -> None:
-            variance, mean = torch.var_mean(output.detach().float(), correction=0)
-            found.append((variance, mean))
-
-        for _, seen in self._responding:
-            yield at(model, seen).register_forward_hook(measure)
         yield at(model, model.unit_names[0]).register_forward_pre_hook(
             lambda _, inputs: trunk.append(inputs[0])
         )
@@ -118,14 +163,8 @@ class ByLayer:
             yield at(model, name).register_forward_hook(lambda _, __, output: trunk.append(output))
 
     def responses(self) -> list[Response]:
-        """Return the standard deviation of each convolution's response, over images, channels and places.
-
-        Source: He et al., 2015, arXiv:1512.03385, Fig. 7: after BN, before what is not linear.
-        """
-        return [
-            Response(layer, math.sqrt(max(0.0, squares / self.images - (sums / self.images) ** 2)))
-            for (layer, _), sums, squares in zip(self._responding, self._sums, self._squares, strict=True)
-        ]
+        """Return the responses; see `Responses.found`."""
+        return self._responses.found()
 
     def depth(self) -> list[AtDepth]:
         """Return the norm of what the stem and each unit pass on, and of the loss's gradient there.

@@ -59,6 +59,28 @@ class Curve:
     """Where unfinished runs are."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Band:
+    """A value at each of several places: its means over the runs, and from the lowest to the highest."""
+
+    mean: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResponseCurve:
+    """The standard deviations of a network's layer responses, as in He et al., 2015, Fig. 7."""
+
+    name: str
+    is_plain: bool
+    color: int
+    layers: Band
+    """In the network's order."""
+    ranked: Band
+    """In descending order."""
+
+
 def curves_of(groups: Sequence[Group]) -> list[Curve]:
     """Return the curves of all groups that have any.
 

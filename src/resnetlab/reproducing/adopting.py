@@ -1,6 +1,6 @@
 """Which of the runs that are planned were made already, elsewhere, by the records of these."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from resnetlab.reporting.records.collecting import Found
 from resnetlab.reporting.records.record import Record
@@ -8,16 +8,28 @@ from resnetlab.reproducing.planning import PlannedRun
 from resnetlab.training.planning import differences_from_records
 
 
+def nothing_missing(found: Found) -> str:
+    """Take a record of the same run as it is."""
+    return ""
+
+
 def adopted(
-    runs: Mapping[str, PlannedRun], records: Sequence[Found]
+    runs: Mapping[str, PlannedRun],
+    records: Sequence[Found],
+    missing: Callable[[Found], str],
 ) -> tuple[dict[str, Found], dict[str, list[str]]]:
     """Return which of the planned runs were made already, and why records that are named like one are not it.
 
     A record is a run's if network, recipe, data and seed are the same, whatever table it was made for. On
     which machine, and by which kernels, does not matter.
 
+    Args:
+        runs: By their names.
+        records: Of runs that were made.
+        missing: Returns what a record of the same run lacks, "" for nothing.
+
     Returns:
-        The records by the runs' names, and by the files of others what differs.
+        The records by the runs' names, and by the files of others what differs, or is missing.
     """
     taken: dict[str, Found] = {}
     refused: dict[str, list[str]] = {}
@@ -26,7 +38,7 @@ def adopted(
             record = found.record
             if record.seed != run.seed or record.network.get("name") != run.plan.spec.name:
                 continue
-            told = _differences(run, record)
+            told = _differences(run, record) or [each for each in [missing(found)] if each]
             if not told:
                 taken.setdefault(name, found)
             elif record.name == name:

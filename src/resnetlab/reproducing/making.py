@@ -3,6 +3,7 @@
 out/  study.json lock           the runs that were ever asked for in this folder
       plain20-seed0/            an ordinary run directory for each row and seed
       records/plain20-seed0.json  its record, written when it ends
+      responses/plain20-seed0.json  its layer responses, where the figure is of these
       result/NAME-BUDGET.md .html .svg  table and figure, made of the records
 """
 
@@ -18,12 +19,15 @@ from resnetlab.recipe.settings import override
 from resnetlab.reporting.reading import read_run
 from resnetlab.reporting.records.collecting import Found, read_records_at
 from resnetlab.reporting.records.making import record_of
-from resnetlab.reproducing.adopting import adopted
+from resnetlab.reporting.records.record import read_record
+from resnetlab.reproducing.adopting import adopted, nothing_missing
 from resnetlab.reproducing.cost import RunCost, costs_here
+from resnetlab.reproducing.measuring import responses_of, what_is_missing
 from resnetlab.reproducing.planning import PlannedRun, Request
-from resnetlab.reproducing.results.figure import draw_figure
+from resnetlab.reproducing.results.figure import draw_figure, has_figure
 from resnetlab.reproducing.results.outcomes import adopted_as, outcomes_of
 from resnetlab.reproducing.results.page import render
+from resnetlab.reproducing.results.responses import RESPONSES, read_responses
 from resnetlab.reproducing.results.tables import ResultTable
 from resnetlab.runs.directory import RunDirectory, is_run
 from resnetlab.training.choosing.choosing import Tell, silent
@@ -120,7 +124,7 @@ def prepare(
         DataError: If data or records are missing or damaged, or the data is not what was published.
     """
     out = out or Path("runs") / request.name
-    found = [*read_records_at(records), *_records_alone(request, out)]
+    found = [*read_records_at(records), *_records_alone(request, out), *_records_of_siblings(request, out)]
     known: dict[str, RowRecord] = {}
 
     def look(runs: Mapping[str, PlannedRun]) -> bool:
@@ -133,26 +137,38 @@ def prepare(
     runs = {name: _as_known(run, known.get(name)) for name, run in request.plans(tell, look).items()}
     _refuse_another_format(out, runs, known)
     finished = [name for name in runs if RunDirectory(out / name).is_finished]
-    taken, refused = adopted({name: run for name, run in runs.items() if name not in finished}, found)
-    left = {name: run for name, run in runs.items() if name not in finished and name not in taken}
-    costs = costs_here(left, out, tell)
+    left = {name: run for name, run in runs.items() if name not in finished}
+    taken, refused = adopted(left, found, what_is_missing if request.measures_responses else nothing_missing)
+    costs = costs_here({name: run for name, run in left.items() if name not in taken}, out, tell)
     return Prepared(
         request=request, out=out, runs=runs, taken=taken, at_once=at_once, refused=refused, costs=costs
     )
 
 
 def _records_alone(request: Request, out: Path) -> list[Found]:
-    """Return the folder's records whose runs are gone; damaged ones are passed over, their runs made anew.
+    """Return the folder's records whose runs are gone.
 
     Raises:
         UsageError: If one is of another reproduction or budget.
     """
-    found: list[Found] = []
-    for path in sorted((out / RECORDS).glob("*.json")):
-        with contextlib.suppress(DataError):
-            found += read_records_at([path])
+    found = _sound_records(out)
     _refuse_another_table(request, out, found)
     return [each for each in found if not is_run(out / each.record.name)]
+
+
+def _records_of_siblings(request: Request, out: Path) -> list[Found]:
+    """Return the records beside the folder of reproductions that share rows with this one."""
+    names = [f"{name}-{request.budget.name}" for name in request.reproduction.siblings]
+    return [found for name in names for found in _sound_records(out.parent / name)]
+
+
+def _sound_records(folder: Path) -> list[Found]:
+    """Return a folder's records; damaged ones are passed over: their runs are made anew."""
+    found: list[Found] = []
+    for path in sorted((folder / RECORDS).glob("*.json")):
+        with contextlib.suppress(DataError):
+            found += read_records_at([path])
+    return found
 
 
 def _refuse_another_table(request: Request, out: Path, found: Iterable[Found]) -> None:
@@ -218,6 +234,8 @@ def make(prepared: Prepared, observer: StudyObserver | None = None) -> tuple[Res
             train_or_resume_study(plans, prepared.out, recorder, at_once=prepared.at_once, grows=True)
         else:
             begin_study(prepared.out, {})  # of no run yet: seeds and rows may come to it
+        for name, found in prepared.taken.items():
+            write_responses(prepared, name, found)
     except ResnetlabError as error:
         if isinstance(error, Interrupted):
             error.hint = "The same command goes on."
@@ -242,7 +260,8 @@ class _Recorder(StudyObserver):
         return self._observer.of(name)
 
     def ended(self, name: str, result: Result) -> None:
-        write_record(self._prepared, name)
+        path = write_record(self._prepared, name)
+        write_responses(self._prepared, name, Found(record=read_record(path), path=path))
         self._observer.ended(name, result)
 
     def failed(self, name: str, error: ResnetlabError) -> None:
@@ -277,6 +296,31 @@ def write_record(prepared: Prepared, name: str) -> Path:
     return path
 
 
+def write_responses(prepared: Prepared, name: str, found: Found) -> None:
+    """Write the layer responses of a run into the folder, if they are what is reproduced and are not there.
+
+    Args:
+        prepared: Which runs.
+        name: Of one of them.
+        found: Its record, here or elsewhere.
+
+    Raises:
+        CheckpointError: If they were not measured, and the run's checkpoint cannot be used.
+        DataError: If its directory is not whole.
+        WriteError: If the file could not be written.
+    """
+    path, request = _responses_path(prepared, name), prepared.request
+    if not request.measures_responses or read_responses(path, found.record):
+        return
+    responses = responses_of(found, prepared.runs[name].plan.source, device=request.device)
+    files.make_directory(path.parent)
+    files.write_file(path, responses.content())
+
+
+def _responses_path(prepared: Prepared, name: str) -> Path:
+    return prepared.out / RESPONSES / f"{name}.json"
+
+
 def result_of(prepared: Prepared) -> ResultTable:
     """Return the table of all records in the folder, and of those that were made elsewhere.
 
@@ -293,11 +337,14 @@ def result_of(prepared: Prepared) -> ResultTable:
         run: adopted_as(found.record, name, prepared.runs[run].row.name, budget)
         for run, found in prepared.elsewhere.items()
     }
+    records = [*own, *others.values()]
+    responses = [read_responses(_responses_path(prepared, each.name), each) for each in records]
     return ResultTable(
         reproduction=request.reproduction,
         budget=request.budget,
-        outcomes=outcomes_of(request.reproduction, request.budget, [*own, *others.values()]),
+        outcomes=outcomes_of(request.reproduction, request.budget, records),
         origins={run: str(prepared.taken[run].path) for run in others},
+        responses={each.run: each for each in responses if each} if request.measures_responses else {},
     )
 
 
@@ -309,8 +356,7 @@ def write_result(table: ResultTable, out: Path) -> list[Path]:
     """
     folder, name = out / RESULT, f"{table.reproduction.name}-{table.budget.name}"
     files.make_directory(folder)
-    has_figure = table.reproduction.has_figure and bool(table.records)
-    figure = draw_figure(table, "svg") if has_figure else b""
+    figure = draw_figure(table, "svg") if has_figure(table) else b""
     contents: dict[str, str | bytes] = {"svg": figure} if figure else {}
     contents |= {
         "md": table.markdown(f"{name}.svg" if figure else ""),

@@ -68,6 +68,11 @@ class Request:
         return f"{self.reproduction.name}-{self.budget.name}"
 
     @property
+    def measures_responses(self) -> bool:
+        """Whether the layer responses of its runs are what is reproduced."""
+        return self.reproduction.figure == "responses"
+
+    @property
     def rows(self) -> tuple[Row, ...]:
         """The rows that are asked for."""
         return self.reproduction.chosen(self.only)

@@ -56,8 +56,13 @@ class Reproduction:
     rows: tuple[Row, ...]
     deviations: tuple[str, ...] = ()
     """What is done otherwise here than in the source, whatever the budget, each a sentence."""
-    has_figure: bool = True
-    """Whether curves are drawn: error over steps, training dashed, plain and residual networks apart."""
+    figure: Literal["errors", "responses"] = "errors"
+    """What is drawn: error over steps, training dashed, plain and residual networks apart; or the standard
+    deviations of layer responses, layer by layer and by their size, which are then measured of each run."""
+    claims: tuple[str, ...] = ()
+    """What the source says of its figure in words, where it prints no numbers."""
+    siblings: tuple[str, ...] = ()
+    """Reproductions that have runs of the same rows: these are taken from their folders beside its own."""
 
     def chosen(self, names: Sequence[str] = ()) -> tuple[Row, ...]:
         """Return the rows of these names, in the table's order; all of them for none.

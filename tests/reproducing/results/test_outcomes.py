@@ -11,8 +11,9 @@ from resnetlab.reporting.records.collecting import read_records_at
 from resnetlab.reporting.records.record import Best, Record, Scores
 from resnetlab.reproducing.budgets import budget_of
 from resnetlab.reproducing.reproduction import Row
+from resnetlab.reproducing.results.effects import effects
 from resnetlab.reproducing.results.outcomes import Outcome, outcomes_of
-from resnetlab.reproducing.results.tables import ResultTable, effects
+from resnetlab.reproducing.results.tables import ResultTable
 from tests.reproducing.conftest import TOY
 
 

@@ -1,43 +1,45 @@
 """The curves of a report as a picture, by matplotlib's objects."""
 
-import contextlib
-import io
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from textwrap import wrap
 from typing import Any
 
-import matplotlib
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.textpath import TextPath
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from resnetlab.base.lettering import boxes_in_silence, drawable, font_families, legible, literal
+from resnetlab.base.lettering import legible, literal
 from resnetlab.reporting.axes import Axis
 from resnetlab.reporting.axes import number as told
 from resnetlab.reporting.curves import Curve, Line, Points, error_axis
 from resnetlab.reporting.pictures.labels import Label, off_the_lines, spread
-from resnetlab.show.drawing.raster import font, our_settings
+from resnetlab.reporting.pictures.sheet import (
+    INCH,
+    SIZE,
+    SMALL,
+    font_of,
+    in_our_style,
+    line_color,
+    make_quiet,
+    saved,
+    write_title,
+)
+from resnetlab.show.drawing.raster import font
 from resnetlab.show.drawing.theme import THEMES, Theme, ThemeName
 
-_INCH = 72  # points
 _HEIGHT = 230.0  # of a panel, in points
 _WIDTHS = {1: 360.0, 2: 262.0}  # of a panel, by their number
 _LEFT, _RIGHT, _TITLE, _LINE = 46.0, 10.0, 22.0, 13.0
 _GAP = 20.0  # between the names of one panel and the axis of the next
-_SIZE, _SMALL, _LARGE = 9.0, 8.0, 10.5
 _OFFSET = 7.0  # from the end of a line to its name
 _NEAR_THE_RIGHT = 0.75
 """Share of a panel's width; a name of a line that ends there would lie on lines that go on."""
 _NAME_LETTERS = 26
 _FEW = 40  # evaluations that are still marked one by one
-_STROKES = (0, 4, 3, None, 2, 1, 5)
-"""The theme's stages whose strokes are lines, None for its ink: the first differ most to all readers."""
-_GREYS = ("#000000", "#6e6e6e", "#3a3a3a", "#767676", "#555555", "#222222")
 _MARKS = ("o", "s", "^", "D", "v", "P")
 _WATCHED = {"test": "test error", "val": "validation error"}
 
@@ -51,10 +53,7 @@ class _Style:
     """Whether the picture has one curve."""
 
     def color(self, curve: Curve) -> str:
-        if self.theme.name == "print":
-            return _GREYS[curve.color % len(_GREYS)]
-        stage = _STROKES[curve.color % len(_STROKES)]
-        return self.theme.ink if stage is None else self.theme.stages[stage].stroke
+        return line_color(self.theme, curve.color)
 
     def mark(self, curve: Curve) -> str:
         return _MARKS[curve.color % len(_MARKS)] if self.theme.name == "print" else "o"
@@ -79,29 +78,8 @@ def draw_curves(
         title: A line above.
         resumed: Steps after which the one run of the picture was begun again.
     """
-    with _our_settings(), boxes_in_silence():
-        figure = _figure(curves, THEMES[theme], title, resumed)
-        stream = io.BytesIO()
-        title = drawable(title)
-        about = {"svg": {"Date": None, "Title": title}, "pdf": {"CreationDate": None, "Title": title}}
-        figure.savefig(
-            stream, format=kind, dpi=200, facecolor=THEMES[theme].background,
-            metadata=about.get(kind, {"Software": None}),
-        )  # fmt: skip
-        return stream.getvalue()
-
-
-@contextlib.contextmanager
-def _our_settings() -> Iterator[None]:
-    """Draw with matplotlib's defaults, whatever the user's file says, and in the font of our pictures."""
-    with our_settings():
-        matplotlib.rcdefaults()
-        settings: dict[Any, Any] = {
-            "svg.hashsalt": "resnetlab", "svg.fonttype": "path", "pdf.fonttype": 42,
-            "font.family": "DejaVu Sans", "font.size": _SMALL, "axes.linewidth": 0.8, "text.usetex": False,
-        }  # fmt: skip
-        matplotlib.rcParams.update(settings)
-        yield
+    with in_our_style():
+        return saved(_figure(curves, THEMES[theme], title, resumed), kind, theme=theme, title=title)
 
 
 def _figure(curves: Sequence[Curve], theme: Theme, title: str, resumed: Sequence[int]) -> Figure:
@@ -116,7 +94,7 @@ def _figure(curves: Sequence[Curve], theme: Theme, title: str, resumed: Sequence
     above = 12 + _TITLE * bool(title) + 16 * (len(panels) > 1)
     below = 40 + _LINE + 6
     whole = above + _HEIGHT + below
-    figure = Figure(figsize=(size / _INCH, whole / _INCH), dpi=200)
+    figure = Figure(figsize=(size / INCH, whole / INCH), dpi=200)
     x = _LEFT
     for panel, margin in zip(panels, margins, strict=True):
         box = (x / size, below / whole, width / size, _HEIGHT / whole)
@@ -129,19 +107,15 @@ def _figure(curves: Sequence[Curve], theme: Theme, title: str, resumed: Sequence
             _draw_resume(axes, step / style.unit, style.theme, is_told=number == 0)
         if len(panels) > 1:
             name = "plain networks" if panel[0].is_plain else "residual networks"
-            axes.set_title(name, loc="left", pad=6, fontproperties=font(False), size=_SIZE, color=theme.ink)
+            axes.set_title(name, loc="left", pad=6, fontproperties=font(False), size=SIZE, color=theme.ink)
         x += width + margin
-    if title:
-        figure.text(
-            _LEFT / size, 1 - 10 / whole, legible(title), va="top", fontproperties=_font(title),
-            size=_LARGE, color=theme.ink, parse_math=False,
-        )  # fmt: skip
+    write_title(figure, title, theme, x=_LEFT / size, y=1 - 10 / whole)
     found = figure.legend(
         handles=legend, loc="lower left", bbox_to_anchor=(_LEFT / size, 4 / whole), ncols=len(legend),
         frameon=False, borderaxespad=0, borderpad=0, handlelength=2.4, columnspacing=1.6,
     )  # fmt: skip
     for text in found.get_texts():
-        text.set(color=theme.faint, size=_SMALL)
+        text.set(color=theme.faint, size=SMALL)
     return figure
 
 
@@ -183,15 +157,10 @@ def _prepare(axes: Any, last: float, axis: Axis, style: _Style, *, is_first: boo
     axes.yaxis.set_major_locator(FixedLocator(axis.ticks(5)))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: told(value)))
-    axes.set_xlabel("steps (× 1e4)" if style.unit > 1 else "steps", color=theme.faint, size=_SIZE)
+    axes.set_xlabel("steps (× 1e4)" if style.unit > 1 else "steps", color=theme.faint, size=SIZE)
     if is_first:
-        axes.set_ylabel("error, %", color=theme.faint, size=_SIZE)
-    axes.tick_params(length=0, pad=5, colors=theme.faint, labelsize=_SMALL)
-    axes.grid(axis="y", color=theme.neutral.fill, lw=0.8)
-    axes.set_axisbelow(True)
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
-    axes.spines["bottom"].set_color(theme.neutral.stroke)
+        axes.set_ylabel("error, %", color=theme.faint, size=SIZE)
+    make_quiet(axes, theme)
 
 
 def _draw_curve(axes: Any, curve: Curve, style: _Style) -> None:
@@ -227,7 +196,7 @@ def _draw_resume(axes: Any, x: float, theme: Theme, *, is_told: bool) -> None:
     if is_told:
         axes.annotate(
             "resumed", (x, 1), xycoords=("data", "axes fraction"), xytext=(4, -2), va="top",
-            textcoords="offset points", color=theme.faint, size=_SMALL,
+            textcoords="offset points", color=theme.faint, size=SMALL,
             bbox=_ground(theme),
         )  # fmt: skip
 
@@ -273,16 +242,8 @@ def _names(panel: Sequence[Curve], style: _Style) -> list[_Name]:
 
 
 def _text_width(text: str, *, bold: bool) -> float:
-    path = TextPath((0, 0), literal(text), size=_SIZE, prop=_font(text, bold=bold))
+    path = TextPath((0, 0), literal(text), size=SIZE, prop=font_of(text, bold=bold))
     return float(path.get_extents().width)
-
-
-def _font(text: str, *, bold: bool = False) -> FontProperties:
-    """Return the font of our pictures, with others of the system behind it for letters that it lacks."""
-    families, _ = font_families([drawable(text)])
-    if len(families) == 1:
-        return font(bold)
-    return FontProperties(family=families, weight="bold" if bold else "normal")
 
 
 def _margin(panel: Sequence[Curve], width: float, last: float, style: _Style) -> float:
@@ -321,7 +282,7 @@ def _draw_labels(
                       alpha=0.7, transform=axes.transAxes, clip_on=False, zorder=5)  # fmt: skip
         axes.text(
             x, y, "\n".join(name.lines), transform=axes.transAxes, va="center_baseline", ha="left",
-            fontproperties=_font("".join(name.lines), bold=name.is_bold), size=_SIZE, color=color, zorder=6,
+            fontproperties=font_of("".join(name.lines), bold=name.is_bold), size=SIZE, color=color, zorder=6,
             linespacing=1.1,
             bbox=_ground(style.theme), parse_math=False,
         )  # fmt: skip

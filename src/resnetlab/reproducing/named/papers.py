@@ -72,6 +72,26 @@ REPRODUCTIONS = (
         ),
     ),
     Reproduction(
+        name="he2015-figure7",
+        title="Standard deviations of layer responses of plain and residual networks on CIFAR-10",
+        source="He et al., 2015, arXiv:1512.03385, Fig. 7 and section 4.2, Analysis of Layer Responses",
+        rows=tuple(
+            replace(_cifar(network), published=None)
+            for network in ("plain20", "plain56", "resnet20", "resnet56", "resnet110")
+        ),
+        figure="responses",
+        claims=(
+            "ResNets have generally smaller responses than their plain counterparts",
+            "the deeper ResNet has smaller magnitudes of responses (ResNet-20, 56 and 110)",
+        ),
+        siblings=("he2015-figure6", "he2015-table6"),
+        deviations=(
+            *_HE_2015,
+            "The paper does not say on which images it measures; here it is 1,000 test images.",
+            "The paper prints no numbers of this figure: its claims stand beside ours in words.",
+        ),
+    ),
+    Reproduction(
         name="he2015-table6",
         title="Test error of residual networks of 20 to 1,202 layers on CIFAR-10",
         source="He et al., 2015, arXiv:1512.03385, Table 6",

@@ -1,11 +1,12 @@
-"""The figure of a reproduction, drawn like the published one: error over steps, training dashed.
+"""The figure of a reproduction, drawn like the published one.
 
-Plain networks stand left, residual ones right, on the same axis (He et al., 2015, Fig. 6).
+That is error over steps, training dashed, plain networks left and residual ones right on the same axis (He et
+al., 2015, Fig. 6); or layer responses, above layer by layer, below by their size (Fig. 7).
 """
 
 from collections.abc import Sequence
 
-from resnetlab.reporting.curves import Curve, colors_of, line_of
+from resnetlab.reporting.curves import Curve, ResponseCurve, colors_of, line_of
 from resnetlab.reproducing.results.outcomes import Outcome
 from resnetlab.reproducing.results.tables import ResultTable
 from resnetlab.show.drawing.theme import ThemeName
@@ -16,10 +17,9 @@ def curves_of_outcomes(outcomes: Sequence[Outcome]) -> list[Curve]:
     made = [outcome for outcome in outcomes if outcome.records]
     specs = [outcome.records[0].spec for outcome in made]
     colors = colors_of([(spec.shortcut == "none", spec.depth) for spec in specs])
-    ways = [sum(other.row.name == outcome.row.name for other in made) for outcome in made]
     return [
         Curve(
-            name=outcome.row.name if number == 1 else ", ".join((outcome.row.name, *outcome.deviations)),
+            name=", ".join((outcome.row.name, *_apart(outcome, made))),
             is_plain=spec.shortcut == "none",
             color=color,
             test=line_of([record.test_curve.points for record in outcome.records]),
@@ -27,7 +27,30 @@ def curves_of_outcomes(outcomes: Sequence[Outcome]) -> list[Curve]:
             watched="test",
             open_ends=(),
         )
-        for outcome, spec, color, number in zip(made, specs, colors, ways, strict=True)
+        for outcome, spec, color in zip(made, specs, colors, strict=True)
+    ]
+
+
+def _apart(outcome: Outcome, made: Sequence[Outcome]) -> tuple[str, ...]:
+    """Return what tells a row from those of the same name that were made otherwise."""
+    is_alone = sum(other.row.name == outcome.row.name for other in made) == 1
+    return () if is_alone else outcome.deviations
+
+
+def profiles_of(table: ResultTable) -> list[ResponseCurve]:
+    """Return the layer responses of the rows that have any."""
+    made = [(outcome, found) for outcome in table.outcomes if (found := table.profile(outcome))]
+    specs = [outcome.records[0].spec for outcome, _ in made]
+    colors = colors_of([(spec.shortcut == "none", spec.depth) for spec in specs])
+    return [
+        ResponseCurve(
+            name=", ".join((outcome.row.name, *_apart(outcome, [each for each, _ in made]))),
+            is_plain=spec.shortcut == "none",
+            color=color,
+            layers=found.layers,
+            ranked=found.ranked,
+        )
+        for (outcome, found), spec, color in zip(made, specs, colors, strict=True)
     ]
 
 
@@ -39,14 +62,23 @@ def figure_title(table: ResultTable) -> str:
     return f"{table.reproduction.name}, {table.budget.name}: {words}; n = {number}"
 
 
+def has_figure(table: ResultTable) -> bool:
+    """Return whether there is anything to draw."""
+    return bool(table.responses if table.reproduction.figure == "responses" else table.records)
+
+
 def draw_figure(table: ResultTable, kind: str, *, theme: ThemeName = "light") -> bytes:
     """Return the figure as svg, pdf or png.
 
     Args:
-        table: With at least one finished run.
+        table: Such that `has_figure`.
         kind: svg, pdf or png.
         theme: light, dark or print.
     """
-    from resnetlab.reporting.pictures.curves import draw_curves  # matplotlib: half a second
+    # matplotlib: half a second
+    from resnetlab.reporting.pictures.curves import draw_curves
+    from resnetlab.reporting.pictures.responses import draw_responses
 
+    if table.reproduction.figure == "responses":
+        return draw_responses(profiles_of(table), kind, theme=theme, title=figure_title(table))
     return draw_curves(curves_of_outcomes(table.outcomes), kind, theme=theme, title=figure_title(table))

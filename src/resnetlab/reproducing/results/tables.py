@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from resnetlab.base.units import first_of
@@ -12,7 +12,9 @@ from resnetlab.reproducing.budgets import Budget
 from resnetlab.reproducing.datasets import DATASETS
 from resnetlab.reproducing.described import published_texts
 from resnetlab.reproducing.reproduction import Reproduction
-from resnetlab.reproducing.results.outcomes import Outcome, deviation_name
+from resnetlab.reproducing.results.effects import effects, effects_on_responses
+from resnetlab.reproducing.results.outcomes import Outcome
+from resnetlab.reproducing.results.responses import LayerResponses, Profile, profile_of
 from resnetlab.show.tables.align import WIDTH, markdown_table, markdown_text, table, titled
 
 _LEFT = 2
@@ -28,6 +30,8 @@ class ResultTable:
     outcomes: Sequence[Outcome]
     origins: Mapping[str, str] = field(default_factory=dict)
     """Where records of runs lie that were not made here, by the runs' names."""
+    responses: Mapping[str, LayerResponses] = field(default_factory=dict)
+    """Of each run, by its record's key, where they are what is reproduced."""
 
     @property
     def title(self) -> str:
@@ -39,6 +43,11 @@ class ResultTable:
         """All records, in the table's order."""
         return [record for outcome in self.outcomes for record in outcome.records]
 
+    def profile(self, outcome: Outcome) -> Profile | None:
+        """Return the layer responses of a row's runs, if there are any."""
+        found = [self.responses[each.key] for each in outcome.records if each.key in self.responses]
+        return profile_of(found) if found else None
+
     def cells(self) -> tuple[list[str], list[list[str]]]:
         """Return header and rows; columns in which no row has anything are left out."""
         has_rule = any(outcome.row.rule != "last" for outcome in self.outcomes)
@@ -46,6 +55,7 @@ class ResultTable:
         header = [
             "budget", "row", "n", "test error, %", *(["by its rule, %"] * has_rule), "published, %",
             "difference", "in std. errors", "training error, %",
+            "3x3 layers", "std of responses: mean", "median", "least", "greatest",
             *(["s an epoch", "published s"] * has_seconds),
         ]  # fmt: skip
         rows = [
@@ -59,12 +69,21 @@ class ResultTable:
                 "" if outcome.difference is None else f"{outcome.difference:+.2f}",
                 "" if outcome.standard_errors is None else f"{outcome.standard_errors:+.1f}",
                 _spread(outcome.train_errors),
+                *self._profile_cells(outcome),
                 *(self._seconds(outcome) if has_seconds else ()),
             ]
             for outcome in self.outcomes
         ]
         kept = [i for i, name in enumerate(header) if name in _ALWAYS or any(row[i] for row in rows)]
         return [header[i] for i in kept], [[row[i] for i in kept] for row in rows]
+
+    def _profile_cells(self, outcome: Outcome) -> list[str]:
+        profile = self.profile(outcome)
+        if profile is None:
+            return [""] * 5
+        ordered = profile.ranked.mean
+        numbers = (statistics.median(ordered), ordered[-1], ordered[0])
+        return [str(len(ordered)), _spread(profile.means, digits=3), *(f"{each:.3f}" for each in numbers)]
 
     def _seconds(self, outcome: Outcome) -> list[str]:
         own = [record.seconds_per_epoch for record in outcome.records]
@@ -85,6 +104,11 @@ class ResultTable:
         yield "", _ERRORS + (_BEST if self.reproduction.rules != {"last"} else "")
         if any(outcome.standard_errors is not None for outcome in self.outcomes):
             yield "", _DIFFERENCE
+        if self.responses:
+            yield "", _RESPONSES
+            profiles = [(each, found) for each in self.outcomes if (found := self.profile(each))]
+            for text in effects_on_responses(profiles):
+                yield "seen: ", text
         for text in effects(self.outcomes):
             yield "seen: ", text
         for outcome in self.outcomes:
@@ -102,6 +126,10 @@ class ResultTable:
         yield from self._published()
         yield from self._made()
 
+    def _profile_json(self, outcome: Outcome) -> dict[str, Any]:
+        found = [self.responses.get(each.key) for each in outcome.records]
+        return {"responses": [each and [*each.deviations] for each in found]} if self.responses else {}
+
     def _budget_note(self) -> str:
         if self.budget.is_full:
             return f"{self.budget.name}, {self.budget.words}."
@@ -118,6 +146,8 @@ class ResultTable:
             row for row in self.reproduction.rows if self.budget.data in ("", row.data)
         ):
             yield "published: ", text
+        for claim in self.reproduction.claims if not self.budget.data else ():
+            yield "published: ", f"{self.reproduction.source}, in words: {claim}"
 
     def _made(self) -> Iterator[tuple[str, str]]:
         """Yield where and when the runs were made, and by which code."""
@@ -162,7 +192,7 @@ class ResultTable:
             "reproduction": self.reproduction.name,
             "budget": self.budget.name,
             "budget_words": self.budget.words,
-            "rows": [_row_json(outcome) for outcome in self.outcomes],
+            "rows": [_row_json(outcome) | self._profile_json(outcome) for outcome in self.outcomes],
             "notes": [title + text for title, text in self.notes()],
         }
 
@@ -175,17 +205,22 @@ _ERRORS = (
 _BEST = (
     " By its rule: the best of all evaluations on the test set, as the source tells it, which selects on it."
 )
+_RESPONSES = (
+    "Responses: the outputs of each 3x3 layer after BN and before ReLU or addition, of the last step"
+    " in evaluation; their standard deviation over images, channels and places, layer by layer; mean, median,"
+    " least and greatest are over the layers."
+)
 _DIFFERENCE = (
     "In standard errors: the difference by the root of s²/n + s²/5, the latter of the published mean of 5;"
     " beside a single published run, whose spread nobody knows, by that of s²/n + s²."
 )
 
 
-def _spread(values: Sequence[float]) -> str:
+def _spread(values: Sequence[float], digits: int = 2) -> str:
     if not values:
         return "-"
-    spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
-    return f"{statistics.fmean(values):.2f}{spread}"
+    spread = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
+    return f"{statistics.fmean(values):.{digits}f}{spread}"
 
 
 def _where(record: Record) -> list[str]:
@@ -216,47 +251,3 @@ def _row_json(outcome: Outcome) -> dict[str, Any]:
         "standard_errors": outcome.standard_errors,
         "deviations": [*outcome.deviations],
     }
-
-
-def effects(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    """Yield what more layers do here, in these runs' own numbers, of networks that differ in nothing else."""
-    alike: dict[tuple[object, ...], list[Outcome]] = {}
-    for outcome in outcomes:
-        if outcome.records:
-            alike.setdefault(_all_but_depth(outcome), []).append(outcome)
-    for those in sorted(alike.values(), key=lambda each: not _is_plain(each[0])):
-        those.sort(key=_depth)
-        first, last = those[0], those[-1]
-        errors = [round(statistics.fmean(each.train_errors), 2) for each in (first, last)]
-        if _depth(first) == _depth(last) or errors[0] == errors[1]:
-            continue
-        told = ", ".join(
-            f"{each.row.name} {error:.2f} % in training and"
-            f" {statistics.fmean(each.errors):.2f} % in testing (n = {each.n})"
-            for each, error in zip((first, last), errors, strict=True)
-        )
-        word, verb = (
-            "Without" if _is_plain(first) else "With",
-            "a higher" if errors[1] > errors[0] else "a lower",
-        )
-        yield f"{word} shortcuts more layers have {verb} training error: {told}."
-
-
-def _depth(outcome: Outcome) -> int:
-    return outcome.records[0].spec.depth
-
-
-def _is_plain(outcome: Outcome) -> bool:
-    return outcome.records[0].spec.shortcut == "none"
-
-
-def _all_but_depth(outcome: Outcome) -> tuple[object, ...]:
-    """Return what rows share that differ in nothing but depth, and in what their recipe makes of depth."""
-    spec, row = outcome.records[0].spec, outcome.row
-    without = replace(spec.with_(blocks=(1,) * len(spec.blocks)), name="", source="")
-    others = [text for text in outcome.deviations if deviation_name(text) not in _OF_LENGTH]
-    return row.data, row.recipe, str(sorted(row.values.items())), tuple(others), without
-
-
-_OF_LENGTH = ("length", "warmup", "milestones", "mix_tail")
-"""What a budget changes of all rows alike, and where the recipe warms deep networks up, of these alone."""
