@@ -23,6 +23,9 @@ def test_a_smoke_of_the_first_papers_figure_6(tmp_path: Path) -> None:
     assert svg.count("stroke-dasharray") == 3  # each training curve, and what that means
     page = (tmp_path / "out" / "result" / "he2015-figure6-smoke.html").read_text()
     assert '<p class="bad">Budget smoke, two epochs of other, small images' in page
+    assert 'style="' not in page  # the page's policy would not let it be
+    assert page.count('src="data:image/svg+xml;base64,') == 2  # in light and in dark
+    assert "plain20\N{NO-BREAK SPACE}[1]" in page
     text = (tmp_path / "out" / "result" / "he2015-figure6-smoke.md").read_text()
     assert "data=digits (cifar10)" in text and "8.75" not in text
 

@@ -10,6 +10,7 @@ out/  study.json lock           the runs that were ever asked for in this folder
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from resnetlab.base import files
@@ -360,7 +361,7 @@ def write_result(table: ResultTable, out: Path) -> list[Path]:
     contents: dict[str, str | bytes] = {"svg": figure} if figure else {}
     contents |= {
         "md": table.markdown(f"{name}.svg" if figure else ""),
-        "html": render(table, figure),
+        "html": render(table, partial(draw_figure, table, "svg") if figure else None),
     }
     written = []
     for suffix, content in contents.items():

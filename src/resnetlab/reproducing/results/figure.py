@@ -67,7 +67,7 @@ def has_figure(table: ResultTable) -> bool:
     return bool(table.responses if table.reproduction.figure == "responses" else table.records)
 
 
-def draw_figure(table: ResultTable, kind: str, *, theme: ThemeName = "light") -> bytes:
+def draw_figure(table: ResultTable, kind: str, theme: ThemeName = "light") -> bytes:
     """Return the figure as svg, pdf or png.
 
     Args:

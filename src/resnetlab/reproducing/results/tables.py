@@ -17,7 +17,7 @@ from resnetlab.reproducing.results.outcomes import Outcome
 from resnetlab.reproducing.results.responses import LayerResponses, Profile, profile_of
 from resnetlab.show.tables.align import WIDTH, markdown_table, markdown_text, table, titled
 
-_LEFT = 2
+LEFT = 2
 """Columns of words."""
 
 
@@ -53,9 +53,8 @@ class ResultTable:
         has_rule = any(outcome.row.rule != "last" for outcome in self.outcomes)
         has_seconds = any(outcome.row.seconds_per_epoch for outcome in self.outcomes)
         header = [
-            "budget", "row", "n", "test error, %", *(["by its rule, %"] * has_rule), "published, %",
-            "difference", "in std. errors", "training error, %",
-            "3x3 layers", "std of responses: mean", "median", "least", "greatest",
+            "budget", "row", "n", *_RESPONSE_COLUMNS, "test error, %", *(["by its rule, %"] * has_rule),
+            "published, %", "difference", "in std. errors", "training error, %",
             *(["s an epoch", "published s"] * has_seconds),
         ]  # fmt: skip
         rows = [
@@ -63,13 +62,13 @@ class ResultTable:
                 outcome.budget,
                 outcome.row.name + self._mark(outcome),
                 str(outcome.n),
+                *self._profile_cells(outcome),
                 _spread(outcome.errors),
                 *([_spread(outcome.by_rule)] * has_rule),
                 outcome.published.cell if outcome.published else "",
                 "" if outcome.difference is None else f"{outcome.difference:+.2f}",
                 "" if outcome.standard_errors is None else f"{outcome.standard_errors:+.1f}",
                 _spread(outcome.train_errors),
-                *self._profile_cells(outcome),
                 *(self._seconds(outcome) if has_seconds else ()),
             ]
             for outcome in self.outcomes
@@ -80,7 +79,7 @@ class ResultTable:
     def _profile_cells(self, outcome: Outcome) -> list[str]:
         profile = self.profile(outcome)
         if profile is None:
-            return [""] * 5
+            return [""] * len(_RESPONSE_COLUMNS)
         ordered = profile.ranked.mean
         numbers = (statistics.median(ordered), ordered[-1], ordered[0])
         return [str(len(ordered)), _spread(profile.means, digits=3), *(f"{each:.3f}" for each in numbers)]
@@ -167,7 +166,7 @@ class ResultTable:
         """Return it in aligned columns."""
         header, rows = self.cells()
         notes = [titled(*note, width=WIDTH) for note in self.notes()]
-        return "\n".join([self.title, "", table(header, rows, left=_LEFT), "", *notes])
+        return "\n".join([self.title, "", table(header, rows, left=LEFT), "", *notes])
 
     def __str__(self) -> str:
         return self.text()
@@ -178,13 +177,13 @@ class ResultTable:
         lines = [f"- {markdown_text(title + text)}" for title, text in self.notes()]
         shown = [f"![{markdown_text(self.title)}]({picture})", ""] if picture else []
         head = [f"## {markdown_text(self.title)}", "", markdown_text(f"{self.reproduction.title}."), ""]
-        return "\n".join([*head, *shown, markdown_table(header, rows, left=_LEFT), "", *lines])
+        return "\n".join([*head, *shown, markdown_table(header, rows, left=LEFT), "", *lines])
 
     def latex(self) -> str:
         """Return it in LaTeX, by booktabs."""
         header, rows = self.cells()
         notes = latex_list([title + text for title, text in self.notes()])
-        return f"{latex_table(header, rows, left=_LEFT)}\n\n{notes}"
+        return f"{latex_table(header, rows, left=LEFT)}\n\n{notes}"
 
     def to_json(self) -> dict[str, Any]:
         """Return all numbers as plain data."""
@@ -197,6 +196,7 @@ class ResultTable:
         }
 
 
+_RESPONSE_COLUMNS = ("3x3 layers", "std of responses: mean", "median", "least", "greatest")
 _ALWAYS = ("budget", "row", "n", "test error, %")
 _ERRORS = (
     "Test error: last step, single view, no selection on the test set; training error: of the steps since the"
