@@ -9,7 +9,16 @@ from resnetlab import register
 from resnetlab.former import FormerNames
 
 if TYPE_CHECKING:
-    from resnetlab.api import evaluate, explain_residual, finetune, resume, resume_study, study, train
+    from resnetlab.api import (
+        evaluate,
+        explain_residual,
+        finetune,
+        reproduce,
+        resume,
+        resume_study,
+        study,
+        train,
+    )
     from resnetlab.data.open import open_source
     from resnetlab.network.catalog import list_models, model_spec
     from resnetlab.network.spec import ModelSpec
@@ -47,6 +56,7 @@ _HOMES = {
     "named_recipe": "resnetlab.recipe.named",
     "open_source": "resnetlab.data.open",
     "report": "resnetlab.reporting",
+    "reproduce": "resnetlab.api",
     "resume": "resnetlab.api",
     "resume_study": "resnetlab.api",
     "study": "resnetlab.api",
@@ -75,6 +85,7 @@ __all__ = [
     "open_source",
     "register",
     "report",
+    "reproduce",
     "resume",
     "resume_study",
     "study",

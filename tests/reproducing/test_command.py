@@ -2,9 +2,12 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import resnetlab
+from resnetlab.errors import UsageError
 from resnetlab.reporting.groups import PUBLISHED
 from resnetlab.reproducing.named import REPRODUCTIONS
 from tests.kit.commands import run
@@ -28,6 +31,14 @@ def test_a_smoke_of_the_first_papers_figure_6(tmp_path: Path) -> None:
     assert "plain20\N{NO-BREAK SPACE}[1]" in page
     text = (tmp_path / "out" / "result" / "he2015-figure6-smoke.md").read_text()
     assert "data=digits (cifar10)" in text and "8.75" not in text
+
+    found = resnetlab.reproduce(
+        "he2015-figure6", budget="smoke", only=["plain20", "resnet20"], device="cpu", out=tmp_path / "out",
+        observer=resnetlab.Silence(),
+    )  # fmt: skip
+    assert {path.name for path in found.files} == files and str(found) in done.stdout
+    assert repr(found) == f"<he2015-figure6, budget smoke, 2 runs: {tmp_path / 'out'}>"
+    assert "plain20 [1]" in (cell := found._repr_html_()) and "data:image/svg+xml;base64," in cell
 
     done = run(
         "reproduce", "he2015-figure6", "--budget", "smoke", "--only", "plain20", "--set", "lr=0.2", "--json",
@@ -113,3 +124,20 @@ def test_the_papers_errors_are_theirs() -> None:
 )
 def test_a_wrong_word_is_answered(arguments: list[str], message: str) -> None:
     assert message in run(*arguments, code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"only": "plain21"}, "has no row 'plain21'"),
+        ({"budget": "tent"}, "no budget is called 'tent'"),
+        ({"data": {"cifar100": "x"}}, "no row that is asked for is of cifar100"),
+        ({"data": 3}, "data is where it lies, or that by dataset, got 3"),
+        ({"seeds": 1.5}, "seeds"),
+        ({"epochs": 3}, "length cannot be set"),
+        ({"width": 2}, "width"),
+    ],
+)
+def test_what_python_cannot_ask_for_is_answered(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        resnetlab.reproduce("he2015-figure6", **given)

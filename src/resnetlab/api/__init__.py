@@ -2,5 +2,8 @@
 
 from resnetlab.api.explained import explain_residual
 from resnetlab.api.functions import evaluate, finetune, resume, resume_study, study, train
+from resnetlab.api.reproduced import reproduce
 
-__all__ = ["evaluate", "explain_residual", "finetune", "resume", "resume_study", "study", "train"]
+__all__ = [
+    "evaluate", "explain_residual", "finetune", "reproduce", "resume", "resume_study", "study", "train",
+]  # fmt: skip
