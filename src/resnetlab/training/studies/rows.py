@@ -35,17 +35,24 @@ class RowRecord:
     data: Mapping[str, Any]
 
 
-def plan_rows(plans: Iterable[RunPlan], seeds: Iterable[int]) -> dict[str, RunPlan]:
-    """Return each plan once for each seed, by the name of its run's directory, e.g. "resnet20-seed0".
+def plan_rows(
+    plans: Sequence[RunPlan], seeds: Iterable[int], labels: Sequence[str] = ()
+) -> dict[str, RunPlan]:
+    """Return each plan once for each seed, by the name of its run's directory, e.g. "resnet20-lr0.1-seed0".
+
+    Args:
+        plans: One for each network, or for each of its variants.
+        seeds: Which.
+        labels: Of each plan what tells it from others of the same network, e.g. "lr0.1", or "".
 
     Raises:
         UsageError: If two of them have the same name, or one's can be no folder's.
     """
     rows: dict[str, RunPlan] = {}
     seeds = list(seeds)
-    for plan in plans:
+    for plan, label in zip(plans, labels or [""] * len(plans), strict=True):
         for seed in seeds:
-            name = f"{plan.spec.name}-seed{seed}"
+            name = "-".join(filter(None, (plan.spec.name, label, f"seed{seed}")))
             if not is_plain_name(name):
                 raise UsageError(f"{name!r} can be no folder's name", hint="Give the network another name.")
             if name in rows:

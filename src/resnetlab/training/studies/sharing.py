@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from resnetlab.base import files
 from resnetlab.data.sources.leftovers import refuse_within
@@ -23,9 +24,12 @@ from resnetlab.training.studies.rows import (
     grown,
     is_study,
     read_rows_of,
+    refuse_no_study,
     refuse_other_rows,
     write_rows,
 )
+
+_Found = TypeVar("_Found")
 
 _PATIENCE, _PAUSE = 30.0, 0.1
 """Seconds until what is held for moments is taken for held by a process that has stopped, or by 0.1.0."""
@@ -51,6 +55,25 @@ def begin_study(path: Path, rows: Mapping[str, RunPlan]) -> bool:
         else:
             return True
     return False
+
+
+def finds_study(path: Path) -> bool:
+    """Return whether a study lies at `path`, where others may be writing it down just now; changes nothing.
+
+    Raises:
+        UsageError: If `path` holds anything else.
+        LockedError: If another process is using it for longer than writing it down takes.
+        WriteError: If none can be made there.
+    """
+    while not is_study(path):
+        try:
+            _patiently(lambda: refuse_no_study(path))
+        except UsageError:
+            if not is_study(path):  # else another process was quicker
+                raise
+        else:
+            return False
+    return True
 
 
 def open_study(
@@ -106,7 +129,7 @@ def held_row(run: RunDirectory, folders: Iterable[str], world: World) -> Iterato
         yield replace(run, lock=lock)
 
 
-def _patiently(take: Callable[[], files.DirectoryLock]) -> files.DirectoryLock:
+def _patiently(take: Callable[[], _Found]) -> _Found:
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:

@@ -33,7 +33,7 @@ from resnetlab.training.studies.rows import (
     refuse_no_study,
     refuse_other_rows,
 )
-from resnetlab.training.studies.sharing import begin_study, held_row, open_study
+from resnetlab.training.studies.sharing import begin_study, finds_study, held_row, open_study
 from resnetlab.training.studies.together import Crew, Work
 
 _AT_ONCE_ON_CUDA = 8
@@ -102,11 +102,12 @@ def is_study_begun_at(
     _refuse(rows, out, at_once, world, by_minutes=by_minutes)
 
     def look() -> bool:
-        if resume_if_begun and is_study(out):
+        if not resume_if_begun:
+            refuse_no_study(out)
+            return False
+        if found := finds_study(out):
             refuse_other_rows(out, read_rows_of(out), rows, grows=grows)
-            return True
-        refuse_no_study(out)
-        return False
+        return found
 
     return world.from_first(look)
 
