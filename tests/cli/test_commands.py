@@ -473,6 +473,7 @@ def test_what_needs_an_extra_of_ours_is_told_with_it() -> None:
         for package in needed
     }
 
+    packages["yaml"] = packages.pop("pyyaml")  # the module
     assert packages == EXTRAS
     assert how_to_install("h5py") == 'pip install "resnetlab[keras]"'
     assert how_to_install("PIL") == "pip install pillow"

@@ -35,4 +35,4 @@ def test_no_report_leaves_none_and_speaks_of_none(tmp_path: Path, capsys: pytest
     said = capsys.readouterr().out
     assert not (run / "report.html").exists()
     assert "report.html" not in said
-    assert "but length=2st (10ep)\n" in said
+    assert "but length=2st (10ep), warmup=0st (1ep)\n" in said

@@ -69,7 +69,7 @@ def test_grammar(name: str, meant: str, depth: int, unit: str) -> None:
         ("plain18_v2", "Did you mean plain18"),
         ("preresnet20_bn_after_add", "Did you mean"),
         ("resnet020", "Did you mean resnet20"),
-        ("ResNet20", "Did you mean resnet20"),
+        ("ResNetz20", "Did you mean resnet20"),
         ("", "`resnetlab list` shows all."),
     ],
 )

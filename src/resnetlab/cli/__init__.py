@@ -8,11 +8,12 @@ import sys
 from collections.abc import Sequence
 
 from resnetlab.base.machine.memory import LESS, telling_of_memory
+from resnetlab.cli.guesses import understood
 from resnetlab.cli.output import command_name, standard_streams, why_unwritten
 from resnetlab.cli.parser import build_parser
 from resnetlab.cli.stopping import heard_sigterm
 from resnetlab.cli.verb import is_one_of_several, joined, launched
-from resnetlab.errors import ResnetlabError, WriteError
+from resnetlab.errors import ResnetlabError, UsageError, WriteError
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -45,8 +46,15 @@ def main(arguments: list[str] | None = None) -> int:
             return WriteError.exit_code
 
 
-def _perform(arguments: list[str] | None) -> int:
+def _perform(arguments: Sequence[str] | None) -> int:
     parser = build_parser()
+    typed = sys.argv[1:] if arguments is None else arguments
+    if not typed:
+        parser.print_help(sys.stderr)
+        return UsageError.exit_code
+    arguments, note = understood(typed, parser.known_verbs())
+    if note and not is_one_of_several():
+        print(f"resnetlab: {note}", file=sys.stderr)
     options = parser.parse_args(arguments)
     try:
         with telling_of_memory(LESS):

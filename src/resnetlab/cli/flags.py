@@ -11,7 +11,7 @@ def add_training(parser: argparse.ArgumentParser, recipe: str) -> None:
     parser.add_argument(
         "--recipe",
         metavar="NAME|FILE",
-        help=f"a recipe's name, or a .json or .toml file of values (default: {recipe})",
+        help=f"a recipe's name, a .json, .toml or .yaml file of values, or a run (default: {recipe})",
     )
     parser.add_argument("--out", metavar="DIR", help="the run's directory (default: runs/MODEL-DATA-...)")
     parser.add_argument(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NoReturn
 
+from resnetlab.cli.guesses import instead_of_flag, instead_of_verb
 from resnetlab.cli.verb import new_verb
 from resnetlab.errors import nearest
 
@@ -60,12 +61,17 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """End the command with the message and the nearest known name, if there is one."""
-        unknown = message.partition("invalid choice: '")[2].partition("'")[0]
-        known = self.known_verbs()
-        if not unknown and message.startswith("unrecognized arguments: "):
-            unknown = message.partition(": ")[2].split()[0].partition("=")[0]
+        hint = ""
+        if message.startswith("argument VERB: ") and (word := message.partition("'")[2].partition("'")[0]):
+            verbs = self.known_verbs()
+            message = f"no verb is called {word!r}; there are {', '.join(verbs)}"
+            hint = instead_of_verb(word) or nearest(word, verbs)
+        elif message.startswith("unrecognized arguments: "):
+            flag, *rest = message.partition(": ")[2].split()
+            flag, _, value = flag.partition("=")
+            value = value or next((word for word in rest[:1] if not word.startswith("-")), "")
             known = self._known_flags()
-        hint = nearest(unknown, known) if unknown else ""
+            hint = instead_of_flag(flag, value, known) or nearest(flag, known)
         self.exit(2, f"{self.prog}: {message}\n{hint}\n" if hint else f"{self.prog}: {message}\n")
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:

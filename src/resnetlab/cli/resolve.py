@@ -2,11 +2,12 @@
 
 import argparse
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from resnetlab.base.paths import user_path
 from resnetlab.base.plaindata import parse_text
+from resnetlab.data import SOURCES
 from resnetlab.data.sources.choices import FLAG, Choices
 from resnetlab.data.sources.choices import NAMES as CHOICES
 from resnetlab.errors import UsageError, nearest
@@ -19,7 +20,7 @@ from resnetlab.runs.directory import is_run, open_run
 if TYPE_CHECKING:
     from resnetlab.training.asking import Asked
 
-_FLAGS = (
+FLAGS = (
     "epochs", "steps", "batch", "lr", "seed", "val", "patience", "checkpoint_every", "stop_at",
     "deterministic", "report", "bad_samples", "head", "freeze", "bn", "balance",
 )  # fmt: skip
@@ -75,7 +76,7 @@ def read_asked(options: argparse.Namespace) -> "tuple[Asked, dict[str, object]]"
         raise UsageError("--resume-if-begun needs --out", hint="Name the directory that may have been begun.")
     flags: list[Given] = [
         (_NO_REPORT if name == "report" else f"--{name.replace('_', '-')} {value}", name, str(value))
-        for name in _FLAGS
+        for name in FLAGS
         if (value := getattr(options, name, None)) is not None
     ]
     texts, knobs = split_settings(options.set, flags)
@@ -104,6 +105,38 @@ def _minutes_of(options: argparse.Namespace) -> float | None:
     minutes = float(parse_text(float, text, "--minutes"))
     refuse_begun(minutes, resume_if_begun=options.resume_if_begun)
     return minutes
+
+
+def told_apart(names: Sequence[str], data: str | None) -> tuple[list[str], str | None]:
+    """Return which of the names that stand before the flags are networks, and the data.
+
+    A path or a dataset among them is the data: `train resnet50 photos/` is `train resnet50 --data photos/`.
+
+    Args:
+        names: As they were typed.
+        data: What --data says.
+
+    Raises:
+        UsageError: If there are several, or one beside --data, or it is a path at which nothing lies.
+    """
+    found = [name for name in names if _is_data(name)]
+    if not found:
+        return list(names), data
+    if data is not None or len(found) > 1:
+        told = [*found, *([f"--data {data}"] if data is not None else [])]
+        raise UsageError(f"one dataset is trained on, and {len(told)} are given: {', '.join(told)}")
+    return [name for name in names if name not in found], found[0]
+
+
+def _is_data(name: str) -> bool:
+    try:
+        model_spec(name)
+    except UsageError:
+        is_path = "/" in name.replace("\\", "/")
+        if is_path and not user_path(name).exists():
+            raise UsageError(f"no model is called {name!r}, and no path: there is no such path") from None
+        return is_path or name in SOURCES or user_path(name).exists()
+    return False
 
 
 def resolve_model(name: str, knobs: dict[str, object]) -> ModelSpec:

@@ -34,23 +34,33 @@ from resnetlab.watching.a_study import PlainStudyWatcher, watching_study
 from resnetlab.watching.sight import sight_of
 
 
-def train_several(options: argparse.Namespace, planned: Callable[[Look], list[RunPlan]]) -> None:
+def train_several(
+    options: argparse.Namespace,
+    planned: Callable[[Look], list[RunPlan]],
+    seeds: int | Sequence[int],
+    labels: Sequence[str],
+) -> None:
     """Train every network with every seed, or with --dry-run say how.
 
     Args:
         options: The flags.
         planned: Gives each network's plan, shown before anything is measured to whom it is given.
+        seeds: How many, or which.
+        labels: Of each plan what tells it from others of the same network, or "".
+
+    Raises:
+        UsageError: If a seed is given beside seeds.
     """
-    seeds = 1 if options.seeds is None else options.seeds
-    if seeds < 1:
-        raise UsageError(f"--seeds must be at least 1, got {seeds}")
+    if not isinstance(seeds, int) and options.seed is not None:
+        raise UsageError(f"--seed {options.seed} beside --seeds {options.seeds}: which of them?")
     world: World = options.world
     asked = world.together(lambda: read_asked(options.track))
     places: list[Path] = []
 
     def rows_of(plans: Sequence[RunPlan]) -> dict[str, RunPlan]:
         first = plans[0].recipe.run.seed
-        return plan_rows(plans, range(first, first + seeds))
+        chosen = range(first, first + seeds) if isinstance(seeds, int) else seeds
+        return plan_rows(plans, chosen, labels)
 
     def look(plans: Sequence[RunPlan]) -> bool:
         rows = rows_of(plans)

@@ -97,7 +97,7 @@ def is_one_of_several() -> bool:
     return "RANK" in os.environ or "WORLD_SIZE" in os.environ
 
 
-def launched(options: argparse.Namespace, arguments: Sequence[str] | None) -> int | None:
+def launched(options: argparse.Namespace, arguments: Sequence[str]) -> int | None:
     """Start the command once for each of the devices asked for, and return how they ended; None for one.
 
     With --dry-run none is started; `options.num_devices` says how many would be.
@@ -118,7 +118,7 @@ def launched(options: argparse.Namespace, arguments: Sequence[str] | None) -> in
     if getattr(options, "dry_run", False):
         return None
     os.environ[COMMAND] = command_name()
-    return launch(count, sys.argv[1:] if arguments is None else arguments)
+    return launch(count, arguments)
 
 
 def joined(options: argparse.Namespace) -> "World":

@@ -23,6 +23,7 @@ from resnetlab.base.units import count_of
 from resnetlab.errors import UsageError, nearest
 from resnetlab.recipe import Recipe
 from resnetlab.recipe.optimizers import OPTIMIZERS
+from resnetlab.recipe.proportion import in_proportion
 
 
 @dataclass(frozen=True)
@@ -206,7 +207,7 @@ class Resolution:
         self.set_values(read_texts(changes), origin)
 
     def set_file(self, path: Path) -> None:
-        """Take the leaves of a JSON or TOML file: groups of values, or values by leaf name.
+        """Take the leaves of a JSON, TOML or YAML file: groups of values, or values by leaf name.
 
         Raises:
             UsageError: If the file cannot be read, or names something unknown or twice.
@@ -217,7 +218,8 @@ class Resolution:
         for key, value in data.items():
             inside = {f"{key}.{n}": v for n, v in value.items()} if isinstance(value, dict) else {key: value}
             given += [(f"{name} = {item}", name, item) for name, item in inside.items()]
-        self.set_values(once(given), f"file {path.name}")
+        values = once(given)
+        self.set_values(read_texts(values) if path.suffix in _TEXTS else values, f"file {path.name}")
 
     def suggest(self, changes: Mapping[str, Any], origin: str) -> None:
         """Set values that the user did not give."""
@@ -226,15 +228,30 @@ class Resolution:
             if name not in self._given:
                 self._origins[name] = origin
 
-    def hold_out(self, total: int) -> None:
-        """Turn a share of validation samples into the count that it is of so many training samples.
+    def fit_to(self, total: int) -> None:
+        """Settle what depends on how many training samples there are.
+
+        A share of validation samples becomes their count. Where the user gave a shorter length than the
+        recipe's own, warm-up, milestones and the unmixed end keep their share of it, unless they are given.
 
         Raises:
-            UsageError: If it is no share above 0 and at most 100 %.
+            UsageError: If the share is none above 0 and at most 100 %.
         """
         if self._share:
             self._given["val"] = int(count_of(self._share, total))
             self._share = ""
+        if "length" in self._given:
+            self._shrink_with_length(total - self["val"])
+
+    def _shrink_with_length(self, samples: int) -> None:
+        base = dataclasses.replace(self._base, run=dataclasses.replace(self._base.run, batch=self["batch"]))
+        own, given = (
+            round(length.count * (1 if length.unit == "st" else samples / base.run.batch))
+            for length in (base.run.length, self["length"])
+        )
+        if 0 < given < own:
+            changes = in_proportion(base, samples, given, kept=self._given)
+            self.suggest(changes, f"in proportion to {self['length']}")
 
     def _settled(self) -> set[str]:
         return {*self._suggested, *self._given}
@@ -276,8 +293,15 @@ def read_texts(texts: Mapping[str, str]) -> dict[str, Any]:
     return values
 
 
+_TEXTS = (".yaml", ".yml")
+SETTINGS_FILES = (".json", ".toml", *_TEXTS)
+"""Suffixes of files that hold values of a recipe."""
+
+
 def read_settings_file(path: Path) -> dict[str, Any]:
-    """Return the content of a .json or .toml file.
+    """Return the content of a .json or .toml file, or of a .yaml file, in which every value is a text.
+
+    So YAML's `off` and `1e-4` are what `--set` makes of them, no False and no text.
 
     Raises:
         UsageError: If it cannot be read or is neither.
@@ -285,9 +309,37 @@ def read_settings_file(path: Path) -> dict[str, Any]:
     refuse_endless(path, UsageError)
     try:
         text = path.read_text(encoding="utf-8")
-        data = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+        data = (
+            _texts_of_yaml(text)
+            if path.suffix in _TEXTS
+            else (json.loads(text) if path.suffix == ".json" else tomllib.loads(text))
+        )
     except (OSError, ValueError) as error:
         raise UsageError(f"cannot read the recipe file {path}: {error}") from error
     if not isinstance(data, dict):
         raise UsageError(f"the recipe file {path} holds no table of settings")
     return data
+
+
+def _texts_of_yaml(text: str) -> Any:
+    """Return a YAML file's groups of values, each value as `--set` takes it: a list is "0.1,0.01".
+
+    Raises:
+        ModuleNotFoundError: Without PyYAML.
+        ValueError: If it is no YAML.
+    """
+    import yaml
+
+    def as_set(value: Any, groups: int = 2) -> Any:
+        if isinstance(value, dict) and groups:
+            return {str(key): as_set(item, groups - 1) for key, item in value.items()}
+        if isinstance(value, list) and all(isinstance(item, str) for item in value):
+            return ",".join(value)
+        if not isinstance(value, str):
+            raise ValueError("groups of values, or values by name, are no deeper than that")
+        return value
+
+    try:
+        return as_set(yaml.load(text, yaml.BaseLoader))  # which makes texts of all, and no objects
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ValueError(f"no YAML: {error}") from error

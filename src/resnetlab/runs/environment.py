@@ -35,6 +35,7 @@ EXTRAS = {
     "trackio": "trackio",
     "wandb": "wandb",
     "mlflow": "mlflow",
+    "yaml": "yaml",
 }
 """What a part of the toolkit needs: the module, and the extra of ours that brings it."""
 

@@ -16,7 +16,8 @@ from resnetlab.network.spec import ModelSpec
 from resnetlab.parallel.world import ALONE, World
 from resnetlab.recipe import Recipe
 from resnetlab.recipe.named import RECIPES, default_recipe, named_recipe
-from resnetlab.recipe.settings import Resolution, leaves, read_settings_file
+from resnetlab.recipe.settings import SETTINGS_FILES, Resolution, leaves, read_settings_file
+from resnetlab.runs.directory import is_run
 from resnetlab.training.budget.fitting import fit_to_minutes, refuse_two_lengths
 from resnetlab.training.choosing.choosing import Tell, choose, silent
 from resnetlab.training.planning import Opened, RunPlan, fit_to_source, make_plan, open_for
@@ -37,7 +38,7 @@ class Asked:
     """What the data leaves open."""
 
     recipe: str | Path | Recipe | None = None
-    """A recipe, its name, or a .json or .toml file of values; none: what suits the data."""
+    """A recipe, its name, a .json, .toml or .yaml file of values, or a run; none: what suits the data."""
 
     values: Mapping[str, Any] = field(default_factory=dict)
     """Values of the recipe by leaf name; `val` may be a share such as "10%"."""
@@ -77,7 +78,7 @@ class Asked:
         )
         if isinstance(chosen, Recipe):
             resolution = _of_recipe(chosen, depth)
-        elif (path := user_path(chosen)).suffix in (".json", ".toml"):
+        elif (path := _file_of(user_path(chosen))).suffix in SETTINGS_FILES:
             named = str(read_settings_file(path).get("name", default))
             resolution = Resolution(named_recipe(named if named in RECIPES else default, depth))
             resolution.set_file(path)
@@ -87,6 +88,11 @@ class Asked:
         if self.devices and resolution["shards"] == 1 and not resolution.is_given("shards"):
             resolution.suggest({"shards": self.devices}, BY_DEVICES)
         return resolution
+
+
+def _file_of(path: Path) -> Path:
+    """Return the file of a recipe: of a run its own."""
+    return path / "recipe.json" if is_run(path) else path
 
 
 def recipe_by_minutes(default: str, device: torch.device) -> str:
@@ -211,9 +217,10 @@ def _planned(spec: ModelSpec, asked: Asked, opened: Opened) -> tuple[RunPlan, Re
         refuse_two_lengths(asked.minutes, asked.values)
         _refuse_several(asked)
     device = pick_device(asked.device)
+    asked.resolve(spec.depth, "quick")  # what it names is refused before anything is downloaded
     source = open_for(spec, asked.data, asked.fixed, opened, choices=asked.choices)
     resolution = asked.resolve(spec.depth, default_recipe(asked.data, reads_files=source.reads_files))
-    resolution.hold_out(len(source.train))
+    resolution.fit_to(len(source.train))
     fitted = fit_to_source(spec, source, asked.fixed)
     text = absolute_source(asked.data)
     plan = make_plan(fitted, source, text, resolution.recipe, device, asked.workers)

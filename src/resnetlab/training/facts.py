@@ -1,6 +1,7 @@
 """What a person wants to see of a run before it starts, in words."""
 
 import os
+import shlex
 from collections.abc import Sequence
 
 import torch
@@ -65,7 +66,21 @@ def describe_plan(plan: RunPlan, devices: int = 1) -> dict[str, str]:
         "steps": plan.steps_text,
         "capture": f"{recipe.execution.capture} ({plan.capture_reason})",
         **(hint if too_small else {}),
+        **_from_nothing(plan),
     }
+
+
+_FEW_IMAGES = 10_000
+"""Below which weights that were trained on more do far better than a start from nothing."""
+
+
+def _from_nothing(plan: RunPlan) -> dict[str, str]:
+    """Return what would do better, where a network is to learn photographs from few of them."""
+    count = plan.timeline.num_samples
+    if not plan.reads_files or plan.weights_text or plan.continues or count >= _FEW_IMAGES:
+        return {}
+    command = f"`resnetlab finetune --data {shlex.quote(plan.source_text)}`"
+    return {"better": f"{command}: {count:,} images are few for a start from nothing"}
 
 
 def _division(plan: RunPlan, devices: int) -> dict[str, str]:

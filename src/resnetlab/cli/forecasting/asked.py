@@ -127,7 +127,7 @@ def read_asked(options: argparse.Namespace) -> Asked:
         source = _open(spec, options, tuple(knobs))
         data = _facts_of(source)
     resolution = _resolve(options, spec, texts, data)
-    resolution.hold_out(data.train)
+    resolution.fit_to(data.train)
     recipe = resolution.recipe
     fitted = {"classes": data.classes, "in_channels": 3} if source is None else _fitted(source, spec)
     spec = spec.with_(**{name: value for name, value in fitted.items() if name not in knobs})

@@ -47,7 +47,9 @@ def _add_residual(parser: argparse.ArgumentParser) -> None:
         "--runs", metavar="DIR", help="the folder of the runs and the page (default: runs/residual-...)"
     )
     parser.add_argument(
-        "--recipe", metavar="NAME|FILE", help="a recipe's name, or a .json or .toml file of values"
+        "--recipe",
+        metavar="NAME|FILE",
+        help="a recipe's name, a .json, .toml or .yaml file of values, or a run",
     )
     parser.add_argument("--epochs", metavar="N", help="length of training in epochs")
     parser.add_argument("--steps", metavar="N", help="length of training in steps (optimizer updates)")

@@ -1,11 +1,19 @@
 """`resnetlab train`."""
 
 import argparse
+import shlex
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from resnetlab.cli.flags import add_at_once, add_training
-from resnetlab.cli.resolve import read_asked, resolve_model
+from resnetlab.cli.resolve import read_asked, resolve_model, told_apart
+from resnetlab.cli.sweeps import seeds_of, variants
 from resnetlab.cli.verb import set_up
 from resnetlab.errors import UsageError
+
+if TYPE_CHECKING:
+    from resnetlab.network.spec import ModelSpec
+    from resnetlab.training.asking import Asked
 
 _EXAMPLES = """examples:
   resnetlab train resnet20 --data digits            a minute on a laptop
@@ -16,6 +24,7 @@ _EXAMPLES = """examples:
   resnetlab train resnet50 --data imagenet/ --devices 4       four GPUs, or --devices auto
   resnetlab train resnet20 --minutes 10                       the most of ten minutes on this machine
   resnetlab train plain20 resnet20 --seeds 3 --out runs/both   six runs, told as mean and spread
+  resnetlab train resnet20 --set lr=0.05,0.1,0.2 --seeds 0,1  a run for each rate and seed
   resnetlab train resnet20 --out runs/job --resume-if-begun   a job that may be killed and started again
 """
 
@@ -26,9 +35,11 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "models", nargs="+", metavar="MODEL", help="names from `resnetlab list models`, e.g. resnet20"
     )
-    parser.add_argument("--data", default="cifar10", help="a dataset's name or path (default: cifar10)")
+    parser.add_argument("--data", help="a dataset's name or path (default: cifar10)")
     parser.add_argument(
-        "--seeds", type=int, metavar="N", help="train each network N times, with --seed, --seed + 1, ..."
+        "--seeds",
+        metavar="N|A,B,...",
+        help="train each network N times, with --seed, --seed + 1, ...; or with these seeds",
     )
     parser.add_argument(
         "--minutes",
@@ -48,14 +59,36 @@ def train(options: argparse.Namespace) -> None:
     from resnetlab.cli.several_runs import train_several
     from resnetlab.training.asking import plan_networks, plan_training
 
-    asked, knobs = read_asked(options)
-    is_study = len(options.models) > 1 or options.seeds is not None
+    models, data = told_apart(options.models, options.data)
+    if not models:
+        raise UsageError(
+            f"train {data}: no network is named",
+            hint=f"`resnetlab finetune {shlex.quote(str(data))}` begins from published weights, "
+            f"`resnetlab train resnet18 {shlex.quote(str(data))}` from nothing.",
+        )
+    options.data = data or "cifar10"
+    those = variants(options)
+    seeds = None if options.seeds is None else seeds_of(options.seeds)
+    is_study = len(models) > 1 or len(those) > 1 or seeds is not None
     if is_study and options.profile is not None:
         raise UsageError("--profile is of one run, and several are asked for", hint="Train one of them.")
-    specs = options.world.together(lambda: [resolve_model(model, knobs) for model in options.models])
+    networks = options.world.together(lambda: _networks(models, those))
     if is_study:
-        networks = [(spec, asked) for spec in specs]
-        train_several(options, lambda look: plan_networks(networks, options.world, tell_beside, look))
+        labels = [label for _ in models for label, _ in those]
+        train_several(
+            options,
+            lambda look: plan_networks(networks, options.world, tell_beside, look),
+            seeds or 1,
+            labels,
+        )
         return
-    run = OneRun(options)
-    run.train(*plan_training(specs[0], asked, options.world, tell_beside, run.look))
+    run, ((spec, asked),) = OneRun(options), networks
+    run.train(*plan_training(spec, asked, options.world, tell_beside, run.look))
+
+
+def _networks(
+    models: Sequence[str], variants: Sequence[tuple[str, argparse.Namespace]]
+) -> "list[tuple[ModelSpec, Asked]]":
+    """Return each network with what each variant of the flags asks of it."""
+    read = [read_asked(flags) for _, flags in variants]
+    return [(resolve_model(model, knobs), asked) for model in models for asked, knobs in read]

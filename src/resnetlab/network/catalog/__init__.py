@@ -24,14 +24,16 @@ def list_models() -> list[str]:
 
 @lru_cache(maxsize=256)
 def model_spec(name: str) -> ModelSpec:
-    """Return the specification of that name.
+    """Return the specification of that name, in capitals or with hyphens too.
 
     Raises:
         UsageError: If there is none; the nearest names, or the nearest valid depths, are given.
     """
-    for find in _FINDERS:
-        if spec := find(name):
-            return spec
+    lower = name.casefold()
+    for spelling in dict.fromkeys((name, lower, lower.replace("-", ""))):  # ResNet20, resnet-20
+        for find in _FINDERS:
+            if spec := find(spelling):
+                return spec
     hint = nearest(name, list_models())
     raise UsageError(
         f"no model is called {name!r}",

@@ -84,6 +84,7 @@ def plan_tuning(
         CheckpointError: If the weights are damaged or another network's, saying which.
         DataError: If the data is missing or damaged.
     """
+    world.together(lambda: asked.resolve(18, "finetune"))  # names, before anything is downloaded
     trained = world.from_first(lambda: open_trained(weights, prefix=prefix, ignore=ignore))
     tuning = world.together(lambda: _plan(trained, asked, model))
     return tuning if look([tuning.plan]) else replace(tuning, plan=choose([tuning.plan], world, tell)[0])
@@ -96,7 +97,7 @@ def _plan(trained: Trained, asked: Asked, model: Model | None) -> Tuning:
     side = resolution["image_size"] if resolution.is_given("image_size") else 0
     size = (side, side) if side else trained.size
     source = open_data(asked.data, Wanted(fits=size, channels=spec.in_channels, choices=asked.choices))
-    resolution.hold_out(len(source.train))
+    resolution.fit_to(len(source.train))
     suggest(resolution, trained, source, channels=fit_to_source(spec, source, asked.fixed).in_channels)
     plan, report, notes = plan_finetuning(
         trained, spec, source, asked.data, resolution.recipe, device, asked.fixed, workers=asked.workers

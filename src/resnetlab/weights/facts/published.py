@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 
+from resnetlab.base.units import format_bytes
 from resnetlab.errors import UsageError, nearest
+from resnetlab.network.catalog import model_spec
 from resnetlab.weights.facts.naming import InputFacts
 from resnetlab.weights.facts.preprocessings import TORCHVISION
 
@@ -114,6 +116,27 @@ def find(text: str) -> PublishedFile:
             hint=f"{nearest(name, names)} There are: {', '.join(names)}.".strip(),
         )
     return names[name]
+
+
+def default_weights(network: str = "resnet18") -> tuple[str, str]:
+    """Return the published name of the weights that are taken where none are named, and what they are.
+
+    Raises:
+        UsageError: If none are known.
+    """
+    if network not in _TORCHVISION:
+        raise UsageError(
+            f"which weights? Of {network} none are published under a name that is known here",
+            hint="--weights names them: a run, a file, hf:OWNER/NAME. torchvision has "
+            f"{', '.join(_TORCHVISION)}.",
+        )
+    file = PUBLISHERS["torchvision"][network]
+    size = format_bytes(4 * model_spec(network).num_parameters)
+    return f"torchvision:{network}", (
+        f"weights, as none are named: torchvision:{network}, trained on ImageNet-1k: {file.url} ({size}, its "
+        f"SHA-256 begins with {file.digest}; BSD 3-Clause, with ImageNet's terms). Offline: --weights "
+        f"{file.url.rpartition('/')[2]}, fetched elsewhere"
+    )
 
 
 def at(url: str) -> PublishedFile:

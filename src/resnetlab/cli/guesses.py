@@ -1,0 +1,128 @@
+"""What people type who come from other programs, and what it is called here."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+_SAME: Mapping[str, tuple[str, ...]] = {
+    "fit": ("train",),
+    **dict.fromkeys(("evaluate", "test", "val", "validate", "score"), ("eval",)),
+    **dict.fromkeys(("classify", "infer", "inference"), ("predict",)),
+    **dict.fromkeys(("fine-tune", "transfer"), ("finetune",)),
+    **dict.fromkeys(("info", "summary", "describe"), ("show",)),
+    **dict.fromkeys(("visualize", "visualise"), ("draw",)),
+    **dict.fromkeys(("continue", "restart"), ("resume",)),
+    **dict.fromkeys(("dashboard", "ui"), ("board",)),
+    "benchmark": ("bench",),
+    "convert": ("export",),
+    "models": ("list", "models"),
+    "recipes": ("list", "recipes"),
+    "datasets": ("list", "data"),
+    "download": ("data", "fetch"),
+}
+"""Other words for our verbs, each of one meaning."""
+
+_OTHER_WAYS: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("plot", "curves"),
+        "`resnetlab report RUN -o curves.svg` draws curves of runs, `resnetlab draw MODEL` a network.",
+    ),
+    "ls": "`resnetlab runs` lists runs, `resnetlab list` models, recipes and data.",
+    "diff": "`resnetlab show A B` says in what two differ, `resnetlab compare A B` which is better.",
+    "check": "`resnetlab data check PATH` checks images, `resnetlab doctor` this machine.",
+    "examples": "`resnetlab VERB --help` ends with examples of each verb.",
+    **dict.fromkeys(
+        ("tune", "sweep", "search"),
+        "`resnetlab train MODEL --seeds 3 --set lr=0.05,0.1,0.2` tries several values of the recipe.",
+    ),
+}
+"""Words of which no one verb is meant, and what is to be typed."""
+
+_FLAGS: Mapping[str, str] = {
+    **dict.fromkeys(("--gpus", "--num-gpus", "--ngpu", "--nproc-per-node"), "--devices"),
+    **dict.fromkeys(("--batch-size", "--bs"), "--batch"),
+    **dict.fromkeys(("--learning-rate", "--lr0", "--base-lr"), "--lr"),
+    **dict.fromkeys(("--num-epochs", "--max-epochs", "--train-epochs"), "--epochs"),
+    **dict.fromkeys(("--max-steps", "--iterations", "--num-steps"), "--steps"),
+    **dict.fromkeys(("--num-workers", "--jobs"), "--workers"),
+    **dict.fromkeys(("--dataset", "--data-dir", "--data-path", "--source", "--images"), "--data"),
+    **dict.fromkeys(("--output", "--output-dir", "--save-dir", "--out-dir", "--name", "--project"), "--out"),
+    **dict.fromkeys(("--config", "--cfg", "--hyp"), "--recipe"),
+    **dict.fromkeys(("--random-seed",), "--seed"),
+    **dict.fromkeys(("--val-split", "--validation", "--val-size"), "--val"),
+    **dict.fromkeys(("--checkpoint", "--ckpt", "--pretrained-weights"), "--weights"),
+    **dict.fromkeys(("--logger", "--wandb", "--report-to"), "--track"),
+    **dict.fromkeys(("--early-stopping",), "--patience"),
+}
+"""Other words for our flags."""
+
+_VALUES: Mapping[str, str] = {
+    "wd": "weight_decay",
+    "opt": "optimizer",
+    "optim": "optimizer",
+    "scheduler": "schedule",
+    "lr_scheduler": "schedule",
+    "smoothing": "label_smoothing",
+    "warmup_epochs": "warmup",
+    "dtype": "precision",
+    "amp": "precision",
+    "ema": "ema_decay",
+    "grad_clip": "clip_norm",
+    "clip_grad": "clip_norm",
+    "grad_accum": "accumulate",
+}
+"""Other words for values of the recipe."""
+
+
+def understood(arguments: Sequence[str], verbs: Collection[str]) -> tuple[list[str], str]:
+    """Return a command in our words, and what is to be said of it: that another word was typed, or "".
+
+    Args:
+        arguments: What was typed behind the command's name.
+        verbs: Ours.
+    """
+    typed = list(arguments)
+    if not typed or typed[0] in verbs:
+        return typed, ""
+    word, rest = typed[0].casefold(), typed[1:]
+    if word == "version":
+        return ["--version"], ""
+    if word == "help":
+        return [*rest[:1], "--help"], ""
+    if word not in _SAME:
+        return typed, ""
+    ours = _SAME[word]
+    return [*ours, *rest], f"{typed[0]!r} is `resnetlab {' '.join(ours)}` here"
+
+
+def instead_of_verb(word: str) -> str:
+    """Return what is to be typed where no one verb is meant by this word, or ""."""
+    return _OTHER_WAYS.get(word.casefold(), "")
+
+
+def instead_of_flag(flag: str, value: str, known: Collection[str]) -> str:
+    """Return what is to be typed instead of a flag that a verb does not have, or "".
+
+    Args:
+        flag: As it was typed, "--weight-decay".
+        value: What stands behind it, or "".
+        known: The verb's flags.
+    """
+    flag = flag.replace("_", "-")
+    if (ours := _FLAGS.get(flag, "")) in known:
+        return f"That is {f'{ours} {value}'.strip()} here."
+    if flag in ("--model", "--arch", "--net"):
+        return f"The model stands before the flags: {value or 'resnet20'}."
+    if flag in ("--pretrained", "--weights") and "--seeds" in known:
+        return "`resnetlab finetune --weights FILE --data PATH` begins from trained weights."
+    return _instead_by_set(flag.lstrip("-").replace("-", "_"), value or "VALUE") if "--set" in known else ""
+
+
+def _instead_by_set(name: str, value: str) -> str:
+    from resnetlab.network.spec import KNOBS
+    from resnetlab.recipe import Recipe
+    from resnetlab.recipe.settings import leaves
+
+    name = _VALUES.get(name, name)
+    for what, known in (("the recipe", leaves(Recipe())), ("the model", KNOBS)):
+        if name in known:
+            return f"That is a value of {what}: --set {name}={value}"
+    return ""

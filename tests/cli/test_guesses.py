@@ -1,0 +1,158 @@
+"""What people type who come from other programs is understood, or answered with what to type."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from resnetlab.cli import main
+from resnetlab.cli.guesses import _FLAGS, _SAME, _VALUES
+from resnetlab.cli.parser import build_parser
+from resnetlab.errors import UsageError
+from resnetlab.network.catalog import model_spec
+from resnetlab.recipe import Recipe
+from resnetlab.recipe.settings import leaves
+from tests.kit.pictures import write_pictures
+
+VERBS = build_parser().known_verbs()
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """Return what a command that is none is answered with."""
+    try:
+        code = main([*arguments])
+    except SystemExit as ended:
+        assert isinstance(ended.code, int)
+        code = ended.code
+    assert code == 2
+    return capsys.readouterr().err
+
+
+def test_the_command_alone_shows_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "verbs:" in refused(capsys)
+
+
+@pytest.mark.parametrize(
+    ("typed", "shown"),
+    [
+        (["help"], "verbs:"),
+        (["help", "train"], "usage: resnetlab train"),
+        (["version"], "resnetlab "),
+        (["models"], "resnet20"),
+        (["Summary", "resnet20"], "269,722"),
+    ],
+)
+def test_another_word_for_a_verb_is_understood(
+    typed: list[str], shown: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        assert main(typed) == 0
+    except SystemExit as ended:
+        assert ended.code == 0
+    assert shown in capsys.readouterr().out
+
+
+def test_what_was_understood_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "'evaluate' is `resnetlab eval` here\n" in refused(capsys, "evaluate", "no/such/run")
+
+
+def test_words_stand_for_what_there_is() -> None:
+    assert {ours[0] for ours in _SAME.values()} <= {*VERBS}
+    assert not {*_SAME} & {*VERBS}
+    assert set(_VALUES.values()) <= leaves(Recipe()).keys()
+    assert not _VALUES.keys() & leaves(Recipe()).keys()
+    flags = (
+        Path("src/resnetlab/cli/flags.py").read_text() + Path("src/resnetlab/cli/verbs/train.py").read_text()
+    )
+    assert set(_FLAGS.values()) <= {*re.findall(r'"(--[a-z-]+)"', flags)}
+
+
+@pytest.mark.parametrize(
+    ("typed", "answer"),
+    [
+        ("plot runs", "`resnetlab report RUN -o curves.svg` draws curves of runs"),
+        ("trian resnet20", "Did you mean train"),
+        ("train resnet20 --optimizer adamw", "a value of the recipe: --set optimizer=adamw\n"),
+        ("train resnet20 --weight-decay=1e-4", "a value of the recipe: --set weight_decay=1e-4\n"),
+        ("train resnet20 --wd 1e-4", "a value of the recipe: --set weight_decay=1e-4\n"),
+        ("train resnet20 --shortcut B", "a value of the model: --set shortcut=B\n"),
+        ("train resnet20 --batch_size 64", "That is --batch 64 here.\n"),
+        ("train resnet20 --gpus 4", "That is --devices 4 here.\n"),
+        (
+            "train resnet20 --pretrained",
+            "`resnetlab finetune --weights FILE --data PATH` begins from trained",
+        ),
+        ("train --model resnet20", "The model stands before the flags: resnet20.\n"),
+        ("eval runs/x --threadz 2", "Did you mean --threads"),
+    ],
+)
+def test_what_is_not_understood_is_answered_with_what_to_type(
+    typed: str, answer: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert answer in refused(capsys, *typed.split())
+
+
+@pytest.mark.parametrize("name", ["ResNet20", "resnet-20", "RESNET20"])
+def test_a_networks_name_in_capitals_or_with_hyphens_is_its_name(name: str) -> None:
+    assert model_spec(name) == model_spec("resnet20")
+
+
+def test_a_network_that_only_sounds_alike_is_not_taken_for_ours() -> None:
+    with pytest.raises(UsageError, match="wrn28_10"):
+        model_spec("wrn28_10")
+
+
+@pytest.fixture
+def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of 40 pictures, where the command is typed; and no network."""
+    for name in ("fox", "owl"):
+        write_pictures(tmp_path / "photos" / name, 20, (90, 80))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RESNETLAB_OFFLINE", "1")
+    monkeypatch.setenv("RESNETLAB_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "photos"
+
+
+def test_images_may_stand_beside_the_network(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["--set", "image_size=32", "--batch", "8", "--steps", "2", "--workers", "0", "--dry-run"]
+    assert main(["train", "resnet8", "photos/", *given]) == 0
+    shown = capsys.readouterr().out
+    assert "data       photos: " in shown
+    assert "better     `resnetlab finetune --data " in shown and "images are few" in shown
+
+
+@pytest.mark.parametrize(
+    ("typed", "answer"),
+    [
+        ("train photos/", "`resnetlab finetune photos/` begins from published weights"),
+        ("train resnet8 photo/", "no model is called 'photo/', and no path: there is no such path"),
+        ("train resnet8 photos digits", "one dataset is trained on, and 2 are given: photos, digits"),
+        ("train resnet8 photos --data digits", "2 are given: photos, --data digits"),
+        ("finetune", "finetune needs images"),
+        ("finetune resnet8 photos", "which weights? Of resnet8 none are published"),
+        ("finetune resnet18 resnet34 photos", "one network is trained on, and 2 are given"),
+    ],
+)
+def test_what_stands_beside_it_may_be_wrong(
+    photos: Path, typed: str, answer: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert answer in refused(capsys, *typed.split())
+
+
+@pytest.mark.parametrize(("network", "name"), [("", "resnet18-f37072fd"), ("resnet50", "resnet50-11ad3fa6")])
+def test_own_images_take_published_weights_and_say_which(
+    photos: Path, network: str, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["finetune", *filter(None, [network]), "photos"]) != 0  # offline
+    said = capsys.readouterr().err
+    assert f"https://download.pytorch.org/models/{name}.pth" in said
+    assert "BSD 3-Clause" in said and f"Offline: --weights {name}.pth" in said and " MiB" in said
+
+
+@pytest.mark.parametrize("verb", ["train resnet20", "finetune"])
+def test_nothing_is_downloaded_for_a_recipe_that_is_none(
+    photos: Path, verb: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = refused(capsys, *verb.split(), "--data", "cifar10", "--recipe", "fast")
+    assert "no recipe is called 'fast'" in said
+    assert not (photos.parent / "cache").exists()
