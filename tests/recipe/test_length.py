@@ -27,6 +27,10 @@ def test_milestones_keep_their_share_of_a_shorter_run() -> None:
     assert shorter.recipe.schedule.factors == named_recipe("he2015", 20).schedule.factors
 
 
+def test_a_trial_of_two_steps_ends_before_its_milestones() -> None:
+    assert resolved("torchvision-v1", length="2st").recipe.schedule == named_recipe("torchvision-v1").schedule
+
+
 def test_a_warm_up_ends_within_a_run_of_less_than_its_length() -> None:
     """Of 15 epochs 2 are warm-up, of 30 steps 4."""
     assert resolved("quick", length="30st")["warmup"] == Duration(4, "st")

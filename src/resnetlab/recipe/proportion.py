@@ -10,7 +10,8 @@ from resnetlab.recipe import Recipe
 def in_proportion(recipe: Recipe, samples: int, steps: int, kept: Collection[str] = ()) -> dict[str, Any]:
     """Return what a recipe's length becomes, and what follows it: warm-up, milestones, the unmixed end.
 
-    Each keeps its share of the run. Rates and their factors stay.
+    Each keeps its share of the run. Rates and their factors stay, and so do the milestones in a run of so few
+    steps that they would fall on one: it ends before them.
 
     Args:
         recipe: Of any length.
@@ -32,8 +33,9 @@ def in_proportion(recipe: Recipe, samples: int, steps: int, kept: Collection[str
     values: dict[str, Any] = {"length": Duration(steps, "st")}
     if schedule.warmup.count:
         values["warmup"] = scaled(schedule.warmup)
-    if schedule.milestones:
-        values["milestones"] = tuple(scaled(milestone) for milestone in schedule.milestones)
+    milestones = tuple(scaled(milestone) for milestone in schedule.milestones)
+    if milestones and milestones[0].count > 0 and len({*milestones}) == len(milestones):
+        values["milestones"] = milestones
     if tail.count:
         values["mix_tail"] = scaled(tail)
     return {name: value for name, value in values.items() if name not in kept}
