@@ -120,9 +120,46 @@ def test_what_a_reader_made_stands_apart(copied: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("place", "reader"),
+    [
+        ("readers/ada/2026/x.json", "reader ada"),
+        ("readers/ada.json", "reader ada"),
+        ("readers/readers/x.json", "reader x"),
+        ("ours/x.json", "us"),
+    ],
+)
+def test_a_reader_is_who_has_a_folder_or_a_file_there(copied: Path, place: str, reader: str) -> None:
+    (copied / place).parent.mkdir(parents=True)
+    (copied / "seed2.json").rename(copied / place)
+    assert [run.made_by for group in report(copied / place).groups for run in group.runs] == [reader]
+
+
+def test_a_linked_folder_of_a_reader_is_that_readers(copied: Path) -> None:
+    (copied / "elsewhere").mkdir()
+    (copied / "seed2.json").rename(copied / "elsewhere" / "seed2.json")
+    (copied / "readers").mkdir()
+    (copied / "readers" / "ada").symlink_to(copied / "elsewhere")
+    assert [group.made_by for group in report(copied / "readers" / "ada" / "seed2.json").groups] == [
+        "reader ada"
+    ]
+
+
+def test_what_is_hidden_in_a_folder_is_no_record(copied: Path) -> None:
+    (copied / "._seed0.json").write_bytes(b"\0\5\x16\7")
+    (copied / ".ipynb_checkpoints").mkdir()
+    (copied / ".ipynb_checkpoints" / "seed0-checkpoint.json").write_text("{")
+    assert len(report(copied).groups[0].errors) == 3
+
+
+@pytest.mark.parametrize(
     ("values", "told"),
     [
         ({"version": 3}, "is a record of version 3"),
+        ({"version": True}, "is a record of version True"),
+        ({"begun": "yesterday"}, "no date: 'yesterday'"),
+        ({"train_error": -7.0}, "an error of -7.0 %"),
+        ({"best_train": {"error": 101.0, "step": 1}}, "an error of 101.0 %"),
+        ({"ending": {"bad_samples": 10**10}}, "10,000,000,000 broken images"),
         ({"format": "another"}, "is no record of a result"),
         ({"seed": 7}, "seed 7, and 0 in the recipe"),
         ({"test": {"wrong": 31, "seen": 30, "loss": 1.0}}, "31 of 30 test images wrong"),

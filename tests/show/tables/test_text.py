@@ -182,3 +182,9 @@ def test_a_long_text_pushes_no_column_that_has_something_out_of_line() -> None:
     lines = table(("image", "truth", "class"), rows, left=3).splitlines()
 
     assert {line.index("dog") for line in lines[1:]} == {lines[0].index("class")}
+
+
+def test_a_foreign_name_is_no_link_and_ends_no_cell() -> None:
+    names = ["[c](http://x)", "![p](http://y)", "a\\|b", "<b>"]
+    row = markdown_table(("one", "two", "three", "four"), [names]).splitlines()[-1]
+    assert row == r"| [c]\(http://x) | ![p]\(http://y) | a\\\|b | &lt;b> |"

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from resnetlab.reporting.reading import US, RecordedRun
-from resnetlab.reporting.records.record import Record, Scores
+from resnetlab.reporting.records.record import DATE, Record, Scores
 
 READERS = "readers"
-"""The folder of records that others sent in: readers/NAME.json, or readers/WHO/NAME.json."""
+"""The folder of records that others sent in: readers/WHO/, with what they like below, or readers/WHO.json."""
 
 
 def run_of(record: Record, path: Path) -> RecordedRun:
@@ -82,12 +82,13 @@ def _accuracy(error: float | None) -> float | None:
 
 
 def _seconds(date: str) -> int:
-    return calendar.timegm(time.strptime(date, "%Y-%m-%dT%H:%M:%SZ"))
+    return calendar.timegm(time.strptime(date, DATE))
 
 
 def _maker(path: Path) -> str:
-    """Return who made the run, by where its record lies."""
-    *_, above, folder, _ = ("", "", *path.resolve().parts)
-    if folder == READERS:
-        return "a reader"
-    return f"reader {folder}" if above == READERS else US
+    """Return who made the run, by where its record lies; a link does not lead out of it."""
+    *folders, name = path.absolute().parts
+    if READERS not in folders:
+        return US
+    below = folders[len(folders) - folders[::-1].index(READERS) :]
+    return f"reader {(below or [Path(name).stem])[0]}"

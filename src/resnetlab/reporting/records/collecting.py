@@ -1,6 +1,6 @@
 """Records from files and folders, and runs and records together as one set of runs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -35,7 +35,7 @@ def read_records_at(paths: Iterable[str | Path]) -> list[Found]:
     for place in map(user_path, paths):
         if not place.exists():
             problems.append(UsageError(f"no records at {place}: there is no such file or folder"))
-        files = sorted(place.rglob(f"*{SUFFIX}")) if place.is_dir() else [place] * place.exists()
+        files = sorted(_files_in(place)) if place.is_dir() else [place] * place.exists()
         for path in files:
             try:
                 found[path.resolve()] = Found(record=read_record(path), path=path)
@@ -72,10 +72,17 @@ def read_runs_and_records(paths: Sequence[str | Path]) -> list[RecordedRun]:
     return _each_once(runs, found) if found else runs
 
 
+def _files_in(folder: Path) -> Iterator[Path]:
+    """Give what may be a record in a folder and below it, where nothing is hidden by a dot."""
+    for path in folder.rglob(f"*{SUFFIX}"):
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts):
+            yield path
+
+
 def _holds_records(path: Path) -> bool:
     if not path.is_dir():
         return path.is_file() and path.suffix == SUFFIX
-    return not find_runs([path])[0] and next(path.rglob(f"*{SUFFIX}"), None) is not None
+    return not find_runs([path])[0] and next(_files_in(path), None) is not None
 
 
 def _each_once(runs: Sequence[RecordedRun], found: Sequence[Found]) -> list[RecordedRun]:

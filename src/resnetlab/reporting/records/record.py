@@ -9,6 +9,7 @@ fields that have a default here. No torch.
 import hashlib
 import json
 import math
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -28,6 +29,9 @@ _READ = (1, 2)
 
 MOST_BYTES = 20_000
 _MOST_READ = 2**20
+_MOST_IMAGES, _MOST_CLASSES = 10**7, 10**5
+DATE = "%Y-%m-%dT%H:%M:%SZ"
+"""How a record writes a moment."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,7 +246,7 @@ def read_record(path: Path) -> Record:
         raise DataError(f"{path} cannot be read: {error}") from error
     if not isinstance(plain, dict) or plain.get("format") != FORMAT:
         raise DataError(f"{path} is no record of a result", hint=_REMEDY)
-    if plain.get("version") not in _READ:
+    if type(plain.get("version")) is not int or plain["version"] not in _READ:
         raise DataError(f"{path} is a record of version {plain.get('version')!r}", hint=LATER)
     told = plain.pop("sha256", None)
     if told != digest(plain):
@@ -267,14 +271,33 @@ def _refuse_impossible(record: Record) -> None:
         raise UsageError("; ".join(problems))
 
 
+def _is_date(text: str) -> bool:
+    try:
+        time.strptime(text, DATE)
+    except ValueError:
+        return False
+    return True
+
+
 def _impossible(record: Record) -> Iterator[str]:
     spec, settings = record.spec, record.settings
     for what, scores in (("test", record.test), ("validation", record.val)):
         if scores and (not 0 <= scores.wrong <= scores.seen or not scores.seen):
             yield f"{scores.wrong:,} of {scores.seen:,} {what} images wrong"
+    errors = (
+        record.train_error, record.ending.plain_error, record.ending.best_val_test_error,
+        *(best.error for best in (record.best_test, record.best_val, record.best_train) if best),
+    )  # fmt: skip
+    if wrong := [error for error in errors if error is not None and not 0 <= error <= 100]:
+        yield f"an error of {wrong[0]} %"
+    if not 0 <= record.ending.bad_samples <= _MOST_IMAGES:
+        yield f"{record.ending.bad_samples:,} broken images"
+    for date in (record.begun, record.ended):
+        if not _is_date(date):
+            yield f"no date: {date!r}"
     if record.seed != settings.run.seed:
         yield f"seed {record.seed}, and {settings.run.seed} in the recipe"
-    if not 0 < record.data.classes <= spec.classes:
+    if not 0 < record.data.classes <= min(spec.classes, _MOST_CLASSES):
         yield f"{record.data.classes} classes, and {spec.classes} of the network"
     if record.data.image_shape and (len(record.data.image_shape) != 3 or min(record.data.image_shape) < 1):
         yield f"images of {record.data.image_shape}"

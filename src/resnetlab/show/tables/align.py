@@ -55,8 +55,9 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], left: i
 
 
 def markdown_text(text: str) -> str:
-    """Return the text as Markdown shows it, in a line: no tag of HTML in it is one."""
-    return _TAG.sub("&lt;", _ENTITY.sub("&amp;", in_a_line(text)))
+    """Return the text as Markdown shows it, in a line: no tag of HTML, link or picture in it is one."""
+    plain = in_a_line(text).replace("\\", "\\\\").replace("](", "]\\(")
+    return _TAG.sub("&lt;", _ENTITY.sub("&amp;", plain))
 
 
 def titled(title: str, text: str, *, width: int = WIDTH) -> str:
