@@ -3,9 +3,8 @@
 import ctypes
 from typing import Any
 
-from torch import Tensor
-
 from resnetlab.native import building, structures
+from resnetlab.native.arena import Block
 from resnetlab.native.graph import Convolution, Map, Sum, View, Widening
 from resnetlab.native.memory import Memory, at
 
@@ -90,9 +89,9 @@ class Ahead:
         self.operations.append(memory.of_images(memory.elementwise.add, arguments))
         self._norms(out)
 
-    def _sums(self, of: Map) -> Tensor | None:
+    def _sums(self, of: Map) -> Block | None:
         if of in self._normed and of not in self.memory.sums:
-            self.memory.sums[of] = self.memory.new(self.memory.images, 2, of.channels)
+            self.memory.sums[of] = self.memory.block(self.memory.images, 2, of.channels)
         return self.memory.sums.get(of)
 
     def _names(self, of: Map) -> list[str]:
@@ -122,7 +121,7 @@ class Ahead:
             self.operations.append(memory.operation(structures.NORM, arguments))
 
 
-def widening(memory: Memory, node: Widening, wide: Tensor, narrow: Tensor | None = None) -> ctypes.Structure:
+def widening(memory: Memory, node: Widening, wide: Block, narrow: Block | None = None) -> ctypes.Structure:
     """Return what makes a map wide; given `narrow`, back."""
     norm, x = memory.norms.get(node.x.norm, {}), node.x.map
     return structures.Widen(

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from resnetlab.native import building, structures
 from resnetlab.native.ahead import widening
+from resnetlab.native.arena import Block
 from resnetlab.native.graph import Convolution, Map, Sum, View, Widening, reads
 from resnetlab.native.memory import Memory, at
 
@@ -21,12 +22,12 @@ from resnetlab.native.memory import Memory, at
 class Parts:
     """A map's gradient as it is read: A * g + B * y + C + addend; without A, g + addend."""
 
-    g: Tensor
-    y: Tensor | None = None
+    g: Block
+    y: Block | None = None
     A: Tensor | None = None
     B: Tensor | None = None
     C: Tensor | None = None
-    addend: Tensor | None = None
+    addend: Block | None = None
 
     def pointers(self) -> list[int | None]:
         """Return where they lie."""
@@ -53,8 +54,8 @@ class Back:
         assert last is not None
         self._left = {view: sum(reads(node).count(view) for node in graph.nodes) for view in memory.views}
         self._uses = dict(self._left)
-        self._given: dict[View, list[Tensor]] = {view: [] for view in memory.views}
-        self._found: dict[View, Tensor] = {}  # gradients of views, behind their ReLU
+        self._given: dict[View, list[Block]] = {view: [] for view in memory.views}
+        self._found: dict[View, Block] = {}  # gradients of views, behind their ReLU
         self._has_sums: set[str] = set()  # BNs
         self.means_gradient = memory.new(memory.images, last.map.channels)
         self._finish(last, [], self.means_gradient)
@@ -95,7 +96,7 @@ class Back:
         norm = self.memory.norms[seen[0]]
         return [at(self.memory.maps[seen[1]]), at(norm["mean"]), at(norm["inverse"])]
 
-    def _finish(self, view: View, parts: list[Tensor], pooled: Tensor | None = None) -> None:
+    def _finish(self, view: View, parts: list[Block], pooled: Tensor | None = None) -> None:
         """Have these, added up, be a view's gradient: behind its ReLU, with BN's sums."""
         seen, slope = self._seen(view), self._slope(view)
         if len(parts) == 1 and slope == 1 and seen is None:
@@ -106,13 +107,13 @@ class Back:
         self._found[view] = into
 
     def _pass_over(
-        self, view: View, parts: list[Tensor], seen: tuple[str, Map] | None, *, pooled: Tensor | None = None,
-        into: Tensor | None = None, slope: float = 1.0,
+        self, view: View, parts: list[Block], seen: tuple[str, Map] | None, *, pooled: Tensor | None = None,
+        into: Block | None = None, slope: float = 1.0,
     ) -> None:  # fmt: skip
         memory, of = self.memory, view.map
         assert len(parts) <= 2, "a view is read by three at most"
         g, addend = [*parts, None, None][:2]
-        sums = memory.new(memory.images, 2, of.channels)
+        sums = memory.block(memory.images, 2, of.channels)
         arguments = structures.Finish(
             memory.source(view), at(g), at(addend), at(pooled), at(into), *self._about(seen), at(sums),
             slope, of.height * of.width, of.channels,
@@ -121,25 +122,25 @@ class Back:
         if seen:
             self._norm(*seen, sums)
 
-    def _norm(self, name: str, of: Map, sums: Tensor) -> None:
+    def _norm(self, name: str, of: Map, sums: Block) -> None:
         memory, norm = self.memory, self.memory.norms[name]
         module: Any = memory.modules[name]
         arguments = structures.NormBack(
             at(sums), at(module.weight), at(norm["mean"]), at(norm["inverse"]),
             *(at(norm[leaf]) for leaf in "ABC"),
-            *(at(memory.gradient_of(f"{name}.{leaf}")) for leaf in ("weight", "bias")), memory.images,
+            *(memory.gradient_of(f"{name}.{leaf}") for leaf in ("weight", "bias")), memory.images,
             of.height * of.width, of.channels, int(not module.training),
         )  # fmt: skip
         self._has_sums.add(name)
         self.operations.append(memory.operation(structures.NORM_BACK, arguments))
 
-    def _give(self, view: View, gradient: Tensor) -> None:
+    def _give(self, view: View, gradient: Block) -> None:
         self._left[view] -= 1
         self._given[view].append(gradient)
         if not self._left[view]:
             self._finish(view, self._given[view])
 
-    def _take_over(self, view: View, gradient: Tensor) -> None:
+    def _take_over(self, view: View, gradient: Block) -> None:
         """Give a sum's gradient to what it adds; where nothing else is due to it, that is all."""
         if self._uses[view] == 1 and view.slope == 1 and view.norm:
             self._left[view] = 0
@@ -161,7 +162,7 @@ class Back:
         addend = plain[0] if plain else None
         return Parts(self._found[view], self.memory.maps[of], norm["A"], norm["B"], norm["C"], addend)
 
-    def _whole(self, of: Map) -> Tensor:
+    def _whole(self, of: Map) -> Block:
         """Return the gradient of a map, in memory."""
         parts = self._of_map(of)
         if parts.is_whole:
@@ -187,8 +188,8 @@ class Back:
             dy = parts.g if parts.is_whole else memory.new_map(node.out)
         taps = kind.KERNEL**2
         size = taps * kind.IC * kind.OC + kind.OC * node.layer.bias
-        dw = memory.new(self.threads, size)
-        sums = memory.new(memory.images, 2, kind.IC)
+        dw = memory.block(self.threads, size)
+        sums = memory.block(memory.images, 2, kind.IC)
         into = memory.new_map(x.map) if kind.BACKWARD else None
         seen = self._seen(x) if is_last and kind.BACKWARD else None
         assert len(given) <= 1 or not is_last, "a view is read by two at most, or by two and a sum"
@@ -218,21 +219,26 @@ class Back:
         if node.addend and dy is not None:
             self._give(node.addend, dy)
 
-    def _gather(self, node: Convolution, dw: Tensor) -> None:
-        kind, weights = self.memory.kinds[node], self.memory.gradient_of(f"{node.name}.weight")
-        assert weights is not None
+    def _gather(self, node: Convolution, dw: Block) -> None:
+        memory, kind, weights, bias = (
+            self.memory,
+            self.memory.kinds[node],
+            f"{node.name}.weight",
+            f"{node.name}.bias",
+        )
         taps, apart = kind.KERNEL**2, dw.shape[1]
-        into, out, (of_out, of_into, *others) = kind.IC, kind.OC, weights.stride()
+        into, out, (of_out, of_into, *others) = kind.IC, kind.OC, memory.parameters[weights].stride()
         if building.convolution(kind).dw_is_turned():
             into, out, of_out, of_into = out, into, of_into, of_out
         arguments = structures.Gather(
-            at(dw), at(weights), (ctypes.c_long * 4)(of_out, of_into, *others), taps, kind.KERNEL, into, out,
-            self.threads, apart,
+            at(dw), memory.gradient_of(weights), (ctypes.c_long * 4)(of_out, of_into, *others), taps,
+            kind.KERNEL, into, out, self.threads, apart,
         )  # fmt: skip
-        self.operations.append(self.memory.operation(structures.GATHER, arguments))
-        bias = self.memory.gradient_of(f"{node.name}.bias")
-        if bias is not None:
-            of_bias = dw[:, taps * kind.IC * kind.OC :]
-            strides = (ctypes.c_long * 4)(bias.stride(0), 0, 0, 0)
-            sums = structures.Gather(at(of_bias), at(bias), strides, 1, 1, 1, kind.OC, self.threads, apart)
-            self.operations.append(self.memory.operation(structures.GATHER, sums))
+        self.operations.append(memory.operation(structures.GATHER, arguments))
+        if bias in memory.parameters:
+            of_bias = dw.address + dw.dtype.itemsize * taps * kind.IC * kind.OC
+            strides = (ctypes.c_long * 4)(memory.parameters[bias].stride(0), 0, 0, 0)
+            sums = structures.Gather(
+                of_bias, memory.gradient_of(bias), strides, 1, 1, 1, kind.OC, self.threads, apart
+            )
+            self.operations.append(memory.operation(structures.GATHER, sums))

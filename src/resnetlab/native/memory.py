@@ -1,15 +1,19 @@
-"""What a program computes in: maps, sums, BN's numbers, packed weights; and what points to them."""
+"""What a program computes in: maps, sums, BN's numbers, packed weights; and what points to them.
+
+Most are blocks, which share memory with those that are needed before or after them.
+"""
 
 import ctypes
 import functools
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from resnetlab.native import building, structures
-from resnetlab.native.arena import Arena
+from resnetlab.native.arena import Arena, Block, Blocks
 from resnetlab.native.graph import Convolution, Graph, Map, View, Widening
 
 _ROW = 256
@@ -20,12 +24,13 @@ class Memory:
     """Memory that stays for all batches of a kind.
 
     Attributes:
-        maps: Of each map that is kept, (N, H, W, C).
+        maps: Of each map, (N, H, W, C).
         sums: Of each map that BN reads, float (N, 2, C): of its numbers about a centre, and of their squares.
         norms: Of each BN its mean, inverse deviation, scale and shift; backward A, B, C: the gradient of its
             map is A * g + B * map + C.
         kinds: Of each convolution.
         packed: Its weights as kernels read them, forward and backward.
+        blocks: Of which all of these are that operations make anew.
         keep_UN: What each unit's branch is multiplied with for each image, with stochastic depth.
         room: Bytes that a thread needs beside.
     """
@@ -37,16 +42,17 @@ class Memory:
         self.elementwise = building.library("elementwise.cpp", MAPS_ARE_BF16=int(self.is_half))
         self.kinds = {node: self._kind(node) for node in graph.nodes if isinstance(node, Convolution)}
         building.build_all(self.kinds.values())
-        self._arena = Arena()
+        self._arena, self.blocks = Arena(), Blocks()
         units = {node.unit for node in graph.nodes if isinstance(node, Widening)} - {None}
         self.keep_UN = torch.zeros(max((unit + 1 for unit in units if unit is not None), default=0), images)
-        self._kept: list[Any] = []  # what operations point to
-        self.maps: dict[Map, Tensor] = {}
-        self.sums: dict[Map, Tensor] = {}
+        self._arguments: dict[int, ctypes.Structure] = {}  # what operations point to, by address
+        self._kept = list[Tensor]()
+        self.maps: dict[Map, Block] = {}
+        self.sums: dict[Map, Block] = {}
         self.norms: dict[str, dict[str, Tensor]] = {}
         self.packed = {node: self._pack_room(node) for node in self.kinds}
         sizes = {name: p.numel() for name, p in self.parameters.items()}
-        self._flat = self.new(sum(sizes.values()))
+        self._flat = self.block(sum(sizes.values()))
         self._offsets = dict(zip(sizes, itertools.accumulate(sizes.values(), initial=0), strict=False))
         made = {f"{node.name}.{leaf}" for node in self.kinds for leaf in ("weight", "bias")}
         self._made = made | {f"{name}.{leaf}" for name in graph.norms for leaf in ("weight", "bias")}
@@ -57,23 +63,44 @@ class Memory:
         self._kept.append(tensor)
         return tensor
 
-    def new_map(self, of: Map) -> Tensor:
-        """Return memory of a map's size."""
-        return self.new(self.images, of.height, of.width, of.channels, dtype=self.dtype)
+    def block(self, *shape: int, dtype: torch.dtype = torch.float32) -> Block:
+        """Return what stays from the first operation that has it to the last one."""
+        return self.blocks.new(shape, dtype)
 
-    def gradient_of(self, name: str) -> Tensor | None:
+    def new_map(self, of: Map) -> Block:
+        """Return a block of a map's size."""
+        return self.block(self.images, of.height, of.width, of.channels, dtype=self.dtype)
+
+    def place(self, operations: Sequence[ctypes.Structure], last: Block | None) -> None:
+        """Give all blocks their places, once all operations are known.
+
+        Args:
+            operations: Of a forward and a backward pass, in their order.
+            last: What others read after them.
+        """
+        arguments = [self._arguments[operation.arguments] for operation in operations]
+        self.blocks.place(
+            arguments, self._arena, first=[self.maps[self.graph.first]], last=[last] if last else [],
+            elsewhere=[self._flat],
+        )  # fmt: skip
+
+    def gradient_of(self, name: str) -> int | None:
         """Return where a parameter's gradient is put; None if there is no such parameter."""
-        return self._of(self._flat, name) if name in self.parameters else None
+        return self._flat.address + 4 * self._offsets[name] if name in self.parameters else None
 
-    def gradients(self) -> list[Tensor | None]:
-        """Return the gradients of the network's parameters in their order; None where others make it."""
-        copy = self._flat.clone()  # what is returned may become a parameter's gradient, to which others add
-        return [self._of(copy, name) if name in self._made else None for name in self.parameters]
+    def new_gradients(self) -> list[Tensor | None]:
+        """Return what the next backward pass makes of the parameters, in their order; None: others make it.
 
-    def _of(self, flat: Tensor, name: str) -> Tensor:
-        parameter = self.parameters[name]
-        offset = flat.storage_offset() + self._offsets[name]
-        return torch.as_strided(flat, parameter.shape, parameter.stride(), offset)
+        It is new each time: it may become a parameter's gradient, to which others add.
+        """
+        flat = torch.empty(self._flat.shape)
+        self.blocks.put(self._flat, flat.data_ptr())
+        return [
+            torch.as_strided(flat, parameter.shape, parameter.stride(), self._offsets[name])
+            if name in self._made
+            else None
+            for name, parameter in self.parameters.items()
+        ]
 
     def _kind(self, node: Convolution) -> building.ConvolutionKind:
         x, out, layer = node.x.map, node.out, node.layer
@@ -87,11 +114,11 @@ class Memory:
             out_width, node.pad_low, int(wants_input), int(self.is_half),
         )  # fmt: skip
 
-    def _pack_room(self, node: Convolution) -> tuple[Tensor, Tensor]:
+    def _pack_room(self, node: Convolution) -> tuple[Block, Block]:
         kernels = building.convolution(self.kinds[node])
-        ahead, back = (self.new(kernels.packed_size(), dtype=self.dtype) for _ in range(2))
-        self.room = max(self.room, ahead.element_size() * kernels.forward_room())
-        self.room = max(self.room, ahead.element_size() * kernels.backward_room())
+        ahead, back = (self.block(kernels.packed_size(), dtype=self.dtype) for _ in range(2))
+        room = max(kernels.forward_room(), kernels.backward_room())
+        self.room = max(self.room, self.dtype.itemsize * room)
         return ahead, back
 
     def operation(
@@ -99,7 +126,7 @@ class Memory:
         together: int = 1, dw_size: int = 0,
     ) -> ctypes.Structure:  # fmt: skip
         """Return an operation; what it points to stays."""
-        self._kept.append(arguments)
+        self._arguments[ctypes.addressof(arguments)] = arguments
         pointer = None if function is None else ctypes.cast(function, ctypes.c_void_p).value
         return structures.Operation(
             kind, images or self.images, together, pointer, ctypes.addressof(arguments), dw_size
@@ -124,6 +151,6 @@ class Memory:
         return self.graph.views()
 
 
-def at(tensor: Tensor | None) -> int | None:
-    """Return where a tensor's numbers lie."""
-    return None if tensor is None else tensor.data_ptr()
+def at(numbers: Tensor | Block | None) -> int | None:
+    """Return where numbers lie."""
+    return None if numbers is None else numbers.data_ptr()

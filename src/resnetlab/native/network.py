@@ -23,8 +23,8 @@ class NativeNetwork:
     """Makes the logits of a network in training, and through autograd its gradients.
 
     The network's parameters and running statistics stay where they are, and are read and written there. One
-    batch after another: memory of a forward pass is used again by the next one of its kind, so that its
-    backward pass must have come before.
+    batch after another: memory of a forward pass is used again by its backward pass, which there is once,
+    and by the next forward pass of its kind, before which that must have come.
     """
 
     def __init__(self, model: ResNet, dtype: torch.dtype = torch.float32) -> None:
@@ -128,7 +128,7 @@ class _Body(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> Any:
         program: Program = ctx.program
         if ctx.number != program.number:
-            raise RuntimeError("the maps of this forward pass were overwritten by a later one")
+            raise RuntimeError("the maps of this forward pass were overwritten by a later one, or going back")
         found = program.backward(gradients[0])
         x = program.first_gradient
         of_x = x.permute(0, 3, 1, 2).float() if ctx.wants_x and x is not None else None

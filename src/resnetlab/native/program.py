@@ -20,7 +20,7 @@ class Program:
     """What a batch of `images` of a network does, as lists of operations on memory that stays.
 
     Attributes:
-        number: How many forward passes were begun.
+        number: How many passes were begun that overwrite the maps: both kinds do.
         first_gradient: The gradient of what it begins with, (N, H, W, C), if that is no image.
     """
 
@@ -29,7 +29,10 @@ class Program:
         self._memory = Memory(graph, model, images, dtype)
         self._ahead = Ahead(self._memory)
         self._back = Back(self._memory, threads)
-        self.first_gradient = self._back.first_gradient
+        first, last = self._memory.maps[graph.first], self._back.first_gradient
+        self._memory.place([*self._ahead.operations, *self._back.operations], last)
+        self._first = self._memory.blocks.tensor(first)
+        self.first_gradient = None if last is None else self._memory.blocks.tensor(last)
         self._operations_ahead = _array(self._ahead.operations)
         self._operations_back = _array(self._back.operations)
         self._rooms = [torch.zeros(self._memory.room + 64, dtype=torch.uint8) for _ in range(threads)]
@@ -41,15 +44,17 @@ class Program:
         if keep_UN is not None:
             self._memory.keep_UN.copy_(keep_UN)
         self.number += 1
-        self._memory.maps[self.graph.first].copy_(images_NHWC)  # also into bfloat16
+        self._first.copy_(images_NHWC)  # also into bfloat16
         self._carry_out(self._operations_ahead)
         return self._ahead.means
 
     def backward(self, means_gradient: Tensor) -> list[Tensor | None]:
         """Return the gradients of the network's parameters in their order; None where others make it."""
+        self.number += 1
         self._back.means_gradient.copy_(means_gradient)
+        gradients = self._memory.new_gradients()
         self._carry_out(self._operations_back)
-        return self._memory.gradients()
+        return gradients
 
     def _carry_out(self, operations: Any) -> None:
         if watch.timed is None:

@@ -1,12 +1,22 @@
 """The structures of sources/interface.h and sources/program.cpp, in the same layout."""
 
 import ctypes
+from collections.abc import Iterator
 from ctypes import c_float, c_int, c_long, c_size_t, c_void_p
 
 
 def structure(name: str, **fields: type) -> type[ctypes.Structure]:
     """Return the class of a C structure with these fields, in this order."""
     return type(name, (ctypes.Structure,), {"_fields_": list(fields.items())})
+
+
+def pointers(whole: ctypes.Structure) -> Iterator[tuple[ctypes.Structure, str]]:
+    """Yield the structures and fields that are pointers, in those within it too."""
+    for name, kind, *_ in whole._fields_:
+        if kind is c_void_p:
+            yield whole, name
+        elif issubclass(kind, ctypes.Structure):
+            yield from pointers(getattr(whole, name))
 
 
 P, N, F = c_void_p, c_int, c_float

@@ -101,7 +101,9 @@ void widen(const Widen* arguments, int first, int last, number*) {
   const Widen& f = *arguments;
   const int wide_channels = f.before + f.channels + f.after;
   Source source = {f.narrow, f.scale, f.shift, f.slope};
-  for (int image = first; image < last; ++image)
+  for (int image = first; image < last; ++image) {
+    const size_t size = (size_t)f.height * f.width * f.channels;
+    if (f.back && f.stride > 1) memset((number*)f.narrow + image * size, 0, size * sizeof(number));  // what no window has seen
     for (int r = 0; r < f.rows; ++r)
       for (int p = 0; p < f.columns; ++p) {
         const int top = r * f.stride - f.top, left = p * f.stride - f.left;
@@ -125,5 +127,6 @@ void widen(const Widen* arguments, int first, int last, number*) {
           if (!f.back) store(wide + f.before + c, sum * share);
         }
       }
+  }
 }
 }
