@@ -1,11 +1,13 @@
 """`resnetlab show`: tables, differences, and what it refuses."""
 
 import json
+import math
 from pathlib import Path
 
 import pytest
 
 from resnetlab.base.plaindata import to_plain
+from resnetlab.base.wire import encode_field, encode_varint
 from resnetlab.cli import main
 from resnetlab.network.catalog import model_spec
 from resnetlab.network.spec import ModelSpec
@@ -172,3 +174,71 @@ def test_a_run_takes_no_knobs(tmp_path: Path, capsys: Capture) -> None:
     for names in ([run], [run, "resnet20"], ["quick", run]):
         assert main(["show", *names, "--set", "classes=3"]) == 2
         assert "do not go with a run" in capsys.readouterr().err
+
+
+def test_an_onnx_file_of_ours_tells_which_network_it_is(capsys: Capture, tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx", reason="the extra `export` is not installed")
+    pytest.importorskip("onnxruntime", reason="the extra `export` is not installed")
+    from resnetlab.trained.export.exporting import export_model
+    from tests.kit.artefacts import small_artefact
+
+    path = tmp_path / "net.onnx"
+    export_model(small_artefact(), "onnx", path)
+
+    lines = [line.split(None, 1) for line in show(capsys, str(path)).splitlines() if line.startswith("  ")]
+    told = {title: text for title, text in lines if title in ("accuracy", "graph", "operations")}
+    assert told["accuracy"] == "75.00 % of the test set (3 of 4)"
+    assert told["graph"] == "images float32 (batch, 3, 32, 32) -> logits float32 (batch, 3)"
+    graph = onnx.load(path).graph  # by another reader
+    assert told["operations"].startswith(f"{len(graph.node)}: 7 Conv, ")
+    found = json.loads(show(capsys, str(path), "--json"))
+    assert found["is_ours"] and found["facts"]["correct"] == 3
+    assert ModelSpec.from_json(found["model"]) == small_artefact().spec
+    assert found["num_weights"] == sum(math.prod(each.dims) for each in graph.initializer)
+
+
+def test_an_onnx_file_of_others_tells_its_graph_and_a_damaged_one_is_refused(
+    capsys: Capture, tmp_path: Path
+) -> None:
+    """Sizes of constants lie one by one or packed; inputs that are constants too are none."""
+
+    def value(name: bytes, *sizes: bytes) -> bytes:
+        shape = b"".join(encode_field(1, size) for size in sizes)
+        tensor = encode_field(1, encode_field(1, 1) + encode_field(2, shape))
+        return encode_field(1, name) + encode_field(2, tensor)
+
+    constants = [
+        encode_field(8, b"w") + encode_field(1, 300) + encode_field(1, 2),
+        encode_field(8, b"v") + encode_field(1, encode_varint(300) + encode_varint(3)),
+    ]
+    graph = b"".join(
+        [encode_field(1, encode_field(4, b"Conv"))] * 2
+        + [encode_field(5, each) for each in constants]
+        + [
+            encode_field(11, value(b"x", encode_field(2, b"n"), encode_field(1, 3))),
+            encode_field(11, value(b"w")),
+        ]
+        + [encode_field(12, encode_field(1, b"y"))]
+    )
+    texts = encode_field(14, encode_field(1, b"task") + encode_field(2, b"detect"))
+    content = (
+        encode_field(2, b"other") + encode_field(7, graph) + encode_field(8, encode_field(2, 12)) + texts
+    )
+    path = tmp_path / "net.ONNX"
+    path.write_bytes(content)
+
+    text = show(capsys, str(path))
+    assert "another program has made" in text and "is not run here" in text
+    assert [line.split() for line in text.splitlines()[1:6]] == [
+        ["task", "detect"],
+        ["graph", "x", "float32", "(n,", "3)", "->", "y"],
+        ["operations", "2:", "2", "Conv"],
+        ["numbers", "1,500", "in", f"{len(content)}", "B"],
+        ["made", "by", "other,", "opset", "12"],
+    ]
+    for damaged in (content[:-3], b"hello\n", b""):
+        path.write_bytes(damaged)
+        assert main(["show", str(path)]) == 5
+        assert "not a whole ONNX file" in capsys.readouterr().err
+    for arguments in (["--full"], ["--set", "lr=1"], ["resnet20"]):
+        assert main(["show", str(path), *arguments]) == 2

@@ -1,4 +1,4 @@
-"""`resnetlab show`: a model, a recipe, a reproduction or a run in full, or what differs between two.
+"""`resnetlab show`: a model, a recipe, a reproduction, a run or an ONNX file, or what differs between two.
 
 Imports no torch.
 """
@@ -6,12 +6,13 @@ Imports no torch.
 import argparse
 import shlex
 import sys
+from dataclasses import asdict
 from typing import Any
 
 from resnetlab.base.paths import user_path
 from resnetlab.base.plaindata import to_plain
 from resnetlab.cli.flags import add_set
-from resnetlab.cli.output import print_json
+from resnetlab.cli.output import block, print_json
 from resnetlab.cli.resolve import parse_size, resolve_model, resolve_network, split_settings
 from resnetlab.cli.verb import set_up
 from resnetlab.errors import UsageError, nearest
@@ -42,9 +43,11 @@ _EXAMPLES = """examples:
   resnetlab show he2015 --model resnet110 --set lr=0.2
   resnetlab show he2015-figure6     a published figure, to be made here: rows, numbers, lengths
   resnetlab show runs/RUN           a run: how good, its curve, what differs from its recipe
+  resnetlab show net.onnx           an ONNX file: which network, how good, its graph
 """
 _TABLE_FLAGS = ("full", "markdown", "layout", "batch", "input_size")
 _BATCH = 128
+_ARTICLES = {"reproduction": "a reproduction", "ONNX file": "an ONNX file"}
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -54,7 +57,8 @@ def add(parser: argparse.ArgumentParser) -> None:
         "names",
         nargs="+",
         metavar="NAME",
-        help="a model, a recipe, a reproduction, or the directory of a run; two to tell what differs",
+        help="a model, a recipe, a reproduction, the directory of a run or an ONNX file; two to tell what"
+        " differs",
     )
     parser.add_argument("--model", help="for a recipe: as it is for this model")
     parser.add_argument(
@@ -91,6 +95,9 @@ def show(options: argparse.Namespace) -> None:
     elif kind == "recipe":
         _refuse_table_flags(options, f"{name} is a recipe")
         _print_recipe(options, name)
+    elif kind == "ONNX file":
+        _refuse_table_flags(options, f"{name} is a file")
+        _print_onnx(options, name)
     elif runs_in(user_path(name)):
         command = f"resnetlab report {shlex.quote(name)}"
         raise UsageError(f"{name} is no run, it holds some", hint=f"`{command}` tells of all of them.")
@@ -103,6 +110,8 @@ def _kind(name: str) -> str:
         return "run"
     if _is_reproduction(name):
         return "reproduction"
+    if name.lower().endswith(".onnx"):
+        return "ONNX file"
     return "recipe" if name in RECIPES else "model"
 
 
@@ -121,6 +130,33 @@ def _print_reproduction(options: argparse.Namespace, name: str) -> None:
         raise UsageError(f"--set and --model do not go with {name}: `resnetlab reproduce` takes --set")
     found = reproduction(name)
     print_json(reproduction_json(found)) if options.json else print(reproduction_text(found))
+
+
+def _print_onnx(options: argparse.Namespace, name: str) -> None:
+    """Print which network an ONNX file of ours is, and of any its graph."""
+    from resnetlab.trained.artefact.card import description_rows
+    from resnetlab.trained.artefact.model import from_texts, is_ours
+    from resnetlab.trained.artefact.onnx_contents import read_onnx_contents
+    from resnetlab.watching.sight import sight_of
+
+    if options.set or options.model:
+        raise UsageError(f"--set and --model do not go with {name}: it is what it is")
+    found = read_onnx_contents(user_path(name))
+    own = from_texts(found.texts, name) if is_ours(found.texts) else None
+    if options.json:
+        told = {key: value for key, value in asdict(found).items() if key != "texts"}
+        described: dict[str, Any] = {"metadata": found.texts}
+        if own:
+            described = {"model": own.spec.to_json(), "classes": own.class_names, "facts": dict(own.facts)}
+        print_json({"is_ours": own is not None} | described | told)
+        return
+    print(f"{name}: an ONNX file that {'resnetlab exported' if own else 'another program has made'}")
+    rows = (description_rows(own) if own else found.texts) | found.rows()
+    print(block(rows, columns=sight_of(sys.stdout).columns))
+    if own:
+        print(f"\n`resnetlab predict {shlex.quote(name)} IMAGE` and `eval --data DATA` run it.")
+    else:
+        print("\nIt does not say which network it is, and is not run here. `resnetlab import` reads weights.")
 
 
 def _given_table_flags(options: argparse.Namespace) -> list[str]:
@@ -287,8 +323,8 @@ def _compare(options: argparse.Namespace, first: str, second: str) -> None:
     names = (first, second)
     _refuse_table_flags(options, f"{first} and {second} are two")
     kinds = {_kind(name) for name in names}
-    if "reproduction" in kinds:
-        raise UsageError(f"{first} and {second}: a reproduction is compared with nothing")
+    if alone := kinds & {"reproduction", "ONNX file"}:
+        raise UsageError(f"{first} and {second}: {_ARTICLES[alone.pop()]} is compared with nothing")
     if kinds == {"model", "recipe"}:
         recipe, model = names if _kind(first) == "recipe" else (second, first)
         _named_model(options, model)  # a name of nothing is the nearer mistake

@@ -2,11 +2,18 @@
 
 from resnetlab.base.units import first_of
 from resnetlab.data.batches.preprocessing import Preprocessing
-from resnetlab.trained.artefact.model import Artefact
+from resnetlab.trained.artefact.model import INT8, Artefact, Description
 
 
 def card(artefact: Artefact, name: str, usage: str = "") -> str:
     """Return the text, in Markdown; `name` is the folder's, `usage` how to load it if not with us."""
+    table = "\n".join(f"| {title} | {text} |" for title, text in description_rows(artefact).items())
+    loading = _USAGE if artefact.has_classifier else _USAGE_OF_BACKBONE
+    return f"# {name}\n\n| | |\n|:--|:--|\n{table}\n\n" + (usage or loading.replace("NAME", name))
+
+
+def description_rows(artefact: Description) -> dict[str, str]:
+    """Return what a network is and how good, in words by title."""
     spec, facts = artefact.spec, artefact.facts
     parameters = spec.num_parameters
     if not artefact.has_classifier:
@@ -27,9 +34,9 @@ def card(artefact: Artefact, name: str, usage: str = "") -> str:
     if "accuracy" in facts:
         correct, seen = facts["correct"], facts["seen"]
         rows["accuracy"] = f"{100 * facts['accuracy']:.2f} % of the test set ({correct:,} of {seen:,})"
-    table = "\n".join(f"| {title} | {text} |" for title, text in rows.items())
-    loading = _USAGE if artefact.has_classifier else _USAGE_OF_BACKBONE
-    return f"# {name}\n\n| | |\n|:--|:--|\n{table}\n\n" + (usage or loading.replace("NAME", name))
+    if told := facts.get(INT8):
+        rows["int8"] = f"calibrated on {told.get('images')} images of {told.get('data')}"
+    return rows
 
 
 _USAGE = """Load it in three lines:

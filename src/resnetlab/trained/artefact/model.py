@@ -74,6 +74,11 @@ class Description:
         }
 
 
+def is_ours(texts: Mapping[str, str]) -> bool:
+    """Whether `to_texts` of some version wrote the metadata of a file."""
+    return texts.get("format", "").startswith("resnetlab-model-")
+
+
 def from_texts(
     texts: Mapping[str, str],
     place: str,
@@ -91,7 +96,7 @@ def from_texts(
         UsageError: If the texts are not ours.
         CheckpointError: If they are damaged.
     """
-    if not texts.get("format", "").startswith("resnetlab-model-"):
+    if not is_ours(texts):
         raise UsageError(
             f"{place} does not say what network it holds: another program has made it",
             hint=otherwise,
