@@ -20,7 +20,7 @@ from resnetlab.weights.facts.label_names import names_beside
 from resnetlab.weights.facts.naming import COMPUTES, NEARLY, InputFacts, Naming
 from resnetlab.weights.facts.normalisers import heed_own
 from resnetlab.weights.facts.preprocessings import beside
-from resnetlab.weights.facts.published import told_by_name
+from resnetlab.weights.facts.published import classes_by_name, told_by_name
 from resnetlab.weights.files.hub import locate
 from resnetlab.weights.files.reading import WeightFile, read_weight_file, shard_hint
 from resnetlab.weights.recognising import describe_spec, recognise, shapes_of
@@ -94,6 +94,9 @@ def open_weights(
         notes.append(naming.dialect.without_mean_image)
     names, named = names_beside(path, naming, file.class_names)
     notes.append(named)
+    if not names and naming.has_head:
+        names, named = classes_by_name(path, naming.spec.classes)
+        notes.append(named)
     otherwise = (*file.otherwise, *told.otherwise)
     return OpenedWeights(path, file, naming, preprocessing, tuple(filter(None, notes)), names, otherwise)
 

@@ -287,7 +287,7 @@ def _table(found: _Found, *, shows_truth: bool) -> str:
         (
             prediction.place if number == 0 else "",
             *([_told(prediction) if number == 0 else ""] if shows_truth else []),
-            answer.class_name,
+            answer.words,
             f"{100 * answer.probability:.2f} %",
         )
         for prediction in found.predictions

@@ -9,6 +9,7 @@ from resnetlab.base.lettering import in_a_line
 from resnetlab.base.pages import cell
 from resnetlab.data.images.geometry import Pixels
 from resnetlab.data.images.thumbnail import thumbnail
+from resnetlab.weights.facts.imagenet_classes import in_words
 
 _SIDE = 128  # pixels of a picture in a cell
 _MOST_NAMED = 2  # answers in a line
@@ -22,6 +23,11 @@ class Answer:
     probability: float
     index: int
     """Of the logit."""
+
+    @property
+    def words(self) -> str:
+        """The class for people: "tench (n01440764)" where it is named by WordNet's number."""
+        return in_words(self.class_name)
 
 
 @dataclass(frozen=True, repr=False)
@@ -63,23 +69,23 @@ class Prediction:
         }
 
     def __str__(self) -> str:
-        texts = (f"{100 * each.probability:5.1f} %  {each.class_name}" for each in self.answers)
+        texts = (f"{100 * each.probability:5.1f} %  {each.words}" for each in self.answers)
         return "\n".join([self.place, *(f"  {text}" for text in texts)])
 
     def __repr__(self) -> str:
-        told = (f"{in_a_line(a.class_name)} {100 * a.probability:.1f} %" for a in self.answers[:_MOST_NAMED])
+        told = (f"{in_a_line(a.words)} {100 * a.probability:.1f} %" for a in self.answers[:_MOST_NAMED])
         return f"<{in_a_line(self.place)}: {', '.join(told)}>"
 
     def _repr_html_(self) -> str:
         rows = [
-            (cell.text(a.class_name), cell.bar(a.probability), f"{100 * a.probability:.1f} %")
+            (cell.text(a.words), cell.bar(a.probability), f"{100 * a.probability:.1f} %")
             for a in self.answers
         ]
         parts = [cell.table((), rows)]
         if self.pixels is not None:
             shown, is_small = thumbnail(self.pixels, _SIDE)
             parts.insert(0, cell.picture(shown, self.place, width=_SIDE, is_pixelated=is_small))
-        title = f"{self.class_name}: {100 * self.probability:.1f} %"
+        title = f"{self.answers[0].words}: {100 * self.probability:.1f} %"
         return cell.cell(title, cell.beside(parts), about=self.place)
 
 

@@ -8,6 +8,7 @@ from pathlib import PurePath
 from resnetlab.base.units import format_bytes
 from resnetlab.errors import UsageError, nearest
 from resnetlab.network.catalog import model_spec
+from resnetlab.weights.facts.imagenet_classes import imagenet_classes
 from resnetlab.weights.facts.naming import InputFacts
 from resnetlab.weights.facts.preprocessings import TORCHVISION
 
@@ -154,6 +155,17 @@ def at(url: str) -> PublishedFile:
 def meant_by(name: str) -> str:
     """Return the published name that ends so, or an empty string."""
     return next((f"{publisher}:{name}" for publisher, names in PUBLISHERS.items() if name in names), "")
+
+
+def classes_by_name(path: PurePath, classes: int) -> tuple[tuple[str, ...], str]:
+    """Return the names of the classes of a file that is published under this name, and a remark; else none.
+
+    All that torchvision and Keras publish with a classifier learnt ImageNet's 1,000 classes in their order.
+    """
+    is_published = path.name in _VERSIONS or path.name.endswith(f"{_KERAS_FILE}.h5")
+    if not is_published or classes != len(names := tuple(imagenet_classes())):
+        return (), ""
+    return names, "by its name, the file is of ImageNet's 1,000 classes: their names are WordNet's numbers"
 
 
 def told_by_name(path: PurePath, given: InputFacts) -> tuple[InputFacts, str]:
