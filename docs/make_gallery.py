@@ -67,6 +67,14 @@ FIGURES: dict[str, tuple[Figure, ...]] = {
     "CIFAR: He et al., 2015, plain": full("plain20"),
     "CIFAR: bottleneck, post-activation": full("resnet164"),
     "CIFAR: He et al., 2016, pre-activation": full("preresnet110", "preresnet1001"),
+    "CIFAR: He et al., 2016, shortcuts": (
+        beside(
+            "unit", "He et al., 2016, Fig. 2: what a shortcut may be.",
+            "resnet110_constant_scaling", "resnet110_exclusive_gating", "resnet110_shortcut_gating",
+            "resnet110_conv_shortcut", "resnet110_dropout_shortcut",
+        ),
+        *full("resnet110_exclusive_gating"),
+    ),
     "CIFAR: He et al., 2016, ablations": (
         beside(
             "unit", "He et al., 2016, Fig. 4: where BN and ReLU stand.", "resnet110",

@@ -15,6 +15,9 @@ from tests.kit.small_runs import CPU
 NETWORKS = [
     ("resnet8", 33, {"width": 0.5}),
     ("preresnet20", 32, {"act_slope": 0.1, "blocks": (1, 1, 1)}),
+    ("resnet8_exclusive_gating", 32, {"width": 0.5}),
+    ("resnet8_constant_scaling", 32, {"width": 0.5}),
+    ("resnet8_dropout_shortcut", 32, {"width": 0.5}),
     ("resnet50_v1", 64, {"width": 0.125, "in_channels": 1, "blocks": (1, 1, 1, 1)}),
 ]
 
@@ -51,6 +54,14 @@ def test_what_is_compiled_gives_the_networks_logits(engine: str) -> None:
 
     assert difference(answers, model, images) <= TOLERANCE
     assert difference(answers, model, images[:1]) <= TOLERANCE
+
+
+@pytest.mark.parametrize("kind", ["constant_scaling", "exclusive_gating", "dropout_shortcut"])
+def test_what_our_kernels_have_no_pass_for_is_said(kind: str) -> None:
+    model = lively(f"resnet8_{kind}")
+
+    assert "layer1.0." in obstacle("native", model, CPU)
+    assert "factors, gates and dropout of shortcuts are PyTorch's" in obstacle("native", model, CPU)
 
 
 def test_what_is_not_installed_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,6 +40,24 @@ def strided_index(spec: ModelSpec) -> int:
 
 def shortcut_texts(spec: ModelSpec, stage: int, *, is_first: bool) -> list[str]:
     """The shortcut's operations; none for an identity and for a plain network."""
+    ends = {
+        f"× {spec.shortcut_scale}": spec.shortcut_scale != 1,
+        "× (1 - g), F × g": spec.shortcut_gate == "exclusive",
+        "× (1 - g)": spec.shortcut_gate == "shortcut-only",
+        f"dropout {spec.shortcut_dropout}": spec.shortcut_dropout > 0,
+    }
+    return option_texts(spec, stage, is_first=is_first) + [
+        text for text, is_there in ends.items() if is_there
+    ]
+
+
+def branch_end(spec: ModelSpec) -> list[str]:
+    """What follows the branch's last layer."""
+    return [f"× {spec.branch_scale}"] if spec.branch_scale != 1 else []
+
+
+def option_texts(spec: ModelSpec, stage: int, *, is_first: bool) -> list[str]:
+    """What the shortcut is but for a factor, a gate or dropout at its end."""
     stride = spec.strides[stage] if is_first else 1
     outer = spec.out_channels[stage]
     inputs = stage_input(spec, stage) if is_first else outer

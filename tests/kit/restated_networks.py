@@ -110,7 +110,37 @@ def post_stem(net: Net, x: Array, imagenet: bool, same_pool: bool = False) -> Ar
     return pool_3_2(x, same_pool) if imagenet else x
 
 
-def post(*, imagenet: bool = False, bottleneck: bool = False, v15: bool = False, option: str = "B") -> Family:
+Join = Callable[[Net, str, Array, Array, Array, int], Array]
+"""Makes of network, unit, branch, shortcut, the unit's input and stride what the last ReLU is given."""
+
+
+def added(net: Net, unit: str, branch: Array, shortcut: Array, x: Array, stride: int) -> Array:
+    return branch + shortcut
+
+
+def halved(net: Net, unit: str, branch: Array, shortcut: Array, x: Array, stride: int) -> Array:
+    """He et al., 2016, Table 1, constant scaling."""
+    return 0.5 * branch + 0.5 * shortcut
+
+
+def gated(*, exclusive: bool) -> Join:
+    """He et al., 2016, section 3.1: g = sigmoid(W x + b), on the branch too if it is exclusive."""
+
+    def join(net: Net, unit: str, branch: Array, shortcut: Array, x: Array, stride: int) -> Array:
+        g = 1 / (1 + np.exp(-net.conv(f"{unit}.downsample.gate", x, stride)))
+        return (g * branch if exclusive else branch) + (1 - g) * shortcut
+
+    return join
+
+
+def post(
+    *,
+    imagenet: bool = False,
+    bottleneck: bool = False,
+    v15: bool = False,
+    option: str = "B",
+    join: Join = added,
+) -> Family:
     """He et al., 2015: conv-BN-ReLU, the last ReLU after the addition; options A, B, C, plain."""
 
     def forward(net: Net, x: Array) -> Array:
@@ -127,7 +157,8 @@ def post(*, imagenet: bool = False, bottleneck: bool = False, v15: bool = False,
                     y = net.bn(f"{unit}.bn3", net.conv(f"{unit}.conv3", y))
                 else:
                     y = net.bn(f"{unit}.bn2", net.conv(f"{unit}.conv2", y))
-                x = net.act(y + post_shortcut(net, option, unit, x, stride, y.shape[1], index))
+                shortcut = post_shortcut(net, option, unit, x, stride, y.shape[1], index)
+                x = net.act(join(net, unit, y, shortcut, x, stride))
         return net.head("fc", x)
 
     return forward

@@ -74,7 +74,8 @@ def small_plan(**changes: Any) -> RunPlan:
 def two_stage_plan(**changes: Any) -> RunPlan:
     """The same for a net of two units, one of which changes size: where more of them show no more."""
     narrow = {"stem_width": 8, "widths": (8, 16), "out_channels": (8, 16)}
-    return _plan_of(model_spec("resnet8").with_(**narrow, blocks=(1, 1), strides=(1, 2)), changes)
+    spec = model_spec("resnet8").with_(**narrow, blocks=(1, 1), strides=(1, 2), shortcut_dropout=0.2)
+    return _plan_of(spec, changes)
 
 
 def _plan_of(spec: ModelSpec, changes: dict[str, Any]) -> RunPlan:

@@ -162,6 +162,8 @@ def test_stochastic_depth_is_drawn_in_training_only() -> None:
         "chaoji_resnet20",
         "tfresearch_resnet20",
         "resnet20_relu_only_preact",
+        "resnet20_exclusive_gating",
+        "resnet20_dropout_shortcut",
     ],
 )
 def test_checkpointing_changes_nothing_but_memory(name: str) -> None:

@@ -62,6 +62,9 @@ def test_it_learns_what_torch_learns(tmp_path: Path) -> None:
         ("resnet8", {"precision": "fp16", "loss_scale": 128.0}, "maps of torch.float16"),
         ("resnet8", {"shards": 2, "shard_bn": "sync"}, "shard_bn=sync"),
         ("resnet8", {"checkpoint_activations": True}, "checkpoint_activations"),
+        ("resnet8_exclusive_gating", {}, "no kernel for layer1.0's shortcut of Gate"),
+        ("resnet8_constant_scaling", {}, r"no kernel for layer1.0.branch_scale \(Scale\)"),
+        ("resnet8_dropout_shortcut", {}, "no kernel for layer1.0's shortcut of Dropout"),
     ],
 )
 def test_what_it_cannot_do_is_refused_before_the_run(model: str, changes: dict[str, Any], why: str) -> None:

@@ -308,7 +308,7 @@ def test_nothing_that_trains_has_state_that_is_not_saved(tmp_path: Path) -> None
         "_full_weight",  # the number 1
         "_bn_counters",  # buffers of the model
         "_share", "_sharded", "_whole",  # from the recipe, and what this process makes of it
-        "_still", "_class_weights_K",  # from the recipe, spec and data
+        "_still", "_class_weights_K", "_num_dropouts",  # from the recipe, spec and data
         "_guard",  # a run in which it fired is not saved
         "compiler", "_shapes_compiled",  # of this machine; a run goes on exactly without its kernels
     }  # fmt: skip

@@ -29,7 +29,7 @@ SHORT = (
 TRAIN = (
     "train", "resnet8", *SHORT, "--set", f"shards={SHARDS}", "--set", "stochastic_depth=0.3",
     "--set", "ema_decay=0.9", "--set", "mixup=0.4", "--set", "accumulate=2", "--set", "eval_every=10st",
-    "--val", "40",
+    "--val", "40", "--set", "shortcut_dropout=0.2",
 )  # fmt: skip
 
 

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from resnetlab.network.layers import Act, Conv, Layer, Linear, Norm, PadChannels, Pool
-from resnetlab.network.plan import Plan
+from resnetlab.network.layers import Act, Conv, Dropout, Gate, Layer, Linear, Norm, PadChannels, Pool, Scale
+from resnetlab.network.plan import Plan, Unit
 
 OPSET, IR_VERSION = 17, 8
 
@@ -49,10 +49,25 @@ def add_network(graph: Graph, value: str, plan: Plan) -> str:
         total = _chain(graph, preact, unit.branch, f"{unit.name}.")
         if unit.shortcut is not None:
             source = preact if unit.shortcut_from == "preact" else value
-            shortcut = _chain(graph, source, unit.shortcut, f"{unit.name}.")
-            total = graph.add("Add", [total, shortcut], f"{unit.name}.sum")
+            total = _added(graph, total, source, unit, unit.shortcut)
         value = _chain(graph, total, unit.after, f"{unit.name}.")
     return _chain(graph, value, plan.tail, "")
+
+
+def _added(graph: Graph, total: str, source: str, unit: Unit, layers: Sequence[Layer]) -> str:
+    """Append a shortcut from `source` on, and its sum with the branch, both gated if they are to be."""
+    prefix = f"{unit.name}."
+    gate = next((layer for layer in layers if isinstance(layer, Gate)), None)
+    shortcut = _chain(graph, source, [layer for layer in layers if layer is not gate], prefix)
+    if gate:
+        path = prefix + gate.name
+        weights = [graph.weight(f"{path}.{leaf}") for leaf in ("weight", "bias")]
+        sizes = {"kernel_shape": [1, 1], "strides": [gate.stride] * 2}
+        g = graph.add("Sigmoid", [graph.add("Conv", [source, *weights], f"{path}.logits", **sizes)], path)
+        one = graph.constant(f"{path}.one", np.float32(1))
+        shortcut = graph.add("Mul", [shortcut, graph.add("Sub", [one, g], f"{path}.rest")], f"{path}.gated")
+        total = graph.add("Mul", [total, g], f"{path}.branch") if gate.is_exclusive else total
+    return graph.add("Add", [total, shortcut], f"{prefix}sum")
 
 
 def _chain(graph: Graph, value: str, layers: Sequence[Layer], prefix: str) -> str:
@@ -83,9 +98,19 @@ def _layer(graph: Graph, value: str, layer: Layer, path: str) -> str:
         case PadChannels():
             pads = graph.constant(f"{path}.pads", np.array([0, layer.before, 0, 0, 0, layer.after, 0, 0]))
             return graph.add("Pad", [value, pads], path)
+        case Scale(factor=factor):
+            return _times(graph, value, factor, path)
+        case Dropout(rate=rate):
+            return _times(graph, value, 1 - rate, path)
+        case Gate():
+            raise AssertionError(f"{path}: a gate stands at the end of a shortcut alone")
         case Linear():
             inputs = [value, graph.weight(f"{path}.weight"), graph.weight(f"{path}.bias")]
             return graph.add("Gemm", inputs, path, transB=1)
+
+
+def _times(graph: Graph, value: str, factor: float, path: str) -> str:
+    return graph.add("Mul", [value, graph.constant(f"{path}.factor", np.float32(factor))], path)
 
 
 def _window(layer: Conv | Pool) -> dict[str, object]:

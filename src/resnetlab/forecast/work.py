@@ -4,9 +4,24 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from resnetlab.network.layers import Act, Conv, Linear, Norm, PadChannels, Pool, multiply_adds, num_parameters
+from resnetlab.network.layers import (
+    Act,
+    Conv,
+    Dropout,
+    Gate,
+    Linear,
+    Norm,
+    PadChannels,
+    Pool,
+    Scale,
+    multiply_adds,
+    num_parameters,
+)
 from resnetlab.network.plan import Traced
 from resnetlab.network.spec import ModelSpec
+
+_HASHING = 14
+"""Passes over 64-bit numbers by which a dropout chooses: the operations of `randomness.fold`."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +42,8 @@ def training_kernels(spec: ModelSpec, height: int, width: int, *, is_compiled: b
 
     A convolution is three products, of its input, of its gradient to the input and to the weights. BN reads
     its input twice and writes once, and backward reads four maps and writes one. An activation and a sum
-    take passes of their own, unless they are compiled into BN's.
+    take passes of their own, unless they are compiled into BN's. A gate is a convolution, and three passes
+    that make g, 1 - g and a product, two more if it is exclusive; a dropout hashes 64-bit numbers.
     """
     kernels: list[Kernel] = []
     rows = spec.plan().trace(height, width, folded=True)
@@ -41,8 +57,14 @@ def training_kernels(spec: ModelSpec, height: int, width: int, *, is_compiled: b
                 kernels += [Kernel(0, 3 * made, count=row.count), Kernel(0, 5 * made, count=row.count)]
             case Act() if not is_compiled:
                 kernels += [Kernel(0, 2 * made, count=row.count), Kernel(0, 3 * made, count=row.count)]
-            case Pool() | PadChannels():
+            case Pool() | PadChannels() | Scale():
                 kernels.append(Kernel(0, taken + made, count=2 * row.count))
+            case Gate(is_exclusive=is_exclusive):
+                kernels.append(_product(row, 3 * row.count))
+                kernels.append(Kernel(0, 3 * made, count=2 * (3 + 2 * is_exclusive) * row.count))
+            case Dropout():
+                hashing = Kernel(0, 2 * 2 * made, count=(1 if is_compiled else _HASHING) * row.count)
+                kernels += [hashing, Kernel(0, 2 * made, count=2 * row.count)]
     passes = 1.5 if is_compiled else 3.0
     kernels += [Kernel(0, passes * made, count=2 * count) for made, count in _sums(spec, rows)]
     return tuple(kernels)
@@ -57,8 +79,13 @@ def evaluation_kernels(spec: ModelSpec, height: int, width: int) -> tuple[Kernel
         match row.layer:
             case Conv() | Linear():
                 kernels.append(_product(row, row.count))
-            case Norm() | Act():
+            case Norm() | Act() | Scale() | Dropout():
                 kernels.append(Kernel(0, 2 * made, count=row.count))
+            case Gate(is_exclusive=is_exclusive):
+                kernels += [
+                    _product(row, row.count),
+                    Kernel(0, 3 * made, count=(3 + is_exclusive) * row.count),
+                ]
             case Pool() | PadChannels():
                 kernels.append(Kernel(0, taken + made, count=row.count))
     kernels += [Kernel(0, 3 * made, count=count) for made, count in _sums(spec, rows)]

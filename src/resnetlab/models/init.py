@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Generator, nn
 
-from resnetlab.models.layers import at
+from resnetlab.models.layers import Gate, at
 from resnetlab.models.resnet import ResNet
 from resnetlab.network.plan import Unit
 
@@ -106,6 +106,9 @@ def initialise(model: ResNet, generator: Generator | None = None) -> None:
     for module in model.modules():
         if isinstance(module, nn.Conv2d):
             INITIALISERS[spec.conv_init](module, generator)
+            if isinstance(module, Gate):
+                assert module.bias is not None
+                nn.init.constant_(module.bias, spec.gate_bias)
         elif isinstance(module, nn.Linear):
             INITIALISERS[spec.fc_init](module, generator)
         elif isinstance(module, nn.BatchNorm2d):

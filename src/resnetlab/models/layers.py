@@ -1,11 +1,14 @@
 """The torch modules of the plan's layers, and the way from a dotted name to a module."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.overrides import handle_torch_function, has_torch_function
 
+from resnetlab.base import randomness
 from resnetlab.network import layers as plan
 from resnetlab.network.layers import same_padding
 
@@ -98,6 +101,68 @@ class GlobalAveragePool(nn.Module):
         return x.mean((2, 3))
 
 
+class Scale(nn.Module):
+    """Every number times a constant."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map any shape to the same."""
+        return x * self.factor
+
+
+class Gate(nn.Conv2d):
+    """What opens and closes a shortcut, number by number; how, the unit knows (`ResidualUnit`)."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int, *, is_exclusive: bool) -> None:
+        super().__init__(in_channels, out_channels, 1, stride)
+        self.is_exclusive = is_exclusive
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to g (N, C', ceil(H / stride), ceil(W / stride)), in 32 bits at least.
+
+        In half precision 1 - g would be 1 or .996 and nothing between, and fifty units multiply it.
+        """
+        rows, columns = self.stride
+        logits = functional.conv2d(x[:, :, ::rows, ::columns], self.weight, self.bias)
+        return torch.sigmoid(logits.float() if logits.dtype in (torch.bfloat16, torch.float16) else logits)
+
+
+class Dropout(nn.Module):
+    """In training some numbers become 0, by keys; in evaluation all have the factor of their mean."""
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, x: Tensor, keys_N: Tensor | None = None) -> Tensor:
+        """Map (N, C, H, W) to the same; `keys_N`, int64 in [0, 2**32), are what training drops by."""
+        if not self.training:
+            return x * (1 - self.rate)
+        assert keys_N is not None, "training draws keys"
+        return dropped(x, keys_N, self.rate)
+
+
+def dropped(x: Tensor, keys_N: Tensor, rate: float) -> Tensor:
+    """Return x (N, ...) with 0 in place of every number whose hash says so: the same on every device.
+
+    Args:
+        x: Some numbers of each sample.
+        keys_N: A key of each sample, int64 in [0, 2**32): which numbers are dropped depends on it, and on
+            the place of a number within its sample, alone.
+        rate: The probability of each.
+    """
+    if has_torch_function((x, keys_N)):  # a batch in shards
+        found: Tensor = handle_torch_function(dropped, (x, keys_N), x, keys_N, rate)
+        return found
+    places = torch.arange(x[0].numel(), device=x.device).view(1, *x.shape[1:])
+    keys = keys_N.view(-1, *(1,) * (x.dim() - 1))
+    kept: Tensor = randomness.uniform(randomness.fold(keys, places)) >= rate
+    return x * kept
+
+
 class BatchNorm2d(nn.BatchNorm2d):
     """torch's batch normalisation, whose batches somebody else may count.
 
@@ -115,6 +180,15 @@ class BatchNorm2d(nn.BatchNorm2d):
         return functional.batch_norm(
             x, self.running_mean, self.running_var, self.weight, self.bias, True, self.momentum, self.eps
         )
+
+
+def take_over_counting(model: nn.Module, still: Sequence[nn.Module]) -> list[Tensor]:
+    """Have the BNs that see batches leave the counting of these to their caller; return their counters."""
+    others = set(still)
+    norms = [m for m in model.modules() if isinstance(m, BatchNorm2d) and m not in others]
+    for norm in norms:
+        norm.counts_itself = False
+    return [norm.num_batches_tracked for norm in norms if norm.num_batches_tracked is not None]
 
 
 class BiasedBatchNorm2d(BatchNorm2d):
@@ -168,6 +242,13 @@ def build(layer: plan.Layer, *, in_place: bool) -> nn.Module:
             return _build_pool(layer)
         case plan.PadChannels():
             return PadChannels(layer.before, layer.after)
+        case plan.Scale():
+            return Scale(layer.factor)
+        case plan.Gate():
+            taken, made = layer.in_channels, layer.out_channels
+            return Gate(taken, made, layer.stride, is_exclusive=layer.is_exclusive)
+        case plan.Dropout():
+            return Dropout(layer.rate)
         case plan.Linear():
             return nn.Linear(layer.in_features, layer.out_features)
 

@@ -3,41 +3,57 @@
 Axes: N batch, C channels, H height, W width, K classes, U units.
 """
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import partial
-
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
-from torch.utils.checkpoint import checkpoint
 
+from resnetlab.base.randomness import MASK
 from resnetlab.errors import UsageError
 from resnetlab.models.layers import at, build_chain, place, run_chain
+from resnetlab.models.recomputing import recomputed
+from resnetlab.network.layers import Dropout, Gate
 from resnetlab.network.plan import Unit
 from resnetlab.network.spec import ModelSpec
 
 
 class ResidualUnit(nn.Module):
-    """after(branch(p) + shortcut(x or p)), where p = before(x); He et al., 2016, equation 1."""
+    """after(branch(p) + shortcut(x or p)), where p = before(x); He et al., 2016, equation 1.
+
+    A gate or dropout, which ends a shortcut, has its own part of the equation: section 3.1 there.
+    """
 
     def __init__(self, unit: Unit) -> None:
         super().__init__()
         self.before = build_chain(self, unit.before)
         self.branch = build_chain(self, unit.branch)
+        end = unit.shortcut[-1] if unit.shortcut else None
+        self.gate_name = end.name if isinstance(end, Gate) else ""
+        self.dropout_name = end.name if isinstance(end, Dropout) else ""
         self.shortcut = None if unit.shortcut is None else build_chain(self, unit.shortcut)
+        if self.shortcut and (self.gate_name or self.dropout_name):
+            self.shortcut = self.shortcut[:-1]
         self.is_shortcut_from_preact = unit.shortcut_from == "preact"
         self.after = build_chain(self, unit.after, is_input_free=True)
 
-    def forward(self, x: Tensor, keep_N: Tensor | None = None) -> Tensor:
-        """Map (N, C, H, W) to (N, C', H', W'); `keep_N` scales each sample's branch."""
+    def forward(self, x: Tensor, keep_N: Tensor | None = None, keys_N: Tensor | None = None) -> Tensor:
+        """Map (N, C, H, W) to (N, C', H', W').
+
+        `keep_N` scales each sample's branch; by `keys_N` training drops numbers of each sample's shortcut.
+        """
         preact = run_chain(self, self.before, x)
         total = run_chain(self, self.branch, preact)
         if keep_N is not None:
             total = total * keep_N.to(total.dtype)[:, None, None, None]
         if self.shortcut is not None:
             source = preact if self.is_shortcut_from_preact else x
-            total = total + run_chain(self, self.shortcut, source)
+            shortcut = run_chain(self, self.shortcut, source)
+            if self.gate_name:
+                gate = at(self, self.gate_name)
+                g = gate(source)
+                shortcut = shortcut * torch.rsub(g, 1)
+                total = total * g if gate.is_exclusive else total
+            elif self.dropout_name:
+                shortcut = at(self, self.dropout_name)(shortcut, keys_N)
+            total = total + shortcut
         return run_chain(self, self.after, total)
 
 
@@ -70,7 +86,9 @@ class ResNet(nn.Module):
         if spec.stochastic_depth:
             self.keep_probability_U = torch.tensor(spec.keep_probabilities)
 
-    def forward(self, images_NCHW: Tensor, keep_UN: Tensor | None = None) -> Tensor:
+    def forward(
+        self, images_NCHW: Tensor, keep_UN: Tensor | None = None, keys_UN: Tensor | None = None
+    ) -> Tensor:
         """Return the logits (N, K) of images (N, C, H, W), in the parameters' dtype.
 
         Args:
@@ -78,39 +96,30 @@ class ResNet(nn.Module):
             keep_UN: What each unit's branch is multiplied with for each sample: 0, or 1 over the
                 probability of being kept. Left out, a training network with stochastic depth
                 draws it from torch's generator.
+            keys_UN: By what each unit's dropout chooses for each sample, int64 in [0, 2**32): see
+                `layers.dropped`. Left out, a training network with dropout draws it likewise.
 
         Raises:
             UsageError: If the channels or the size do not suit the network.
         """
         if not torch.compiler.is_compiling():
-            self._check(images_NCHW, keep_UN)
+            self._check(images_NCHW, keep_UN, keys_UN)
         if keep_UN is None and self.training and self.keep_probability_U is not None:
             keep_UN = self.draw_keep(len(images_NCHW))
+        if keys_UN is None and self.training and self.spec.shortcut_dropout:
+            sizes = (len(self.unit_names), len(images_NCHW))
+            keys_UN = torch.randint(MASK + 1, sizes, device=images_NCHW.device)
         x = run_chain(self, self.stem_chain, images_NCHW)
         for index, name in enumerate(self.unit_names):
             keep_N = None if keep_UN is None else keep_UN[index]
-            x = self._run_unit(at(self, name), x, keep_N)
+            keys_N = None if keys_UN is None else keys_UN[index]
+            x = self._run_unit(at(self, name), x, keep_N, keys_N)
         return run_chain(self, self.tail_chain, x)
 
-    def _run_unit(self, unit: nn.Module, x: Tensor, keep_N: Tensor | None) -> Tensor:
-        """Run the unit; with checkpointing twice, the second time without a trace in its BNs.
-
-        The compiler recomputes without side effects by itself. Units draw no random numbers.
-        """
-        out: Tensor
-        if not (self.checkpoint_activations and self.training and torch.is_grad_enabled()):
-            out = unit(x, keep_N)
-        elif torch.compiler.is_compiling():
-            out = checkpoint(unit, x, keep_N, use_reentrant=False, preserve_rng_state=False)
-        else:
-            out = checkpoint(
-                unit,
-                x,
-                keep_N,
-                use_reentrant=False,
-                preserve_rng_state=False,
-                context_fn=partial(_contexts, unit),
-            )
+    def _run_unit(self, unit: nn.Module, x: Tensor, *chances_N: Tensor | None) -> Tensor:
+        """Run the unit; with checkpointing twice. Units draw no random numbers, they are given them."""
+        is_kept = not (self.checkpoint_activations and self.training and torch.is_grad_enabled())
+        out: Tensor = unit(x, *chances_N) if is_kept else recomputed(unit, x, *chances_N)
         return out
 
     def draw_keep(self, batch: int) -> Tensor:
@@ -120,7 +129,7 @@ class ResNet(nn.Module):
         uniform_UN = torch.rand(len(probability_U1), batch, device=probability_U1.device)
         return (uniform_UN < probability_U1) / probability_U1
 
-    def _check(self, images_NCHW: Tensor, keep_UN: Tensor | None) -> None:
+    def _check(self, images_NCHW: Tensor, keep_UN: Tensor | None, keys_UN: Tensor | None) -> None:
         shape, channels = tuple(images_NCHW.shape), self.spec.in_channels
         if len(shape) != 4 or shape[1] != channels:
             raise UsageError(
@@ -128,35 +137,16 @@ class ResNet(nn.Module):
                 hint=f"For other images: create_model({self.spec.name!r}, in_channels=...).",
             )
         self.spec.shapes(*shape[2:])
+        expected = (len(self.unit_names), shape[0])
+        if keys_UN is not None and (not self.spec.shortcut_dropout or tuple(keys_UN.shape) != expected):
+            raise UsageError(
+                f"{self.spec.name}: keys_UN must have the shape (units, samples) = {expected}"
+                f" and the network shortcut_dropout; got {tuple(keys_UN.shape)}"
+            )
         if keep_UN is None:
             return
-        expected = (len(self.unit_names), shape[0])
         if self.spec.shortcut == "none" or keep_UN.shape != expected:
             raise UsageError(
                 f"{self.spec.name}: keep_UN must have the shape (units, samples) = {expected}"
                 f" and the units a shortcut; got {tuple(keep_UN.shape)}"
             )
-
-
-_Context = AbstractContextManager[None]
-
-
-def _contexts(unit: nn.Module) -> tuple[_Context, _Context]:
-    """Return what surrounds the unit's first computation and its second."""
-    return nullcontext(), _borrowed_statistics(unit)
-
-
-@contextmanager
-def _borrowed_statistics(unit: nn.Module) -> Iterator[None]:
-    """Let the unit write its running statistics into copies: it has counted this batch already."""
-    norms = [module for module in unit.modules() if isinstance(module, _BatchNorm)]
-    originals = [dict(norm.named_buffers()) for norm in norms]
-    try:
-        for norm, buffers in zip(norms, originals, strict=True):
-            for name, buffer in buffers.items():
-                setattr(norm, name, buffer.clone())
-        yield
-    finally:
-        for norm, buffers in zip(norms, originals, strict=True):
-            for name, buffer in buffers.items():
-                setattr(norm, name, buffer)

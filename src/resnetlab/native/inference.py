@@ -13,15 +13,20 @@ from resnetlab.native import building
 from resnetlab.native.inferring.graph import graph_of
 from resnetlab.native.inferring.program import Program
 from resnetlab.native.inferring.weights import Weights
+from resnetlab.network.layers import Dropout, Gate, Scale
 from resnetlab.network.spec import ModelSpec
 
 Precision = Literal["fp32", "bf16"]
+_WITHOUT_KERNELS = (Scale, Gate, Dropout)
 _PROGRAMS_KEPT = 4
 """Numbers and sizes of images whose memory is kept: whole chunks, the rest of a batch, single images."""
 
 
 def obstacle_to_inference(spec: ModelSpec, precision: Precision = "fp32") -> str:
     """Return why kernels of our own cannot make a network's logits on this machine's CPU, or ""."""
+    others = (name for name, _, layer in spec.plan().placed() if isinstance(layer, _WITHOUT_KERNELS))
+    if other := next(others, ""):
+        return f"no kernel for {other}: factors, gates and dropout of shortcuts are PyTorch's"
     if why := building.obstacle():
         return why
     if precision == "bf16" and not building.multiplies_bf16():

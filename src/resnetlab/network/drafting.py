@@ -9,7 +9,19 @@ from functools import lru_cache
 from typing import Literal, assert_never
 
 from resnetlab.network.fields import SpecFields
-from resnetlab.network.layers import Act, Conv, Layer, Linear, Norm, PadChannels, Padding, Pool
+from resnetlab.network.layers import (
+    Act,
+    Conv,
+    Dropout,
+    Gate,
+    Layer,
+    Linear,
+    Norm,
+    PadChannels,
+    Padding,
+    Pool,
+    Scale,
+)
 from resnetlab.network.plan import Plan, Repeat, Unit
 
 
@@ -78,7 +90,11 @@ def _draw_unit(spec: SpecFields, stage: int, index: int, in_channels: int) -> Un
     before, branch, after = _order(spec, convs)
     if is_first and spec.first_unit_bare:
         before = ()
+    if spec.branch_scale != 1:
+        branch = (*branch, Scale("branch_scale", spec.branch_scale))
     shortcut = _draw_shortcut(spec, in_channels, spec.out_channels[stage], stride, index)
+    if shortcut is not None:
+        shortcut = (*shortcut, *_draw_end(spec, in_channels, spec.out_channels[stage], stride))
     is_projection = any(isinstance(layer, Conv) for layer in shortcut or ())
     reads_preact = (is_first and spec.first_shortcut_preact) or (
         is_projection and spec.projection_source == "preact"
@@ -151,6 +167,19 @@ def _draw_shortcut(
     )
     projection = _conv(spec, conv, in_channels, out_channels, 1, stride)
     return (projection, _norm(spec, norm, out_channels)) if spec.projection_norm else (projection,)
+
+
+def _draw_end(spec: SpecFields, in_channels: int, out_channels: int, stride: int) -> tuple[Layer, ...]:
+    """Return what every shortcut ends in, whatever it is else (He et al., 2016, section 3.1 and Fig. 2)."""
+    if spec.shortcut_scale != 1:
+        return (Scale("downsample.scale", spec.shortcut_scale),)
+    if spec.shortcut_gate != "none":
+        return (
+            Gate("downsample.gate", in_channels, out_channels, stride, spec.shortcut_gate == "exclusive"),
+        )
+    if spec.shortcut_dropout:
+        return (Dropout("downsample.dropout", spec.shortcut_dropout),)
+    return ()
 
 
 def _pad_shortcut(spec: SpecFields, in_channels: int, out_channels: int, stride: int) -> tuple[Layer, ...]:

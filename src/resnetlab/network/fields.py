@@ -6,6 +6,7 @@ from typing import Literal
 Order = Literal["post", "pre", "bn-after-add", "relu-before-add", "relu-only-pre"]
 Shortcut = Literal["A", "A-avgpool", "A-avgpool-same", "B", "C", "stage", "none"]
 ConvInit = Literal["he_fan_out", "he_fan_in", "he_truncated", "glorot_uniform", "lecun_truncated"]
+GateKind = Literal["none", "exclusive", "shortcut-only"]
 FcInit = Literal["torch_default", "unit_scaling", "glorot_uniform", "he_truncated"]
 
 
@@ -67,6 +68,17 @@ class SpecFields:
     """What a projection reads: the unit's input, or its pre-activation."""
     first_shortcut_preact: bool = False
     """The shortcut of the network's very first unit reads the pre-activation."""
+    shortcut_scale: float = 1.0
+    """Factor of every shortcut (He et al., 2016, section 3.1, as the next four)."""
+    branch_scale: float = 1.0
+    """Factor of every branch."""
+    shortcut_gate: GateKind = "none"
+    """Every shortcut is multiplied by 1 - g, g = sigmoid(1x1 convolution of what it reads) number by number;
+    exclusive: and every branch by g."""
+    gate_bias: float = 0.0
+    """Where the gates' biases start; far below 0 the shortcuts start as they are without gates."""
+    shortcut_dropout: float = 0.0
+    """Probability that training drops a number of a shortcut; evaluation has 1 minus it as a factor."""
     first_unit_bare: bool = False
     """The network's very first unit has no pre-activation of its own."""
 

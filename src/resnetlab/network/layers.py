@@ -82,6 +82,40 @@ class PadChannels:
 
 
 @dataclass(frozen=True, slots=True)
+class Scale:
+    """Every number times a constant."""
+
+    name: str
+    factor: float
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """The end of a gated shortcut: what comes in times 1 - g, where g is of what the shortcut reads.
+
+    g = sigmoid(W x + b), W a 1x1 convolution to as many channels as come in, with the shortcut's stride. An
+    exclusive gate multiplies the unit's branch by g.
+    """
+
+    name: str
+    in_channels: int
+    out_channels: int
+    stride: int
+    is_exclusive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Dropout:
+    """In training each number is 0 with this probability, else as it is; in evaluation all times 1 - rate.
+
+    So each is on average what it is in evaluation. Source: Srivastava et al., 2014, JMLR 15, section 4.
+    """
+
+    name: str
+    rate: float
+
+
+@dataclass(frozen=True, slots=True)
 class Linear:
     """The classifier: a matrix and a bias."""
 
@@ -90,7 +124,7 @@ class Linear:
     out_features: int
 
 
-Layer = Conv | Norm | Act | Pool | PadChannels | Linear
+Layer = Conv | Norm | Act | Pool | PadChannels | Scale | Gate | Dropout | Linear
 
 
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
@@ -120,7 +154,7 @@ def output_shape(layer: Layer, shape: Shape) -> Shape:
             return channels + layer.before + layer.after, height, width
         case Linear():
             return layer.out_features, 1, 1
-        case Norm() | Act():
+        case Norm() | Act() | Scale() | Gate() | Dropout():
             return shape
 
 
@@ -146,36 +180,47 @@ def num_parameters(layer: Layer) -> int:
             return weights + layer.out_channels * layer.bias
         case Norm():
             return layer.channels * (1 + layer.gamma)
+        case Gate():
+            return (layer.in_channels + 1) * layer.out_channels
         case Linear():
             return (layer.in_features + 1) * layer.out_features
-        case Act() | Pool() | PadChannels():
+        case Act() | Pool() | PadChannels() | Scale() | Dropout():
             return 0
 
 
 def multiply_adds(layer: Layer, output: Shape) -> int:
     """Return the products for one image, given the output's shape.
 
-    Convolutions and the classifier count, nothing else: the papers' "FLOPs" (He et al., 2015,
-    Table 1: "FLOPs (multiply-adds)").
+    Convolutions and the classifier count, a gate's convolution too, nothing else: the papers' "FLOPs" (He et
+    al., 2015, Table 1: "FLOPs (multiply-adds)").
     """
     match layer:
         case Conv():
             channels, height, width = output
             return layer.kernel**2 * layer.in_channels * channels * height * width
+        case Gate():
+            return layer.in_channels * math.prod(output)
         case Linear():
             return layer.in_features * layer.out_features
-        case Norm() | Act() | Pool() | PadChannels():
+        case Norm() | Act() | Pool() | PadChannels() | Scale() | Dropout():
             return 0
 
 
 def kept_numbers(layer: Layer, output: Shape) -> int:
     """Return how many numbers of its output a training step keeps for the gradient, for one image.
 
-    Those of convolutions and BN count, nothing else: an activation overwrites its input, and a
-    shortcut's sum stands in for the last output before it. What poolings and zero-padding keep is
-    left out, and the max pool's indices with it. Within 15 % of the floats that torch keeps.
+    Those of convolutions, BN and gates count, nothing else: an activation overwrites its input, and a
+    shortcut's sum stands in for the last output before it. A gate keeps g and 1 - g; an exclusive one
+    keeps the branch and has the sum beside it. What poolings and zero-padding keep is left out, and with
+    it the max pool's indices and a dropout's bits. Within 15 % of the floats that torch keeps.
     """
-    return math.prod(output) if isinstance(layer, Conv | Norm) else 0
+    match layer:
+        case Conv() | Norm():
+            return math.prod(output)
+        case Gate():
+            return (3 if layer.is_exclusive else 2) * math.prod(output)
+        case _:
+            return 0
 
 
 def image_size(nominal: int, height: int | None, width: int | None) -> tuple[int, int]:

@@ -27,7 +27,7 @@ class Unit:
     """A residual unit: after(branch(p) + shortcut(x or p)), where p = before(x).
 
     Layer names are relative to the unit's, which is the module's path. No shortcut (None) makes
-    a plain unit, an empty one the identity.
+    a plain unit, an empty one the identity. A gate or dropout ends a shortcut.
     """
 
     name: str

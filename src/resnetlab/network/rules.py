@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import pairwise
+from math import inf, isfinite
 
 from resnetlab.network.fields import SpecFields
 
@@ -34,7 +35,31 @@ def contradictions(spec: SpecFields) -> Iterator[str]:
         yield f"act_slope must lie in [0, 1), got {spec.act_slope}"
     if not 0 <= spec.stochastic_depth < 1:
         yield f"stochastic_depth must lie in [0, 1), got {spec.stochastic_depth}"
+    yield from _of_shortcuts(spec)
     if spec.shortcut == "none" and (spec.stochastic_depth or spec.zero_init_residual):
         yield "stochastic_depth and zero_init_residual need a shortcut, and this network is plain"
     if spec.order == "relu-before-add" and spec.zero_init_residual and not spec.act_slope:
         yield "zero_init_residual would never learn behind the ReLU of order relu-before-add"
+
+
+def _of_shortcuts(spec: SpecFields) -> Iterator[str]:
+    """Give what is wrong with the factors, gates and dropout of the shortcuts."""
+    for name in ("shortcut_scale", "branch_scale"):
+        value = getattr(spec, name)
+        if not 0 < value < inf:
+            plain = "; shortcut=none has no shortcuts" if name == "shortcut_scale" and value == 0 else ""
+            yield f"{name} must be a factor > 0, got {value}{plain}"
+    if not 0 <= spec.shortcut_dropout < 1:
+        yield f"shortcut_dropout must lie in [0, 1), got {spec.shortcut_dropout}"
+    if not isfinite(spec.gate_bias):
+        yield f"gate_bias must be a finite number, got {spec.gate_bias}"
+    elif spec.gate_bias and spec.shortcut_gate == "none":
+        yield "gate_bias needs a shortcut_gate: exclusive or shortcut-only"
+    factors = [name for name in ("shortcut_scale", "branch_scale") if getattr(spec, name) != 1]
+    others = ["shortcut_gate"] if spec.shortcut_gate != "none" else []
+    others += ["shortcut_dropout"] if spec.shortcut_dropout else []
+    changed = " and ".join((*factors, *others))
+    if changed and spec.shortcut == "none":
+        yield f"{changed} must have a shortcut, and this network is plain"
+    elif len(others) + bool(factors) > 1:
+        yield f"{changed} are not defined together: take one of them"

@@ -15,6 +15,7 @@ from resnetlab.network.spec import ModelSpec
 from resnetlab.recipe.schedule import LearningRate
 from resnetlab.runs.environment import cpu_name, version
 from resnetlab.show.tables.differences import decided_for_us, deviations
+from resnetlab.show.tables.sentences import shortcut_text
 from resnetlab.training.parts import plan_parts
 from resnetlab.training.planning import RunPlan
 from resnetlab.training.step.device import describe_device
@@ -48,7 +49,7 @@ def describe_plan(plan: RunPlan, devices: int = 1) -> dict[str, str]:
     return {
         "resnetlab": f"{version('resnetlab')}, torch {version('torch')}",
         "device": describe_device(plan.device) + processor,
-        "model": f"{spec.name}: {spec.source}; {spec.depth} layers, shortcut {spec.shortcut}",
+        "model": f"{spec.name}: {spec.source}; {spec.depth} layers, shortcut {shortcut_text(spec)}",
         "size": f"{spec.num_parameters:,} parameters{_published(spec)}, "
         f"{products} multiply-adds per image, {spec.classes} classes",
         "data": f"{plan.source.name}: {timeline.num_samples:,} training images of "

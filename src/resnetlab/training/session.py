@@ -408,6 +408,7 @@ def build_state(
         recipe,
         device,
         spec.keep_probabilities if spec.stochastic_depth else (),
+        num_dropouts=sum(spec.blocks) if spec.shortcut_dropout else 0,
         still=still_norms(model, recipe.transfer),
         class_weights_K=None if class_weights is None else class_weights.to(device),
         share=share,

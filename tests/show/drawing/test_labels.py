@@ -7,7 +7,15 @@ import pytest
 import torch
 from torch import nn
 
-from resnetlab.models.layers import GlobalAveragePool, SameConv2d, SamePool2d, Subsample
+from resnetlab.models.layers import (
+    Dropout,
+    Gate,
+    GlobalAveragePool,
+    SameConv2d,
+    SamePool2d,
+    Scale,
+    Subsample,
+)
 from resnetlab.models.layers import PadChannels as PadModule
 from resnetlab.network.catalog import list_models, model_spec
 from resnetlab.network.layers import Act, Norm, PadChannels
@@ -25,6 +33,19 @@ def expected(module: nn.Module, layout: Layout) -> Counter[tuple[str, str]]:
     """Return what a box must say of the module, as (role, text), read from torch's attributes."""
     said: list[tuple[str, str]] = []
     match module:
+        case Gate():
+            outputs, inputs, *_ = module.weight.shape
+            branch = ", branch × g" if module.is_exclusive else ""
+            said = [
+                ("name", f"× (1 - g){branch}"), ("note", "g = sigmoid(1×1 conv)"),
+                ("kernel", f"W=[1,1,{inputs},{outputs}]"), ("note", f"b=[{outputs}]"),
+            ]  # fmt: skip
+            if module.stride[0] > 1:
+                said.append(("stride", f"stride {module.stride[0]}"))
+        case Scale():
+            said = [("name", f"× {module.factor}")]
+        case Dropout():
+            said = [("name", f"dropout {module.rate}")]
         case nn.Conv2d():
             out_channels, in_channels, height, width = module.weight.shape
             pad = "SAME" if isinstance(module, SameConv2d) else str(module.padding[0])

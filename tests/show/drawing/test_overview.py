@@ -13,7 +13,7 @@ from resnetlab.show.drawing.comparison.overview import draw_overview
 from resnetlab.show.drawing.scene import Box, Path, Scene, Text
 from resnetlab.show.drawing.theme import THEMES
 from tests.kit.overlaps import problems
-from tests.kit.restated_drawings import conv_texts, map_sizes, shape, shortcut_texts, stage_name
+from tests.kit.restated_drawings import branch_end, conv_texts, map_sizes, shape, shortcut_texts, stage_name
 
 LIGHT = THEMES["light"]
 GROUPS = (
@@ -60,9 +60,11 @@ def check_labels(spec: ModelSpec, scene: Scene, layout: str, prefix: str = "") -
         assert sum(counts.get(unit, 1) for unit in units) == blocks
         for index, unit in enumerate(units):
             is_first = index == 0
-            assert in_unit(found, unit, shortcut=False) == conv_texts(spec, stage, is_first=is_first)
+            convs = conv_texts(spec, stage, is_first=is_first)
+            assert in_unit(found, unit, shortcut=False) == convs + branch_end(spec)
             assert in_unit(found, unit, shortcut=True) == shortcut_texts(spec, stage, is_first=is_first)
-        last = f"{units[-1]}.conv{2 if spec.unit == 'basic' else 3}"
+        end = "branch_scale" if branch_end(spec) else f"conv{2 if spec.unit == 'basic' else 3}"
+        last = f"{units[-1]}.{end}"
         assert shapes[last] == shape(layout, spec.out_channels[stage], sizes[stage + 1])
     head = "head.fc" if spec.order == "pre" else "fc"
     assert shapes[f"{prefix}{head}"] == f"logits [N, {spec.classes}]"

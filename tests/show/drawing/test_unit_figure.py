@@ -12,6 +12,7 @@ from resnetlab.show.drawing.scene import Box, Path, Scene, Text
 from resnetlab.show.drawing.theme import THEMES
 from tests.kit.overlaps import problems
 from tests.kit.restated_drawings import (
+    branch_end,
     conv_texts,
     map_sizes,
     order,
@@ -60,7 +61,8 @@ def letters(texts: list[Text]) -> str:
 def check_unit(spec: ModelSpec, scene: Scene, unit: str, layout: str, *, is_first: bool) -> None:
     stage = 1
     found = unit_texts(scene, unit)
-    trunk = [text for text in found if "downsample" not in text.about]
+    trunk = [text for text in found if "downsample" not in text.about and "branch_scale" not in text.about]
+    assert [text.text for text in found if "branch_scale" in text.about] == branch_end(spec)
     beside = [text for text in found if "downsample" in text.about]
     before, after = order(spec)
     assert letters(trunk) == before + after
@@ -77,8 +79,8 @@ def check_unit(spec: ModelSpec, scene: Scene, unit: str, layout: str, *, is_firs
     last = shape(layout, spec.out_channels[stage], outer)
     assert ends == [shape(layout, channels, inner if is_first else outer), last]
     assert [text.text for text in trunk if text.role == "shape"][-1] == last
-    if beside:
-        assert [text.text for text in beside if text.role == "shape"][-1] == last
+    if sizes := [text.text for text in beside if text.role == "shape"]:
+        assert sizes[-1] == last
 
     tags = [(text.about, text.text) for text in found if text.role == "stride"]
     assert tags == sorted(tags, key=lambda tag: [text.about for text in found].index(tag[0]))

@@ -191,6 +191,11 @@ def test_timm_cuts_the_share_down_to_our_resize() -> None:
     [
         ("torchvision", {"name": "resnet50_v1"}, ["the nearest, resnet50", "on the first 1x1 (v1) here"]),
         ("torchvision", {"name": "resnet20"}, ["torchvision has no network like", "stem is small here"]),
+        (
+            "keras-cifar10",
+            {"name": "resnet20_exclusive_gating"},
+            ["has no network like resnet20_exclusive_gating", "shortcut gate is exclusive here, none there"],
+        ),
         ("torchvision", {"name": "resnet18", "in_channels": 1}, ["take 3 channels, this one 1"]),
         ("torchvision", {"name": "tfofficial_resnet18v1"}, ["max pool is same here, torch there"]),
         ("hf", {"name": "resnet50_v1"}, ["timm has no network like resnet50_v1"]),

@@ -69,7 +69,7 @@ RECIPES: list[dict[str, Any]] = [
 def run_on_meta(changes: dict[str, Any], steps: int = 14) -> DeviceSteps:
     values = {"compile": "off", "capture": "on", "batch": 16, "length": Duration(steps, "st")}
     recipe = override(named_recipe("quick"), values | changes)
-    spec = model_spec("resnet8").with_(**ONE_UNIT, stochastic_depth=0.3)
+    spec = model_spec("resnet8").with_(**ONE_UNIT, stochastic_depth=0.3, shortcut_dropout=0.3)
     program = training(spec, recipe, META, num_samples=163).program
     assert isinstance(program, DeviceSteps)
     program.run(steps)

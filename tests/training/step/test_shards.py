@@ -205,7 +205,7 @@ def trained(share: Share, reduce: Reduce, **changes: Any) -> dict[str, Tensor]:
     batches = make_batches(
         recipe.augmentation, length="4st", batch=run.batch, cycle_epochs=run.cycle_epochs, share=share
     )
-    spec = model_spec("resnet8").with_(stochastic_depth=0.3, width=0.5)
+    spec = model_spec("resnet8").with_(stochastic_depth=0.3, shortcut_dropout=0.3, width=0.5)
     weights = torch.linspace(0.5, 1.5, 10) if recipe.run.loss == "softmax" else None
     state, step = build_state(spec, recipe, CPU, class_weights=weights, share=share, reduce=reduce)
     HostSteps(state, batches, LearningRate(recipe.schedule, batches.timeline), step).run(4)

@@ -14,7 +14,7 @@ from resnetlab.recipe import Optimizer
 from resnetlab.recipe.named import named_recipe
 from resnetlab.recipe.settings import override
 from resnetlab.training.step.averages import WeightAverage
-from resnetlab.training.step.batch import cuts, keep_mask
+from resnetlab.training.step.batch import cuts, dropout_keys, keep_mask
 from resnetlab.training.step.optim import build_optimizer, decaying_names, optimizer_tensors
 from resnetlab.training.step.steps import TrainStep
 from tests.kit.single_steps import Samples, samples, small_model, stepper
@@ -225,6 +225,15 @@ def test_the_stochastic_depth_mask_depends_on_seed_step_and_position_alone() -> 
     assert sorted(set(mask[1].tolist())) == pytest.approx([0.0, 1 / 0.75])
     shares = (mask > 0).float().mean(1)
     torch.testing.assert_close(shares, keep, rtol=0, atol=0.04)  # 5 standard deviations of 4,000 draws
+
+
+def test_what_dropout_chooses_by_depends_on_seed_step_and_position_alone() -> None:
+    keys = dropout_keys(7, 3, 2, 40, CPU)
+
+    assert keys.shape == (2, 40) and len(set(keys.flatten().tolist())) == 80
+    assert torch.equal(keys[:, 10:20], dropout_keys(7, torch.tensor(3), 2, 10, CPU, first=10))
+    assert not torch.equal(keys, dropout_keys(7, 4, 2, 40, CPU))
+    assert not torch.equal(keys, dropout_keys(8, 3, 2, 40, CPU))
 
 
 @pytest.mark.parametrize("where", ["images", "weight"])

@@ -41,14 +41,21 @@ def exact_batch(count: int, side: int) -> Samples:
 
 
 def stepped(
-    model: nn.Module, batch: Samples, share: Share, kept: tuple[float, ...] = (), **changes: Any
+    model: nn.Module,
+    batch: Samples,
+    share: Share,
+    kept: tuple[float, ...] = (),
+    num_dropouts: int = 0,
+    **changes: Any,
 ) -> tuple[float, list[int]]:
     """A plain update at rate 1, in place: it takes off the gradient."""
     plain = {"compile": "off", "momentum": 0.0, "nesterov": False, "weight_decay": 0.0, "shard_bn": "sync"}
     recipe = override(named_recipe("quick"), plain | changes | {"shards": share.of})
     weights_K = torch.linspace(0.5, 1.5, 10)
     optimizer = build_optimizer(model, recipe.optimizer)
-    step = TrainStep(model, optimizer, recipe, CPU, kept, class_weights_K=weights_K, share=share)
+    step = TrainStep(
+        model, optimizer, recipe, CPU, kept, num_dropouts=num_dropouts, class_weights_K=weights_K, share=share
+    )
     loss, correct = step(batch, step=5, lr=1.0)
     return float(loss), correct.tolist()
 
@@ -92,12 +99,14 @@ def test_masks_microbatches_and_recomputed_units_go_the_same_way() -> None:
             torch.testing.assert_close(model.state_dict()[key], expected, rtol=2e-6, atol=2e-6, msg=key)
 
 
-def test_stochastic_depth_draws_by_the_position_in_the_whole_batch() -> None:
+@pytest.mark.parametrize("knobs", [{}, {"shortcut_gate": "exclusive"}, {"shortcut_dropout": 0.5}], ids=str)
+def test_chance_draws_by_the_position_in_the_whole_batch(knobs: dict[str, Any]) -> None:
     batch = exact_batch(9, 16)
-    models = [create_model("resnet8", seed=3, width=0.5).double() for _ in range(2)]
+    models = [create_model("resnet8", seed=3, width=0.5, **knobs).double() for _ in range(2)]
 
     for model, shards in zip(models, (1, 3), strict=True):
-        stepped(model, batch, Share.whole(shards), KEPT)
+        dropouts = 3 if "shortcut_dropout" in knobs else 0
+        stepped(model, batch, Share.whole(shards), KEPT, num_dropouts=dropouts)
 
     for key, expected in models[0].state_dict().items():
         torch.testing.assert_close(models[1].state_dict()[key], expected, rtol=2e-6, atol=2e-6, msg=key)

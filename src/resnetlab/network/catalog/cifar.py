@@ -1,16 +1,20 @@
-"""The CIFAR networks of the two papers: resnetD, plainD, preresnetD and the 2016 ablations.
+"""The CIFAR networks of the two papers: resnetD, plainD, preresnetD, the 2016 shortcuts and ablations.
 
     resnet20                    basic units, option A (He et al., 2015)
     resnet50_cifar              the same for a depth whose short name is an ImageNet network
     resnet29_bottleneck         bottleneck units; resnet164 and resnet1001 are such without saying
     resnet110_bn_after_add      an ablation of the second paper, of any of these
+    resnet110_dropout_shortcut  another shortcut of the second paper, likewise
 
 Silent in the papers: BN's constants are torch's, the classifier starts as torch's Linear does,
 and of the two forms of He et al.'s initialiser (arXiv:1502.01852, section 2.2) it is fan-in.
+Silent in the second: what its shortcuts are where the shape changes. Factors, gates and dropout
+are of whatever the first paper has there, and a gate reads the unit's input with its stride.
 """
 
 import re
 from dataclasses import replace
+from typing import Any
 
 from resnetlab.network.catalog import imagenet
 from resnetlab.network.catalog.depths import units_per_stage
@@ -21,6 +25,8 @@ RESNET_2015 = "He et al., 2015, arXiv:1512.03385, section 4.2"
 RESNET_2016 = "He et al., 2016, arXiv:1603.05027, section 5 and appendix"
 ABLATION_2016 = "He et al., 2016, arXiv:1603.05027, section 4, Fig. 4 and Table 2"
 
+SHORTCUTS_2016 = "He et al., 2016, arXiv:1603.05027, section 3.1, Fig. 2 and Table 1"
+
 BASIC_DEPTHS = (20, 32, 44, 56, 110)
 BOTTLENECK_DEPTHS = (164, 1001)
 ABLATIONS: dict[str, Order] = {
@@ -28,6 +34,14 @@ ABLATIONS: dict[str, Order] = {
     "relu_before_add": "relu-before-add",
     "relu_only_preact": "relu-only-pre",
 }
+SHORTCUTS: dict[str, dict[str, Any]] = {
+    "constant_scaling": {"shortcut_scale": 0.5, "branch_scale": 0.5},
+    "exclusive_gating": {"shortcut_gate": "exclusive", "gate_bias": -6.0},
+    "shortcut_gating": {"shortcut_gate": "shortcut-only", "gate_bias": -6.0},
+    "conv_shortcut": {"shortcut": "C"},
+    "dropout_shortcut": {"shortcut_dropout": 0.5},
+}
+"""Of several factors or biases in Table 1 those that did best there."""
 
 FAMILIES: dict[str, tuple[str, ...]] = {
     "CIFAR: He et al., 2015": tuple(f"resnet{depth}" for depth in (*BASIC_DEPTHS, 1202)),
@@ -36,6 +50,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "CIFAR: He et al., 2016, pre-activation": tuple(
         f"preresnet{depth}" for depth in (*BASIC_DEPTHS, *BOTTLENECK_DEPTHS)
     ),
+    "CIFAR: He et al., 2016, shortcuts": tuple(f"resnet110_{shortcut}" for shortcut in SHORTCUTS),
     "CIFAR: He et al., 2016, ablations": tuple(
         f"resnet{depth}_{ablation}" for depth in (110, 164) for ablation in ABLATIONS
     ),
@@ -55,7 +70,7 @@ PUBLISHED_PARAMETERS = {
     "preresnet1001": 10_200_000,
 }
 _GRAMMAR = re.compile(
-    rf"(resnet|plain|preresnet)([1-9]\d*)(_cifar|_bottleneck)?(?:_({'|'.join(ABLATIONS)}))?"
+    rf"(resnet|plain|preresnet)([1-9]\d*)(_cifar|_bottleneck)?(?:_({'|'.join((*ABLATIONS, *SHORTCUTS))}))?"
 )
 
 
@@ -68,13 +83,13 @@ def find(name: str) -> ModelSpec | None:
     match = _GRAMMAR.fullmatch(name)
     if match is None:
         return None
-    family, depth, suffix, ablation = match[1], int(match[2]), match[3] or "", match[4] or ""
-    if (ablation and family != "resnet") or (family == "plain" and suffix == "_bottleneck"):
+    family, depth, suffix, variant = match[1], int(match[2]), match[3] or "", match[4] or ""
+    if (variant and family != "resnet") or (family == "plain" and suffix == "_bottleneck"):
         return None
     is_bottleneck = suffix == "_bottleneck" or (family != "plain" and depth in BOTTLENECK_DEPTHS)
 
     def named(depth: int) -> str:
-        return _canonical(family, depth, suffix) + (f"_{ablation}" if ablation else "")
+        return _canonical(family, depth, suffix) + (f"_{variant}" if variant else "")
 
     count = units_per_stage(named, depth, convs=3 if is_bottleneck else 2)
     full = named(depth)
@@ -83,7 +98,9 @@ def find(name: str) -> ModelSpec | None:
         return replace(spec, shortcut="none")
     if family == "preresnet":
         return _preactivated(spec)
-    return _ablated(spec, ABLATIONS[ablation]) if ablation else spec
+    if variant in SHORTCUTS:
+        return replace(spec, source=SHORTCUTS_2016, published_parameters=None, **SHORTCUTS[variant])
+    return _ablated(spec, ABLATIONS[variant]) if variant else spec
 
 
 def _canonical(family: str, depth: int, suffix: str) -> str:

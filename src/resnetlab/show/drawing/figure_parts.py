@@ -8,14 +8,14 @@ from typing import Literal
 
 from resnetlab.errors import UsageError
 from resnetlab.network.catalog import changed_texts
-from resnetlab.network.layers import Conv, Layer, Linear, Norm, PadChannels, Pool
+from resnetlab.network.layers import Conv, Gate, Layer, Linear, Norm, PadChannels, Pool
 from resnetlab.network.spec import ModelSpec
 from resnetlab.show.drawing.labels import name_text
 from resnetlab.show.drawing.scene import Box, Item, Path, Point, Role, Segment
 from resnetlab.show.drawing.theme import Theme
 from resnetlab.show.drawing.typeface import printable
 
-ShortcutKind = Literal["none", "identity", "padded", "projection"]
+ShortcutKind = Literal["none", "identity", "padded", "projection", "gated"]
 
 _CAP_HEIGHT = 0.73  # of DejaVu Sans, in sizes: what the eye takes for a line's height
 _ROUND = 0.5523  # of the radius: where the handles of a Bezier curve stand that looks like a circle's quarter
@@ -33,6 +33,8 @@ def brief_text(layer: Layer) -> str:
             return _POOLS[layer.kind]
         case PadChannels():
             return f"pad {layer.before}+{layer.after}"
+        case Gate(is_exclusive=True):
+            return "× (1 - g), F × g"
         case _:
             return name_text(layer)
 
@@ -62,11 +64,13 @@ def role_of(layer: Layer) -> Role:
 
 
 def shortcut_kind(shortcut: Sequence[Layer] | None) -> ShortcutKind:
-    """Return which of the papers' shortcuts these layers are."""
+    """Return which of the papers' shortcuts these layers are; a gated projection is one."""
     if shortcut is None:
         return "none"
     if any(isinstance(layer, Conv) for layer in shortcut):
         return "projection"
+    if any(isinstance(layer, Gate) for layer in shortcut):
+        return "gated"
     return "padded" if shortcut else "identity"
 
 

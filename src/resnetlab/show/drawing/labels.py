@@ -6,7 +6,20 @@ the maps have.
 
 from typing import Literal
 
-from resnetlab.network.layers import Act, Conv, Layer, Linear, Norm, PadChannels, Padding, Pool, Shape
+from resnetlab.network.layers import (
+    Act,
+    Conv,
+    Dropout,
+    Gate,
+    Layer,
+    Linear,
+    Norm,
+    PadChannels,
+    Padding,
+    Pool,
+    Scale,
+    Shape,
+)
 from resnetlab.network.layers import Layout as Layout
 
 Part = Literal["stem", "unit", "shortcut", "head"]
@@ -44,6 +57,12 @@ def name_text(layer: Layer) -> str:
             return f"{_POOL_NAMES[layer.kind]} {layer.kernel}×{layer.kernel}"
         case PadChannels():
             return "zero-pad channels"
+        case Scale():
+            return f"× {layer.factor:g}"
+        case Gate():
+            return "× (1 - g), branch × g" if layer.is_exclusive else "× (1 - g)"
+        case Dropout():
+            return f"dropout {layer.rate:g}"
         case Linear():
             return "dense"
 
@@ -53,11 +72,16 @@ def norm_text(layer: Norm) -> str:
     return "BN (beta, gamma)" if layer.gamma else "BN (beta)"
 
 
-def kernel_text(layer: Conv | Linear) -> str:
+GATE = "g = sigmoid(1×1 conv)"
+"""What a gate multiplies with is made of, as its box says."""
+
+
+def kernel_text(layer: Conv | Gate | Linear) -> str:
     """Return the weights' shape: "W=[3,3,16,32]" (height, width, in, out), or "W=[64,10]" (in, out)."""
     if isinstance(layer, Linear):
         return f"W=[{layer.in_features},{layer.out_features}]"
-    return f"W=[{layer.kernel},{layer.kernel},{layer.in_channels},{layer.out_channels}]"
+    side = 1 if isinstance(layer, Gate) else layer.kernel
+    return f"W=[{side},{side},{layer.in_channels},{layer.out_channels}]"
 
 
 def bias_text(layer: Layer) -> str:
@@ -65,13 +89,13 @@ def bias_text(layer: Layer) -> str:
     match layer:
         case Linear():
             return f"b=[{layer.out_features}]"
-        case Conv(bias=True):
+        case Conv(bias=True) | Gate():
             return f"b=[{layer.out_channels}]"
         case _:
             return ""
 
 
-def stride_text(layer: Conv | Pool) -> str:
+def stride_text(layer: Conv | Gate | Pool) -> str:
     """Return "stride 2"."""
     return f"stride {layer.stride}"
 

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from resnetlab.network.layers import Layer, Pool
+from resnetlab.network.layers import Dropout, Gate, Layer, Pool, Scale
 from resnetlab.show.drawing.figure_parts import ShortcutKind, middle, plus, shortcut_kind
 from resnetlab.show.drawing.frame import Block
 from resnetlab.show.drawing.heading import broken
+from resnetlab.show.drawing.labels import GATE, name_text
 from resnetlab.show.drawing.scene import Box, Item, Path, Text
 from resnetlab.show.drawing.theme import Theme
 from resnetlab.show.drawing.typeface import text_width
@@ -40,6 +41,7 @@ ZEROS = Entry("zeros", f"{MAPS.words}; hollow: zeros")
 
 def shortcut_entries(shortcuts: Iterable[Sequence[Layer] | None]) -> Iterator[Entry]:
     """Give the kinds of shortcuts among these; None stands for a unit that has none."""
+    shortcuts = [*shortcuts]
     steps: dict[ShortcutKind, dict[str, None]] = {}
     for shortcut in shortcuts:
         found = steps.setdefault(shortcut_kind(shortcut), {})
@@ -51,12 +53,16 @@ def shortcut_entries(shortcuts: Iterable[Sequence[Layer] | None]) -> Iterator[En
         yield Entry("padded", f"shortcut without weights: {words}")
     if "projection" in steps:
         yield Entry("projection", "projection shortcut")
+    gates = [layer for shortcut in shortcuts for layer in shortcut or () if isinstance(layer, Gate)]
+    if gates:
+        branch = ", branch F × g" if any(gate.is_exclusive for gate in gates) else ""
+        yield Entry("gated", f"shortcut × (1 - g){branch}; {GATE} of what the shortcut reads")
 
 
 def _step(layer: Layer) -> str:
     if isinstance(layer, Pool):
         return "subsampling" if layer.kind == "subsample" else f"{layer.kind} pooling"
-    return _ZEROS
+    return name_text(layer) if isinstance(layer, Scale | Dropout) else _ZEROS
 
 
 def draw_legend(entries: Iterable[Entry], theme: Theme, page: float) -> Block:
@@ -85,11 +91,14 @@ def _sample(sample: Sample, x: float, y: float, theme: Theme) -> Iterator[Item]:
         case "weighted" | "bare":
             fill, stroke = theme.neutral.fill if sample == "weighted" else theme.paper, theme.neutral.stroke
             yield Box(x=x + 0.5, y=y - 7, width=23, height=14, radius=4, fill=fill, stroke=stroke)
-        case "identity" | "padded" | "projection":
+        case "identity" | "padded" | "projection" | "gated":
             color, end = theme.shortcut, ((x + _LINE, y),)
             yield Path(start=(x, y), segments=(end,), color=color, dashed=sample == "padded", arrow=True)
-            if sample == "projection":
-                yield Box(x=x + 6, y=y - 5, width=13, height=10, radius=2, fill=theme.paper, stroke=color)
+            if sample in ("projection", "gated"):
+                radius = 2 if sample == "projection" else 5
+                yield Box(
+                    x=x + 6, y=y - 5, width=13, height=10, radius=radius, fill=theme.paper, stroke=color
+                )
         case "addition":
             yield from plus(x + 5.5, y, 5, theme, "")
         case "repeat":

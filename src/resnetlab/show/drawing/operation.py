@@ -6,16 +6,27 @@ from resnetlab.base.units import format_count
 from resnetlab.network.layers import (
     Act,
     Conv,
+    Dropout,
+    Gate,
     Layer,
     Linear,
     Norm,
     PadChannels,
     Pool,
+    Scale,
     multiply_adds,
     num_parameters,
 )
 from resnetlab.network.plan import Traced
-from resnetlab.show.drawing.labels import Layout, bias_text, kernel_text, name_text, padding_text, stride_text
+from resnetlab.show.drawing.labels import (
+    GATE,
+    Layout,
+    bias_text,
+    kernel_text,
+    name_text,
+    padding_text,
+    stride_text,
+)
 from resnetlab.show.drawing.scene import Box, Item, Role, Text
 from resnetlab.show.drawing.theme import StageColors, Theme
 from resnetlab.show.drawing.typeface import text_width
@@ -52,10 +63,16 @@ Lines = tuple[tuple[Piece, ...], ...]
 def operation_lines(layer: Layer, layout: Layout) -> Lines:
     """Return what a box says of a layer, line by line."""
     role: Role = "norm" if isinstance(layer, Norm) else "name"
-    name = Piece(name_text(layer), role, bold=not isinstance(layer, Norm | Act))
+    name = Piece(name_text(layer), role, bold=not isinstance(layer, Norm | Act | Scale | Dropout))
     match layer:
         case Conv():
             return (name, Piece(kernel_text(layer), "kernel")), (*_bias(layer), *_window(layer, layout))
+        case Gate():
+            return (
+                (name,),
+                (Piece(GATE),),
+                (Piece(kernel_text(layer), "kernel"), *_bias(layer), *_stride(layer)),
+            )
         case Linear():
             return (name, Piece(kernel_text(layer), "kernel")), _bias(layer)
         case Pool(kind="global"):
@@ -64,7 +81,7 @@ def operation_lines(layer: Layer, layout: Layout) -> Lines:
             return (name,), _window(layer, layout)
         case PadChannels():
             return (name,), (Piece(padding_text(layer, layout), "padding"),)
-        case Norm() | Act():
+        case Norm() | Act() | Scale() | Dropout():
             return ((name,),)
 
 
@@ -75,9 +92,13 @@ def _bias(layer: Layer) -> tuple[Piece, ...]:
 
 def _window(layer: Conv | Pool, layout: Layout) -> tuple[Piece, ...]:
     """Return stride and padding; a stride that shrinks the map must be seen."""
-    shrinks = layer.stride != 1
-    stride = Piece(stride_text(layer), "stride", bold=shrinks, is_accent=shrinks)
-    return stride, Piece(padding_text(layer, layout), "padding")
+    stride = _stride(layer) or (Piece(stride_text(layer), "stride"),)
+    return *stride, Piece(padding_text(layer, layout), "padding")
+
+
+def _stride(layer: Conv | Gate | Pool) -> tuple[Piece, ...]:
+    """Return a stride that shrinks the map; nothing where it is 1."""
+    return () if layer.stride == 1 else (Piece(stride_text(layer), "stride", bold=True, is_accent=True),)
 
 
 def operation_width(layer: Layer, layout: Layout) -> float:
@@ -87,7 +108,8 @@ def operation_width(layer: Layer, layout: Layout) -> float:
 
 def operation_height(layer: Layer) -> float:
     """Return the height in px of the layer's box."""
-    return 22.0 if isinstance(layer, Norm | Act) else 22.0 + _LINE
+    lines = 1 if isinstance(layer, Norm | Act | Scale | Dropout) else 3 if isinstance(layer, Gate) else 2
+    return 22.0 + (lines - 1) * _LINE
 
 
 def draw_operation(
@@ -95,7 +117,7 @@ def draw_operation(
 ) -> tuple[Item, ...]:
     """Return the box of a layer and its words; boxes with weights that multiply maps are filled."""
     layer = row.layer
-    fill = colors.fill if isinstance(layer, Conv | Linear) else theme.paper
+    fill = colors.fill if isinstance(layer, Conv | Gate | Linear) else theme.paper
     box = Box(
         x=center - width / 2, y=top, width=width, height=operation_height(layer), radius=5,
         fill=fill, stroke=colors.stroke, about=row.path, tip=_tip(row),

@@ -17,7 +17,9 @@ from resnetlab.show.tables.sentences import lone_sentence, sentence
 _ORIGIN = ("name", "source", "published_parameters", "published_multiply_adds")
 """Fields that say where a network comes from, not what it is."""
 
-_BEYOND_THE_PLAN = (*_ORIGIN, "input_size", "conv_init", "fc_init", "zero_init_residual", "stochastic_depth")
+_BEYOND_THE_PLAN = (
+    *_ORIGIN, "input_size", "conv_init", "fc_init", "gate_bias", "zero_init_residual", "stochastic_depth",
+)  # fmt: skip
 """Fields of which the plan of layers knows nothing."""
 
 NO_DIFFERENCE = "no difference"
@@ -88,7 +90,7 @@ def _said(field: str, first: ModelSpec, second: ModelSpec, names: tuple[str, str
 def _is_idle(spec: ModelSpec, value: object, name: str) -> bool:
     """Return whether the other value changes no layer of the network: a bottleneck's in basic units."""
     if name in _BEYOND_THE_PLAN:
-        return False
+        return name == "gate_bias" and spec.shortcut_gate == "none"
     try:
         changed: dict[str, Any] = {name: value}
         return replace(spec, **changed).plan() == spec.plan()

@@ -9,12 +9,15 @@ from resnetlab.errors import UsageError
 from resnetlab.network.layers import (
     Act,
     Conv,
+    Dropout,
+    Gate,
     Layer,
     Linear,
     Norm,
     PadChannels,
     Padding,
     Pool,
+    Scale,
     Shape,
     image_size,
     kept_numbers,
@@ -152,6 +155,13 @@ def operation(layer: Layer) -> str:
             return f"{_POOLS[layer.kind]} {_window(layer)}{_padding(layer.padding)}"
         case PadChannels():
             return f"pad channels {layer.before}+{layer.after}"
+        case Scale():
+            return f"x {layer.factor:g}"
+        case Gate():
+            stride = f"/{layer.stride}" if layer.stride != 1 else ""
+            return f"{'exclusive gate' if layer.is_exclusive else 'gate'} 1x1{stride}"
+        case Dropout():
+            return f"dropout {layer.rate:g}"
         case Linear():
             return "linear"
 

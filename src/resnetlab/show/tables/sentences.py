@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from resnetlab.base.units import format_rounded
+from resnetlab.network.fields import SpecFields
 
 _Sentence = Callable[[Any, Any], str]
 
@@ -181,6 +182,18 @@ _SENTENCES: dict[str, _Sentence] = {
         "the very first unit's shortcut reads the pre-activation instead of the unit's input",
         "the very first unit's shortcut reads the unit's input instead of the pre-activation",
     ),
+    "shortcut_scale": _number("shortcuts are multiplied by {}"),
+    "branch_scale": _number("branches are multiplied by {}"),
+    "shortcut_gate": _words(
+        "shortcuts have {}",
+        {
+            "none": "no gates",
+            "exclusive": "exclusive gates (1 - g on the shortcut, g on the branch)",
+            "shortcut-only": "gates of their own (1 - g on the shortcut)",
+        },
+    ),
+    "gate_bias": _number("the gates' biases start at {}"),
+    "shortcut_dropout": _number("training drops a number of a shortcut with probability {}"),
     "first_unit_bare": _switch(
         "the very first unit has no pre-activation of its own",
         "the very first unit has its own pre-activation",
@@ -226,6 +239,20 @@ _SENTENCES: dict[str, _Sentence] = {
     "published_parameters": _count("parameters"),
     "published_multiply_adds": _count("multiply-adds"),
 }
+
+
+def shortcut_text(spec: SpecFields) -> str:
+    """Return the shortcuts' option and what is done to what they give: "A, x 0.5, branches x 0.5"."""
+    parts: list[str] = [spec.shortcut]
+    if spec.shortcut_scale != 1:
+        parts.append(f"x {spec.shortcut_scale:g}")
+    if spec.branch_scale != 1:
+        parts.append(f"branches x {spec.branch_scale:g}")
+    if spec.shortcut_gate != "none":
+        parts.append(f"{spec.shortcut_gate} gates, biases from {spec.gate_bias:g}")
+    if spec.shortcut_dropout:
+        parts.append(f"dropout {spec.shortcut_dropout:g}")
+    return ", ".join(parts)
 
 
 def _activation(slope: float) -> str:

@@ -11,6 +11,7 @@ from resnetlab.network.layers import image_size
 from resnetlab.network.spec import ModelSpec
 from resnetlab.show.tables.align import NO_BREAK, markdown_table, table, titled
 from resnetlab.show.tables.rows import BYTES_PER_NUMBER, LayerRow, Layout, arranged, check_batch, layer_rows
+from resnetlab.show.tables.sentences import shortcut_text
 
 MULTIPLY_ADDS = (
     "products in convolutions and classifier, one image; FLOPs in the papers' sense; times 2 for"
@@ -100,7 +101,7 @@ def _facts(spec: ModelSpec, height: int, width: int, layout: Layout) -> dict[str
         "images": f"{image}, {spec.classes} classes",
         "stem": f"{spec.stem}, {spec.stem_width} channels" + _own_stem(spec),
         "units": f"{stages} (count x channels/stride), {spec.unit}, order {spec.order}",
-        "shortcut": spec.shortcut,
+        "shortcut": shortcut_text(spec),
         "counts": f"{spec.num_parameters:,} parameters, {products} multiply-adds,"
         f" {spec.depth} weighted layers",
     }
@@ -198,11 +199,16 @@ def _notes(rows: tuple[LayerRow, ...], batch: int) -> dict[str, str]:
         )
     if any(row.place == "shortcut" for row in rows):
         notes["downsample"] = "stands on the shortcut, beside the layers above it"
+    if any("gate" in row.operation for row in rows):
+        notes["gate"] = (
+            "the shortcut x (1 - g), g the sigmoid of a 1x1 convolution, with a bias, of what the shortcut"
+            " reads; an exclusive one: the branch x g too"
+        )
     return notes | {
         "multiply-adds": MULTIPLY_ADDS,
         "field": _FIELD,
         "memory": f"what a training step keeps of activations for the gradient at batch {batch:,}, about:"
-        " the outputs of convolutions and BN (an activation overwrites its input; what poolings, their"
+        " the outputs of convolutions, BN and gates (an activation overwrites its input; what poolings, their"
         f" indices and zero channels keep is not counted), {BYTES_PER_NUMBER} bytes a number; weights and"
         " optimizer are not in it",
     }

@@ -20,6 +20,7 @@ from resnetlab.network.spec import ModelSpec
 from resnetlab.training.choosing.ways import Prospect, Way
 from resnetlab.training.session import build_state
 from resnetlab.training.speed import random_batches
+from resnetlab.training.step.batch import Draws
 from resnetlab.training.step.steps import autocast
 
 CONVOLUTION = 0.02
@@ -74,7 +75,7 @@ def refusals(prospect: Prospect, ways: Sequence[Way]) -> dict[Way, str]:
 def _shallow(spec: ModelSpec) -> ModelSpec:
     """Return the network with two units a stage, all of which learn and none of which is left out."""
     blocks = tuple(min(count, _UNITS) for count in spec.blocks)
-    return spec.with_(blocks=blocks, zero_init_residual=False, stochastic_depth=0.0)
+    return spec.with_(blocks=blocks, zero_init_residual=False, stochastic_depth=0.0, shortcut_dropout=0.0)
 
 
 class Failure(str):
@@ -99,7 +100,7 @@ def _computed(prospect: Prospect, spec: ModelSpec, way: Way) -> Computed | str:
     try:
         batches = random_batches(spec, recipe, prospect.device, size=prospect.size)
         state, step = build_state(spec, recipe, prospect.device)
-        loss, _ = step.compute_gradient(batches.at(0), None)
+        loss, _ = step.compute_gradient(batches.at(0), Draws())
     except (ResnetlabError, Unsuitable) as error:
         return failure(error)
     gradients = {name: p.grad for name, p in state.model.named_parameters() if p.grad is not None}

@@ -1,6 +1,6 @@
 """What a step needs of a batch, and its parts."""
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -38,17 +38,28 @@ def cuts(count: int, parts: int) -> list[slice]:
     return [slice(count * part // parts, count * (part + 1) // parts) for part in range(parts)]
 
 
-def cut(
-    batch: LabelledBatch, keep_UN: Tensor | None, here: slice
-) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
-    """Return images, both labels and the mask of stochastic depth of some of the samples."""
+class Draws(NamedTuple):
+    """What chance gives the units of a network for each sample, as `ResNet` takes it."""
+
+    keep_UN: Tensor | None = None
+    """With stochastic depth: the factor of each branch."""
+    keys_UN: Tensor | None = None
+    """With dropout: what it chooses by."""
+
+    def of(self, here: slice) -> "Draws":
+        """Return those of some of the samples."""
+        return Draws(*(None if each is None else each[:, here] for each in self))
+
+
+def cut(batch: LabelledBatch, draws: Draws, here: slice) -> tuple[Tensor, Tensor, Tensor | None, Draws]:
+    """Return images, both labels and what chance gives of some of the samples."""
     if here == slice(0, len(batch.labels)):
-        return batch.images, batch.labels, batch.labels_other, keep_UN
+        return batch.images, batch.labels, batch.labels_other, draws
     return (
         batch.images[here],
         batch.labels[here],
         None if batch.labels_other is None else batch.labels_other[here],
-        None if keep_UN is None else keep_UN[:, here],
+        draws.of(here),
     )
 
 
@@ -70,10 +81,35 @@ def keep_mask(
     Source: Huang et al., 2016, "Deep networks with stochastic depth" (arXiv:1603.09382), scaled
     in training as in inverted dropout.
     """
-    device = probabilities_U.device
     key = randomness.key_for(seed, randomness.STOCHASTIC_DEPTH, step)
-    units = torch.arange(len(probabilities_U), device=device)[:, None]
-    positions = torch.arange(first, first + num_samples, device=device)[None, :]
-    chance = randomness.uniform(randomness.fold(randomness.fold(key, units), positions))
-    kept: Tensor = chance < probabilities_U[:, None]
+    places = (len(probabilities_U), slice(first, first + num_samples), probabilities_U.device)
+    kept: Tensor = randomness.uniform(_keys(key, *places)) < probabilities_U[:, None]
     return kept / probabilities_U[:, None]
+
+
+def dropout_keys(
+    seed: int, step: int | Tensor, num_units: int, num_samples: int, device: torch.device, *, first: int = 0
+) -> Tensor:
+    """Return what each unit's dropout chooses by for each sample (`models.layers.dropped`).
+
+    Args:
+        seed: The run's seed.
+        step: Updates made so far; an int, or an int64 scalar on the device.
+        num_units: Units, each with a dropout.
+        num_samples: Samples that it is for.
+        device: Where.
+        first: Position of the first of them in the batch.
+
+    Returns:
+        Int64 tensor (U, N) on the device.
+    """
+    key = randomness.key_for(seed, randomness.SHORTCUT_DROPOUT, step)
+    return _keys(key, num_units, slice(first, first + num_samples), device)
+
+
+def _keys(key: int | Tensor, num_units: int, samples: slice, device: torch.device) -> Tensor:
+    """Return a key (U, N) for each unit and each position in the whole batch."""
+    units = torch.arange(num_units, device=device)[:, None]
+    positions = torch.arange(samples.start, samples.stop, device=device)[None, :]
+    found: Tensor = randomness.fold(randomness.fold(key, units), positions)
+    return found

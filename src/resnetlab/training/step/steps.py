@@ -14,10 +14,10 @@ from resnetlab.base.machine.number_formats import NUMBER_FORMATS
 from resnetlab.base.share import Share
 from resnetlab.errors import DivergedError
 from resnetlab.evaluation.metrics import right_answers
-from resnetlab.models.layers import BatchNorm2d
+from resnetlab.models.layers import take_over_counting
 from resnetlab.native.logits import NativeLogits
 from resnetlab.recipe import Recipe
-from resnetlab.training.step.batch import LabelledBatch, cut, cuts, keep_mask
+from resnetlab.training.step.batch import Draws, LabelledBatch, cut, cuts, dropout_keys, keep_mask
 from resnetlab.training.step.device import Compiler
 from resnetlab.training.step.guard import FiniteGuard, diverged
 from resnetlab.training.step.losses import binary_loss, mixed_cross_entropy
@@ -47,6 +47,7 @@ class TrainStep:
         device: torch.device,
         keep_probabilities: tuple[float, ...] = (),
         *,
+        num_dropouts: int = 0,
         still: Sequence[nn.Module] = (),
         class_weights_K: Tensor | None = None,
         share: Share | None = None,
@@ -60,12 +61,13 @@ class TrainStep:
             recipe: What a step is.
             device: Where.
             keep_probabilities: Of each unit's branch, with stochastic depth.
+            num_dropouts: Units whose shortcuts have dropout: all or none.
             still: Modules that stay in evaluation mode.
             class_weights_K: What a sample of each class counts in the loss; left out, each counts 1.
             share: The shards of each batch that this process makes; left out, all of them.
             reduce: Adds what the processes have made of theirs.
         """
-        self._still, self._class_weights_K = still, class_weights_K
+        self._still, self._class_weights_K, self._num_dropouts = still, class_weights_K, num_dropouts
         self.model, self.optimizer, self.recipe, self.device = model, optimizer, recipe, device
         execution = recipe.execution
         self.compiler = Compiler(device) if execution.compile == "on" else None
@@ -94,7 +96,7 @@ class TrainStep:
             else None
         )
         self._keep_U = torch.tensor(keep_probabilities, device=device) if keep_probabilities else None
-        self._network = NativeLogits(model, execution) if execution.compile == "native" else model
+        self._network: Any = NativeLogits(model, execution) if execution.compile == "native" else model
         self._forward: Callable[..., tuple[Tensor, Tensor]] = self._loss_and_correct
         if self.compiler:
             self._forward = self.compiler.compiled(self._loss_and_correct)
@@ -115,7 +117,7 @@ class TrainStep:
                 where the optimizer cannot leave out a step; else `refuse_bad_steps` does it when called.
         """
         self._enter_training()
-        loss, correct = self.compute_gradient(batch, self._mask(step, batch))
+        loss, correct = self.compute_gradient(batch, self._draws(step, batch))
         self._update(loss, step, lr)
         self.optimizer.zero_grad(set_to_none=True)
         return loss, correct
@@ -125,33 +127,36 @@ class TrainStep:
         for module in self._still:
             module.eval()
 
-    def _mask(self, step: int | Tensor, batch: LabelledBatch) -> Tensor | None:
-        if self._keep_U is None:
-            return None
-        first = self._share.cut(batch.num_samples).start
-        return keep_mask(self.recipe.run.seed, step, self._keep_U, len(batch.labels), first=first)
+    def _draws(self, step: int | Tensor, batch: LabelledBatch) -> Draws:
+        seed, count, first = self.recipe.run.seed, len(batch.labels), self._share.cut(batch.num_samples).start
+        keep_UN = keys_UN = None
+        if self._keep_U is not None:
+            keep_UN = keep_mask(seed, step, self._keep_U, count, first=first)
+        if self._num_dropouts:
+            keys_UN = dropout_keys(seed, step, self._num_dropouts, count, self.device, first=first)
+        return Draws(keep_UN, keys_UN)
 
-    def compute_gradient(self, batch: LabelledBatch, keep_UN: Tensor | None) -> tuple[Tensor, Tensor]:
+    def compute_gradient(self, batch: LabelledBatch, draws: Draws) -> tuple[Tensor, Tensor]:
         """Compute the gradient that the update takes; return loss and right answers where the weights are."""
         kind = (batch.images.shape, batch.num_samples)
         if self.compiler is None or kind in self._shapes_compiled:
-            return self._gradient_of(batch, keep_UN)
+            return self._gradient_of(batch, draws)
         self._shapes_compiled.add(kind)
 
         def work() -> tuple[Tensor, Tensor]:
             self.optimizer.zero_grad(set_to_none=True)
-            return self._gradient_of(batch, keep_UN)
+            return self._gradient_of(batch, draws)
 
         return self.compiler.first(work, self.model.buffers())
 
-    def _gradient_of(self, batch: LabelledBatch, keep_UN: Tensor | None) -> tuple[Tensor, Tensor]:
-        loss, correct = self._accumulate_gradient(batch, keep_UN)
+    def _gradient_of(self, batch: LabelledBatch, draws: Draws) -> tuple[Tensor, Tensor]:
+        loss, correct = self._accumulate_gradient(batch, draws)
         if self.recipe.optimizer.sam:
             with uphill(self.model, self.recipe.optimizer):
-                self._accumulate_gradient(batch, keep_UN)
+                self._accumulate_gradient(batch, draws)
         return loss, correct
 
-    def _accumulate_gradient(self, batch: LabelledBatch, keep_UN: Tensor | None) -> tuple[Tensor, Tensor]:
+    def _accumulate_gradient(self, batch: LabelledBatch, draws: Draws) -> tuple[Tensor, Tensor]:
         if self._bn_counters:
             counted = cuts(self._share.smallest(batch.num_samples), self.recipe.execution.accumulate)
             torch._foreach_add_(self._bn_counters, len(counted))
@@ -159,7 +164,7 @@ class TrainStep:
         weight = self._full_weight if batch.labels_other is None else batch.weight
         if not isinstance(weight, Tensor):
             weight = torch.full((), weight, device=self.device)
-        of_batch = (batch, keep_UN, weight)
+        of_batch = (batch, draws, weight)
         if self._whole:
             add_gradients = functools.partial(self._add_gradients_together, *of_batch)
             return self._whole.compute(batch.num_samples, add_gradients)
@@ -169,7 +174,7 @@ class TrainStep:
         return add_gradient(slice(0, batch.num_samples))
 
     def _add_gradient(
-        self, batch: LabelledBatch, keep_UN: Tensor | None, weight: Tensor, where: slice
+        self, batch: LabelledBatch, draws: Draws, weight: Tensor, where: slice
     ) -> tuple[Tensor, Tensor]:
         """Add to the gradients what some samples have of the batch's, in microbatches.
 
@@ -179,8 +184,8 @@ class TrainStep:
         losses, counts = list[Tensor](), list[Tensor]()
         for part in cuts(where.stop - where.start, self.recipe.execution.accumulate):
             here = slice(where.start + part.start, where.start + part.stop)
-            images, labels, labels_other, keep = cut(batch, keep_UN, here)
-            loss, correct = self._forward(images, labels, labels_other, weight, keep)
+            images, labels, labels_other, own = cut(batch, draws, here)
+            loss, correct = self._forward(images, labels, labels_other, weight, *own)
             if len(labels) < batch.num_samples:
                 loss = loss * (len(labels) / batch.num_samples)
             self._scaled(loss).backward()  # type: ignore[no-untyped-call]
@@ -191,15 +196,15 @@ class TrainStep:
     def _add_gradients_together(
         self,
         batch: LabelledBatch,
-        keep_UN: Tensor | None,
+        draws: Draws,
         weight: Tensor,
         places: list[slice],
         together: Callable[[list[Tensor]], Shards],
     ) -> list[tuple[Tensor, Tensor]]:
         """Do what `_add_gradient` does for some samples of each shard, with BN statistics of all of them."""
-        images, labels, others, keeps = zip(*(cut(batch, keep_UN, here) for here in places), strict=True)
-        kept = None if keep_UN is None else together([*keeps])
-        logits = self._logits(together([*images]), kept)
+        images, labels, others, drawn = zip(*(cut(batch, draws, here) for here in places), strict=True)
+        own = (None if each[0] is None else together([*each]) for each in zip(*drawn, strict=True))
+        logits = self._logits(together([*images]), *own)
         found = []
         for logits_NK, own, other in zip(logits.parts, labels, others, strict=True):
             loss, correct = self._answered(logits_NK, own, other, weight)
@@ -214,12 +219,13 @@ class TrainStep:
         labels_other: Tensor | None,
         weight: Tensor,
         keep_UN: Tensor | None,
+        keys_UN: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
-        return self._answered(self._logits(images, keep_UN), labels, labels_other, weight)
+        return self._answered(self._logits(images, keep_UN, keys_UN), labels, labels_other, weight)
 
-    def _logits(self, images: Any, keep_UN: Any) -> Any:
+    def _logits(self, images: Any, keep_UN: Any, keys_UN: Any) -> Any:
         with autocast(self.device, self.recipe.execution.precision):
-            return self._network(images, keep_UN)
+            return self._network(images, keep_UN, *(() if keys_UN is None else (keys_UN,)))
 
     def _answered(
         self, logits_NK: Tensor, labels: Tensor, labels_other: Tensor | None, weight: Tensor
@@ -283,7 +289,7 @@ class TrainStep:
             return
         batch = batch_at(step)  # updates since were left out: the weights are those of then
         self._enter_training()
-        loss, _ = self.compute_gradient(batch, self._mask(step, batch))
+        loss, _ = self.compute_gradient(batch, self._draws(step, batch))
         raise self._diverged(loss, step)
 
     def _diverged(self, loss: Tensor, step: int) -> DivergedError:
@@ -297,12 +303,3 @@ class TrainStep:
         gradients = ((f"the gradient of {n}", p.grad) for n, p in self.model.named_parameters())
         bad = (name for name, g in gradients if g is not None and not torch.isfinite(g).all())
         return diverged(next(bad, "the gradients' norm"), step, self.model)
-
-
-def take_over_counting(model: nn.Module, still: Sequence[nn.Module]) -> list[Tensor]:
-    """Have the BNs that see batches leave the counting of these to their caller; return their counters."""
-    others = set(still)
-    norms = [m for m in model.modules() if isinstance(m, BatchNorm2d) and m not in others]
-    for norm in norms:
-        norm.counts_itself = False
-    return [norm.num_batches_tracked for norm in norms if norm.num_batches_tracked is not None]

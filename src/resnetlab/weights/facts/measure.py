@@ -26,6 +26,8 @@ class Measured:
     unit: Literal["basic", "bottleneck"]
     projections: tuple[tuple[int, int], ...]
     """(stage, unit) of each projection."""
+    has_gates: bool
+    """Whether a shortcut has one."""
 
     def shortcut(self) -> str | None:
         """Return the knob `shortcut` that has these projections; none where no shape changes."""
@@ -90,6 +92,7 @@ def measure(shapes: Shapes) -> Measured:
         out_channels=tuple(first.get(last, (0,))[0] for first in firsts),
         unit="bottleneck" if is_bottleneck else "basic",
         projections=tuple(sorted(at for at, unit in units.items() if _is_projected(unit))),
+        has_gates=any("downsample.gate.weight" in unit for unit in units.values()),
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
-from resnetlab.network.layers import Conv, Linear, Norm
+from resnetlab.network.layers import Conv, Gate, Linear, Norm
 from resnetlab.network.spec import ModelSpec
 
 Shape = tuple[int, ...]
@@ -16,6 +16,10 @@ COMPUTES = (
     "stride_on",
     "strides",
     "shortcut",
+    "shortcut_gate",
+    "shortcut_scale",
+    "branch_scale",
+    "shortcut_dropout",
     "projection_source",
     "first_shortcut_preact",
     "first_unit_bare",
@@ -158,6 +162,9 @@ def expected_shapes(spec: ModelSpec) -> dict[str, Shape]:
                     if leaf != "weight" or layer.gamma:
                         shapes[f"{path}.{leaf}"] = (layer.channels,)
                 shapes[f"{path}.num_batches_tracked"] = ()
+            case Gate():
+                shapes[f"{path}.weight"] = (layer.out_channels, layer.in_channels, 1, 1)
+                shapes[f"{path}.bias"] = (layer.out_channels,)
             case Linear():
                 shapes[f"{path}.weight"] = (layer.out_features, layer.in_features)
                 shapes[f"{path}.bias"] = (layer.out_features,)

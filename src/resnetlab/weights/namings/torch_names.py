@@ -39,6 +39,8 @@ def base_network(measured: Measured, shapes: Shapes) -> ModelSpec:
         more["shortcut"] = shortcut
     elif measured.projections:
         raise CheckpointError("its projections stand where no network of ours has them")
+    if measured.has_gates:
+        more["shortcut_gate"] = "shortcut-only"
     if is_large and measured.stem_kernel != 7:
         more["stem"] = "small"
     stem_norm = "stem.norm.weight" if measured.is_pre else "bn1.weight"
@@ -73,6 +75,8 @@ def assumptions(spec: ModelSpec) -> dict[str, str]:
         "stem_stride": f"its first convolution is {'7x7, stride 2' if is_large else '3x3, stride 1'}",
         "stem_pool": "a 3x3/2 max pool follows" if is_large else "no max pool follows",
     }
+    if spec.shortcut_gate != "none":
+        found["shortcut_gate"] = "its gates are the shortcuts' alone (exclusive ones are the branches' too)"
     if spec.unit == "bottleneck":
         where = "3x3, as torchvision's (v1.5)" if spec.stride_on == "3x3" else "first 1x1, as the paper's"
         found["stride_on"] = f"a bottleneck strides on its {where}"

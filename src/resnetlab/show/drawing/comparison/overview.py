@@ -17,6 +17,7 @@ from resnetlab.show.drawing.legend import ADDITION, REPEAT, Entry, draw_legend, 
 from resnetlab.show.drawing.scene import Box, Item, Scene, Text, moved
 from resnetlab.show.drawing.theme import Theme
 from resnetlab.show.drawing.typeface import printable, text_width
+from resnetlab.show.tables.sentences import shortcut_text
 
 MOST = 3
 _EDGE, _BETWEEN = 28.0, 40.0  # around the page; between two columns
@@ -125,5 +126,5 @@ def _describe(column: ColumnRows) -> str:
         for index, count in enumerate(spec.blocks, 1)
     )
     called = printable(model.name) + (f" ({model.note})" if model.note else "")
-    shortcuts = "no shortcuts" if spec.shortcut == "none" else f"shortcuts of option {spec.shortcut}"
+    shortcuts = "no shortcuts" if spec.shortcut == "none" else f"shortcuts of option {shortcut_text(spec)}"
     return f"{called}, {spec.depth} weighted layers, {shortcuts}. {stages}."

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from resnetlab.network.layers import Conv, Linear, PadChannels, Pool, Shape, image_size
+from resnetlab.network.layers import Act, Norm, Shape, image_size
 from resnetlab.network.plan import Traced, Unit
 from resnetlab.network.spec import ModelSpec
 from resnetlab.show.drawing.figure_parts import Model
@@ -84,4 +84,4 @@ def _unit_rows(unit: Unit, rows: Sequence[Traced], count: int) -> UnitRows:
 
 def _shown(rows: Sequence[Traced]) -> tuple[Traced, ...]:
     """Return the rows that the papers' figure shows: no BN, no activation."""
-    return tuple(row for row in rows if isinstance(row.layer, Conv | Linear | Pool | PadChannels))
+    return tuple(row for row in rows if not isinstance(row.layer, Norm | Act))

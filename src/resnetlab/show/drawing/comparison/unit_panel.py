@@ -6,7 +6,7 @@ Drawn around x = 0, where the shortcut runs; y counts from the unit's input.
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 
-from resnetlab.network.layers import Conv, Layer, PadChannels, Pool, Shape
+from resnetlab.network.layers import Conv, Gate, Layer, PadChannels, Pool, Shape
 from resnetlab.network.plan import Traced, Unit
 from resnetlab.show.drawing.figure_parts import (
     bent,
@@ -193,7 +193,7 @@ def _box(row: Traced, x: float, y: float, pen: _Pen) -> Iterator[Item]:
         width=BOX_WIDTH,
         height=_box_height(layer),
         radius=5,
-        fill=colors.fill if isinstance(layer, Conv) else theme.paper,
+        fill=colors.fill if isinstance(layer, Conv | Gate) else theme.paper,
         stroke=theme.accent if is_strided else colors.stroke,
         stroke_width=2.0 if is_strided else 1.0,
         about=about,

@@ -1,6 +1,6 @@
 """The unit figure's captions: which units, where the stride sits, what the shortcut is and reads."""
 
-from resnetlab.network.layers import Conv, Layer, PadChannels, Pool
+from resnetlab.network.layers import Conv, Dropout, Layer, PadChannels, Pool, Scale
 from resnetlab.network.plan import Repeat, Unit
 from resnetlab.show.drawing.figure_parts import shortcut_kind
 
@@ -35,6 +35,8 @@ def shortcut_words(unit: Unit) -> str:
             what = "identity shortcut"
         case "projection":
             what = "projection shortcut"
+        case "gated":
+            what = "gated shortcut"
         case _:
             what = f"shortcut of {' and '.join(map(_step, unit.shortcut))}"
     start = "the pre-activation" if unit.shortcut_from == "preact" else "the unit's input"
@@ -49,6 +51,10 @@ def _step(layer: Layer) -> str:
             return f"{layer.kind} pooling"
         case PadChannels():
             return f"{layer.before + layer.after} zero channels"
+        case Scale():
+            return f"a factor of {layer.factor:g}"
+        case Dropout():
+            return f"a dropout of {layer.rate:g}"
         case _:
             raise AssertionError(f"{layer.name}: not a step of a shortcut without weights")
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from resnetlab.network.layers import Conv
+from resnetlab.network.layers import Conv, Gate
 from resnetlab.network.plan import Traced, Unit
 from resnetlab.show.drawing.figure_parts import bent, plus, row_text
 from resnetlab.show.drawing.frame import (
@@ -134,7 +134,7 @@ def _shortcut(
     colors: StageColors, frame: Frame,
 ) -> None:  # fmt: skip
     theme = frame.theme
-    has_weights = any(isinstance(row.layer, Conv) for row in rows)
+    has_weights = any(isinstance(row.layer, Conv | Gate) for row in rows)
     width, dashed = (2.2 if has_weights else 1.6), bool(rows) and not has_weights
 
     def line(*points: Point) -> Path:

@@ -1,6 +1,18 @@
 """What a step of a network does, in a line for who meets it first; and what flows, counted."""
 
-from resnetlab.network.layers import Act, Conv, Layer, Linear, Norm, PadChannels, Pool, Shape
+from resnetlab.network.layers import (
+    Act,
+    Conv,
+    Dropout,
+    Gate,
+    Layer,
+    Linear,
+    Norm,
+    PadChannels,
+    Pool,
+    Scale,
+    Shape,
+)
 from resnetlab.network.plan import Traced
 from resnetlab.show.drawing.comparison.unit_words import ordinal
 
@@ -22,6 +34,19 @@ def step_words(row: Traced) -> str:
             return _pooling(row.layer)
         case PadChannels(before=before, after=after):
             return f"{before} channels of zeros before and {after} behind: nothing is learnt"
+        case Scale(factor=factor):
+            return f"every number is multiplied by {factor:g}: nothing is learnt"
+        case Gate(in_channels=taken, out_channels=made, is_exclusive=is_exclusive):
+            branch = ", the branch by g" if is_exclusive else ""
+            return (
+                f"every number is multiplied by 1 - g{branch}; g is the sigmoid of a 1×1 convolution of what"
+                f" comes in at the top: {taken * made:,} weights and {made:,} biases"
+            )
+        case Dropout(rate=rate):
+            return (
+                f"training puts 0 in place of each number with probability {rate:g}; a trained network"
+                f" multiplies all by {1 - rate:g}: nothing is learnt"
+            )
         case Linear(in_features=features, out_features=classes):
             return (
                 f"for each of {classes:,} classes a weighted sum of all {features:,}, and a bias:"

@@ -7,7 +7,7 @@ the shortcut runs beside it on the left. What leaves a block is named where it e
 from collections.abc import Sequence
 from dataclasses import replace
 
-from resnetlab.network.layers import Conv
+from resnetlab.network.layers import Conv, Gate
 from resnetlab.network.plan import Traced
 from resnetlab.show.drawing.figure_parts import bent, plus
 from resnetlab.show.drawing.frame import (  # fmt: skip
@@ -37,7 +37,7 @@ def draw_shortcut(
 ) -> list[Item]:  # fmt: skip
     """Return the shortcut from the fork to the addition: plain, dashed without weights, or heavy with."""
     theme = frame.theme
-    has_weights = any(isinstance(row.layer, Conv) for row in rows)
+    has_weights = any(isinstance(row.layer, Conv | Gate) for row in rows)
     width, dashed = (2.2 if has_weights else 1.6), bool(rows) and not has_weights
 
     def path(*points: Point) -> Path:
