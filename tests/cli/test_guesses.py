@@ -28,14 +28,22 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return capsys.readouterr().err
 
 
+def test_the_help_fits_a_terminal_of_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if len(line) > 80] == []
+    assert {*VERBS} <= {line.split()[0] for line in lines if line.startswith("  ")}
+
+
 def test_the_command_alone_shows_its_help(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "verbs:" in refused(capsys)
+    assert "training:\n  train " in refused(capsys)
 
 
 @pytest.mark.parametrize(
     ("typed", "shown"),
     [
-        (["help"], "verbs:"),
+        (["help"], "training:\n  train "),
         (["help", "train"], "usage: resnetlab train"),
         (["version"], "resnetlab "),
         (["models"], "resnet20"),

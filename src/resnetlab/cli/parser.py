@@ -10,38 +10,45 @@ from resnetlab.cli.guesses import instead_of_flag, instead_of_verb
 from resnetlab.cli.verb import new_verb
 from resnetlab.errors import nearest
 
-_VERBS = {
-    "list_": "list models, recipes and datasets",
-    "show": "show a model, a recipe or a run in full, or what differs between two",
-    "draw": "draw networks",
-    "train": "train a network",
-    "finetune": "train a network on with your own classes, from trained weights",
-    "resume": "go on with an interrupted run or study, or train a run for longer",
-    "eval_": "evaluate a trained network",
-    "report": "say what runs show: errors over seeds beside the published ones, and curves",
-    "runs": "list the runs in a folder: state, progress, accuracy, path",
-    "board": "show the runs in a folder in a browser, as they go",
-    "compare": "say whether networks differ by more than chance: over seeds, and on the same images",
-    "explain": "train small networks and show on a page why they do what they do",
-    "reproduce": "make a published table or figure here, beside its published numbers",
-    "predict": "say what is in images",
-    "export": "write a trained network for other programs",
-    "import_": "make a model folder of weights of another program",
-    "plan": "say what a training would take on other devices, and on how many it pays",
-    "bench": "measure training or evaluation speed",
-    "data": "fetch, describe, check, show, unpack, pack and prepare datasets",
-    "doctor": "say what this machine has, and what is wrong with it",
+_GROUPS = {
+    "networks, and what there is": {
+        "list_": "list models, recipes, datasets, engines and reproductions",
+        "show": "show a model, a recipe or a run, or what differs between two",
+        "draw": "draw networks",
+        "explain": "train small networks and show on a page why they do what they do",
+    },
+    "training": {
+        "train": "train a network, or several with several seeds",
+        "finetune": "train a network on with your own classes, from trained weights",
+        "resume": "go on with an interrupted run or study, or train a run for longer",
+        "reproduce": "make a published table or figure here, beside its published numbers",
+        "plan": "say what a training would take on other devices",
+    },
+    "what came of it": {
+        "runs": "list the runs in a folder: state, progress, accuracy, path",
+        "board": "show the runs in a folder in a browser, as they go",
+        "eval_": "evaluate a trained network",
+        "report": "say what runs show: errors over seeds, curves, a page",
+        "compare": "say whether networks differ by more than chance",
+    },
+    "in use": {
+        "predict": "say what is in images",
+        "export": "write a trained network for other programs",
+        "import_": "make a model folder of weights of another program",
+    },
+    "data and machine": {
+        "data": "fetch, describe, check, show, unpack, pack and prepare datasets",
+        "bench": "measure training or evaluation speed",
+        "doctor": "say what this machine has, and what is wrong with it",
+    },
 }
-"""The files of the verbs, and what each does. A name that Python has has a _ behind it."""
+"""The files of the verbs in groups, and what each does. A name that Python has has a _ behind it."""
 
 _EXAMPLES = """examples:
-  resnetlab list                                    models, recipes, datasets
-  resnetlab train resnet20 --data digits            a minute on a laptop
-  resnetlab resume runs/RUN                         go on after an interruption
-  resnetlab finetune --weights FILE --data photos/  your own classes, from trained weights
-  resnetlab eval runs/RUN                           per class, confusion matrix
-  resnetlab report runs -o curves.svg               errors over seeds, and curves
-  resnetlab board                                   runs as they go, in a browser
+  resnetlab train resnet20 --data digits  a minute on a laptop
+  resnetlab finetune photos/              your classes, from published weights
+  resnetlab resume runs/RUN               go on after an interruption
+  resnetlab board                         runs as they go, in a browser
 
 `resnetlab VERB --help` shows a verb's flags and examples."""
 
@@ -94,15 +101,26 @@ def build_parser() -> Parser:
     """Return the parser of the whole command line."""
     top = Parser(
         prog="resnetlab",
-        description="Build, train, resume and evaluate residual networks.",
-        epilog=_EXAMPLES,
+        usage="%(prog)s [-h] [--version] VERB ...",
+        description="Residual networks: train, fine-tune, resume, judge and use them.",
+        epilog=f"{_told()}\n\n{_EXAMPLES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     top.add_argument("--version", action="version", version=_LazyVersion("%(prog)s"))
-    verbs = top.add_subparsers(title="verbs", metavar="VERB", required=True)
-    for file, help_text in _VERBS.items():
-        new_verb(verbs, file.rstrip("_"), help_text).add_flags = partial(_add_flags, file)
+    verbs = top.add_subparsers(prog="resnetlab", metavar="VERB", help=argparse.SUPPRESS, required=True)
+    for group in _GROUPS.values():
+        for file, what in group.items():
+            new_verb(verbs, file.rstrip("_"), what).add_flags = partial(_add_flags, file)
     return top
+
+
+def _told() -> str:
+    """Return the verbs in their groups, for the help."""
+    groups = (
+        f"{title}:\n" + "\n".join(f"  {file.rstrip('_'):<10} {what}" for file, what in group.items())
+        for title, group in _GROUPS.items()
+    )
+    return "\n\n".join(groups)
 
 
 def _add_flags(file: str, parser: Parser) -> None:
