@@ -30,7 +30,7 @@ class Row:
     published: Published | None = None
     """The published test error; none where the source has a curve alone."""
     rule: Literal["last", "best"] = "last"
-    """Which error the source tells: that of the last step, or the best of all evaluations on the test set."""
+    """Which error the source tells, or is taken to: the last step's, or the best of all on the test set."""
     views: Literal["single", "10crop", "multiscale"] = "single"
     """What the published error is of; ours is of single views, and stands beside no other in numbers."""
     band: tuple[float, float] | None = None

@@ -203,7 +203,8 @@ _ERRORS = (
     " last evaluation but one, augmented; mean ± sample standard deviation over n seeds."
 )
 _BEST = (
-    " By its rule: the best of all evaluations on the test set, as the source tells it, which selects on it."
+    " By its rule: the best of all evaluations on the test set, as the source's is or is taken to be; that"
+    " selects on it."
 )
 _RESPONSES = (
     "Responses: the outputs of each 3x3 layer after BN and before ReLU or addition, of the last step"
