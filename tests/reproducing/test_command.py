@@ -40,6 +40,15 @@ def test_a_smoke_of_the_first_papers_figure_6(tmp_path: Path) -> None:
     assert repr(found) == f"<he2015-figure6, budget smoke, 2 runs: {tmp_path / 'out'}>"
     assert "plain20 [1]" in (cell := found._repr_html_()) and "data:image/svg+xml;base64," in cell
 
+    assert f"report {tmp_path / 'out'}" in done.stdout
+    elsewhere = run(
+        "reproduce", "he2015-figure6", "--budget", "smoke", "--only", "plain20", "--device", "cpu",
+        "--out", str(tmp_path / "taken"), "--records", str(tmp_path / "out"),
+    )  # fmt: skip
+    assert "0 of 1 runs to make" in elsewhere.stdout and "report" not in elsewhere.stdout
+    none = run("report", str(tmp_path / "taken"), code=2).stderr
+    assert "a study is written down there, and none of its runs has begun" in none
+
     done = run(
         "reproduce", "he2015-figure6", "--budget", "smoke", "--only", "plain20", "--set", "lr=0.2", "--json",
         "--dry-run", "--device", "cpu", "--out", str(tmp_path / "new"),
@@ -81,6 +90,10 @@ def test_the_originals_accuracies_are_theirs() -> None:
     for data, published in RESEARCH.items():
         rows = [row for row in REPRODUCTIONS["tfresearch-table"].rows if row.data == data]
         assert [100 - row.published.error for row in rows] == pytest.approx(published)  # type: ignore[union-attr]
+    shown = run("show", "keras-table").stdout
+    assert (
+        "does not say of which epoch" in " ".join(shown.split()) and "6.85 (the best, by its author)" in shown
+    )
     (official,) = REPRODUCTIONS["tfofficial-cifar"].rows
     assert official.band == pytest.approx((6.2, 7.4)) and official.published is not None
     assert official.published.mean == pytest.approx(100 - 93.12)

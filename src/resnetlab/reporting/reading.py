@@ -20,6 +20,9 @@ from resnetlab.reporting.values import is_count, is_share
 from resnetlab.runs.directory import CONTINUES, RunDirectory, is_run
 from resnetlab.runs.journal import read_rows
 
+STUDY = "study.json"
+"""In a folder: the runs that are planned there."""
+
 
 def find_runs(paths: Sequence[str | Path]) -> tuple[list[Path], list[ResnetlabError]]:
     """Return the runs at `paths` and below them, each once, and what is wrong with the paths.
@@ -67,6 +70,11 @@ def _nothing_at(path: Path) -> UsageError:
     if not path.is_dir():
         return UsageError(
             f"no run at {path}: it is a file", hint="Name a run's directory, a folder of runs, or a record."
+        )
+    if (path / STUDY).is_file():
+        return UsageError(
+            f"no run at {path} yet: a study is written down there, and none of its runs has begun",
+            hint="The command that wrote it makes them; runs that were made elsewhere are not in it.",
         )
     return UsageError(
         f"no run at {path} or below it: no directory there holds a recipe.json",

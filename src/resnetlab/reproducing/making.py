@@ -18,7 +18,7 @@ from resnetlab.base.units import first_of, format_count, format_seconds
 from resnetlab.errors import DataError, Interrupted, ResnetlabError, UsageError
 from resnetlab.recipe.settings import override
 from resnetlab.reporting.reading import read_run
-from resnetlab.reporting.records.collecting import Found, read_records_at
+from resnetlab.reporting.records.collecting import RECORDS, Found, read_records_at
 from resnetlab.reporting.records.making import record_of
 from resnetlab.reporting.records.record import read_record
 from resnetlab.reproducing.adopting import adopted, nothing_missing
@@ -43,7 +43,7 @@ from resnetlab.training.studies import (
 from resnetlab.training.studies.rows import RowRecord, read_rows_of
 from resnetlab.training.studies.sharing import begin_study
 
-RECORDS, RESULT = "records", "result"
+RESULT = "result"
 
 
 @dataclass(frozen=True, kw_only=True)

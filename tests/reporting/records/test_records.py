@@ -11,6 +11,7 @@ from resnetlab.cli import main
 from resnetlab.errors import DataError, UsageError
 from resnetlab.reporting import report
 from resnetlab.reporting.reading import read_run
+from resnetlab.reporting.records.collecting import read_records_at
 from resnetlab.reporting.records.making import record_of, write_records
 from resnetlab.reporting.records.record import MOST_BYTES, Record, Where, digest, read_record
 
@@ -188,6 +189,24 @@ def test_what_is_torn_or_foreign_in_a_folder_is_told_at_once(copied: Path) -> No
         DataError, match=r"foreign\.json is no record of a result\n.*seed0\.json cannot be read"
     ):
         report(copied)
+
+
+def test_of_a_study_whose_runs_are_gone_the_records_are_read_and_nothing_else(
+    records: Path, tmp_path: Path
+) -> None:
+    study = tmp_path / "below" / "study"
+    shutil.copytree(records, study / "records")
+    for name in ("study.json", "responses/seed0.json"):
+        (study / name).parent.mkdir(exist_ok=True)
+        (study / name).write_text("{}")
+    for place in (study, tmp_path):
+        assert report(place).groups[0].errors == report(records).groups[0].errors
+
+    shutil.rmtree(study / "records")
+    with pytest.raises(UsageError, match="a study is written down there, and none of its runs has begun"):
+        report(study)
+    with pytest.raises(UsageError, match="a study without a folder records"):
+        read_records_at([study])
 
 
 def test_nothing_is_written_over_another_runs_record(real_runs: Path, copied: Path) -> None:

@@ -1,6 +1,7 @@
 """`resnetlab reproduce`: a published table or figure, made here beside its published numbers."""
 
 import argparse
+import shlex
 import sys
 from typing import TYPE_CHECKING
 
@@ -96,10 +97,9 @@ def reproduce(options: argparse.Namespace) -> None:
         return
     print(f"\n{table}\n\nWhat to type next:")
     page = next(path for path in written if path.suffix == ".html")
-    told = {
-        opening(page): "the table and the figure on a page",
-        f"{command_name()} report {prepared.out}": "the runs one by one",
-    }
+    told = {opening(page): "the table and the figure on a page"}
+    if len(table.origins) < len(table.records):  # else none of them is in the folder
+        told[f"{command_name()} report {shlex.quote(str(prepared.out))}"] = "the runs one by one"
     print(block(told))
 
 

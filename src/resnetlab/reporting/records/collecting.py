@@ -1,18 +1,20 @@
 """Records from files and folders, and runs and records together as one set of runs."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from resnetlab.base.paths import user_path
 from resnetlab.errors import DataError, ResnetlabError, UsageError
-from resnetlab.reporting.reading import US, RecordedRun, find_runs, read_runs, refuse
+from resnetlab.reporting.reading import STUDY, US, RecordedRun, find_runs, read_runs, refuse
 from resnetlab.reporting.records.as_run import run_of
 from resnetlab.reporting.records.making import date_of
 from resnetlab.reporting.records.record import Record, read_record, run_key
 from resnetlab.reporting.values import is_number
 
 SUFFIX = ".json"
+RECORDS = "records"
+"""In the folder of a study: where the records of its runs lie."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,14 +37,41 @@ def read_records_at(paths: Iterable[str | Path]) -> list[Found]:
     for place in map(user_path, paths):
         if not place.exists():
             problems.append(UsageError(f"no records at {place}: there is no such file or folder"))
-        files = sorted(_files_in(place)) if place.is_dir() else [place] * place.exists()
-        for path in files:
+        found_here = _records_below(place) if place.is_dir() else [place] * place.exists()
+        if not found_here and (place / STUDY).is_file():
+            problems.append(
+                UsageError(
+                    f"no records at {place}: a study without a folder {RECORDS}",
+                    hint="`resnetlab report STUDY --record-to DIR` writes those of its finished runs.",
+                )
+            )
+        for path in found_here:
             try:
                 found[path.resolve()] = Found(record=read_record(path), path=path)
             except ResnetlabError as error:
                 problems.append(error)
     refuse(problems)
     return [*found.values()]
+
+
+def _records_below(folder: Path) -> list[Path]:
+    """Return what may be a record in a folder and below it, by path: where nothing is hidden by a dot.
+
+    Of a study that is what lies in its `records` alone.
+    """
+    return [
+        path
+        for path in sorted(folder.rglob(f"*{SUFFIX}"))
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and not _is_of_a_study(path, folder)
+    ]
+
+
+def _is_of_a_study(path: Path, below: Path) -> bool:
+    """Return whether a file below a folder is of a study there, and none of its records."""
+    folders = [below / parent for parent in path.relative_to(below).parents]
+    study = next((each for each in folders if (each / STUDY).is_file()), None)
+    return study is not None and path.relative_to(study).parts[0] != RECORDS
 
 
 def read_runs_and_records(paths: Sequence[str | Path]) -> list[RecordedRun]:
@@ -72,17 +101,10 @@ def read_runs_and_records(paths: Sequence[str | Path]) -> list[RecordedRun]:
     return _each_once(runs, found) if found else runs
 
 
-def _files_in(folder: Path) -> Iterator[Path]:
-    """Give what may be a record in a folder and below it, where nothing is hidden by a dot."""
-    for path in folder.rglob(f"*{SUFFIX}"):
-        if not any(part.startswith(".") for part in path.relative_to(folder).parts):
-            yield path
-
-
 def _holds_records(path: Path) -> bool:
     if not path.is_dir():
         return path.is_file() and path.suffix == SUFFIX
-    return not find_runs([path])[0] and next(_files_in(path), None) is not None
+    return not find_runs([path])[0] and bool(_records_below(path))
 
 
 def _each_once(runs: Sequence[RecordedRun], found: Sequence[Found]) -> list[RecordedRun]:
