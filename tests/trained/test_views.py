@@ -131,6 +131,46 @@ def test_the_answers_are_those_of_the_mean_probability(
     assert found.scores.loss == pytest.approx(-np.log(shares[rows, truth]).mean(), rel=1e-5)
 
 
+@pytest.mark.parametrize("name", ["10crop", "multiscale"])
+def test_predict_answers_as_eval_does(
+    name: str, net: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evaluated(net, photos, tmp_path / "out", views=name)
+    answers = read_answers(tmp_path / "out" / "answers.npz")
+    paths = [str(photos / place) for place in answers.place]
+
+    main(["predict", str(net), *paths, "--views", name, "--json", "--top", "1", "--batch", "4"])
+    told = capsys.readouterr()
+    printed = json.loads(told.out)
+    in_python = resnetlab.Classifier.load(net, device="cpu").predict(paths, views=name)
+
+    assert printed["views"] == name and "views of each image are averaged" in told.err
+    by_eval = [*zip(answers.answer.tolist(), answers.probability.tolist(), strict=True)]
+    for found in ([each["answers"][0] for each in printed["images"]], in_python):
+        shown = [
+            (CLASSES.index(each["class"]), each["probability"])
+            if isinstance(each, dict)
+            else (each.answers[0].index, each.probability)
+            for each in found
+        ]
+        assert [index for index, _ in shown] == [index for index, _ in by_eval]
+        assert [share for _, share in shown] == pytest.approx([share for _, share in by_eval], rel=1e-5)
+
+
+def test_predict_refuses_views_that_cannot_be(net: Path, photos: Path, tmp_path: Path) -> None:
+    picture_at = str(photos / "ant" / "0.png")
+    classifier = resnetlab.Classifier.load(net, device="cpu")
+    with pytest.raises(UsageError, match=r"views"):
+        classifier.predict(picture_at, views="11crop")
+    export_model(unsure(), "onnx", tmp_path / "net.onnx")
+    graph = resnetlab.Classifier.load(tmp_path / "net.onnx")
+    with pytest.raises(UsageError, match=r"views=multiscale: .* is a graph"):
+        graph.predict(picture_at, views="multiscale")
+    ours, theirs = (each.predict(picture_at, views="10crop") for each in (classifier, graph))
+    assert ours.probability == pytest.approx(theirs.probability, rel=1e-4)
+    assert main(["predict", str(net), picture_at, "--views", "10crop", "--explain", str(tmp_path / "x")]) == 2
+
+
 def test_the_views_matter_here(net: Path, photos: Path, tmp_path: Path) -> None:
     """Else the restatement would hold of one view too."""
     found = [

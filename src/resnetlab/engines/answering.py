@@ -49,7 +49,9 @@ class Engine:
             logits_NK = self.model(images_NCHW)
         return logits_NK
 
-    def averaged(self, views: Callable[[], Iterable[View]], labels_N: Tensor) -> Tensor:
+    def averaged(
+        self, views: Callable[[], Iterable[View]], num_images: int, labels_N: Tensor | None = None
+    ) -> Tensor:
         """Return the logarithms of the probabilities (N, K), averaged over the views of each image.
 
         As with `logits`, every answer is the network's, and whether it is right. A logarithm of a probability
@@ -57,14 +59,15 @@ class Engine:
 
         Args:
             views: Makes the views of N images; once more, where the network has to answer.
-            labels_N: What is right.
+            num_images: N.
+            labels_N: What is right, if that is known.
         """
         if self.answers is None:
-            return average(self.model, views(), len(labels_N)).logits_NK
+            return average(self.model, views(), num_images).logits_NK
         with self._lock:
-            found = average(self.answers, views(), len(labels_N))
+            found = average(self.answers, views(), num_images)
         if is_unsure(found.logits_NK, labels_N, 2 * TOLERANCE * found.largest):
-            found = average(self.model, views(), len(labels_N))
+            found = average(self.model, views(), num_images)
         return found.logits_NK
 
 

@@ -1,12 +1,14 @@
 """Engines for work whose amount nobody knows: a better one is made when as much was done as it costs."""
 
 import threading
+from collections.abc import Callable, Iterator
 
 from torch import Tensor, nn
 
 from resnetlab.engines.answering import Engine
 from resnetlab.engines.choosing import AMOUNTS, Work, choose, seconds_of
 from resnetlab.engines.names import AUTO
+from resnetlab.evaluation.averaging import View
 from resnetlab.models import ResNet
 
 
@@ -24,6 +26,7 @@ class Growing:
         self._engine: Engine | None = None
         self._state: object = None
         self._amount = -1
+        self._has_many_sizes = False
         self._expected = self._answered = 0
         self._lock = threading.Lock()
 
@@ -53,18 +56,47 @@ class Growing:
         """
         with self._lock:
             self._answered += len(images_NCHW)
-            engine = self._fitting(model, images_NCHW)
+            engine = self._fitting(model, images_NCHW, has_many_sizes=False)
         return engine.logits(images_NCHW)
 
-    def _fitting(self, model: nn.Module, images_NCHW: Tensor) -> Engine:
-        """Return the engine, chosen anew if there is more work than it was chosen for."""
+    def averaged(
+        self,
+        model: nn.Module,
+        views: Callable[[], Iterator[View]],
+        num_images: int,
+        *,
+        num_views: int,
+        has_many_sizes: bool,
+    ) -> Tensor:
+        """Return the logarithms of the mean probabilities (N, K); see `Engine.averaged`.
+
+        Args:
+            model: The network.
+            views: Makes the views of N images.
+            num_images: N.
+            num_views: Of each image.
+            has_many_sizes: Whether the views are of several sizes.
+
+        Raises:
+            UsageError: As `logits`.
+        """
+        first = next(views()).images_NCHW
+        with self._lock:
+            self._answered += num_images * num_views
+            engine = self._fitting(model, first, has_many_sizes=has_many_sizes)
+        return engine.averaged(views, num_images)
+
+    def _fitting(self, model: nn.Module, images_NCHW: Tensor, *, has_many_sizes: bool) -> Engine:
+        """Return the engine, chosen anew if there is more work than it was chosen for, or of more sizes."""
         height, width = images_NCHW.shape[2:]
         images = max(self._expected, self._answered)
-        work = Work(images, len(images_NCHW), (height, width))
+        many = has_many_sizes or self._has_many_sizes
+        work = Work(images, len(images_NCHW), (height, width), is_of_one_size=not many)
         amount = _amount(seconds_of(model, work)) if isinstance(model, ResNet) and self._asked == AUTO else 0
         state = _state_of(model)
-        if self._engine is None or amount > self._amount or state != self._state:
-            self._amount, self._state = amount, state
+        is_fitting = amount <= self._amount and state == self._state and many == self._has_many_sizes
+        if self._engine is None or not is_fitting:
+            self._amount, self._state, self._has_many_sizes = amount, state, many
             self._engine = choose(self._asked, model, work, lambda: images_NCHW)
         return self._engine
 

@@ -5,7 +5,7 @@ fp32. What only a run has is data of its own, with a test split and perhaps vali
 """
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +25,7 @@ from resnetlab.engines.choosing import Work, choose
 from resnetlab.engines.names import AUTO
 from resnetlab.errors import DataError, UsageError, WriteError, one_of
 from resnetlab.evaluation.answers import Answers
+from resnetlab.evaluation.averaging import View
 from resnetlab.evaluation.collecting import Collected, Collecting, answers_of, calibration_from
 from resnetlab.evaluation.insights import Insights
 from resnetlab.evaluation.metrics import Scores
@@ -107,7 +108,7 @@ def evaluate(
     trained = leaving_out(load_network(str(run), weights, device, world), bad_samples)
     trained.classifier.refuse_backbone()
     place, choices = None if data is None else str(data), Choices.of(data_set)
-    viewed = trained.classifier.views(views)
+    viewed = trained.classifier.views_of_squares(views)
     opened = world.together(lambda: open_scored(trained, place, choices))
     if out is not None:
         world.from_first(lambda: refuse_within(opened.source.folders, Path(out).expanduser()))
@@ -350,7 +351,7 @@ class _Way(NamedTuple):
             on, logits = reading.evaluation_set(label, split), self.engine.logits
         else:
             assert isinstance(split, EncodedSplit), "views are made of files, or of pixels as if they were"
-            on, logits = reading.viewed_set(label, split, self.views), self.engine.averaged
+            on, logits = reading.viewed_set(label, split, self.views), self._averaged
         num_classes = len(classifier.class_names)
         collecting = Collecting(num_classes, on.size, on.batch)
         scores = score(
@@ -367,6 +368,9 @@ class _Way(NamedTuple):
         broken = tuple(problem for _, problem in sorted(reading.bad.found.items()))
         assert scores.seen + len(broken) == len(split), "every sample counts exactly once"
         return _Scored(scores, collecting.gathered(self.world), broken)
+
+    def _averaged(self, views: Callable[[], Iterator[View]], labels_N: Tensor) -> Tensor:
+        return self.engine.averaged(views, len(labels_N), labels_N)
 
 
 def folder_of(trained: ScoredNetwork, opened: ScoredData, label: str, views: Views | None = None) -> str:

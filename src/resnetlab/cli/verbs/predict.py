@@ -5,22 +5,24 @@ import io
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from resnetlab.base import files
 from resnetlab.base.lettering import in_a_line
 from resnetlab.base.paths import user_path
 from resnetlab.base.plaindata import csv_text
 from resnetlab.base.units import first_of
-from resnetlab.cli.flags import add_device, add_engine, add_threads, add_weights
+from resnetlab.cli.flags import add_device, add_engine, add_threads, add_views, add_weights
 from resnetlab.cli.output import print_json
 from resnetlab.cli.verb import set_up
 from resnetlab.data.sources.leftovers import refuse_within
 from resnetlab.engines.names import AUTO, REFERENCE
 from resnetlab.errors import DataError, UsageError
+from resnetlab.evaluation.views import SINGLE
 from resnetlab.recipe import Execution
 from resnetlab.runs.directory import RunDirectory, is_run
 from resnetlab.show.tables.align import table
@@ -28,14 +30,19 @@ from resnetlab.show.tables.align import table
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+    from torch import Tensor
 
     from resnetlab.data.images.geometry import Pixels
+    from resnetlab.evaluation.views import Views
     from resnetlab.trained.predict import Classifier, Prediction
+
+_Seen = TypeVar("_Seen")
 
 _EXAMPLES = """examples:
   resnetlab predict runs/RUN photo.jpg
   resnetlab predict MODEL photos/ "more/*.png" --top 3 --csv answers.csv
   resnetlab predict MODEL photos/ --truth      photos/CLASS/*.jpg: which are right
+  resnetlab predict MODEL photos/ --views 10crop   the mean answer to ten views of each
   resnetlab predict MODEL.onnx photos/ --jsonl
   resnetlab predict MODEL photos/ --features features.npz --explain why/
   find . -name "*.jpg" | resnetlab predict MODEL -
@@ -69,6 +76,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--features", metavar="FILE", help="what the classifier reads, into an .npz or .csv")
     parser.add_argument("--explain", metavar="DIR", help="pictures of where the network looked (Grad-CAM)")
     parser.add_argument("--batch", type=int, default=32, metavar="N", help="images at once (default: 32)")
+    add_views(parser)
     add_weights(parser)
     add_device(parser)
     add_threads(parser)
@@ -103,9 +111,13 @@ def predict(options: argparse.Namespace) -> None:
         classifier = _opened(options)
         if options.truth:
             _refuse_unknown(classifier, paths)
-        classifier.expect(len(paths))
-        found = _predict_all(classifier, paths, options)
+        views = classifier.views(options.views)
+        if views:
+            print(views.said, file=sys.stderr)
+        classifier.expect(len(paths), views)
+        found = _predict_all(classifier, paths, options, views)
         found.how = {"engine": classifier.engine or REFERENCE, "threads": threads_on(classifier.device)}
+        found.how["views"] = options.views
     if classifier.engine and (options.engine, classifier.engine) != (AUTO, REFERENCE):
         print(f"engine {classifier.engine_said}", file=sys.stderr)
     _write(found, options)
@@ -155,6 +167,12 @@ def _check_outputs(options: argparse.Namespace) -> None:
     printed = {"--json": options.json, "--jsonl": options.jsonl, "--csv -": options.csv == "-"}
     if len(asked := [flag for flag, is_given in printed.items() if is_given]) > 1:
         raise UsageError(f"{' and '.join(asked)} both print: give one, and --csv FILE beside it if you like")
+    of_one_view = {"--features": options.features, "--explain": options.explain}
+    if options.views != SINGLE and (asked := [flag for flag, name in of_one_view.items() if name]):
+        raise UsageError(
+            f"{' and '.join(asked)}: of one view, and --views {options.views} averages answers to several",
+            hint="Leave --views out for these.",
+        )
     if options.features and Path(options.features).suffix not in (".npz", ".csv"):
         raise UsageError(f"--features {options.features}: a file of features ends in .npz or .csv")
     for name in (options.csv, options.features):
@@ -173,17 +191,23 @@ def _try_writing(path: Path) -> None:
     files.try_writing(path)
 
 
-def _predict_all(classifier: "Classifier", paths: list[str], options: argparse.Namespace) -> _Found:
+def _predict_all(
+    classifier: "Classifier", paths: list[str], options: argparse.Namespace, views: "Views | None"
+) -> _Found:
     from resnetlab.trained.predict.prediction import truth_of
 
     found = _Found()
     folder = user_path(options.explain) if options.explain else None
-    for places, pixels in _batches(classifier, paths, options.batch, found.problems):
-        if options.features:
-            logits_NK, features_NF = classifier.logits_and_features(pixels)
-            found.features.append(features_NF.cpu().numpy())
-        else:
-            logits_NK = classifier.logits(pixels)
+
+    def logits_of(pixels: "list[Pixels]") -> "Tensor":
+        if not options.features:
+            return classifier.logits(pixels)
+        logits_NK, features_NF = classifier.logits_and_features(pixels)
+        found.features.append(features_NF.cpu().numpy())
+        return logits_NK
+
+    answered = _answered(classifier, paths, options.batch, found.problems, views, logits_of)
+    for places, logits_NK in answered:
         predictions = [
             replace(each, truth=truth_of(each.place, classifier.class_names))
             for each in classifier.answers(logits_NK, places, options.top)
@@ -197,21 +221,41 @@ def _predict_all(classifier: "Classifier", paths: list[str], options: argparse.N
     return found
 
 
+def _answered(
+    classifier: "Classifier",
+    paths: list[str],
+    size: int,
+    problems: list[str],
+    views: "Views | None",
+    logits_of: "Callable[[list[Pixels]], Tensor]",
+) -> "Iterator[tuple[list[str], Tensor]]":
+    """Give the places and the logits of readable images in batches; of several views what is averaged."""
+    if views is None:
+        for places, pixels in _batches(classifier.read_all, paths, size, problems):
+            yield places, logits_of(pixels)
+    else:
+        for places, parts in _batches(partial(classifier.read_views, views=views), paths, size, problems):
+            yield places, classifier.averaged(parts, views)
+
+
 def _batches(
-    classifier: "Classifier", paths: list[str], size: int, problems: list[str]
-) -> "Iterator[tuple[list[str], list[Pixels]]]":
+    read: Callable[[list[str]], list[tuple[str, _Seen | DataError]]],
+    paths: list[str],
+    size: int,
+    problems: list[str],
+) -> Iterator[tuple[list[str], list[_Seen]]]:
     """Give the readable images in batches; tell of the others at once."""
     for start in range(0, len(paths), size):
-        places, pixels = [], []
-        for path, image in classifier.read_all(paths[start : start + size]):
+        places, seen = [], []
+        for path, image in read(paths[start : start + size]):
             if isinstance(image, DataError):
                 problems.append(str(image))
                 print(f"resnetlab: {image}", file=sys.stderr)
             else:
                 places.append(path)
-                pixels.append(image)
-        if pixels:
-            yield places, pixels
+                seen.append(image)
+        if seen:
+            yield places, seen
 
 
 def _explain(classifier: "Classifier", prediction: "Prediction", folder: Path, number: int) -> str:

@@ -4,9 +4,10 @@ Axes: N images, C channels, H height, W width, K classes, F features.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar, overload
 
@@ -20,13 +21,16 @@ from resnetlab.base.pages import cell
 from resnetlab.base.units import first_of, format_count
 from resnetlab.data.batches.normalise import to_NCHW
 from resnetlab.data.batches.preprocessing import Preprocessing
+from resnetlab.data.feeding import evaluation_batch
 from resnetlab.data.images.geometry import Pixels
 from resnetlab.data.images.image import EncodedImage
+from resnetlab.data.images.views import groups
 from resnetlab.engines.growing import Growing
 from resnetlab.engines.names import AUTO
 from resnetlab.errors import CheckpointError, DataError, UsageError, nearest
+from resnetlab.evaluation.averaging import View
 from resnetlab.evaluation.metrics import answer_logits
-from resnetlab.evaluation.views import Views
+from resnetlab.evaluation.views import SINGLE, Views
 from resnetlab.insights.explaining import Explanation, explain
 from resnetlab.models import ResNet
 from resnetlab.models.layers import at
@@ -37,7 +41,7 @@ from resnetlab.trained.artefact.onnx_model import load_onnx
 from resnetlab.trained.artefact.opening import open_artefact
 from resnetlab.trained.predict.pictures import Picture, encode, read_file
 from resnetlab.trained.predict.prediction import Answer, Prediction
-from resnetlab.trained.predict.viewing import views_for
+from resnetlab.trained.predict.viewing import refuse_long_images, views_for
 from resnetlab.training.step.device import pick_device
 
 BATCH = 32
@@ -132,12 +136,23 @@ class Classifier:
         """Who made the last logits, and why it was that one, in a few words; empty before the first."""
         return self._engines.said
 
-    def expect(self, images: int) -> None:
-        """Tell how many images will be given to `logits` in all: for many a faster engine is made."""
-        self._engines.expect(images)
+    def expect(self, images: int, views: Views | None = None) -> None:
+        """Tell how many images will be answered in all, or of how many views: for many an engine is made."""
+        self._engines.expect(images * (views.num_views if views else 1))
 
     def views(self, name: str) -> Views | None:
-        """Return the views of this name for the network, None for the single one; see `viewing.views_for`."""
+        """Return the views of this name for pictures of any size; None is the single one.
+
+        Raises:
+            UsageError: If there are none of this name, or they make no sense for the network.
+        """
+        found = self.views_of_squares(name)
+        if found:
+            refuse_long_images(self.description.spec, found)
+        return found
+
+    def views_of_squares(self, name: str) -> Views | None:
+        """Return the same where pictures may have to be squares; see `viewing.views_for`."""
         is_network = isinstance(self.model, ResNet)
         return views_for(name, self.description, self.preprocessing, takes_any_size=is_network)
 
@@ -148,14 +163,19 @@ class Classifier:
 
     @overload  # a str is a sequence of str, but the first that fits counts
     def predict(  # type: ignore[overload-overlap]
-        self, pictures: Picture, *, top_k: int = 5, batch: int = BATCH
+        self, pictures: Picture, *, top_k: int = 5, batch: int = BATCH, views: str = SINGLE
     ) -> Prediction: ...
     @overload
     def predict(
-        self, pictures: Sequence[Picture], *, top_k: int = 5, batch: int = BATCH
+        self, pictures: Sequence[Picture], *, top_k: int = 5, batch: int = BATCH, views: str = SINGLE
     ) -> list[Prediction]: ...
     def predict(
-        self, pictures: Picture | Sequence[Picture], *, top_k: int = 5, batch: int = BATCH
+        self,
+        pictures: Picture | Sequence[Picture],
+        *,
+        top_k: int = 5,
+        batch: int = BATCH,
+        views: str = SINGLE,
     ) -> Prediction | list[Prediction]:
         """Return the most probable classes of a picture, or of each of a list.
 
@@ -164,22 +184,29 @@ class Classifier:
                 picture of Pillow.
             top_k: Classes told of each; all, if there are fewer.
             batch: Pictures computed at once.
+            views: "single", or those whose probabilities are averaged: "10crop", "multiscale"; see
+                `evaluation.views`.
 
         Raises:
             DataError: If a picture is damaged or no image.
-            UsageError: If it is none of these.
+            UsageError: If it is none of these, or the views make no sense for the network.
         """
         self.refuse_backbone()
         if top_k < 1 or batch < 1:
             raise UsageError(f"top_k and batch must be at least 1, got {top_k} and {batch}")
-        many = _many(pictures)
-        self.expect(len(many))
+        many, shown = _many(pictures), self.views(views)
+        self.expect(len(many), shown)
         found = []
         for start in range(0, len(many), batch):
             part = many[start : start + batch]
             images = [encode(each, f"image {index}") for index, each in enumerate(part, start)]
-            pixels = _each(self.pixels, images)
-            answers = self.answers(self.logits(pixels), [image.place for image in images], top_k)
+            if shown:
+                parts = _each(partial(self.preprocessing.views, views=shown), images)
+                pixels, logits_NK = [of_one[-1] for of_one in parts], self.averaged(parts, shown)
+            else:
+                pixels = _each(self.pixels, images)
+                logits_NK = self.logits(pixels)
+            answers = self.answers(logits_NK, [image.place for image in images], top_k)
             if len(many) <= _MOST_KEPT:
                 answers = [replace(each, pixels=seen) for each, seen in zip(answers, pixels, strict=True)]
             found += answers
@@ -242,18 +269,15 @@ class Classifier:
 
     def read_all(self, paths: Sequence[str]) -> list[tuple[str, Pixels | DataError]]:
         """Return each file's image as `pixels` does, or what is wrong with it; several at a time."""
+        return _read_each(self.pixels, paths)
 
-        def read(path: str) -> Pixels | DataError:
-            try:
-                return self.pixels(read_file(Path(path)))
-            except DataError as error:
-                return error
+    def read_views(self, paths: Sequence[str], views: Views) -> list[tuple[str, list[Pixels] | DataError]]:
+        """Return each file's views, without their mirror images, or what is wrong with it."""
+        return _read_each(partial(self.preprocessing.views, views=views), paths)
 
-        return list(zip(paths, _each(read, paths), strict=True))
-
-    def prepare(self, pixels: Sequence[Pixels]) -> Tensor:
-        """Return the network's input, float32 (N, C, H, W), on its device."""
-        images_NHWC = torch.from_numpy(np.stack(pixels)).to(self.device)
+    def prepare(self, pixels: Sequence[Pixels] | Pixels) -> Tensor:
+        """Return the network's input, float32 (N, C, H, W), on its device, of images uint8 (H, W, C)."""
+        images_NHWC = torch.from_numpy(np.asarray(pixels)).to(self.device)
         return to_NCHW(self.preprocessing.normaliser(images_NHWC), channels_last=True)
 
     def refuse_backbone(self) -> None:
@@ -274,6 +298,29 @@ class Classifier:
         """
         self.refuse_backbone()
         logits_NK = self._engines.logits(self.model, self.prepare(pixels))
+        self.refuse_non_finite(logits_NK)
+        return logits_NK
+
+    @torch.inference_mode()
+    def averaged(self, pictures: Sequence[Sequence[Pixels]], views: Views) -> Tensor:
+        """Return the logarithms of the probabilities (N, K) of images, averaged over their views.
+
+        Args:
+            pictures: The views of each image, without their mirror images, uint8 (H, W, C).
+            views: Which these are.
+
+        Raises:
+            UsageError, CheckpointError: As `logits`.
+        """
+        self.refuse_backbone()
+
+        def shown() -> Iterator[View]:
+            for pixels, rows in groups(pictures, evaluation_batch):
+                yield View(self.prepare(pixels), torch.tensor(rows, device=self.device))
+
+        logits_NK = self._engines.averaged(
+            self.model, shown, len(pictures), num_views=views.num_views, has_many_sizes=not views.crop
+        )
         self.refuse_non_finite(logits_NK)
         return logits_NK
 
@@ -352,6 +399,20 @@ def _each(function: Callable[[_In], _Out], values: Sequence[_In]) -> list[_Out]:
     """Return the function of each value; Pillow decodes on several cores at once."""
     with ThreadPoolExecutor(max(1, min(len(values), os.cpu_count() or 1))) as pool:
         return list(pool.map(function, values))
+
+
+def _read_each(
+    see: Callable[[EncodedImage], _Out], paths: Sequence[str]
+) -> list[tuple[str, _Out | DataError]]:
+    """Return what is seen of each file, or what is wrong with it."""
+
+    def read(path: str) -> _Out | DataError:
+        try:
+            return see(read_file(Path(path)))
+        except DataError as error:
+            return error
+
+    return list(zip(paths, _each(read, paths), strict=True))
 
 
 def _many(pictures: object) -> Sequence[Picture]:
