@@ -3,14 +3,17 @@
 import json
 import shutil
 import statistics
+import threading
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from resnetlab.errors import DataError, UsageError
-from resnetlab.reproducing.making import Prepared, make, prepare, result_of
+from resnetlab.reproducing.making import Prepared, make, prepare, result_of, write_result
+from resnetlab.reproducing.results.tables import ResultTable
 from resnetlab.runs.journal import read_rows
+from resnetlab.training.studies.sharing import study_lock
 from tests.reproducing.conftest import TOY, asked
 
 RUNS = ["plain8-seed0", "resnet8-seed0", "plain8-seed1", "resnet8-seed1"]
@@ -174,6 +177,29 @@ def test_too_few_at_once_are_refused_before_steps_are_timed_and_leave_nothing(
     with pytest.raises(UsageError, match="at least one run is made at once, got -1"):
         make(replace(made, out=tmp_path / "new", at_once=-1))
     assert not (tmp_path / "new").exists()
+
+
+def test_of_two_that_end_together_none_writes_less_than_there_is(made: Prepared, tmp_path: Path) -> None:
+    """One has drawn its table when the other's record comes: it waits for the lock, and draws anew."""
+    out = shutil.copytree(made.out, tmp_path / "copy")
+    prepared = replace(made, out=out)
+    late = out / "records" / f"{RUNS[3]}.json"
+    content = late.read_bytes()
+    late.unlink()
+    shutil.rmtree(out / "result")
+    found: list[ResultTable] = []
+    with study_lock(out):
+        ending = threading.Thread(target=lambda: found.append(write_result(prepared)[0]))
+        ending.start()
+        ending.join(timeout=2)
+        assert not (out / "result").exists() and not found
+        late.write_bytes(content)
+    ending.join()
+
+    assert [outcome.n for outcome in found[0].outcomes] == [2, 2]
+    for kind in ("svg", "md", "html"):
+        assert (out / "result" / f"toy-full.{kind}").is_file()
+    assert (out / "result" / "toy-full.md").read_text() == (made.out / "result" / "toy-full.md").read_text()
 
 
 def test_a_damaged_run_is_named(made: Prepared, tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ from resnetlab.training.studies import (
     train_or_resume_study,
 )
 from resnetlab.training.studies.rows import RowRecord, read_rows_of
-from resnetlab.training.studies.sharing import begin_study
+from resnetlab.training.studies.sharing import begin_study, study_lock
 
 RESULT = "result"
 
@@ -242,10 +242,9 @@ def make(prepared: Prepared, observer: StudyObserver | None = None) -> tuple[Res
             error.hint = "The same command goes on."
         if is_study(prepared.out):
             with contextlib.suppress(ResnetlabError):  # the first error counts
-                write_result(result_of(prepared), prepared.out)
+                write_result(prepared)
         raise
-    table = result_of(prepared)
-    return table, write_result(table, prepared.out)
+    return write_result(prepared)
 
 
 class _Recorder(StudyObserver):
@@ -349,23 +348,38 @@ def result_of(prepared: Prepared) -> ResultTable:
     )
 
 
-def write_result(table: ResultTable, out: Path) -> list[Path]:
-    """Write the table and, if any run has ended, the figure; return the files.
+def write_result(prepared: Prepared) -> tuple[ResultTable, list[Path]]:
+    """Write the table and, if any run has ended, the figure; return the table and the files.
+
+    They are of all runs that have ended when they are written: of processes that end at the same time none
+    writes what it made before the other's record came over what the other wrote. Drawing takes longer than
+    the study's lock may be held; so the table is compared under the lock, and drawn anew if need be.
 
     Raises:
+        UsageError, DataError: As `result_of`.
         WriteError: If a file could not be written.
+        LockedError: If another process holds the study's lock for longer than that takes.
     """
-    folder, name = out / RESULT, f"{table.reproduction.name}-{table.budget.name}"
+    while True:
+        table = result_of(prepared)
+        contents = _contents(table)
+        with study_lock(prepared.out):
+            if result_of(prepared) == table:
+                return table, [_write(prepared.out / RESULT, *each) for each in contents.items()]
+
+
+def _write(folder: Path, name: str, content: str | bytes) -> Path:
     files.make_directory(folder)
+    files.write_file(folder / name, content)
+    return folder / name
+
+
+def _contents(table: ResultTable) -> dict[str, str | bytes]:
+    """Return the contents of the result's files by their names."""
+    name = f"{table.reproduction.name}-{table.budget.name}"
     figure = draw_figure(table, "svg") if has_figure(table) else b""
-    contents: dict[str, str | bytes] = {"svg": figure} if figure else {}
-    contents |= {
-        "md": table.markdown(f"{name}.svg" if figure else ""),
-        "html": render(table, partial(draw_figure, table, "svg") if figure else None),
+    return {
+        **({f"{name}.svg": figure} if figure else {}),
+        f"{name}.md": table.markdown(f"{name}.svg" if figure else ""),
+        f"{name}.html": render(table, partial(draw_figure, table, "svg") if figure else None),
     }
-    written = []
-    for suffix, content in contents.items():
-        path = folder / f"{name}.{suffix}"
-        files.write_file(path, content)
-        written.append(path)
-    return written

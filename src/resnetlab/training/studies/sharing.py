@@ -91,7 +91,7 @@ def open_study(
         DataError: If its record is damaged.
         LockedError: If another process is using it for longer than reading takes.
     """
-    with _patiently(lambda: lock_run(path)) as lock:
+    with study_lock(path) as lock:
         records = read_rows_of(path)
         if asked is not None:
             refuse_other_rows(path, records, asked, grows=grows)
@@ -127,6 +127,15 @@ def held_row(run: RunDirectory, folders: Iterable[str], world: World) -> Iterato
         except LockedError as error:
             raise InUse(error.args[0]) from error
         yield replace(run, lock=lock)
+
+
+def study_lock(path: Path) -> files.DirectoryLock:
+    """Return the study's own lock, to be held for moments, once others have let it go.
+
+    Raises:
+        LockedError: If another process is using it for longer.
+    """
+    return _patiently(lambda: lock_run(path))
 
 
 def _patiently(take: Callable[[], _Found]) -> _Found:
