@@ -99,11 +99,12 @@ def test_the_originals_accuracies_are_theirs() -> None:
     assert official.published.mean == pytest.approx(100 - 93.12)
 
 
-# He et al., 2015, Tables 2 to 4 (top-1), and 2016, Tables 2 (110 and 164 layers), 3 and 4.
+# He et al., 2015, Tables 2 to 4 (top-1), and 2016, Tables 1, 2 (110 and 164 layers), 3 and 4; None is "fail".
 PAPERS = {
     "he2015-table2": [27.94, 28.54, 27.88, 25.03],
     "he2015-table3": [25.03, 24.52, 24.19, 22.85, 21.75, 21.43],
     "he2015-table4": [21.84, 21.53, 20.74, 19.87, 19.38],
+    "he2016-table1": [6.61, None, None, 12.35, None, None, 8.70, 9.81, 12.86, 6.91, 12.22, None],
     "he2016-table2": [6.61, 8.17, 7.84, 6.71, 6.37, 5.93, 6.50, 6.14, 5.91, 5.46],
     "he2016-table4": [6.43, 5.93, 7.61, 6.37, 5.46, 4.92, 4.62, 25.16, 27.82, 24.33, 22.71],
 }
@@ -116,6 +117,23 @@ def test_the_papers_errors_are_theirs() -> None:
     assert options == ["A", "B", "C"]
     (official,) = REPRODUCTIONS["tfofficial-imagenet"].rows
     assert official.band == pytest.approx((100 - 76.6, 100 - 76.2))
+
+
+def test_the_shortcuts_of_table_1_are_what_it_says_and_a_failure_is_no_number() -> None:
+    """He et al., 2016, Table 1: factors on shortcut and branch; gates with their first bias."""
+    rows = {row.name: row for row in REPRODUCTIONS["he2016-table1"].rows}
+    specs = {name: row.spec() for name, row in rows.items()}
+    factors = {(s.shortcut_scale, s.branch_scale): n for n, s in specs.items() if "scaling-0.5" in n}
+    biases = {(s.shortcut_gate, s.gate_bias) for s in specs.values() if s.shortcut_gate != "none"}
+
+    assert factors == {(0.5, 1.0): "scaling-0.5-1", (0.5, 0.5): "scaling-0.5-0.5"}
+    exclusive = {("exclusive", float(bias)) for bias in (0, -5, -6, -7)}
+    assert biases == exclusive | {("shortcut-only", 0.0), ("shortcut-only", -6.0)}
+    assert (specs["conv-shortcut"].shortcut, specs["dropout-shortcut"].shortcut_dropout) == ("C", 0.5)
+    assert {spec.depth for spec in specs.values()} == {110}
+    failed = rows["dropout-shortcut"].published
+    assert failed is not None and (failed.cell, failed.text) == ("fail (> 20)", "fail, above 20")
+    assert "dropout-shortcut fail, above 20" in " ".join(run("show", "he2016-table1").stdout.split())
 
 
 @pytest.mark.parametrize(

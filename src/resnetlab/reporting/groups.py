@@ -18,6 +18,7 @@ from resnetlab.reporting.reading import US, RecordedRun
 from resnetlab.show.tables.differences import decided_for_us, deviations, differing_fields
 
 _TABLE_6 = "He et al., 2015, arXiv:1512.03385, Table 6"
+SHORTCUTS_2016 = "He et al., 2016, arXiv:1603.05027, Table 1"
 _UNITS = "He et al., 2016, arXiv:1603.05027, Table 2"
 _DEPTHS = "He et al., 2016, arXiv:1603.05027, Table 3"
 _BEST = "He et al., 2016, arXiv:1603.05027, Table 4"
@@ -25,9 +26,10 @@ _BEST = "He et al., 2016, arXiv:1603.05027, Table 4"
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """A published test error in %."""
+    """A published test error in %, or that there was one above some bound: networks that failed to learn."""
 
-    error: float
+    error: float | None
+    """None where the source has no number of it."""
     source: str
     """Paper and table."""
     what: str = ""
@@ -36,15 +38,21 @@ class Published:
     """The mean over those runs, where it is published too."""
     std: float | None = None
     """The standard deviation over those runs."""
+    above: float = 0.0
+    """With no error: what it is above, in %."""
 
     @property
     def cell(self) -> str:
         """The number to stand beside a mean over seeds: the published mean if there is one."""
+        if self.error is None:
+            return f"fail (> {self.above:g})"
         return f"{self.error:.2f}" if self.mean is None else f"{self.mean:.2f} ± {self.std:.2f}"
 
     @property
     def text(self) -> str:
-        """All its numbers, and what they are: "6.43 (best of 5, mean 6.61 ± 0.16)"."""
+        """All its numbers, and what they are: "6.43 (best of 5, mean 6.61 ± 0.16)", "fail, above 20"."""
+        if self.error is None:
+            return f"fail, above {self.above:g}"
         mean = f", mean {self.mean:.2f} ± {self.std:.2f}" if self.mean is not None else ""
         return f"{self.error:.2f}{f' ({self.what}{mean})' if self.what else ''}"
 
@@ -55,6 +63,11 @@ def _single(error: float) -> Published:
 
 def _median(error: float, source: str, mean: float | None = None, std: float | None = None) -> Published:
     return Published(error=error, source=source, what="median of 5", mean=mean, std=std)
+
+
+def failed(source: str) -> Published:
+    """Return what He et al., 2016, say of a network that did not learn: an error above 20 %."""
+    return Published(error=None, source=source, above=20.0)
 
 
 PUBLISHED: dict[tuple[str, str], Published] = {
@@ -69,6 +82,11 @@ PUBLISHED: dict[tuple[str, str], Published] = {
     ("cifar10", "preresnet110"): _median(6.37, _DEPTHS),
     ("cifar10", "preresnet164"): _median(5.46, _DEPTHS),
     ("cifar10", "preresnet1001"): _median(4.92, _BEST, 4.89, 0.14),
+    ("cifar10", "resnet110_constant_scaling"): _median(12.35, SHORTCUTS_2016),
+    ("cifar10", "resnet110_exclusive_gating"): _median(8.70, SHORTCUTS_2016),
+    ("cifar10", "resnet110_shortcut_gating"): _median(6.91, SHORTCUTS_2016),
+    ("cifar10", "resnet110_conv_shortcut"): _median(12.22, SHORTCUTS_2016),
+    ("cifar10", "resnet110_dropout_shortcut"): failed(SHORTCUTS_2016),
     ("cifar10", "resnet110_bn_after_add"): _median(8.17, _UNITS),
     ("cifar10", "resnet164_bn_after_add"): _median(6.50, _UNITS),
     ("cifar10", "resnet110_relu_before_add"): _median(7.84, _UNITS),

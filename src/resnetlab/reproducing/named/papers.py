@@ -1,9 +1,10 @@
 """CIFAR tables and figures of the two papers."""
 
 from dataclasses import replace
+from typing import Any
 
 from resnetlab.network.catalog.cifar import ABLATIONS, BASIC_DEPTHS
-from resnetlab.reporting.groups import PUBLISHED, Published
+from resnetlab.reporting.groups import PUBLISHED, SHORTCUTS_2016, Published, failed
 from resnetlab.reproducing.reproduction import Reproduction, Row
 
 _TWO_GPUS = (
@@ -37,6 +38,29 @@ def _unit(network: str, error: float | None = None) -> Row:
         return row
     return replace(row, published=Published(error=error, source=_UNITS, what="median of 5"))
 
+
+def _shortcut(name: str, network: str, error: float | None, **knobs: Any) -> Row:
+    """Return a row of Table 1; an error of None is "fail" there, which its caption says is above 20 %."""
+    published = failed(SHORTCUTS_2016)
+    if error is not None:
+        published = Published(error=error, source=SHORTCUTS_2016, what="median of 5")
+    return replace(_cifar(network, "he2016"), name=name, knobs=knobs, published=published)
+
+
+_SHORTCUTS = (
+    _shortcut("original", "resnet110", 6.61),
+    _shortcut("scaling-0-1", "plain110", None),
+    _shortcut("scaling-0.5-1", "resnet110_constant_scaling", None, branch_scale=1.0),
+    _shortcut("scaling-0.5-0.5", "resnet110_constant_scaling", 12.35),
+    _shortcut("exclusive-gating-bias-0", "resnet110_exclusive_gating", None, gate_bias=0.0),
+    _shortcut("exclusive-gating-bias-minus-5", "resnet110_exclusive_gating", None, gate_bias=-5.0),
+    _shortcut("exclusive-gating-bias-minus-6", "resnet110_exclusive_gating", 8.70),
+    _shortcut("exclusive-gating-bias-minus-7", "resnet110_exclusive_gating", 9.81, gate_bias=-7.0),
+    _shortcut("shortcut-gating-bias-0", "resnet110_shortcut_gating", 12.86, gate_bias=0.0),
+    _shortcut("shortcut-gating-bias-minus-6", "resnet110_shortcut_gating", 6.91),
+    _shortcut("conv-shortcut", "resnet110_conv_shortcut", 12.22),
+    _shortcut("dropout-shortcut", "resnet110_dropout_shortcut", None),
+)
 
 _ORDERS = tuple(
     row
@@ -97,6 +121,23 @@ REPRODUCTIONS = (
         source="He et al., 2015, arXiv:1512.03385, Table 6",
         rows=(*_RESIDUAL, _cifar("resnet1202")),
         deviations=_HE_2015,
+    ),
+    Reproduction(
+        name="he2016-table1",
+        title="What a shortcut may be: factors, gates, a convolution, dropout; ResNet-110 on CIFAR-10",
+        source="He et al., 2016, arXiv:1603.05027, section 3.1, Fig. 2 and Table 1",
+        rows=_SHORTCUTS,
+        deviations=(
+            *_HE_2016,
+            "The paper has one row of exclusive gates whose biases start at 0 to -5, all of which fail; here"
+            " it is its two ends.",
+            "The paper does not say what a shortcut is where the shape changes: here factors, gates and"
+            " dropout are of option A's, and a gate reads the unit's input with its stride.",
+            "The paper does not say whether BN follows a shortcut's 1x1 convolution: here it does, as in the"
+            " first paper's projections.",
+            "The paper says of its dropout that on average it is a factor of 0.5: here training puts 0 in"
+            " place of half of all numbers and leaves the others as they are, and evaluation halves all.",
+        ),
     ),
     Reproduction(
         name="he2016-table2",
