@@ -164,3 +164,34 @@ def test_nothing_is_downloaded_for_a_recipe_that_is_none(
     said = refused(capsys, *verb.split(), "--data", "cifar10", "--recipe", "fast")
     assert "no recipe is called 'fast'" in said
     assert not (photos.parent / "cache").exists()
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("show runs/frist", "runs/first"),
+        ("resume runs/frist", "runs/first"),
+        ("report runs/frist", "runs/first"),
+        ("predict runs/frist photos/fox/0.png", "runs/first"),
+        ("train resnet8 --data photo", "photos"),
+        ("train resnet8 --data ./photo", "photos"),
+    ],
+)
+def test_a_path_that_is_almost_one_is_answered_with_it(
+    photos: Path, typed: str, meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (photos.parent / "runs" / "first").mkdir(parents=True)
+    assert main(typed.split()) in (2, 3)
+    assert f"Did you mean {meant}?" in capsys.readouterr().err
+
+
+def test_several_devices_are_told_by_their_number(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "Several together are --devices 4." in refused(
+        capsys, *["train", "resnet8", "digits", "--device", "cuda:0,1,2,3"]
+    )
+
+
+def test_several_networks_are_drawn_side_by_side(photos: Path) -> None:
+    assert main(["draw", "plain8", "resnet8", "-o", str(photos / "both.svg")]) == 0
+    assert main(["draw", "plain8", "resnet8", "--style", "overview", "-o", str(photos / "o.svg")]) == 0
+    assert (photos / "both.svg").read_bytes() == (photos / "o.svg").read_bytes()

@@ -1,5 +1,6 @@
 """Paths as people write them."""
 
+import difflib
 import os
 import re
 from os import PathLike
@@ -18,6 +19,16 @@ def user_path(text: str | PathLike[str]) -> Path:
         return Path(text).expanduser()
     except RuntimeError as error:
         raise UsageError(f"{text}: there is no such home directory here") from error
+
+
+def meant_path(path: Path) -> str:
+    """Return "Did you mean runs/first?" where something like it lies beside a path that is none, or ""."""
+    try:
+        beside = sorted(each.name for each in os.scandir(path.parent) if not each.name.startswith("."))
+    except OSError:
+        return ""
+    found = difflib.get_close_matches(path.name, beside, n=1, cutoff=0.7)
+    return f"Did you mean {path.parent / found[0]}?" if found else ""
 
 
 def refuse_endless(path: Path, kind: type[ResnetlabError]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from resnetlab.base.download import RemoteFile, cache_folder, fetch_first
-from resnetlab.base.paths import user_path
+from resnetlab.base.paths import meant_path, user_path
 from resnetlab.data import SOURCES
 from resnetlab.data.arrays.cifar import LAYOUTS
 from resnetlab.data.arrays.made import open_digits, open_synthetic
@@ -148,12 +148,13 @@ def _refuse_unknown(name_or_path: str) -> NoReturn:
     if any(separator in name_or_path for separator in separators) or user_path(name_or_path).suffix:
         is_remote = "://" in name_or_path or name_or_path.startswith("hf:")
         raise DataError(
-            f"{name_or_path}: no such file or folder", hint="Download it, and give its path." * is_remote
+            f"{name_or_path}: no such file or folder",
+            hint="Download it, and give its path." if is_remote else meant_path(user_path(name_or_path)),
         )
     known = f"Known: {', '.join(SOURCES)}, and the path of your images (docs/data.md)."
     raise UsageError(
         f"no data of this name, and no such path: {name_or_path}",
-        hint=f"{nearest(name_or_path, SOURCES)} {known}".strip(),
+        hint=f"{nearest(name_or_path, SOURCES) or meant_path(user_path(name_or_path))} {known}".strip(),
     )
 
 

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from resnetlab.base import files
+from resnetlab.base.paths import meant_path
 from resnetlab.base.plaindata import to_json_bytes
 from resnetlab.base.units import first_of
 from resnetlab.errors import DataError, ResnetlabError, UsageError
@@ -275,7 +276,7 @@ def open_run(path: Path) -> RunDirectory:
         UsageError: If there is none.
     """
     if not path.is_dir():
-        raise UsageError(f"no run at {path}: there is no such directory")
+        raise UsageError(f"no run at {path}: there is no such directory", hint=meant_path(path))
     if not is_run(path):
         inside = runs_in(path)
         found = f"Runs are in it: {first_of(inside)}."

@@ -29,8 +29,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--style",
         choices=("full", "overview", "unit"),
-        default="full",
-        help="every operation of one network; or several side by side, whole or by one unit (default: full)",
+        help="every operation of one network; or several side by side, whole or by one unit (default: full, "
+        "of several overview)",
     )
     parser.add_argument(
         "--part",
@@ -51,7 +51,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def draw_models(options: argparse.Namespace) -> None:
     """Draw the networks into a file and print its path."""
-    from resnetlab.show.picture import check_target, draw, save
+    from resnetlab.show.picture import Style, check_target, draw, save
 
     recipe_texts, knobs = split_settings(options.set)
     if recipe_texts:
@@ -65,8 +65,9 @@ def draw_models(options: argparse.Namespace) -> None:
     path = user_path(options.out or f"{stem}.svg")
     check_target(path)
     height, width = parse_size(options.input_size) if options.input_size else (None, None)
+    style: Style = options.style or ("full" if len(specs) == 1 or options.part else "overview")
     scenes = draw(
-        specs, style=options.style, theme=options.theme, layout=options.layout, height=height, width=width,
+        specs, style=style, theme=options.theme, layout=options.layout, height=height, width=width,
         unfold=options.unfold, columns=options.columns, part=options.part, names=names,
     )  # fmt: skip
     files = [str(file) for file in save(scenes, path)]

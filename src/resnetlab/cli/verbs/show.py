@@ -9,7 +9,7 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
-from resnetlab.base.paths import user_path
+from resnetlab.base.paths import meant_path, user_path
 from resnetlab.base.plaindata import to_plain
 from resnetlab.cli.flags import add_set
 from resnetlab.cli.output import block, print_json
@@ -192,7 +192,9 @@ def _named_model(options: argparse.Namespace, name: str) -> ModelSpec:
         known = [*RECIPES.names(), *list_models(), *REPRODUCTIONS]
         raise UsageError(
             f"no model, recipe, reproduction or run is called {name!r}",
-            hint=error.hint if "depth" in str(error) else nearest(name, known) or error.hint,
+            hint=error.hint
+            if "depth" in str(error)
+            else nearest(name, known) or meant_path(user_path(name)) or error.hint,
         ) from error
     if recipe_texts:
         raise UsageError(f"{name} is a model; {', '.join(recipe_texts)} belongs to a recipe")

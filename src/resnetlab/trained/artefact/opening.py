@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from resnetlab.base.paths import user_path
+from resnetlab.base.paths import meant_path, user_path
 from resnetlab.errors import UsageError
 from resnetlab.runs.directory import is_run
 from resnetlab.runs.manifest import NAME
@@ -47,7 +47,9 @@ def kind_of(name: str) -> Kind:
         if path.is_file() and (path.parent / NAME).is_file() and not is_folder(path.parent):
             return "part of a checkpoint"
         if not path.exists() and not path.with_name(f"{path.name}.index").is_file():
-            raise UsageError(f"no run at {path}, no model folder and no file: there is no such path")
+            raise UsageError(
+                f"no run at {path}, no model folder and no file: there is no such path", hint=meant_path(path)
+            )
     return "foreign"
 
 

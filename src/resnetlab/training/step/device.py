@@ -47,7 +47,10 @@ def pick_device(name: str | torch.device) -> torch.device:
     count = torch.cuda.device_count() if kind == "cuda" else 1
     if not is_there.get(kind, False) or (colon and not (index.isdigit() and int(index) < count)):
         there = ", ".join(k for k, v in is_there.items() if v)
-        raise UsageError(f"no device {name!r} here", hint=f"There is {there}; `resnetlab doctor` says why.")
+        several = f" Several together are --devices {name.count(',') + 1}." if "," in name else ""
+        raise UsageError(
+            f"no device {name!r} here", hint=f"There is {there}; `resnetlab doctor` says why.{several}"
+        )
     return torch.device(name)
 
 
