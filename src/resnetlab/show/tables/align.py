@@ -13,6 +13,7 @@ NO_BREAK = "\N{NO-BREAK SPACE}"
 """Stands in a text of `titled` for a space at which no line ends."""
 
 
+_ESCAPE = re.compile(r"\\(?=[!-/:-@\[-`{-~])")
 _TAG, _ENTITY = re.compile(r"<(?=[A-Za-z/!?])"), re.compile(r"&(?=#?\w+;)")
 
 
@@ -56,7 +57,7 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], left: i
 
 def markdown_text(text: str) -> str:
     """Return the text as Markdown shows it, in a line: no tag of HTML, link or picture in it is one."""
-    plain = in_a_line(text).replace("\\", "\\\\").replace("](", "]\\(")
+    plain = _ESCAPE.sub(r"\\\\", in_a_line(text)).replace("](", r"]\(")
     return _TAG.sub("&lt;", _ENTITY.sub("&amp;", plain))
 
 
