@@ -1,5 +1,6 @@
 """Downloads of datasets, from a server on this machine."""
 
+import gzip
 import hashlib
 import time
 import urllib.request
@@ -12,7 +13,9 @@ import pytest
 
 from resnetlab.base import files
 from resnetlab.base.download import RemoteFile, _SameSchemeOnly, cache_folder, fetch, fetch_first
-from resnetlab.data.open import DOWNLOADS, archive_at, open_source
+from resnetlab.data import SOURCES
+from resnetlab.data.downloads import COLLECTIONS, DOWNLOADS, Collection, archive_at
+from resnetlab.data.open import open_source
 from resnetlab.errors import DataError, WriteError
 from tests.kit.hub_server import Answer, Site
 
@@ -272,6 +275,47 @@ def test_the_official_addresses_are_https() -> None:
     for downloads in DOWNLOADS.values():
         assert downloads[0].url.startswith(sites[0])
         assert downloads[-1].url.startswith(sites[1])
+
+
+def test_a_collection_of_several_files_is_fetched_once_and_opened_as_its_folder(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two files: three training images and two of test, as MNIST has them; the first place lacks one."""
+    monkeypatch.setenv("RESNETLAB_CACHE", str(tmp_path))
+    places = []
+    for part, count in (("train", 3), ("t10k", 2)):
+        for kind, sides in (("images-idx3", [28, 28]), ("labels-idx1", [])):
+            sizes = b"".join(size.to_bytes(4, "big") for size in [count, *sides])
+            values = bytes(range(count)) if kind == "labels-idx1" else bytes(count * 28 * 28)
+            content = gzip.compress(bytes([0, 0, 8, 1 + len(sides)]) + sizes + values)
+            name = f"{part}-{kind}-ubyte.gz"
+            site.answers[f"/mirror/{name}"] = Answer(content)
+            if part == "train":
+                site.answers[f"/own/{name}"] = Answer(content)
+            digest = hashlib.md5(content).hexdigest()
+            places.append(tuple(archive_at(f"{site.url}/{at}/{name}", digest) for at in ("own", "mirror")))
+    monkeypatch.setitem(COLLECTIONS, "mnist", Collection(tuple(places)))
+
+    for _ in range(2):
+        source = open_source("mnist")
+        assert (source.name, len(source.train.labels), len(source.test.labels)) == ("mnist", 3, 2)
+
+    there = {path.name for path in (tmp_path / "mnist").iterdir()} - {"lock"}
+    assert there == {remote.name for remote, _ in places}
+    asked = [address for _, address, _ in site.asked]
+    assert len(asked) == 6 and sum(address.startswith("/mirror/t10k") for address in asked) == 2
+    (tmp_path / "mnist" / places[0][0].name).unlink()
+    with pytest.raises(DataError, match=r"of mnist is not in the cache .*\n.*data fetch mnist` downloads it"):
+        open_source("mnist", download=False)
+
+
+def test_collections_have_hashes_and_names_that_are_listed() -> None:
+    for name, collection in COLLECTIONS.items():
+        assert name in SOURCES
+        for places in collection.files:
+            assert len({(remote.name, remote.digest) for remote in places}) == 1
+            assert len(places[0].digest) == 32
+        assert collection.opens in ("", collection.files[0][0].name)
 
 
 def test_a_cache_that_cannot_be_written_is_said_to_be_settable(tmp_path: Path) -> None:

@@ -6,42 +6,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from resnetlab.base.download import RemoteFile, cache_folder, fetch_first
+from resnetlab.base.download import cache_folder, fetch_first
 from resnetlab.base.paths import meant_path, user_path
 from resnetlab.data import SOURCES
 from resnetlab.data.arrays.cifar import LAYOUTS
 from resnetlab.data.arrays.made import open_digits, open_synthetic
+from resnetlab.data.downloads import COLLECTIONS, DOWNLOADS
 from resnetlab.data.recognise import CIFAR, open_chosen, open_path
 from resnetlab.data.records.shards import is_pattern
 from resnetlab.data.sources.choices import FLAG, LEFT_OPEN, Choices
 from resnetlab.data.sources.encoded import AnySource
 from resnetlab.data.sources.wanted import Wanted
 from resnetlab.errors import DataError, ResnetlabError, UsageError, nearest
-
-
-def archive_at(url: str, md5: str) -> RemoteFile:
-    """Return a dataset's file, to be had from a URL or put into the cache by hand."""
-    name = url.rpartition("/")[2]
-    by_hand = f"Or put {name} (md5 {md5}) into {{folder}} yourself."
-    return RemoteFile(url, digest=md5, algorithm="md5", by_hand=by_hand, absent=DataError, failed=DataError)
-
-
-_SITE = "https://www.cs.toronto.edu/~kriz"
-_MIRROR = "https://dataset.bj.bcebos.com/cifar"
-"""Of PaddlePaddle (python/paddle/vision/datasets/cifar.py), which has the author's files in python layout."""
-
-DOWNLOADS = {  # used if they are there; else tried in turn, the author's first, and first what is no pickle
-    "cifar10": (
-        archive_at(f"{_SITE}/cifar-10-binary.tar.gz", "c32a1d4ab5d03f1284b67883e8d87530"),
-        archive_at(f"{_SITE}/cifar-10-python.tar.gz", "c58f30108f718f92721af3b95e74349a"),
-        archive_at(f"{_MIRROR}/cifar-10-python.tar.gz", "c58f30108f718f92721af3b95e74349a"),
-    ),
-    "cifar100": (
-        archive_at(f"{_SITE}/cifar-100-binary.tar.gz", "03b5dce01913d631647c71ecec9e9cb8"),
-        archive_at(f"{_SITE}/cifar-100-python.tar.gz", "eb9058c3a382ffc7106e4002c42a8d85"),
-        archive_at(f"{_MIRROR}/cifar-100-python.tar.gz", "eb9058c3a382ffc7106e4002c42a8d85"),
-    ),
-}
 
 
 def open_source(
@@ -102,6 +78,8 @@ def open_data(name_or_path: str, wanted: Wanted) -> AnySource:
         raise UsageError("the data's name is empty", hint="A dataset's name or the path of your images.")
     if name in DOWNLOADS:
         return _open_published(name, wanted)
+    if name in COLLECTIONS:
+        return _open_collection(name, wanted)
     if name in SOURCES:
         wanted.choices.known_to(name, ())
         if name == "digits":
@@ -216,6 +194,24 @@ def _open_published(dataset: str, wanted: Wanted) -> AnySource:
         error.hint = f"{here}\n{error.hint}".strip()
         raise
     return replace(source, notes=(*source.notes, here)) if here else source
+
+
+def _open_collection(name: str, wanted: Wanted) -> AnySource:
+    """Return a dataset of several files, which lie in a folder of its name in the cache, as any such folder.
+
+    Raises:
+        DataError: If some are not there and cannot be downloaded, or may not be.
+    """
+    collection, folder = COLLECTIONS[name], cache_folder() / name
+    for places in collection.files:
+        if not wanted.download and not any((folder / remote.name).exists() for remote in places):
+            raise DataError(
+                f"{places[0].name} of {name} is not in the cache {folder}",
+                hint=f"`resnetlab data fetch {name}` downloads it.",
+            )
+        fetch_first(places, folder)
+    source = open_path(folder / collection.opens, wanted)
+    return replace(source, name=name)
 
 
 def _find_or_fetch(dataset: str, folder: Path, download: bool) -> Path:
