@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from resnetlab.errors import DataError, UsageError
+from resnetlab.reporting.records.record import Before, read_record
 from resnetlab.reproducing.making import Prepared, make, prepare, result_of, write_result
 from resnetlab.reproducing.results.tables import ResultTable
 from resnetlab.runs.journal import read_rows
@@ -110,12 +111,33 @@ def test_a_record_of_something_else_is_not_taken_and_what_differs_is_said(
     assert "lr  0.1 -> 0.2" in " ".join(" ".join(told).split()).replace("lr ", "lr  ")
 
 
+def test_a_run_that_began_with_what_others_had_learnt_is_not_taken_for_a_rows(
+    records: Path, tmp_path: Path
+) -> None:
+    tuned = {
+        "plain8": {"first_weights": "ab" * 32},
+        "resnet8": {"continued": (Before(step=9, length="2ep"),)},
+    }
+    for row, more in tuned.items():
+        record = replace(read_record(records / f"{row}-seed0.json"), **more)
+        (tmp_path / f"{row}-seed0.json").write_bytes(record.content())
+    prepared = prepare(asked(seeds=1), tmp_path / "new", records=[tmp_path])
+    assert not prepared.taken and len(prepared.costs) == 2
+    assert [told for (told,) in prepared.refused.values()] == [
+        "The run of the record began with trained weights, abababababab.",
+        "The run of the record went on from a finished run of 2ep.",
+    ]
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
         ({"only": ["resnet9"]}, "toy has no row 'resnet9'"),
         ({"seeds": 0}, "--seeds must be at least 1, got 0"),
         ({"values": {"length": "3ep"}}, "length cannot be set"),
+        ({"values": {"eval_every": "3ep", "lr": 0.2}}, "eval_every cannot be set"),
+        ({"values": {"log_every": 3}}, "log_every cannot be set"),  # the rows' own
+        ({"budget": "smoke", "only": ["own"], "values": {"report": True}}, "report cannot be set"),
         ({"budget": "smoke", "data": {"": "digits"}}, "budget smoke is made of digits"),
         ({"data": {"cifar10": "x"}}, "no row that is asked for is of cifar10"),
         ({"budget": "tenth"}, "4 steps of 128 images are less than one epoch"),
@@ -124,8 +146,9 @@ def test_a_record_of_something_else_is_not_taken_and_what_differs_is_said(
 def test_what_cannot_be_is_refused_before_anything_begins(
     given: dict[str, object], message: str, tmp_path: Path
 ) -> None:
+    toy = replace(TOY, rows=(*TOY.rows, replace(TOY.rows[0], name="own", values={})))
     with pytest.raises(UsageError, match=message):
-        prepare(asked(**given), tmp_path / "new")  # type: ignore[arg-type]
+        prepare(asked(**{"reproduction": toy, **given}), tmp_path / "new")
 
 
 def test_data_that_is_not_the_published_one_is_refused(tmp_path: Path) -> None:

@@ -33,7 +33,9 @@ class Published:
     source: str
     """Paper and table."""
     what: str = ""
-    """What of several runs it is; nothing for a single run."""
+    """What of its runs it is: "median", "best"; nothing for a single run's own number."""
+    runs: int = 1
+    """How many runs it is of."""
     mean: float | None = None
     """The mean over those runs, where it is published too."""
     std: float | None = None
@@ -54,7 +56,8 @@ class Published:
         if self.error is None:
             return f"fail, above {self.above:g}"
         mean = f", mean {self.mean:.2f} ± {self.std:.2f}" if self.mean is not None else ""
-        return f"{self.error:.2f}{f' ({self.what}{mean})' if self.what else ''}"
+        of = f" of {self.runs}" if self.runs > 1 else ""
+        return f"{self.error:.2f}{f' ({self.what}{of}{mean})' if self.what else ''}"
 
 
 def _single(error: float) -> Published:
@@ -62,7 +65,7 @@ def _single(error: float) -> Published:
 
 
 def _median(error: float, source: str, mean: float | None = None, std: float | None = None) -> Published:
-    return Published(error=error, source=source, what="median of 5", mean=mean, std=std)
+    return Published(error=error, source=source, what="median", runs=5, mean=mean, std=std)
 
 
 def failed(source: str) -> Published:
@@ -75,7 +78,9 @@ PUBLISHED: dict[tuple[str, str], Published] = {
     ("cifar10", "resnet32"): _single(7.51),
     ("cifar10", "resnet44"): _single(7.17),
     ("cifar10", "resnet56"): _single(6.97),
-    ("cifar10", "resnet110"): Published(error=6.43, source=_TABLE_6, what="best of 5", mean=6.61, std=0.16),
+    ("cifar10", "resnet110"): Published(
+        error=6.43, source=_TABLE_6, what="best", runs=5, mean=6.61, std=0.16
+    ),
     ("cifar10", "resnet1202"): _single(7.93),
     ("cifar10", "resnet164"): _median(5.93, _DEPTHS),
     ("cifar10", "resnet1001"): _median(7.61, _DEPTHS),

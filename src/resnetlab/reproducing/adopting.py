@@ -20,8 +20,8 @@ def adopted(
 ) -> tuple[dict[str, Found], dict[str, list[str]]]:
     """Return which of the planned runs were made already, and why records that are named like one are not it.
 
-    A record is a run's if network, recipe, data and seed are the same, whatever table it was made for. On
-    which machine, and by which kernels, does not matter.
+    A record is a run's if network, recipe, data and seed are the same, and it began with the seed's weights,
+    whatever table it was made for. On which machine, and by which kernels, does not matter.
 
     Args:
         runs: By their names.
@@ -54,4 +54,10 @@ def _differences(run: PlannedRun, record: Record) -> list[str]:
         "name": record.data.name,
         "class_names": list(source.class_names),
     }
-    return differences_from_records(run.plan, record.network, record.recipe, data, "the record")
+    told = differences_from_records(run.plan, record.network, record.recipe, data, "the record")
+    if record.first_weights:
+        told.append(f"The run of the record began with trained weights, {record.first_weights[:12]}.")
+    if record.continued:
+        lengths = ", ".join(before.length for before in record.continued)
+        told.append(f"The run of the record went on from a finished run of {lengths}.")
+    return told

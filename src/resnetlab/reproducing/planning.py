@@ -20,8 +20,11 @@ from resnetlab.training.asking import Asked, plan_networks
 from resnetlab.training.choosing.choosing import Tell, silent
 from resnetlab.training.planning import RunPlan
 
-_OWN = ("length", "milestones", "warmup", "mix_tail", "seed", "val", "stop_at", "patience", "minutes")
-"""Values of a recipe that are the row's, the budget's or the seed's alone."""
+_OWN = (
+    "length", "milestones", "warmup", "mix_tail", "eval_every", "seed", "val", "stop_at", "patience",
+    "minutes",
+)  # fmt: skip
+"""Values of a recipe that are every row's, the budget's or the seed's alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +121,8 @@ class Request:
     def _refuse(self) -> None:
         if self.seeds < 1:
             raise UsageError(f"--seeds must be at least 1, got {self.seeds}")
-        if own := [name for name in self.values if name in _OWN]:
+        taken = {*_OWN, *self.budget.values, *(name for row in self.rows for name in row.values)}
+        if own := [name for name in self.values if name in taken]:
             raise UsageError(
                 f"{first_of(own)} cannot be set: rows, budget and seeds of a reproduction say it",
                 hint="--budget and --seeds choose them; `resnetlab train` takes any value.",

@@ -8,7 +8,7 @@ import pytest
 
 from resnetlab.reporting.groups import Published
 from resnetlab.reporting.records.collecting import read_records_at
-from resnetlab.reporting.records.record import Best, Record, Scores
+from resnetlab.reporting.records.record import Before, Best, Record, Scores
 from resnetlab.reproducing.budgets import budget_of
 from resnetlab.reproducing.reproduction import Row
 from resnetlab.reproducing.results.effects import effects
@@ -47,10 +47,17 @@ def test_the_difference_to_a_single_published_run_counts_its_spread_as_ours(reco
 
 
 def test_a_published_mean_brings_its_own_spread(record: Record) -> None:
-    published = Published(error=18.0, source="x", what="best of 5", mean=19.0, std=0.5)
+    published = Published(error=18.0, source="x", what="best", runs=4, mean=19.0, std=0.5)
     found = outcome(record, [200, 210], replace(TOY.rows[1], published=published))
     assert found.difference == pytest.approx(20.5 - 19.0)
-    assert found.standard_errors == pytest.approx(1.5 / (0.5 / 2 + 0.25 / 5) ** 0.5)
+    assert found.standard_errors == pytest.approx(1.5 / (0.5 / 2 + 0.25 / 4) ** 0.5)
+
+
+def test_a_median_of_several_runs_without_their_spread_gives_no_standard_errors(record: Record) -> None:
+    published = Published(error=18.0, source="x", what="median", runs=5)
+    assert published.text == "18.00 (median of 5)"
+    found = outcome(record, [200, 210], replace(TOY.rows[1], published=published))
+    assert found.difference == pytest.approx(2.5) and found.is_full and found.standard_errors is None
 
 
 def test_from_an_error_of_several_views_nothing_is_subtracted(record: Record) -> None:
@@ -103,6 +110,15 @@ def test_a_shorter_table_says_so_before_all_else_in_each_of_its_forms(record: Re
 
 def _set(record: Record, part: str, **values: object) -> Record:
     return replace(record, recipe=record.recipe | {part: record.recipe[part] | values})
+
+
+def test_what_a_run_began_with_is_told_and_it_is_no_full_row(record: Record) -> None:
+    tuned = replace(record, first_weights="ab" * 32)
+    further = replace(record, continued=(Before(step=9, length="2ep"),))
+    (_, *found) = outcomes_of(TOY, budget_of("full"), [record, tuned, further])
+    told = [(), ("weights=abababababab (the seed's)",), ("continued=2ep (none)",)]
+    assert [each.deviations for each in found] == told
+    assert [each.is_full for each in found] == [True, False, False]
 
 
 def test_what_is_set_otherwise_is_no_full_row_but_for_the_number_format(record: Record) -> None:

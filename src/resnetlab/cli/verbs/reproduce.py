@@ -56,11 +56,11 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="DIR", help="the folder of the runs (default: runs/NAME-BUDGET)")
     parser.add_argument(
         "--records",
-        action="append",
+        nargs="+",
+        action="extend",
         default=[],
         metavar="PATH",
-        help="a record, or a folder of records, of runs that were made elsewhere and are not made again; may "
-        "be repeated",
+        help="records, or folders of records, of runs that were made elsewhere and are not made again",
     )
     add_threads(parser)
     add_at_once(parser)

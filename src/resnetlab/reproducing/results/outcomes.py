@@ -91,14 +91,16 @@ class Outcome:
     def standard_errors(self) -> float | None:
         """The difference in standard errors; none of less than two seeds, or unless `is_full`.
 
-        Of a published mean the standard error is its own, over 5 runs in all cases; a single published run
-        counts as a draw from runs that spread as ours do.
+        Of a published mean the standard error is its own; a single published run counts as a draw from runs
+        that spread as ours do. What else is told of several runs, such as a median alone, gives none.
         """
         if self.difference is None or self.n < 2 or not self.is_full:
             return None
         assert self.published is not None
-        own, theirs = statistics.variance(self.by_rule), self.published.std
-        spread = own / self.n + (own if theirs is None else theirs**2 / _PUBLISHED_RUNS)
+        own, theirs, runs = statistics.variance(self.by_rule), self.published.std, self.published.runs
+        if theirs is None and runs > 1:
+            return None
+        spread = own / self.n + (own if theirs is None else theirs**2 / runs)
         return self.difference / math.sqrt(spread) if spread else None
 
     @property
@@ -112,9 +114,6 @@ class Outcome:
 
 _OF_THE_MACHINE = ("precision",)
 """Deviations that leave the recipe what it is; compiled and captured kernels are none at all."""
-
-_PUBLISHED_RUNS = 5
-"""Of He et al., 2015 and 2016, and of tensorflow/models, wherever a mean is published."""
 
 
 def outcomes_of(reproduction: Reproduction, budget: Budget, records: Iterable[Record]) -> list[Outcome]:
@@ -165,10 +164,12 @@ def deviation_name(text: str) -> str:
 
 
 def deviations_of(row: Row, record: Record) -> tuple[str, ...]:
-    """Return what a run has otherwise than its row says: data, values of the recipe, knobs of the network."""
+    """Return what a run has otherwise than its row says: data, beginning, recipe, knobs of the network."""
     own, spec = row.spec(), record.spec
     recipe = override(named_recipe(row.recipe, own.depth), row.values)
     told = [] if is_of_data(row, record) else [f"data={record.data.name} ({row.data})"]
+    told += [f"weights={record.first_weights[:12]} (the seed's)"] if record.first_weights else []
+    told += [f"continued={before.length} (none)" for before in record.continued]
     silent = {"seed"} | decided_for_us(begins_trained=False)
     told += [
         f"{name}={now.text or 'none'} ({then.text or 'none'})"

@@ -212,8 +212,9 @@ _RESPONSES = (
     " least and greatest are over the layers."
 )
 _DIFFERENCE = (
-    "In standard errors: the difference by the root of s²/n + s²/5, the latter of the published mean of 5;"
-    " beside a single published run, whose spread nobody knows, by that of s²/n + s²."
+    "In standard errors: the difference by the root of s²/n + s²/m, the latter of the published mean of"
+    " m runs; beside a single published run, whose spread nobody knows, by that of s²/n + s²; none beside a"
+    " median without a spread."
 )
 
 
