@@ -72,6 +72,10 @@ KERNELS = [Kernels(torch.float32), *HALVES, *TILES]
 needs_tiles = pytest.mark.skipif(not TILES, reason="needs a processor with AMX, and Linux' leave to use it")
 
 
+GUARD = 1024
+"""Numbers on each side of a buffer that are none of its own."""
+
+
 def at(tensor: Tensor | None) -> int | None:
     return None if tensor is None else tensor.data_ptr()
 
@@ -81,12 +85,16 @@ def apart(found: Tensor, expected: Tensor) -> float:
 
 
 class Trial:
-    """A shape with random maps and weights; each part that may be left out is, at random."""
+    """A shape with random maps and weights; each part that may be left out is, at random.
+
+    Around what kernels get lies what is not a number: what they read of it would be seen in what they make.
+    """
 
     def __init__(self, shape: Shape, kernels: Kernels, seed: int) -> None:
         self.shape, self.dtype, self.chance = shape, kernels.dtype, random.Random(seed)
         dtype = self.dtype
         torch.manual_seed(seed)
+        self._guards = list[Tensor]()
         self.is_image = shape.into % LANES != 0
         self.slope = self.chance.choice([0.0, 0.1])
         kind = building.ConvolutionKind(
@@ -101,15 +109,25 @@ class Trial:
         self.scale, self.shift = torch.rand(shape.into) + 0.5, torch.randn(shape.into) * 0.3
         weights = torch.randn(shape.out, shape.into, shape.kernel, shape.kernel)
         self.weights = weights / (shape.into * shape.kernel**2) ** 0.5
-        self.ahead, self.back = (torch.zeros(self.library.packed_size(), dtype=dtype) for _ in range(2))
+        self.ahead, self.back = (self.nothing(self.library.packed_size(), dtype=dtype) for _ in range(2))
         strides = (ctypes.c_long * 4)(*self.weights.stride())
         pointer = ctypes.c_void_p
         self.library.pack(pointer(at(self.weights)), strides, pointer(at(self.ahead)), pointer(at(self.back)))
         room = max(self.library.forward_room(), self.library.backward_room())
-        self.room = torch.zeros(room, dtype=dtype)
+        self.room = self.nothing(room, dtype=dtype)
+
+    def guarded(self, tensor: Tensor) -> Tensor:
+        """Return a copy that lies between guards."""
+        whole = torch.full((tensor.numel() + 2 * GUARD,), torch.nan, dtype=tensor.dtype)
+        self._guards += [whole[:GUARD], whole[-GUARD:]]
+        return whole[GUARD:-GUARD].view(tensor.shape).copy_(tensor)
+
+    def nothing(self, *shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
+        """Return what is not a number, for kernels to write."""
+        return self.guarded(torch.full(shape, torch.nan, dtype=dtype))
 
     def maps(self, size: int, channels: int) -> Tensor:
-        return torch.randn(self.shape.images, size, size, channels).to(self.dtype)
+        return self.guarded(torch.randn(self.shape.images, size, size, channels).to(self.dtype))
 
     def sometimes(self, tensor: Tensor) -> Tensor | None:
         return tensor if self.chance.random() < 0.5 else None
@@ -134,6 +152,7 @@ class Trial:
         getattr(self.library, function)(
             ctypes.byref(arguments), 0, self.shape.images, ctypes.c_void_p(at(self.room))
         )
+        assert all(guard.isnan().all() for guard in self._guards), "it wrote beyond a buffer"
 
 
 SHAPES_OF_KERNELS = [
@@ -189,12 +208,12 @@ def check_outputs(shape: Shape, kernels: Kernels) -> None:
     seed, dtype = random.randrange(10**6), kernels.dtype
     print("seed", seed)
     trial = Trial(shape, kernels, seed)
-    y = trial.maps(shape.out_size, shape.out)
+    y = trial.nothing(shape.images, shape.out_size, shape.out_size, shape.out, dtype=dtype)
     second = None if trial.is_image else trial.sometimes(trial.second)
     addend = trial.sometimes(trial.maps(shape.out_size, shape.out))
-    kept = None if second is None else torch.zeros_like(trial.x)
-    bias = trial.sometimes(torch.randn(shape.out))
-    centre, sums = torch.randn(shape.out), torch.full((shape.images, 2, shape.out), torch.nan)
+    kept = None if second is None else trial.nothing(*trial.x.shape, dtype=dtype)
+    bias = trial.sometimes(trial.guarded(torch.randn(shape.out)))
+    centre, sums = trial.guarded(torch.randn(shape.out)), trial.nothing(shape.images, 2, shape.out)
     trial.call(
         "forward",
         structures.Forward(
@@ -222,14 +241,15 @@ def check_gradients(shape: Shape, kernels: Kernels) -> None:
     g, y = (trial.maps(shape.out_size, shape.out) for _ in range(2))
     a, b, c = (torch.randn(shape.out) for _ in range(3))
     is_normed, is_masked = trial.sometimes(g) is not None, trial.sometimes(g) is not None
-    addend, kept = trial.sometimes(trial.maps(shape.out_size, shape.out)), torch.zeros_like(g)
+    addend = trial.sometimes(trial.maps(shape.out_size, shape.out))
+    kept = trial.nothing(*g.shape, dtype=dtype)
     is_biased, size = trial.sometimes(g) is not None, shape.kernel**2 * shape.into * shape.out
-    found = torch.zeros(size + shape.out)
+    found = trial.guarded(torch.zeros(size + shape.out))
     dw, db = found[:size], found[size:]
-    dx = None if trial.is_image else torch.zeros_like(trial.x)
+    dx = None if trial.is_image else trial.nothing(*trial.x.shape, dtype=dtype)
     dx_addend = trial.sometimes(trial.maps(shape.size, shape.into))
     seen, mean, inverse = trial.maps(shape.size, shape.into), torch.randn(shape.into), torch.rand(shape.into)
-    sums = torch.full((shape.images, 2, shape.into), torch.nan)
+    sums = trial.nothing(shape.images, 2, shape.into)
     trial.call(
         "backward",
         structures.Backward(

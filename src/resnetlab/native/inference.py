@@ -37,8 +37,7 @@ def obstacle_to_inference(spec: ModelSpec, precision: Precision = "fp32") -> str
 class NativeInference:
     """Makes the logits of a network as it is now: later changes of its weights are not seen.
 
-    One call at a time: memory stays for the next one. In bf16 by AMX, what is not finite in one image can
-    spoil the last answers of the image before it: a tile's rows reach into it with weights of zero.
+    One call at a time: memory stays for the next one.
     """
 
     def __init__(self, model: ResNet, precision: Precision = "fp32") -> None:

@@ -12,19 +12,23 @@ using amx::SUMS;
 struct Layout {
   bool is_flat;                                          // all images' pixels are one row, of which bands are parts
   int every, stride, units, run;                         // pixels of the map to the next that is read; what stride is left
+  int pixel;                                             // numbers from one pixel to the next
   int images, of_image, rows;                            // of a band; rows from an image to the next; of a band
   size_t row, plane;                                     // numbers of a row, and of rows of a residue
   explicit Layout(const Convolve& c) {
     is_flat = c.kernel == 1 && c.stride == 1 && !c.image;
     every = c.kernel == 1 ? c.stride : 1, stride = c.stride / every;
-    const int width = (c.width + every - 1) / every + c.left, wanted = (c.out_width - 1) * stride + c.kernel - c.left;
-    units = is_flat ? c.band : ((width > wanted ? width : wanted) + stride - 1) / stride;
+    run = (c.kernel * c.depth + amx::DEEP - 1) / amx::DEEP * amx::DEEP;
+    pixel = is_flat ? run : c.depth;
     images = is_flat || c.band <= c.out_height ? 1 : c.band / c.out_height;
+    // What a run has beyond its taps are zeros where it might be another image's: those numbers need not be finite.
+    const int reach = images > 1 ? (run + pixel - 1) / pixel : c.kernel;
+    const int width = (c.width + every - 1) / every + c.left, wanted = (c.out_width - 1) * stride + reach - c.left;
+    units = is_flat ? c.band : ((width > wanted ? width : wanted) + stride - 1) / stride;
     const int height = (c.height + every - 1) / every + c.top, wanted_rows = (c.out_height - 1) * stride + c.kernel - c.top;
     of_image = ((height > wanted_rows ? height : wanted_rows) + stride - 1) / stride;
     rows = is_flat ? 1 : (images > 1 ? images * of_image : c.band) + (c.kernel - 1) / stride;
-    run = (c.kernel * c.depth + amx::DEEP - 1) / amx::DEEP * amx::DEEP;
-    row = (size_t)units * stride * c.depth;
+    row = (size_t)units * stride * pixel;
     plane = rows * row + (size_t)c.left * c.depth + amx::DEEP;
   }
 };
@@ -38,7 +42,7 @@ int bands(const Convolve& c) {
 
 size_t room_of(const Convolve& c) {
   const Layout layout(c);
-  return SUMS + layout.stride * layout.plane + (size_t)(16 * CHUNK) * layout.stride * c.depth;
+  return SUMS + layout.stride * layout.plane + (size_t)(16 * CHUNK) * layout.stride * layout.pixel;
 }
 
 // What follows the sums of `wide` neighbouring pixels, from number `at` on.
@@ -96,10 +100,13 @@ void convolve_band(const Convolve& c, int band, int first, int last, number* roo
     const int all_pixels = c.images * c.height * c.width, from = band * c.band, count = from + c.band < all_pixels ? c.band : all_pixels - from;
     const number* x = (const number*)c.x + (size_t)from * c.x_pitch;
     if (!is_in_place(c, layout)) {
-      for (int p = 0; p < count; ++p) memcpy(rows + (size_t)p * c.depth, x + p * c.x_pitch, c.depth * sizeof(number));
-      memset(rows + (size_t)count * c.depth, 0, amx::DEEP * sizeof(number));
+      number* to = rows;
+      for (int p = 0; p < count; ++p, to += layout.pixel) {
+        for (int d = 0; d < c.depth; d += LANES) memcpy(to + d, x + p * c.x_pitch + d, LANES * sizeof(number));
+        memset(to + c.depth, 0, LANES * sizeof(number));   // half a tile's row
+      }
     }
-    multiply(c, layout, is_in_place(c, layout) ? x : rows, is_in_place(c, layout) ? c.x_pitch : c.depth, 1, count, from, first, last, (float*)room);
+    multiply(c, layout, is_in_place(c, layout) ? x : rows, is_in_place(c, layout) ? c.x_pitch : layout.pixel, 1, count, from, first, last, (float*)room);
     return;
   }
   const bool is_group = layout.images > 1;
