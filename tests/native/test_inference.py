@@ -94,7 +94,8 @@ def test_logits_in_bf16_are_near(spec: ModelSpec, instructions: str, monkeypatch
     seed = random.randrange(10**6)
     print("seed", seed)
     chance = random.Random(seed)
-    images = torch.randn(chance.choice([1, 3, 6]), 3, chance.choice([31, 32, 64]), chance.choice([40, 64]))
+    height = chance.choice([32, 64] if spec.shortcut == "A-avgpool" else [31, 32, 64])
+    images = torch.randn(chance.choice([1, 3, 6]), 3, height, chance.choice([40, 64]))
     assert 1e-5 < apart(trained(spec, seed), images, "bf16") < 5e-2  # of 8 bits; and is bf16 indeed
 
 

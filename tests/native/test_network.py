@@ -42,10 +42,15 @@ def network(spec: ModelSpec) -> ResNet:
 
 
 def trained(
-    model: ResNet, logits_of: Callable[[Tensor], Tensor], dtype: torch.dtype, size: int, seed: int = 5
+    model: ResNet,
+    logits_of: Callable[[Tensor], Tensor],
+    dtype: torch.dtype,
+    size: int | tuple[int, int],
+    seed: int = 5,
 ) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
-    images = torch.randn(6, 3, size, size, generator=generator).to(dtype)
+    height, width = (size, size) if isinstance(size, int) else size
+    images = torch.randn(6, 3, height, width, generator=generator).to(dtype)
     logits = logits_of(images)
     functional.cross_entropy(logits, torch.arange(6) % 4).backward()
     return logits.detach()
@@ -93,12 +98,12 @@ SMALL_STAGES = {"widths": (16, 16, 32, 32), "out_channels": (16, 16, 32, 32), "s
     [
         (model_spec("resnet14"), 16),
         (model_spec("preresnet14"), 16),
-        (model_spec("plain14"), 16),
+        (model_spec("plain14"), (24, 40)),
         (short("tfofficial_cifar_resnet32v1"), 16),
         (short("tfofficial_cifar_resnet32v2"), 16),
-        (short("resnet164"), 16),
+        (short("resnet164"), (18, 10)),
         (short("preresnet164"), 16),
-        (short("resnet18", **SMALL_STAGES), 64),
+        (short("resnet18", **SMALL_STAGES), (40, 72)),
         (short("resnet110_relu_before_add"), 16),
         (short("keras_resnet20v1"), 16),
         (two_stages("keras_resnet20v2"), 16),
@@ -107,7 +112,7 @@ SMALL_STAGES = {"widths": (16, 16, 32, 32), "out_channels": (16, 16, 32, 32), "s
     ],
     ids=lambda value: getattr(value, "name", str(value)),
 )
-def test_gradients_and_statistics_are_as_good_as_torchs(spec: ModelSpec, size: int) -> None:
+def test_gradients_and_statistics_are_as_good_as_torchs(spec: ModelSpec, size: int | tuple[int, int]) -> None:
     """Of the best of three batches: where roundings decide a ReLU, any error can be large."""
     errors = []
     for seed in range(3):
