@@ -64,7 +64,7 @@ def _table(command: str, root: Path) -> str:
         table = report(_files(words[2:-1], command, root)).markdown()
     elif words[:2] == ["resnetlab", "reproduce"] and words[3:4] + words[5:6] == ["--budget", "--records"]:
         named, budget = reproduction(words[2]), budget_of(words[4])
-        records = [found.record for found in read_records_at(_files(words[6:], command, root))]
+        records = read_records_at(_files(words[6:], command, root))
         table = ResultTable(
             reproduction=named, budget=budget, outcomes=outcomes_of(named, budget, records)
         ).markdown()

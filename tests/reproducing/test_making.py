@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from resnetlab.errors import DataError, UsageError
+from resnetlab.reporting.reading import read_run
+from resnetlab.reporting.records.making import write_records
 from resnetlab.reporting.records.record import Before, read_record
-from resnetlab.reproducing.making import Prepared, make, prepare, result_of, write_result
+from resnetlab.reproducing.making import Prepared, make, prepare, result_of, write_record, write_result
 from resnetlab.reproducing.results.tables import ResultTable
 from resnetlab.runs.journal import read_rows
 from resnetlab.training.studies.sharing import study_lock
@@ -124,8 +126,8 @@ def test_a_run_that_began_with_what_others_had_learnt_is_not_taken_for_a_rows(
     prepared = prepare(asked(seeds=1), tmp_path / "new", records=[tmp_path])
     assert not prepared.taken and len(prepared.costs) == 2
     assert [told for (told,) in prepared.refused.values()] == [
-        "The run of the record began with trained weights, abababababab.",
-        "The run of the record went on from a finished run of 2ep.",
+        "It began with trained weights, abababababab.",
+        "It went on from a finished run of 2ep.",
     ]
 
 
@@ -166,6 +168,67 @@ def test_a_damaged_record_in_the_folder_is_written_anew_from_its_run(made: Prepa
     make(prepare(asked(), out))
 
     assert path.read_bytes() == before
+
+
+def test_a_run_in_a_rows_place_that_is_not_the_rows_is_refused(made: Prepared, tmp_path: Path) -> None:
+    out = shutil.copytree(made.out, tmp_path / "copy")
+    shutil.rmtree(out / "records")
+    shutil.rmtree(out / RUNS[1])
+    shutil.copytree(out / RUNS[3], out / RUNS[1])
+    data = out / RUNS[0] / "data.json"
+    data.write_text(json.dumps(json.loads(data.read_text()) | {"fingerprint": "0" * 64}))
+    with pytest.raises(UsageError) as refused:
+        prepare(asked(), out)
+    told = " ".join(str(refused.value).split())
+    assert f"{RUNS[0]} is not the run of its name: The data is not that of the run there" in told
+    assert "seed" in told.partition(f"{RUNS[1]} is not the run of its name: ")[2]
+
+    record = read_record(write_record(replace(made, out=out), RUNS[0]))
+    assert record.data.content == ""  # of data that nobody looked at
+
+
+def test_a_damaged_record_that_nobody_writes_anew_is_named_before_anything_is_made(
+    made: Prepared, tmp_path: Path
+) -> None:
+    out = shutil.copytree(made.out, tmp_path / "copy")
+    (out / "records" / f"{RUNS[0]}.json").write_text("{")
+    prepare(asked(), out)
+    with pytest.raises(DataError, match=f"{RUNS[0]}.json cannot be read"):
+        prepare(asked(only=["resnet8"]), out)
+    (out / "records" / "below").mkdir()
+    (out / "records" / "below" / f"{RUNS[1]}.json").write_text("{")
+    with pytest.raises(DataError, match=f"below/{RUNS[1]}.json cannot be read"):
+        prepare(asked(), out)
+
+
+def test_a_record_that_is_of_no_table_counts_and_stands_in_the_table(made: Prepared, tmp_path: Path) -> None:
+    out = shutil.copytree(made.out, tmp_path / "copy")
+    for name in (*RUNS, "records"):
+        shutil.rmtree(out / name)
+    write_records([read_run(made.out / name) for name in RUNS], out / "records")
+    prepared = prepare(asked(), out)
+    assert [*prepared.taken] == RUNS and "made elsewhere" in prepared.cells()[1][0][-1]
+    assert make(prepared)[0].cells() == result_of(made).cells()
+
+
+def test_no_record_of_another_run_is_replaced(made: Prepared, records: Path, tmp_path: Path) -> None:
+    record = read_record(records / f"{RUNS[0]}.json")
+    alone = shutil.copytree(made.out, tmp_path / "alone")
+    shutil.rmtree(alone / RUNS[0])
+    (alone / "records" / f"{RUNS[0]}.json").write_bytes(replace(record, first_weights="ab" * 32).content())
+    with pytest.raises(
+        UsageError, match=r"would be replaced: .* another run\. It began with trained weights"
+    ):
+        prepare(asked(), alone)
+
+    out = shutil.copytree(made.out, tmp_path / "copy")
+    theirs = replace(record, begun="2020-01-01T00:00:00Z").content()
+    (out / "records" / f"{RUNS[0]}.json").write_bytes(theirs)
+    with pytest.raises(UsageError, match=r"would be replaced: .* The run there was begun at another time"):
+        prepare(asked(), out)
+    with pytest.raises(UsageError, match=f"{RUNS[0]}.json is the record of another run than"):
+        write_record(replace(made, out=out), RUNS[0])
+    assert (out / "records" / f"{RUNS[0]}.json").read_bytes() == theirs
 
 
 def test_a_run_whose_record_alone_is_left_is_not_made_again(made: Prepared, tmp_path: Path) -> None:

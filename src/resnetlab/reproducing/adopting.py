@@ -1,7 +1,9 @@
 """Which of the runs that are planned were made already, elsewhere, by the records of these."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from resnetlab.base.plaindata import to_plain
+from resnetlab.reporting.reading import RecordedRun
 from resnetlab.reporting.records.collecting import Found
 from resnetlab.reporting.records.record import Record
 from resnetlab.reproducing.planning import PlannedRun
@@ -55,9 +57,19 @@ def _differences(run: PlannedRun, record: Record) -> list[str]:
         "class_names": list(source.class_names),
     }
     told = differences_from_records(run.plan, record.network, record.recipe, data, "the record")
-    if record.first_weights:
-        told.append(f"The run of the record began with trained weights, {record.first_weights[:12]}.")
-    if record.continued:
-        lengths = ", ".join(before.length for before in record.continued)
-        told.append(f"The run of the record went on from a finished run of {lengths}.")
-    return told
+    return [*told, *_beginning(record.first_weights, [before.length for before in record.continued])]
+
+
+def differences_from_run(run: PlannedRun, there: RecordedRun) -> list[str]:
+    """Return in words what the run in a directory has otherwise than a planned one."""
+    recipe = to_plain(there.recipe)
+    told = differences_from_records(run.plan, there.spec.to_json(), recipe, there.data, "the run there")
+    return [*told, *_beginning(there.first_weights, [str(length) for _, length in there.before])]
+
+
+def _beginning(first_weights: str, lengths: Sequence[str]) -> Iterator[str]:
+    """Yield what a run began with that no row's does."""
+    if first_weights:
+        yield f"It began with trained weights, {first_weights[:12]}."
+    if lengths:
+        yield f"It went on from a finished run of {', '.join(lengths)}."

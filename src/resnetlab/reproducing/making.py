@@ -19,10 +19,18 @@ from resnetlab.errors import DataError, Interrupted, ResnetlabError, UsageError
 from resnetlab.recipe.settings import override
 from resnetlab.reporting.reading import read_run
 from resnetlab.reporting.records.collecting import RECORDS, Found, read_records_at
-from resnetlab.reporting.records.making import record_of
-from resnetlab.reporting.records.record import read_record
+from resnetlab.reporting.records.making import record_of, write_record_to
+from resnetlab.reporting.records.record import Record, read_record
 from resnetlab.reproducing.adopting import adopted, nothing_missing
 from resnetlab.reproducing.cost import RunCost, costs_here
+from resnetlab.reproducing.folder import (
+    is_the_folders,
+    records_in,
+    records_of_siblings,
+    refuse_another_table,
+    refuse_other_runs,
+    refuse_replacing,
+)
 from resnetlab.reproducing.measuring import responses_of, what_is_missing
 from resnetlab.reproducing.planning import PlannedRun, Request
 from resnetlab.reproducing.results.figure import draw_figure, has_figure
@@ -70,9 +78,16 @@ class Prepared:
 
     @property
     def elsewhere(self) -> dict[str, Found]:
-        """Those of `taken` whose records do not lie in the folder."""
-        own = (self.out / RECORDS).resolve()
-        return {name: found for name, found in self.taken.items() if found.path.resolve().parent != own}
+        """Those of `taken` whose records do not lie in the folder as the rows' own."""
+        return {name: found for name, found in self.taken.items() if not self._is_own(name, found)}
+
+    def _is_own(self, name: str, found: Found) -> bool:
+        return is_the_folders(found.path, self.out) and found.record == self.as_row(name, found.record)
+
+    def as_row(self, name: str, record: Record) -> Record:
+        """Return a run's record, for whatever table it was made, as one of this."""
+        request = self.request
+        return adopted_as(record, request.reproduction.name, self.runs[name].row.name, request.budget.name)
 
     def cells(self) -> tuple[list[str], list[list[str]]]:
         """Return header and rows of what is to be made."""
@@ -121,11 +136,15 @@ def prepare(
         tell: Is told what takes some seconds.
 
     Raises:
-        UsageError: If what is asked for cannot be, or the folder is of another reproduction or budget.
+        UsageError: If what is asked for cannot be, or the folder is of another reproduction or budget, or has
+            runs or records in the rows' places that are none of theirs.
         DataError: If data or records are missing or damaged, or the data is not what was published.
     """
     out = out or Path("runs") / request.name
-    found = [*read_records_at(records), *_records_alone(request, out), *_records_of_siblings(request, out)]
+    own, damaged = records_in(out)
+    refuse_another_table(request, out, own)
+    alone = [each for each in own if not is_run(out / each.record.name)]
+    found = [*read_records_at(records), *alone, *records_of_siblings(request, out)]
     known: dict[str, RowRecord] = {}
 
     def look(runs: Mapping[str, PlannedRun]) -> bool:
@@ -137,52 +156,15 @@ def prepare(
 
     runs = {name: _as_known(run, known.get(name)) for name, run in request.plans(tell, look).items()}
     _refuse_another_format(out, runs, known)
+    refuse_other_runs(runs, out)
     finished = [name for name in runs if RunDirectory(out / name).is_finished]
     left = {name: run for name, run in runs.items() if name not in finished}
     taken, refused = adopted(left, found, what_is_missing if request.measures_responses else nothing_missing)
+    refuse_replacing([name for name in runs if name not in taken], out, own, damaged, refused)
     costs = costs_here({name: run for name, run in left.items() if name not in taken}, out, tell)
     return Prepared(
         request=request, out=out, runs=runs, taken=taken, at_once=at_once, refused=refused, costs=costs
     )
-
-
-def _records_alone(request: Request, out: Path) -> list[Found]:
-    """Return the folder's records whose runs are gone.
-
-    Raises:
-        UsageError: If one is of another reproduction or budget.
-    """
-    found = _sound_records(out)
-    _refuse_another_table(request, out, found)
-    return [each for each in found if not is_run(out / each.record.name)]
-
-
-def _records_of_siblings(request: Request, out: Path) -> list[Found]:
-    """Return the records beside the folder of reproductions that share rows with this one."""
-    names = [f"{name}-{request.budget.name}" for name in request.reproduction.siblings]
-    return [found for name in names for found in _sound_records(out.parent / name)]
-
-
-def _sound_records(folder: Path) -> list[Found]:
-    """Return a folder's records; damaged ones are passed over: their runs are made anew."""
-    found: list[Found] = []
-    for path in sorted((folder / RECORDS).glob("*.json")):
-        with contextlib.suppress(DataError):
-            found += read_records_at([path])
-    return found
-
-
-def _refuse_another_table(request: Request, out: Path, found: Iterable[Found]) -> None:
-    """Refuse a folder of another reproduction or budget: records of one name would replace each other."""
-    asked = (request.reproduction.name, request.budget.name)
-    for record in (each.record for each in found):
-        if record.reproduction and (record.reproduction, record.budget) != asked:
-            raise UsageError(
-                f"{out} holds runs of {record.reproduction}, budget {record.budget}, and"
-                f" {asked[0]}, budget {asked[1]}, is asked for",
-                hint=f"--out takes another folder; --records {out / RECORDS} takes of its runs those that"
-                " are the same.",
-            )
 
 
 def _as_known(run: PlannedRun, record: RowRecord | None) -> PlannedRun:
@@ -272,27 +254,32 @@ class _Recorder(StudyObserver):
 
 
 def write_record(prepared: Prepared, name: str) -> Path:
-    """Write the record of a finished run, whole or not at all; one that is there already stays.
+    """Write the record of a finished run, whole or not at all; the same one stays, a damaged one does not.
 
     Raises:
+        UsageError: If the record of another run lies there.
         DataError: If the run's directory is damaged.
         WriteError: If the file could not be written.
     """
     run, request = prepared.runs[name], prepared.request
-    source = run.plan.source
+    source, made = run.plan.source, read_run(prepared.out / name)
     record = record_of(
-        read_run(prepared.out / name),
+        made,
         reproduction=request.reproduction.name,
         row=run.row.name,
         budget=request.budget.name,
         train_images=len(source.train.labels),
-        content=run.content,
+        content=run.content if source.has_fingerprint(made.data["fingerprint"]) else "",
     )
     path = prepared.out / RECORDS / f"{name}.json"
-    content = record.content()
     files.make_directory(path.parent)
-    if not path.is_file() or path.read_bytes() != content:
-        files.write_file(path, content)
+    with contextlib.suppress(DataError):  # there is none, or it is damaged
+        if read_record(path).key != record.key:
+            raise UsageError(
+                f"{path} is the record of another run than {prepared.out / name}",
+                hint="Move one of them away.",
+            )
+    write_record_to(path, record)
     return path
 
 
@@ -330,19 +317,19 @@ def result_of(prepared: Prepared) -> ResultTable:
     """
     request, place = prepared.request, prepared.out / RECORDS
     here = read_records_at([place]) if place.is_dir() else []
-    _refuse_another_table(request, prepared.out, here)
-    own = [found.record for found in here]
-    name, budget = request.reproduction.name, request.budget.name
+    refuse_another_table(request, prepared.out, here)
     others = {
-        run: adopted_as(found.record, name, prepared.runs[run].row.name, budget)
-        for run, found in prepared.elsewhere.items()
+        name: replace(found, record=prepared.as_row(name, found.record))
+        for name, found in prepared.elsewhere.items()
     }
-    records = [*own, *others.values()]
+    adopted_files = {found.path.resolve() for found in others.values()}
+    own = [each for each in here if each.path.resolve() not in adopted_files]
+    records = [each.record for each in (*own, *others.values())]
     responses = [read_responses(_responses_path(prepared, each.name), each) for each in records]
     return ResultTable(
         reproduction=request.reproduction,
         budget=request.budget,
-        outcomes=outcomes_of(request.reproduction, request.budget, records),
+        outcomes=outcomes_of(request.reproduction, request.budget, [*own, *others.values()]),
         origins={run: str(prepared.taken[run].path) for run in others},
         responses={each.run: each for each in responses if each} if request.measures_responses else {},
     )

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from resnetlab.reporting.groups import Published
-from resnetlab.reporting.records.collecting import read_records_at
+from resnetlab.reporting.records.collecting import Found, read_records_at
 from resnetlab.reporting.records.record import Before, Best, Record, Scores
-from resnetlab.reproducing.budgets import budget_of
-from resnetlab.reproducing.reproduction import Row
+from resnetlab.reproducing.budgets import Budget, budget_of
+from resnetlab.reproducing.reproduction import Reproduction, Row
 from resnetlab.reproducing.results.effects import effects
 from resnetlab.reproducing.results.outcomes import Outcome, outcomes_of
 from resnetlab.reproducing.results.tables import ResultTable
@@ -21,6 +21,14 @@ from tests.reproducing.conftest import TOY
 def record(records: Path) -> Record:
     (found,) = read_records_at([records / "resnet8-seed0.json"])
     return found.record
+
+
+def found_outcomes(
+    reproduction: Reproduction, budget: Budget, records: list[Record], folder: str = "records"
+) -> list[Outcome]:
+    """Return the rows of records that lie in a folder."""
+    found = [Found(record=each, path=Path(folder) / f"{each.name}.json") for each in records]
+    return outcomes_of(reproduction, budget, found)
 
 
 def outcome(record: Record, wrongs: list[int], row: Row, budget: str = "full") -> Outcome:
@@ -87,7 +95,7 @@ def test_runs_made_in_different_ways_are_different_rows_and_a_seed_counts_once(r
     other = replace(
         record, recipe=record.recipe | {"execution": record.recipe["execution"] | {"precision": "bf16"}}
     )
-    found = outcomes_of(TOY, budget_of("full"), [record, record, replace(other, seed=1)])
+    found = found_outcomes(TOY, budget_of("full"), [record, record, replace(other, seed=1)])
     assert [(each.row.name, each.n, each.deviations) for each in found] == [
         ("plain8", 0, ()),
         ("resnet8", 1, ()),
@@ -95,9 +103,18 @@ def test_runs_made_in_different_ways_are_different_rows_and_a_seed_counts_once(r
     ]
 
 
+def test_what_a_reader_made_is_a_row_of_its_own(record: Record) -> None:
+    ours, theirs = replace(record, seed=0), replace(record, seed=1)
+    found = [Found(record=ours, path=Path("a.json")), Found(record=theirs, path=Path("readers/ada/b.json"))]
+    outcomes = outcomes_of(TOY, budget_of("full"), found)
+    assert [(each.name, each.n) for each in outcomes[1:]] == [("resnet8", 1), ("resnet8, by reader ada", 1)]
+    table = ResultTable(reproduction=TOY, budget=budget_of("full"), outcomes=outcomes)
+    assert "resnet8, by reader ada" in table.text()
+
+
 def test_a_shorter_table_says_so_before_all_else_in_each_of_its_forms(record: Record) -> None:
     budget = budget_of("tenth")
-    found = outcomes_of(TOY, budget, [replace(record, budget="tenth")])
+    found = found_outcomes(TOY, budget, [replace(record, budget="tenth")])
     table = ResultTable(reproduction=TOY, budget=budget, outcomes=found)
     header, rows = table.cells()
     assert header[0] == "budget" and {row[0] for row in rows} == {"tenth"}
@@ -115,7 +132,7 @@ def _set(record: Record, part: str, **values: object) -> Record:
 def test_what_a_run_began_with_is_told_and_it_is_no_full_row(record: Record) -> None:
     tuned = replace(record, first_weights="ab" * 32)
     further = replace(record, continued=(Before(step=9, length="2ep"),))
-    (_, *found) = outcomes_of(TOY, budget_of("full"), [record, tuned, further])
+    (_, *found) = found_outcomes(TOY, budget_of("full"), [record, tuned, further])
     told = [(), ("weights=abababababab (the seed's)",), ("continued=2ep (none)",)]
     assert [each.deviations for each in found] == told
     assert [each.is_full for each in found] == [True, False, False]
@@ -127,7 +144,7 @@ def test_what_is_set_otherwise_is_no_full_row_but_for_the_number_format(record: 
         those = [replace(_set(record, part, **{name: value}), seed=seed) for seed in (0, 1)]
         those[1] = replace(those[1], test=Scores(wrong=11, seen=359, loss=1.0))
         toy = replace(TOY, rows=(published,))
-        (found,) = outcomes_of(toy, budget_of("full"), those)
+        (found,) = found_outcomes(toy, budget_of("full"), those)
         assert found.deviations[0].startswith(f"{name}={value} (")
         assert found.is_full == is_full and found.difference is not None
         assert (found.standard_errors is not None) == (found.is_in_band is not None) == is_full
@@ -141,11 +158,11 @@ def test_a_shorter_run_is_in_no_band(record: Record) -> None:
 
 def test_published_data_in_a_folder_of_any_name_is_the_rows(record: Record) -> None:
     copy = replace(record, data=replace(record.data, name="my-copy"))
-    (_, found) = outcomes_of(TOY, budget_of("full"), [copy])
+    (_, found) = found_outcomes(TOY, budget_of("full"), [copy])
     assert found.is_of_its_data and found.deviations == ()
 
     other = replace(copy, data=replace(copy.data, content="0" * 64))
-    (_, found) = outcomes_of(TOY, budget_of("full"), [other])
+    (_, found) = found_outcomes(TOY, budget_of("full"), [other])
     assert found.deviations == ("data=my-copy (digits)",) and found.published is None
 
 
@@ -154,9 +171,9 @@ def test_where_numbers_of_images_are_all_that_is_known_they_decide_and_the_table
 ) -> None:
     toy = replace(TOY, rows=(replace(TOY.rows[1], data="cifar100"),))
     data = replace(record.data, name="c100", content="", train=50_000, test=10_000, classes=100)
-    found = outcomes_of(toy, budget_of("full"), [replace(record, data=data)])
+    found = found_outcomes(toy, budget_of("full"), [replace(record, data=data)])
     assert found[0].is_of_its_data
-    assert not outcomes_of(toy, budget_of("full"), [replace(record, data=replace(data, train=9))])[
+    assert not found_outcomes(toy, budget_of("full"), [replace(record, data=replace(data, train=9))])[
         0
     ].is_of_its_data
     table = ResultTable(reproduction=toy, budget=budget_of("full"), outcomes=found)

@@ -53,7 +53,7 @@ def run_of(record: Record, path: Path) -> RecordedRun:
             {"event": "end", "time": ended, "step": record.steps},
         ],
         result=scores,
-        made_by=_maker(path),
+        made_by=maker_of(path),
     )
 
 
@@ -85,7 +85,7 @@ def _seconds(date: str) -> int:
     return calendar.timegm(time.strptime(date, DATE))
 
 
-def _maker(path: Path) -> str:
+def maker_of(path: Path) -> str:
     """Return who made the run, by where its record lies; a link does not lead out of it."""
     *folders, name = path.absolute().parts
     if READERS not in folders:

@@ -7,7 +7,7 @@ from pathlib import Path
 from resnetlab.base.paths import user_path
 from resnetlab.errors import DataError, ResnetlabError, UsageError
 from resnetlab.reporting.reading import STUDY, US, RecordedRun, find_runs, read_runs, refuse
-from resnetlab.reporting.records.as_run import run_of
+from resnetlab.reporting.records.as_run import maker_of, run_of
 from resnetlab.reporting.records.making import date_of
 from resnetlab.reporting.records.record import Record, read_record, run_key
 from resnetlab.reporting.values import is_number
@@ -24,6 +24,11 @@ class Found:
     record: Record
     path: Path
 
+    @property
+    def made_by(self) -> str:
+        """Who made its run: us, or a reader."""
+        return maker_of(self.path)
+
 
 def read_records_at(paths: Iterable[str | Path]) -> list[Found]:
     """Return the records in these files, and in folders and below them, by path.
@@ -32,26 +37,30 @@ def read_records_at(paths: Iterable[str | Path]) -> list[Found]:
         UsageError: If there is no such file or folder.
         DataError: If one is damaged, or no record; all problems are named at once.
     """
+    found, problems = sound_records_at(paths)
+    refuse([*problems.values()])
+    return found
+
+
+def sound_records_at(paths: Iterable[str | Path]) -> tuple[list[Found], dict[Path, ResnetlabError]]:
+    """Return the same, and by file or place what is wrong with all others there."""
     found: dict[Path, Found] = {}
-    problems: list[ResnetlabError] = []
+    problems: dict[Path, ResnetlabError] = {}
     for place in map(user_path, paths):
         if not place.exists():
-            problems.append(UsageError(f"no records at {place}: there is no such file or folder"))
+            problems[place] = UsageError(f"no records at {place}: there is no such file or folder")
         found_here = _records_below(place) if place.is_dir() else [place] * place.exists()
         if not found_here and (place / STUDY).is_file():
-            problems.append(
-                UsageError(
-                    f"no records at {place}: a study without a folder {RECORDS}",
-                    hint="`resnetlab report STUDY --record-to DIR` writes those of its finished runs.",
-                )
+            problems[place] = UsageError(
+                f"no records at {place}: a study without a folder {RECORDS}",
+                hint="`resnetlab report STUDY --record-to DIR` writes those of its finished runs.",
             )
         for path in found_here:
             try:
                 found[path.resolve()] = Found(record=read_record(path), path=path)
             except ResnetlabError as error:
-                problems.append(error)
-    refuse(problems)
-    return [*found.values()]
+                problems[path] = error
+    return [*found.values()], problems
 
 
 def _records_below(folder: Path) -> list[Path]:
@@ -114,10 +123,10 @@ def _each_once(runs: Sequence[RecordedRun], found: Sequence[Found]) -> list[Reco
         DataError: If two copies tell of another end.
     """
     shown = [*runs]
-    known = {_key(run): index for index, run in enumerate(runs) if run.is_finished and _begun(run)}
+    known = {copy_key(run): index for index, run in enumerate(runs) if run.is_finished and _begun(run)}
     problems: list[ResnetlabError] = []
     for each in sorted((run_of(one.record, one.path) for one in found), key=lambda run: run.made_by != US):
-        index = known.setdefault(_key(each), len(shown))
+        index = known.setdefault(copy_key(each), len(shown))
         if index == len(shown):
             shown.append(each)
             continue
@@ -136,7 +145,8 @@ def _each_once(runs: Sequence[RecordedRun], found: Sequence[Found]) -> list[Reco
     return shown
 
 
-def _key(run: RecordedRun) -> str:
+def copy_key(run: RecordedRun) -> str:
+    """Return what two copies of one run share, as `Record.key`."""
     return run_key(run.spec, run.recipe, str(run.data["fingerprint"]), _begun(run))
 
 

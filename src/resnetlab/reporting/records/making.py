@@ -307,10 +307,19 @@ def write_records(runs: Iterable[RecordedRun], folder: Path) -> list[Path]:
     refuse(problems)
     files.make_directory(folder)
     for path, (_, record) in made.items():
-        content = record.content()
-        if not path.is_file() or path.read_bytes() != content:
-            files.write_file(path, content)
+        write_record_to(path, record)
     return [*made]
+
+
+def write_record_to(path: Path, record: Record) -> None:
+    """Write a record, whole or not at all; a file of the same bytes stays as it is.
+
+    Raises:
+        WriteError: If the file could not be written.
+    """
+    content = record.content()
+    if not path.is_file() or path.read_bytes() != content:
+        files.write_file(path, content)
 
 
 _APART = "Write them into folders of their own."

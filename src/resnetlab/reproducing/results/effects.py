@@ -24,7 +24,7 @@ def effects(outcomes: Sequence[Outcome]) -> Iterator[str]:
         if _depth(first) == _depth(last) or errors[0] == errors[1]:
             continue
         told = ", ".join(
-            f"{each.row.name} {error:.2f} % in training and"
+            f"{each.name} {error:.2f} % in training and"
             f" {statistics.fmean(each.errors):.2f} % in testing (n = {each.n})"
             for each, error in zip((first, last), errors, strict=True)
         )
@@ -49,7 +49,7 @@ def effects_on_responses(profiles: Sequence[tuple[Outcome, Profile]]) -> Iterato
             pairs = [*zip(profile.layers.mean, theirs.layers.mean, strict=True)]
             below = sum(own < its for own, its in pairs)
             yield (
-                f"{outcome.row.name} has smaller responses than {other.row.name} at {below} of {len(pairs)}"
+                f"{outcome.name} has smaller responses than {other.name} at {below} of {len(pairs)}"
                 f" layers; their means are {profile.mean:.3f} and {theirs.mean:.3f}"
                 f" (n = {outcome.n} and {other.n})."
             )
@@ -65,7 +65,7 @@ def effects_on_responses(profiles: Sequence[tuple[Outcome, Profile]]) -> Iterato
         rises = all(later > earlier for earlier, later in pairwise(means))
         way = "smaller" if falls else "greater" if rises else "neither smaller nor greater throughout"
         told = ", ".join(
-            f"{outcome.row.name} {mean:.3f}" for (outcome, _), mean in zip(those, means, strict=True)
+            f"{outcome.name} {mean:.3f}" for (outcome, _), mean in zip(those, means, strict=True)
         )
         yield f"With shortcuts more layers have responses that are {way}, in their means over layers: {told}."
 
@@ -93,6 +93,7 @@ def _all_but_depth(outcome: Outcome) -> tuple[object, ...]:
 def _but_what_follows_length(outcome: Outcome) -> tuple[object, object, str, tuple[str, ...], ModelSpec]:
     row = outcome.row
     others = [text for text in outcome.deviations if deviation_name(text) not in _OF_LENGTH]
+    others.append(outcome.made_by)
     return row.data, row.recipe, str(sorted(row.values.items())), tuple(others), outcome.records[0].spec
 
 

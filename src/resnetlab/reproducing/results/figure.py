@@ -19,7 +19,7 @@ def curves_of_outcomes(outcomes: Sequence[Outcome]) -> list[Curve]:
     colors = colors_of([(spec.shortcut == "none", spec.depth) for spec in specs])
     return [
         Curve(
-            name=", ".join((outcome.row.name, *_apart(outcome, made))),
+            name=", ".join((outcome.name, *_apart(outcome, made))),
             is_plain=spec.shortcut == "none",
             color=color,
             test=line_of([record.test_curve.points for record in outcome.records]),
@@ -33,7 +33,7 @@ def curves_of_outcomes(outcomes: Sequence[Outcome]) -> list[Curve]:
 
 def _apart(outcome: Outcome, made: Sequence[Outcome]) -> tuple[str, ...]:
     """Return what tells a row from those of the same name that were made otherwise."""
-    is_alone = sum(other.row.name == outcome.row.name for other in made) == 1
+    is_alone = sum(other.name == outcome.name for other in made) == 1
     return () if is_alone else outcome.deviations
 
 
@@ -44,7 +44,7 @@ def profiles_of(table: ResultTable) -> list[ResponseCurve]:
     colors = colors_of([(spec.shortcut == "none", spec.depth) for spec in specs])
     return [
         ResponseCurve(
-            name=", ".join((outcome.row.name, *_apart(outcome, [each for each, _ in made]))),
+            name=", ".join((outcome.name, *_apart(outcome, [each for each, _ in made]))),
             is_plain=spec.shortcut == "none",
             color=color,
             layers=found.layers,

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from resnetlab.recipe.named import named_recipe
 from resnetlab.recipe.settings import override
 from resnetlab.reporting.groups import Published
+from resnetlab.reporting.reading import US
+from resnetlab.reporting.records.collecting import Found
 from resnetlab.reporting.records.record import Record
 from resnetlab.reproducing.budgets import BUDGETS, Budget
 from resnetlab.reproducing.datasets import DATASETS
@@ -25,6 +27,13 @@ class Outcome:
     """By seed; none if no run has ended."""
     deviations: tuple[str, ...] = ()
     """What these runs have otherwise than the row: "length=6400st (64000st)"."""
+    made_by: str = US
+    """Who made them: us, or a reader."""
+
+    @property
+    def name(self) -> str:
+        """The row's name, and who made it if it was not us."""
+        return self.row.name if self.made_by == US else f"{self.row.name}, by {self.made_by}"
 
     @property
     def is_full(self) -> bool:
@@ -116,35 +125,38 @@ _OF_THE_MACHINE = ("precision",)
 """Deviations that leave the recipe what it is; compiled and captured kernels are none at all."""
 
 
-def outcomes_of(reproduction: Reproduction, budget: Budget, records: Iterable[Record]) -> list[Outcome]:
+def outcomes_of(reproduction: Reproduction, budget: Budget, records: Iterable[Found]) -> list[Outcome]:
     """Return the rows of a reproduction at one budget, in its order, those of which no run has ended too.
 
     Args:
         reproduction: Which.
         budget: Which.
         records: Of its rows, by the rows' names; those of other reproductions and budgets are passed over.
-            Of several of one row, seed and recipe the first counts.
+            Of several of one row, maker, seed and recipe the first counts.
     """
-    by_row: dict[str, list[Record]] = {row.name: [] for row in reproduction.rows}
-    for record in records:
+    by_row: dict[str, list[Found]] = {row.name: [] for row in reproduction.rows}
+    for found in records:
+        record = found.record
         if (record.reproduction, record.budget) == (reproduction.name, budget.name) and record.row in by_row:
-            by_row[record.row].append(record)
+            by_row[record.row].append(found)
     return [each for row in reproduction.rows for each in _of_row(row, budget, by_row[row.name])]
 
 
-def _of_row(row: Row, budget: Budget, records: Sequence[Record]) -> list[Outcome]:
-    """Return a row once for each way in which its runs were made."""
-    alike: dict[tuple[str, ...], dict[int, Record]] = {}
-    for record in records:
-        alike.setdefault(deviations_of(row, record), {}).setdefault(record.seed, record)
+def _of_row(row: Row, budget: Budget, records: Sequence[Found]) -> list[Outcome]:
+    """Return a row once for each way in which its runs were made, and each who made them."""
+    alike: dict[tuple[str, tuple[str, ...]], dict[int, Record]] = {}
+    for found in records:
+        way = found.made_by, deviations_of(row, found.record)
+        alike.setdefault(way, {}).setdefault(found.record.seed, found.record)
     return [
         Outcome(
             row=row,
             budget=budget.name,
             records=tuple(seeds[seed] for seed in sorted(seeds)),
             deviations=deviations,
+            made_by=maker,
         )
-        for deviations, seeds in alike.items()
+        for (maker, deviations), seeds in alike.items()
     ] or [Outcome(row=row, budget=budget.name, records=())]
 
 

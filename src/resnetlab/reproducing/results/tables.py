@@ -60,7 +60,7 @@ class ResultTable:
         rows = [
             [
                 outcome.budget,
-                outcome.row.name + self._mark(outcome),
+                outcome.name + self._mark(outcome),
                 str(outcome.n),
                 *self._profile_cells(outcome),
                 _spread(outcome.errors),
@@ -114,7 +114,7 @@ class ResultTable:
             if outcome.is_in_band is not None and outcome.row.band:
                 low, high = outcome.row.band
                 where = "in" if outcome.is_in_band else "outside"
-                yield "band: ", f"{outcome.row.name} is {where} the source's own, {low:.2f} to {high:.2f} %"
+                yield "band: ", f"{outcome.name} is {where} the source's own, {low:.2f} to {high:.2f} %"
         for number, deviations in enumerate(self._ways(), start=1):
             yield f"[{number}] ", f"otherwise than in its row: {', '.join(deviations)}"
         for text in self.reproduction.deviations:
@@ -252,4 +252,5 @@ def _row_json(outcome: Outcome) -> dict[str, Any]:
         "difference": outcome.difference,
         "standard_errors": outcome.standard_errors,
         "deviations": [*outcome.deviations],
+        "made_by": outcome.made_by,
     }
