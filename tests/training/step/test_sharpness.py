@@ -109,8 +109,8 @@ def test_both_passes_are_one_function_of_the_same_batch_and_mask() -> None:
     step(samples(), step=0, lr=0.1)
 
     first, second = seen
-    assert len(first) == 5
-    assert first[4].shape == (3, 12)
+    assert len(first) == 6
+    assert first[4].shape == (3, 12) and first[5] is None  # no dropout
     assert all(a is b or torch.equal(a, b) for a, b in zip(first, second, strict=True))
 
 
