@@ -20,6 +20,7 @@ from resnetlab.runs.records import read_records
 from resnetlab.training.observer import Observer
 from resnetlab.training.planning import make_plan, plan_of
 from resnetlab.training.session import resume, start
+from resnetlab.training.step.device import obstacle_to_compile
 from resnetlab.training.step.state import TrainState
 from tests.kit.interrupted_runs import StopAt, interrupt, run_until
 from tests.kit.small_runs import (
@@ -378,6 +379,8 @@ def test_every_way_to_train_resumes_exactly(changes: dict[str, Any], tmp_path: P
 
 
 def test_a_compiled_run_resumes_exactly_though_another_size_of_batch_comes_first(tmp_path: Path) -> None:
+    if why := obstacle_to_compile(CPU):
+        pytest.skip(why)
     from torch._dynamo.utils import counters
 
     recipe = small_recipe(
