@@ -182,6 +182,39 @@ def test_where_numbers_of_images_are_all_that_is_known_they_decide_and_the_table
     assert note[0] not in dict(ResultTable(reproduction=TOY, budget=budget_of("full"), outcomes=[]).notes())
 
 
+def test_more_layers_are_said_to_do_what_each_run_says(record: Record) -> None:
+    def of(network: str, *errors: float) -> Outcome:
+        found = _of_depth(record, network, 0.0)
+        runs = (replace(found.records[0], seed=seed, train_error=error) for seed, error in enumerate(errors))
+        return replace(found, records=tuple(runs))
+
+    shallow = of("resnet8", 5.0, 5.2)
+    (told,) = effects([shallow, of("resnet14", 9.0, 9.0), of("resnet20", 5.1, 5.9)])
+    assert told.startswith(
+        "With shortcuts these runs do not tell the training errors of resnet8 and resnet20"
+    )
+    assert "resnet14 9.000 %" in told
+    (told,) = effects([shallow, of("resnet20", 4.9, 4.8)])
+    assert told.startswith("With shortcuts resnet20 has a lower training error than resnet8: resnet8 5.100 %")
+
+
+def test_training_errors_of_unlike_numbers_of_steps_have_no_mean_and_it_is_said_of_how_many_they_are(
+    record: Record,
+) -> None:
+    def note(*runs: Record) -> tuple[Outcome, str]:
+        found = found_outcomes(TOY, budget_of("full"), [*runs])
+        table = ResultTable(reproduction=TOY, budget=budget_of("full"), outcomes=found)
+        return found[1], next(text for _, text in table.notes() if "Training error" in text)
+
+    last, before = record.test_curve.step[-1], record.test_curve.step[-2]
+    old, other = replace(record, train_steps=None, seed=1), replace(record, train_steps=7, seed=2)
+    found, text = note(replace(record, train_steps=round(last - before)), old)
+    assert len(found.train_errors) == 2 and f"of the last {last - before:g} steps;" in text
+    found, text = note(old, other)
+    assert found.train_errors == () and found.n == 2
+    assert f"of the last 7 steps (resnet8); {last - before:g} steps (resnet8);" in text
+
+
 def _of_depth(record: Record, network: str, train_error: float, **more: object) -> Outcome:
     row = replace(TOY.rows[1], name=network, network=network, **more)  # type: ignore[arg-type]
     made = replace(record, row=network, network=row.spec().to_json(), train_error=train_error)
@@ -191,9 +224,9 @@ def _of_depth(record: Record, network: str, train_error: float, **more: object) 
 def test_what_more_layers_do_is_told_of_rows_that_differ_in_nothing_else(record: Record) -> None:
     shallow, deep = _of_depth(record, "resnet8", 5.0), _of_depth(record, "resnet20", 7.0)
     (told,) = effects([deep, shallow])
-    assert told.startswith("With shortcuts more layers have a higher training error: resnet8 5.00 %")
-    same = _of_depth(record, "resnet20", 5.001)
-    assert [*effects([shallow, same])] == []
+    assert told.startswith(
+        "With shortcuts resnet20 has a higher training error than resnet8, in one run each: resnet8 5.000 %"
+    )
     for other in (
         _of_depth(record, "resnet20", 7.0, data="cifar100"),
         _of_depth(record, "resnet20", 7.0, recipe="keras"),

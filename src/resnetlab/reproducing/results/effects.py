@@ -12,27 +12,35 @@ from resnetlab.reproducing.results.responses import Profile
 
 
 def effects(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    """Yield what more layers do here, in these runs' own numbers, of networks that differ in nothing else."""
+    """Yield what more layers do here, in these runs' own numbers, of networks that differ in nothing else.
+
+    The shallowest and the deepest are compared: one has a higher training error if each of its runs has.
+    """
     alike: dict[tuple[object, ...], list[Outcome]] = {}
     for outcome in outcomes:
-        if outcome.records:
+        if outcome.train_errors:
             alike.setdefault(_all_but_depth(outcome), []).append(outcome)
     for those in sorted(alike.values(), key=lambda each: not _is_plain(each[0])):
         those.sort(key=_depth)
         first, last = those[0], those[-1]
-        errors = [round(statistics.fmean(each.train_errors), 2) for each in (first, last)]
-        if _depth(first) == _depth(last) or errors[0] == errors[1]:
+        if _depth(first) == _depth(last):
             continue
         told = ", ".join(
-            f"{each.name} {error:.2f} % in training and"
-            f" {statistics.fmean(each.errors):.2f} % in testing (n = {each.n})"
-            for each, error in zip((first, last), errors, strict=True)
+            f"{each.name} {statistics.fmean(each.train_errors):.3f} % in training and"
+            f" {statistics.fmean(each.errors):.3f} % in testing (n = {each.n})"
+            for each in those
         )
-        word, verb = (
-            "Without" if _is_plain(first) else "With",
-            "a higher" if errors[1] > errors[0] else "a lower",
-        )
-        yield f"{word} shortcuts more layers have {verb} training error: {told}."
+        word = "Without" if _is_plain(first) else "With"
+        yield f"{word} shortcuts {_compared(first, last)}: {told}."
+
+
+def _compared(first: Outcome, last: Outcome) -> str:
+    single = ", in one run each" if first.n == last.n == 1 else ""
+    if min(last.train_errors) > max(first.train_errors):
+        return f"{last.name} has a higher training error than {first.name}{single}"
+    if max(last.train_errors) < min(first.train_errors):
+        return f"{last.name} has a lower training error than {first.name}{single}"
+    return f"these runs do not tell the training errors of {first.name} and {last.name} apart"
 
 
 def effects_on_responses(profiles: Sequence[tuple[Outcome, Profile]]) -> Iterator[str]:

@@ -77,8 +77,13 @@ class Outcome:
 
     @property
     def train_errors(self) -> tuple[float, ...]:
-        """The training error in % at the end, by seed."""
-        return tuple(record.train_error for record in self.records)
+        """The training error in % at the end, by seed; none if it is not of as many steps in all runs."""
+        return tuple(record.train_error for record in self.records) if len(self.train_steps) == 1 else ()
+
+    @property
+    def train_steps(self) -> set[int]:
+        """Of how many steps at the end the training error is."""
+        return {_train_steps(record) for record in self.records}
 
     @property
     def difference(self) -> float | None:
@@ -158,6 +163,14 @@ def _of_row(row: Row, budget: Budget, records: Sequence[Found]) -> list[Outcome]
         )
         for (maker, deviations), seeds in alike.items()
     ] or [Outcome(row=row, budget=budget.name, records=())]
+
+
+def _train_steps(record: Record) -> int:
+    """Return of how many steps the training error is; untold, it is of those since the evaluation before."""
+    if record.train_steps is not None:
+        return record.train_steps
+    before = record.test_curve.step[-2] if len(record.test_curve.step) > 1 else 0
+    return round(record.steps - before)
 
 
 def is_of_data(row: Row, record: Record) -> bool:

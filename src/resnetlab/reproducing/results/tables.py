@@ -100,7 +100,7 @@ class ResultTable:
     def notes(self) -> Iterator[tuple[str, str]]:
         """Yield what stands under the table, each a title and a text."""
         yield "budget: ", self._budget_note()
-        yield "", _ERRORS + (_BEST if self.reproduction.rules != {"last"} else "")
+        yield "", _ERRORS + self._training_note() + (_BEST if self.reproduction.rules != {"last"} else "")
         if any(outcome.standard_errors is not None for outcome in self.outcomes):
             yield "", _DIFFERENCE
         if self.responses:
@@ -114,7 +114,9 @@ class ResultTable:
             if outcome.is_in_band is not None and outcome.row.band:
                 low, high = outcome.row.band
                 where = "in" if outcome.is_in_band else "outside"
-                yield "band: ", f"{outcome.name} is {where} the source's own, {low:.2f} to {high:.2f} %"
+                mean = statistics.fmean(outcome.by_rule)
+                told = f"{outcome.name}, {mean:.3f} %, is {where} the source's own, {low:.2f} to {high:.2f} %"
+                yield "band: ", told
         for number, deviations in enumerate(self._ways(), start=1):
             yield f"[{number}] ", f"otherwise than in its row: {', '.join(deviations)}"
         for text in self.reproduction.deviations:
@@ -124,6 +126,18 @@ class ResultTable:
             yield "data: ", f"{name} was checked by its numbers of images and classes alone"
         yield from self._published()
         yield from self._made()
+
+    def _training_note(self) -> str:
+        """Return what the training error is of."""
+        by_steps: dict[str, list[str]] = {}
+        for outcome in self.outcomes:
+            for steps in sorted(outcome.train_steps):
+                by_steps.setdefault(f"{steps:,}", []).append(outcome.name)
+        if not by_steps:
+            return ""
+        told = [f"{steps} steps ({first_of(names, 12)})" for steps, names in by_steps.items()]
+        of = f"{next(iter(by_steps))} steps" if len(by_steps) == 1 else "; ".join(told)
+        return f" Training error: augmented, of the last {of}; runs of unlike numbers of steps have no mean."
 
     def _profile_json(self, outcome: Outcome) -> dict[str, Any]:
         found = [self.responses.get(each.key) for each in outcome.records]
@@ -199,8 +213,8 @@ class ResultTable:
 _RESPONSE_COLUMNS = ("3x3 layers", "std of responses: mean", "median", "least", "greatest")
 _ALWAYS = ("budget", "row", "n", "test error, %")
 _ERRORS = (
-    "Test error: last step, single view, no selection on the test set; training error: of the steps since the"
-    " last evaluation but one, augmented; mean ± sample standard deviation over n seeds."
+    "Test error: last step, single view, no selection on the test set; mean ± sample standard deviation over"
+    " n seeds."
 )
 _BEST = (
     " By its rule: the best of all evaluations on the test set, as the source's is or is taken to be; that"
