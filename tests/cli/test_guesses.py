@@ -45,6 +45,7 @@ def test_the_command_alone_shows_its_help(capsys: pytest.CaptureFixture[str]) ->
     [
         (["help"], "training:\n  train "),
         (["help", "train"], "usage: resnetlab train"),
+        (["help", "fit"], "usage: resnetlab train"),
         (["version"], "resnetlab "),
         (["models"], "resnet20"),
         (["Summary", "resnet20"], "269,722"),
@@ -72,7 +73,7 @@ def test_words_stand_for_what_there_is() -> None:
     flags = (
         Path("src/resnetlab/cli/flags.py").read_text() + Path("src/resnetlab/cli/verbs/train.py").read_text()
     )
-    assert set(_FLAGS.values()) <= {*re.findall(r'"(--[a-z-]+)"', flags)}
+    assert {ours.split()[0] for ours in _FLAGS.values()} <= {*re.findall(r'"(--[a-z-]+)"', flags)}
 
 
 @pytest.mark.parametrize(
@@ -90,7 +91,10 @@ def test_words_stand_for_what_there_is() -> None:
             "train resnet20 --pretrained",
             "`resnetlab finetune --weights FILE --data PATH` begins from trained",
         ),
-        ("train --model resnet20", "The model stands before the flags: resnet20.\n"),
+        ("train --model resnet8 digits", "The model stands alone, before the flags: resnetlab train MODEL"),
+        ("train resnet20 --wandb proj", "That is --track wandb here.\n"),
+        ("train resnet20 --warmup-epochs 5", "--set warmup=5ep\n"),
+        ("train resnet20 --warmup 5", "--set warmup=5ep, or 5st for steps\n"),
         ("eval runs/x --threadz 2", "Did you mean --threads"),
     ],
 )
@@ -195,3 +199,20 @@ def test_several_networks_are_drawn_side_by_side(photos: Path) -> None:
     assert main(["draw", "plain8", "resnet8", "-o", str(photos / "both.svg")]) == 0
     assert main(["draw", "plain8", "resnet8", "--style", "overview", "-o", str(photos / "o.svg")]) == 0
     assert (photos / "both.svg").read_bytes() == (photos / "o.svg").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "typed", [["train", "resnet8", ""], ["train", "resnet8", "--data", ""], ["finetune", ""]]
+)
+def test_an_empty_name_is_no_data(photos: Path, typed: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert "empty" in refused(capsys, *typed)
+    assert not (photos.parent / "cache").exists()
+
+
+def test_a_folder_called_like_another_spelling_of_a_network_is_asked_about(
+    photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos.rename(photos.parent / "ResNet-50")
+    assert "The folder is ./ResNet-50, the network resnet50." in refused(
+        capsys, "train", "resnet18", "ResNet-50"
+    )

@@ -42,10 +42,21 @@ def test_words_that_one_value_could_be_are_taken_apart_too() -> None:
     assert [each for _, each, _ in asked("optimizer=sgd,adamw")] == [["optimizer=sgd"], ["optimizer=adamw"]]
 
 
-def test_seeds_have_a_flag_of_their_own() -> None:
+@pytest.mark.parametrize("name", ["seed", "run.seed"])
+def test_seeds_have_a_flag_of_their_own(name: str) -> None:
     with pytest.raises(UsageError) as caught:
-        asked("seed=1,2")
+        asked(f"{name}=1,2")
     assert caught.value.hint == "Write --seeds 1,2"
+
+
+def test_shares_are_compared_too() -> None:
+    assert [flags for _, _, flags in asked(val="10%,20%")] == [{"val": "10%"}, {"val": "20%"}]
+
+
+@pytest.mark.parametrize("setting", ["lr=0.1,", "lr=0.1,0.10", "lr=1e-1,0.1", "weight_decay=0,0005"])
+def test_values_that_are_one_or_none_are_refused(setting: str) -> None:
+    with pytest.raises(UsageError):
+        asked(setting)
 
 
 def test_seeds_are_their_number_or_themselves() -> None:
@@ -72,6 +83,7 @@ def test_a_study_over_values_is_made_and_told_apart(
     assert "lr=0.05 (0.1)" in shown and "lr=0.2 (0.1)" in shown
 
 
-def test_a_seed_beside_seeds_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["train", "resnet8", "digits", "--seeds", "0,1", "--seed", "3"]) == 2
-    assert "--seed 3 beside --seeds 0,1" in capsys.readouterr().err
+@pytest.mark.parametrize("given", [["--seed", "3"], ["--set", "seed=3"], ["--set", "run.seed=3"]])
+def test_a_seed_beside_seeds_is_refused(given: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "resnet8", "digits", "--seeds", "0,1", *given]) == 2
+    assert "seed=3 beside --seeds 0,1" in capsys.readouterr().err

@@ -1,22 +1,25 @@
 """A shorter length than the recipe's own takes warm-up, milestones and the unmixed end with it."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from resnetlab.base.plaindata import to_json_bytes, to_plain
 from resnetlab.base.units import Duration
 from resnetlab.errors import UsageError
 from resnetlab.recipe import Recipe
 from resnetlab.recipe.named import named_recipe
-from resnetlab.recipe.settings import Resolution
-from tests.kit.small_runs import small_recipe
+from resnetlab.recipe.settings import Resolution, override
+from resnetlab.training.asking import Asked
 
 
 def resolved(recipe: str, total: int = 50_000, **given: Any) -> Resolution:
     resolution = Resolution(named_recipe(recipe, 20))
     resolution.set_values(given, "flag")
-    resolution.fit_to(total)
+    resolution.hold_out(total)
+    resolution.follow_length(total)
     return resolution
 
 
@@ -54,11 +57,36 @@ def test_epochs_are_of_the_images_that_are_trained_on_and_of_the_batch_that_is_g
     assert other["warmup"] == own["warmup"] == Duration(round(2 / 15 * 3 * 50_000 / 128), "st")
 
 
-def test_a_recipe_that_is_given_whole_is_as_it_was_given() -> None:
-    recipe = small_recipe(length="3st", warmup="2st")
-    resolution = Resolution(recipe)
-    resolution.fit_to(100)
-    assert resolution.recipe == recipe
+@pytest.mark.parametrize("name", ["he2015", "mine"])
+def test_a_recipe_that_is_given_whole_is_as_it_was_given(name: str, tmp_path: Path) -> None:
+    recipe = replace(override(named_recipe("he2015", 20), {"length": Duration(10, "ep")}), name=name)
+    (tmp_path / "recipe.json").write_bytes(to_json_bytes(to_plain(recipe)))
+    for given in (recipe, str(tmp_path / "recipe.json"), str(tmp_path)):
+        resolution = Asked(data="digits", recipe=given).resolve(20, "quick")
+        resolution.follow_length(50_000)
+        found = resolution.recipe
+        assert (found.schedule, found.run.length) == (recipe.schedule, recipe.run.length), given
+
+
+def test_a_shorter_run_than_one_that_was_made_takes_that_ones_schedule_with_it(tmp_path: Path) -> None:
+    recipe = override(named_recipe("he2015", 20), {"lr": 0.2})
+    (tmp_path / "recipe.json").write_bytes(to_json_bytes(to_plain(recipe)))
+    asked = Asked(data="digits", recipe=str(tmp_path), values={"length": Duration(32_000, "st")})
+    resolution = asked.resolve(20, "quick")
+    resolution.follow_length(50_000)
+    assert resolution["milestones"] == (Duration(16_000, "st"), Duration(24_000, "st"))
+    assert resolution["lr"] == 0.2
+
+
+def test_epochs_that_come_to_whole_ones_stay_epochs_and_cycles_count_their_short_batches() -> None:
+    """Keras' 200 epochs of 1,250 and a short batch: the rate falls after 80, 120, 160 and 180."""
+    own = named_recipe("keras").schedule.milestones
+    shorter = resolved("keras", length="20ep")["milestones"]
+    assert [(2 * own_.count / 20, own_.unit) for own_ in own] == [(each.count, each.unit) for each in shorter]
+    odd = resolved("keras", total=40, length="30st")
+    assert [round(each.count / 30, 1) for each in odd["milestones"]] == [
+        round(each.count / 200, 1) for each in own
+    ]
 
 
 def test_values_in_yaml_are_texts_as_set_takes_them(tmp_path: Path) -> None:
@@ -88,6 +116,7 @@ def test_values_in_yaml_are_texts_as_set_takes_them(tmp_path: Path) -> None:
         "lr: !!python/object:os.system x\n: :",
         "lr: [0.1",
         "&a [*a]",
+        "lr: 0.1\nlr: 0.2",
     ],
 )
 def test_yaml_that_holds_no_values_is_refused(text: str, tmp_path: Path) -> None:

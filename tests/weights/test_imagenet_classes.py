@@ -3,13 +3,16 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
 from PIL import Image
 
 from resnetlab import models
+from resnetlab.errors import DataError
 from resnetlab.network.catalog import model_spec
+from resnetlab.trained.matching import match_classes
 from resnetlab.weights.facts.imagenet_classes import imagenet_classes, in_words
 from resnetlab.weights.facts.published import classes_by_name
 from resnetlab.weights.loading import open_weights
@@ -63,3 +66,25 @@ def test_a_picture_is_answered_in_words(tmp_path: Path) -> None:
     assert open_weights(tmp_path / "resnet18-f37072fd.pth").class_names[281] == "n02123045"
     told = run("predict", "resnet18-f37072fd.pth", "x.png", "--json", cwd=tmp_path).stdout
     assert '"n02123045"' in told
+
+
+@pytest.mark.parametrize(
+    "form", ["numbers of WordNet", "all words", "first words", "numbers", "numbers in text"]
+)
+def test_data_of_imagenet_is_matched_however_its_classes_are_called(form: str) -> None:
+    ours, words = [*imagenet_classes()], [*imagenet_classes().values()]
+    theirs = {
+        "WordNet's": ours[100:200],
+        "all words": words[100:130],  # without the two cranes
+        "first words": [each.partition(",")[0] for each in words[100:130]],
+        "numbers": [*map(str, range(1000))],
+        "numbers as text": [f"{index:03}" for index in range(1000)],
+    }[form]
+    first = 0 if len(theirs) == 1000 else 100
+    found = match_classes("data", theirs, np.arange(len(theirs)), ours)
+    assert found.logits.tolist() == [*range(first, first + len(theirs))]
+
+
+def test_a_word_of_two_classes_is_none() -> None:
+    with pytest.raises(DataError, match="crane"):
+        match_classes("data", ["crane", "tench"], np.arange(2), [*imagenet_classes()])

@@ -49,7 +49,8 @@ _FLAGS: Mapping[str, str] = {
     **dict.fromkeys(("--random-seed",), "--seed"),
     **dict.fromkeys(("--val-split", "--validation", "--val-size"), "--val"),
     **dict.fromkeys(("--checkpoint", "--ckpt", "--pretrained-weights"), "--weights"),
-    **dict.fromkeys(("--logger", "--wandb", "--report-to"), "--track"),
+    **dict.fromkeys(("--logger", "--report-to"), "--track"),
+    "--wandb": "--track wandb",
     **dict.fromkeys(("--early-stopping",), "--patience"),
 }
 """Other words for our flags."""
@@ -86,7 +87,7 @@ def understood(arguments: Sequence[str], verbs: Collection[str]) -> tuple[list[s
     if word == "version":
         return ["--version"], ""
     if word == "help":
-        return [*rest[:1], "--help"], ""
+        return [*(word for typed in rest[:1] for word in _SAME.get(typed.casefold(), (typed,))), "--help"], ""
     if word not in _SAME:
         return typed, ""
     ours = _SAME[word]
@@ -107,21 +108,24 @@ def instead_of_flag(flag: str, value: str, known: Collection[str]) -> str:
         known: The verb's flags.
     """
     flag = flag.replace("_", "-")
-    if (ours := _FLAGS.get(flag, "")) in known:
-        return f"That is {f'{ours} {value}'.strip()} here."
+    if (ours := _FLAGS.get(flag, "")).partition(" ")[0] in known:
+        return f"That is {ours if ' ' in ours else f'{ours} {value}'.strip()} here."
     if flag in ("--model", "--arch", "--net"):
-        return f"The model stands before the flags: {value or 'resnet20'}."
+        return "The model stands alone, before the flags: resnetlab train MODEL --data PATH"
     if flag in ("--pretrained", "--weights") and "--seeds" in known:
         return "`resnetlab finetune --weights FILE --data PATH` begins from trained weights."
     return _instead_by_set(flag.lstrip("-").replace("-", "_"), value or "VALUE") if "--set" in known else ""
 
 
 def _instead_by_set(name: str, value: str) -> str:
+    from resnetlab.base.units import Duration
     from resnetlab.network.spec import KNOBS
     from resnetlab.recipe import Recipe
     from resnetlab.recipe.settings import leaves
 
-    name = _VALUES.get(name, name)
+    is_of_epochs, name = name.endswith("_epochs"), _VALUES.get(name, name)
+    if name in leaves(Recipe()) and leaves(Recipe())[name].kind is Duration and value.isdecimal():
+        value = f"{value}ep" if is_of_epochs else f"{value}ep, or {value}st for steps"
     for what, known in (("the recipe", leaves(Recipe())), ("the model", KNOBS)):
         if name in known:
             return f"That is a value of {what}: --set {name}={value}"

@@ -129,13 +129,22 @@ def told_apart(names: Sequence[str], data: str | None) -> tuple[list[str], str |
 
 
 def _is_data(name: str) -> bool:
+    if not name.strip():
+        raise UsageError(
+            "the name of a network or of data is empty", hint="Is a variable of the shell not set?"
+        )
     try:
-        model_spec(name)
+        spelling = model_spec(name).name
     except UsageError:
         is_path = "/" in name.replace("\\", "/")
         if is_path and not user_path(name).exists():
             raise UsageError(f"no model is called {name!r}, and no path: there is no such path") from None
         return is_path or name in SOURCES or user_path(name).exists()
+    if spelling != name and user_path(name).is_dir():
+        raise UsageError(
+            f"{name} is a folder here, and another spelling of {spelling}",
+            hint=f"The folder is ./{name}, the network {spelling}.",
+        )
     return False
 
 

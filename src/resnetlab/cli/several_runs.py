@@ -11,7 +11,7 @@ from pathlib import Path
 from resnetlab.base.paths import user_path
 from resnetlab.cli.output import block, command_name, print_json, progress_stream
 from resnetlab.data.sources.choices import Choices
-from resnetlab.errors import Interrupted, ResnetlabError, UsageError
+from resnetlab.errors import Interrupted, ResnetlabError
 from resnetlab.parallel.world import World
 from resnetlab.reporting import report
 from resnetlab.tracking.following import FollowedStudy, read_asked
@@ -47,12 +47,7 @@ def train_several(
         planned: Gives each network's plan, shown before anything is measured to whom it is given.
         seeds: How many, or which.
         labels: Of each plan what tells it from others of the same network, or "".
-
-    Raises:
-        UsageError: If a seed is given beside seeds.
     """
-    if not isinstance(seeds, int) and options.seed is not None:
-        raise UsageError(f"--seed {options.seed} beside --seeds {options.seeds}: which of them?")
     world: World = options.world
     asked = world.together(lambda: read_asked(options.track))
     places: list[Path] = []

@@ -2,6 +2,7 @@
 
 import argparse
 import itertools
+import re
 from collections.abc import Iterator, Sequence
 
 from resnetlab.cli.resolve import FLAGS
@@ -78,7 +79,28 @@ def _values(place: int | str, text: str) -> tuple[str, Sequence[str]]:
     name = name.strip().replace("-", "_")
     if "," not in value or _is_one(name, value):
         return name, [value]
-    return name, [part.strip() for part in value.split(",")]
+    parts = [part.strip() for part in value.split(",")]
+    known = leaves(Recipe())
+    if name.rpartition(".")[2] in known:
+        name = find_leaf(known, name).name
+    read = [_read(name, part) for part in parts]
+    if not all(parts) or any(read.count(each) > 1 for each in read):
+        raise UsageError(f"{text}: a value of several is empty, or one is given twice")
+    if any(re.fullmatch(r"0\d+", part) for part in parts):
+        raise UsageError(
+            f"{text}: several values, or a decimal comma?", hint="A point stands before decimals: 0.0005."
+        )
+    return name, parts
+
+
+def _read(name: str, text: str) -> object:
+    """Return what a text gives of this name, as far as it gives anything: what is none is told later."""
+    try:
+        if name in KNOBS:
+            return parse_knob(name, text)
+        return read_texts({"length": f"{text}{LENGTHS[name]}"} if name in LENGTHS else {name: text})
+    except UsageError:
+        return text
 
 
 def _is_one(name: str, text: str) -> bool:

@@ -130,9 +130,10 @@ def _refuse_unknown(name_or_path: str) -> NoReturn:
             hint="Download it, and give its path." if is_remote else meant_path(user_path(name_or_path)),
         )
     known = f"Known: {', '.join(SOURCES)}, and the path of your images (docs/data.md)."
+    meant = nearest(name_or_path, SOURCES, most=1) or meant_path(user_path(name_or_path))
     raise UsageError(
         f"no data of this name, and no such path: {name_or_path}",
-        hint=f"{nearest(name_or_path, SOURCES) or meant_path(user_path(name_or_path))} {known}".strip(),
+        hint=f"{meant} {known}".strip(),
     )
 
 

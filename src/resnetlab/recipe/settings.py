@@ -24,6 +24,7 @@ from resnetlab.errors import UsageError, nearest
 from resnetlab.recipe import Recipe
 from resnetlab.recipe.optimizers import OPTIMIZERS
 from resnetlab.recipe.proportion import in_proportion
+from resnetlab.recipe.timeline import Timeline
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,7 @@ class Resolution:
         self._known = leaves(base)
         self._suggested: dict[str, Any] = {}
         self._given: dict[str, Any] = {}
+        self._asked: set[str] = set()
         self._share: str = ""
         default = leaves(Recipe())
         self._origins = {
@@ -186,8 +188,13 @@ class Resolution:
         """Return whether the user decides this value."""
         return name in self._given
 
-    def set_values(self, changes: Mapping[str, Any], origin: str) -> None:
+    def set_values(self, changes: Mapping[str, Any], origin: str, *, asked: bool = True) -> None:
         """Take what the user gives, and note its origin, e.g. "flag"; `val` may be a share such as "10%".
+
+        Args:
+            changes: By leaf name.
+            origin: Where they come from.
+            asked: Whether they are changes of a recipe, and no recipe that was made before.
 
         Raises:
             UsageError: If there is no such leaf, or it holds no such value.
@@ -195,6 +202,8 @@ class Resolution:
         for name, value in changes.items():
             leaf = find_leaf(self._known, name)
             self._origins[leaf.name] = origin
+            if asked:
+                self._asked.add(leaf.name)
             if leaf.name == "val":
                 self._share = value if is_share(value) else ""
                 value = 0 if self._share else value
@@ -206,8 +215,12 @@ class Resolution:
         """Take values as texts write them, as `--set name=text` does."""
         self.set_values(read_texts(changes), origin)
 
-    def set_file(self, path: Path) -> None:
+    def set_file(self, path: Path, *, is_whole: bool = False) -> None:
         """Take the leaves of a JSON, TOML or YAML file: groups of values, or values by leaf name.
+
+        Args:
+            path: The file.
+            is_whole: Whether it is a recipe that was made before, as a run's, and no changes of one.
 
         Raises:
             UsageError: If the file cannot be read, or names something unknown or twice.
@@ -219,7 +232,8 @@ class Resolution:
             inside = {f"{key}.{n}": v for n, v in value.items()} if isinstance(value, dict) else {key: value}
             given += [(f"{name} = {item}", name, item) for name, item in inside.items()]
         values = once(given)
-        self.set_values(read_texts(values) if path.suffix in _TEXTS else values, f"file {path.name}")
+        read = read_texts(values) if path.suffix in _TEXTS else values
+        self.set_values(read, f"file {path.name}", asked=not is_whole)
 
     def suggest(self, changes: Mapping[str, Any], origin: str) -> None:
         """Set values that the user did not give."""
@@ -228,30 +242,39 @@ class Resolution:
             if name not in self._given:
                 self._origins[name] = origin
 
-    def fit_to(self, total: int) -> None:
-        """Settle what depends on how many training samples there are.
-
-        A share of validation samples becomes their count. Where the user gave a shorter length than the
-        recipe's own, warm-up, milestones and the unmixed end keep their share of it, unless they are given.
+    def hold_out(self, total: int) -> None:
+        """Turn a share of validation samples into the count that it is of so many training samples.
 
         Raises:
-            UsageError: If the share is none above 0 and at most 100 %.
+            UsageError: If it is no share above 0 and at most 100 %.
         """
         if self._share:
             self._given["val"] = int(count_of(self._share, total))
             self._share = ""
-        if "length" in self._given:
-            self._shrink_with_length(total - self["val"])
 
-    def _shrink_with_length(self, samples: int) -> None:
-        base = dataclasses.replace(self._base, run=dataclasses.replace(self._base.run, batch=self["batch"]))
-        own, given = (
-            round(length.count * (1 if length.unit == "st" else samples / base.run.batch))
-            for length in (base.run.length, self["length"])
-        )
-        if 0 < given < own:
-            changes = in_proportion(base, samples, given, kept=self._given)
-            self.suggest(changes, f"in proportion to {self['length']}")
+    def follow_length(self, total: int) -> None:
+        """Where a shorter length is asked for than the recipe's own, let what follows it keep its share.
+
+        That is warm-up, milestones and the unmixed end, as far as they are not asked for too. What a `Recipe`
+        or a whole file of one says was given, and not asked for: of these the length is their own.
+
+        Args:
+            total: Training samples, the held-out ones included.
+        """
+        if "length" not in self._asked:
+            return
+        earlier = {name: value for name, value in self._given.items() if name not in self._asked}
+        own = override(self._base, self._suggested | earlier | {"batch": self["batch"]})
+        samples = total - self["val"]
+        steps = {
+            length: Timeline(
+                num_samples=samples, batch=self["batch"], length=length, cycle_epochs=self["cycle_epochs"]
+            ).num_steps
+            for length in (own.run.length, self["length"])
+        }
+        if steps[self["length"]] < steps[own.run.length]:
+            changes = in_proportion(own, samples, steps[self["length"]], self._asked, self["length"])
+            self.set_values(changes, f"in proportion to {self['length']}", asked=False)
 
     def _settled(self) -> set[str]:
         return {*self._suggested, *self._given}
@@ -267,7 +290,7 @@ class Resolution:
 
 def is_share(value: object) -> bool:
     """Return whether the value is a text such as "10%"."""
-    return isinstance(value, str) and value.strip().endswith("%")
+    return isinstance(value, str) and value.strip().endswith("%") and "," not in value
 
 
 def _as_number(leaf: Leaf, value: Any) -> Any:
@@ -296,6 +319,12 @@ def read_texts(texts: Mapping[str, str]) -> dict[str, Any]:
 _TEXTS = (".yaml", ".yml")
 SETTINGS_FILES = (".json", ".toml", *_TEXTS)
 """Suffixes of files that hold values of a recipe."""
+
+
+def is_whole(data: Mapping[str, Any]) -> bool:
+    """Return whether a file's content is a recipe in full, as a run keeps it, and not changes of one."""
+    groups = [group for group in field_types(Recipe) if dataclasses.is_dataclass(getattr(Recipe(), group))]
+    return all(isinstance(data.get(group), dict) for group in groups)
 
 
 def read_settings_file(path: Path) -> dict[str, Any]:
@@ -330,6 +359,15 @@ def _texts_of_yaml(text: str) -> Any:
     """
     import yaml
 
+    class Loader(yaml.BaseLoader):  # type: ignore[misc]  # without types
+        """Makes texts of all, and no objects; refuses a name that stands twice in a group."""
+
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+            names = [self.construct_object(name) for name, _ in node.value]
+            if twice := next((name for name in names if names.count(name) > 1), None):
+                raise ValueError(f"{twice} is given twice")
+            return super().construct_mapping(node, deep)
+
     def as_set(value: Any, groups: int = 2) -> Any:
         if isinstance(value, dict) and groups:
             return {str(key): as_set(item, groups - 1) for key, item in value.items()}
@@ -340,6 +378,6 @@ def _texts_of_yaml(text: str) -> Any:
         return value
 
     try:
-        return as_set(yaml.load(text, yaml.BaseLoader))  # which makes texts of all, and no objects
+        return as_set(yaml.load(text, Loader) or {})
     except (yaml.YAMLError, RecursionError) as error:
         raise ValueError(f"no YAML: {error}") from error

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from resnetlab.base.units import first_of
 from resnetlab.data.sources.labelling import Labels
 from resnetlab.errors import DataError, UsageError, nearest
+from resnetlab.weights.facts.imagenet_classes import imagenet_classes
 
 _WORDNET = re.compile(r"n\d{8}")
 
@@ -45,7 +46,7 @@ def match_classes(
         DataError: If the data has images of classes that the network does not have.
         UsageError: If they are to be taken by their order, but are not equally many.
     """
-    place = {name: index for index, name in enumerate(ours)}
+    place = {name: index for index, name in enumerate(ours)} | _in_words(ours)
     unknown = [theirs[index] for index in np.unique(labels) if theirs[index] not in place]
     if not unknown:
         notes = ["the classes have the network's names and are taken by these, not by their order"] * by_order
@@ -56,10 +57,11 @@ def match_classes(
         return _in_order(
             theirs, f"the classes are taken by their order, as asked: {_first_pairs(theirs, ours)}"
         )
-    if _are_numbered(ours):
+    if _are_numbered(ours) or (_in_words(ours) and all(name.isdecimal() for name in theirs)):
         if len(theirs) == len(ours):
             _refuse_numbers_as_text(data, theirs)
-            return _in_order(theirs, "the network's classes have no names; taken is the order of the data's")
+            what = "have no names" if _are_numbered(ours) else "are ImageNet's, the data's are numbers"
+            return _in_order(theirs, f"the network's classes {what}; taken is the order of the data's")
         numbers = {name: int(name) for name in theirs if name.isdecimal() and len(name) < 10}
         if len(numbers) == len(theirs) and max(numbers.values()) < len(ours):
             note = "the network's classes have no names; the data's numbers are taken for theirs"
@@ -70,6 +72,19 @@ def match_classes(
         f" network's {len(ours):,} ({first_of(unknown)}); in the network alone: {lacking}",
         hint=_hint(unknown, theirs, ours),
     )
+
+
+def _in_words(ours: Sequence[str]) -> dict[str, int]:
+    """Return the index of each of ImageNet's classes by its words, all or the first, if no other has them.
+
+    Empty if the network's classes are others.
+    """
+    if [*ours] != [*imagenet_classes()]:
+        return {}
+    words = [*imagenet_classes().values()]
+    first = [each.partition(",")[0] for each in words]
+    alone = {name: index for index, name in enumerate(first) if first.count(name) == 1}
+    return alone | {name: index for index, name in enumerate(words) if words.count(name) == 1}
 
 
 def _refuse_numbers_as_text(data: str, names: Sequence[str]) -> None:

@@ -16,7 +16,7 @@ from resnetlab.network.spec import ModelSpec
 from resnetlab.parallel.world import ALONE, World
 from resnetlab.recipe import Recipe
 from resnetlab.recipe.named import RECIPES, default_recipe, named_recipe
-from resnetlab.recipe.settings import SETTINGS_FILES, Resolution, leaves, read_settings_file
+from resnetlab.recipe.settings import SETTINGS_FILES, Resolution, is_whole, leaves, read_settings_file
 from resnetlab.runs.directory import is_run
 from resnetlab.training.budget.fitting import fit_to_minutes, refuse_two_lengths
 from resnetlab.training.choosing.choosing import Tell, choose, silent
@@ -79,9 +79,10 @@ class Asked:
         if isinstance(chosen, Recipe):
             resolution = _of_recipe(chosen, depth)
         elif (path := _file_of(user_path(chosen))).suffix in SETTINGS_FILES:
-            named = str(read_settings_file(path).get("name", default))
+            data = read_settings_file(path)
+            named = str(data.get("name", default))
             resolution = Resolution(named_recipe(named if named in RECIPES else default, depth))
-            resolution.set_file(path)
+            resolution.set_file(path, is_whole=is_whole(data))
         else:
             resolution = Resolution(named_recipe(str(chosen), depth))
         resolution.set_values(self.values, self.origin)
@@ -118,7 +119,7 @@ def _of_recipe(recipe: Recipe, depth: int) -> Resolution:
     changed = {
         n: leaf.value for n, leaf in leaves(recipe).items() if not is_known or leaf.value != own[n].value
     }
-    resolution.set_values(changed, f"recipe {recipe.name}")
+    resolution.set_values(changed, f"recipe {recipe.name}", asked=False)
     return resolution
 
 
@@ -220,7 +221,8 @@ def _planned(spec: ModelSpec, asked: Asked, opened: Opened) -> tuple[RunPlan, Re
     asked.resolve(spec.depth, "quick")  # what it names is refused before anything is downloaded
     source = open_for(spec, asked.data, asked.fixed, opened, choices=asked.choices)
     resolution = asked.resolve(spec.depth, default_recipe(asked.data, reads_files=source.reads_files))
-    resolution.fit_to(len(source.train))
+    resolution.hold_out(len(source.train))
+    resolution.follow_length(len(source.train))
     fitted = fit_to_source(spec, source, asked.fixed)
     text = absolute_source(asked.data)
     plan = make_plan(fitted, source, text, resolution.recipe, device, asked.workers)

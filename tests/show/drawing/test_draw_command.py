@@ -69,7 +69,7 @@ def test_a_run_is_drawn_from_its_directory(capsys: pytest.CaptureFixture[str]) -
         (["resnet20", "--input-size", "big"], 2, "big"),
         (["resnet20", "--style", "overview", "--unfold"], 2, "unfold goes with the style full"),
         (["resnet20", "--columns", "0"], 2, "columns must be at least 1"),
-        (["resnet20", "plain20"], 2, "draws one network, got 2"),
+        (["resnet20", "plain20", "--style", "full"], 2, "draws one network, got 2"),
         (["resnet20", "--set", "lr=0.1"], 2, "lr: of a recipe"),
     ),
 )

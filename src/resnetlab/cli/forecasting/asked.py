@@ -127,7 +127,8 @@ def read_asked(options: argparse.Namespace) -> Asked:
         source = _open(spec, options, tuple(knobs))
         data = _facts_of(source)
     resolution = _resolve(options, spec, texts, data)
-    resolution.fit_to(data.train)
+    resolution.hold_out(data.train)
+    resolution.follow_length(data.train)
     recipe = resolution.recipe
     fitted = {"classes": data.classes, "in_channels": 3} if source is None else _fitted(source, spec)
     spec = spec.with_(**{name: value for name, value in fitted.items() if name not in knobs})

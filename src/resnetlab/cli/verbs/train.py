@@ -66,13 +66,17 @@ def train(options: argparse.Namespace) -> None:
             hint=f"`resnetlab finetune {shlex.quote(str(data))}` begins from published weights, "
             f"`resnetlab train resnet18 {shlex.quote(str(data))}` from nothing.",
         )
-    options.data = data or "cifar10"
+    options.data = "cifar10" if data is None else data
     those = variants(options)
     seeds = None if options.seeds is None else seeds_of(options.seeds)
     is_study = len(models) > 1 or len(those) > 1 or seeds is not None
     if is_study and options.profile is not None:
         raise UsageError("--profile is of one run, and several are asked for", hint="Train one of them.")
     networks = options.world.together(lambda: _networks(models, those))
+    if isinstance(seeds, list) and "seed" in networks[0][1].values:
+        raise UsageError(
+            f"seed={networks[0][1].values['seed']} beside --seeds {options.seeds}: which of them?"
+        )
     if is_study:
         labels = [label for _ in models for label, _ in those]
         train_several(

@@ -97,8 +97,9 @@ def _plan(trained: Trained, asked: Asked, model: Model | None) -> Tuning:
     side = resolution["image_size"] if resolution.is_given("image_size") else 0
     size = (side, side) if side else trained.size
     source = open_data(asked.data, Wanted(fits=size, channels=spec.in_channels, choices=asked.choices))
-    resolution.fit_to(len(source.train))
+    resolution.hold_out(len(source.train))
     suggest(resolution, trained, source, channels=fit_to_source(spec, source, asked.fixed).in_channels)
+    resolution.follow_length(len(source.train))
     plan, report, notes = plan_finetuning(
         trained, spec, source, asked.data, resolution.recipe, device, asked.fixed, workers=asked.workers
     )

@@ -43,15 +43,17 @@ def choose(
     ]
     tried = [try_here(prospect, world, tell) for prospect in prospects]
     choices = [choice_of(prospect, each, world) for prospect, each in zip(prospects, tried, strict=True)]
-    if len({choice.way.precision for choice in choices}) > 1 and any(
-        "precision" in plan.left_open for plan in plans
-    ):
+    is_open = ["precision" in plan.left_open for plan in plans]
+    found = {choice.way.precision for choice, left in zip(choices, is_open, strict=True) if left}
+    if len(found) > 1:  # given ones are what is compared
         odd = next(
-            plan.spec.name for plan, c in zip(plans, choices, strict=True) if c.way.precision == "fp32"
+            plan.spec.name
+            for plan, c, left in zip(plans, choices, is_open, strict=True)
+            if left and c.way.precision == "fp32"
         )
         choices = [
-            _in_fp32(prospect, each, choice, world, odd)
-            for prospect, each, choice in zip(prospects, tried, choices, strict=True)
+            _in_fp32(prospect, each, choice, world, odd) if left else choice
+            for prospect, each, choice, left in zip(prospects, tried, choices, is_open, strict=True)
         ]
     return [_with(plan, choice) for plan, choice in zip(plans, choices, strict=True)]
 
