@@ -68,9 +68,10 @@ def test_a_picture_is_answered_in_words(tmp_path: Path) -> None:
     assert '"n02123045"' in told
 
 
-@pytest.mark.parametrize(
-    "form", ["numbers of WordNet", "all words", "first words", "numbers", "numbers in text"]
-)
+FORMS = ["WordNet's", "all words", "first words", "numbers", "numbers as text"]
+
+
+@pytest.mark.parametrize("form", FORMS)
 def test_data_of_imagenet_is_matched_however_its_classes_are_called(form: str) -> None:
     ours, words = [*imagenet_classes()], [*imagenet_classes().values()]
     theirs = {
