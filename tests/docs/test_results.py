@@ -68,7 +68,9 @@ def test_a_table_of_a_reproduction_is_made_of_its_records(maker: ModuleType, tmp
 
     with pytest.raises(UsageError, match="no record at elsewhere"):
         maker.rewritten(page.replace("records results", "records elsewhere"), tmp_path)
-    assert "| tenth | plain20 | 0 | - |" in maker.rewritten(page, tmp_path)
+    assert "| tenth | plain20 [1] | 1 | 15.30 |" in maker.rewritten(page, tmp_path)
+    half = maker.rewritten(page.replace("tenth", "half"), tmp_path)
+    assert "| half | plain20 | 0 | - |" in half  # what is shorter stands for nothing longer
 
 
 @pytest.mark.parametrize(
