@@ -61,7 +61,9 @@ def finetune(options: argparse.Namespace) -> None:
     from resnetlab.trained.transfer.table import HEADER, part_rows, remarks
     from resnetlab.weights.facts.published import default_weights
 
-    models, options.data = told_apart(options.models, options.data)
+    models, options.data = options.world.from_first(
+        lambda: told_apart(options.models, options.data)  # who sees the files
+    )
     if options.data is None:
         raise UsageError(
             "finetune needs images", hint="E.g. resnetlab finetune photos/, a folder for each class."

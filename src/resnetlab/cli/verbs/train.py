@@ -59,7 +59,9 @@ def train(options: argparse.Namespace) -> None:
     from resnetlab.cli.several_runs import train_several
     from resnetlab.training.asking import plan_networks, plan_training
 
-    models, data = told_apart(options.models, options.data)
+    models, data = options.world.from_first(
+        lambda: told_apart(options.models, options.data)  # who sees the files
+    )
     if not models:
         raise UsageError(
             f"train {data}: no network is named",

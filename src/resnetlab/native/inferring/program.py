@@ -24,9 +24,6 @@ _FIRST_CACHES = 128 * 1024
 _SECOND_CACHE = 512 * 1024
 """The same where AMX multiplies: a quarter of the second cache of all processors that have it."""
 
-_PIXELS = 256
-"""Of images that AMX multiplies together at most."""
-
 _TRANSFORMS = 256 * 1024
 """Bytes of Winograd's transforms that are multiplied together."""
 
