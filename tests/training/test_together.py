@@ -182,6 +182,21 @@ def test_only_the_first_process_needs_the_directory(alone: dict[str, bytes], tmp
     assert [*folders[1].iterdir()] == []
 
 
+def test_a_folder_of_images_named_without_a_flag_that_one_process_lacks_is_refused_as_data(
+    tmp_path: Path,
+) -> None:
+    """The first process tells images from networks: the others would see a network of an unknown name."""
+    folders = [tmp_path / "first", tmp_path / "second"]
+    for folder in folders:
+        folder.mkdir()
+    write_photographs(folders[0] / "photos")
+    with each_its_own([("train", "resnet8", "photos/", "--batch", "8", "--dry-run")] * 2, folders) as members:
+        codes, printed = [member.end() for member in members], "".join(each.output() for each in members)
+
+    assert codes == [3, 3]
+    assert printed == f"resnetlab: process 1 of 2 ({platform.node()}): photos/: no such file or folder\n"
+
+
 def test_what_is_begun_is_gone_on_with_on_other_devices(tmp_path: Path) -> None:
     """Nobody gave the shards, so that they are those of the devices on which it began."""
     command = ("train", "resnet8", *SHORT, "--resume-if-begun", "--out", str(tmp_path / "run"))

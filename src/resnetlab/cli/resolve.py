@@ -18,6 +18,7 @@ from resnetlab.recipe.settings import LENGTHS, Given, leaves, once, read_texts
 from resnetlab.runs.directory import is_run, open_run
 
 if TYPE_CHECKING:
+    from resnetlab.parallel.world import World
     from resnetlab.training.asking import Asked
 
 FLAGS = (
@@ -107,7 +108,7 @@ def _minutes_of(options: argparse.Namespace) -> float | None:
     return minutes
 
 
-def told_apart(names: Sequence[str], data: str | None) -> tuple[list[str], str | None]:
+def told_apart(names: Sequence[str], data: str | None, world: "World") -> tuple[list[str], str | None]:
     """Return which of the names that stand before the flags are networks, and the data.
 
     A path or a dataset among them is the data: `train resnet50 photos/` is `train resnet50 --data photos/`.
@@ -115,17 +116,18 @@ def told_apart(names: Sequence[str], data: str | None) -> tuple[list[str], str |
     Args:
         names: As they were typed.
         data: What --data says.
+        world: Its processes answer together; which names are paths the first one says, which may be the
+            only one that sees them.
 
     Raises:
         UsageError: If there are several, or one beside --data, or it is a path at which nothing lies.
     """
-    found = [name for name in names if _is_data(name)]
-    if not found:
-        return list(names), data
-    if data is not None or len(found) > 1:
-        told = [*found, *([f"--data {data}"] if data is not None else [])]
-        raise UsageError(f"one dataset is trained on, and {len(told)} are given: {', '.join(told)}")
-    return [name for name in names if name not in found], found[0]
+    those = world.from_first(lambda: [name for name in names if _is_data(name)])
+    found = [name for name in names if name in those]
+    given = [*found, *([f"--data {data}"] if data is not None else [])]
+    if found and len(given) > 1:
+        raise UsageError(f"one dataset is trained on, and {len(given)} are given: {', '.join(given)}")
+    return [name for name in names if name not in found], found[0] if found else data
 
 
 def _is_data(name: str) -> bool:

@@ -61,8 +61,8 @@ def finetune(options: argparse.Namespace) -> None:
     from resnetlab.trained.transfer.table import HEADER, part_rows, remarks
     from resnetlab.weights.facts.published import default_weights
 
-    models, options.data = options.world.from_first(
-        lambda: told_apart(options.models, options.data)  # who sees the files
+    models, options.data = options.world.together(
+        lambda: told_apart(options.models, options.data, options.world)
     )
     if options.data is None:
         raise UsageError(

@@ -59,9 +59,7 @@ def train(options: argparse.Namespace) -> None:
     from resnetlab.cli.several_runs import train_several
     from resnetlab.training.asking import plan_networks, plan_training
 
-    models, data = options.world.from_first(
-        lambda: told_apart(options.models, options.data)  # who sees the files
-    )
+    models, data = options.world.together(lambda: told_apart(options.models, options.data, options.world))
     if not models:
         raise UsageError(
             f"train {data}: no network is named",

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Self
 
 _LOOK_SECONDS = 0.25
+_LAST_SECONDS = 1.0
 _WORDS = {"D": "waits for a disk or the network", "T": "was stopped", "t": "was stopped by a debugger"}
 """The states of /proc/PID/stat that tell why no images come."""
 
@@ -123,7 +124,12 @@ _LIVING: "weakref.WeakSet[Watch]" = weakref.WeakSet()
 def _end_all() -> None:
     """End the workers of batches that nobody reads to the end, of a traceback's frames for instance.
 
-    multiprocessing would wait for them at the end of the process, for ever.
+    multiprocessing would wait for them at the end of the process, for ever. For the threads that wrote to
+    workers nobody would wait: one that is cut off between two halves of giving back a lock leaves
+    Python's warning of a leaked semaphore on the screen.
     """
     for watch in list(_LIVING):
         watch.end_workers()
+    for thread in threading.enumerate():
+        if thread.name == "QueueFeederThread":
+            thread.join(_LAST_SECONDS)
