@@ -11,6 +11,8 @@ from resnetlab.base.machine import processor as processors
 from resnetlab.native import building
 from resnetlab.training.recorded import deciding
 
+_MULTIPLIES_BF16 = building.multiplies_bf16
+
 
 @pytest.fixture(scope="session")
 def kernels(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -37,6 +39,13 @@ def processor(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 
     describe("fpu avx2 avx512_bf16 sse")
     return describe
+
+
+@pytest.fixture
+def own_processor(processor: Callable[[str], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The processor that is here, for tests in which kernels in bf16 would be built and run."""
+    monkeypatch.setattr(deciding, "abilities", processors.abilities)
+    monkeypatch.setattr(building, "multiplies_bf16", _MULTIPLIES_BF16)
 
 
 @pytest.fixture

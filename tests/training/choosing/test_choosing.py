@@ -45,6 +45,9 @@ from tests.kit.worlds import results
 QUICKEST_NATIVE_BF16 = (100.0, 150.0, 140.0, 190.0)
 """Images per second: eager in fp32 and bf16, native kernels in fp32 and bf16."""
 
+QUICKEST_EAGER_BF16 = (100.0, 190.0, 140.0, 150.0)
+"""The same where torch is the quickest, whose bf16 every processor can run."""
+
 
 def kernels(plan: RunPlan) -> tuple[str, str]:
     execution = plan.recipe.execution
@@ -55,6 +58,7 @@ def tried(cache: Path) -> list[Path]:
     return [*cache.glob("measured/steps/*.json")]
 
 
+@pytest.mark.usefixtures("own_processor")
 def test_a_long_run_tries_its_own_steps_once_and_remembers_what_came_of_it(cache: Path) -> None:
     plan = long_plan()
 
@@ -77,9 +81,9 @@ def test_a_long_run_tries_its_own_steps_once_and_remembers_what_came_of_it(cache
 
 def test_what_was_chosen_is_written_told_and_kept_when_the_run_goes_on(tmp_path: Path) -> None:
     plan = long_plan(checkpoint_every=2)
-    remember(plan, QUICKEST_NATIVE_BF16)
+    remember(plan, QUICKEST_EAGER_BF16)
     (plan,) = choose([plan], ALONE)
-    line = "native kernels in bf16 (1.9 times eager in fp32 here)"
+    line = "eager in bf16 (1.9 times eager in fp32 here)"
     assert plan.steps_text == line
 
     observer = StopAt(2)
@@ -91,7 +95,7 @@ def test_what_was_chosen_is_written_told_and_kept_when_the_run_goes_on(tmp_path:
     trainer = go_on(run, small_source())
     trainer.close()
 
-    assert (recorded["compile"], recorded["precision"]) == ("native", "bf16")
+    assert (recorded["compile"], recorded["precision"]) == ("off", "bf16")
     assert [row["steps"] for row in read_rows(run.events) if row["event"] == "start"] == [line]
     assert trainer.recipe == plan.recipe
 
@@ -128,6 +132,7 @@ def test_what_torch_compile_makes_in_is_chosen_by_eager_steps_and_that_is_said()
     )
 
 
+@pytest.mark.usefixtures("own_processor")
 def test_what_one_of_several_hosts_cannot_compile_none_compiles(tmp_path: Path) -> None:
     if not multiplies_bf16():
         pytest.skip("there is one way alone where a processor does not multiply bf16")
