@@ -9,7 +9,7 @@
 # make faults   the fault tests at full length: real processes killed at random moments, a stop after every step
 # make test-benchmarks  the scripts in benchmarks/ run through at a toy's size
 # make test-browser  pages are opened in headless Chromium: keys, pointer, both themes, a phone, hostile names
-# make test-kernels  kernels of our own are compiled and held against float64, shape by shape
+# make test-kernels  kernels are compiled: our own, held against float64 shape by shape, and those of torch.compile
 # make test-docs  every command of the tutorial is typed, and what its pages show is printed
 # make test-notebook  the notebook of docs/ is run in a kernel of its own
 # make test-hosts  one run on two hosts, which are network namespaces of this machine (Linux, root, iproute2)

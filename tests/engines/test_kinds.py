@@ -43,6 +43,7 @@ def test_the_logits_are_the_networks(engine: str, name: str, side: int, knobs: d
     assert torch.equal(found, before), "what was answered stays"
 
 
+@pytest.mark.kernels
 @pytest.mark.parametrize("engine", ["native", "inductor"])
 def test_what_is_compiled_gives_the_networks_logits(engine: str) -> None:
     """One unit for both, as each compiles for seconds; more and fewer images than expected."""

@@ -58,9 +58,10 @@ class _Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if func is torch.ops.aten._local_scalar_dense.default:
             raise RuntimeError("operation not permitted when stream is capturing: a number is read")
         given = {_storage(tensor).data_ptr(): tensor for tensor in _tensors((args, kwargs))}
-        for place in given.keys() - self._made.keys() - self._before.keys():
-            storage = _storage(given[place])
-            self._before[place] = (storage, storage.clone())  # type: ignore[no-untyped-call]
+        for place, tensor in given.items():  # a difference of sets would walk through all that was made
+            if place not in self._made and place not in self._before:
+                storage = _storage(tensor)
+                self._before[place] = (storage, storage.clone())  # type: ignore[no-untyped-call]
         result = func(*args, **kwargs)
         new = [tensor for tensor in _tensors(result) if _storage(tensor).data_ptr() not in given]
         self._made.update((_storage(tensor).data_ptr(), _storage(tensor)) for tensor in new)

@@ -32,6 +32,7 @@ def interrupted(out: Path, step: int, **changes: Any) -> RunDirectory:
     return RunDirectory(out)
 
 
+@pytest.mark.kernels
 @pytest.mark.parametrize("changes", [{}, {"shards": 2, "accumulate": 1, "batch": 8}], ids=["parts", "shards"])
 def test_interrupted_and_resumed_it_ends_with_the_same_bytes(tmp_path: Path, changes: dict[str, Any]) -> None:
     whole = final_bytes(train_whole(tmp_path / "whole", plan(**changes)), 6)
@@ -40,6 +41,7 @@ def test_interrupted_and_resumed_it_ends_with_the_same_bytes(tmp_path: Path, cha
     assert final_bytes(run, 6) == whole
 
 
+@pytest.mark.kernels
 def test_it_learns_what_torch_learns(tmp_path: Path) -> None:
     """Six steps that differ in roundings, which decide a ReLU now and then; another gradient is far off."""
     native = final_bytes(train_whole(tmp_path / "native", plan()), 6)

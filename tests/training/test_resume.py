@@ -378,6 +378,7 @@ def test_every_way_to_train_resumes_exactly(changes: dict[str, Any], tmp_path: P
     assert final_bytes(run, plan.timeline.num_steps) == final_bytes(whole, plan.timeline.num_steps)
 
 
+@pytest.mark.kernels
 def test_a_compiled_run_resumes_exactly_though_another_size_of_batch_comes_first(tmp_path: Path) -> None:
     if why := obstacle_to_compile(CPU):
         pytest.skip(why)

@@ -42,6 +42,7 @@ from resnetlab.training.first_weights import Beginning, read_beginning, write_be
 from resnetlab.training.observer import Observer
 from resnetlab.training.parts import rate_shares, still_norms
 from resnetlab.training.planning import RunPlan, environment_of, refuse_differing, source_record
+from resnetlab.training.recorded.deciding import why_slow
 from resnetlab.training.recorded.programs import step_program
 from resnetlab.training.step.averages import Lookahead, WeightAverage
 from resnetlab.training.step.device import apply_switches
@@ -308,6 +309,8 @@ def _assemble(
 ) -> Trainer:
     state, batches = parts.state, parts.batches
     rate = LearningRate(plan.recipe.schedule, plan.timeline)
+    if world.is_first and (why := why_slow(plan.recipe.execution.precision, plan.device)):
+        observer.note(f"{why[0].upper()}{why[1:]}: --set precision=auto takes what is fastest.")
     record = _record(run, plan, state) if world.is_first else Record(run.path)
     trainer = Trainer(
         record=record,

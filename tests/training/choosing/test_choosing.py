@@ -100,6 +100,30 @@ def test_what_was_chosen_is_written_told_and_kept_when_the_run_goes_on(tmp_path:
     assert trainer.recipe == plan.recipe
 
 
+class Noting(StopAt):
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+@pytest.mark.parametrize(("abilities", "is_told"), [("avx2", True), ("avx512_bf16", False)])
+def test_a_run_in_bf16_that_the_processor_does_not_multiply_says_that_it_is_slow(
+    abilities: str, is_told: bool, processor: Callable[[str], None], tmp_path: Path
+) -> None:
+    processor(abilities)
+    observer = Noting()
+    plan = long_plan(precision="bf16", compile="off")
+    with claim_new(tmp_path / "run"):
+        interrupt(start(plan, RunDirectory(tmp_path / "run"), observer), observer)
+
+    why = "his processor does not multiply bf16, and makes it many times slower than fp32"
+    assert [why in note for note in observer.notes] == [True] * is_told
+    assert (why in plan.steps_text) == is_told
+
+
 @pytest.mark.parametrize(
     ("changes", "left"),
     [

@@ -96,7 +96,7 @@ def decide_precision(wanted: str, device: torch.device) -> tuple[str, str]:
     On a CPU bf16 must show itself first (`choosing`): without, it is fp32.
     """
     if wanted != "auto":
-        return wanted, ""
+        return wanted, why_slow(wanted, device)
     if device.type == "cuda":
         capability = torch.cuda.get_device_capability(device)
         if torch.version.hip or capability >= _LEAST_CAPABILITY:
@@ -107,6 +107,13 @@ def decide_precision(wanted: str, device: torch.device) -> tuple[str, str]:
     if not multiplies_bf16():
         return "fp32", "this processor does not multiply bf16"
     return "fp32", "the run is too short to try bf16"
+
+
+def why_slow(precision: str, device: torch.device) -> str:
+    """Return why a number format costs time here instead of saving it, or ""."""
+    if precision != "bf16" or device.type != "cpu" or (abilities() or {"bf16": True})["bf16"]:
+        return ""
+    return "this processor does not multiply bf16, and makes it many times slower than fp32"
 
 
 def multiplies_bf16() -> bool:
