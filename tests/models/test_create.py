@@ -206,6 +206,7 @@ def test_one_graph_for_the_compiler(name: str) -> None:
     assert list(reference.state_dict()) == list(model.state_dict())
 
 
+@pytest.mark.kernels
 def test_checkpointing_compiled() -> None:
     """Compiled too, the statistics count each batch once, and the gradients are the same."""
     torch._dynamo.reset()
