@@ -46,6 +46,7 @@ def test_the_command_alone_shows_its_help(capsys: pytest.CaptureFixture[str]) ->
         (["help"], "training:\n  train "),
         (["help", "train"], "usage: resnetlab train"),
         (["help", "fit"], "usage: resnetlab train"),
+        *(([word, "--help"], "usage: resnetlab lr-find") for word in ("find-lr", "lrfind", "lr_find")),
         (["version"], "resnetlab "),
         (["models"], "resnet20"),
         (["Summary", "resnet20"], "269,722"),
@@ -70,9 +71,8 @@ def test_words_stand_for_what_there_is() -> None:
     assert not {*_SAME} & {*VERBS}
     assert set(_VALUES.values()) <= leaves(Recipe()).keys()
     assert not _VALUES.keys() & leaves(Recipe()).keys()
-    flags = (
-        Path("src/resnetlab/cli/flags.py").read_text() + Path("src/resnetlab/cli/verbs/train.py").read_text()
-    )
+    room = Path("src/resnetlab/cli")
+    flags = "".join((room / name).read_text() for name in ("flags.py", "verbs/train.py", "verbs/lr_find.py"))
     assert {ours.split()[0] for ours in _FLAGS.values()} <= {*re.findall(r'"(--[a-z-]+)"', flags)}
 
 
@@ -95,6 +95,7 @@ def test_words_stand_for_what_there_is() -> None:
         ("train resnet20 --wandb proj", "That is --track wandb here.\n"),
         ("train resnet20 --warmup-epochs 5", "--set warmup=5ep\n"),
         ("train resnet20 --warmup 5", "--set warmup=5ep, or 5st for steps\n"),
+        ("lr-find resnet20 --max-lr 3", "That is --high 3 here.\n"),
         ("eval runs/x --threadz 2", "Did you mean --threads"),
     ],
 )

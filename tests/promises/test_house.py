@@ -83,7 +83,7 @@ def _imported(*lines: str) -> set[str]:
 
 
 def test_a_verb_is_a_file() -> None:
-    assert {*build_parser().known_verbs()} == {path.stem.rstrip("_") for path in VERBS}
+    assert {*build_parser().known_verbs()} == {path.stem.rstrip("_").replace("_", "-") for path in VERBS}
 
 
 def test_only_files_py_opens_a_path_for_writing() -> None:

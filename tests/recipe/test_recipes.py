@@ -138,6 +138,20 @@ def test_a_polynomial_falls_by_the_power_of_the_steps_left(power: float) -> None
     assert found.describe().endswith(f"polynomial of power {power:g} to 2")
 
 
+def test_an_exponential_warm_up_rises_by_equal_factors() -> None:
+    changes = {"schedule": "constant", "lr": 8.0, "warmup": Duration(3, "st"), "warmup_from": 1 / 64}
+    recipe = override(named_recipe("quick"), {**changes, "warmup_form": "exponential"})
+    found = LearningRate(recipe.schedule, Timeline(num_samples=10, batch=5, length=Duration(6, "st")))
+
+    assert [found.at(step) for step in range(5)] == pytest.approx([1 / 8, 1 / 2, 2, 8, 8])
+    assert found.describe() == "3st warm-up from 0.125 by equal factors, then 8 throughout"
+
+
+def test_an_exponential_warm_up_from_nothing_is_refused() -> None:
+    with pytest.raises(UsageError, match="warmup_form=exponential needs warmup_from above 0"):
+        Schedule(warmup_form="exponential")
+
+
 def test_a_polynomial_without_a_power_is_refused() -> None:
     with pytest.raises(UsageError, match="lr_power is above 0 and finite, got 0"):
         Schedule(lr_power=0.0)

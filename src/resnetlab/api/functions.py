@@ -29,13 +29,17 @@ from resnetlab.network.spec import ModelSpec
 from resnetlab.recipe import Recipe
 from resnetlab.trained.evaluate import evaluate as score
 from resnetlab.training import studies
+from resnetlab.training.asking import plan_training
 from resnetlab.training.observer import Observer, Silence
+from resnetlab.training.range_test.found import RangeTest, find_rate
+from resnetlab.training.range_test.rise import POINTS, Form, Rise
 from resnetlab.training.run import Result, resume_run
 from resnetlab.training.studies import (
     StudyObserver,
 )
+from resnetlab.watching.here import watching_steps_here
 
-__all__ = ["evaluate", "finetune", "resume", "resume_study", "study", "train"]
+__all__ = ["evaluate", "finetune", "lr_find", "resume", "resume_study", "study", "train"]
 
 
 def train(
@@ -99,6 +103,63 @@ def train(
     with shown(observer, track, world) as watcher:
         run = OneRun(out=out, observer=watcher, world=world, resume_if_begun=resume_if_begun)
         return run.train(network, asked)
+
+
+def lr_find(
+    model: str | ModelSpec,
+    *,
+    data: str = "cifar10",
+    data_set: Mapping[str, str] | None = None,
+    recipe: str | Path | Recipe | None = None,
+    low: float | None = None,
+    high: float | None = None,
+    points: int = POINTS,
+    rise: Form = "exponential",
+    device: str = "auto",
+    devices: int | str | None = None,
+    observer: Observer | None = None,
+    workers: int = -1,
+    epochs: int | None = None,
+    steps: int | None = None,
+    **values: Any,
+) -> RangeTest:
+    """Make a run's first steps at a rising learning rate, and return their losses and the rate to train with.
+
+    The steps are those that `train` with the same arguments would make, its batches, optimizer, precision and
+    kernels, and nothing of them is kept. `train(..., lr=found.lr)` is what comes next. The same call returns
+    the same numbers. Source: Smith, 2015, arXiv:1506.01186, section 3.3.
+
+    Args:
+        model: As `train`.
+        data: As `train`.
+        data_set: As `train`.
+        recipe: As `train`; its schedule is not followed.
+        low: The first rate, for the whole batch; None is a thousandth of the recipe's, in its decade.
+        high: The last rate, if the loss does not diverge before; None is a hundred times the recipe's.
+        points: Steps, each at a higher rate.
+        rise: "exponential", by equal factors, or "linear", by equal differences, as in the paper.
+        device: As `train`.
+        devices: As `train`.
+        observer: Is told of each step; None shows a bar on standard error, if that is a terminal.
+        workers: As `train`.
+        epochs: As `train`: of the run that is meant, of which these are the first steps.
+        steps: As `train`, likewise.
+        values: As `train`.
+
+    Raises:
+        UsageError: If a name or value cannot be, or the rates do not rise.
+        DataError: If the data is missing or damaged.
+        OutOfMemory: If there is too little.
+    """
+    if (made := on_devices(lr_find, locals())) is not None:
+        return made
+    world = world_here(devices, device)
+    rising = Rise(low=low, high=high, points=whole("points", points), form=rise)
+    asked = asked_for(data, data_set, recipe, device, workers, (epochs, steps, None), values, world, model)
+    network = world.together(lambda: network_of(model))
+    plan, _ = plan_training(network, asked, world)
+    with watching_steps_here(observer, "trying rates", world) as watcher:
+        return find_rate(plan, rising, watcher, world)
 
 
 def study(

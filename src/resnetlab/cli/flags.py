@@ -8,11 +8,7 @@ from resnetlab.evaluation.views import SINGLE, VIEWS
 
 def add_training(parser: argparse.ArgumentParser, recipe: str) -> None:
     """Add the flags that every training has."""
-    parser.add_argument(
-        "--recipe",
-        metavar="NAME|FILE",
-        help=f"a recipe's name, a .json, .toml or .yaml file of values, or a run (default: {recipe})",
-    )
+    add_recipe(parser, recipe)
     parser.add_argument("--out", metavar="DIR", help="the run's directory (default: runs/MODEL-DATA-...)")
     parser.add_argument(
         "--resume-if-begun",
@@ -20,14 +16,7 @@ def add_training(parser: argparse.ArgumentParser, recipe: str) -> None:
         help="for jobs that are started again: go on with what this command has begun in --out; if it is "
         "finished there, do nothing",
     )
-    parser.add_argument("--epochs", metavar="N", help="length of training in epochs")
-    parser.add_argument("--steps", metavar="N", help="length of training in steps (optimizer updates)")
-    parser.add_argument("--batch", metavar="N", help="samples per step, over all devices")
-    parser.add_argument("--lr", metavar="X", help="peak learning rate for the whole batch")
-    parser.add_argument("--seed", metavar="N", help="source of every random number (default: 0)")
-    parser.add_argument(
-        "--val", metavar="N|X%", help="training samples held out for validation, or their share"
-    )
+    add_values(parser)
     parser.add_argument(
         "--patience", metavar="N", help="evaluations without a better validation accuracy that end training"
     )
@@ -62,6 +51,27 @@ def add_training(parser: argparse.ArgumentParser, recipe: str) -> None:
     add_threads(parser)
     parser.add_argument(
         "--dry-run", action="store_true", help="print the resolved run, its time and memory; train nothing"
+    )
+
+
+def add_recipe(parser: argparse.ArgumentParser, recipe: str) -> None:
+    """Add --recipe; `recipe` is what is taken where none is named."""
+    parser.add_argument(
+        "--recipe",
+        metavar="NAME|FILE",
+        help=f"a recipe's name, a .json, .toml or .yaml file of values, or a run (default: {recipe})",
+    )
+
+
+def add_values(parser: argparse.ArgumentParser) -> None:
+    """Add the values of a recipe that are given most often: length, batch, rate, seed, what is held out."""
+    parser.add_argument("--epochs", metavar="N", help="length of training in epochs")
+    parser.add_argument("--steps", metavar="N", help="length of training in steps (optimizer updates)")
+    parser.add_argument("--batch", metavar="N", help="samples per step, over all devices")
+    parser.add_argument("--lr", metavar="X", help="peak learning rate for the whole batch")
+    parser.add_argument("--seed", metavar="N", help="source of every random number (default: 0)")
+    parser.add_argument(
+        "--val", metavar="N|X%", help="training samples held out for validation, or their share"
     )
 
 

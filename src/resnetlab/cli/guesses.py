@@ -11,6 +11,7 @@ _SAME: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("visualize", "visualise"), ("draw",)),
     **dict.fromkeys(("continue", "restart"), ("resume",)),
     **dict.fromkeys(("dashboard", "ui"), ("board",)),
+    **dict.fromkeys(("find-lr", "lrfind", "lr_find", "find_lr", "lr-finder", "range-test"), ("lr-find",)),
     "benchmark": ("bench",),
     "convert": ("export",),
     "models": ("list", "models"),
@@ -50,6 +51,9 @@ _FLAGS: Mapping[str, str] = {
     **dict.fromkeys(("--val-split", "--validation", "--val-size"), "--val"),
     **dict.fromkeys(("--checkpoint", "--ckpt", "--pretrained-weights"), "--weights"),
     **dict.fromkeys(("--logger", "--report-to"), "--track"),
+    **dict.fromkeys(("--min-lr", "--start-lr", "--lr-min"), "--low"),
+    **dict.fromkeys(("--max-lr", "--end-lr", "--lr-max"), "--high"),
+    **dict.fromkeys(("--num-training", "--num-it", "--num-iter"), "--points"),
     "--wandb": "--track wandb",
     **dict.fromkeys(("--early-stopping",), "--patience"),
 }

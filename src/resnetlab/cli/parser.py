@@ -23,6 +23,7 @@ _GROUPS = {
         "resume": "go on with an interrupted run or study, or train a run for longer",
         "reproduce": "make a published table or figure here, beside its published numbers",
         "plan": "say what a training would take on other devices",
+        "lr_find": "try rising learning rates for some steps, and suggest one",
     },
     "what came of it": {
         "runs": "list the runs in a folder: state, progress, accuracy, path",
@@ -42,7 +43,8 @@ _GROUPS = {
         "doctor": "say what this machine has, and what is wrong with it",
     },
 }
-"""The files of the verbs in groups, and what each does. A name that Python has has a _ behind it."""
+"""The files of the verbs in groups, and what each does. A name that Python has has a _ behind it, and a _
+within one is typed as -."""
 
 _EXAMPLES = """examples:
   resnetlab train resnet20 --data digits  a minute on a laptop
@@ -110,14 +112,19 @@ def build_parser() -> Parser:
     verbs = top.add_subparsers(prog="resnetlab", metavar="VERB", help=argparse.SUPPRESS, required=True)
     for group in _GROUPS.values():
         for file, what in group.items():
-            new_verb(verbs, file.rstrip("_"), what).add_flags = partial(_add_flags, file)
+            new_verb(verbs, _typed(file), what).add_flags = partial(_add_flags, file)
     return top
+
+
+def _typed(file: str) -> str:
+    """Return a verb as it is typed."""
+    return file.rstrip("_").replace("_", "-")
 
 
 def _told() -> str:
     """Return the verbs in their groups, for the help."""
     groups = (
-        f"{title}:\n" + "\n".join(f"  {file.rstrip('_'):<10} {what}" for file, what in group.items())
+        f"{title}:\n" + "\n".join(f"  {_typed(file):<10} {what}" for file, what in group.items())
         for title, group in _GROUPS.items()
     )
     return "\n\n".join(groups)

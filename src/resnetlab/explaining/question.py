@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from resnetlab.base.plaindata import as_text
-from resnetlab.base.units import Duration
-from resnetlab.data.sources.choices import FLAG
 from resnetlab.errors import UsageError
 from resnetlab.network.catalog import model_spec
 from resnetlab.network.spec import ModelSpec
@@ -66,20 +64,8 @@ class Question:
 
     def command(self) -> str:
         """Return the command that asks the same."""
-        asked, words = self.asked, ["resnetlab", "explain", "residual"]
-        words += ["--depths", *map(str, self._ordered()), "--data", asked.data]
-        words += ["--recipe", str(asked.recipe)] if isinstance(asked.recipe, str | Path) else []
-        for name, value in asked.values.items():
-            if name == "length":
-                length = Duration.parse(str(value))
-                words += [f"--{'epochs' if length.unit == 'ep' else 'steps'}", str(length.count)]
-                continue
-            words += ["--seed", str(value)] if name == "seed" else ["--set", f"{name}={as_text(value)}"]
-        for name, value in self.knobs.items():
-            words += ["--set", f"{name}={as_text(value)}"]
-        for name, text in asked.choices.to_json().items():
-            words += [FLAG, f"{name}={text}"]
-        return shlex.join(words)
+        words = ["resnetlab", "explain", "residual", "--depths", *map(str, self._ordered())]
+        return shlex.join([*words, *self.asked.words(self.knobs)])
 
     def _refuse_alike(self, specs: Sequence[ModelSpec]) -> None:
         """Refuse knobs that leave no plain or no residual network, or no two depths."""

@@ -131,8 +131,8 @@ class Schedule:
     warmup: Duration = Duration(0, "st")
     """Length of the warm-up."""
 
-    warmup_form: Literal["constant", "linear"] = "linear"
-    """constant: the rate warmup_from throughout; linear: from warmup_from up to the peak."""
+    warmup_form: Literal["constant", "linear", "exponential"] = "linear"
+    """constant: warmup_from throughout; from there up to the peak: linear, or exponential, by a factor."""
 
     warmup_from: float = 0.0
     """The share of the peak that the warm-up starts with."""
@@ -149,6 +149,10 @@ class Schedule:
             (self.plateau_patience < 1, f"plateau_patience is at least 1, got {self.plateau_patience}"),
             (not 0 <= self.plateau_delta < math.inf, f"plateau_delta is not negative: {self.plateau_delta}"),
             (self.warmup_from < 0, f"warmup_from must not be negative, got {self.warmup_from}"),
+            (
+                self.warmup_form == "exponential" and not self.warmup_from,
+                "warmup_form=exponential needs warmup_from above 0",
+            ),
             (self.lr_batch < 0, f"lr_batch must not be negative, got {self.lr_batch}"),
             (pieces != factors, f"one factor per milestone is due, got {factors} for {pieces}"),
             (counts != [sorted(set(c)) for c in counts], f"milestones must rise: {counts[0] or counts[1]}"),

@@ -30,10 +30,14 @@ class LearningRate:
         """
         warmup = self.timeline.boundary(self.schedule.warmup)
         if step < warmup:
-            start = self.schedule.warmup_from
-            passed = step / warmup if self.schedule.warmup_form == "linear" else 0.0
-            return self.peak * (start + (1 - start) * passed)
+            return self.peak * self._share_in_warmup(step / warmup)
         return self.peak * self._share_after_warmup(step, warmup, reductions)
+
+    def _share_in_warmup(self, passed: float) -> float:
+        start, form = self.schedule.warmup_from, self.schedule.warmup_form
+        if form == "exponential":
+            return math.pow(start, 1 - passed)
+        return start + (1 - start) * (passed if form == "linear" else 0.0)
 
     def _share_after_warmup(self, step: int, warmup: int, reductions: int) -> float:
         kind, end = self.schedule.schedule, self.schedule.lr_end
@@ -67,7 +71,8 @@ class LearningRate:
         warmup = ""
         if schedule.warmup.count:
             start = f"{self.peak * schedule.warmup_from:g}"
-            how = f"at {start}" if schedule.warmup_form == "constant" else f"from {start}"
+            by = " by equal factors" if schedule.warmup_form == "exponential" else ""
+            how = f"at {start}" if schedule.warmup_form == "constant" else f"from {start}{by}"
             warmup = f"{schedule.warmup} warm-up {how}, then "
         if schedule.schedule == "constant" or not (schedule.milestones or schedule.schedule != "pieces"):
             return f"{warmup}{peak} throughout"

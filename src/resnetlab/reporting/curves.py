@@ -81,6 +81,44 @@ class ResponseCurve:
     """In descending order."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class RateCurve:
+    """The losses of a learning-rate range test, in nats, over the rates of its steps."""
+
+    rates: tuple[float, ...]
+    losses: tuple[float, ...]
+    """Of each step's batch, before its update."""
+    smoothed: tuple[float, ...]
+    suggested: float | None
+    diverges: float | None
+    """The rate from which on the loss rises for good; None if that was not seen."""
+    high: float
+    """The end of the axis: the highest rate that there was to be, or that was come to."""
+    is_log: bool
+    """Whether rates rise by equal factors, and stand so on the axis."""
+
+    @property
+    def x(self) -> Axis:
+        """The axis of rates."""
+        return Axis(low=self.rates[0], high=self.high, is_log=self.is_log)
+
+    @property
+    def y(self) -> Axis:
+        """The axis of losses: as high as they were before they rose for good, and some more."""
+        calm = [
+            loss
+            for rate, loss in zip(self.rates, self.smoothed, strict=True)
+            if self.diverges is None or rate < self.diverges
+        ]
+        calm = calm or [*self.smoothed]
+        return value_axis(calm, calm, is_short=True)
+
+    @property
+    def places(self) -> list[float]:
+        """Where the rates lie on their axis, in [0, 1]."""
+        return [self.x.place(rate) for rate in self.rates]
+
+
 def curves_of(groups: Sequence[Group]) -> list[Curve]:
     """Return the curves of all groups that have any.
 

@@ -1,6 +1,7 @@
 """Curves of error as text: two by four dots a letter in Braille where a terminal has it, else in ASCII.
 
-`curve_text` draws the rows of metrics.jsonl, of a run in progress or of a finished one.
+`curve_text` draws the rows of metrics.jsonl, of a run in progress or of a finished one; `rate_text` the
+losses of a learning-rate range test.
 """
 
 import itertools
@@ -10,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from resnetlab.reporting.axes import FEW, SEEN_FROM, Axis, number, value_axis
-from resnetlab.reporting.curves import training_rows
+from resnetlab.reporting.curves import RateCurve, training_rows
 from resnetlab.runs.journal import KINDS
 
 Points = Sequence[tuple[float, float]]
-"""(step, error in %), by step."""
+"""(step, error in %), by step; or where a rate lies, and the loss there."""
 
 Role = Literal["", "axis", "test", "train"]
 """What a piece of text belongs to, for who colours it."""
@@ -27,6 +28,7 @@ _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 """Of a letter of Braille, by row and column. Source: Unicode 15, Braille Patterns, U+2800 to U+28FF."""
 _BLANK = 0x2800
 _FRAMES: dict[Letters, str] = {"braille": "┤│└─", "ascii": "||+-"}
+_MARKS: dict[Letters, str] = {"braille": "▲", "ascii": "^"}
 _EVALUATED = ("test", "val")
 _WIDEST = 100
 """Letters of a curve, whatever the terminal has."""
@@ -52,13 +54,19 @@ class TextChart:
 
 @dataclass(frozen=True)
 class _Line:
-    name: str
+    told: str
+    """What stands beside it."""
     role: Role
     points: Points
 
-    @property
-    def told(self) -> str:
-        return f"{self.name} error {self.points[-1][1]:.2f} %"
+
+@dataclass(frozen=True)
+class _Below:
+    """What stands below the axis of steps or rates: texts, each at a share of the axis."""
+
+    texts: Sequence[tuple[float, str]]
+    mark: tuple[float, str] | None = None
+    """A place that is marked, and what it is."""
 
 
 def letters_of(encoding: str | None, terminal: str = "") -> Letters:
@@ -101,16 +109,39 @@ def curve_text(
     every = [error for line in lines for _, error in line.points]
     axis = value_axis(_tail(lines), every, most=100, is_short=_is_short(lines))
     last = max(num_steps or 0, *(line.points[-1][0] for line in lines), 1)
-    return _drawn(lines, axis, last, _length(rows, last), width, height, letters)
+    below = _Below([(0.0, "0"), (1.0, _length(rows, last))])
+    return _drawn(lines, axis, last, below, width, height, letters)
+
+
+def rate_text(curve: RateCurve, *, width: int, height: int = 9, letters: Letters = "braille") -> TextChart:
+    """Draw the losses of a range test over its rates: smoothed as a line, those of the batches dotted.
+
+    Args:
+        curve: What was seen.
+        width: As for `curve_text`.
+        height: Likewise.
+        letters: Likewise.
+    """
+    lines = [
+        _Line("each batch", "train", [*zip(curve.places, curve.losses, strict=True)]),
+        _Line("smoothed", "test", [*zip(curve.places, curve.smoothed, strict=True)]),
+    ]
+    ticks = [(curve.x.place(rate), f"{rate:g}") for rate in curve.x.ticks()]
+    mark = (curve.x.place(curve.suggested), f"{curve.suggested:g}") if curve.suggested else None
+    return _drawn(lines, curve.y, 1.0, _Below(ticks, mark), width, height, letters)
 
 
 def _lines_of(rows: Sequence[Mapping[str, Any]]) -> Iterator[_Line]:
     evaluated = [row for row in rows if row["kind"] in _EVALUATED]
     if trained := [*_training_points(rows)]:
-        yield _Line("training", "train", trained)
+        yield _Line(_told("training", trained), "train", trained)
     if evaluated:
         points = [(row["step"], 100 * (1 - row["accuracy"])) for row in evaluated]
-        yield _Line(KINDS[evaluated[-1]["kind"]], "test", points)
+        yield _Line(_told(KINDS[evaluated[-1]["kind"]], points), "test", points)
+
+
+def _told(name: str, points: Points) -> str:
+    return f"{name} error {points[-1][1]:.2f} %"
 
 
 def _training_points(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[float, float]]:
@@ -138,7 +169,7 @@ def _length(rows: Sequence[Mapping[str, Any]], last: float) -> str:
 
 
 def _drawn(
-    lines: Sequence[_Line], axis: Axis, last: float, length: str, width: int, height: int, letters: Letters
+    lines: Sequence[_Line], axis: Axis, last: float, below: _Below, width: int, height: int, letters: Letters
 ) -> TextChart:
     ticks = _ticks(axis, height)
     left = max(len(text) for text in ticks.values()) + 1
@@ -156,10 +187,29 @@ def _drawn(
         name = beside.get(row)
         found.append((start, *_runs(cells[row]), *([(f" {name.told}", name.role)] if name else [])))
     found.append(((f"{'':{left}}{frame[2]}{frame[3] * columns}", "axis"),))
-    found.append(((f"{'':{left}} 0{length:>{columns - 1}}", "axis"),))
+    if below.mark:
+        found.append(((f"{'':{left}} {_marked(*below.mark, columns, letters)}", "test"),))
+    found.append(((f"{'':{left}} {_placed(below.texts, columns)}", "axis"),))
     if not is_beside:
         found += [((f"{'':{left + 1}}{line.told}", line.role),) for line in reversed(lines)]
     return TextChart(tuple(found))
+
+
+def _placed(texts: Sequence[tuple[float, str]], columns: int) -> str:
+    """Return texts in a line, each around its place, or within the line; those without room are left out."""
+    line = ""
+    for share, text in texts:
+        start = min(max(round(share * (columns - 1)) - len(text) // 2, 0), columns - len(text))
+        if start >= len(line) + bool(line):
+            line = f"{line:<{start}}{text}"
+    return line
+
+
+def _marked(share: float, text: str, columns: int, letters: Letters) -> str:
+    """Return a mark that points up at its place, with its text behind it, or before it where that ends."""
+    mark, column = _MARKS[letters], round(share * (columns - 1))
+    is_behind = column + 2 + len(text) <= columns
+    return f"{'':{column}}{mark} {text}" if is_behind else f"{f'{text} {mark}':>{column + 1}}"
 
 
 def _ticks(axis: Axis, height: int) -> dict[int, str]:

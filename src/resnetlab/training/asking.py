@@ -9,8 +9,10 @@ from typing import Any
 import torch
 
 from resnetlab.base.paths import user_path
+from resnetlab.base.plaindata import as_text
+from resnetlab.base.units import Duration
 from resnetlab.data.open import absolute_source
-from resnetlab.data.sources.choices import LEFT_OPEN, Choices
+from resnetlab.data.sources.choices import FLAG, LEFT_OPEN, Choices
 from resnetlab.errors import UsageError
 from resnetlab.network.spec import ModelSpec
 from resnetlab.parallel.world import ALONE, World
@@ -89,6 +91,25 @@ class Asked:
         if self.devices and resolution["shards"] == 1 and not resolution.is_given("shards"):
             resolution.suggest({"shards": self.devices}, BY_DEVICES)
         return resolution
+
+    def words(self, knobs: Mapping[str, Any]) -> list[str]:
+        """Return the flags that ask for the same data and recipe, and for these values of the network.
+
+        A `Recipe` that was made in Python has no word.
+        """
+        words = ["--data", str(self.data)]
+        words += ["--recipe", str(self.recipe)] if isinstance(self.recipe, str | Path) else []
+        for name, value in self.values.items():
+            if name == "length":
+                length = Duration.parse(str(value))
+                words += [f"--{'epochs' if length.unit == 'ep' else 'steps'}", str(length.count)]
+                continue
+            words += ["--seed", str(value)] if name == "seed" else ["--set", f"{name}={as_text(value)}"]
+        for name, value in knobs.items():
+            words += ["--set", f"{name}={as_text(value)}"]
+        for name, text in self.choices.to_json().items():
+            words += [FLAG, f"{name}={text}"]
+        return words
 
 
 def _file_of(path: Path) -> Path:

@@ -294,9 +294,9 @@ def _build_parts(plan: RunPlan, data: dict[str, Any], known: Known, world: World
     )
 
 
-def unrecorded(plan: RunPlan) -> Parts:
-    """Return what would train in this process, tied to no directory: to be timed, say."""
-    return _build_parts(plan, _measure(plan), {}, ALONE)
+def unrecorded(plan: RunPlan, world: World = ALONE) -> Parts:
+    """Return what would train in this process, one of these, tied to no directory: to be timed, say."""
+    return _build_together(plan, world.from_first(lambda: _measure(plan)), {}, world)
 
 
 def _assemble(

@@ -17,7 +17,7 @@ from resnetlab.watching.a_study import PlainStudyWatcher, watching_study
 from resnetlab.watching.notebook.output import OutputCell, in_notebook
 from resnetlab.watching.notebook.run_cell import RunCell
 from resnetlab.watching.notebook.study_cell import StudyCell
-from resnetlab.watching.one_run import PlainWatcher, watching
+from resnetlab.watching.one_run import PlainWatcher, watching, watching_bar
 
 
 @contextlib.contextmanager
@@ -38,6 +38,21 @@ def watching_here(named: Observer | None, world: World = ALONE) -> Iterator[Obse
     else:
         with watching(_errors()) as watcher:
             yield watcher
+
+
+@contextlib.contextmanager
+def watching_steps_here(named: Observer | None, title: str, world: World = ALONE) -> Iterator[Observer]:
+    """Give who shows steps that leave no run while inside: who is named, else a bar on a terminal.
+
+    Raises:
+        UsageError: If what is named is no observer.
+    """
+    _refuse_others(named, Observer)
+    if named is not None or not world.is_first:
+        yield named or Observer()
+        return
+    with watching_bar(_errors(), title) as bar:
+        yield bar
 
 
 @contextlib.contextmanager

@@ -39,6 +39,16 @@ def watching(stream: TextIO) -> Iterator["PlainWatcher"]:
         yield watcher
 
 
+@contextlib.contextmanager
+def watching_bar(stream: TextIO, title: str) -> Iterator[RunBar]:
+    """Show by a bar alone, where a stream has any that move, how far steps are that leave no run."""
+    sight, bar = sight_of(stream), RunBar(title)
+    with screen_on(stream, sight.letters) if sight.is_live else contextlib.nullcontext() as screen:
+        if screen:
+            screen.bars[title] = bar
+        yield bar
+
+
 class PlainWatcher(Observer):
     """Prints the start block, a line for each evaluation, and at the end the curve."""
 
