@@ -2,7 +2,8 @@
 
 import pytest
 
-from resnetlab.reporting.text_chart import Letters, curve_text, letters_of
+from resnetlab.reporting.curves import RateCurve
+from resnetlab.reporting.text_chart import Letters, curve_text, letters_of, rate_text
 
 Row = dict[str, object]
 
@@ -121,3 +122,41 @@ def test_nothing_evaluated_is_no_curve() -> None:
 )
 def test_braille_is_for_terminals_that_show_it(encoding: str | None, terminal: str, letters: Letters) -> None:
     assert letters_of(encoding, terminal) == letters
+
+
+def range_test(**changes: object) -> RateCurve:
+    """Of 41 rates over four decades: falling from 2 to 1 at 0.1, and rising behind 1."""
+    rates = tuple(10 ** (-3 + step / 10) for step in range(41))
+    losses = tuple(2.0 if rate < 0.1 else 1.0 if rate < 1 else 3.0 for rate in rates)
+    known = {"rates": rates, "losses": losses, "smoothed": losses, "suggested": 0.3, "diverges": 1.0}
+    return RateCurve(**{**known, "high": 10.0, "is_log": True, **changes})  # type: ignore[arg-type]
+
+
+def test_the_losses_of_a_range_test_stand_over_their_rates_with_the_suggested_one_marked() -> None:
+    assert str(rate_text(range_test(), width=66, height=5, letters="ascii")).splitlines() == [
+        " 2.5 |                                   *             smoothed",
+        "     |***********************            *             each batch",
+        "1.25 |                       ************",
+        "     |",
+        "   0 |",
+        "     +------------------------------------------------",
+        "                                   ^ 0.3",
+        "      0.001     0.01         0.1         1          10",
+    ]
+
+
+@pytest.mark.parametrize("letters", ["braille", "ascii"])
+def test_a_range_test_fits_every_width(letters: Letters) -> None:
+    for width in (*range(34, 140), 200):
+        lines = str(rate_text(range_test(), width=width, letters=letters)).splitlines()
+        assert max(map(len, lines)) <= width
+        assert any("0.3" in line for line in lines)
+        assert {"smoothed", "each batch"} <= {
+            word for word in ("smoothed", "each batch") for line in lines if word in line
+        }
+
+
+def test_a_suggestion_at_the_end_of_the_axis_is_told_before_its_mark() -> None:
+    lines = str(rate_text(range_test(suggested=10.0), width=66, letters="ascii")).splitlines()
+
+    assert any(line.endswith("10 ^") for line in lines)

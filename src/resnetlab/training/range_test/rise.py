@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Literal
 
 from resnetlab.base.units import Duration
@@ -40,6 +41,8 @@ class Rise:
         one_of("rise", self.form, FORMS)
         for name in ("low", "high"):
             rate = getattr(self, name)
+            if not isinstance(rate, Real | None):
+                raise UsageError(f"{name} is a number, got {rate!r:.200}")
             if rate is not None and not 0 < rate < math.inf:
                 raise UsageError(f"{name}={rate:g}: a learning rate is above 0 and finite")
         if self.points < FEWEST:

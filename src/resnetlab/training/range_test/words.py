@@ -25,7 +25,7 @@ def _seen(judged: Judgement, rise: Rise, not_finite_at: float | None) -> Iterato
             yield f"{ended} Before that the loss had not fallen: begin lower (low)."
         else:
             yield (
-                f"Up to {rise.high:g} the loss did not fall from its {judged.level:.3g} nats: go higher (high),"
+                f"Up to {rise.high:g} the loss did not fall from {judged.level:.3g} nats: go higher (high),"
                 " or in more steps (points)."
             )
         return
