@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from resnetlab.cli import main
-from tests.kit.pictures import write_folder
+from tests.kit.pictures import write_pictures
 
 SMALL = ["--set", "width=0.5", "--set", "stem_stride=2", "--set", "compile=off", "--batch", "16"]
-DIGITS = ["lr-find", "resnet8", "--data", "digits", *SMALL, "--low", "0.001", "--high", "3", "--points", "40"]
+RISE = ["--low", "0.001", "--high", "3", "--points", "40", "--seed", "3"]
+DIGITS = ["lr-find", "resnet8", "--data", "digits", *SMALL, *RISE]
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +27,7 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_it_ends_with_the_command_to_type_and_leaves_the_picture_alone(
     empty: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([*DIGITS, "--lr", "0.5", "--seed", "3", "-o", "rates.svg", "--theme", "dark"]) == 0
+    assert main([*DIGITS, "--lr", "0.5", "-o", "rates.svg", "--theme", "dark"]) == 0
     text = capsys.readouterr().out
 
     lines = text.splitlines()
@@ -58,7 +59,9 @@ def test_json_has_all_of_it_and_the_same_each_time(capsys: pytest.CaptureFixture
 
 
 def test_images_in_folders_are_tried_as_they_lie(empty: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_folder(empty / "photos", {"train": {"fox": 24, "owl": 24}, "val": {"fox": 4, "owl": 4}})
+    for part, count in (("train", 16), ("val", 2)):
+        for name in ("fox", "owl"):
+            write_pictures(empty / "photos" / part / name, count, (90, 80))
     asked = ["--batch", "8", "--set", "image_size=16", "--set", "train_size=16", "--workers", "0"]
 
     assert main(["lr-find", "resnet8", "photos/", *asked, "--points", "20", "--json"]) == 0

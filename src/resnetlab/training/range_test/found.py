@@ -7,6 +7,7 @@ from typing import Any
 from resnetlab.base.lettering import in_a_line, without_font
 from resnetlab.base.pages import cell
 from resnetlab.base.paths import user_path
+from resnetlab.errors import UsageError
 from resnetlab.parallel.world import ALONE, World
 from resnetlab.reporting.curves import RateCurve
 from resnetlab.reporting.text_chart import Letters, TextChart, rate_text
@@ -109,6 +110,10 @@ class RangeTest:
         """
         target = user_path(path)
         check_target(target)
+        if not self.rates:
+            raise UsageError(
+                "nothing to draw: no step had a finite loss", hint="Begin at a lower rate (low)."
+            )
         text = self.about if title is None else title
         write_picture(target, self._drawn(target.suffix.lower()[1:], theme, text))
         return without_font([text], "they are drawn as their numbers")

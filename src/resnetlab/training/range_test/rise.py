@@ -41,7 +41,8 @@ class Rise:
         one_of("rise", self.form, FORMS)
         for name in ("low", "high"):
             rate = getattr(self, name)
-            if not isinstance(rate, Real | None):
+            is_number = rate is None or isinstance(rate, Real)
+            if not is_number:
                 raise UsageError(f"{name} is a number, got {rate!r:.200}")
             if rate is not None and not 0 < rate < math.inf:
                 raise UsageError(f"{name}={rate:g}: a learning rate is above 0 and finite")
