@@ -140,16 +140,19 @@ def test_a_process_that_ends_before_all_have_met_ends_all() -> None:
     assert "KeyError" in text
 
 
-def test_devices_are_a_number_or_auto() -> None:
+def test_devices_are_a_number_or_auto(monkeypatch: pytest.MonkeyPatch) -> None:
+    from resnetlab.parallel import launch
+
     assert resolve_devices("auto") == max(count_gpus(), 1)
     assert (resolve_devices(3, "cpu"), resolve_devices("2", "cpu")) == (3, 2)
     for asked in (0, "-1", "many", "1.5"):
         with pytest.raises(UsageError, match="auto or a number from 1 on"):
             resolve_devices(asked)
     assert note_on(count_cores(), "cpu") == ""
-    assert f"{count_cores() + 1} processes share the {count_cores()} cores" in note_on(
-        count_cores() + 1, "cpu"
-    )
+    monkeypatch.setattr(launch, "count_cores", lambda: 4)
+    assert note_on(5, "cpu").startswith("5 processes share the 4 cores of this machine")
+    monkeypatch.setattr(launch, "count_cores", lambda: 1)
+    assert note_on(2, "cpu").endswith("share the core of this machine: that is slower than one")
 
 
 def test_more_devices_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

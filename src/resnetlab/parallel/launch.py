@@ -74,7 +74,8 @@ def note_on(devices: int, device: str = "auto") -> str:
     cores = count_cores()
     if devices <= cores or (not device.startswith("cpu") and count_gpus()):
         return ""
-    return f"{devices} processes share the {cores} cores of this machine: that is slower than {cores} of them"
+    told, fewer = ("core", "one") if cores == 1 else (f"{cores} cores", f"{cores} of them")
+    return f"{devices} processes share the {told} of this machine: that is slower than {fewer}"
 
 
 def count_cores() -> int:
