@@ -19,6 +19,9 @@ Points = tuple[tuple[float, float], ...]
 _MOST_WINDOWS = 160
 """Points of a training curve, about one an epoch of the papers' runs: noise in dashes reads as dots."""
 
+_ABOVE_FIRST = 1.15
+"""Multiple of a range test's first loss up to which it is drawn."""
+
 _TOPS = (1, 2, 5, 10, 20, 30, 40, 60, 80, 100)
 
 
@@ -104,14 +107,14 @@ class RateCurve:
 
     @property
     def y(self) -> Axis:
-        """The axis of losses: as high as they were before they rose for good, and some more."""
+        """The axis of losses before they diverge, little higher than the first: a passing rise is cut off."""
+        top = _ABOVE_FIRST * self.smoothed[0]
         calm = [
-            loss
+            min(loss, top)
             for rate, loss in zip(self.rates, self.smoothed, strict=True)
             if self.diverges is None or rate < self.diverges
         ]
-        calm = calm or [*self.smoothed]
-        return value_axis(calm, calm, is_short=True)
+        return value_axis(calm or [top], calm or [top], is_short=True)
 
     @property
     def places(self) -> list[float]:

@@ -64,6 +64,14 @@ def test_where_nothing_falls_nothing_is_suggested(seen: list[float]) -> None:
     assert said(found)[-1] == "No rate can be suggested."
 
 
+def test_a_small_fall_is_said_to_tell_little() -> None:
+    calm = losses()
+    little = [2.4 - 0.25 * (2.4 - loss) for loss in calm]
+
+    assert "rough answer" in " ".join(said(judge(RATES, little, points=100)))
+    assert "rough answer" not in " ".join(said(judge(RATES, calm, points=100)))
+
+
 def test_a_fall_from_the_first_rates_on_asks_for_lower_ones() -> None:
     found = judge(RATES, [max(0.5, 2.4 - 0.9 * step) for step in range(100)], points=100)
 

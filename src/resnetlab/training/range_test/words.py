@@ -5,6 +5,9 @@ from collections.abc import Iterator
 from resnetlab.training.range_test.judging import Judgement
 from resnetlab.training.range_test.rise import Rise
 
+_LITTLE = 0.2
+"""Share of the first loss below which the noise of batches moves what is read off its fall."""
+
 
 def sentences_of(judged: Judgement, rise: Rise, not_finite_at: float | None, lr: float | None) -> list[str]:
     """Return the sentences.
@@ -40,6 +43,8 @@ def _seen(judged: Judgement, rise: Rise, not_finite_at: float | None) -> Iterato
         yield f"It diverges: from {judged.diverges:.2g} on half of its fall is lost again."
     else:
         yield f"It did not diverge up to {rise.high:g}; a higher end (high) shows more."
+    if min(judged.smoothed) > (1 - _LITTLE) * judged.level:
+        yield "It has fallen little, so this is a rough answer; more steps (points) tell more."
     if judged.falls_at_once:
         yield f"It falls from the first rates on; a lower beginning (low) than {rise.low:g} shows more."
 
