@@ -13,6 +13,7 @@ _SAME: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("dashboard", "ui"), ("board",)),
     **dict.fromkeys(("find-lr", "lrfind", "lr_find", "find_lr", "lr-finder", "range-test"), ("lr-find",)),
     "benchmark": ("bench",),
+    "completions": ("completion",),
     "convert": ("export",),
     "models": ("list", "models"),
     "recipes": ("list", "recipes"),

@@ -2,7 +2,7 @@
 
 import argparse
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, NoReturn
 
@@ -41,6 +41,7 @@ _GROUPS = {
         "data": "fetch, describe, check, show, unpack, pack and prepare datasets",
         "bench": "measure training or evaluation speed",
         "doctor": "say what this machine has, and what is wrong with it",
+        "completion": "print what makes a shell complete these commands",
     },
 }
 """The files of the verbs in groups, and what each does. A name that Python has has a _ behind it, and a _
@@ -63,9 +64,7 @@ class Parser(argparse.ArgumentParser):
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Return the options, and what is none."""
-        if self.add_flags:
-            add_flags, self.add_flags = self.add_flags, None
-            add_flags(self)
+        self._get_flags()
         return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
@@ -94,6 +93,20 @@ class Parser(argparse.ArgumentParser):
         """Return the names of the verbs, in the order of `--help`."""
         actions = [a for a in self._actions if isinstance(a, argparse._SubParsersAction)]
         return [str(verb) for action in actions for verb in action.choices]
+
+    def all_actions(self) -> Iterator[argparse.Action]:
+        """Go through the arguments and flags of this and of all verbs below it, which are imported."""
+        self._get_flags()
+        for action in self._actions:
+            yield action
+            if isinstance(action, argparse._SubParsersAction):
+                for verb in action.choices.values():
+                    yield from verb.all_actions()
+
+    def _get_flags(self) -> None:
+        if self.add_flags:
+            add_flags, self.add_flags = self.add_flags, None
+            add_flags(self)
 
     def _known_flags(self) -> list[str]:
         return [flag for action in self._actions for flag in action.option_strings]

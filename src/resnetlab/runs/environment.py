@@ -23,6 +23,9 @@ NEEDED = {
 }
 """What every run needs: the module, and what its package is called."""
 
+OF_A_VERB = {"shtab": "shtab"}
+"""The same for what comes along, though no run needs it."""
+
 EXTRAS = {
     "tensorboard": "tensorboard",
     "datasets": "data",
@@ -66,7 +69,8 @@ def how_to_install(module: str) -> str:
     """Return the command that installs a module of others that ours use; "" for all else."""
     if module in EXTRAS:
         return f'pip install "resnetlab[{EXTRAS[module]}]"'
-    return f"pip install {NEEDED[module]}" if module in NEEDED else ""
+    package = (NEEDED | OF_A_VERB).get(module)
+    return f"pip install {package}" if package else ""
 
 
 @functools.cache
