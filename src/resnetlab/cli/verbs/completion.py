@@ -14,7 +14,7 @@ from resnetlab.cli.verb import set_up
 SHELLS = ("bash", "zsh", "fish")
 
 _EXAMPLES = """examples:
-  resnetlab completion bash > ~/.local/share/bash-completion/completions/resnetlab
+  resnetlab completion bash > ~/.resnetlab.bash         source it in ~/.bashrc
   resnetlab completion zsh > ~/.zfunc/_resnetlab        a folder of your fpath
   resnetlab completion fish > ~/.config/fish/completions/resnetlab.fish
 
