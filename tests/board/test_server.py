@@ -2,7 +2,6 @@
 
 import os
 import socket
-from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from urllib.parse import quote
 
@@ -14,26 +13,12 @@ from resnetlab.board.server import BoardServer
 from resnetlab.board.table import Board
 from resnetlab.errors import UsageError
 from resnetlab.runs.directory import lock_run
+from tests.kit.asking import ask
 from tests.kit.boards import add_rows, finished, killed, removed, test_row
 from tests.kit.report_pages import Page
 from tests.kit.reported_runs import edit
 
 SECRET = "what nobody may see"
-
-
-def ask(
-    server: BoardServer, path: str, *, method: str = "GET", host: str | None = None, body: bytes | None = None
-) -> tuple[HTTPResponse, str]:
-    connection = HTTPConnection("127.0.0.1", server.server_address[1], timeout=20)
-    headers = {} if host is None else {"Host": host}
-    connection.putrequest(method, path, skip_host=host is not None)
-    for name, value in headers.items():
-        connection.putheader(name, value)
-    connection.endheaders(body)
-    response = connection.getresponse()
-    content = response.read().decode()
-    connection.close()
-    return response, content
 
 
 def test_the_table_and_every_run_of_it_is_a_whole_page(served: BoardServer) -> None:
@@ -136,7 +121,7 @@ def test_checkpoints_may_lie_on_another_disk(served: BoardServer) -> None:
 def test_another_host_is_refused(served: BoardServer) -> None:
     """A page of others whose name leads to this machine gets nothing to read."""
     for host in ("evil.example", "evil.example:8642", "127.0.0.1.evil.example", "", "0.0.0.0", "[::1]"):
-        for path in ("/", "/folder", "/run/digits/seed0"):
+        for path in ("/", "/what", "/run/digits/seed0"):
             response, content = ask(served, path, host=host)
 
             assert (host, path, response.status) == (host, path, 403)

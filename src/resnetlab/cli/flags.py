@@ -171,6 +171,28 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Add the network that is to answer, a trained one of any kind."""
+    parser.add_argument(
+        "model",
+        metavar="RUN|FOLDER|FILE",
+        help="a run or checkpoint, a model folder, a .safetensors or .onnx file of `resnetlab export`, or"
+        " weights of another program, read as `resnetlab import` reads them",
+    )
+
+
+def add_port(parser: argparse.ArgumentParser, default: int) -> None:
+    """Add --port and --open, of what is served to browsers."""
+    parser.add_argument(
+        "--port",
+        type=int,
+        default=default,
+        metavar="N",
+        help=f"where it listens; 0 takes any that is free (default: {default})",
+    )
+    parser.add_argument("--open", action="store_true", help="open it in the browser")
+
+
 def add_views(parser: argparse.ArgumentParser) -> None:
     """Add --views, which chooses what a network is shown of an image."""
     parser.add_argument(

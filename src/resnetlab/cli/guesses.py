@@ -6,6 +6,7 @@ _SAME: Mapping[str, tuple[str, ...]] = {
     "fit": ("train",),
     **dict.fromkeys(("evaluate", "test", "val", "validate", "score"), ("eval",)),
     **dict.fromkeys(("classify", "infer", "inference"), ("predict",)),
+    **dict.fromkeys(("demo", "server", "deploy"), ("serve",)),
     **dict.fromkeys(("fine-tune", "transfer"), ("finetune",)),
     **dict.fromkeys(("info", "summary", "describe"), ("show",)),
     **dict.fromkeys(("visualize", "visualise"), ("draw",)),

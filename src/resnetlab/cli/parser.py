@@ -34,6 +34,7 @@ _GROUPS = {
     },
     "in use": {
         "predict": "say what is in images",
+        "serve": "say it in a browser, and to programs that ask by HTTP",
         "export": "write a trained network for other programs",
         "import_": "make a model folder of weights of another program",
     },

@@ -3,12 +3,18 @@
 import contextlib
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from resnetlab.base.pages.server import Server
 
 PATIENCE_SECONDS = 5.0
+_ANSWER_SECONDS = 3.0
+"""That answers under way have to be given, when a server is ended."""
 TERMINATED = 128 + signal.SIGTERM
 """The exit code."""
 
@@ -50,3 +56,26 @@ def heard_sigterm() -> Iterator[None]:
 def _end_unless(left: threading.Event) -> None:
     if not left.wait(PATIENCE_SECONDS):
         os._exit(TERMINATED)
+
+
+def served_until_stopped(server: "Server", *, opens: bool) -> None:
+    """Serve until Ctrl-C or SIGTERM; answers that are under way are given before.
+
+    Args:
+        server: Who answers.
+        opens: Whether a browser is opened.
+
+    Raises:
+        Terminated: At SIGTERM; Ctrl-C is how a server is meant to end.
+    """
+    sys.stdout.flush()  # where it is has been said, and whoever reads it waits
+    if opens:
+        import webbrowser
+
+        webbrowser.open(server.url)
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt as stop:
+        server.finish(_ANSWER_SECONDS)
+        if isinstance(stop, Terminated):
+            raise

@@ -3,9 +3,10 @@
 import argparse
 
 from resnetlab.base.paths import user_path
+from resnetlab.cli.flags import add_port
 from resnetlab.cli.output import print_json
+from resnetlab.cli.stopping import served_until_stopped
 from resnetlab.cli.verb import set_up
-from resnetlab.errors import UsageError
 
 _EXAMPLES = """examples:
   resnetlab board                                   the runs in runs/
@@ -23,21 +24,16 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "folder", nargs="?", default="runs", metavar="DIR", help="the folder that holds runs (default: runs)"
     )
-    parser.add_argument(
-        "--port", type=int, metavar="N", help="where it listens; 0 takes any that is free (default: 8642)"
-    )
-    parser.add_argument("--open", action="store_true", help="open it in the browser")
+    add_port(parser, 8642)
 
 
 def serve(options: argparse.Namespace) -> None:
     """Serve the board until Ctrl-C."""
+    from resnetlab.base.pages.ports import checked_port
     from resnetlab.board.folder import Folder
-    from resnetlab.board.server import PORT, BoardServer
+    from resnetlab.board.server import BoardServer
 
-    port = PORT if options.port is None else options.port
-    if not 0 <= port < 65536:
-        raise UsageError(f"--port {port}: a port is a number from 0 to 65535")
-    folder = Folder(user_path(options.folder))
+    port, folder = checked_port(options.port), Folder(user_path(options.folder))
     with BoardServer(folder, port) as server:
         glances = folder.look().glances
         running = sum(glance.state == "running" for glance in glances)
@@ -46,13 +42,5 @@ def serve(options: argparse.Namespace) -> None:
         else:
             runs = "1 run" if len(glances) == 1 else f"{len(glances):,} runs"
             print(f"{runs} in {folder.path}, {running} of them running: {server.url}")
-            print("Ctrl-C ends the board; runs go on.", flush=True)
-        if options.open:
-            import webbrowser
-
-            webbrowser.open(server.url)
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt as stop:
-            if hasattr(stop, "exit_code"):  # SIGTERM
-                raise
+            print("Ctrl-C ends the board; runs go on.")
+        served_until_stopped(server, opens=options.open)

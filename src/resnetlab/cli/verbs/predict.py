@@ -16,7 +16,7 @@ from resnetlab.base.lettering import in_a_line
 from resnetlab.base.paths import user_path
 from resnetlab.base.plaindata import csv_text
 from resnetlab.base.units import first_of
-from resnetlab.cli.flags import add_device, add_engine, add_threads, add_views, add_weights
+from resnetlab.cli.flags import add_device, add_engine, add_model, add_threads, add_views, add_weights
 from resnetlab.cli.output import print_json
 from resnetlab.cli.verb import set_up
 from resnetlab.data.sources.leftovers import refuse_within
@@ -52,12 +52,7 @@ _EXAMPLES = """examples:
 def add(parser: argparse.ArgumentParser) -> None:
     """Give the parser of `predict` its flags."""
     set_up(parser, predict, _EXAMPLES, needs="torch")
-    parser.add_argument(
-        "model",
-        metavar="RUN|FOLDER|FILE",
-        help="a run or checkpoint, a model folder, a .safetensors or .onnx file of `resnetlab export`, or"
-        " weights of another program, read as `resnetlab import` reads them",
-    )
+    add_model(parser)
     parser.add_argument(
         "images",
         nargs="+",

@@ -24,8 +24,11 @@ def style() -> str:
 
 
 def script(name: str = "page.js") -> str:
-    """Return a script of reports: page.js is of all pages with charts, which `charts_data` has to be on."""
-    return read_asset(_HERE, name)
+    """Return a script of reports: page.js is of all pages with charts, which `charts_data` has to be on.
+
+    copy.js is of pages with code and no charts, which call `offerCopies`.
+    """
+    return (read_asset(_HERE, "copy.js") if name == "page.js" else "") + read_asset(_HERE, name)
 
 
 def charts_data(charts: Iterable[Chart]) -> str:

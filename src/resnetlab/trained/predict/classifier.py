@@ -242,16 +242,24 @@ class Classifier:
             UsageError: If there is no such class, or the network is an ONNX file.
             DataError: As `predict`.
         """
-        self.refuse_backbone()
-        names = self.class_names
-        if class_name is not None and class_name not in names:
-            raise UsageError(f"no class {class_name!r}", hint=nearest(class_name, names))
+        self.refuse_unknown(class_name)
         image = encode(picture)
-        pixels = self.pixels(image)
+        return self.explain_pixels(self.pixels(image), class_name, image.place)
+
+    def explain_pixels(self, pixels: Pixels, class_name: str | None, place: str) -> Explanation:
+        """Return the same of an image as `pixels` gives it, from this place; raises as `explain`."""
+        self.refuse_unknown(class_name)
+        names = self.class_names
         index = None if class_name is None else names.index(class_name)
-        explanation = explain(self._network(), pixels, self.prepare([pixels]), names, index, image.place)
+        explanation = explain(self._network(), pixels, self.prepare([pixels]), names, index, place)
         self.refuse_non_finite(explanation.probability)
         return explanation
+
+    def refuse_unknown(self, class_name: str | None) -> None:
+        """Raise UsageError if there is no such class, or no classifier at all; None is any."""
+        self.refuse_backbone()
+        if class_name is not None and class_name not in self.class_names:
+            raise UsageError(f"no class {class_name!r}", hint=nearest(class_name, self.class_names))
 
     def pixels(self, image: EncodedImage) -> Pixels:
         """Return an image as evaluation sees it, uint8 (H, W, C).
