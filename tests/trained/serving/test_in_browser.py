@@ -76,7 +76,7 @@ def test_a_picture_is_answered_as_predict_answers_it(
         answers = [classes(each) for each in found]
         first = found[0].locator("figure img").last.get_attribute("src")
         found[0].locator(".classes button").nth(1).press("Enter")
-        page.get_by_text(f"What speaks for {expected[0].answers[1].class_name} (Grad-CAM)").wait_for()
+        page.get_by_text(f"Grad-CAM: what speaks for {expected[0].answers[1].class_name}").wait_for()
         second = found[0].locator("figure img").last.get_attribute("src")
         pressed = found[0].locator("[aria-pressed=true] .name").all_inner_texts()
         page.get_by_label("Remove too.jpg").click()
@@ -97,8 +97,8 @@ def test_what_is_wrong_with_a_picture_is_said_beside_its_name(browser: Any, serv
         choose(page, **{"text.jpg": b"hello", "large.jpg": bytes(30_000), "good.jpg": picture(1)})
         good, large, text = (each.inner_text() for each in cards(page, 3))
 
-    assert "text.jpg\nNot an image: the bytes look like text" in text
-    assert "large.jpg\nThat is too large: at most 0.02 MB are taken." in large
+    assert "text.jpg\n\nNot an image: the bytes look like text" in text
+    assert "large.jpg\n\nThat is too large: at most 0.02 MB are taken." in large
     assert "ms, engine reference" in good
     assert sum("400" in each for each in said) == len(said) == 1  # the large one was not sent
 
@@ -135,7 +135,7 @@ def test_no_name_is_ever_executed(browser: Any) -> None:
         choose(page, **{f"{HOSTILE.replace('/', '|')}.jpg": picture(1)})
         found = cards(page, 1)[0]
         found.locator(".classes button").filter(has_text="onerror").click()
-        page.get_by_text(f"What speaks for {HOSTILE}").wait_for()
+        page.get_by_text(f"Grad-CAM: what speaks for {HOSTILE}").wait_for()
         hacked = page.evaluate("window.hacked")
     made.close()
 

@@ -302,3 +302,25 @@ def test_a_connection_serves_several_requests_and_one_too_many_is_told(serving: 
         connection.close()
 
     assert (response.status, json.loads(content)["error"]) == (503, "64 connections are open already.")
+
+
+def test_what_is_being_answered_is_answered_before_the_end(answering: Answering) -> None:
+    """The server has stopped when the second half of a picture comes; then nobody is listened to any more."""
+    server, content = PredictionServer(answering, Limits(), port=0), picture(1)
+    with running(server), socket.create_connection(server.server_address[:2], timeout=20) as sender:
+        head = f"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(content)}\r\n"
+        sender.sendall(f"{head}Expect: 100-continue\r\n\r\n".encode())
+        assert sender.recv(100).startswith(b"HTTP/1.1 100 ")
+        server.shutdown()
+        ending = threading.Thread(target=server.finish, args=(20.0,))
+        ending.start()
+        ending.join(0.05)
+        is_waiting = ending.is_alive()
+        sender.sendall(content)
+        answer = sender.recv(100)
+        ending.join(20)
+
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(server.server_address[:2], timeout=20)
+    assert (is_waiting, ending.is_alive()) == (True, False)
+    assert answer.startswith(b"HTTP/1.1 200 ")

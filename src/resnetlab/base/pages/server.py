@@ -203,7 +203,9 @@ class Handler(BaseHTTPRequestHandler):
         hosts, origin = self.headers.get_all("Host") or [], self.headers.get("Origin")
         if len(hosts) != 1 or not self.server.is_named(hosts[0]):
             raise Refused(HTTPStatus.FORBIDDEN, f"The server answers at {self.server.url} alone.")
-        if origin is not None and not self.server.is_named(origin.partition("://")[2]):
+        # A form of ours has no Origin to tell, as ours have no referrer, but browsers say where it is from.
+        is_own_form = origin == "null" and self.headers.get("Sec-Fetch-Site") == "same-origin"
+        if origin is not None and not is_own_form and not self.server.is_named(origin.partition("://")[2]):
             raise Refused(HTTPStatus.FORBIDDEN, "Pages of other servers get no answer.")
         if self.command not in self.server.methods:
             allowed = ", ".join(self.server.methods)

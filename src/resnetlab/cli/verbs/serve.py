@@ -1,13 +1,18 @@
 """`resnetlab serve`."""
 
 import argparse
+import contextlib
 import sys
+from typing import TYPE_CHECKING
 
 from resnetlab.cli.flags import add_device, add_engine, add_model, add_port, add_threads, add_weights
 from resnetlab.cli.output import print_json
 from resnetlab.cli.stopping import served_until_stopped
 from resnetlab.cli.verb import set_up
 from resnetlab.errors import UsageError
+
+if TYPE_CHECKING:
+    from resnetlab.trained.serving.server import PredictionServer
 
 _EXAMPLES = """examples:
   resnetlab serve runs/RUN --open                   a page to drop pictures on
@@ -74,26 +79,29 @@ def serve(options: argparse.Namespace) -> None:
     )
     for note in classifier.notes:
         print(note, file=sys.stderr)
-    server = PredictionServer(
-        Answering(classifier),
-        limits,
-        top=options.top,
-        explains=not options.no_explain,
-        host=options.host,
-        port=port,
-        names=tuple(options.name),
-        tell=lambda words: print(f"resnetlab: {words}", file=sys.stderr, flush=True),
-    )
-    with server:
-        if options.json:
-            print_json({"url": server.url, "predict": f"{server.url}predict", "curl": server.command})
-        else:
-            print(f"{server.what}: {server.url}")
-            print(f"  {server.command}")
-            print("Ctrl-C ends it.")
-        if not server.is_local:
-            print(
-                "note: every machine that reaches this one can use it; nobody is asked who he is",
-                file=sys.stderr,
-            )
-        served_until_stopped(server, opens=options.open)
+    with contextlib.closing(Answering(classifier)) as answering:
+        server = PredictionServer(
+            answering,
+            limits,
+            port=port,
+            top=options.top,
+            explains=not options.no_explain,
+            host=options.host,
+            names=tuple(options.name),
+            tell=lambda words: print(f"resnetlab: {words}", file=sys.stderr, flush=True),
+        )
+        with server:
+            _say_where(server, options)
+            served_until_stopped(server, opens=options.open)
+
+
+def _say_where(server: "PredictionServer", options: argparse.Namespace) -> None:
+    if options.json:
+        print_json({"url": server.url, "predict": f"{server.url}predict", "curl": server.command})
+    else:
+        print(f"{server.what}: {server.url}")
+        print(f"  {server.command}")
+        print("Ctrl-C ends it.")
+    if not server.is_local:
+        note = "note: every machine that reaches this one can use it; nobody is asked who he is"
+        print(note, file=sys.stderr)

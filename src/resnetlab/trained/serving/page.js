@@ -90,7 +90,7 @@
       heat.src = explanation.overlay;
       heat.alt = "What of it speaks for " + called;
       const isEmpty = explanation.map.every((row) => row.every((value) => value === 0));
-      words.textContent = (isEmpty ? "No place speaks for " : "What speaks for ") + called + " (Grad-CAM)";
+      words.textContent = "Grad-CAM: " + (isEmpty ? "no place speaks for " : "what speaks for ") + called;
     };
     return [part, show];
   };
