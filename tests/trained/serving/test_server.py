@@ -135,13 +135,13 @@ def test_explanations_can_be_turned_off(serving: Serving) -> None:
 
 def test_a_content_too_large_is_refused_before_it_is_sent(serving: Serving) -> None:
     """Who asks first (Expect: 100-continue, as curl does) sends nothing; others get their answer."""
-    server, megabyte = serving(Limits(rate=0, megabytes=0.1)), bytes(1_000_000)
+    server, large = serving(Limits(rate=0, megabytes=0.1)), bytes(30_000_000)  # no buffer holds that
     with socket.create_connection(server.server_address[:2], timeout=20) as asking:
-        head = f"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(megabyte)}\r\n"
+        head = f"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(large)}\r\n"
         asking.sendall(f"{head}Expect: 100-continue\r\n\r\n".encode())
         answer = asking.recv(100)
 
-    response, _ = send(server, megabyte)
+    response, _ = send(server, large)
 
     assert answer.startswith(b"HTTP/1.1 413 ")
     assert response.status == 413
