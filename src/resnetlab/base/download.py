@@ -1,8 +1,12 @@
-"""A file from a URL: whole and checked, or not there under its name. Resumable if a hash is known."""
+"""A file from a URL: whole and checked, or not there under its name. Resumable if a hash is known.
+
+And what a user names alone and nobody keeps: a picture's content.
+"""
 
 import hashlib
 import os
 import sys
+import time
 import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -121,6 +125,61 @@ def fetch_first(remotes: Sequence[RemoteFile], folder: Path) -> Path:
     raise type(failures[-1])(f"none of {len(remotes)} places has it:\n{told}", hint=failures[0].hint)
 
 
+def read_address(remote: RemoteFile, *, most_bytes: int, seconds: float) -> bytes:
+    """Return what a server sends, which is kept nowhere.
+
+    Args:
+        remote: Its address, and what is raised.
+        most_bytes: That are taken.
+        seconds: That it may take in all; a server that says nothing is left a little later at most.
+
+    Raises:
+        ResnetlabError: `remote.absent` or `remote.failed`: there is no network (or RESNETLAB_OFFLINE=1), the
+            server refuses, takes too long or sends too much, or the connection ends early.
+    """
+    if is_offline():
+        raise remote.failed(
+            f"{remote.url}: RESNETLAB_OFFLINE forbids to ask for it",
+            hint=f"Unset RESNETLAB_OFFLINE. {remote.by_hand}",
+        )
+    until = time.monotonic() + seconds
+    parts = []
+    have = 0
+    try:
+        with _opener(remote).open(_request(remote), timeout=min(seconds, TIMEOUT_SECONDS)) as response:
+            while chunk := response.read1(CHUNK_BYTES):
+                parts.append(chunk)
+                have += len(chunk)
+                if have > most_bytes:
+                    told = f"{remote.url}: sends more than {format_bytes(most_bytes)}, which is too much here"
+                    raise remote.failed(told, hint=remote.by_hand)
+                if time.monotonic() > until:
+                    raise TimeoutError(f"it takes longer than {seconds:g} s")
+            if response.length:  # of what was announced, still to come
+                raise HTTPException(f"{response.length:,} bytes are lacking")
+    except HTTPError as error:
+        raise _refused(remote, error) from error
+    except (OSError, HTTPException, ValueError) as error:
+        raise remote.failed(
+            f"{remote.url}: cannot be had: {getattr(error, 'reason', '') or error or type(error).__name__}",
+            hint=remote.by_hand,
+        ) from error
+    return b"".join(parts)
+
+
+def _refused(remote: RemoteFile, error: HTTPError) -> ResnetlabError:
+    kind = remote.absent if error.code in (404, 410) else remote.failed
+    return kind(f"{remote.url}: the server says {error.code} {error.reason}", hint=remote.by_hand)
+
+
+def _request(remote: RemoteFile) -> urllib.request.Request:
+    return urllib.request.Request(remote.url, headers={"User-Agent": "resnetlab"})
+
+
+def _opener(remote: RemoteFile) -> urllib.request.OpenerDirector:
+    return urllib.request.build_opener(_SameSchemeOnly(urlsplit(remote.url).scheme))
+
+
 def _receive_all(remote: RemoteFile, part: Path) -> None:
     files.refuse_foreign(part)
     if not remote.digest:  # what there is may be of another content
@@ -128,10 +187,7 @@ def _receive_all(remote: RemoteFile, part: Path) -> None:
     try:
         _receive(remote, part)
     except HTTPError as error:
-        kind = remote.absent if error.code in (404, 410) else remote.failed
-        raise kind(
-            f"{remote.url}: the server says {error.code} {error.reason}", hint=remote.by_hand
-        ) from error
+        raise _refused(remote, error) from error
     except (OSError, HTTPException, ValueError) as error:
         have = format_bytes(part.stat().st_size if part.exists() else 0)
         from_there = " to go on from there" if remote.digest else ""
@@ -144,12 +200,11 @@ def _receive_all(remote: RemoteFile, part: Path) -> None:
 def _receive(remote: RemoteFile, part: Path) -> None:
     """Append to `part` what the server has beyond it."""
     start = part.stat().st_size if part.exists() else 0
-    request = urllib.request.Request(remote.url, headers={"User-Agent": "resnetlab"})
+    request = _request(remote)
     if start:
         request.add_header("Range", f"bytes={start}-")
-    opener = urllib.request.build_opener(_SameSchemeOnly(urlsplit(remote.url).scheme))
     try:
-        response: HTTPResponse = opener.open(request, timeout=TIMEOUT_SECONDS)
+        response: HTTPResponse = _opener(remote).open(request, timeout=TIMEOUT_SECONDS)
     except HTTPError as error:
         if error.code == 416 and start:  # nothing beyond what we have: the hash will tell
             return

@@ -6,12 +6,17 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from resnetlab.base.lettering import in_a_line
 from resnetlab.base.paths import user_path
 from resnetlab.base.units import format_seconds
 from resnetlab.cli.output import block, command_name, opening, print_json, progress_stream
 from resnetlab.data.batches.loaded import BROKEN_SHOWN
-from resnetlab.errors import UsageError
+from resnetlab.data.names import SOURCES
+from resnetlab.errors import DataError, UsageError
+from resnetlab.evaluation.answers import NAME as ANSWERS
+from resnetlab.evaluation.answers import read_answers
 from resnetlab.parallel.world import World
 from resnetlab.recipe.settings import Resolution, leaves
 from resnetlab.reporting.at_the_end import PAGE
@@ -113,16 +118,36 @@ def print_end(options: argparse.Namespace, result: Result) -> None:
         return
     low, high = result.interval
     columns = sight_of(sys.stdout).columns
-    is_first = RunDirectory(Path(result.run)).read("data").get("name") == "digits"
-    command, run = command_name(), shlex.quote(_best_path(result))
-    page, profile = Path(result.run) / PAGE, Path(result.run) / TEXT
+    data = RunDirectory(Path(result.run)).read("data")
+    is_own = data.get("source") not in SOURCES
     told = (
         f"{100 * result.accuracy:.2f} % of {result.seen:,} test images right ({result.correct:,}; "
         f"95 % interval {100 * low:.2f} to {100 * high:.2f} %): last step, single view, {result.weights}."
     )
     print(f"\n{wrapped(told, columns)}")
+    if is_own and result.majority_class:
+        print(wrapped(_beside_majority(result), columns))
     if result.stopped_on_test:
         print("The run ended because of that accuracy (stop_at): it is selected on the test set.")
+    print(block(_facts(result), columns=columns))
+    print("\nWhat to type next:")
+    print(block(_next_commands(result, data, is_own=is_own), columns=columns))
+
+
+def _beside_majority(result: Result) -> str:
+    """Return what an answer that is always the same would reach, and whether the network is above it."""
+    low, _ = result.interval
+    told = f"Always answering {in_a_line(result.majority_class)}: {100 * result.majority_accuracy:.2f} %"
+    if result.accuracy <= result.majority_accuracy:
+        return f"{told}, so that the network is of no use yet."
+    if low <= result.majority_accuracy:
+        return f"{told}, which lies within that interval: too few test images to tell the network from it."
+    return f"{told}."
+
+
+def _facts(result: Result) -> dict[str, str]:
+    """Return what else is to be known of a run's end, by title."""
+    page, profile = Path(result.run) / PAGE, Path(result.run) / TEXT
     lines = {}
     if result.plain_accuracy is not None:
         lines["plain weights"] = f"{100 * result.plain_accuracy:.2f} %"
@@ -137,7 +162,7 @@ def print_end(options: argparse.Namespace, result: Result) -> None:
         lines["left out"] = f"{more} more broken images: {result.run}/events.jsonl"
     checkpoint = f"{result.run}/checkpoints/{checkpoint_name(result.step)}"
     group = "ema" if result.weights == "averaged weights" else "model"
-    lines |= {
+    return lines | {
         "run": result.run,
         "weights": f"{checkpoint}/{group}.safetensors",
         **({"page": str(page)} if page.is_file() else {}),
@@ -146,22 +171,51 @@ def print_end(options: argparse.Namespace, result: Result) -> None:
         "time": f"{format_seconds(result.train_seconds)} of updates, "
         f"{result.images_per_second:,.0f} images/s",
     }
-    print(block(lines, columns=columns))
-    print("\nWhat to type next:")
-    print(
-        block(
-            {
-                **({opening(page): "all of it on a page"} if page.is_file() else {}),
-                f"{command} show {shlex.quote(result.run)}": "result, curve, differences",
-                f"{command} eval {run}": "by class, confusions",
-                f"{command} predict {run} IMAGE": "what is in a picture",
-                f"{command} export {run} --to onnx": "for other programs",
-                **({f"{command} train resnet20 --data cifar10": "CIFAR-10 (163 MB)"} if is_first else {}),
-                f"{command} finetune --weights {run} --data FOLDER": "your own images",
-            },
-            columns=columns,
-        )
-    )
+
+
+def _next_commands(result: Result, data: Mapping[str, Any], *, is_own: bool) -> dict[str, str]:
+    """Return what can be typed next, by what it does: of own images with the path of one of them."""
+    command, run = command_name(), shlex.quote(_best_path(result))
+    page = Path(result.run) / PAGE
+    seen = f"{command} report {shlex.quote(result.run)} -o report.html"
+    looking = {opening(page) if page.is_file() else seen: "all of it on a page"}
+    if is_own:
+        image = _an_image(result, str(data.get("source", "")))
+        onnx = shlex.quote(f"{Path(result.run).name}.onnx")
+        return {
+            f"{command} predict {run} {shlex.quote(image)}": "what is in a picture of yours",
+            **looking,
+            f"{command} export {run} --to onnx -o {onnx}": "for other programs",
+        }
+    return {
+        **(looking if page.is_file() else {}),
+        f"{command} show {shlex.quote(result.run)}": "result, curve, differences",
+        f"{command} eval {run}": "by class, confusions",
+        f"{command} predict {run} IMAGE": "what is in a picture",
+        f"{command} export {run} --to onnx": "for other programs",
+        **(
+            {f"{command} train resnet20 --data cifar10": "CIFAR-10 (163 MB)"}
+            if data.get("name") == "digits"
+            else {}
+        ),
+        f"{command} finetune --weights {run} --data FOLDER": "your own images",
+    }
+
+
+def _an_image(result: Result, source: str) -> str:
+    """Return the path of a test image, preferably one that is taken for another class, else IMAGE."""
+    answers = Path(result.run) / "eval" / f"{checkpoint_name(result.step)}-test" / ANSWERS
+    try:
+        found = read_answers(answers)
+    except DataError:
+        return "IMAGE"
+    first = int(found.correct.argmin())
+    path = Path(source) / str(found.place[first])
+    try:
+        shown = path.relative_to(Path.cwd())
+    except ValueError:
+        shown = path
+    return str(shown) if path.is_file() or Path(source).suffix.lower() == ".zip" else "IMAGE"
 
 
 def _best_path(result: Result) -> str:

@@ -17,8 +17,9 @@ from resnetlab.data.images.decode import decode
 from resnetlab.data.images.image import EncodedImage
 from resnetlab.errors import DataError, UsageError
 from resnetlab.trained.artefact import write_folder
-from resnetlab.trained.predict import Classifier, pictures
-from resnetlab.trained.predict.pictures import encode, find_files, read_file
+from resnetlab.trained.predict import Classifier, reading
+from resnetlab.trained.predict.pictures import encode, find_files
+from resnetlab.trained.predict.reading import read_file
 from tests.kit.artefacts import small_artefact
 from tests.kit.pictures import pixels, write_pictures
 from tests.kit.small_runs import CPU
@@ -75,7 +76,7 @@ def test_nothing_is_no_picture_and_no_pictures_have_no_features() -> None:
 @pytest.mark.parametrize(
     ("name", "told", "hint"),
     [
-        ("https://example.com/cat.jpg", "https://example.com/cat.jpg: cannot be read", "Download it first"),
+        ("s3://example.com/cat.jpg", "s3://example.com/cat.jpg: cannot be read", "Download it first"),
         ("file:///home/me/cat.jpg", "file:///home/me/cat.jpg: cannot be read", "Give the path alone"),
         ("a\0b.png", "cannot be read: ", "-print0"),
     ],
@@ -181,13 +182,13 @@ def test_an_output_that_cannot_be_written_is_told_before_the_images_are_read(
 def test_a_pipe_is_read_and_not_waited_for_where_nobody_writes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pictures, "_PATIENCE", 0.1)
+    monkeypatch.setattr(reading, "_PATIENCE", 0.1)
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
 
     with pytest.raises(DataError, match="it is a pipe, and nobody wrote for"):
         read_file(pipe)
-    monkeypatch.setattr(pictures, "_PATIENCE", 20.0)
+    monkeypatch.setattr(reading, "_PATIENCE", 20.0)
     whole = content(Image.new("RGB", (9, 9)), "PNG") * 1000  # more than a pipe holds at once
     writer = threading.Thread(target=pipe.write_bytes, args=(whole,))
     writer.start()

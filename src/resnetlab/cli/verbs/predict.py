@@ -255,11 +255,11 @@ def _batches(
 
 def _explain(classifier: "Classifier", prediction: "Prediction", folder: Path, number: int) -> str:
     """Write the overlay for the most probable class; return its path."""
-    from resnetlab.trained.predict.pictures import read_file
+    from resnetlab.trained.predict.reading import read_file
 
     files.make_directory(folder)
     out = folder / f"{number:05d}-{Path(prediction.place).stem}.png"
-    image = read_file(Path(prediction.place))
+    image = read_file(prediction.place)
     explanation = classifier.explain(image.data, prediction.class_name)
     files.write_file(out, explanation.png())
     return str(out)

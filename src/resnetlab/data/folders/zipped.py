@@ -93,6 +93,32 @@ def open_zip(path: Path, *, for_scoring: bool = False, choices: Choices = LEFT_O
             class folders.
     """
     path = Path(path)
+    reader, left_out, others = _opened(path)
+    places = [reader.place(index) for index in range(len(reader))]
+    shelf = Archived({_slashed(each): functools.partial(_whole, path, each) for each in others})
+    found_by = by_folder(places, str(path), shelf, for_scoring=for_scoring, split_list=choices.split_list)
+    class_names, labels = number_classes(found_by.labels)
+    return source_from_parts(
+        name=path.stem,
+        origin=str(path),
+        class_names=class_names,
+        parts=divide_by_part(reader, found_by.parts, labels),
+        notes=[*found_by.notes, *_count(kept for kept in left_out if found_by.is_in_class(kept[0])).notes()],
+        for_scoring=for_scoring,
+    )
+
+
+def images_in_zip(path: Path) -> ZipReader:
+    """Return all images of a .zip, sorted by their paths in it, whatever its folders are.
+
+    Raises:
+        DataError: As `open_zip`, but for class folders.
+    """
+    return _opened(path)[0]
+
+
+def _opened(path: Path) -> tuple[ZipReader, list[tuple[str, Kind]], list[zipfile.ZipInfo]]:
+    """Return the images in an archive, what is left out of it: where, what it is, and its other files."""
     try:
         with zipfile.ZipFile(path) as archive:
             members, left_out = _sorted_out(archive)
@@ -104,27 +130,16 @@ def open_zip(path: Path, *, for_scoring: bool = False, choices: Choices = LEFT_O
         raise DataError(f"{path}: holds no images, but {found}", hint=_UNPACK)
     refuse(str(path), [*_count(left_out).problems(len(members)), *_problems(members)], hint=_UNPACK)
     members.sort(key=lambda member: member.filename)
-    places = [_slashed(member) for member in members]
-    shelf = Archived({_slashed(each): functools.partial(_whole, path, each) for each in others})
-    found_by = by_folder(places, str(path), shelf, for_scoring=for_scoring, split_list=choices.split_list)
-    class_names, labels = number_classes(found_by.labels)
     reader = ZipReader(
         path=os.path.abspath(path),
-        names=Names.of(places),
+        names=Names.of(map(_slashed, members)),
         offsets=np.array([member.header_offset for member in members], np.int64),
         packed=np.array([member.compress_size for member in members], np.int64),
         lengths=np.array([member.file_size for member in members], np.int64),
         checksums=np.array([member.CRC for member in members], np.int64),
         is_deflated=np.array([member.compress_type == zipfile.ZIP_DEFLATED for member in members]),
     )
-    return source_from_parts(
-        name=path.stem,
-        origin=str(path),
-        class_names=class_names,
-        parts=divide_by_part(reader, found_by.parts, labels),
-        notes=[*found_by.notes, *_count(kept for kept in left_out if found_by.is_in_class(kept[0])).notes()],
-        for_scoring=for_scoring,
-    )
+    return reader, left_out, others
 
 
 def _count(files: Iterable[tuple[str, Kind]]) -> LeftOut:

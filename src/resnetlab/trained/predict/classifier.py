@@ -39,8 +39,9 @@ from resnetlab.trained.artefact.loading import refuse_choice
 from resnetlab.trained.artefact.model import Artefact, Description
 from resnetlab.trained.artefact.onnx_model import load_onnx
 from resnetlab.trained.artefact.opening import open_artefact
-from resnetlab.trained.predict.pictures import Picture, encode, read_file
+from resnetlab.trained.predict.pictures import Picture, encode
 from resnetlab.trained.predict.prediction import Answer, Prediction
+from resnetlab.trained.predict.reading import read_file
 from resnetlab.trained.predict.viewing import refuse_long_images, views_for
 from resnetlab.training.step.device import pick_device
 
@@ -416,7 +417,7 @@ def _read_each(
 
     def read(path: str) -> _Out | DataError:
         try:
-            return see(read_file(Path(path)))
+            return see(read_file(path))
         except DataError as error:
             return error
 

@@ -1,11 +1,8 @@
 """Pictures in whatever form a user has them, as encoded images; and the files that a command line names."""
 
-import errno
 import glob
 import io
 import os
-import re
-import select
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -19,6 +16,7 @@ from resnetlab.data.images.image import EncodedImage
 from resnetlab.data.images.kinds import image_suffixes, kind_of_file
 from resnetlab.data.sources.leftovers import holds_runs, is_hidden
 from resnetlab.errors import DataError, UsageError
+from resnetlab.trained.predict.reading import is_address, names_in_zip, read_file
 
 Picture = str | Path | bytes | Image.Image | npt.NDArray[np.uint8]
 
@@ -31,7 +29,7 @@ def encode(picture: Picture, place: str = "the image") -> EncodedImage:
     """Return a picture as the content of a file, so that every form goes the one way to the input.
 
     Args:
-        picture: A file's path or its content; a picture of Pillow; or uint8 (H, W), (H, W, 1),
+        picture: What `read_file` reads, or the content of a file; a picture of Pillow; or uint8 (H, W), (H, W, 1),
             (H, W, 3) RGB or (H, W, 4) RGBA.
         place: For errors, where the picture has no path.
 
@@ -40,7 +38,7 @@ def encode(picture: Picture, place: str = "the image") -> EncodedImage:
         UsageError: If it is none of these.
     """
     if isinstance(picture, str | Path):
-        return read_file(Path(picture))
+        return read_file(picture)
     if isinstance(picture, bytes):
         return EncodedImage(picture, place)
     if isinstance(picture, np.ndarray):
@@ -77,62 +75,17 @@ def _from_array(array: npt.NDArray[np.uint8]) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(array[..., 0] if array.shape[2:] == (1,) else array))
 
 
-def read_file(path: Path) -> EncodedImage:
-    """Return a file's content.
-
-    Raises:
-        DataError: If it cannot be read.
-    """
-    try:
-        path = path.expanduser()
-        return EncodedImage(_of_pipe(path) if path.is_fifo() else path.read_bytes(), str(path))
-    except OSError as error:
-        name, hint = _as_address(path)
-        raise DataError(f"{name}: cannot be read: {error.strerror or error}", hint=hint) from error
-    except ValueError as error:  # a zero byte in its name
-        hint = "Names are one a line, as `find` prints them without -print0, and in UTF-8."
-        raise DataError(f"{str(path)!r}: cannot be read: {error}", hint=hint) from error
-
-
-_PATIENCE = 10.0
-"""Seconds until somebody must write into a pipe."""
-
-
-def _of_pipe(path: Path) -> bytes:
-    """Return what is written into a pipe.
-
-    Raises:
-        OSError: If nobody writes.
-    """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # else it waits for who writes
-    with os.fdopen(descriptor, "rb") as stream:
-        if not select.select([stream], [], [], _PATIENCE)[0]:
-            raise TimeoutError(errno.ETIMEDOUT, f"it is a pipe, and nobody wrote for {_PATIENCE:g} s")
-        os.set_blocking(descriptor, True)
-        return stream.read()
-
-
-def _as_address(path: Path) -> tuple[str, str]:
-    """Return the name as it was given, and what to do if it is an address, of which a path keeps one /."""
-    match = re.match(r"([a-z][a-z0-9]+):/(?=[^/])", str(path))
-    if match is None:
-        return str(path), ""
-    rest = str(path)[match.end() :]
-    if match[1] == "file":
-        return f"file:///{rest}", "Give the path alone."
-    return f"{match[1]}://{rest}", "Download it first: addresses are not opened here."
-
-
 def find_files(names: Iterable[str]) -> list[str]:
     """Return the files that a command line means, in its order, each once.
 
     A name is a file; a folder, of which all images in it and below are meant, sorted (links are
-    followed, hidden files and folders passed over); a pattern with *, ? or [ as the shell's, **
-    included; or "-" for names on standard input, one a line, in the file system's own bytes.
+    followed, hidden files and folders passed over); a .zip, likewise; a pattern with *, ? or [ as the
+    shell's, ** included; an address; or "-" for names on standard input, one a line, in the file system's
+    own bytes.
 
     Raises:
         UsageError: If a name means nothing.
-        DataError: If a folder cannot be read.
+        DataError: If a folder or a .zip cannot be read.
     """
     found: dict[str, None] = {}
     for name in names:
@@ -156,7 +109,11 @@ def _named_on_stdin() -> list[str]:
 
 def _expand(name: str) -> Iterator[str]:
     path = os.path.expanduser(name)
-    if os.path.isdir(path):
+    if is_address(name):
+        yield name
+    elif path.lower().endswith(".zip") and os.path.isfile(path):
+        yield from names_in_zip(path)
+    elif os.path.isdir(path):
         images = sorted(_images_below(path))
         if not images:
             raise UsageError(f"{name}: a folder without images ({', '.join(sorted(image_suffixes()))})")

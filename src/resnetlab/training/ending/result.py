@@ -1,6 +1,7 @@
 """How a run ended."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from resnetlab.base.lettering import in_a_line
@@ -8,7 +9,7 @@ from resnetlab.base.machine.rates import peak_memory
 from resnetlab.base.pages import cell
 from resnetlab.base.units import format_seconds
 from resnetlab.errors import DataError
-from resnetlab.evaluation.metrics import wilson_interval
+from resnetlab.evaluation.metrics import Scores, wilson_interval
 from resnetlab.runs.directory import RunDirectory
 from resnetlab.training.ending.answering import evaluate_at_the_end
 from resnetlab.training.planning import RunPlan
@@ -48,6 +49,10 @@ class Result:
     """Whether the validation accuracy had not risen for as long as `patience` waits."""
     bad_samples: tuple[str, ...] = ()
     """Image files that were left out because they are broken, with the cause."""
+    majority_class: str = ""
+    """The class that most test images are of, the first if there are several; empty in earlier versions."""
+    majority_accuracy: float = 0.0
+    """Share of right answers if that class were always the answer: what an accuracy is to be held against."""
 
     def __repr__(self) -> str:
         return f"<{in_a_line(self.run)}: {self._score}, after step {self.step:,}>"
@@ -64,6 +69,8 @@ class Result:
             f" {self.weights}{selected}"
         )
         lines = {"top-5": f"{100 * self.accuracy_top_5:.2f} %", "loss": f"{self.loss:.4f}"}
+        if self.majority_class:
+            lines[f"always {in_a_line(self.majority_class)}"] = f"{100 * self.majority_accuracy:.2f} %"
         if self.plain_accuracy is not None:
             lines["plain weights"] = f"{100 * self.plain_accuracy:.2f} %"
         if self.best_val_accuracy is not None:
@@ -96,7 +103,8 @@ def result_of(trainer: Trainer, plan: RunPlan) -> Result:
     if state.best_step not in (0, state.step) and (model := trainer.best_model()):
         best = trainer.evaluate(trainer.test(), model).accuracy
     trainer.record.add_event("end", step=state.step, peak_memory=peak_memory(trainer.device))
-    return trainer.world.from_first(lambda: _described(trainer, test, plain, best))
+    majority = _majority(scores, plan.source.class_names)
+    return trainer.world.from_first(lambda: replace(_described(trainer, test, plain, best), **majority))
 
 
 def _described(trainer: Trainer, test: dict[str, Any], plain: float | None, best: float | None) -> Result:
@@ -125,6 +133,16 @@ def _described(trainer: Trainer, test: dict[str, Any], plain: float | None, best
         wait_share=trainer.waiting.of_all(state.seconds) if trainer.waiting else None,
         bad_samples=tuple(trainer.record.broken_images().values()),
     )
+
+
+def _majority(scores: Scores, class_names: Sequence[str]) -> dict[str, Any]:
+    """Return the class that most of the images were of, and how many of them it is."""
+    images_K = scores.confusion_KK.sum(1)
+    index = int(images_K.argmax())
+    return {
+        "majority_class": class_names[index],
+        "majority_accuracy": int(images_K[index]) / scores.seen,
+    }
 
 
 def read_result(run: RunDirectory) -> Result:
