@@ -51,7 +51,7 @@ def test_an_archive_means_its_pictures_each_of_which_can_be_named(
     places = [f"{archive}/{name}" for name in ("ant/1.png", "ant/2.png", "bee/1.png")]
     assert find_files([str(archive)]) == places
     assert read_file(places[1]).data == read_file(Path(places[1])).data == png(0)
-    with pytest.raises(DataError, match="photos.ZIP/bee/9.png: there is no such image in the archive"):
+    with pytest.raises(DataError, match=r"photos.ZIP/bee/9\.png: there is no such image in the archive"):
         read_file(f"{archive}/bee/9.png")
     assert main(["predict", str(archive.with_name("net")), str(archive), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)["images"]
@@ -110,7 +110,8 @@ def test_what_cannot_be_had_from_an_address_is_told_and_the_others_go_on(
     assert f"{site.url}/good.png" in told.out
     for text in (
         "large.png: sends more than 48.8 KiB, which is too much here", "cut.png: cannot be had: ",
-        "bytes are lacking", "page.png: not an image: the bytes look like an HTML page", "none.png: the server says 404",
+        "bytes are lacking", "page.png: not an image: the bytes look like an HTML page",
+            "none.png: the server says 404",
         "moved.png: the server says 302",
         "Or download it, and give the file.", "5 of 6 images could not be read",
     ):  # fmt: skip
@@ -130,7 +131,7 @@ def test_an_address_that_takes_too_long_is_left(site: Site, monkeypatch: pytest.
     site.answers["/slow.png"] = Answer(Slow(png(1)))
     begun = time.monotonic()
 
-    with pytest.raises(DataError, match="slow.png: cannot be had: timed out"):
+    with pytest.raises(DataError, match=r"slow\.png: cannot be had: timed out"):
         read_file(f"{site.url}/slow.png")
 
     done.set()
@@ -139,7 +140,7 @@ def test_an_address_that_takes_too_long_is_left(site: Site, monkeypatch: pytest.
 
 @pytest.mark.parametrize("address", ["https://[::1/cat.png", "https://:80/cat.png"])
 def test_what_is_no_address_is_told(address: str) -> None:
-    with pytest.raises(DataError, match="cat.png: "):
+    with pytest.raises(DataError, match=r"cat\.png: "):
         read_file(address)
 
 
@@ -155,7 +156,7 @@ def test_offline_no_address_is_asked(site: Site, monkeypatch: pytest.MonkeyPatch
 def test_a_published_network_is_asked_by_its_name_and_answers_in_words(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """torchvision's file, small: by its name it is of ImageNet's classes."""
+    """A file as torchvision has it, small: by its name it is of ImageNet's classes."""
     file = "resnet18-f37072fd.pth"
     content = torch_file(dict(lively("resnet18", blocks=(1, 1, 1, 1), width=0.125).state_dict()))
     site.answers[f"/{file}"] = Answer(content)

@@ -29,8 +29,8 @@ def encode(picture: Picture, place: str = "the image") -> EncodedImage:
     """Return a picture as the content of a file, so that every form goes the one way to the input.
 
     Args:
-        picture: What `read_file` reads, or the content of a file; a picture of Pillow; or uint8 (H, W), (H, W, 1),
-            (H, W, 3) RGB or (H, W, 4) RGBA.
+        picture: What `read_file` reads, or the content of a file; a picture of Pillow; or uint8 (H, W),
+            (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA.
         place: For errors, where the picture has no path.
 
     Raises:

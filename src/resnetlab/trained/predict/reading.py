@@ -122,6 +122,6 @@ def _state(path: str) -> tuple[int, int]:
 
 @functools.lru_cache(maxsize=4)
 def _opened(path: str, state: tuple[int, int]) -> tuple[ZipReader, dict[str, int]]:
-    """Return an archive in this state, and which of its images has which path; kept, as to look takes time."""
+    """Return an archive in this state, and which of its images has which path; kept for the next ones."""
     reader = images_in_zip(Path(path))
     return reader, {reader.place(index): index for index in range(len(reader))}
