@@ -19,8 +19,8 @@ from resnetlab.show.drawing.theme import ThemeName
 
 __all__ = ["Group", "Plot", "RecordedRun", "Report", "report"]
 
-PAGES = (".html", ".json")
-"""The suffixes of a whole report."""
+PAGES = (".html", ".json", ".md")
+"""The suffixes of a whole report: a page, the data behind it, a model card."""
 
 _LONGEST_TITLE = 64
 _MOST_NAMES = 3
@@ -124,12 +124,14 @@ class Report:
     def page(self, path: str | Path, *, title: str | None = None) -> None:
         """Write all of it as one file: .html is a page that needs nothing else, .json the data behind it.
 
+        .md is the model card of one run, as the Hugging Face hub reads it.
+
         Args:
             path: The file; its suffix says the kind.
             title: Of the page; None says network and data.
 
         Raises:
-            UsageError: If the suffix is another.
+            UsageError: If the suffix is another, or a card is to be of several runs.
             WriteError: If the file could not be written.
         """
         target = user_path(path)
@@ -137,6 +139,11 @@ class Report:
         contents = self.contents(title=title)
         if target.suffix.lower() == ".json":
             files.write_file(target, to_json_bytes(contents))
+            return
+        if target.suffix.lower() == ".md":
+            from resnetlab.reporting.cards.whole import card_of
+
+            files.write_file(target, card_of(contents).encode(errors="surrogateescape"))
             return
         from resnetlab.reporting.page import render
 

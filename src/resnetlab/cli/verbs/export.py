@@ -5,6 +5,7 @@ import re
 import sys
 from typing import Literal
 
+from resnetlab.base.units import format_bytes
 from resnetlab.cli.flags import add_data_set, add_weights
 from resnetlab.cli.output import print_json
 from resnetlab.cli.verb import set_up
@@ -102,6 +103,7 @@ def export(options: argparse.Namespace) -> None:
             takes_pixels=options.uint8,
             size=size,
             replaces=options.force,
+            is_timed=True,
         )
     else:
         artefact = open_artefact(options.model, weights=options.weights)
@@ -114,6 +116,7 @@ def export(options: argparse.Namespace) -> None:
             replaces=options.force,
             size=size,
             folds=not options.unfolded,
+            is_timed=True,
         )
     if options.json:
         print_json(done.to_json())
@@ -123,8 +126,11 @@ def export(options: argparse.Namespace) -> None:
     print(f"{artefact.spec.name} from {artefact.origin}, {len(artefact.class_names)} classes")
     of_what = " in fp32" if options.int8 else ""
     print(f"{what} of batches of 1, 2 and 5 are PyTorch's within {done.difference:.1e}{of_what}")
+    print("; ".join([format_bytes(done.bytes), *([str(done.speed)] if done.speed else [])]))
     for note in done.notes:
         print(note)
+    print("\nHow to use it, in Python:")
+    print("".join(f"  {line}\n" for line in done.usage), end="")
 
 
 def _tell(notes: tuple[str, ...]) -> None:

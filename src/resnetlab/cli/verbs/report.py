@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _EXAMPLES = """examples:
   resnetlab report runs/RUN                         one run, with the published error beside it
   resnetlab report runs/RUN -o report.html          all of it on a page: curves, confusions, mistakes, recipe
+  resnetlab report runs/RUN -o card.md              its model card, as the Hugging Face hub reads it
   resnetlab report runs/figure6 -o figure6.svg      all runs in a folder: a table over seeds, and the curves
   resnetlab report runs/a runs/b --markdown
   resnetlab report runs --csv runs.csv
@@ -37,7 +38,8 @@ def add(parser: argparse.ArgumentParser) -> None:
         "-o",
         "--out",
         metavar="FILE",
-        help="a page of everything: .html, its data: .json; or error over steps: .svg, .pdf or .png",
+        help="a page of everything: .html, its data: .json; a run's model card: .md; or error over steps:"
+        " .svg, .pdf or .png",
     )
     parser.add_argument("--markdown", action="store_true", help="the table in GitHub's Markdown")
     parser.add_argument("--latex", action="store_true", help="the table in LaTeX (booktabs)")

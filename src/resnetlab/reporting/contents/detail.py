@@ -60,7 +60,7 @@ def _network(run: RecordedRun) -> dict[str, Any]:
         "multiply_adds": spec.num_multiply_adds(),
         "classes": spec.classes,
         "input": [height, width, channels],
-        "first_weights": str(run.weights.get("source") or run.weights.get("origin") or run.first_weights),
+        "first_weights": str(run.weights.get("from") or run.first_weights),
         "continues": list(run.lengths_before),
     }
 

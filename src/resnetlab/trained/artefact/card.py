@@ -1,15 +1,61 @@
-"""The README.md of a model folder: what the network is, how good, how to load it."""
+"""The README.md of a model folder, a model card: what the network is, how made, how good, how to load it."""
+
+from typing import Any
 
 from resnetlab.base.units import first_of
 from resnetlab.data.batches.preprocessing import Preprocessing
+from resnetlab.errors import ResnetlabError
 from resnetlab.trained.artefact.model import INT8, Artefact, Description
 
 
-def card(artefact: Artefact, name: str, usage: str = "") -> str:
-    """Return the text, in Markdown; `name` is the folder's, `usage` how to load it if not with us."""
-    table = "\n".join(f"| {title} | {text} |" for title, text in description_rows(artefact).items())
+def card(artefact: Artefact, name: str, usage: str = "", *, library: str = "resnetlab") -> str:
+    """Return the text, in Markdown, with the header that the Hugging Face hub reads.
+
+    Of a network that comes from a run it has what the run's files say: data, recipe, scores by class.
+
+    Args:
+        artefact: The network.
+        name: The folder's.
+        usage: How to load it if not with us.
+        library: That loads it.
+    """
+    from resnetlab.reporting.cards.header import header
+    from resnetlab.reporting.cards.sections import facts_table, limits, run_sections
+
+    facts = artefact.facts
+    row, detail = _of_run(artefact)
+    top = header(
+        name=name,
+        library=library,
+        tags=(library, "pytorch"),
+        data=str(facts.get("data", "")),
+        first_weights=str(detail["network"]["first_weights"] if detail else facts.get("file", "")),
+        accuracy=(facts["correct"], facts["seen"]) if "accuracy" in facts else None,
+    )
     loading = _USAGE if artefact.has_classifier else _USAGE_OF_BACKBONE
-    return f"# {name}\n\n| | |\n|:--|:--|\n{table}\n\n" + (usage or loading.replace("NAME", name))
+    parts = [
+        f"# {name}\n",
+        facts_table(description_rows(artefact)) + "\n",
+        usage or loading.replace("NAME", name),
+    ]
+    if detail:
+        parts += run_sections(row, detail)
+    else:
+        parts += ["\n\n".join(("## Use and limits", *limits(str(facts.get("data", ""))))) + "\n"]
+    return top + "\n" + "\n".join(parts)
+
+
+def _of_run(artefact: Artefact) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """Return what a page shows of the run that a network is the end of; nothing of others."""
+    from resnetlab.reporting import report
+
+    if artefact.run is None or "accuracy" not in artefact.facts:
+        return {}, None
+    try:
+        contents = report(artefact.run).contents()
+    except ResnetlabError:  # whose files are damaged: the network is whole without
+        return {}, None
+    return contents["runs"][0], contents["detail"]
 
 
 def description_rows(artefact: Description) -> dict[str, str]:

@@ -156,6 +156,7 @@ def artefact_of(
         facts=facts,
         tensors=checkpoint.tensors[group],
         notes=tuple(f"A newer checkpoint cannot be used. {problem}" for problem in problems),
+        run=run.path,
     )
 
 

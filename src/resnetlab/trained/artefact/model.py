@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -137,6 +138,9 @@ class Artefact(Description):
 
     notes: tuple[str, ...] = ()
     """What its user should know."""
+
+    run: Path | None = None
+    """Whose end it is, if it is a run's, and the run is here."""
 
     def model(self) -> ResNet:
         """Return the network in evaluation mode, on the CPU; the logits of a backbone mean nothing.

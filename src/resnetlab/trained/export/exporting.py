@@ -5,7 +5,7 @@ import io
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -34,9 +34,11 @@ from resnetlab.trained.export.comparing import (
 from resnetlab.trained.export.keras_file import KerasNetwork, for_keras, for_keras_cifar10, keras_bytes
 from resnetlab.trained.export.onnx_graph import onnx_bytes
 from resnetlab.trained.export.sizes import WITH_SIZE, any_size, resized
+from resnetlab.trained.export.speed import Speed, measured
 from resnetlab.trained.export.targets import TARGETS
 from resnetlab.trained.export.torch_names import for_timm, for_torchvision, torch_file
-from resnetlab.trained.export.triton import next_version, write_version
+from resnetlab.trained.export.triton import MODEL, next_version, write_version
+from resnetlab.trained.export.using import of_keras, of_onnx, of_ours, of_program, of_timm, of_torchvision
 from resnetlab.weights import load_weights
 
 GRAPHS = ("onnx", "torch-export", "triton")
@@ -57,6 +59,12 @@ class Exported:
     notes: tuple[str, ...]
     more: Mapping[str, object] = field(default_factory=dict)
     """What was found while the file was made into another one, by name: see `Remade`."""
+    bytes: int = 0
+    """Of all that was written."""
+    usage: tuple[str, ...] = ()
+    """How it is used: lines of Python."""
+    speed: Speed | None = None
+    """Of a graph, where that was asked for."""
 
     def to_json(self) -> dict[str, object]:
         """Return it as plain data."""
@@ -65,6 +73,9 @@ class Exported:
             "target": self.target,
             "difference": self.difference,
             "notes": list(self.notes),
+            "bytes": self.bytes,
+            "usage": list(self.usage),
+            **(asdict(self.speed) if self.speed else {}),
             **self.more,
         }
 
@@ -88,7 +99,14 @@ class _Made:
 
     contents: bytes | Mapping[str, bytes]
     function: Function
+    usage: tuple[str, ...]
     notes: tuple[str, ...] = ()
+
+    @property
+    def bytes(self) -> int:
+        """How much it is."""
+        parts = (self.contents,) if isinstance(self.contents, bytes) else self.contents.values()
+        return sum(map(len, parts))
 
 
 def export_model(
@@ -101,6 +119,7 @@ def export_model(
     size: int | Literal["any"] | None = None,
     folds: bool = True,
     remake: Remake | None = None,
+    is_timed: bool = False,
 ) -> Exported:
     """Write a network for another program, compared with PyTorch at batches of 1, 2 and 5 before.
 
@@ -118,6 +137,7 @@ def export_model(
             its proportion. "any", of onnx: height and width are open, and the description's are its own.
         folds: False leaves every layer and every tensor of onnx and torch-export as the network has it.
         remake: Makes of the file, once it was compared, the one that is written.
+        is_timed: Whether a graph's speed is measured, which takes about a second.
 
     Raises:
         UsageError: If the target does not have such a network, saying why; an extra is missing; or
@@ -140,10 +160,15 @@ def export_model(
     more: Mapping[str, object] = {}
     if remake is not None and isinstance(made.contents, bytes):
         content, told, more = remake(artefact, made.contents)
-        made = replace(made, contents=content, notes=(*made.notes, *told))
+        function = OnnxModel(content, str(out)).run
+        made = replace(made, contents=content, function=function, notes=(*made.notes, *told))
     _write(asked, target, made.contents)
     notes = () if takes_pixels else logit_note(artefact.class_names, artefact.spec.classes)
-    return Exported(str(out), target, difference, (*made.notes, *said, *notes), more)
+    speed = None
+    if is_timed and target in GRAPHS:
+        speed = measured(artefact, made.function, takes_pixels=takes_pixels, size=sizes[0])
+    told = (*made.notes, *said, *notes)
+    return Exported(str(out), target, difference, told, more, made.bytes, made.usage, speed)
 
 
 def _check_target(artefact: Artefact, target: str, *, takes_pixels: bool, folds: bool) -> None:
@@ -187,6 +212,11 @@ class _Asked:
     any_size: bool = False
     version: int = 1
     """Of a target that is a folder of versions."""
+
+    @property
+    def file(self) -> Path:
+        """Where an ONNX graph will lie."""
+        return self.out if self.out.suffix == ".onnx" else self.out / str(self.version) / MODEL
 
     @property
     def layers(self) -> Folded:
@@ -245,12 +275,14 @@ def _check_path(out: Path, suffixes: tuple[str, ...], target: str, *, replaces: 
 
 def _safetensors(asked: _Asked) -> _Made:
     content = to_safetensors(asked.artefact.tensors, asked.artefact)
-    return _Made(content, from_safetensors(content, str(asked.out)).model())
+    usage = of_ours(asked.out, asked.artefact)
+    return _Made(content, from_safetensors(content, str(asked.out)).model(), usage)
 
 
 def _folder(asked: _Asked) -> _Made:
     contents = folder_contents(asked.artefact, asked.out.name)
-    return _Made(contents, from_safetensors(contents["model.safetensors"], str(asked.out)).model())
+    network = from_safetensors(contents["model.safetensors"], str(asked.out)).model()
+    return _Made(contents, network, of_ours(asked.out, asked.artefact))
 
 
 def _onnx(asked: _Asked) -> _Made:
@@ -258,7 +290,8 @@ def _onnx(asked: _Asked) -> _Made:
         asked.artefact, asked.layers, takes_pixels=asked.takes_pixels, any_size=asked.any_size
     )
     model = OnnxModel(content, str(asked.out))
-    return _Made(content, model.run)
+    usage = of_onnx(asked.file, asked.artefact, takes_pixels=asked.takes_pixels)
+    return _Made(content, model.run, usage)
 
 
 def _triton(asked: _Asked) -> _Made:
@@ -270,7 +303,8 @@ def _triton(asked: _Asked) -> _Made:
 
 def _torch_export(asked: _Asked) -> _Made:
     content = program_bytes(asked.artefact, asked.layers, takes_pixels=asked.takes_pixels)
-    return _Made(content, run_program(content))
+    usage = of_program(asked.out, asked.artefact, takes_pixels=asked.takes_pixels)
+    return _Made(content, run_program(content), usage)
 
 
 def _torchvision(asked: _Asked) -> _Made:
@@ -280,7 +314,8 @@ def _torchvision(asked: _Asked) -> _Made:
     described = replace(artefact, spec=mended, tensors=tensors)
     content = to_safetensors(tensors, described) if out.suffix == ".safetensors" else torch_file(tensors)
     note = f"torchvision.models.{name}(num_classes={spec.classes}).load_state_dict(...) takes it"
-    return _Made(content, with_tensors(spec, read_foreign(content, out.suffix, spec), str(out)), (note,))
+    network = with_tensors(spec, read_foreign(content, out.suffix, spec), str(out))
+    return _Made(content, network, of_torchvision(out, artefact, name, spec.classes), (note,))
 
 
 def _hf(asked: _Asked) -> _Made:
@@ -292,7 +327,7 @@ def _hf(asked: _Asked) -> _Made:
     notes = [f"timm's {name}, in the layout of the Hugging Face hub: {load}"]
     if artefact.preprocessing.geometry.interpolation == "tf-bilinear":
         notes.append("timm cannot resize as TensorFlow 1 does: its predictions will differ a little")
-    return _Made(contents, function, tuple(notes))
+    return _Made(contents, function, of_timm(out), tuple(notes))
 
 
 def _keras(asked: _Asked) -> _Made:
@@ -308,7 +343,9 @@ def _of_keras(asked: _Asked, network: KerasNetwork) -> _Made:
     content = keras_bytes(artefact, network)
     notes = (f"{network.call.format(repr(out.name))} takes it", *network.notes)
     tensors = read_foreign(content, ".h5", network.spec)
-    return _Made(content, with_tensors(network.spec, tensors, str(out)), notes)
+    made = tuple(line.format(repr(str(out))) for line in network.lines)
+    usage = of_keras(artefact, made, is_reversed=network.is_reversed)
+    return _Made(content, with_tensors(network.spec, tensors, str(out)), usage, notes)
 
 
 _Maker = Callable[[_Asked], _Made]

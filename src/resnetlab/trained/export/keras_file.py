@@ -55,6 +55,10 @@ class KerasNetwork:
     """What must be known of it there."""
     model: KerasModel | None = None
     """Its configuration, if the file is a whole model."""
+    is_reversed: bool = False
+    """Whether its channels come as blue, green, red."""
+    lines: tuple[str, ...] = ()
+    """Of Python, that make `network` of the file; {} stands for it."""
 
 
 def for_keras(artefact: Artefact) -> KerasNetwork:
@@ -79,6 +83,11 @@ def for_keras(artefact: Artefact) -> KerasNetwork:
         keras_layers(spec),
         f"keras.applications.{name}(weights={{}}, classes={spec.classes}{sides})",
         (f"its input: {describe_preprocessing(artefact.preprocessing)}; the channels are {order}",),
+        is_reversed=spec.order == "post",
+        lines=(
+            f"network = keras.applications.{name}(weights={{}}, classes={spec.classes}{sides},"
+            f" input_shape={artefact.image_shape})",
+        ),
     )
 
 
@@ -101,6 +110,10 @@ def _for_example(artefact: Artefact) -> KerasNetwork:
         tuple(keras_example_names(spec.plan())),
         f"of Keras' example cifar10_resnet.py {call}.load_weights({{}})",
         (f"its input: {given}; the channels are red, green, blue", *_changes_of_example(spec, shape)),
+        lines=(
+            f"network = {call}  # resnet_{version} is of Keras' example cifar10_resnet.py",
+            "network.load_weights({})",
+        ),
     )
 
 
@@ -121,6 +134,7 @@ def for_keras_cifar10(artefact: Artefact) -> KerasNetwork:
     return replace(
         network,
         call="keras.models.load_model({})",
+        lines=("network = keras.models.load_model({})",),
         notes=(f"its input: {given}; the channels are red, green, blue",),
         model=keras_model(spec, artefact.image_shape, title),
     )

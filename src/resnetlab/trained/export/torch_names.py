@@ -124,9 +124,7 @@ def _crop_share(crop: int, resize: int) -> float:
 
 
 def _hub_card(artefact: Artefact, folder: str) -> str:
-    """Return the card with the header of the Hugging Face hub."""
-    header = "---\nlibrary_name: timm\npipeline_tag: image-classification\ntags:\n- timm\n- resnet\n---\n"
-    return header + card(artefact, folder, _USAGE.replace("FOLDER", folder))
+    return card(artefact, folder, _USAGE.replace("FOLDER", folder), library="timm")
 
 
 _USAGE = """Load it with timm 1.0.20 or later:

@@ -57,6 +57,7 @@ def export_int8(
     takes_pixels: bool = False,
     size: int | Literal["any"] | None = None,
     replaces: bool = False,
+    is_timed: bool = False,
 ) -> Exported:
     """Write a network as an ONNX file in int8, compared with the fp32 network on images before it is kept.
 
@@ -71,6 +72,7 @@ def export_int8(
         takes_pixels: As `export_model`.
         size: As `export_model`.
         replaces: As `export_model`.
+        is_timed: As `export_model`.
 
     Returns:
         What was written; `more["int8"]` holds what calibrated it, what it costs and what it gives.
@@ -93,7 +95,14 @@ def export_int8(
         return _remade(network, sized, content, chosen)
 
     return export_model(
-        artefact, "onnx", path, takes_pixels=takes_pixels, replaces=replaces, size=size, remake=remake
+        artefact,
+        "onnx",
+        path,
+        takes_pixels=takes_pixels,
+        replaces=replaces,
+        size=size,
+        remake=remake,
+        is_timed=is_timed,
     )
 
 
