@@ -103,8 +103,8 @@ class _Made:
     notes: tuple[str, ...] = ()
 
     @property
-    def bytes(self) -> int:
-        """How much it is."""
+    def length(self) -> int:
+        """How many bytes it is."""
         parts = (self.contents,) if isinstance(self.contents, bytes) else self.contents.values()
         return sum(map(len, parts))
 
@@ -168,7 +168,7 @@ def export_model(
     if is_timed and target in GRAPHS:
         speed = measured(artefact, made.function, takes_pixels=takes_pixels, size=sizes[0])
     told = (*made.notes, *said, *notes)
-    return Exported(str(out), target, difference, told, more, made.bytes, made.usage, speed)
+    return Exported(str(out), target, difference, told, more, made.length, made.usage, speed)
 
 
 def _check_target(artefact: Artefact, target: str, *, takes_pixels: bool, folds: bool) -> None:
