@@ -2,13 +2,17 @@
 
 import gzip
 import hashlib
+import io
 import time
 import urllib.request
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from http.client import HTTPMessage
 from pathlib import Path
 from urllib.error import HTTPError
 
+import numpy as np
 import pytest
 
 from resnetlab.base import files
@@ -18,6 +22,8 @@ from resnetlab.data.downloads import COLLECTIONS, DOWNLOADS, Collection, archive
 from resnetlab.data.open import open_source
 from resnetlab.errors import DataError, WriteError
 from tests.kit.hub_server import Answer, Site
+from tests.kit.pictures import picture
+from tests.kit.tars import tar_bytes
 
 CONTENT = bytes(range(256)) * 4000  # 1 MB: more than one chunk
 MD5 = hashlib.md5(CONTENT).hexdigest()
@@ -315,7 +321,117 @@ def test_collections_have_hashes_and_names_that_are_listed() -> None:
         for places in collection.files:
             assert len({(remote.name, remote.digest) for remote in places}) == 1
             assert len(places[0].digest) == 32
-        assert collection.opens in ("", collection.files[0][0].name)
+        assert collection.members or collection.opens in ("", collection.files[0][0].name)
+        assert not collection.members or len(collection.files) == 1
+
+
+def _idx(array: np.ndarray) -> bytes:
+    sizes = b"".join(size.to_bytes(4, "big") for size in array.shape)
+    return bytes([0, 0, 8, array.ndim]) + sizes + array.astype(np.uint8).tobytes()
+
+
+def _emnist(split: str) -> dict[str, bytes]:
+    made = {"mapping.txt": b"1 65 97\n2 66 98\n"}
+    for part, count in (("train", 6), ("test", 4)):
+        made[f"{part}-images-idx3-ubyte.gz"] = gzip.compress(
+            _idx(np.arange(count * 784).reshape(count, 28, 28))
+        )
+        made[f"{part}-labels-idx1-ubyte.gz"] = gzip.compress(_idx(1 + np.arange(count) % 2))
+    return {f"gzip/emnist-{split}-{name}": content for name, content in made.items()}
+
+
+def _served(site: Site, name: str, content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a server here give this in the place of a dataset's archive."""
+    real = COLLECTIONS[name]
+    file = real.files[0][0].name
+    site.answers[f"/{file}"] = Answer(content)
+    remote = archive_at(f"{site.url}/{file}", hashlib.md5(content).hexdigest())
+    monkeypatch.setitem(COLLECTIONS, name, replace(real, files=((remote,),)))
+
+
+def test_the_divisions_of_emnist_come_from_one_download(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as packed:
+        for split in ("letters", "balanced"):
+            for name, content in _emnist(split).items():
+                packed.writestr(name, content)
+    for name in ("emnist-letters", "emnist-balanced"):
+        _served(site, name, stream.getvalue(), monkeypatch)
+
+    for name in ("emnist-letters", "emnist-balanced", "emnist-letters"):
+        source = open_source(name)
+        assert (source.name, source.class_names) == (name, ("Aa", "Bb"))
+        assert (len(source.train), len(source.test)) == (6, 4)
+        assert (
+            source.train.images[0, 1, 0, 0] == 1
+        )  # the second of its first column, as it is stored in a row
+
+    assert [path for _, path, _ in site.asked] == ["/gzip.zip"]
+    (cache_folder() / "emnist" / "gzip.zip").unlink()
+    assert len(open_source("emnist-letters", download=False).train) == 6  # what was taken out is enough
+    with pytest.raises(DataError, match=r"gzip\.zip of emnist-digits is not in the cache"):
+        open_source("emnist-digits", download=False)
+
+
+def test_stl_10_comes_without_its_unlabelled_images(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = {
+        "unlabeled_X.bin": bytes(9),
+        "class_names.txt": b"airplane\nbird\n",
+        "fold_indices.txt": b"0 1\n",
+    }
+    for part in ("train", "test"):
+        content |= {f"{part}_X.bin": bytes(4 * 3 * 96 * 96), f"{part}_y.bin": bytes([1, 2, 1, 2])}
+    members = {f"stl10_binary/{name}": each for name, each in content.items()}
+    _served(site, "stl10", tar_bytes(members, "w:gz"), monkeypatch)
+
+    source = open_source("stl10")
+
+    assert (source.class_names, source.train.images.shape) == (("airplane", "bird"), (4, 96, 96, 3))
+    there = {path.name for path in (cache_folder() / "stl10" / "stl10_binary").iterdir()}
+    assert there == {*content} - {"unlabeled_X.bin"}
+
+
+def test_an_archive_that_lacks_a_file_leaves_nothing_half_unpacked(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as packed:
+        packed.writestr("gzip/emnist-letters-mapping.txt", "1 65\n")
+    _served(site, "emnist-letters", stream.getvalue(), monkeypatch)
+
+    with pytest.raises(DataError, match=r"gzip\.zip: holds no emnist-letters-train-images-idx3-ubyte\.gz"):
+        open_source("emnist-letters")
+
+    assert not (cache_folder() / "emnist" / "letters").exists()
+
+
+def test_tiny_imagenet_is_read_in_its_archive(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Training images by class, validation images in one folder with a table, test images without labels."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as packed:
+        rows = []
+        for number, wnid in enumerate(("n01443537", "n02124075")):
+            for index in range(3):
+                place = f"tiny-imagenet-200/train/{wnid}/images/{wnid}_{index}.JPEG"
+                packed.writestr(place, picture(number * 10 + index, size=(64, 64)))
+            packed.writestr(
+                f"tiny-imagenet-200/train/{wnid}/{wnid}_boxes.txt", f"{wnid}_0.JPEG\t0\t0\t9\t9\n"
+            )
+            packed.writestr(
+                f"tiny-imagenet-200/val/images/val_{number}.JPEG", picture(50 + number, size=(64, 64))
+            )
+            rows.append(f"val_{number}.JPEG\t{wnid}\t0\t0\t9\t9\n")
+        packed.writestr("tiny-imagenet-200/val/val_annotations.txt", "".join(rows))
+        packed.writestr("tiny-imagenet-200/test/images/test_0.JPEG", picture(90, size=(64, 64)))
+        packed.writestr("tiny-imagenet-200/wnids.txt", "n02124075\nn01443537\n")
+        packed.writestr("tiny-imagenet-200/words.txt", "n01443537\tgoldfish, Carassius auratus\n")
+    _served(site, "tiny-imagenet-200", stream.getvalue(), monkeypatch)
+
+    source = open_source("tiny-imagenet-200")
+
+    assert (source.name, source.class_names) == ("tiny-imagenet-200", ("n01443537", "n02124075"))
+    assert (len(source.train), source.test.labels.tolist()) == (6, [0, 1])
+    assert source.train.image_shape == (64, 64, 3)
 
 
 def test_a_cache_that_cannot_be_written_is_said_to_be_settable(tmp_path: Path) -> None:

@@ -55,6 +55,8 @@ class RemoteFile:
     """Raised if the server has no such file."""
     failed: type[ResnetlabError]
     """Raised for everything else that keeps it from coming."""
+    most_bytes: int = 0
+    """That are taken; 0 is MOST_BYTES."""
 
     @property
     def name(self) -> str:
@@ -245,8 +247,8 @@ def _append(remote: RemoteFile, response: HTTPResponse, appender: files.Appender
         bar = progress.add_task(appender.path.stem, total=total, completed=appender.length)
         while chunk := response.read1(CHUNK_BYTES):
             progress.advance(bar, appender.write(chunk))
-            if appender.length > MOST_BYTES:
-                told = f"{response.url}: sends more than {format_bytes(MOST_BYTES)}"
+            if appender.length > (most := remote.most_bytes or MOST_BYTES):
+                told = f"{response.url}: sends more than {format_bytes(most)}"
                 raise remote.failed(told, hint=remote.by_hand)
     if total is not None and appender.length < total:
         raise HTTPException(f"the server said {total:,} bytes")

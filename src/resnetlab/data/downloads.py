@@ -6,11 +6,11 @@ from resnetlab.base.download import RemoteFile
 from resnetlab.errors import DataError
 
 
-def archive_at(url: str, md5: str) -> RemoteFile:
+def archive_at(url: str, md5: str, most_bytes: int = 0) -> RemoteFile:
     """Return a dataset's file, to be had from a URL or put into the cache by hand."""
     name = url.rpartition("/")[2]
     by_hand = f"Or put {name} (md5 {md5}) into {{folder}} yourself."
-    return RemoteFile(url, digest=md5, algorithm="md5", by_hand=by_hand, absent=DataError, failed=DataError)
+    return RemoteFile(url, md5, "md5", by_hand, absent=DataError, failed=DataError, most_bytes=most_bytes)
 
 
 _SITE = "https://www.cs.toronto.edu/~kriz"
@@ -41,6 +41,12 @@ class Collection:
     opens: str = ""
     """What of the folder is opened; "" for all of it."""
 
+    members: tuple[str, ...] = ()
+    """The files that are taken out of the one archive, into the folder that is opened."""
+
+    folder: str = ""
+    """In the cache; "" is the dataset's name. Several datasets may be of one archive."""
+
 
 def _idx(folders: tuple[str, ...], digests: tuple[str, str, str, str]) -> Collection:
     """Return a collection in MNIST's four files, whose MD5 are in this order."""
@@ -60,8 +66,23 @@ def _imagenette(size: str, digest: str) -> Collection:
     )
 
 
+def _emnist(split: str) -> tuple[str, Collection]:
+    """Return one of EMNIST's six divisions, all of which lie in one archive, and its name."""
+    files = ("train-images-idx3", "train-labels-idx1", "test-images-idx3", "test-labels-idx1")
+    members = (f"emnist-{split}-mapping.txt", *(f"emnist-{split}-{name}-ubyte.gz" for name in files))
+    places = tuple(archive_at(f"{site}/EMNIST/gzip.zip", _EMNIST_MD5) for site in _EMNIST_SITES)
+    return f"emnist-{split}", Collection((places,), opens=split, members=members, folder="emnist")
+
+
+_EMNIST_SITES = ("https://biometrics.nist.gov/cs_links", "https://www.itl.nist.gov/iaui/vip/cs_links")
+_EMNIST_MD5 = "58c8d27c78d21e728a6bc7b3cc06412e"
+_STL = (
+    "train_X.bin", "train_y.bin", "test_X.bin", "test_y.bin", "class_names.txt", "fold_indices.txt",
+)  # fmt: skip
+_STANFORD = "http://cs231n.stanford.edu"
 _SVHN = "http://ufldl.stanford.edu/housenumbers"
-# Addresses and hashes are those of torchvision 0.22, datasets/mnist.py, svhn.py and imagenette.py.
+# Addresses and hashes are those of torchvision 0.22, datasets/mnist.py (EMNIST's second place: of an earlier one),
+# svhn.py, stl10.py and imagenette.py; Tiny-ImageNet's those of Avalanche, benchmarks/datasets/tiny_imagenet.
 COLLECTIONS = {
     "mnist": _idx(
         (
@@ -99,5 +120,15 @@ COLLECTIONS = {
     ),
     "imagenette-160": _imagenette("160", "e793b78cc4c9e9a4ccc0c1155377a412"),
     "imagenette-320": _imagenette("320", "3df6f0d01a2c9592104656642f5e78a3"),
+    **dict(map(_emnist, ("balanced", "letters", "digits", "mnist", "bymerge", "byclass"))),
+    "stl10": Collection(
+        ((archive_at("http://ai.stanford.edu/~acoates/stl10/stl10_binary.tar.gz",
+                     "91f7769df0f17e558f3565bffb0c7dfb", 2**32),),),
+        opens="stl10_binary", members=_STL,
+    ),
+    "tiny-imagenet-200": Collection(
+        ((archive_at(f"{_STANFORD}/tiny-imagenet-200.zip", "90528d7ca1a48142e341f4ef8d21d0de"),),),
+        opens="tiny-imagenet-200.zip",
+    ),
 }  # fmt: skip
 """By the names under which they are opened."""

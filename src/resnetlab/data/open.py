@@ -1,14 +1,16 @@
 """Sources by name or path: the one way from what a user writes after --data to a source."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
+from resnetlab.base import files
 from resnetlab.base.download import cache_folder, fetch_first
 from resnetlab.base.paths import meant_path, user_path
 from resnetlab.data import SOURCES
+from resnetlab.data.archives.taking_out import take_out
 from resnetlab.data.arrays.cifar import LAYOUTS
 from resnetlab.data.arrays.made import open_digits, open_synthetic
 from resnetlab.data.downloads import COLLECTIONS, DOWNLOADS
@@ -203,16 +205,28 @@ def _open_collection(name: str, wanted: Wanted) -> AnySource:
     Raises:
         DataError: If some are not there and cannot be downloaded, or may not be.
     """
-    collection, folder = COLLECTIONS[name], cache_folder() / name
-    for places in collection.files:
-        if not wanted.download and not any((folder / remote.name).exists() for remote in places):
-            raise DataError(
-                f"{places[0].name} of {name} is not in the cache {folder}",
-                hint=f"`resnetlab data fetch {name}` downloads it.",
-            )
-        fetch_first(places, folder)
-    source = open_path(folder / collection.opens, wanted)
-    return replace(source, name=name)
+    collection = COLLECTIONS[name]
+    folder = cache_folder() / (collection.folder or name)
+    opened = folder / collection.opens
+    if not (collection.members and opened.is_dir()):
+        for places in collection.files:
+            if not wanted.download and not any((folder / remote.name).exists() for remote in places):
+                raise DataError(
+                    f"{places[0].name} of {name} is not in the cache {folder}",
+                    hint=f"`resnetlab data fetch {name}` downloads it.",
+                )
+            found = fetch_first(places, folder)
+        if collection.members:
+            _take_out(found, collection.members, opened)
+    return replace(open_path(opened, wanted), name=name)
+
+
+def _take_out(archive: Path, members: Sequence[str], folder: Path) -> None:
+    """Make the folder of these files in an archive, whole or not at all, once."""
+    holder = f"unpacking {archive.name} by process {os.getpid()}"
+    with files.wait_for_lock(archive.parent, holder, files.remark):
+        if not folder.is_dir():  # another process may have been first
+            files.commit_directory(folder, take_out(archive, members))
 
 
 def _find_or_fetch(dataset: str, folder: Path, download: bool) -> Path:

@@ -58,7 +58,22 @@ def test_one_of_several_collections_is_chosen(tmp_path):
     source = open_source(str(tmp_path), choices=Choices.of({"subset": "letters"}))
 
     assert source.class_names == ("1", "2", "3")
-    assert "EMNIST's images lie on their side, as they are published" in source.notes
+    assert any("EMNIST's images are turned upright" in note for note in source.notes)
+
+
+def test_emnist_stands_upright_and_its_classes_are_characters(tmp_path):
+    lying = write_mnist(tmp_path, prefix="emnist-letters-", first=1)
+    mapping = tmp_path / "emnist-letters-mapping.txt"
+    mapping.write_text("1 65 97\n2 66 98\n3 67 99\n")
+
+    source = open_source(str(tmp_path))
+
+    assert np.array_equal(source.test.images[..., 0], lying.transpose(0, 2, 1))
+    assert source.class_names == ("Aa", "Bb", "Cc")
+    assert source.train.labels.tolist() == [0, 1, 2] * 4
+    mapping.write_text("1 65\n")
+    with pytest.raises(DataError, match=r"mapping\.txt: does not name these labels: 2"):
+        open_source(str(tmp_path))
 
 
 @pytest.mark.parametrize(

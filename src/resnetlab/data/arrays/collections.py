@@ -234,8 +234,32 @@ def _idx_pairs(path: Path, files: Sequence[Path], choices: Choices) -> tuple[dic
             lacking = "images" if pair[0] is None else "labels"
             raise DataError(f"{path}: {part} has no file of {lacking}", hint="Copy the missing file there.")
         pairs["test" if part == "t10k" else part] = _Pair(*(read_idx(file) for file in pair if file))
-    note = "EMNIST's images lie on their side, as they are published"
-    return pairs, [note] if _EMNIST in subset.casefold() else []
+    if _EMNIST not in subset.casefold():
+        return pairs, []
+    return _of_emnist(pairs, next(iter(subsets[subset].values())).with_name(f"{subset}-mapping.txt"))
+
+
+def _of_emnist(pairs: dict[str, _Pair], mapping: Path) -> tuple[dict[str, _Pair], list[str]]:
+    """Return EMNIST's images upright, and its labels as the characters that they are.
+
+    Source: Cohen et al., 2017, arXiv:1702.05373. The files have rows and columns exchanged; a mapping has a
+    line for each label: it, and the codes of its characters in ASCII, of a letter's two forms maybe.
+    """
+    upright = {part: _Pair(pair.images.swapaxes(1, 2), pair.labels) for part, pair in pairs.items()}
+    notes = ["EMNIST's images are turned upright: published are they with rows and columns exchanged"]
+    if not mapping.is_file():
+        return upright, notes
+    try:
+        rows = [[int(number) for number in line.split()] for line in mapping.read_text().splitlines() if line]
+        names = {label: "".join(dict.fromkeys(map(chr, codes))) for label, *codes in rows}
+        named = {
+            part: _Pair(pair.images, np.array([names[label] for label in pair.labels.tolist()]))
+            for part, pair in upright.items()
+        }
+    except (OSError, ValueError, KeyError) as error:
+        hint = "A line has a label of these files and its ASCII codes."
+        raise DataError(f"{mapping}: does not name these labels: {error}", hint=hint) from error
+    return named, notes
 
 
 def _subset(path: Path, names: Sequence[str], asked: str) -> str:
