@@ -36,6 +36,42 @@ def test_the_help_fits_a_terminal_of_80_columns(capsys: pytest.CaptureFixture[st
     assert {*VERBS} <= {line.split()[0] for line in lines if line.startswith("  ")}
 
 
+@pytest.mark.parametrize("verb", [*VERBS])
+def test_the_help_of_a_verb_fits_a_terminal_of_80_columns_but_for_commands(
+    verb: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        main([verb, "--help"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if len(line) > 80 and not line.startswith("  resnetlab ")] == []
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        ["list"],
+        ["show", "resnet20"],
+        ["show", "preresnet1001", "--full"],
+        ["show", "resnet20", "preresnet110"],
+        ["show", "he2015"],
+        ["show", "he2015-figure6"],
+    ],
+)
+def test_what_there_is_fits_a_terminal_of_80_columns(
+    typed: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(typed) == 0
+    assert [line for line in capsys.readouterr().out.splitlines() if len(line) > 80] == []
+
+
+def test_own_pictures_are_listed_among_the_data(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "data"]) == 0
+    assert "CLASS/IMAGE" in (shown := capsys.readouterr().out)
+    assert ".zip" in shown and ".csv" in shown and "WebDataset" in shown
+
+
 def test_the_command_alone_shows_its_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert "training:\n  train " in refused(capsys)
 
@@ -80,6 +116,7 @@ def test_words_stand_for_what_there_is() -> None:
     ("typed", "answer"),
     [
         ("plot runs", "`resnetlab report RUN -o curves.svg` draws curves of runs"),
+        ("config", "`resnetlab show quick` shows every value of a recipe"),
         ("trian resnet20", "Did you mean train"),
         ("train resnet20 --optimizer adamw", "a value of the recipe: --set optimizer=adamw\n"),
         ("train resnet20 --weight-decay=1e-4", "a value of the recipe: --set weight_decay=1e-4\n"),
@@ -160,6 +197,31 @@ def test_own_images_take_published_weights_and_say_which(
     said = capsys.readouterr().err
     assert f"https://download.pytorch.org/models/{name}.pth" in said
     assert "BSD 3-Clause" in said and f"Offline: --weights {name}.pth" in said and " MiB" in said
+
+
+@pytest.mark.parametrize(
+    ("typed", "answer"),
+    [
+        ("predict resnet18 x.png", "resnet18 is a network without weights. Name a run of it, or weights that"
+         " others publish: torchvision:resnet18."),
+        ("eval ResNet20", "resnet20 is a network without weights. Name a run of it.\n"),
+        ("export first --to onnx", "Did you mean runs/first?"),
+        ("eval runs", "Runs are in it: first. Folders of runs are in it: both.\n"),
+        ("report both", "Did you mean runs/both?"),
+        ("resume first", "Did you mean runs/first?"),
+        ("train resnet8 digits --recipe min.yaml", "no recipe file min.yaml\nDid you mean mine.yaml?"),
+        ("show WRN40_4", "Of wide networks there are tfresearch_wrn28_10, "),
+        ("train wideresnet28_10 digits", "Of wide networks there are tfresearch_wrn28_10, "),
+    ],
+)  # fmt: skip
+def test_a_name_of_something_else_is_answered_with_what_was_meant(
+    photos: Path, typed: str, answer: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (photos.parent / "mine.yaml").touch()
+    for run in ("first", "both/resnet8-seed0"):
+        (photos.parent / "runs" / run).mkdir(parents=True)
+        (photos.parent / "runs" / run / "recipe.json").touch()
+    assert answer in refused(capsys, *typed.split())
 
 
 @pytest.mark.parametrize("verb", ["train resnet20", "finetune"])

@@ -166,6 +166,7 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
         "--engine",
         choices=(AUTO, *ENGINES),
         default=AUTO,
+        metavar="ENGINE",
         help="who makes the answers, which are the same whoever does, see `resnetlab list engines`; "
         "auto: whoever is done first (default: auto)",
     )

@@ -31,6 +31,11 @@ _OTHER_WAYS: Mapping[str, str] = {
     "ls": "`resnetlab runs` lists runs, `resnetlab list` models, recipes and data.",
     "diff": "`resnetlab show A B` says in what two differ, `resnetlab compare A B` which is better.",
     "check": "`resnetlab data check PATH` checks images, `resnetlab doctor` this machine.",
+    **dict.fromkeys(
+        ("config", "configure", "settings"),
+        "`resnetlab show quick` shows every value of a recipe, `--recipe FILE` takes some from a file.",
+    ),
+    "tensorboard": "`tensorboard --logdir runs` shows runs, and so does `resnetlab board`.",
     "examples": "`resnetlab VERB --help` ends with examples of each verb.",
     **dict.fromkeys(
         ("tune", "sweep", "search"),

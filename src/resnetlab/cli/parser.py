@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, NoReturn
 
 from resnetlab.cli.guesses import instead_of_flag, instead_of_verb
-from resnetlab.cli.verb import new_verb
+from resnetlab.cli.verb import Help, new_verb
 from resnetlab.errors import nearest
 
 _GROUPS = {
@@ -75,6 +75,8 @@ class Parser(argparse.ArgumentParser):
             verbs = self.known_verbs()
             message = f"no verb is called {word!r}; there are {', '.join(verbs)}"
             hint = instead_of_verb(word) or nearest(word, verbs)
+        elif message.startswith("the following arguments are required: "):
+            hint = self._about(message.partition(": ")[2])
         elif message.startswith("unrecognized arguments: "):
             flag, *rest = message.partition(": ")[2].split()
             flag, _, value = flag.partition("=")
@@ -109,6 +111,16 @@ class Parser(argparse.ArgumentParser):
             add_flags, self.add_flags = self.add_flags, None
             add_flags(self)
 
+    def _about(self, missing: str) -> str:
+        """Return what the first of the arguments that are missing is, and where examples are."""
+        examples = f"`{self.prog} --help` ends with examples."
+        for action in self._actions:
+            name = "/".join(action.option_strings) or str(action.metavar or action.dest)
+            if missing == name or missing.startswith(f"{name}, "):
+                what = f"one of {', '.join(action.choices)}" if action.choices else action.help
+                return f"{name}: {what}. {examples}"
+        return examples
+
     def _known_flags(self) -> list[str]:
         return [flag for action in self._actions for flag in action.option_strings]
 
@@ -120,7 +132,7 @@ def build_parser() -> Parser:
         usage="%(prog)s [-h] [--version] VERB ...",
         description="Residual networks: train, fine-tune, resume, judge and use them.",
         epilog=f"{_told()}\n\n{_EXAMPLES}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Help,
     )
     top.add_argument("--version", action="version", version=_LazyVersion("%(prog)s"))
     verbs = top.add_subparsers(prog="resnetlab", metavar="VERB", help=argparse.SUPPRESS, required=True)

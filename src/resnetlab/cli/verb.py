@@ -5,7 +5,9 @@ import contextlib
 import gc
 import importlib
 import os
+import re
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,32 @@ if TYPE_CHECKING:
     from resnetlab.parallel.world import World
 
 Code = Callable[[argparse.Namespace], None]
+
+
+class Help(argparse.RawDescriptionHelpFormatter):
+    """Keeps the lines of examples as they are, as far as the terminal has room for them."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        columns = width + 2  # it leaves 2 free
+        return "\n\n".join(_fitted(part, columns, indent) for part in text.rstrip().split("\n\n"))
+
+
+def _fitted(part: str, columns: int, indent: str) -> str:
+    """Return a paragraph, or examples, with remarks beneath them where there is no room behind.
+
+    A command stays in one line, to be copied.
+    """
+    lines = [indent + line for line in part.split("\n")]
+    if max(map(len, lines)) <= columns:
+        return "\n".join(lines)
+    if not any(line.startswith(f"{indent} ") for line in lines):
+        lines = [" ".join(part.split())]
+    return "\n".join(
+        re.sub(r"(?<=\S) {2,}(?=\S)", f"\n{indent}      ", line, count=1)
+        if len(line) > columns and line.startswith(f"{indent} ")
+        else textwrap.fill(line, columns, initial_indent=indent, subsequent_indent=indent)
+        for line in lines
+    )
 
 
 def new_verb(verbs: Any, name: str, help_text: str) -> Any:
@@ -30,7 +58,7 @@ def new_verb(verbs: Any, name: str, help_text: str) -> Any:
         name,
         help=help_text,
         description=help_text[0].upper() + help_text[1:] + ".",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Help,
         allow_abbrev=False,
     )
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from resnetlab.base.paths import refuse_endless
+from resnetlab.base.paths import meant_path, refuse_endless
 from resnetlab.base.plaindata import (
     as_text,
     convert,
@@ -343,6 +343,8 @@ def read_settings_file(path: Path) -> dict[str, Any]:
             if path.suffix in _TEXTS
             else (json.loads(text) if path.suffix == ".json" else tomllib.loads(text))
         )
+    except FileNotFoundError as error:
+        raise UsageError(f"there is no recipe file {path}", hint=meant_path(path)) from error
     except (OSError, ValueError) as error:
         raise UsageError(f"cannot read the recipe file {path}: {error}") from error
     if not isinstance(data, dict):

@@ -10,14 +10,14 @@ from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from resnetlab.base.paths import meant_path, user_path
+from resnetlab.base.paths import user_path
 from resnetlab.errors import DataError, ResnetlabError, UsageError
 from resnetlab.network.spec import ModelSpec
 from resnetlab.recipe import Recipe
 from resnetlab.recipe.settings import recipe_from_json
 from resnetlab.reporting.growing import GrowingRows, Row
 from resnetlab.reporting.values import is_count, is_share
-from resnetlab.runs.directory import CONTINUES, RunDirectory, is_run
+from resnetlab.runs.directory import CONTINUES, RunDirectory, is_run, meant_run
 from resnetlab.runs.journal import read_rows
 
 STUDY = "study.json"
@@ -66,7 +66,7 @@ def by_number(name: str) -> tuple[str | int, ...]:
 
 def _nothing_at(path: Path) -> UsageError:
     if not os.path.lexists(path):
-        return UsageError(f"no run at {path}: there is no such directory", hint=meant_path(path))
+        return UsageError(f"no run at {path}: there is no such directory", hint=meant_run(path))
     if not path.is_dir():
         return UsageError(
             f"no run at {path}: it is a file", hint="Name a run's directory, a folder of runs, or a record."

@@ -11,7 +11,7 @@ from resnetlab.recipe.timeline import Timeline
 from resnetlab.reproducing.budgets import BUDGETS
 from resnetlab.reproducing.datasets import DATASETS
 from resnetlab.reproducing.reproduction import Reproduction, Row
-from resnetlab.show.tables.align import table, titled
+from resnetlab.show.tables.align import fitting_table, text_width, titled
 
 
 def recipe_of(row: Row) -> Recipe:
@@ -45,8 +45,8 @@ def published_texts(rows: Iterable[Row]) -> list[str]:
     return [f"{source}: {'; '.join(numbers)}" for source, numbers in by_source.items()]
 
 
-def reproduction_text(found: Reproduction) -> str:
-    """Return it as lines for people."""
+def reproduction_text(found: Reproduction, columns: int | None = None) -> str:
+    """Return it as lines for people who have so many columns."""
     header = [
         "row",
         "network",
@@ -82,10 +82,13 @@ def reproduction_text(found: Reproduction) -> str:
     notes += [("published", text) for text in published_texts(found.rows)]
     return "\n".join(
         [
-            f"{found.name}: {found.title}",
-            *(titled(f"{title:<11}", text) for title, text in [*lines.items(), *notes]),
+            titled("", f"{found.name}: {found.title}", width=text_width(columns)),
+            *(
+                titled(f"{title:<11}", text, width=text_width(columns))
+                for title, text in [*lines.items(), *notes]
+            ),
             "",
-            table(header, rows, left=4),
+            fitting_table(header, rows, 4, columns, ("operations", "epochs", "network", "parameters"))[0],
         ]
     )
 

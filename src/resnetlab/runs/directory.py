@@ -276,15 +276,26 @@ def open_run(path: Path) -> RunDirectory:
         UsageError: If there is none.
     """
     if not path.is_dir():
-        raise UsageError(f"no run at {path}: there is no such directory", hint=meant_path(path))
+        raise UsageError(f"no run at {path}: there is no such directory", hint=meant_run(path))
     if not is_run(path):
-        inside = runs_in(path)
-        found = f"Runs are in it: {first_of(inside)}."
+        found = [f"{what}: {first_of(names)}." for what, names in _inside(path).items() if names]
         raise UsageError(
             f"{path} is no run: it holds no recipe.json",
-            hint=found if inside else "`resnetlab train` makes one with --out.",
+            hint=" ".join(found) or "`resnetlab train` makes one with --out.",
         )
     return RunDirectory(path)
+
+
+def _inside(path: Path) -> dict[str, list[str]]:
+    """Return the runs that lie in a directory, and the directories there that hold some, as studies do."""
+    runs = runs_in(path)
+    below = {each.relative_to(path).parts[0] for each in path.glob("*/*/recipe.json")}
+    return {"Runs are in it": runs, "Folders of runs are in it": sorted(below.difference(runs))}
+
+
+def meant_run(path: Path) -> str:
+    """Return "Did you mean runs/first?" where something like it lies beside a path or in runs/, or ""."""
+    return meant_path(path) or meant_path(path.parent / "runs" / path.name)
 
 
 def began(run: RunDirectory) -> float:

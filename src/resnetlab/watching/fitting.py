@@ -51,3 +51,10 @@ def wrapped(text: str, columns: int | None) -> str:
         return "\n".join(found) or line
 
     return "\n".join(fitted(line) if len(line) > columns else line for line in text.split("\n"))
+
+
+def filled(text: str, columns: int | None) -> str:
+    """Return paragraphs with lines anew, where they are wider than so many columns; None leaves them."""
+    if columns is None or max(map(len, text.split("\n"))) <= columns:
+        return text
+    return "\n\n".join(wrapped(" ".join(each.split()), columns) for each in text.split("\n\n"))

@@ -33,7 +33,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="RUN|FOLDER|FILE",
         help="a run, a checkpoint, a model folder, or weights of another program, as `import` takes them",
     )
-    parser.add_argument("--to", required=True, choices=TARGETS, help="for whom")
+    parser.add_argument(
+        "--to", required=True, choices=TARGETS, metavar="FORMAT", help=f"for whom: {', '.join(TARGETS)}"
+    )
     parser.add_argument(
         "-o", "--out", metavar="PATH", help="the file or folder (default: named after the model)"
     )

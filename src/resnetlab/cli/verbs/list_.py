@@ -1,6 +1,7 @@
 """`resnetlab list`. Imports no torch."""
 
 import argparse
+import sys
 
 from resnetlab.base.units import format_count, format_rounded
 from resnetlab.cli.output import block, print_json
@@ -9,7 +10,8 @@ from resnetlab.data import SOURCES
 from resnetlab.engines.names import ENGINES, missing
 from resnetlab.network.catalog import families, list_models, model_spec
 from resnetlab.recipe.named import list_recipes, recipe_doc
-from resnetlab.show.tables.align import table
+from resnetlab.show.tables.align import fitting_table
+from resnetlab.watching.sight import sight_of
 
 _EXAMPLES = """examples:
   resnetlab list models
@@ -51,10 +53,22 @@ def list_names(options: argparse.Namespace) -> None:
         }
         print_json({name: names[name] for name in wanted})
         return
-    print("\n\n".join(parts[name]() for name in wanted))
+    columns = sight_of(sys.stdout).columns
+    print("\n\n".join(parts[name](columns) for name in wanted))
 
 
-def _list_models() -> str:
+_PATHS = {
+    "FOLDER": "your pictures in CLASS/IMAGE, or train/CLASS/IMAGE and val/CLASS/IMAGE; or a .zip of them",
+    "TABLE": "a .csv, .txt or .jsonl of pictures' paths and labels",
+    "PATH": "TFRecord or WebDataset shards, a Hugging Face dataset, what the authors of the above publish",
+}
+"""What may lie at a path."""
+
+
+_COUNTS = ("parameters", "published", "multiply-adds", "images")
+
+
+def _list_models(columns: int | None) -> str:
     sections = []
     for family, names in families().items():
         rows = []
@@ -69,32 +83,32 @@ def _list_models() -> str:
                     f"{spec.input_size}x{spec.input_size}",
                 )
             )
-        sections.append(table((family, "parameters", "published", "multiply-adds", "images"), rows))
+        sections.append(fitting_table((family, *_COUNTS), rows, 1, columns, ("published",))[0])
     others = "Other depths are accepted too (resnet26, preresnet29_bottleneck, ...)."
     return "\n\n".join([*sections, others])
 
 
-def _list_recipes() -> str:
+def _list_recipes(columns: int | None) -> str:
     first_lines = {name: recipe_doc(name).partition("\n")[0] for name in list_recipes()}
-    return "recipes\n" + block(first_lines)
+    return "recipes\n" + block(first_lines, columns=columns)
 
 
-def _list_data() -> str:
-    return "data\n" + block(dict(SOURCES) | {"PATH": "CIFAR-10 or -100, binary or python, folder or .tar.gz"})
+def _list_data(columns: int | None) -> str:
+    return "data\n" + block(dict(SOURCES) | _PATHS, columns=columns) + "\n\nAll of them: docs/data.md"
 
 
-def _list_reproductions() -> str:
+def _list_reproductions(columns: int | None) -> str:
     from resnetlab.reproducing.named import REPRODUCTIONS
 
     told = {
         each.name: f"{each.title} ({len(each.rows)} row{'s' * (len(each.rows) > 1)})"
         for each in REPRODUCTIONS.values()
     }
-    return "reproductions, made by `resnetlab reproduce NAME`\n" + block(told)
+    return "reproductions, made by `resnetlab reproduce NAME`\n" + block(told, columns=columns)
 
 
-def _list_engines() -> str:
+def _list_engines(columns: int | None) -> str:
     told = {
         name: f"{what} ({lacking})" if (lacking := missing(name)) else what for name, what in ENGINES.items()
     }
-    return "engines\n" + block(told)
+    return "engines\n" + block(told, columns=columns)

@@ -9,22 +9,22 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
-from resnetlab.base.paths import meant_path, user_path
+from resnetlab.base.paths import user_path
 from resnetlab.base.plaindata import to_plain
 from resnetlab.cli.flags import add_set
 from resnetlab.cli.output import block, print_json
 from resnetlab.cli.resolve import parse_size, resolve_model, resolve_network, split_settings
 from resnetlab.cli.verb import set_up
 from resnetlab.errors import UsageError, nearest
-from resnetlab.network.catalog import list_models, model_spec
+from resnetlab.network.catalog import list_models, model_spec, wide_ones
 from resnetlab.network.layers import image_size
 from resnetlab.network.spec import ModelSpec
 from resnetlab.recipe import Recipe
 from resnetlab.recipe.named import RECIPES, named_recipe, recipe_doc
 from resnetlab.recipe.settings import Resolution, leaf_help, leaves, recipe_from_json, recipe_hash
-from resnetlab.runs.directory import CONTINUES, RunDirectory, is_run, open_run, runs_in
+from resnetlab.runs.directory import CONTINUES, RunDirectory, is_run, meant_run, open_run, runs_in
 from resnetlab.runs.journal import read_rows
-from resnetlab.show.tables.align import titled
+from resnetlab.show.tables.align import text_width, titled
 from resnetlab.show.tables.differences import (
     differing_counts,
     differing_fields,
@@ -34,6 +34,8 @@ from resnetlab.show.tables.differences import (
 )
 from resnetlab.show.tables.rows import Layout, arranged, check_batch, layer_rows, row_json
 from resnetlab.show.tables.text import summary
+from resnetlab.watching.fitting import filled
+from resnetlab.watching.sight import sight_of
 
 _EXAMPLES = """examples:
   resnetlab show resnet110          a network and its layers, equal units folded
@@ -129,7 +131,10 @@ def _print_reproduction(options: argparse.Namespace, name: str) -> None:
     if options.set or options.model:
         raise UsageError(f"--set and --model do not go with {name}: `resnetlab reproduce` takes --set")
     found = reproduction(name)
-    print_json(reproduction_json(found)) if options.json else print(reproduction_text(found))
+    if options.json:
+        print_json(reproduction_json(found))
+    else:
+        print(reproduction_text(found, sight_of(sys.stdout).columns))
 
 
 def _print_onnx(options: argparse.Namespace, name: str) -> None:
@@ -137,7 +142,6 @@ def _print_onnx(options: argparse.Namespace, name: str) -> None:
     from resnetlab.trained.artefact.card import description_rows
     from resnetlab.trained.artefact.model import from_texts, is_ours
     from resnetlab.trained.artefact.onnx_contents import read_onnx_contents
-    from resnetlab.watching.sight import sight_of
 
     if options.set or options.model:
         raise UsageError(f"--set and --model do not go with {name}: it is what it is")
@@ -194,7 +198,7 @@ def _named_model(options: argparse.Namespace, name: str) -> ModelSpec:
             f"no model, recipe, reproduction or run is called {name!r}",
             hint=error.hint
             if "depth" in str(error)
-            else nearest(name, known) or meant_path(user_path(name)) or error.hint,
+            else wide_ones(name) or nearest(name, known) or meant_run(user_path(name)) or error.hint,
         ) from error
     if recipe_texts:
         raise UsageError(f"{name} is a model; {', '.join(recipe_texts)} belongs to a recipe")
@@ -219,6 +223,7 @@ def _print_model(options: argparse.Namespace, spec: ModelSpec) -> None:
             | {"layers": [row_json(row, batch=batch, layout=layout) for row in rows]}
         )
         return
+    columns = sight_of(sys.stdout).columns
     print(
         summary(
             spec,
@@ -228,12 +233,12 @@ def _print_model(options: argparse.Namespace, spec: ModelSpec) -> None:
             batch=batch,
             markdown=options.markdown,
             layout=layout,
+            columns=columns,
         )
     )
     if not options.markdown:
-        print(
-            titled(f"{'knobs':<13}  ", f"--set NAME=VALUE; resnetlab show {spec.name} --json has the names")
-        )
+        knobs = f"--set NAME=VALUE; resnetlab show {spec.name} --json has the names"
+        print(titled(f"{'knobs':<13}  ", knobs, width=text_width(columns)))
 
 
 def _named_resolution(options: argparse.Namespace, name: str) -> Resolution:
@@ -257,7 +262,7 @@ def _print_recipe(options: argparse.Namespace, name: str) -> None:
     if options.json:
         print_json(_recipe_json(resolution.recipe, resolution.origins))
         return
-    print(recipe_doc(name))
+    print(filled(recipe_doc(name), sight_of(sys.stdout).columns))
     print(_recipe_text(resolution.recipe, resolution.origins))
 
 
@@ -268,13 +273,15 @@ def _recipe_json(recipe: Recipe, origins: dict[str, str]) -> dict[str, Any]:
 
 def _recipe_text(recipe: Recipe, origins: dict[str, str]) -> str:
     """Return every value by its group, with its origin and meaning."""
-    lines, group = [], ""
+    groups: dict[str, dict[str, str]] = {}
     for name, leaf in leaves(recipe).items():
-        if leaf.group != group:
-            group = leaf.group
-            lines.append(f"\n{group}")
-        lines.append(f"  {name:<22} {leaf.text or '-':<20} {origins[name]:<14} {leaf_help(recipe, name)}")
-    return "\n".join(lines)
+        told = f"{name:<22} {leaf.text or '-':<20} {origins[name]}"
+        groups.setdefault(leaf.group, {})[told] = " ".join(leaf_help(recipe, name).split())
+    width = max(len(told) for group in groups.values() for told in group)
+    columns = sight_of(sys.stdout).columns
+    return "\n".join(
+        f"\n{title}\n{block(told, width=width, columns=columns)}" for title, told in groups.items()
+    )
 
 
 def _print_run(options: argparse.Namespace, run: RunDirectory) -> None:
@@ -289,7 +296,6 @@ def _print_run(options: argparse.Namespace, run: RunDirectory) -> None:
     else:
         from resnetlab.reporting.in_lines import run_text
         from resnetlab.reporting.reading import read_run
-        from resnetlab.watching.sight import sight_of
 
         sight = sight_of(sys.stdout)
         print(run_text(read_run(run.path), columns=sight.columns, letters=sight.letters))
@@ -340,13 +346,13 @@ def _compare(options: argparse.Namespace, first: str, second: str) -> None:
     if "recipe" not in kinds:
         specs = _network(options, first), _network(options, second)
         content |= differing_fields(*specs) | differing_counts(*specs)
-        texts["network"] = model_differences(*specs, names)
+        texts["network"] = model_differences(*specs, names, sight_of(sys.stdout).columns)
     if "model" not in kinds:
         recipes = _recipe(options, first), _recipe(options, second)
         content |= {
             name: [to_plain(leaf.value) for leaf in pair] for name, pair in differing_leaves(*recipes).items()
         }
-        texts["recipe"] = recipe_differences(*recipes, names)
+        texts["recipe"] = recipe_differences(*recipes, names, sight_of(sys.stdout).columns)
     if options.json:
         print_json(content)
     elif len(texts) == 1:

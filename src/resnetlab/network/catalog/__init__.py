@@ -1,5 +1,6 @@
 """The catalog: every named network as a specification. No torch."""
 
+import re
 from functools import lru_cache
 
 from resnetlab.base.plaindata import as_text
@@ -7,7 +8,7 @@ from resnetlab.errors import UsageError, nearest
 from resnetlab.network.catalog import cifar, imagenet, originals
 from resnetlab.network.spec import KNOBS, ModelSpec
 
-__all__ = ["changed_texts", "changes", "families", "list_models", "model_spec"]
+__all__ = ["changed_texts", "changes", "families", "list_models", "model_spec", "wide_ones"]
 
 _FINDERS = (imagenet.find, cifar.find, originals.find)  # resnet50 is the ImageNet network
 
@@ -34,11 +35,19 @@ def model_spec(name: str) -> ModelSpec:
         for find in _FINDERS:
             if spec := find(spelling):
                 return spec
-    hint = nearest(name, list_models())
+    hint = wide_ones(name) or nearest(name, list_models())
     raise UsageError(
         f"no model is called {name!r}",
         hint=f"{hint} `resnetlab list` shows all.".strip(),
     )
+
+
+def wide_ones(name: str) -> str:
+    """Return which wide networks there are, where a name that is none means one: wrn40_4; else ""."""
+    if not re.match(r"wide|wrn", name.casefold()):
+        return ""
+    found = [each for each in list_models() if re.search(r"wide|wrn", each)]
+    return f"Of wide networks there are {', '.join(found)}; --set width=4 widens any."
 
 
 def changes(spec: ModelSpec) -> dict[str, tuple[object, object]]:

@@ -36,6 +36,34 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -
     )
 
 
+def fitting_table(
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    left: int,
+    columns: int | None,
+    expendable: Sequence[str],
+) -> tuple[str, Sequence[str]]:
+    """Return `table` without what has no room, and the titles of that.
+
+    Args:
+        header: The columns' titles.
+        rows: Their texts.
+        left: How many columns stand to the left.
+        columns: Of whoever reads it; None for no bounds.
+        expendable: Titles of what may be left out, the first of them first, and more as need be.
+    """
+    for count in range(len(expendable) + 1):
+        kept = [index for index, title in enumerate(header) if title not in expendable[:count]]
+        text = table(
+            [header[index] for index in kept],
+            [[row[index] for index in kept] for row in rows],
+            sum(index < left for index in kept),
+        )
+        if columns is None or max(map(len, text.split("\n"))) <= columns:
+            break
+    return text, expendable[:count]
+
+
 def _left_widths(lines: Sequence[Sequence[str]], left: int) -> list[int]:
     """Return the left columns' widths; who has room behind him does not widen his column."""
     return [
@@ -59,6 +87,11 @@ def markdown_text(text: str) -> str:
     """Return the text as Markdown shows it, in a line: no tag of HTML, link or picture in it is one."""
     plain = _ESCAPE.sub(r"\\\\", in_a_line(text)).replace("](", r"]\(")
     return _TAG.sub("&lt;", _ENTITY.sub("&amp;", plain))
+
+
+def text_width(columns: int | None) -> int:
+    """Return the width of paragraphs for so many columns: none are wider than WIDTH."""
+    return min(columns or WIDTH, WIDTH)
 
 
 def titled(title: str, text: str, *, width: int = WIDTH) -> str:

@@ -11,7 +11,7 @@ from resnetlab.network.spec import ModelSpec
 from resnetlab.recipe import Normalisation, Recipe
 from resnetlab.recipe.named import RECIPES, named_recipe
 from resnetlab.recipe.settings import Leaf, leaf_help, leaves
-from resnetlab.show.tables.align import titled
+from resnetlab.show.tables.align import text_width, titled
 from resnetlab.show.tables.sentences import lone_sentence, sentence
 
 _ORIGIN = ("name", "source", "published_parameters", "published_multiply_adds")
@@ -50,10 +50,12 @@ def _counts(first: ModelSpec, second: ModelSpec) -> dict[str, tuple[int, int]]:
     }
 
 
-def model_differences(first: ModelSpec, second: ModelSpec, names: tuple[str, str]) -> str:
+def model_differences(
+    first: ModelSpec, second: ModelSpec, names: tuple[str, str], columns: int | None = None
+) -> str:
     """Return in plain words what the second network has instead of the first, then the counts.
 
-    `names` are what the reader calls the two.
+    `names` are what the reader calls the two, who has so many columns.
     """
     fields = {name: pair for name, pair in differing_fields(first, second).items() if name != "name"}
     lines = {name: text for name in fields if (text := _said(name, first, second, names))}
@@ -62,12 +64,12 @@ def model_differences(first: ModelSpec, second: ModelSpec, names: tuple[str, str
     else:
         title = f"{names[1]} differs from {names[0]}:"
     counts = {name.replace("_", "-"): _change(*pair) for name, pair in _counts(first, second).items()}
-    return "\n".join([title, *_titled(lines), *(["", *_titled(counts)] if fields else [])])
+    return "\n".join([title, *_titled(lines, columns), *(["", *_titled(counts, columns)] if fields else [])])
 
 
-def _titled(lines: dict[str, str]) -> list[str]:
+def _titled(lines: dict[str, str], columns: int | None) -> list[str]:
     width = max(map(len, lines), default=0)
-    return [titled(f"  {name:<{width}}  ", text) for name, text in lines.items()]
+    return [titled(f"  {name:<{width}}  ", text, width=text_width(columns)) for name, text in lines.items()]
 
 
 def _said(field: str, first: ModelSpec, second: ModelSpec, names: tuple[str, str]) -> str:
@@ -140,8 +142,10 @@ def decided_for_us(*, begins_trained: bool) -> set[str]:
     return {"compile", "capture", "report"} | (set(field_types(Normalisation)) if begins_trained else set())
 
 
-def recipe_differences(first: Recipe, second: Recipe, names: tuple[str, str]) -> str:
-    """Return every value that differs, "old -> new", with its meaning."""
+def recipe_differences(
+    first: Recipe, second: Recipe, names: tuple[str, str], columns: int | None = None
+) -> str:
+    """Return every value that differs, "old -> new", with its meaning, for so many columns."""
     pairs = differing_leaves(first, second)
     if not pairs:
         return NO_DIFFERENCE
@@ -152,5 +156,6 @@ def recipe_differences(first: Recipe, second: Recipe, names: tuple[str, str]) ->
         if len(head) + 2 > column:  # a long change has a line for itself
             lines.append(head)
             head = ""
-        lines.append(titled(f"{head:<{column}}", " ".join(leaf_help(first, name).split())))
+        meaning = " ".join(leaf_help(first, name).split())
+        lines.append(titled(f"{head:<{column}}", meaning, width=text_width(columns)))
     return "\n".join(lines)

@@ -9,7 +9,7 @@ from resnetlab.base.units import format_bytes, format_count, format_rounded
 from resnetlab.network.catalog import changed_texts
 from resnetlab.network.layers import image_size
 from resnetlab.network.spec import ModelSpec
-from resnetlab.show.tables.align import NO_BREAK, markdown_table, table, titled
+from resnetlab.show.tables.align import NO_BREAK, fitting_table, markdown_table, text_width, titled
 from resnetlab.show.tables.rows import BYTES_PER_NUMBER, LayerRow, Layout, arranged, check_batch, layer_rows
 from resnetlab.show.tables.sentences import shortcut_text
 
@@ -44,6 +44,7 @@ def summary(
     batch: int = 128,
     markdown: bool = False,
     layout: Layout = "NCHW",
+    columns: int | None = None,
 ) -> str:
     """Return the network's heading and the table of its layers, with stages' sums and what the columns mean.
 
@@ -55,6 +56,8 @@ def summary(
         batch: Images for which the memory of activations is given.
         markdown: A table in GitHub's Markdown.
         layout: The order of the shapes' axes; the batch is left out.
+        columns: What the lines have to fit, if anything: the table goes without the receptive field, then
+            without the memory. Below 75 or so they do not all fit. Not of Markdown.
 
     Raises:
         UsageError: If batch or size are no whole numbers from 1 on, there is no such layout, or the
@@ -77,14 +80,24 @@ def summary(
             [f"{spec.name}: {spec.source}", "", *bullets, "", markdown_table(head, cells, 2), "", *paragraphs]
         )
     cells = [_text_cells(line) for line in lines]
-    wrapped = [titled(f"{title:<13}  ", text) for title, text in notes.items()]
-    return "\n".join([heading(spec, height, width, layout), "", table(head, cells, 2), "", *wrapped])
+    text, left_out = fitting_table(head, cells, 2, columns, ("field", "memory"))
+    wrapped = [
+        titled(f"{title:<13}  ", note, width=text_width(columns))
+        for title, note in notes.items()
+        if title not in left_out
+    ]
+    top = heading(spec, height, width, layout, columns=columns)
+    return "\n".join([top, "", text, "", *wrapped])
 
 
-def heading(spec: ModelSpec, height: int, width: int, layout: Layout = "NCHW") -> str:
+def heading(
+    spec: ModelSpec, height: int, width: int, layout: Layout = "NCHW", *, columns: int | None = None
+) -> str:
     """Return what counts of the network in a few lines, for images of that size."""
     facts = _facts(spec, height, width, layout)
-    return "\n".join([f"{spec.name}: {spec.source}", *(titled(f"  {t:<8}  ", f) for t, f in facts.items())])
+    lines = (titled(f"  {title:<8}  ", fact, width=text_width(columns)) for title, fact in facts.items())
+    title = titled("", f"{spec.name}: {spec.source}", width=text_width(columns))
+    return "\n".join([title, *lines])
 
 
 def _facts(spec: ModelSpec, height: int, width: int, layout: Layout) -> dict[str, str]:

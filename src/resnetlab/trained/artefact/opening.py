@@ -4,16 +4,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from resnetlab.base.paths import meant_path, user_path
+from resnetlab.base.paths import user_path
 from resnetlab.errors import UsageError
-from resnetlab.runs.directory import is_run
+from resnetlab.network.catalog import model_spec
+from resnetlab.runs.directory import is_run, meant_run
 from resnetlab.runs.manifest import NAME
 from resnetlab.trained.artefact.folder import is_folder
 from resnetlab.trained.artefact.imported import import_weights
 from resnetlab.trained.artefact.loading import is_artefact, load_artefact, refuse_choice
 from resnetlab.trained.artefact.model import Artefact
 from resnetlab.trained.artefact.places import looking_at
-from resnetlab.weights.facts.published import PREFIXES
+from resnetlab.weights.facts.published import PREFIXES, meant_by
 from resnetlab.weights.files.reading import is_folder_of_weights
 
 Kind = Literal["run", "part of a checkpoint", "ours", "foreign", "published"]
@@ -48,9 +49,20 @@ def kind_of(name: str) -> Kind:
             return "part of a checkpoint"
         if not path.exists() and not path.with_name(f"{path.name}.index").is_file():
             raise UsageError(
-                f"no run at {path}, no model folder and no file: there is no such path", hint=meant_path(path)
+                f"no run at {path}, no model folder and no file: there is no such path",
+                hint=_instead_of(name) or meant_run(path),
             )
     return "foreign"
+
+
+def _instead_of(name: str) -> str:
+    """Return what is to be named instead of a network, which has learnt nothing; of another name ""."""
+    try:
+        network = model_spec(name).name
+    except UsageError:
+        return ""
+    published = f", or weights that others publish: {meant}" if (meant := meant_by(network)) else ""
+    return f"{network} is a network without weights. Name a run of it{published}."
 
 
 def group_of(path: Path) -> str:
