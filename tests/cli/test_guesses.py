@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from resnetlab.cli import main
-from resnetlab.cli.guesses import _FLAGS, _SAME, _VALUES
+from resnetlab.cli.guesses import _FLAGS, _SAME, _VALUES, instead_of_flag
 from resnetlab.cli.parser import build_parser
 from resnetlab.errors import UsageError
 from resnetlab.network.catalog import model_spec
+from resnetlab.network.spec import KNOBS
 from resnetlab.recipe import Recipe
 from resnetlab.recipe.settings import leaves
 from tests.kit.pictures import write_pictures
@@ -142,6 +143,11 @@ def test_what_is_not_understood_is_answered_with_what_to_type(
     assert answer in refused(capsys, *typed.split())
 
 
+def test_every_value_of_the_recipe_and_of_a_model_is_known_as_a_flag() -> None:
+    for name in (*leaves(Recipe()), *KNOBS):
+        assert f"--set {name}=7" in instead_of_flag(f"--{name.replace('_', '-')}", "7", ["--set"])
+
+
 @pytest.mark.parametrize("name", ["ResNet20", "resnet-20", "RESNET20"])
 def test_a_networks_name_in_capitals_or_with_hyphens_is_its_name(name: str) -> None:
     assert model_spec(name) == model_spec("resnet20")
@@ -209,7 +215,11 @@ def test_own_images_take_published_weights_and_say_which(
         ("eval runs", "Runs are in it: first. Folders of runs are in it: both.\n"),
         ("report both", "Did you mean runs/both?"),
         ("resume first", "Did you mean runs/first?"),
+        ("train resnet8 digits --recipe runs/frist", "could be taken\nDid you mean runs/first?"),
         ("train resnet8 digits --recipe min.yaml", "no recipe file min.yaml\nDid you mean mine.yaml?"),
+        ("finetune --weights imagenet photos", "If published weights are meant: torchvision:resnet18. "),
+        ("finetune photos --pretrained", "It is so without that: published weights are taken where"),
+        ("train resnet50 --data imagenet", "its terms ask for an account"),
         ("show WRN40_4", "Of wide networks there are tfresearch_wrn28_10, "),
         ("train wideresnet28_10 digits", "Of wide networks there are tfresearch_wrn28_10, "),
     ],

@@ -123,6 +123,8 @@ def instead_of_flag(flag: str, value: str, known: Collection[str]) -> str:
         return f"That is {ours if ' ' in ours else f'{ours} {value}'.strip()} here."
     if flag in ("--model", "--arch", "--net"):
         return "The model stands alone, before the flags: resnetlab train MODEL --data PATH"
+    if flag == "--pretrained" and "--freeze" in known:
+        return "It is so without that: published weights are taken where --weights names none."
     if flag in ("--pretrained", "--weights") and "--seeds" in known:
         return "`resnetlab finetune --weights FILE --data PATH` begins from trained weights."
     return _instead_by_set(flag.lstrip("-").replace("-", "_"), value or "VALUE") if "--set" in known else ""

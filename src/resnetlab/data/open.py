@@ -1,6 +1,7 @@
 """Sources by name or path: the one way from what a user writes after --data to a source."""
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -132,6 +133,12 @@ def _refuse_unknown(name_or_path: str) -> NoReturn:
             hint="Download it, and give its path." if is_remote else meant_path(user_path(name_or_path)),
         )
     known = f"Known: {', '.join(SOURCES)}, and the path of your images (docs/data.md)."
+    if re.fullmatch(r"imagenet(-?(1k|2012))?|ilsvrc(-?2012)?", name_or_path.casefold()):
+        raise UsageError(
+            f"{name_or_path} is not fetched, as its terms ask for an account, and no folder here",
+            hint="Give a folder with its train/ and val/, which `resnetlab data prepare imagenet` makes"
+            " of its archives. imagenette-320 is fetched: ten of its classes.",
+        )
     meant = nearest(name_or_path, SOURCES, most=1) or meant_path(user_path(name_or_path))
     raise UsageError(
         f"no data of this name, and no such path: {name_or_path}",

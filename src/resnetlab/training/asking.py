@@ -19,7 +19,7 @@ from resnetlab.parallel.world import ALONE, World
 from resnetlab.recipe import Recipe
 from resnetlab.recipe.named import RECIPES, default_recipe, named_recipe
 from resnetlab.recipe.settings import SETTINGS_FILES, Resolution, is_whole, leaves, read_settings_file
-from resnetlab.runs.directory import is_run
+from resnetlab.runs.directory import is_run, meant_run
 from resnetlab.training.budget.fitting import fit_to_minutes, refuse_two_lengths
 from resnetlab.training.choosing.choosing import Tell, choose, silent
 from resnetlab.training.planning import Opened, RunPlan, fit_to_source, make_plan, open_for
@@ -85,6 +85,8 @@ class Asked:
             named = str(data.get("name", default))
             resolution = Resolution(named_recipe(named if named in RECIPES else default, depth))
             resolution.set_file(path, is_whole=is_whole(data))
+        elif len(path.parts) > 1:
+            raise UsageError(f"no run at {path}, whose recipe could be taken", hint=meant_run(path))
         else:
             resolution = Resolution(named_recipe(str(chosen), depth))
         resolution.set_values(self.values, self.origin)

@@ -109,7 +109,13 @@ def _is_there(path: Path) -> bool:
     return os.path.exists(path) or os.path.exists(f"{path}.index")  # False too for what can be no path
 
 
+_ANY = ("imagenet", "imagenet1k_v1", "imagenet1k_v2", "default", "pretrained", "true", "auto")
+"""What stands for a network's published weights in other programs."""
+
+
 def _guess(text: str) -> str:
+    if text.casefold() in _ANY:
+        return published.default_weights()[0]
     if "/" in text:
         return f"hf:{text}"
     return published.meant_by(text) or f"hf:timm/{text}"
