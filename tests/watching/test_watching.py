@@ -157,7 +157,7 @@ def test_a_study_has_a_line_for_each_run(columns: int, stream: Stream) -> None:
         watcher.begin(dict.fromkeys(names, 20), at_once=1)
         first, second = (watcher.of(name) for name in names[:2])
         play(first)  # type: ignore[arg-type]
-        watcher.ended(names[0], result(0.5))
+        watcher.ended(names[0], result(0.75))
         second.begin(FACTS, step=0, num_steps=20)
         second.progress(5, samples=40, seconds=2.0)
         second.lately(loss=1.25, accuracy=0.5)
@@ -170,7 +170,7 @@ def test_a_study_has_a_line_for_each_run(columns: int, stream: Stream) -> None:
 
     lines = ANSI.sub("\n", said(where)).splitlines()
     assert not columns or max(map(len, lines)) <= columns
-    (ended,) = [line for line in lines if line.startswith(names[0]) and "50.00 %" in line]
+    (ended,) = [line for line in lines if line.startswith(names[0]) and "25.00 % test error" in line]
     assert "12 s" in ended or columns == 40
     assert ("346 images/s" in ended) == (columns != 40)
     assert "resnet8-seed0: a note" in lines

@@ -10,7 +10,7 @@ from resnetlab.base.units import format_seconds
 from resnetlab.board.folder import Listing
 from resnetlab.board.glance import Glance
 from resnetlab.board.grouping import Rows
-from resnetlab.show.tables.align import table
+from resnetlab.show.tables.align import fitting_table
 
 _SHOWN = ("state", "progress", "accuracy", "seed", "network", "recipe", "data", "run")
 _LONGEST = 40
@@ -30,14 +30,9 @@ def listing_text(listing: Listing, width: int | None = None) -> str:
     rows = [_cells(glance, rows) for rows in listing.rows for glance in rows.glances]
     if not rows:
         return "\n".join(map(in_a_line, [f"No run in {listing.root}.", *listing.notes]))
-    left_out: list[str] = []
-    while True:
-        names = [name for name in _SHOWN if name not in left_out and any(row[name] for row in rows)]
-        lines = table([*names], [[row[name] for name in names] for row in rows], left=len(names))
-        waiting = [name for name in _LEAST if name in names]
-        if width is None or not waiting or max(map(len, lines.splitlines())) <= width:
-            break
-        left_out.append(waiting[0])
+    names = [name for name in _SHOWN if any(row[name] for row in rows)]
+    cells = [[row[name] for name in names] for row in rows]
+    lines, _ = fitting_table(names, cells, len(names), width, _LEAST)
     return "\n".join([lines, *_below(listing)])
 
 

@@ -123,6 +123,15 @@ def instead_of_flag(flag: str, value: str, known: Collection[str]) -> str:
         return f"That is {ours if ' ' in ours else f'{ours} {value}'.strip()} here."
     if flag in ("--model", "--arch", "--net"):
         return "The model stands alone, before the flags: resnetlab train MODEL --data PATH"
+    if flag == "--html":
+        file = value or "FILE.html"
+        return (
+            f"That is -o {file} here."
+            if "--title" in known
+            else f"`resnetlab report RUN -o {file}` makes a page."
+        )
+    if flag == "--mistakes":
+        return "`resnetlab report RUN -o FILE.html` shows the worst mistakes, answers.csv of `eval` has them all."
     if flag == "--pretrained" and "--freeze" in known:
         return "It is so without that: published weights are taken where --weights names none."
     if flag in ("--pretrained", "--weights") and "--seeds" in known:

@@ -74,7 +74,7 @@ class PlainStudyWatcher(StudyObserver):
             self._ended += 1
         texts = [
             f"{name:<{self._width}}",
-            f"{100 * result.accuracy:6.2f} %",
+            f"{100 * (1 - result.accuracy):6.2f} % test error",
             f"{format_seconds(result.train_seconds):>8}",
             self._share(name),
             f"{result.images_per_second:9,.0f} images/s",

@@ -425,7 +425,7 @@ def test_a_terminal_shows_a_bar_for_each_run_and_keeps_the_lines_of_their_ends(t
     assert "2 runs to make, 2 at once" in text
     for name in ("resnet8-seed0", "plain8-seed0"):
         assert re.search(rf"{name} +[━╸╺ ]+", text), text  # its bar
-        assert re.search(rf"{name} +[0-9.]+ %  .*  [12] of 2  .* images/s", text), text  # its end
+        assert re.search(rf"{name} +[0-9.]+ % test error  .*  [12] of 2  .* images/s", text), text  # its end
     assert text.count("━") > 0 and "What to type next:" in text
 
 

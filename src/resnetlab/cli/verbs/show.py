@@ -193,12 +193,14 @@ def _named_model(options: argparse.Namespace, name: str) -> ModelSpec:
     except UsageError as error:
         from resnetlab.reproducing.named import REPRODUCTIONS
 
+        if len((path := user_path(name)).parts) > 1:
+            raise UsageError(f"no run at {path}, and no file", hint=meant_run(path)) from error
         known = [*RECIPES.names(), *list_models(), *REPRODUCTIONS]
         raise UsageError(
             f"no model, recipe, reproduction or run is called {name!r}",
             hint=error.hint
             if "depth" in str(error)
-            else wide_ones(name) or nearest(name, known) or meant_run(user_path(name)) or error.hint,
+            else wide_ones(name) or nearest(name, known) or meant_run(path) or error.hint,
         ) from error
     if recipe_texts:
         raise UsageError(f"{name} is a model; {', '.join(recipe_texts)} belongs to a recipe")

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from resnetlab.base.download import RemoteFile, cache_folder, fetch, is_offline
+from resnetlab.base.paths import meant_path
 from resnetlab.errors import CheckpointError, UsageError
 from resnetlab.weights.facts import published
 from resnetlab.weights.facts.published import PublishedFile
@@ -99,7 +100,8 @@ def locate(name: str | Path) -> Path:
     if _BARE.fullmatch(text) and not text.lower().endswith(_ENDINGS) and not _is_there(path):
         raise UsageError(
             f"there is no file {text}",
-            hint=f"If published weights are meant: {_guess(text)}. Their forms: {_FORMS}.",
+            hint=meant_path(path)
+            or f"If published weights are meant: {_guess(text)}. Their forms: {_FORMS}.",
         )
     return path
 
