@@ -224,7 +224,7 @@ def test_own_images_take_published_weights_and_say_which(
         ("finetune --weights runs/frist photos", "there is no file runs/frist\nDid you mean runs/first?"),
         ("eval runs/first --html x.html", "`resnetlab report RUN -o x.html` makes a page."),
         ("report runs/first --html x.html", "That is -o x.html here."),
-        ("eval runs/first --mistakes", "shows the worst mistakes"),
+        ("eval runs/first --mistakes", "shows the worst, answers.csv"),
         ("show WRN40_4", "Of wide networks there are tfresearch_wrn28_10, "),
         ("train wideresnet28_10 digits", "Of wide networks there are tfresearch_wrn28_10, "),
     ],

@@ -131,7 +131,7 @@ def instead_of_flag(flag: str, value: str, known: Collection[str]) -> str:
             else f"`resnetlab report RUN -o {file}` makes a page."
         )
     if flag == "--mistakes":
-        return "`resnetlab report RUN -o FILE.html` shows the worst mistakes, answers.csv of `eval` has them all."
+        return "`resnetlab report RUN -o FILE.html` shows the worst, answers.csv of `eval` all of them."
     if flag == "--pretrained" and "--freeze" in known:
         return "It is so without that: published weights are taken where --weights names none."
     if flag in ("--pretrained", "--weights") and "--seeds" in known:

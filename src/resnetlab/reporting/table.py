@@ -9,7 +9,7 @@ from resnetlab.reporting.groups import Group
 from resnetlab.reporting.latex import latex_list, latex_table
 from resnetlab.reporting.reading import RecordedRun
 from resnetlab.reporting.values import first_line_of
-from resnetlab.show.tables.align import WIDTH, markdown_table, markdown_text, table, titled
+from resnetlab.show.tables.align import fitting_table, markdown_table, markdown_text, text_width, titled
 
 
 def notes(groups: Sequence[Group], marks: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -132,25 +132,16 @@ def report_text(groups: Sequence[Group], columns: int | None = None) -> str:
             what matters less is left out. None is a width that everything fits.
     """
     header, rows, marks = _cells(groups)
-    text, dropped = table(header, rows, left=3), 0
-    if columns is not None and _width(text) > columns:
+    text, left_out = fitting_table(header, rows, 3, columns, _LEAST)
+    if left_out:
         header, rows, marks = _cells(groups, longest=0)
-        text = table(header, rows, left=3)
-        while _width(text) > columns and dropped < len(_LEAST):
-            kept = [index for index, name in enumerate(header) if name != _LEAST[dropped]]
-            header, rows = [header[i] for i in kept], [[row[i] for i in kept] for row in rows]
-            text, dropped = table(header, rows, left=3), dropped + 1
-    width = WIDTH if columns is None else min(WIDTH, columns)
-    told = [titled(*note, width=width) for note in notes(groups, marks)]
+        text, _ = fitting_table(header, rows, 3, columns, _LEAST)
+    told = [titled(*note, width=text_width(columns)) for note in notes(groups, marks)]
     return "\n".join([text, "", *told])
 
 
 _LEAST = ("training", "worst", "best", "published")
 """Columns that a narrow terminal does without, the first ones first."""
-
-
-def _width(text: str) -> int:
-    return max(map(len, text.split("\n")))
 
 
 def report_markdown(groups: Sequence[Group]) -> str:
