@@ -118,6 +118,10 @@ def test_words_stand_for_what_there_is() -> None:
     [
         ("plot runs", "`resnetlab report RUN -o curves.svg` draws curves of runs"),
         ("config", "`resnetlab show quick` shows every value of a recipe"),
+        ("train", "MODEL: names from `resnetlab list models`"),
+        ("export runs/x", "--to: one of onnx, "),
+        ("data", "VERB: one of fetch, "),
+        ("data fetch", "`resnetlab data fetch --help` ends with examples"),
         ("trian resnet20", "Did you mean train"),
         ("train resnet20 --optimizer adamw", "a value of the recipe: --set optimizer=adamw\n"),
         ("train resnet20 --weight-decay=1e-4", "a value of the recipe: --set weight_decay=1e-4\n"),
