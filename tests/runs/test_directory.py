@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
-from resnetlab.runs.directory import BAD_SAMPLE, RunDirectory, broken_images, is_run, runs_in
+import pytest
+
+from resnetlab.errors import UsageError
+from resnetlab.runs.directory import BAD_SAMPLE, RunDirectory, broken_images, claim_new, is_run, runs_in
 from resnetlab.runs.environment import NEEDED, describe_environment
 from resnetlab.runs.journal import Journal
 
@@ -16,6 +19,17 @@ def test_a_run_is_a_directory_that_holds_a_recipe(tmp_path: Path) -> None:
     assert not any(is_run(tmp_path / name) for name in ("photos", "odd", "nothing", "a/recipe.json"))
     assert not is_run(tmp_path / ("x" * 5000))  # a name that no file system takes
     assert runs_in(tmp_path) == ["a", "b"]
+
+
+def test_who_would_take_a_runs_directory_is_told_of_a_free_one(tmp_path: Path) -> None:
+    for name in ("first", "first-2"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "recipe.json").touch()
+    with pytest.raises(UsageError, match="already holds an unfinished run") as refused:
+        claim_new(tmp_path / "first")
+
+    assert f"--out {tmp_path / 'first-3'} (in Python out=) is free" in refused.value.hint
+    assert not (tmp_path / "first-3").exists()
 
 
 def test_broken_images_are_listed_in_the_order_of_the_data(tmp_path: Path) -> None:

@@ -191,4 +191,9 @@ def test_titles_and_texts_share_the_columns() -> None:
         "  x",
         "      short",
     ]
+    long = {
+        "resnetlab finetune --weights runs/tty --data FOLDER": "your own",
+        "x": "result, curve, differences",
+    }
+    assert max(map(len, block(long, columns=80).splitlines())) <= 80
     assert wrapped("one two three\n  four five six", 9) == "one two\nthree\n  four\n  five\n  six"

@@ -255,8 +255,23 @@ def _refuse_used(path: Path) -> None:
     way = f"`{command} --epochs N` trains on from it" if is_finished else f"`{command}` goes on with it"
     raise UsageError(
         f"{path} already holds {'a finished' if is_finished else 'an unfinished'} run",
-        hint=f"{way}; --out takes another directory.",
+        hint=f"{way}; {elsewhere(path)}",
     )
+
+
+def not_taken(path: Path) -> Path:
+    """Return the path, or the first of path-2, path-3, ... at which nothing lies."""
+    number, found = 1, path
+    while os.path.lexists(found):
+        number += 1
+        found = path.with_name(f"{path.name}-{number}")
+    return found
+
+
+def elsewhere(path: Path) -> str:
+    """Return how to have a run, or a study, beside the one that is at the path."""
+    free = shlex.quote(str(not_taken(path)))
+    return f"--out {free} (in Python out=) is free, and without it each gets a folder of its own."
 
 
 def is_run(path: str | Path) -> bool:

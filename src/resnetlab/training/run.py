@@ -24,8 +24,10 @@ from resnetlab.runs.directory import (
     CONTINUES,
     RunDirectory,
     claim_new,
+    elsewhere,
     is_run,
     lock_run,
+    not_taken,
     open_run,
     refuse_taken,
 )
@@ -261,7 +263,7 @@ def refuse_another(run: RunRecords, plan: RunPlan) -> None:
         raise UsageError(
             f"{run.path} holds another run than is asked for.\n" + "\n".join(told),
             hint=f"`resnetlab resume {shlex.quote(str(run.path))}` goes on with that one; "
-            "--out takes another directory.",
+            + elsewhere(run.path),
         )
 
 
@@ -329,12 +331,8 @@ def _trained(trainer: Trainer, plan: RunPlan) -> Result:
 
 def default_out(plan: RunPlan, parent: Path = Path("runs")) -> Path:
     """Return a name for a new run that is not taken: runs/MODEL-DATA-RECIPE-DATE-TIME."""
-    stamp, number = time.strftime("%Y%m%d-%H%M%S"), 1
-    first = out = parent / f"{plan.spec.name}-{plan.source.name}-{plan.recipe.name}-{stamp}"
-    while out.exists():
-        number += 1
-        out = first.with_name(f"{first.name}-{number}")
-    return out
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    return not_taken(parent / f"{plan.spec.name}-{plan.source.name}-{plan.recipe.name}-{stamp}")
 
 
 __all__ = ["Result", "RunPlan", "default_out", "read_result", "resume_run", "train_or_resume", "train_plan"]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-_NARROWEST = 24
+_NARROWEST = 24  # as in `titled`
 """Columns for texts below which they stand under their titles."""
 
 

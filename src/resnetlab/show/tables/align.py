@@ -9,6 +9,9 @@ from resnetlab.base.lettering import in_a_line
 WIDTH = 100
 """Columns of a terminal that everything here about a named network fits."""
 
+_NARROWEST = 24
+"""Columns that a paragraph takes behind any title, though it then is wider than asked for."""
+
 NO_BREAK = "\N{NO-BREAK SPACE}"
 """Stands in a text of `titled` for a space at which no line ends."""
 
@@ -97,7 +100,10 @@ def text_width(columns: int | None) -> int:
 def titled(title: str, text: str, *, width: int = WIDTH) -> str:
     """Return the text behind its title, in as many lines of `width` as it takes."""
     first, *others = textwrap.wrap(
-        text, max(width - len(title), width // 3), break_long_words=False, break_on_hyphens=False
+        text,
+        max(width - len(title), min(_NARROWEST, width // 3)),
+        break_long_words=False,
+        break_on_hyphens=False,
     ) or [""]
     lines = [title + first, *(" " * len(title) + line for line in others)]
     return "\n".join(line.replace(NO_BREAK, " ") for line in lines)

@@ -18,7 +18,7 @@ from resnetlab.base.units import first_of
 from resnetlab.data.sources.encoded import AnySource
 from resnetlab.errors import DataError, UsageError
 from resnetlab.recipe.settings import override
-from resnetlab.runs.directory import RunDirectory, claim_new, refuse_file, refuse_taken
+from resnetlab.runs.directory import RunDirectory, claim_new, elsewhere, refuse_file, refuse_taken
 from resnetlab.training.planning import RunPlan, differences_from_records, source_record
 from resnetlab.training.run import default_out
 
@@ -123,7 +123,7 @@ def _refuse_used(path: Path) -> None:
         command = f"resnetlab resume {shlex.quote(str(path))}"
         raise UsageError(
             f"{path} already holds a study",
-            hint=f"`{command}` goes on with it; --out takes another directory.",
+            hint=f"`{command}` goes on with it; {elsewhere(path)}",
         )
     if path.is_dir() and any(each.name != "lock" and each.name[0] != "." for each in path.iterdir()):
         raise UsageError(f"{path} is not empty", hint="Choose another directory with --out.")
