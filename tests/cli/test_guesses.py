@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from resnetlab.cli import main
-from resnetlab.cli.guesses import _FLAGS, _SAME, _VALUES, instead_of_flag
+from resnetlab.cli.guesses import _FLAGS, _SAME, instead_of_flag
 from resnetlab.cli.parser import build_parser
 from resnetlab.errors import UsageError
 from resnetlab.network.catalog import model_spec
 from resnetlab.network.spec import KNOBS
 from resnetlab.recipe import Recipe
-from resnetlab.recipe.settings import leaves
+from resnetlab.recipe.settings import LENGTHS, OTHER_NAMES, find_leaf, leaves
 from tests.kit.pictures import write_pictures
 
 VERBS = build_parser().known_verbs()
@@ -106,8 +106,8 @@ def test_what_was_understood_is_said(capsys: pytest.CaptureFixture[str]) -> None
 def test_words_stand_for_what_there_is() -> None:
     assert {ours[0] for ours in _SAME.values()} <= {*VERBS}
     assert not {*_SAME} & {*VERBS}
-    assert set(_VALUES.values()) <= leaves(Recipe()).keys()
-    assert not _VALUES.keys() & leaves(Recipe()).keys()
+    assert {*OTHER_NAMES.values()} <= {*leaves(Recipe()), *LENGTHS}
+    assert not OTHER_NAMES.keys() & leaves(Recipe()).keys()
     room = Path("src/resnetlab/cli")
     flags = "".join((room / name).read_text() for name in ("flags.py", "verbs/train.py", "verbs/lr_find.py"))
     assert {ours.split()[0] for ours in _FLAGS.values()} <= {*re.findall(r'"(--[a-z-]+)"', flags)}
@@ -150,6 +150,16 @@ def test_what_is_not_understood_is_answered_with_what_to_type(
 def test_every_value_of_the_recipe_and_of_a_model_is_known_as_a_flag() -> None:
     for name in (*leaves(Recipe()), *KNOBS):
         assert f"--set {name}=7" in instead_of_flag(f"--{name.replace('_', '-')}", "7", ["--set"])
+
+
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [("epoch", "epochs"), ("batch_size", "batch"), ("learning_rate", "lr"), ("opt", "optimizer")],
+)
+def test_another_name_for_a_value_is_answered_with_ours(name: str, ours: str) -> None:
+    with pytest.raises(UsageError, match=f"no setting is called '{name}'") as refused:
+        find_leaf(leaves(Recipe()), name)
+    assert refused.value.hint.startswith(f"Did you mean {ours}")
 
 
 @pytest.mark.parametrize("name", ["ResNet20", "resnet-20", "RESNET20"])

@@ -66,23 +66,6 @@ _FLAGS: Mapping[str, str] = {
 }
 """Other words for our flags."""
 
-_VALUES: Mapping[str, str] = {
-    "wd": "weight_decay",
-    "opt": "optimizer",
-    "optim": "optimizer",
-    "scheduler": "schedule",
-    "lr_scheduler": "schedule",
-    "smoothing": "label_smoothing",
-    "warmup_epochs": "warmup",
-    "dtype": "precision",
-    "amp": "precision",
-    "ema": "ema_decay",
-    "grad_clip": "clip_norm",
-    "clip_grad": "clip_norm",
-    "grad_accum": "accumulate",
-}
-"""Other words for values of the recipe."""
-
 
 def understood(arguments: Sequence[str], verbs: Collection[str]) -> tuple[list[str], str]:
     """Return a command in our words, and what is to be said of it: that another word was typed, or "".
@@ -143,9 +126,9 @@ def _instead_by_set(name: str, value: str) -> str:
     from resnetlab.base.units import Duration
     from resnetlab.network.spec import KNOBS
     from resnetlab.recipe import Recipe
-    from resnetlab.recipe.settings import leaves
+    from resnetlab.recipe.settings import OTHER_NAMES, leaves
 
-    is_of_epochs, name = name.endswith("_epochs"), _VALUES.get(name, name)
+    is_of_epochs, name = name.endswith("_epochs"), OTHER_NAMES.get(name, name)
     if name in leaves(Recipe()) and leaves(Recipe())[name].kind is Duration and value.isdecimal():
         value = f"{value}ep" if is_of_epochs else f"{value}ep, or {value}st for steps"
     for what, known in (("the recipe", leaves(Recipe())), ("the model", KNOBS)):

@@ -76,6 +76,29 @@ def override(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
     )
 
 
+OTHER_NAMES: Mapping[str, str] = {
+    "learning_rate": "lr",
+    "batch_size": "batch",
+    "num_epochs": "epochs",
+    "max_epochs": "epochs",
+    "max_steps": "steps",
+    "wd": "weight_decay",
+    "opt": "optimizer",
+    "optim": "optimizer",
+    "scheduler": "schedule",
+    "lr_scheduler": "schedule",
+    "smoothing": "label_smoothing",
+    "warmup_epochs": "warmup",
+    "dtype": "precision",
+    "amp": "precision",
+    "ema": "ema_decay",
+    "grad_clip": "clip_norm",
+    "clip_grad": "clip_norm",
+    "grad_accum": "accumulate",
+}
+"""What other programs call values of the recipe, and lengths."""
+
+
 def find_leaf(known: Mapping[str, Leaf], name: str) -> Leaf:
     """Return the leaf called `name` or `group.name`.
 
@@ -87,9 +110,14 @@ def find_leaf(known: Mapping[str, Leaf], name: str) -> Leaf:
     if leaf is None or group not in ("", leaf.group):
         raise UsageError(
             f"no setting is called {name!r}",
-            hint=nearest(short, known) or "`resnetlab show quick` lists all settings.",
+            hint=_meant(short, known) or "`resnetlab show quick` lists all settings.",
         )
     return leaf
+
+
+def _meant(name: str, known: Mapping[str, Leaf]) -> str:
+    other = OTHER_NAMES.get(name)
+    return f"Did you mean {other}?" if other else nearest(name, [*LENGTHS, *known])
 
 
 def recipe_from_json(data: Mapping[str, Any]) -> Recipe:
