@@ -124,6 +124,22 @@ def test_the_rate_for_large_batches_is_the_originals_while_it_falls(
         assert ours.at(step) == pytest.approx(original(step), rel=3 / (last - step), abs=1e-4), step
 
 
+@pytest.mark.parametrize(
+    ("name", "length", "said"),
+    [
+        ("quick", "15ep", ""),
+        ("quick", "2ep", "the run ends within its warm-up of 2ep; --set warmup=0ep"),
+        ("he2015", "64000st", ""),
+        ("he2015", "40000st", "the run ends before 48000st; --set milestones"),
+        ("he2015", "2ep", "the run ends before 32000st and 48000st; --set milestones"),
+        ("keras-plateau", "1ep", ""),
+    ],
+)
+def test_a_schedule_of_which_a_run_reaches_a_part_says_so(name: str, length: str, said: str) -> None:
+    found = rate(name, length=Duration.parse(length)).unreached()
+    assert found.startswith(said) and bool(found) == bool(said)
+
+
 @pytest.mark.parametrize("power", [0.5, 1.0, 2.0, 3.0])
 def test_a_polynomial_falls_by_the_power_of_the_steps_left(power: float) -> None:
     recipe = override(

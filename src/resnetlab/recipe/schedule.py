@@ -65,6 +65,18 @@ class LearningRate:
             return self.timeline.steps_in(milestone)
         return self.timeline.boundary(milestone)
 
+    def unreached(self) -> str:
+        """Return which part of the schedule the run is too short for, in words; "" if it reaches all."""
+        schedule, end = self.schedule, self.timeline.num_steps
+        if schedule.warmup.count and self.timeline.boundary(schedule.warmup) >= end - 1:
+            return f"the run ends within its warm-up of {schedule.warmup}; --set warmup=0ep leaves that out"
+        late = [at for at in schedule.milestones if self._start(at) >= end]
+        if schedule.schedule != "pieces" or not late:
+            return ""
+        return (
+            f"the run ends before {' and '.join(map(str, late))}; --set milestones moves what lies behind it"
+        )
+
     def describe(self) -> str:
         """Return the schedule in words."""
         schedule, peak = self.schedule, f"{self.peak:g}"

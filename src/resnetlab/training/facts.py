@@ -63,7 +63,7 @@ def describe_plan(plan: RunPlan, devices: int = 1) -> dict[str, str]:
         "recipe": recipe.name + _deviations(plan),
         "length": f"{timeline.num_steps:,} steps of {timeline.batch} = {epochs:.2f} epochs{parts}",
         **_division(plan, devices),
-        "rate": LearningRate(recipe.schedule, timeline).describe(),
+        **_rate(plan),
         "steps": plan.steps_text,
         "capture": f"{recipe.execution.capture} ({plan.capture_reason})",
         **(hint if too_small else {}),
@@ -82,6 +82,12 @@ def _from_nothing(plan: RunPlan) -> dict[str, str]:
         return {}
     command = f"`resnetlab finetune --data {shlex.quote(plan.source_text)}`"
     return {"better": f"{command}: {count:,} images are few for a start from nothing"}
+
+
+def _rate(plan: RunPlan) -> dict[str, str]:
+    """Return the schedule, and what of it the run is too short for."""
+    rate = LearningRate(plan.recipe.schedule, plan.timeline)
+    return {"rate": rate.describe()} | ({"too short": unreached} if (unreached := rate.unreached()) else {})
 
 
 def _division(plan: RunPlan, devices: int) -> dict[str, str]:
