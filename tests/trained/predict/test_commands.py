@@ -14,6 +14,7 @@ import safetensors.torch
 import torch
 from PIL import Image
 
+from resnetlab.base.pages.frame import text as escaped
 from resnetlab.cli import main
 from resnetlab.cli.given_classes import read_class_names
 from resnetlab.errors import DataError, UsageError, WriteError
@@ -201,10 +202,13 @@ def test_features_and_explanations_are_written(
         assert found["features"].shape == (5, 64)
         assert [Path(name).name for name in found["images"]] == ["0.png", "1.png", "0.png", "1.png", "2.png"]
         features = found["features"]
-    overlays = sorted(path.name for path in (tmp_path / "why").iterdir())
+    overlays = sorted(path.name for path in (tmp_path / "why").glob("*.png"))
     assert overlays == [f"{i:05d}-{stem}.png" for i, stem in enumerate("01012")]
     with Image.open(tmp_path / "why" / overlays[0]) as picture:
         assert picture.size == (224, 224)
+    page = (tmp_path / "why" / "index.html").read_text()
+    assert page.count("<figure>") == 5 and page.count("data:image/png;base64,") == 10
+    assert all(escaped(name) in page for name in map(str, photos.rglob("*.png")))
     printed(capsys, "predict", str(net), pattern, "--features", str(tmp_path / "f.csv"))
     rows = [*csv.reader((tmp_path / "f.csv").open())]
     assert np.array_equal(np.array([row[1:] for row in rows[1:]], np.float32), features)

@@ -85,6 +85,8 @@ class _Found:
     predictions: "list[Prediction]" = field(default_factory=list)
     features: "list[npt.NDArray[np.float32]]" = field(default_factory=list)
     overlays: list[str] = field(default_factory=list)
+    explained: list[str] = field(default_factory=list)
+    """Of the first of them, markup for the page."""
     problems: list[str] = field(default_factory=list)
     how: dict[str, str | int] = field(default_factory=dict)
     """Who made the answers, with how many threads."""
@@ -210,7 +212,7 @@ def _predict_all(
         found.predictions += predictions
         for prediction in predictions:
             if folder is not None:
-                found.overlays.append(_explain(classifier, prediction, folder, len(found.overlays)))
+                _explain(classifier, prediction, folder, found)
             if options.jsonl:
                 print(json.dumps(prediction.to_json()), flush=True)
     return found
@@ -253,26 +255,42 @@ def _batches(
             yield places, seen
 
 
-def _explain(classifier: "Classifier", prediction: "Prediction", folder: Path, number: int) -> str:
-    """Write the overlay for the most probable class; return its path."""
+def _explain(classifier: "Classifier", prediction: "Prediction", folder: Path, found: _Found) -> None:
+    """Write the overlay for the most probable class, and keep what the page shows of it."""
+    from resnetlab.insights.page import MOST, explained
     from resnetlab.trained.predict.reading import read_file
 
     files.make_directory(folder)
-    out = folder / f"{number:05d}-{Path(prediction.place).stem}.png"
+    out = folder / f"{len(found.overlays):05d}-{Path(prediction.place).stem}.png"
     image = read_file(prediction.place)
     explanation = classifier.explain(image.data, prediction.class_name)
     files.write_file(out, explanation.png())
-    return str(out)
+    found.overlays.append(str(out))
+    if len(found.explained) < MOST:
+        found.explained.append(explained(explanation, prediction.place, prediction.truth))
+
+
+def _write_page(found: _Found, options: argparse.Namespace) -> None:
+    """Write the page of the explanations beside their pictures, and say where it is."""
+    from resnetlab.insights.page import explanations_page
+
+    page = user_path(options.explain) / "index.html"
+    model = os.path.basename(os.path.normpath(options.model))
+    files.write_file(page, explanations_page(model, found.explained, len(found.overlays)))
+    print(f"written: {page}: each picture, and where the network looked", file=sys.stderr)
 
 
 def _write(found: _Found, options: argparse.Namespace) -> None:
     from resnetlab.trained.predict.prediction import told_right
 
+    if found.overlays:
+        _write_page(found, options)
     if options.features:
         _write_features(found, user_path(options.features))
     text = _csv(found, options.top)
     if options.csv and options.csv != "-":
         files.write_file(user_path(options.csv), text)
+        print(f"written: {options.csv}", file=sys.stderr)
     right = told_right(found.predictions)
     if options.json:
         images = [prediction.to_json() for prediction in found.predictions]
