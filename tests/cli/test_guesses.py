@@ -121,6 +121,8 @@ def test_words_stand_for_what_there_is() -> None:
         ("train", "MODEL: names from `resnetlab list models`"),
         ("export runs/x", "--to: one of onnx, "),
         ("data", "VERB: one of fetch, "),
+        ("export runs/x --to tflite", "`--to onnx` is what converts to that"),
+        ("export runs/x --to PT", "`--to torch-export` is for"),
         ("data fetch", "`resnetlab data fetch --help` ends with examples"),
         ("trian resnet20", "Did you mean train"),
         ("train resnet20 --optimizer adamw", "a value of the recipe: --set optimizer=adamw\n"),

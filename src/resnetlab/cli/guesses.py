@@ -67,6 +67,19 @@ _FLAGS: Mapping[str, str] = {
 """Other words for our flags."""
 
 
+_FORMATS: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("tflite", "litert", "coreml", "mlmodel", "openvino", "tensorrt", "engine", "ncnn", "tfjs"),
+        "`--to onnx` is what converts to that; onnxruntime runs it on phones and in browsers as it is.",
+    ),
+    **dict.fromkeys(
+        ("pt", "pth", "torch", "pytorch", "torchscript", "jit"),
+        "`--to torch-export` is for torch.export.load, `--to torchvision` has weights by their names there.",
+    ),
+}
+"""Formats that are not written, and what is instead."""
+
+
 def understood(arguments: Sequence[str], verbs: Collection[str]) -> tuple[list[str], str]:
     """Return a command in our words, and what is to be said of it: that another word was typed, or "".
 
@@ -91,6 +104,15 @@ def understood(arguments: Sequence[str], verbs: Collection[str]) -> tuple[list[s
 def instead_of_verb(word: str) -> str:
     """Return what is to be typed where no one verb is meant by this word, or ""."""
     return _OTHER_WAYS.get(word.casefold(), "")
+
+
+def instead_of_format(message: str) -> str:
+    """Return what to export instead of a format that is none of ours, or "".
+
+    Args:
+        message: Of argparse, "argument --to: invalid choice: 'tflite' (choose from ...)".
+    """
+    return _FORMATS.get(message.partition("'")[2].partition("'")[0].casefold(), "")
 
 
 def instead_of_flag(flag: str, value: str, known: Collection[str]) -> str:

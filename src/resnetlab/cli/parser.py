@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, NoReturn
 
-from resnetlab.cli.guesses import instead_of_flag, instead_of_verb
+from resnetlab.cli.guesses import instead_of_flag, instead_of_format, instead_of_verb
 from resnetlab.cli.verb import Help, new_verb
 from resnetlab.errors import nearest
 
@@ -75,6 +75,8 @@ class Parser(argparse.ArgumentParser):
             verbs = self.known_verbs()
             message = f"no verb is called {word!r}; there are {', '.join(verbs)}"
             hint = instead_of_verb(word) or nearest(word, verbs)
+        elif message.startswith("argument --to: invalid choice: "):
+            hint = instead_of_format(message)
         elif message.startswith("the following arguments are required: "):
             hint = self._about(message.partition(": ")[2])
         elif message.startswith("unrecognized arguments: "):
