@@ -5,12 +5,13 @@
 # make install  makes .venv with the command .venv/bin/resnetlab
 # make check    formatter, linter, types, who imports whom, the house's promises, whether the gallery is up to date
 # make gallery  draws docs/gallery.md and its pictures anew where they have changed
+# make docs     makes the site of docs/ in build/docs, with every warning an error: open build/docs/index.html
 # make results  makes the tables of docs/results.md anew that are made of records
 # make faults   the fault tests at full length: real processes killed at random moments, a stop after every step
 # make test-benchmarks  the scripts in benchmarks/ run through at a toy's size
 # make test-browser  pages are opened in headless Chromium: keys, pointer, both themes, a phone, hostile names
 # make test-kernels  kernels are compiled: our own, held against float64 shape by shape, and those of torch.compile
-# make test-docs  every command of the tutorial is typed, and what its pages show is printed
+# make test-docs  every command of README and docs/ is typed, or where it would take long looked at; what the tutorial shows is printed
 # make test-notebook  the notebook of docs/ is run in a kernel of its own
 # make test-hosts  one run on two hosts, which are network namespaces of this machine (Linux, root, iproute2)
 # make dist     a wheel and an sdist in dist/
@@ -27,7 +28,7 @@ RUN := $(VENV)/bin
 SUITE := OMP_NUM_THREADS=1 $(RUN)/python -m pytest -q --dist worksteal
 EVERYWHERE := not faults and not benchmarks and not hosts and not browser and not notebook
 
-.PHONY: train test coverage test-benchmarks test-hosts test-browser test-notebook test-kernels test-docs test-parity test-dist dist install check gallery results faults bench clean
+.PHONY: train test docs coverage test-benchmarks test-hosts test-browser test-notebook test-kernels test-docs test-parity test-dist dist install check gallery results faults bench clean
 
 train: install
 	$(RUN)/resnetlab train resnet20 --data digits --recipe digits
@@ -101,6 +102,10 @@ check: install
 	$(RUN)/python -m pytest -q tests/promises
 	$(RUN)/python docs/make_gallery.py --check
 	$(RUN)/python docs/make_results.py --check
+
+docs: install
+	$(RUN)/python -m pip install --quiet --constraint constraints.txt --editable ".[docs]"
+	COLUMNS=88 $(RUN)/python -m sphinx -q -W --keep-going -E -b html -c docs/site docs build/docs
 
 results: install
 	$(RUN)/python docs/make_results.py

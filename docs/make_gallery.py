@@ -132,12 +132,13 @@ def contents() -> Contents:
     """Return the page and the pictures."""
     assert FIGURES.keys() == families().keys(), set(FIGURES) ^ set(families())
     figures = [figure for group in FIGURES.values() for figure in group]
-    made = {f"{FOLDER}/{figure.stem}.svg": _svg(figure) for figure in (*figures, *ELSEWHERE)}
+    made = {f"{FOLDER}/{figure.stem}.svg": drawn(figure) for figure in (*figures, *ELSEWHERE)}
     assert len(made) == len(figures) + len(ELSEWHERE), "two pictures of one name"
     return {f"{FOLDER}.md": "\n".join(_page()) + "\n"} | made
 
 
-def _svg(figure: Figure) -> str:
+def drawn(figure: Figure) -> str:
+    """Return a picture as SVG."""
     specs = [model_spec(name) for name in figure.models]
     return to_svg(draw(specs, style=figure.style, theme=figure.theme, part=figure.part)[0])
 

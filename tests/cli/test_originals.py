@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from resnetlab.cli.parser import build_parser
-from resnetlab.cli.resolve import read_asked, resolve_model
 from resnetlab.network.catalog import model_spec
-from tests.kit.commands import run
+from tests.kit.commands import accept, run
 
 TEXT = (Path(__file__).parents[2] / "docs" / "originals.md").read_text()
 SECTIONS = dict(zip(*[iter(re.split(r"^## (.*)$", TEXT, flags=re.M)[1:])] * 2, strict=True))
@@ -57,16 +56,6 @@ def test_every_flag_of_the_original_is_there_and_no_other(section: str) -> None:
     assert set(rows(section)) == set(FLAGS[section].split())
 
 
-def resolves(arguments: list[str]) -> None:
-    """Parse and resolve a `train` command as the command line does, short of opening the data."""
-    options = build_parser().parse_args(arguments)
-    if arguments[0] != "train":
-        return
-    asked, knobs = read_asked(options)
-    for model in options.models:
-        _ = asked.resolve(resolve_model(model, knobs).depth, "quick").recipe
-
-
 @pytest.mark.parametrize("section", FLAGS)
 def test_every_snippet_is_accepted(section: str) -> None:
     count = 0
@@ -74,9 +63,9 @@ def test_every_snippet_is_accepted(section: str) -> None:
         for snippet in re.findall(r"`([^`]*)`", f"{here} {remark}"):
             words = shlex.split(snippet)
             if words[0].startswith("--") and len(words) > 1:
-                resolves(["train", "resnet20", "--recipe", RECIPES[section], *words])
+                accept("train", "resnet20", "--recipe", RECIPES[section], *words)
             elif words[0] == "resnetlab":
-                resolves(words[1:])
+                accept(*words[1:])
             count += 1
     assert count > 4
 
@@ -84,7 +73,7 @@ def test_every_snippet_is_accepted(section: str) -> None:
 def test_every_command_is_accepted_and_every_model_exists() -> None:
     commands = [line.split()[1:] for line in TEXT.splitlines() if line.startswith("    resnetlab ")]
     for words in commands:
-        resolves(words)
+        accept(*words)
     for name in re.findall(r"\b(?:chaoji|keras|tfofficial|tfresearch)_\w+\b", TEXT):
         model_spec(name)
 
@@ -132,4 +121,4 @@ def test_what_was_lacking_once_would_be_found(line: str, what: str) -> None:
 
 def test_an_unknown_flag_would_be_found() -> None:
     with pytest.raises(SystemExit):
-        resolves(["train", "resnet20", "--init_lr", "0.1"])
+        accept("train", "resnet20", "--init_lr", "0.1")

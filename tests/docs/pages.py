@@ -134,3 +134,36 @@ def pressing_ctrl_c(words: list[str]) -> Any:
     finally:
         is_over.set()
         presser.join()
+
+
+PLACEHOLDERS = {
+    "MODEL": "resnet20", "RECIPE": "quick", "LR": "0.1", "BN": "train", "FORMAT": "onnx", "CHANGES": "",
+    "body_rate=RATE": "body_rate=0.1", "precision=P": "precision=bf16", "compile=C": "compile=off",
+    "NAME|PATH": "digits", "SOURCE": "digits", "NAME": "he2015-figure6", "PATHS": "RUN", "PART": "stem",
+}  # fmt: skip
+"""What stands in a command for any of several words, and one of these."""
+
+
+def commands_of(page: Path) -> list[list[str]]:
+    """Return the arguments of each command of ours on a page: in blocks, indented lines and sentences.
+
+    In a sentence a verb alone is a name, and what has "..." in it is a part of a command.
+    """
+    text = page.read_text(encoding="utf-8")
+    lines = [line for block in blocks_of(page) if block.kind == "sh" for line in _joined(block.text)]
+    prose = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    lines += [line for line in _joined(prose) if line.startswith("    ")]
+    found = [_words(line.strip()) for line in lines if line.strip().startswith("resnetlab ")]
+    told = (_words(" ".join(each.split())) for each in re.findall(r"`(resnetlab [^`]+)`", prose))
+    return found + [words for words in told if len(words) > 1 and "..." not in words and "VERB" not in words]
+
+
+def _joined(text: str) -> list[str]:
+    return text.replace("\\\n", " ").splitlines()
+
+
+def _words(line: str) -> list[str]:
+    """Return the words behind our name; two blanks after a command, or a #, begin what is said of it."""
+    command = re.split(r"(?<=[^ ]) {2,}(?![-A-Z])| #", re.sub(r" {2,}(?=--)", " ", line))[0]
+    words = [PLACEHOLDERS.get(word, word) for word in shlex.split(command)[1:]]
+    return [word for word in words if word and word not in "|&"]

@@ -13,9 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
-from resnetlab.cli.parser import build_parser
-from resnetlab.cli.resolve import read_asked, resolve_model
 from tests.docs.shapes import SBATCH, SKY_TASK, TRAIN_JOB, TRAINING_RUNTIME, strange
+from tests.kit.commands import accept
 
 DOCS = Path(__file__).parents[2] / "docs"
 EXAMPLES = DOCS / "examples"
@@ -31,15 +30,6 @@ def commands(text: str) -> Iterator[list[str]]:
             yield [each for each in shlex.split(match[1].rstrip("'"), comments=True) if each != "&"]
 
 
-def accept(arguments: list[str]) -> None:
-    """Parse and resolve a command as the command line does, short of opening the data."""
-    options = build_parser().parse_args(arguments)
-    if arguments[0] == "train":
-        asked, knobs = read_asked(options)
-        for model in options.models:
-            _ = asked.resolve(resolve_model(model, knobs).depth, "quick").recipe
-
-
 def test_every_example_is_named_on_the_page_and_the_other_way_round() -> None:
     text = (DOCS / "many-machines.md").read_text(encoding="utf-8")
 
@@ -51,7 +41,7 @@ def test_a_script_is_one_and_its_commands_are_ours(path: Path) -> None:
     subprocess.run(["bash", "-n", str(path)], check=True)
     found = [*commands(path.read_text(encoding="utf-8"))]
     assert len(found) == 1
-    accept(found[0])
+    accept(*found[0])
     assert {"--out", "--resume-if-begun"} <= {*found[0]}
 
 
@@ -60,7 +50,7 @@ def test_every_command_of_the_page_is_accepted() -> None:
     found = [*commands("\n".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL)))]
 
     for arguments in found:
-        accept(arguments)
+        accept(*arguments)
     assert len(found) > 5
 
 
@@ -122,7 +112,7 @@ def test_the_train_job_and_its_runtime_are_what_kubeflow_trainer_takes() -> None
     assert not [each for each in trainer["env"] if each["name"].startswith("PET_")]  # Trainer's own
     assert trainer["resourcesPerNode"]["limits"]["nvidia.com/gpu"] == str(trainer["numProcPerNode"])
     assert trainer["command"] == ["torchrun", "-m", "resnetlab"]
-    accept(trainer["args"])
+    accept(*trainer["args"])
     (shards,) = (int(each.rpartition("=")[2]) for each in trainer["args"] if "shards=" in each)
     assert shards % (trainer["numNodes"] * trainer["numProcPerNode"]) == 0
 
@@ -133,7 +123,7 @@ def test_the_sky_job_is_what_skypilot_takes() -> None:
     for text in (SKY["setup"], SKY["run"]):
         subprocess.run(["bash", "-n", "-c", text], check=True)
     (arguments,) = commands(SKY["run"])
-    accept(arguments)
+    accept(*arguments)
     mounted = tuple(SKY["volumes"])
     assert all(value.startswith(mounted) for value in SKY["envs"].values())
 

@@ -8,6 +8,8 @@ from typing import NamedTuple
 from unittest import mock
 
 from resnetlab.cli import main
+from resnetlab.cli.parser import build_parser
+from resnetlab.cli.resolve import read_asked, resolve_model
 
 
 class Done(NamedTuple):
@@ -35,3 +37,13 @@ def run(*arguments: str, code: int | None = 0, cwd: Path | None = None, **enviro
     assert code is None or done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     return done
+
+
+def accept(*arguments: str) -> None:
+    """Parse and resolve a command as the command line does, short of opening data and weights."""
+    options = build_parser().parse_args([*arguments])
+    if arguments[0] in ("train", "finetune"):
+        asked, knobs = read_asked(options)
+        if arguments[0] == "train":
+            for model in options.models:
+                _ = asked.resolve(resolve_model(model, knobs).depth, "quick").recipe
