@@ -1,7 +1,7 @@
 """The site of the pages in docs/: `make docs` makes it, with Sphinx, in build/docs.
 
-The pages are those that a forge shows too. Here they are put in order (order.py), what is made of the program
-takes the place of `<!-- made: NAME ... -->` (made.py), and what they link to beside pages comes along (linked.py).
+The pages are those that a forge shows too. Here they are put in order (order.py), what is made of the
+program takes the place of `<!-- made: NAME ... -->` (made.py), and what they link to comes along (linked.py).
 """
 
 import sys

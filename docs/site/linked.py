@@ -1,4 +1,4 @@
-"""What pages link to that is no page comes along: pictures, examples, the source, where the links look for it."""
+"""What pages link to that is no page comes along: pictures, examples, the source, where links look for it."""
 
 import importlib
 import inspect

@@ -16,7 +16,7 @@ from typing import Any
 from resnetlab.cli import main
 
 NOT_RUN, CTRL_C = "not-run", "ctrl-c"
-KINDS = {"sh": {NOT_RUN, CTRL_C}, "python": {NOT_RUN}, "text": set[str]()}
+KINDS = {"sh": {NOT_RUN, CTRL_C}, "python": {NOT_RUN}, "text": set[str](), "toml": set[str]()}
 _INTERRUPTED = 75
 _NUMBER = re.compile(r"\d[\d,.]*( [KMGT]iB)?")
 _SHELL_SIGNS = set("|<>;&$`")
@@ -57,7 +57,7 @@ def run_page(page: Path) -> list[str]:
         if block.kind == "text":
             missing = first_missing(block.text, outputs[-1])
             assert missing is None, f"{block.place}: not printed: {missing}\n--- printed:\n{outputs[-1]}"
-        elif block.marker != NOT_RUN:
+        elif block.marker != NOT_RUN and block.kind != "toml":
             outputs.append(_run_python(block, namespace) if block.kind == "python" else _run_shell(block))
     return outputs
 
@@ -155,7 +155,9 @@ def commands_of(page: Path) -> list[list[str]]:
     lines += [line for line in _joined(prose) if line.startswith("    ")]
     found = [_words(line.strip()) for line in lines if line.strip().startswith("resnetlab ")]
     told = (_words(" ".join(each.split())) for each in re.findall(r"`(resnetlab [^`]+)`", prose))
-    return found + [words for words in told if len(words) > 1 and "..." not in words and "VERB" not in words]
+    return found + [
+        words for words in told if len(words) > 1 + ("data" == words[0]) and not {"...", "VERB"} & {*words}
+    ]
 
 
 def _joined(text: str) -> list[str]:
