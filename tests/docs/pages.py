@@ -156,7 +156,7 @@ def commands_of(page: Path) -> list[list[str]]:
     found = [_words(line.strip()) for line in lines if line.strip().startswith("resnetlab ")]
     told = (_words(" ".join(each.split())) for each in re.findall(r"`(resnetlab [^`]+)`", prose))
     return found + [
-        words for words in told if len(words) > 1 + ("data" == words[0]) and not {"...", "VERB"} & {*words}
+        words for words in told if len(words) > 1 + (words[0] == "data") and not {"...", "VERB"} & {*words}
     ]
 
 
