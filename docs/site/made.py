@@ -50,7 +50,7 @@ def commands(out: Path, names: list[str]) -> str:
     for title, files in command_line._GROUPS.items():
         parts.append(f"## {title[0].upper()}{title[1:]}")
         for file in files:
-            parts += _verb(verbs[file.rstrip("_")], "###")
+            parts += _verb(verbs[command_line._typed(file)], "###")
     return "\n\n".join(parts)
 
 
