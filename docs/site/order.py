@@ -1,15 +1,16 @@
 """The order of the pages, which is the site's navigation: every page of docs/ stands in it."""
 
+from pathlib import Path
 from typing import Any
 
 ORDER = {
     "Begin": (
-        "tutorial/README", "tutorial/1-first-network", "tutorial/2-your-own-images", "tutorial/3-pretrained",
-        "tutorial/4-export", "tutorial/5-imagenet", "walk", "residual", "faq",
+        "install", "tutorial/README", "tutorial/1-first-network", "tutorial/2-your-own-images",
+        "tutorial/3-pretrained", "tutorial/4-export", "tutorial/5-imagenet", "walk", "residual", "faq",
     ),
     "Use": (
-        "networks", "gallery", "recipes", "data", "finetuning", "weights", "watching", "board", "minutes",
-        "reproduce", "steps", "gpu", "many-machines", "plan_resnet50",
+        "networks", "gallery", "recipes", "data", "finetuning", "learning-rate", "weights", "serving",
+        "watching", "board", "minutes", "reproduce", "steps", "gpu", "many-machines", "plan_resnet50",
     ),
     "Look up": ("commands", "api", "originals", "formats", "features", "results", "real_life"),
     "How it is made": ("reading", "design", "extending"),
@@ -21,6 +22,7 @@ def add_navigation(app: Any, page: str, source: list[str]) -> None:
     """Give the first page what Sphinx makes the navigation of."""
     if page == app.config.root_doc:
         for caption, pages in ORDER.items():
+            there = [each for each in pages if Path(app.srcdir, f"{each}.md").exists()]
             source[0] += (
-                "\n\n```{toctree}\n:hidden:\n:caption: " + f"{caption}\n\n" + "\n".join(pages) + "\n```\n"
+                "\n\n```{toctree}\n:hidden:\n:caption: " + caption + "\n\n" + "\n".join(there) + "\n```\n"
             )

@@ -83,19 +83,9 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("photos", "new-photos"):
         write_photographs(folder / name)
     shutil.copytree(folder / "photos/val/cat", folder / "new")
-    small = (
-        "--recipe",
-        "photos",
-        "--set",
-        "width=0.125",
-        "--set",
-        "image_size=32",
-        "--steps",
-        "2",
-        "--workers",
-        "0",
-    )
-    run("train", "resnet8", "--data", "photos", *small, "--no-report", "--out", "RUN", cwd=folder)
+    small = ("--batch", "8", "--steps", "2", "--workers", "0", "--no-report")
+    sizes = ("--recipe", "photos", "--set", "width=0.125", "--set", "image_size=32")
+    run("train", "resnet8", "--data", "photos", *sizes, *small, "--out", "RUN", cwd=folder)
     for name in ("runs/RUN", "runs/first", "runs/better", "runs/OLD", "runs/a", "runs/b", "a"):
         shutil.copytree(folder / "RUN", folder / name)
     study = (
