@@ -104,7 +104,7 @@ check: install
 	$(RUN)/python docs/make_results.py --check
 
 docs: install
-	$(RUN)/python -m pip install --quiet --constraint constraints.txt --editable ".[docs]"
+	$(RUN)/python -m pip install --quiet --constraint constraints.txt furo myst-parser sphinx
 	COLUMNS=88 $(RUN)/python -m sphinx -q -W --keep-going -E -b html -c docs/site docs build/docs
 
 results: install
