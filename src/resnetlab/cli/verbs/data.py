@@ -170,7 +170,7 @@ def _add_show(actions: Any) -> None:
     parser = _add_verb(actions, "show", "draw training images as the network gets them, augmented", show)
     parser.add_argument("source", help="a dataset's name or path")
     parser.add_argument("-o", "--out", metavar="FILE", default="samples.png", help="(default: samples.png)")
-    parser.add_argument("-n", "--number", type=int, default=32, metavar="N", help="images (default: 32)")
+    parser.add_argument("-n", "--number", type=int, metavar="N", help="images (default: 32, or all of fewer)")
     parser.add_argument("--recipe", metavar="NAME", help="whose augmentation (default: as `train`)")
     add_data_set(parser)
     add_set(parser)
@@ -187,12 +187,13 @@ def show(options: argparse.Namespace) -> None:
         raise UsageError(f"{', '.join(knobs)} belongs to a model, and none is asked about here")
     resolution = Resolution(named_recipe(options.recipe or default))
     resolution.set_texts(texts, "flag")
-    draw_samples(source, resolution.recipe, user_path(options.out), number=options.number)
-    facts = {"recipe": resolution.recipe.name, "number": options.number, "out": options.out}
+    number = min(32, len(source.train)) if options.number is None else options.number
+    draw_samples(source, resolution.recipe, user_path(options.out), number=number)
+    facts = {"recipe": resolution.recipe.name, "number": number, "out": options.out}
     if options.json:
         print_json(facts)
     else:
-        print(f"{options.number} training images as {facts['recipe']} augments them: {options.out}")
+        print(f"{number} training images as {facts['recipe']} augments them: {options.out}")
 
 
 def _add_unpack(actions: Any) -> None:
