@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from resnetlab.data.arrays.published import content_digest
 from resnetlab.data.open import open_source
 from resnetlab.data.sources.source import Source, Split
 from resnetlab.errors import DataError
 from resnetlab.reproducing.datasets import DATASETS
-from resnetlab.reproducing.published_data import content_digest, refuse_other_data
+from resnetlab.reproducing.published_data import refuse_other_data
 
 
 @pytest.fixture(scope="module")

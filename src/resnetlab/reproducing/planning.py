@@ -6,6 +6,7 @@ from typing import Any
 
 from resnetlab.base.units import first_of
 from resnetlab.data import SOURCES
+from resnetlab.data.arrays.published import content_digest
 from resnetlab.data.sources.choices import LEFT_OPEN, Choices
 from resnetlab.errors import UsageError
 from resnetlab.network.spec import ModelSpec
@@ -14,7 +15,7 @@ from resnetlab.recipe.named import named_recipe
 from resnetlab.recipe.settings import override
 from resnetlab.reproducing.budgets import Budget
 from resnetlab.reproducing.datasets import DATASETS
-from resnetlab.reproducing.published_data import content_digest, refuse_other_data
+from resnetlab.reproducing.published_data import refuse_other_data
 from resnetlab.reproducing.reproduction import Reproduction, Row
 from resnetlab.training.asking import Asked, plan_networks
 from resnetlab.training.choosing.choosing import Tell, silent

@@ -1,3 +1,4 @@
+import hashlib
 import os
 import pickle
 import tarfile
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from resnetlab.data.arrays.cifar import CIFAR10_NAMES, CIFAR100_NAMES, OFFICIAL_SAMPLES, read_cifar
+from resnetlab.data.arrays.published import CONTENTS, FILE_SUMS, content_digest
 from resnetlab.data.open import open_source
 from resnetlab.errors import DataError
 
@@ -221,11 +223,58 @@ def test_other_numbers_of_images_are_noted_at_a_path_and_refused_in_the_cache(ci
         open_source("cifar10")
 
 
+@pytest.mark.parametrize("dataset", BOTH)
+@pytest.mark.parametrize("form", FORMS)
+def test_by_its_name_a_cifar_is_the_published_one(small_cifars, dataset, form, tmp_path, monkeypatch):
+    cifar = small_cifars[dataset]
+    folder = tmp_path / next(layout.folder for layout in cifar.layouts if layout.form == form)
+    layout = cifar.write(folder, form)
+    monkeypatch.setitem(OFFICIAL_SAMPLES, "train", len(cifar.labels["train"]))
+    monkeypatch.setitem(OFFICIAL_SAMPLES, "test", 100)
+    monkeypatch.setenv("RESNETLAB_CACHE", str(tmp_path))
+    assert {*layout.files} <= {*FILE_SUMS}
+    for name in layout.files:
+        monkeypatch.setitem(FILE_SUMS, name, hashlib.md5((folder / name).read_bytes()).hexdigest())
+    source = open_source(dataset)
+    path = folder / layout.test
+    content = path.read_bytes()
+    place = content.index(cifar.planes["test"][5].tobytes())
+
+    path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+    assert open_source(str(folder)).fingerprint != source.fingerprint  # by its path it is anybody's
+    with pytest.raises(
+        DataError, match=rf"not {dataset} as it was published: .* MD5 of {layout.test}\nRemove"
+    ):
+        open_source(dataset)
+
+    path.write_bytes(content)
+    assert open_source(dataset).fingerprint == source.fingerprint
+
+
+def test_in_other_files_or_another_order_it_is_still_the_published_one(cifar10, tmp_path, monkeypatch):
+    for part in OFFICIAL_SAMPLES:
+        monkeypatch.setitem(OFFICIAL_SAMPLES, part, 100)
+    layout = cifar10.write(tmp_path, "binary")
+    monkeypatch.setitem(CONTENTS, "cifar10", content_digest(read_cifar(tmp_path)))
+    first, second = (tmp_path / name for name in layout.train[:2])
+    contents = first.read_bytes(), second.read_bytes()
+
+    first.write_bytes(contents[1])
+    second.write_bytes(contents[0])
+    assert len(read_cifar(tmp_path, dataset="cifar10").train) == 100
+
+    test = (tmp_path / layout.test).read_bytes()
+    (tmp_path / layout.test).write_bytes(contents[0] + test[len(contents[0]) :])
+    first.write_bytes(test[: len(contents[0])])
+    with pytest.raises(DataError, match="as it was published"):
+        read_cifar(tmp_path, dataset="cifar10")
+
+
 def test_a_whole_cifar_of_unequal_classes_is_noted(cifar10, tmp_path, monkeypatch):
     for part in OFFICIAL_SAMPLES:
         monkeypatch.setitem(OFFICIAL_SAMPLES, part, 100)
     layout = cifar10.write(tmp_path, "binary")
-    assert read_cifar(tmp_path, dataset="cifar10").notes == ()
+    assert read_cifar(tmp_path).notes == ()
 
     content = bytearray((tmp_path / layout.test).read_bytes())
     content[0] = (content[0] + 1) % 10

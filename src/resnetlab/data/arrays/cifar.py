@@ -11,6 +11,7 @@ import numpy.typing as npt
 from resnetlab.base.units import first_of
 from resnetlab.data.archives.container import read_files
 from resnetlab.data.archives.pickles import PickledArray, read_pickle
+from resnetlab.data.arrays.published import CONTENTS, content_digest, other_files
 from resnetlab.data.sources.choices import FLAG, LEFT_OPEN, Choices
 from resnetlab.data.sources.source import Source, Split
 from resnetlab.errors import DataError, UsageError
@@ -239,6 +240,9 @@ _MOST_BYTES = {name: MOST_DATA_BYTES for layout in LAYOUTS for name in layout.fi
 }
 
 
+_AS_IT_IS = "Remove it to have it downloaded, or give its path to use it as it is."
+
+
 def read_cifar(
     path: Path, *, dataset: str = "", choices: Choices = LEFT_OPEN, for_scoring: bool = False
 ) -> Source[Split]:
@@ -246,8 +250,8 @@ def read_cifar(
 
     Args:
         path: What to read. It is known by its structure, not by its name.
-        dataset: "cifar10" or "cifar100" demands that dataset with the official number of images;
-            otherwise other numbers are read and noted.
+        dataset: "cifar10" or "cifar100" demands that dataset as it was published, perhaps in other files or
+            another order; otherwise other numbers are read and noted.
         choices: `label_column` takes CIFAR-100's coarse labels.
         for_scoring: Whether it is to be scored: then the file of the test images is enough.
 
@@ -259,6 +263,7 @@ def read_cifar(
     path = _descend(path)
     contents, seen = read_files(path, _MOST_BYTES)
     layout = _recognise(path, contents, seen, for_scoring=for_scoring).choosing(choices.label_column)
+    others = other_files(contents) if dataset else []
     problems: list[str] = []
     records, names = {}, layout.names
     has_train = all(name in contents for name in layout.train)
@@ -280,9 +285,9 @@ def read_cifar(
     if dataset and not (is_official and layout.dataset == dataset):
         raise DataError(
             f"{path}: not the complete {dataset}: {layout.dataset}, {'; '.join(notes)}",
-            hint="Remove it to have it downloaded, or give its path to use it as it is.",
+            hint=_AS_IT_IS,
         )
-    return Source(
+    source = Source(
         name=layout.dataset + "-coarse" * (layout.labels == "coarse"),
         class_names=tuple(names),
         train=train,
@@ -292,6 +297,19 @@ def read_cifar(
         found=None if has_train else {"test": test},
         notes=notes if has_train else ("the files of training images are not all there, none is read",),
     )
+    if others:
+        _refuse_another(source, dataset, path, others)
+    return source
+
+
+def _refuse_another(source: Source[Split], dataset: str, path: Path, others: list[str]) -> None:
+    """Raise DataError if a source, some files of which are not as they were published, has other images."""
+    if content_digest(source) != CONTENTS.get(dataset):
+        raise DataError(
+            f"{path}: not {dataset} as it was published: other images or labels,"
+            f" by the MD5 of {first_of(others)}",
+            hint=_AS_IT_IS,
+        )
 
 
 def _descend(path: Path) -> Path:

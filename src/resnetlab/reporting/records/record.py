@@ -41,7 +41,7 @@ class Data:
     name: str
     fingerprint: str
     content: str
-    """`published_data.content_digest`."""
+    """`data.arrays.published.content_digest`."""
     train: int | None
     """Images that training drew from, validation images not counted; none if the run does not tell."""
     test: int
