@@ -203,6 +203,11 @@ def _refuse_undeclared(
 ) -> None:
     declared = dict.fromkeys(kind.counters, torch.Size([])) | dict.fromkeys(kind.state, parameter.shape)
     for key, value in state.items():
+        if isinstance(value, Tensor) and key in kind.state and value.dtype != parameter.dtype:
+            raise UsageError(
+                f"the optimizer {name!r} keeps {key} as {value.dtype} of weights of {parameter.dtype}",
+                hint="A checkpoint keeps it as the weights are: a run that is resumed would go on otherwise.",
+            )
         if value is None or (isinstance(value, Tensor) and declared.get(key) == value.shape):
             continue
         told = f"of {tuple(value.shape)}" if isinstance(value, Tensor) else f"{value!r}"
@@ -210,6 +215,10 @@ def _refuse_undeclared(
             f"the optimizer {name!r} keeps {key}, {told}, undeclared: it would be lost",
             hint="Declare what has the weight's shape by state=[...], single numbers by counters=[...].",
         )
+
+
+_OF_COUNTERS = (torch.float32, torch.float64, torch.int32, torch.int64)
+"""Types of single numbers; others cannot count the steps of a long run."""
 
 
 def load_optimizer_tensors(
@@ -232,7 +241,7 @@ def load_optimizer_tensors(
         lacks: What `lacking` returned then.
 
     Raises:
-        CheckpointError: If a tensor is missing, unknown or of another shape; all are named.
+        CheckpointError: If a tensor is missing, unknown, of another shape or type; all are named.
     """
     if not tensors and not has_moved:
         optimizer.state.clear()
@@ -242,6 +251,11 @@ def load_optimizer_tensors(
     check_tensors("optimizer", tensors, expected)
     counts_on_device = decides_on_device(optimizer) or bool(optimizer.defaults.get("capturable"))
     parameters = dict(model.named_parameters())
+    for path, tensor in tensors.items():
+        key, _, name = path.rpartition("/")
+        types = _OF_COUNTERS if key in kind.counters else (parameters[name].dtype,)
+        if tensor.dtype not in types:
+            raise CheckpointError(f"optimizer {path} is {tensor.dtype}, expected {types[0]}")
     optimizer.state.clear()
     for path, tensor in tensors.items():
         key, _, name = path.rpartition("/")
