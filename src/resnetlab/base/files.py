@@ -73,6 +73,12 @@ def _flush_directory(path: Path) -> None:
         os.close(descriptor)
 
 
+def flush_directory(path: Path) -> None:
+    """Wait until the names in a directory are on the disk."""
+    with telling(path, "write"):
+        _flush_directory(path)
+
+
 def _flush_file(path: Path) -> None:
     descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
     try:
@@ -397,14 +403,17 @@ class Appender:
         with telling(path, "open"):
             descriptor = open_own(path, os.O_WRONLY | os.O_APPEND)
             self._stream: IO[bytes] = os.fdopen(descriptor, "ab", buffering=0)
-        self.length = self._stream.tell()
+        self.length, self._is_torn = self._stream.tell(), False
 
     def write(self, record: bytes) -> int:
-        """Append one record."""
+        """Append one record; after an error, in the place of what may be there of the last one."""
         with telling(self.path, "write"):
-            written = 0
+            if self._is_torn:
+                self._stream.truncate(self.length)
+            written, self._is_torn = 0, True
             while written < len(record):
                 written += self._stream.write(record[written:])
+        self._is_torn = False
         self.length += len(record)
         return len(record)
 

@@ -77,6 +77,7 @@ def save_checkpoint(
         try:
             manifest, _ = read_verified(path)
             if (manifest["step"], manifest["identity"]) == (step, identity):
+                files.flush_directory(parent)  # which may be all that failed, and is tried again
                 return path
         except CheckpointError:
             pass

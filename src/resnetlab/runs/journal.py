@@ -1,5 +1,6 @@
 """Append-only JSON lines. A torn last line, left by a killed process, is tolerated and cut off."""
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from resnetlab.base import files
-from resnetlab.errors import CheckpointError, DataError
+from resnetlab.errors import CheckpointError, DataError, WriteError
 from resnetlab.runs.plain_reading import open_plain, parse_json, read_plain
 
 KINDS = {"train": "training", "val": "validation", "test": "test"}
@@ -30,6 +31,7 @@ class Journal:
         files.cut_file(path, len(kept))
         self._hash = hashlib.sha256(kept)
         self._appender = files.Appender(path)
+        self._is_doubtful = False
 
     @property
     def digest(self) -> str:
@@ -48,8 +50,21 @@ class Journal:
         self._hash.update(line)
 
     def flush(self) -> None:
-        """Wait until all rows are on the disk."""
+        """Wait until all rows are on the disk; if that has failed before, they are all written anew."""
+        if self._is_doubtful:
+            self._write_anew()
+        self._is_doubtful = True
         self._appender.flush()
+        self._is_doubtful = False
+
+    def _write_anew(self) -> None:
+        path, content = self._appender.path, _read(self._appender.path)
+        if hashlib.sha256(content).hexdigest() != self.digest:
+            raise WriteError(f"{path} is not what was written", hint="Look at the disk, and resume the run.")
+        files.write_file(path, content)
+        with contextlib.suppress(OSError):
+            self._appender.close()
+        self._appender = files.Appender(path)
 
     def close(self) -> None:
         """Close the file."""

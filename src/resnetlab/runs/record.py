@@ -12,6 +12,7 @@ from resnetlab.runs.checkpoint import Tensors, checkpoint_name, load_checkpoint,
 from resnetlab.runs.directory import SPEED, RunDirectory, broken_images
 from resnetlab.runs.hyper_parameters import hyper_parameters
 from resnetlab.runs.journal import Journal, read_parts
+from resnetlab.runs.retrying import try_again
 from resnetlab.runs.tensorboard import open_events
 
 
@@ -60,7 +61,8 @@ class Record:
         """Write a checkpoint, and remove superseded ones but those of the steps to spare.
 
         Returns:
-            What could not be removed, and is tried again at each save, when it first could not.
+            What could not be removed, and is tried again at each save, when it first could not; and what was
+            written only at another try since the last save.
         """
         return []
 
@@ -103,6 +105,7 @@ class RunRecord(Record):
         if self._event_file and self._event_file.is_first:
             self._event_file.add_hyper_parameters(hyper_parameters(run))
         self._told: set[str] = set()
+        self._passed: list[str] = []
 
     @property
     def metrics_length(self) -> int:
@@ -116,9 +119,9 @@ class RunRecord(Record):
 
     def add_row(self, row: dict[str, Any]) -> None:
         """Write a row to metrics.jsonl and TensorBoard."""
-        self._metrics.add(row)
-        if self._event_file:
-            self._event_file.add_row(row)
+        try_again(lambda: self._metrics.add(row), self._pass_over)
+        if event_file := self._event_file:
+            try_again(lambda: event_file.add_row(row), self._pass_over)
 
     def add_histograms(self, step: int, tensors: Mapping[str, Tensor]) -> None:
         """Write histograms for TensorBoard, if it is installed."""
@@ -140,7 +143,13 @@ class RunRecord(Record):
 
     def add_event(self, kind: str, **facts: Any) -> None:
         """Note in events.jsonl what happened, and when."""
-        self._events.add({"time": time.time(), "event": kind, **facts})
+        event = {"time": time.time(), "event": kind, **facts}
+        try_again(lambda: self._events.add(event), self._passed.append)
+
+    def _pass_over(self, problem: str) -> None:
+        """Take note of an error after which something is written again."""
+        self._passed.append(problem)
+        self.add_event("tried-again", problem=problem)
 
     def save(
         self,
@@ -155,17 +164,24 @@ class RunRecord(Record):
             WriteError: If it cannot be written, or the directory is not the run's any more.
         """
         run, identity = self._run, self._identity
-        run.check()
-        make_directory(run.checkpoints)  # somebody may have moved them away
-        self._metrics.flush()  # on the disk before the checkpoint that counts on them
-        path = save_checkpoint(run.checkpoints, step=step, identity=identity, tensors=tensors, state=scalars)
+
+        def write() -> Path:
+            run.check()
+            make_directory(run.checkpoints)  # somebody may have moved them away
+            self._metrics.flush()  # on the disk before the checkpoint that counts on them
+            return save_checkpoint(
+                run.checkpoints, step=step, identity=identity, tensors=tensors, state=scalars
+            )
+
+        path = try_again(write, self._pass_over)
         self.add_event("save", step=step, checkpoint=path.name)
         problems = retain(run.checkpoints, keep=self._keep, identity=identity, spare=spare)
         new = [problem for problem in problems if problem not in self._told]
         for problem in new:
             self.add_event("not-removed", problem=problem)
         self._told |= {*new}
-        return new
+        passed, self._passed = self._passed, []
+        return [*passed, *new]
 
     def find_row(self, kind: str, step: int) -> dict[str, Any] | None:
         """Return the last row of this kind and step, if metrics.jsonl has one."""
@@ -186,7 +202,7 @@ class RunRecord(Record):
 
     def finish(self, result: dict[str, Any]) -> None:
         """Write RESULT.json."""
-        self._run.write("RESULT", result)
+        try_again(lambda: self._run.write("RESULT", result), self._pass_over)
         if self._event_file:
             self._event_file.add_end()
 
