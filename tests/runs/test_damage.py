@@ -5,10 +5,11 @@ import os
 from pathlib import Path
 
 import pytest
-from safetensors.torch import save_file
+import torch
+from safetensors.torch import load_file, save_file
 
 from resnetlab.cli import main
-from resnetlab.errors import CheckpointError, DataError
+from resnetlab.errors import CheckpointError, DataError, UsageError
 from resnetlab.runs.checkpoint import load_checkpoint, load_newest
 from resnetlab.runs.directory import RunDirectory
 from resnetlab.runs.journal import read_rows
@@ -157,6 +158,46 @@ def test_an_emptied_optimizer_is_passed_over(run: RunDirectory, whole: RunDirect
     assert run.metrics.read_bytes() == whole.metrics.read_bytes()
     for name in ("model.safetensors", "optimizer.safetensors"):
         assert (path / name).read_bytes() == (whole.checkpoints / path.name / name).read_bytes()
+
+
+@pytest.mark.parametrize("group", ["model", "optimizer", "ema"])
+@pytest.mark.parametrize("other", [torch.float16, torch.float64, torch.int32])  # one of them of the same size
+def test_tensors_of_another_type_are_passed_over(group: str, other: torch.dtype, run: RunDirectory) -> None:
+    path = run.checkpoints / "step-00000004"
+    tensors = load_file(path / f"{group}.safetensors")
+    name = next(name for name, tensor in tensors.items() if tensor.dtype == torch.float32)
+    save_file(tensors | {name: tensors[name].to(other)}, path / f"{group}.safetensors")
+    refit(path)
+
+    notes = Notes()
+    trainer = resume(run, plan_of(read_records(run), small_source(), CPU), notes)
+    trainer.close()
+
+    assert trainer.state.step == 3
+    assert f"{group} {name} is {other}, expected torch.float32" in notes.text
+
+
+def test_an_edited_recipe_is_told_value_by_value_and_can_be_put_back(run: RunDirectory) -> None:
+    before = {name: (run.path / f"{name}.json").read_bytes() for name in ("recipe", "spec", "data")}
+    recipe = run.read("recipe")
+    recipe["schedule"]["lr"] = 7.0
+    recipe["run"] |= {"batch": 9, "seed": 3}
+    run.write("recipe", recipe)
+    run.write("data", run.read("data") | {"source": "elsewhere"})
+
+    with pytest.raises(UsageError) as raised:
+        resume(run, plan_of(read_records(run), small_source(), CPU), Notes())
+
+    told = str(raised.value)
+    assert [line.split(": ")[0] for line in told.splitlines()[1:4]] == ["recipe.json"] * 3
+    assert all(text in told for text in ("run.batch was 8, is 9", "run.seed was 0, is 3", "schedule.lr was "))
+    assert "data.json was changed; `resnetlab resume --data`" in told
+    assert len(list(run.checkpoints.glob("step-*"))) == 4
+    for name, content in before.items():
+        (run.path / f"{name}.json").write_bytes(content)
+    trainer = go_on(run, small_source())
+    trainer.close()
+    assert trainer.state.step == 4
 
 
 def test_metrics_that_were_changed_are_noticed_and_made_anew(run: RunDirectory, whole: RunDirectory) -> None:

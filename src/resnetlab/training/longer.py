@@ -31,6 +31,7 @@ from resnetlab.runs.checkpoint import (
     save_checkpoint,
 )
 from resnetlab.runs.directory import CONTINUES, RunDirectory
+from resnetlab.runs.edited import as_begun
 from resnetlab.runs.journal import refuse_changed
 from resnetlab.runs.records import RunRecords
 from resnetlab.training.first_weights import write_beginning
@@ -130,6 +131,7 @@ def write_longer(old: RunDirectory, checkpoint: Checkpoint, plan: RunPlan, new: 
     rows = old.metrics.read_bytes()[: checkpoint.state["metrics_length"]] if old.metrics.exists() else b""
     files.write_file(new.metrics, rows)
     started = {"time": time.time(), "event": "start", "environment": environment, CONTINUES: record}
+    started["begun"] = as_begun(new)
     files.write_file(new.events, json.dumps(started) + "\n")
     files.make_directory(new.checkpoints)
     _copy_best(old, checkpoint, new)

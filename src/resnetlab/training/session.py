@@ -34,6 +34,7 @@ from resnetlab.recipe.schedule import LearningRate
 from resnetlab.recipe.settings import recipe_from_json
 from resnetlab.runs.checkpoint import Checkpoint, is_own, list_checkpoints, load_newest, set_aside
 from resnetlab.runs.directory import BAD_SAMPLE, CONTINUES, RunDirectory, broken_images, processes_before
+from resnetlab.runs.edited import as_begun, refuse_edited
 from resnetlab.runs.environment import binding_differences, recorded_threads
 from resnetlab.runs.journal import refuse_changed
 from resnetlab.runs.record import Record, RunRecord
@@ -78,6 +79,7 @@ def start(plan: RunPlan, run: RunDirectory, observer: Observer, world: World = A
     trainer = _assemble(run, plan, parts, observer, world)
     budget = {"budget": said} if (said := plan.said()) else {}
     what = {"environment": environment, "dataset": plan.source.name, "steps": plan.steps_text}
+    what["begun"] = world.from_first(lambda: as_begun(run))
     facts = what | budget | _processes(world)
     trainer.record.add_event("start", **facts)
     return trainer
@@ -172,6 +174,7 @@ def _go_to_newest(run: RunDirectory, state: TrainState, observer: Observer) -> C
     """Have the state become the newest checkpoint that can be used, and return it; None is step 0.
 
     Raises:
+        UsageError: If the run was edited, so that its checkpoints are another one's.
         CheckpointError: If there are checkpoints and none can be used.
     """
     checkpoint, problems = load_newest(
@@ -179,6 +182,8 @@ def _go_to_newest(run: RunDirectory, state: TrainState, observer: Observer) -> C
     )
     for problem in problems:
         observer.note(f"A checkpoint cannot be used. {problem}")
+    if checkpoint is None and problems:
+        refuse_edited(run)
     if checkpoint is None and run.continues:  # killed while it was made, or all are damaged
         source = shlex.quote(str(run.read(CONTINUES).get("from")))
         raise CheckpointError(
