@@ -2,6 +2,8 @@
 
 import json
 import math
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -147,6 +149,30 @@ def test_a_journal_takes_no_number_that_is_not_finite(tmp_path: Path) -> None:
     journal.close()
 
     assert (tmp_path / "metrics.jsonl").read_bytes() == b""
+
+
+def test_a_signal_while_the_result_is_written_comes_too_late(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outside: list[int] = []
+    fired: list[str] = []
+    before = signal.signal(signal.SIGUSR1, lambda number, frame: outside.append(number))
+    really = os.fsync
+
+    def and_a_signal(descriptor: int) -> None:
+        if "RESULT.json" in (path := os.readlink(f"/proc/self/fd/{descriptor}")):
+            fired.append(path)
+            signal.raise_signal(signal.SIGUSR1)
+        really(descriptor)
+
+    monkeypatch.setattr(os, "fsync", and_a_signal)
+    try:
+        result = train_plan(small_plan(length="1st"), tmp_path / "run", Observer())
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+    assert fired and not outside
+    assert json.loads((tmp_path / "run" / "RESULT.json").read_bytes())["step"] == result.step == 1
 
 
 @pytest.fixture

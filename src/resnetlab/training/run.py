@@ -316,7 +316,7 @@ def _trained(trainer: Trainer, plan: RunPlan) -> Result:
         with telling_of_memory(LESS_MEMORY), trainer.interrupt:
             trainer.train()
             result = result_of(trainer, plan)
-        world.from_first(lambda: record.finish(asdict(result)))
+            world.from_first(lambda: record.finish(asdict(result)))  # a signal now comes too late to leave
         trainer.observer.ended(asdict(result))
     except Exception as error:
         with contextlib.suppress(ResnetlabError):  # the disk may be full; the first error counts
