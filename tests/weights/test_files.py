@@ -115,6 +115,17 @@ def test_small_bundles_that_promise_much_are_errors(
         read_weight_file(tmp_path / "x")
 
 
+def test_an_index_whose_blocks_lie_over_each_other_is_an_error(tmp_path: Path) -> None:
+    table, meta = block([(b"", field(1, 1)), (b"a" * 999, field(1, 1))]), block([])
+    index = block([(bytes([key]), handle(0, table)) for key in range(50)])
+    footer = handle(len(table), meta) + handle(len(table) + len(meta), index)
+    footer = footer.ljust(40, b"\0") + struct.pack("<Q", 0xDB4775248B80FB57)
+    (tmp_path / "x.index").write_bytes(table + meta + index + footer)
+
+    with pytest.raises(CheckpointError, match="its blocks lie over each other"):
+        read_weight_file(tmp_path / "x")
+
+
 # torch's pickles ---------------------------------------------------------------------------------
 
 
@@ -162,6 +173,15 @@ def test_a_pickle_cut_short_and_one_of_no_tensors_are_told(tmp_path: Path) -> No
     problem = read_here(str(path), str(target))["problem"]
     assert problem == "holds no named tensors; its keys are epoch (a number)"
     assert not target.exists()
+
+
+def test_a_few_bytes_that_are_said_to_be_gigabytes_are_refused(tmp_path: Path) -> None:
+    path = save({"a": torch.zeros(1).expand(2**40), "b": torch.ones(3)}, tmp_path / "x.pth")
+
+    answer = read_here(str(path), str(tmp_path / "out"))
+
+    assert "its tensors would take 4,398,046,511,116 bytes" in str(answer["problem"])
+    assert not (tmp_path / "out").exists()
 
 
 def test_averaged_weights_are_preferred_and_said() -> None:
@@ -257,6 +277,15 @@ def test_torchs_files_in_several_are_read_by_their_index_and_their_folder(tmp_pa
     (tmp_path / names[0]).unlink()
     with pytest.raises(CheckpointError, match=rf"{names[0]}, {names[1]}, which are not there"):
         load_weights(None, index)
+
+
+@pytest.mark.parametrize("name", ["x" * 400, "é" * 200, "\ud800", "../a", "a\0b"])
+def test_an_index_that_names_what_no_file_is_called_is_an_error(name: str, tmp_path: Path) -> None:
+    index = tmp_path / "net.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {"a": name}}))
+
+    with pytest.raises(CheckpointError, match="names "):
+        read_weight_file(index)
 
 
 def test_a_tensor_in_two_of_several_files_is_an_error(tmp_path: Path) -> None:

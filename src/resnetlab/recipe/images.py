@@ -67,8 +67,11 @@ class Preparation:
                 (len(p) != 2 or not 0 <= p[0] <= p[1], f"{n} are two rising numbers, got {p}")
                 for n, p in pairs.items()
             ),
-            (max(self.crop_area) > 1, f"crop_area is at most 1, got {self.crop_area}"),
-            (min(self.crop_area + self.crop_aspect) <= 0, "crop_area and crop_aspect must be above 0"),
+            (max(self.crop_area, default=0) > 1, f"crop_area is at most 1, got {self.crop_area}"),
+            (
+                min(self.crop_area + self.crop_aspect, default=1) <= 0,
+                "crop_area and crop_aspect must be above 0",
+            ),
             (not self.image_size and cropped, f"train_crop={self.train_crop} needs image_size"),
             (
                 not self.image_size and self.train_size + self.grow_to + self.resize > 0,

@@ -1,11 +1,13 @@
 import gzip
 import io
+import os
 import tarfile
 
 import pytest
 
 from resnetlab.data.archives import container
 from resnetlab.data.archives.container import read_files
+from resnetlab.data.archives.tars import all_members, opened
 from resnetlab.errors import DataError
 
 LIMITS = {"wanted": 1000, "other": 10}
@@ -78,6 +80,13 @@ def test_a_file_of_a_folder_above_its_limit_is_refused(tmp_path):
         read_files(tmp_path, LIMITS)
 
 
+def test_a_pipe_in_a_folder_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "wanted")
+
+    with pytest.raises(DataError, match="wanted: no plain file"):
+        read_files(tmp_path, LIMITS)
+
+
 def test_an_archive_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(container, "MOST_BYTES", 50_000)
     path = write_tar(tmp_path / "x.tar.gz", [("unknown", bytes(100_000)), ("wanted", b"yes")])
@@ -129,3 +138,28 @@ def test_an_archive_that_windows_made_is_read(tmp_path):
     path = write_tar(tmp_path / "a.tar.gz", [("cifar\\a.bin", b"1"), ("..\\b.bin", b"2")])
 
     assert read_files(path, {"a.bin": 9, "b.bin": 9}).contents == {"a.bin": b"1"}
+
+
+HOSTILE = {
+    "of more bytes than there are": {"size": str(10**15), "path": "unwanted"},
+    "of fewer than none": {"size": "-5"},
+    "sparse by no numbers": {"GNU.sparse.map": "x", "GNU.sparse.size": "a"},
+    "sparse by a map that is none": {"GNU.sparse.major": "1", "GNU.sparse.minor": "0"},
+}
+
+
+@pytest.mark.parametrize("headers", HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.parametrize("mode", ["w", "w:gz"])
+def test_headers_that_lie_about_a_member_are_refused_at_once(headers, mode, tmp_path):
+    info = tarfile.TarInfo("wanted")
+    info.pax_headers = headers
+    path = tmp_path / "x.tar"
+    with tarfile.open(path, mode, format=tarfile.PAX_FORMAT) as archive:
+        info.size = 5
+        archive.addfile(info, io.BytesIO(b"12345"))
+
+    with pytest.raises(DataError, match=r"x\.tar"):
+        read_files(path, LIMITS)
+    if mode == "w":
+        with pytest.raises(DataError, match=r"x\.tar"), opened(path) as archive:
+            [*all_members(archive, str(path))]

@@ -109,6 +109,15 @@ def test_arrays_of_anything_but_numbers_are_refused(array):
         read_pickle(pickle.dumps(array, 4), "here").to_array()
 
 
+@pytest.mark.parametrize("state", [{}, (), "<", None, (3,)])
+def test_a_type_of_numbers_that_says_nothing_is_refused(state):
+    array = read_pickle(pickle.dumps(np.zeros(8, np.uint8), 4), "here")
+    array.state[2].__setstate__(state)
+
+    with pytest.raises(ValueError, match="a type of numbers is described by"):
+        array.to_array()
+
+
 def test_a_shape_that_the_bytes_do_not_fill_allocates_nothing():
     array = read_pickle(pickle.dumps(np.zeros(8, np.uint8), 4), "here")
     version, _, dtype, is_fortran, content = array.state

@@ -322,6 +322,8 @@ def test_repeats_read_each_sample_of_an_epoch_several_times_as_epochs_of_their_o
         ({"train_crop": "random-resized"}, "train_crop=random-resized needs image_size"),
         ({"image_size": 224, "resize": 200}, "resize=200 is below image_size=224"),
         ({"image_size": 224, "crop_area": (0.5, 0.2)}, "crop_area are two rising numbers"),
+        ({"image_size": 224, "crop_area": ()}, "crop_area are two rising numbers"),
+        ({"image_size": 224, "crop_area": (), "crop_aspect": ()}, "crop_aspect are two rising numbers"),
         ({"bad_samples": 1.0}, "bad_samples lies in"),
     ],
 )

@@ -14,6 +14,7 @@ from resnetlab.errors import CheckpointError, ResnetlabError, UsageError
 from resnetlab.runs.directory import RunDirectory
 from resnetlab.trained.artefact import Artefact, import_weights, load_artefact, write_folder
 from resnetlab.trained.artefact.class_names import name_classes
+from resnetlab.trained.artefact.onnx_model import load_onnx
 from resnetlab.trained.artefact.opening import open_artefact
 from resnetlab.trained.export.exporting import export_model
 from tests.kit.artefacts import normaliser, small_artefact
@@ -200,6 +201,21 @@ def test_logits_without_a_class_are_numbered() -> None:
         name_classes(("a", "a"), 2)
 
 
+def _header(content: bytes) -> bytes:
+    """Return a file of safetensors without tensors."""
+    return len(content).to_bytes(8, "little") + content
+
+
+def test_metadata_of_a_graph_that_is_no_text_is_told(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    path = tmp_path / "net.onnx"
+    export_model(small_artefact(), "onnx", path)
+    path.write_bytes(path.read_bytes().replace(b"made here", b"made\xffhere"))
+
+    with pytest.raises(CheckpointError, match=r"net\.onnx: not a whole ONNX file .*utf-8"):
+        load_onnx(path)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "kind", "message"),
     [
@@ -210,6 +226,8 @@ def test_logits_without_a_class_are_numbered() -> None:
         ("net.safetensors", "foreign", UsageError, "another program has made it"),
         ("net.safetensors", "later", CheckpointError, "resnetlab-model-2; this version reads"),
         ("net.safetensors", "half", CheckpointError, "description is damaged"),
+        ("net.safetensors", _header(b'{"__metadata__": null}'), UsageError, "another program has made it"),
+        ("net.safetensors", _header(b"[" * 100_000), CheckpointError, "not whole safetensors"),
     ],
 )
 def test_what_is_no_network_is_told(

@@ -49,7 +49,7 @@ def read_files(path: Path, most_bytes: Mapping[str, int]) -> Found:
             stream.seek(0)
             with gzip.GzipFile(fileobj=stream) if is_gzip else stream as unpacked:
                 return _read_tar(_Limited(unpacked, path), path, most_bytes)
-    except tarfile.ReadError as error:
+    except (tarfile.TarError, ValueError, OverflowError) as error:  # tarfile's own, of hostile headers too
         hint = "Give a folder, or an archive as it was downloaded."
         raise DataError(f"{path}: not a readable tar archive ({error})", hint=hint) from error
     except (OSError, EOFError, zlib.error) as error:
@@ -60,6 +60,8 @@ def _read_folder(path: Path, most_bytes: Mapping[str, int]) -> Found:
     names = sorted(entry.name + "/" * entry.is_dir() for entry in path.iterdir())
     contents = {}
     for name in [name for name in names if name in most_bytes]:
+        if not (path / name).is_file():
+            raise DataError(f"{path / name}: no plain file")
         _check_size(path / name, (path / name).stat().st_size, most_bytes[name])
         contents[name] = (path / name).read_bytes()
     return Found(contents, names)
@@ -71,6 +73,10 @@ def _read_tar(stream: "_Limited", path: Path, most_bytes: Mapping[str, int]) -> 
     with tarfile.open(fileobj=stream, mode="r|") as archive:
         for member in archive:
             names.append(member.name)
+            if not 0 <= member.size <= MOST_BYTES:  # tarfile would read up to its end
+                raise DataError(
+                    f"{path}/{member.name}: {member.size:,} bytes; at most {MOST_BYTES:,} are expected"
+                )
             if len(names) > MOST_MEMBERS:
                 raise DataError(f"{path}: more than {MOST_MEMBERS:,} members")
             *folders, name = PurePosixPath(slashed_name(member)).parts or ("",)

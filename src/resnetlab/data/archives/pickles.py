@@ -83,6 +83,8 @@ class PickledDtype:
 
     def to_dtype(self) -> np.dtype[Any]:
         """Return the dtype, which is one of plain numbers; raise ValueError if it is not."""
+        if not isinstance(self.state, tuple) or len(self.state) < 2:
+            raise ValueError(f"a type of numbers is described by {self.state!r}")
         text = _text(self.state[1]) + _text(self.code)
         if not re.fullmatch(r"[<>=|]([iuf][1248]|b1)", text):
             raise ValueError(f"arrays of {text} are not read")

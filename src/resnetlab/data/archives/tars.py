@@ -1,13 +1,17 @@
 """Tar archives read member by member, never extracted, whose damage does not pass for their end."""
 
 import contextlib
+import io
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from resnetlab.data.images.kinds import kind_of
 from resnetlab.errors import DataError
+
+BROKEN = (tarfile.TarError, ValueError, OverflowError)
+"""What tarfile raises of damaged archives: of hostile headers not only errors of its own."""
 
 AGAIN = "Copy, download or make that archive again."
 
@@ -33,7 +37,7 @@ def inner(stream: IO[bytes], where: str, start: bytes = b"") -> tarfile.TarFile:
     """Return the tar in a stream that can seek; `start` are its first bytes, to say what it is."""
     try:
         return tarfile.open(fileobj=stream, mode="r:")
-    except tarfile.TarError as error:
+    except BROKEN as error:
         raise DataError(
             f"{where}: {_compression(start) or f'not a readable tar: {error}'}", hint=AGAIN
         ) from error
@@ -60,11 +64,14 @@ def all_members(archive: tarfile.TarFile, where: str) -> Iterator[tarfile.TarInf
     Raises:
         DataError: If it is cut short or a header is damaged, which tarfile takes for the end.
     """
+    end = cast(IO[bytes], archive.fileobj).seek(0, io.SEEK_END)
     try:
         for member in archive:
+            if is_regular(member) and not 0 <= member.size <= end - member.offset_data:
+                raise tarfile.ReadError(f"{member.name} is said to have {member.size:,} bytes")
             member.name = slashed_name(member)
             yield member
-    except tarfile.TarError as error:
+    except BROKEN as error:
         raise DataError(f"{where}: the archive is damaged or cut short: {error}", hint=AGAIN) from error
     stream = archive.fileobj
     assert stream is not None
@@ -86,7 +93,7 @@ def read_member(archive: tarfile.TarFile, member: tarfile.TarInfo, where: str) -
     assert stream is not None  # plain files have content
     try:
         return stream.read()
-    except tarfile.TarError as error:
+    except BROKEN as error:
         raise DataError(f"{where}/{member.name}: {error}", hint=AGAIN) from error
 
 

@@ -58,9 +58,9 @@ def from_safetensors(content: bytes, place: str) -> Artefact:
         length = int.from_bytes(content[:8], "little")
         header = json.loads(content[8 : 8 + length])
         tensors = safetensors.torch.load(content)
-    except (safetensors.SafetensorError, ValueError) as error:
+    except (safetensors.SafetensorError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{place}: not whole safetensors ({error})") from error
-    description = from_texts(header.get("__metadata__", {}), place)
+    description = from_texts(header.get("__metadata__") or {}, place)
     return Artefact(**vars(description), tensors=tensors)
 
 

@@ -60,9 +60,10 @@ class OnnxModel(nn.Module):
         need("onnxruntime", f"reading {place}")
         try:
             self._session = onnxruntime_session(content)
+            texts = self._session.get_modelmeta().custom_metadata_map
         except Exception as error:  # onnxruntime raises classes of its C++ side
             raise CheckpointError(f"{place}: not a whole ONNX file ({error})") from error
-        texts = self._session.get_modelmeta().custom_metadata_map
+        self._place = place
         self.description: Description = from_texts(texts, place, otherwise=_FOREIGN)
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         kinds = {LOGITS: False, PROBABILITIES: True}
@@ -112,7 +113,10 @@ class OnnxModel(nn.Module):
     def run(self, images: Tensor) -> Tensor:
         """Return what the graph makes of images in its own form, see `LOGITS` and `PROBABILITIES`."""
         own = images.cpu() if self.takes_pixels else images.float().cpu()
-        (result,) = self._session.run(None, {self._input: own.contiguous().numpy()})
+        try:
+            (result,) = self._session.run(None, {self._input: own.contiguous().numpy()})
+        except Exception as error:  # of its C++ side
+            raise CheckpointError(f"{self._place}: its graph cannot be computed ({error})") from error
         return torch.from_numpy(result).to(images.device)
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import os
 import re
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -32,6 +33,8 @@ _INDEX = ".index.json"
 _WHOLE = ("model.safetensors", "pytorch_model.bin")
 _SHARD = re.compile(r".+-(\d{5})-of-(\d{5})\.\w+")
 _BUNDLE = re.compile(r"(.+?)(?:\.index|\.data-\d{5}-of-\d{5})")
+_LONGEST_NAME = 255
+"""Bytes of a file's name, as file systems have it."""
 _HINT = (
     "Read are .safetensors, torch's .pth .pt .th .bin, pickled and .npz arrays, Keras' .h5 and .keras, and"
     " TensorFlow's checkpoints by their prefix (X of X.index), also in a .tar.gz."
@@ -188,6 +191,14 @@ def _read_folder(path: Path, prefix: str) -> WeightFile:
     raise UsageError(f"{path} holds no model.safetensors, and no other file of weights", hint=_HINT)
 
 
+def _is_plain_name(name: str) -> bool:
+    """Return whether a file beside another one can be called so."""
+    try:
+        return Path(name).name == name and len(os.fsencode(name)) <= _LONGEST_NAME
+    except ValueError:  # halves of letters
+        return False
+
+
 def _read_sharded(index: Path, prefix: str) -> WeightFile:
     """Read the files that an index of tensors names, as transformers writes it; all lie beside it."""
     try:
@@ -195,7 +206,7 @@ def _read_sharded(index: Path, prefix: str) -> WeightFile:
         names = sorted({str(name) for name in places.values()})
     except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         raise CheckpointError(f"{index}: not an index of weights ({error!r})") from error
-    if strange := [name for name in names if Path(name).name != name or name.endswith(_INDEX)]:
+    if strange := [name for name in names if not _is_plain_name(name) or name.endswith(_INDEX)]:
         raise CheckpointError(f"{index} names files elsewhere: {', '.join(strange)}")
     if absent := [name for name in names if not (index.parent / name).is_file()]:
         are = "which is not there" if len(absent) == 1 else "which are not there"

@@ -23,6 +23,7 @@ from resnetlab.weights.files.torch_file import read
 from resnetlab.weights.files.wrapped import Unwrapped, describe, unwrap
 
 _MOST_NAMED = 4
+_MOST_UNPACKED, _MOST_RATIO = 2**26, 100
 _ANEW = "It is damaged or cut short: copy or download it anew."
 
 
@@ -54,6 +55,9 @@ def _main(path: str, target: str, prefix: str = "") -> dict[str, object]:
             "problem": f"holds tensors whose numbers are not there one by one: {first_of(found.unread, 3)}",
             "hint": "Save them as plain ones, as by tensor.to_dense() or tensor.dequantize().",
         }
+    size = sum(tensor.numel() * tensor.element_size() for tensor in found.tensors.values())
+    if size > max(_MOST_UNPACKED, _MOST_RATIO * Path(path).stat().st_size):
+        return {"problem": f"its tensors would take {size:,} bytes, of far fewer in the file", "hint": _ANEW}
     copies = {name: tensor.clone().contiguous() for name, tensor in found.tensors.items()}
     files.write_file(Path(target), safetensors.torch.save(copies))
     notes = [*_notes(found), *_of_others(content.named)]

@@ -108,8 +108,11 @@ def _table(content: bytes) -> Iterator[tuple[bytes, bytes]]:
         raise ValueError("no index, or cut short: the last bytes are not its mark")
     _, place = _handle(footer, 0)
     (start, size), _ = _handle(footer, place)
+    left = len(content)
     for _, handle in _block(content, start, size):
         (start, size), _ = _handle(handle, 0)
+        if (left := left - size) < 0:
+            raise ValueError("its blocks lie over each other")
         yield from _block(content, start, size)
 
 
