@@ -73,10 +73,10 @@ def _read_tar(stream: "_Limited", path: Path, most_bytes: Mapping[str, int]) -> 
     with tarfile.open(fileobj=stream, mode="r|") as archive:
         for member in archive:
             names.append(member.name)
-            if not 0 <= member.size <= MOST_BYTES:  # tarfile would read up to its end
-                raise DataError(
-                    f"{path}/{member.name}: {member.size:,} bytes; at most {MOST_BYTES:,} are expected"
-                )
+            if member.size > MOST_BYTES:  # tarfile would read up to its end
+                raise _too_much(path)
+            if member.size < 0:
+                raise DataError(f"{path}/{member.name}: is said to have {member.size:,} bytes")
             if len(names) > MOST_MEMBERS:
                 raise DataError(f"{path}: more than {MOST_MEMBERS:,} members")
             *folders, name = PurePosixPath(slashed_name(member)).parts or ("",)
@@ -98,6 +98,10 @@ def _read_tar(stream: "_Limited", path: Path, most_bytes: Mapping[str, int]) -> 
     return Found(contents, names)
 
 
+def _too_much(path: Path) -> DataError:
+    return DataError(f"{path}: unpacks to more than {format_bytes(MOST_BYTES)}")
+
+
 def _check_size(where: Path, size: int, most: int) -> None:
     if size > most:
         raise DataError(f"{where}: {size:,} bytes; at most {most:,} are expected")
@@ -113,5 +117,5 @@ class _Limited(io.RawIOBase):
         content = self._stream.read(size)
         self._count += len(content)
         if self._count > MOST_BYTES:
-            raise DataError(f"{self._path}: unpacks to more than {format_bytes(MOST_BYTES)}")
+            raise _too_much(self._path)
         return content
