@@ -81,8 +81,9 @@ _STL = (
 )  # fmt: skip
 _STANFORD = "http://cs231n.stanford.edu"
 _SVHN = "http://ufldl.stanford.edu/housenumbers"
-# Addresses and hashes are those of torchvision 0.22, datasets/mnist.py (EMNIST's second place is of an earlier
-# one), svhn.py, stl10.py, imagenette.py; Tiny-ImageNet's those of Avalanche, benchmarks/datasets/tiny_imagenet.
+# Addresses and hashes are those of torchvision 0.22, datasets/mnist.py (EMNIST's second place is of an
+# earlier one), svhn.py, stl10.py, imagenette.py; Tiny-ImageNet's those of Avalanche,
+# benchmarks/datasets/tiny_imagenet.
 COLLECTIONS = {
     "mnist": _idx(
         (
