@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import itertools
 import os
 import re
 import shlex
@@ -165,7 +166,10 @@ def _joined(text: str) -> list[str]:
 
 
 def _words(line: str) -> list[str]:
-    """Return the words behind our name; two blanks after a command, or a #, begin what is said of it."""
+    """Return the words behind our name, up to what a shell does with it.
+
+    Two blanks after a command, or a #, begin what is said of it.
+    """
     command = re.split(r"(?<=[^ ]) {2,}(?![-A-Z])| #", re.sub(r" {2,}(?=--)", " ", line))[0]
-    words = [PLACEHOLDERS.get(word, word) for word in shlex.split(command)[1:]]
-    return [word for word in words if word and word not in "|&"]
+    words = itertools.takewhile(lambda word: word not in _SHELL_SIGNS, shlex.split(command)[1:])
+    return [found for word in words if (found := PLACEHOLDERS.get(word, word))]

@@ -35,7 +35,7 @@ RUN_ELSEWHERE = (
 TRAINING = {"train", "finetune", "reproduce"}
 """Verbs that are typed with --dry-run."""
 
-LONG = {"board", "serve", "bench", "explain", "doctor", "resume"}
+LONG = {"board", "bench", "explain", "doctor", "resume", "serve", "lr-find"}
 """Verbs that serve, measure or train whatever they are told; their own rooms run them."""
 
 ELSEWHERE = re.compile(
