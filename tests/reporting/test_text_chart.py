@@ -2,8 +2,9 @@
 
 import pytest
 
+from resnetlab.base.lettering import Letters, letters_of
 from resnetlab.reporting.curves import RateCurve
-from resnetlab.reporting.text_chart import Letters, curve_text, letters_of, rate_text
+from resnetlab.reporting.text_chart import curve_text, rate_text
 
 Row = dict[str, object]
 

@@ -10,7 +10,12 @@ import unicodedata
 import warnings
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
+
+Letters = Literal["braille", "ascii"]
+"""What a terminal has to draw with."""
+
+_DRAWN = "\N{BRAILLE PATTERN DOTS-12345678}┤│└─"
 
 OWN_FONT = "DejaVu Sans"
 _MOST_SHOWN = 20  # letters in a line
@@ -168,3 +173,17 @@ def shorter(words: str, most: int = 60) -> str:
         return words
     half = (most - 1) // 2
     return f"{words[:half]}…{words[-half:]}"
+
+
+def letters_of(encoding: str | None, terminal: str = "") -> Letters:
+    """Return the letters to draw with: Braille if the encoding has it, and the terminal shows it.
+
+    Args:
+        encoding: Of the stream; one of texts, such as io.StringIO, has none and takes all.
+        terminal: Its kind, the variable TERM; the console of Linux has 512 letters, and Braille is none.
+    """
+    try:
+        _DRAWN.encode(encoding or "utf-8")
+    except (UnicodeError, LookupError):
+        return "ascii"
+    return "ascii" if terminal == "linux" else "braille"

@@ -4,14 +4,14 @@ import shlex
 import textwrap
 from collections.abc import Iterator
 
-from resnetlab.base.lettering import in_a_line
+from resnetlab.base.lettering import Letters, in_a_line
 from resnetlab.base.units import format_count, format_seconds
 from resnetlab.recipe.settings import leaf_help
 from resnetlab.reporting.at_the_end import PAGE
 from resnetlab.reporting.contents.verdict import run_row
 from resnetlab.reporting.groups import Group, group_runs
 from resnetlab.reporting.reading import RecordedRun
-from resnetlab.reporting.text_chart import Letters, curve_text
+from resnetlab.reporting.text_chart import curve_text
 from resnetlab.reporting.values import number_of
 from resnetlab.show.tables.align import titled
 

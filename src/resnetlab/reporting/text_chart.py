@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from resnetlab.base.lettering import Letters
 from resnetlab.reporting.axes import FEW, SEEN_FROM, Axis, number, value_axis
 from resnetlab.reporting.curves import RateCurve, training_rows
 from resnetlab.runs.journal import KINDS
@@ -22,7 +23,6 @@ Role = Literal["", "axis", "test", "train"]
 
 Cell = tuple[str, Role]
 
-Letters = Literal["braille", "ascii"]
 
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 """Of a letter of Braille, by row and column. Source: Unicode 15, Braille Patterns, U+2800 to U+28FF."""
@@ -67,20 +67,6 @@ class _Below:
     texts: Sequence[tuple[float, str]]
     mark: tuple[float, str] | None = None
     """A place that is marked, and what it is."""
-
-
-def letters_of(encoding: str | None, terminal: str = "") -> Letters:
-    """Return the letters to draw with: Braille if the encoding has it, and the terminal shows it.
-
-    Args:
-        encoding: Of the stream; one of texts, such as io.StringIO, has none and takes all.
-        terminal: Its kind, the variable TERM; the console of Linux has 512 letters, and Braille is none.
-    """
-    try:
-        "".join((chr(_BLANK + 255), *_FRAMES["braille"])).encode(encoding or "utf-8")
-    except (UnicodeError, LookupError):
-        return "ascii"
-    return "ascii" if terminal == "linux" else "braille"
 
 
 def curve_text(

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from resnetlab.reporting.text_chart import Letters, TextChart, curve_text
+from resnetlab.base.lettering import Letters
+from resnetlab.reporting.text_chart import TextChart, curve_text
 
 _MOST_ROWS = 2000
 """Of training; more are pooled in pairs, so that a curve costs the same however long the run is."""

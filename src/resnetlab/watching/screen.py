@@ -4,8 +4,8 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TextIO
 
-from resnetlab.base.lettering import without_commands
-from resnetlab.reporting.text_chart import Letters, Role, TextChart
+from resnetlab.base.lettering import Letters, without_commands
+from resnetlab.reporting.text_chart import Role, TextChart
 from resnetlab.watching.bars import Bar, RunBar
 from resnetlab.watching.streams import on_the_way
 

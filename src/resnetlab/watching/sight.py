@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from typing import TextIO
 
-from resnetlab.reporting.text_chart import Letters, letters_of
+from resnetlab.base.lettering import Letters, letters_of
 
 _WIDTH = 80
 """Columns where none are known, for what has to have some."""

@@ -4,13 +4,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from resnetlab.base.lettering import in_a_line, without_font
+from resnetlab.base.lettering import Letters, in_a_line, without_font
 from resnetlab.base.pages import cell
 from resnetlab.base.paths import user_path
 from resnetlab.errors import UsageError
 from resnetlab.parallel.world import ALONE, World
 from resnetlab.reporting.curves import RateCurve
-from resnetlab.reporting.text_chart import Letters, TextChart, rate_text
+from resnetlab.reporting.text_chart import TextChart, rate_text
 from resnetlab.show.drawing.saving import check_target, write_picture
 from resnetlab.show.drawing.theme import ThemeName
 from resnetlab.show.tables.align import titled
