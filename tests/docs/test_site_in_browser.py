@@ -14,6 +14,7 @@ pytestmark = [
     pytest.mark.skipif(not (SITE / "index.html").exists(), reason="`make docs` makes the site"),
 ]
 PAGES = sorted(SITE.rglob("*.html"))
+FINISHED = "document.querySelector('.search-summary')?.innerText.startsWith('Search finished')"
 SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
@@ -36,7 +37,8 @@ def test_search_finds_without_a_server(browser: Any, words: str, leads_to: str) 
     with opened(browser, SITE / "index.html", said=[]) as page:
         page.fill("input[name=q]", words)
         page.press("input[name=q]", "Enter")
-        page.wait_for_selector("ul.search li a")
+        page.wait_for_url("**/search.html*")
+        page.wait_for_function(FINISHED)  # results come one after another
         links = page.eval_on_selector_all("ul.search li a", "each => each.map(a => a.getAttribute('href'))")
 
     assert any(link.startswith(leads_to) for link in links), links
