@@ -1,6 +1,5 @@
 """The order of the pages, which is the site's navigation: every page of docs/ stands in it."""
 
-from pathlib import Path
 from typing import Any
 
 ORDER = {
@@ -22,7 +21,6 @@ def add_navigation(app: Any, page: str, source: list[str]) -> None:
     """Give the first page what Sphinx makes the navigation of."""
     if page == app.config.root_doc:
         for caption, pages in ORDER.items():
-            there = [each for each in pages if Path(app.srcdir, f"{each}.md").exists()]
             source[0] += (
-                "\n\n```{toctree}\n:hidden:\n:caption: " + caption + "\n\n" + "\n".join(there) + "\n```\n"
+                "\n\n```{toctree}\n:hidden:\n:caption: " + caption + "\n\n" + "\n".join(pages) + "\n```\n"
             )
