@@ -94,7 +94,7 @@ class RateCurve:
     smoothed: tuple[float, ...]
     suggested: float | None
     diverges: float | None
-    """The rate from which on the loss rises for good; None if that was not seen."""
+    """The rate at which the loss is back where it began; None if that was not seen."""
     high: float
     """The end of the axis: the highest rate that there was to be, or that was come to."""
     is_log: bool

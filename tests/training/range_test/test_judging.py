@@ -13,10 +13,10 @@ RATES = [10 ** (-4 + 5 * step / 99) for step in range(100)]
 
 
 def losses(fall_at: float = 0.02, rise_at: float = 0.8, noise: float = 0.0) -> list[float]:
-    """Of a network that has learnt half of what it learns at one rate, and loses it at another."""
+    """Of a network that has learnt half of what it learns at one rate, and lost all of it at another."""
     drawn = np.random.default_rng(0).normal(0, noise, len(RATES))
     fall = [1.4 / (1 + (fall_at / rate) ** 3) for rate in RATES]
-    rise = [1.4 * (rate / rise_at) ** 6 / 2 for rate in RATES]
+    rise = [1.4 * (rate / rise_at) ** 6 for rate in RATES]
     return [2.4 - down + up + each for down, up, each in zip(fall, rise, drawn, strict=True)]
 
 
@@ -27,6 +27,19 @@ def test_the_rate_lies_between_the_fall_and_the_divergence() -> None:
     assert judged.diverges == pytest.approx(0.8, rel=0.15)
     assert judged.suggested == pytest.approx(math.sqrt(0.02 * 0.8), rel=0.15)
     assert judged.suggested == float(f"{judged.suggested:.2g}")
+
+
+def test_what_comes_behind_the_first_divergence_does_not_count() -> None:
+    first = losses(rise_at=0.2)
+    passed = [3.5 if rate < 1 else 0.5 for rate in RATES]
+    both = [
+        min(once, 3.5) if rate < 0.3 else later
+        for rate, once, later in zip(RATES, first, passed, strict=True)
+    ]
+
+    assert judge(RATES, both, points=100).suggested == pytest.approx(
+        judge(RATES, first, points=100).suggested, rel=0.1
+    )
 
 
 def test_the_noise_of_batches_changes_little() -> None:

@@ -86,7 +86,7 @@ def _name_lines(axes: Any, curve: RateCurve, theme: Theme) -> None:
 
 
 def _shade(axes: Any, curve: RateCurve, theme: Theme) -> None:
-    """Shade the rates from which on the loss rises for good."""
+    """Shade the rates behind the one at which the loss is back where it began."""
     if curve.diverges is None or curve.diverges >= curve.high:
         return
     axes.axvspan(curve.diverges, curve.high, color=theme.faint, alpha=0.14, lw=0, zorder=1)

@@ -34,9 +34,11 @@ class Judgement:
     halfway: float | None = None
     """The rate at which the smoothed loss has fallen half of the way to its lowest."""
     lowest: float | None = None
-    """The rate at which it is lowest."""
+    """The rate at which it is lowest, before it diverges."""
+    least: float | None = None
+    """The smoothed loss there, in nats."""
     diverges: float | None = None
-    """The rate at which half of that fall is lost again, or at which a number was not finite."""
+    """The rate at which all of that fall is lost again, or at which a number was not finite."""
     suggested: float | None = None
     """In the middle between `halfway` and `diverges`, or `lowest` without that, in decades; two digits."""
     falls_at_once: bool = False
@@ -66,14 +68,25 @@ def smoothed(losses: Floats, width: float) -> Floats:
     return found
 
 
+def _first_rise(seen: Floats, level: float) -> int | None:
+    """Return where all that the loss has fallen is lost for the first time; None if that is not seen.
+
+    What comes behind does not count: a network may pass such a rise and learn again at higher rates, but a
+    run would stay where the test has passed.
+    """
+    has_fallen = np.minimum.accumulate(seen) < (1 - _LEAST_FALL) * level
+    risen = np.flatnonzero(has_fallen & (seen > level))
+    return int(risen[0]) if len(risen) else None
+
+
 def judge(
     rates: Sequence[float], losses: Sequence[float], *, points: int, not_finite_at: float | None = None
 ) -> Judgement:
     """Return what the losses of rising rates say.
 
     The rate that is suggested was chosen among the usual rules by what runs came to at their rates
-    (docs/steps.md): where the loss falls most steeply, or a tenth of where it is lowest, depends on single
-    batches of the few that the test has at each rate, and was off by up to a decade.
+    (docs/learning-rate.md): where the loss falls most steeply, or a tenth of where it is lowest, depends on
+    single batches of the few that the test has at each rate, and was off by up to a decade.
 
     Args:
         rates: Of the steps, rising.
@@ -86,19 +99,20 @@ def judge(
     told = Judgement(smoothed=(*map(float, seen),), level=level, diverges=not_finite_at)
     if len(losses) < 2 * _FIRST:
         return told
-    lowest = int(seen.argmin())
+    risen = _first_rise(seen, level)
+    lowest = int(seen[:risen].argmin())
     fall = level - float(seen[lowest])
     if fall < _LEAST_FALL * level:
         return told
     halfway = int(np.argmax(seen < level - fall / 2))
-    risen = np.flatnonzero(seen[lowest:] > seen[lowest] + fall / 2)
-    diverges = rates[lowest + int(risen[0])] if len(risen) else not_finite_at
+    diverges = not_finite_at if risen is None else rates[risen]
     suggested = math.sqrt(rates[halfway] * (diverges or rates[lowest]))
     return Judgement(
         smoothed=told.smoothed,
         level=level,
         halfway=rates[halfway],
         lowest=rates[lowest],
+        least=float(seen[lowest]),
         diverges=diverges,
         suggested=float(f"{suggested:.2g}"),
         falls_at_once=halfway < _FIRST,

@@ -23,7 +23,7 @@ def sentences_of(judged: Judgement, rise: Rise, not_finite_at: float | None, lr:
 
 def _seen(judged: Judgement, rise: Rise, not_finite_at: float | None) -> Iterator[str]:
     ended = f"At {not_finite_at:.2g} a loss or a gradient was not finite." if not_finite_at else ""
-    if judged.halfway is None or judged.lowest is None:
+    if judged.halfway is None or judged.lowest is None or judged.least is None:
         if ended:
             yield f"{ended} Before that the loss had not fallen: begin lower (low)."
         else:
@@ -32,7 +32,7 @@ def _seen(judged: Judgement, rise: Rise, not_finite_at: float | None) -> Iterato
                 " or in more steps (points)."
             )
         return
-    fallen = f"{judged.level:.3g} to {min(judged.smoothed):.3g} nats"
+    fallen = f"{judged.level:.3g} to {judged.least:.3g} nats"
     yield (
         f"The loss falls from {fallen}, half of that up to a rate of {judged.halfway:.2g}; it is lowest at"
         f" {judged.lowest:.2g}."
@@ -40,10 +40,10 @@ def _seen(judged: Judgement, rise: Rise, not_finite_at: float | None) -> Iterato
     if ended:
         yield ended
     elif judged.diverges:
-        yield f"It diverges: from {judged.diverges:.2g} on half of its fall is lost again."
+        yield f"It diverges: at {judged.diverges:.2g} it is back where it began."
     else:
         yield f"It did not diverge up to {rise.high:g}; a higher end (high) shows more."
-    if min(judged.smoothed) > (1 - _LITTLE) * judged.level:
+    if judged.least > (1 - _LITTLE) * judged.level:
         yield "It has fallen little, so this is a rough answer; more steps (points) tell more."
     if judged.falls_at_once:
         yield f"It falls from the first rates on; a lower beginning (low) than {rise.low:g} shows more."
