@@ -12,7 +12,7 @@ from tests.kit.artefacts import classifier_of, small_artefact
 from tests.kit.asking import running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def answering() -> Iterator[Answering]:
     """Of three classes, images of 32 x 32 pixels."""
     made = Answering(classifier_of(small_artefact()))
