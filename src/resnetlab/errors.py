@@ -87,7 +87,7 @@ class LostProcess(Interrupted):
 
 def nearest(name: str, known: Iterable[str], *, most: int = 3) -> str:
     """Return "Did you mean A or B?" for the known names nearest to `name`, or an empty string."""
-    matches = difflib.get_close_matches(name, list(known), n=most, cutoff=0.5)
+    matches = difflib.get_close_matches(name, list(known), n=most, cutoff=0.51)  # half is chance
     return f"Did you mean {' or '.join(matches)}?" if matches else ""
 
 
