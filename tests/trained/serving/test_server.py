@@ -83,11 +83,14 @@ def test_where_the_network_looked_is_told_as_explain_tells_it(serving: Serving, 
 
 
 def test_what_is_no_picture_is_said_to_be_none(serving: Serving) -> None:
-    server = serving(Limits(rate=0, megabytes=0.01, pictures=2))
+    server = serving(Limits(rate=0, megabytes=0.02, pictures=2))
     large = picture(1, size=(400, 400), form="BMP")
     many, kind = form(*((f"{number}.jpg", picture(number)) for number in range(3)))
     none, _ = form()
     one, _ = form(("cut.png", picture(1, form="PNG")[:200]))
+    line = b"--" + kind.partition("boundary=")[2].strip('"').encode()
+    with_long_head = line + b"\r\nContent-Disposition: x" + 3000 * b";a=b" + b"\r\n\r\n\r\n" + line + b"--"
+    of_many_parts = 300 * (line + b"\r\n\r\n\r\n") + line + b"--"
     cases = [
         (b"hello", "", 400, "the picture: not an image: the bytes look like text"),
         (b"", "", 400, "There is no picture in the request."),
@@ -95,8 +98,10 @@ def test_what_is_no_picture_is_said_to_be_none(serving: Serving) -> None:
         (none, kind, 400, "The form has no file in it."),
         (many[:-9], kind, 400, "The form is cut off."),
         (many, "multipart/form-data", 400, "The form does not say what stands between its parts."),
-        (many, kind, 413, "3 pictures at once: at most 2 are taken."),
-        (large, "image/bmp", 413, "That is too large: at most 0.01 MB are taken."),
+        (with_long_head, kind, 400, "A part of the form does not say what it is."),
+        (of_many_parts, kind, 413, "The form has more than 256 parts."),
+        (many, kind, 413, "More than 2 pictures at once: 2 are taken at most."),
+        (large, "image/bmp", 413, "That is too large: at most 0.02 MB are taken."),
         (b"{}", "application/json", 415, "application/json is no picture."),
     ]
     for content, sent_as, status, words in cases:
@@ -231,7 +236,10 @@ def test_another_host_and_pages_of_others_are_refused(serving: Serving) -> None:
     server, content = serving(), picture(1)
     for host in ("evil.example", "127.0.0.1.evil.example", "me@127.0.0.1", ""):
         assert (host, ask(server, "/model", host=host)[0].status) == (host, 403)
-    for origin in ("https://evil.example", "null", "http://127.0.0.1.evil.example"):
+    other = server.server_port ^ 1
+    for origin in (
+        "https://evil.example", "null", "http://127.0.0.1.evil.example", f"http://127.0.0.1:{other}",
+    ):  # fmt: skip
         assert (origin, send(server, content, Origin=origin)[0].status) == (origin, 403)
     assert send(server, content, Origin=server.url.rstrip("/"))[0].status == 200
 
@@ -243,6 +251,8 @@ def test_where_other_machines_may_ask_addresses_and_given_names_are_its_names(se
     statuses = [ask(server, "/healthz", host=host)[0].status for host in asked]
 
     assert statuses == [200, 200, 200, 200, 403, 403]
+    for origin, status in (("http://203.0.113.5", 403), ("https://resnet.example", 200)):
+        assert (origin, send(server, picture(1), Origin=origin)[0].status) == (origin, status)
     assert server.url.startswith("http://127.0.0.1:")
 
 

@@ -73,8 +73,8 @@ def test_a_rate_for_another_batch_is_given_as_the_recipe_gives_it(found: RangeTe
     assert scaled.losses == found.losses
     assert scaled.lr_per_rate == 8
     assert found.lr == found.suggested
-    if scaled.suggested:
-        assert scaled.lr == pytest.approx(8 * scaled.suggested, rel=0.05)
+    assert scaled.suggested
+    assert scaled.lr == pytest.approx(8 * scaled.suggested, rel=0.05)
 
 
 def test_the_same_test_gives_the_same_picture(found: RangeTest, tmp_path: Path) -> None:

@@ -72,8 +72,9 @@ class Server(ThreadingHTTPServer):
         self.answer, self.refuse, self.what, self.host = answer, refuse, what, host
         self.methods = ("GET", "HEAD", "POST") if takes_posts else ("GET", "HEAD")
         self.is_local = host in _LOOPBACK
-        own = (HOST, "localhost", host) if self.is_local else (*_LOOPBACK, host, socket.gethostname(), *names)
-        self._names = frozenset(name.lower() for name in own)
+        own = (HOST, "localhost", host) if self.is_local else (*_LOOPBACK, host, socket.gethostname())
+        self._given = frozenset(name.lower() for name in names)
+        self._names = self._given | {name.lower() for name in own}
         self._free = threading.Semaphore(_MOST_CONNECTIONS)
         self._under_way = 0
         self._less = threading.Condition()
@@ -103,6 +104,17 @@ class Server(ThreadingHTTPServer):
         except ValueError:
             return False
         return name in self._names or (not self.is_local and _is_address(name))
+
+    def has_page(self, origin: str, host: str) -> bool:
+        """Return whether a page of this origin is of this server, which was called by this host and port.
+
+        A name that was given may be a proxy's, which calls by another.
+        """
+        place = origin.partition("://")[2].lower()
+        try:
+            return place == host.lower() or urlsplit(f"//{place}").hostname in self._given
+        except ValueError:
+            return False
 
     @contextlib.contextmanager
     def at_work(self) -> Iterator[None]:
@@ -205,7 +217,7 @@ class Handler(BaseHTTPRequestHandler):
             raise Refused(HTTPStatus.FORBIDDEN, f"The server answers at {self.server.url} alone.")
         # A form of ours has no Origin to tell, as ours have no referrer, but browsers say where it is from.
         is_own_form = origin == "null" and self.headers.get("Sec-Fetch-Site") == "same-origin"
-        if origin is not None and not is_own_form and not self.server.is_named(origin.partition("://")[2]):
+        if origin is not None and not is_own_form and not self.server.has_page(origin, hosts[0]):
             raise Refused(HTTPStatus.FORBIDDEN, "Pages of other servers get no answer.")
         if self.command not in self.server.methods:
             allowed = ", ".join(self.server.methods)
@@ -233,10 +245,12 @@ class Handler(BaseHTTPRequestHandler):
             if time.monotonic() > deadline:
                 words = f"What was to be sent did not come in {_BODY_SECONDS:g} seconds."
                 raise Refused(HTTPStatus.REQUEST_TIMEOUT, words)
+            self.connection.settimeout(max(0.1, deadline - time.monotonic()))
             if not (part := self.rfile.read1(min(left, _BLOCK))):
                 raise ConnectionError("the client has left")
             parts.append(part)
             left -= len(part)
+        self.connection.settimeout(self.timeout)
         self._is_unread = False
         return b"".join(parts)
 

@@ -94,7 +94,12 @@ def lr_find(options: argparse.Namespace) -> None:
         raise UsageError("--title is of the picture, which -o names")
     if options.out:  # before steps are made
         world.from_first(lambda: check_target(user_path(options.out)))
-    rise = Rise(low=options.low, high=options.high, points=options.points or POINTS, form=options.rise)
+    rise = Rise(
+        low=options.low,
+        high=options.high,
+        points=POINTS if options.points is None else options.points,
+        form=options.rise,
+    )
     models, data = world.together(lambda: told_apart(options.models, options.data, world))
     if len(models) != 1:
         told = (

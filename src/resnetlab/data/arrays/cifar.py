@@ -305,9 +305,9 @@ def read_cifar(
 def _refuse_another(source: Source[Split], dataset: str, path: Path, others: list[str]) -> None:
     """Raise DataError if a source, some files of which are not as they were published, has other images."""
     if content_digest(source) != CONTENTS.get(dataset):
+        what = "images or labels" if dataset in CONTENTS else "files"  # of which the content is not known
         raise DataError(
-            f"{path}: not {dataset} as it was published: other images or labels,"
-            f" by the MD5 of {first_of(others)}",
+            f"{path}: not {dataset} as it was published: other {what}, by the MD5 of {first_of(others)}",
             hint=_AS_IT_IS,
         )
 

@@ -80,10 +80,10 @@ def of_timm(folder: Path) -> Lines:
     """Return how a folder of the hub's layout is used by timm."""
     return (
         "import timm",
-        "from PIL import Image",
-        f'network = timm.create_model("local-dir:{folder}", pretrained=True).eval()',
+        "from PIL import Image, ImageOps",
+        f"network = timm.create_model({f'local-dir:{folder}'!r}, pretrained=True).eval()",
         "transform = timm.data.create_transform(**timm.data.resolve_model_data_config(network))",
-        'images = transform(Image.open("photo.jpg").convert("RGB"))[None]',
+        'images = transform(ImageOps.exif_transpose(Image.open("photo.jpg")).convert("RGB"))[None]',
         'print(network.pretrained_cfg.get("label_names"), network(images).softmax(1))',
     )
 
@@ -129,7 +129,7 @@ def _picture(artefact: Artefact) -> str:
     share = (1 - geometry.side / geometry.resize) / 2 if geometry.resize > geometry.side > 0 else 0
     bleed = f", bleed={share:.6g}" if share else ""
     method = "BICUBIC" if geometry.interpolation == "bicubic" else "BILINEAR"
-    opened = f'Image.open("photo.jpg").convert("{"L" if channels == 1 else "RGB"}")'
+    opened = f'ImageOps.exif_transpose(Image.open("photo.jpg")).convert("{"L" if channels == 1 else "RGB"}")'
     return f"image = ImageOps.fit({opened}, ({width}, {height}), Image.Resampling.{method}{bleed})"
 
 

@@ -9,9 +9,11 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from http import HTTPStatus
 
 import numpy as np
 
+from resnetlab.base.pages.exchange import Refused
 from resnetlab.data.images.geometry import Pixels
 from resnetlab.data.images.image import EncodedImage
 from resnetlab.engines.names import REFERENCE
@@ -61,6 +63,7 @@ class Answering:
         classifier.refuse_backbone()
         self.classifier = classifier
         self.threads = 0
+        self._ends = False
         self._waiting: queue.SimpleQueue[tuple[Question | None, Future[Said]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
@@ -90,12 +93,15 @@ class Answering:
         return self._asked(question).result()
 
     def close(self) -> None:
-        """Answer no more; what is being computed is waited for."""
+        """Answer no more; what is being computed is waited for, and what waits for that is refused."""
+        self._ends = True
         self._waiting.put(None)
         self._thread.join()
 
     def _asked(self, question: Question | None) -> Future[Said]:
         future: Future[Said] = Future()
+        if self._ends:
+            raise _ending()
         self._waiting.put((question, future))
         return future
 
@@ -106,6 +112,8 @@ class Answering:
             while (waiting := self._waiting.get()) is not None:
                 question, future = waiting
                 try:
+                    if self._ends:
+                        raise _ending()
                     future.set_result(self._said(question) if question else self._tried())
                 except BaseException as error:  # it is raised where the answer is waited for
                     future.set_exception(error)
@@ -131,6 +139,10 @@ class Answering:
             explanations=explanations,
             seconds=time.perf_counter() - started,
         )
+
+
+def _ending() -> Refused:
+    return Refused(HTTPStatus.SERVICE_UNAVAILABLE, "The server is ending.")
 
 
 def _with(prediction: Prediction, seen: Pixels) -> Prediction:

@@ -1,6 +1,7 @@
 """What a request brings: one picture as it is, or several as a form sends files."""
 
 import re
+from collections.abc import Iterator
 from email.message import Message
 from email.parser import HeaderParser
 from http import HTTPStatus
@@ -13,6 +14,9 @@ _FORM = "multipart/form-data"
 _PLAIN = re.compile(r"image/.+|application/(octet-stream|x-www-form-urlencoded)|")
 """Kinds of content that are taken for a picture: what curl says of any file, and nothing, among them."""
 _LONGEST = 200  # letters of a file's name
+_LONGEST_HEAD = 8192
+"""Bytes of a part's head: what reads it takes their square in time."""
+_MOST_PARTS = 256
 
 
 def pictures_of(headers: Message, content: bytes, *, most: int) -> list[EncodedImage]:
@@ -28,12 +32,9 @@ def pictures_of(headers: Message, content: bytes, *, most: int) -> list[EncodedI
     """
     kind = headers.get_content_type() if "Content-Type" in headers else ""
     if kind == _FORM:
-        found = _files(headers.get_param("boundary"), content)
+        found = _files(headers.get_param("boundary"), content, most)
         if not found:
             raise Refused(HTTPStatus.BAD_REQUEST, "The form has no file in it.", hint=HOW)
-        if len(found) > most:
-            words = f"{len(found)} pictures at once: at most {most} are taken."
-            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, words)
         return found
     if not _PLAIN.fullmatch(kind):
         raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"{kind} is no picture.", hint=HOW)
@@ -42,7 +43,7 @@ def pictures_of(headers: Message, content: bytes, *, most: int) -> list[EncodedI
     return [EncodedImage(content, "the picture")]
 
 
-def _files(boundary: object, content: bytes) -> list[EncodedImage]:
+def _files(boundary: object, content: bytes, most: int) -> list[EncodedImage]:
     """Return the files of a form; its other fields are passed over.
 
     Source: RFC 7578, and RFC 2046, section 5.1, for what stands between the parts.
@@ -52,16 +53,33 @@ def _files(boundary: object, content: bytes) -> list[EncodedImage]:
             HTTPStatus.BAD_REQUEST, "The form does not say what stands between its parts.", hint=HOW
         )
     line = b"\r\n--" + boundary.encode("latin-1", "replace")
-    _, *parts = (b"\r\n" + content).split(line)
-    if not parts or not parts[-1].startswith(b"--"):
-        raise Refused(HTTPStatus.BAD_REQUEST, "The form is cut off.", hint=HOW)
-    found = []
-    for part in parts[:-1]:
-        head, _, data = part.partition(b"\r\n\r\n")
+    found = list[EncodedImage]()
+    for head, data in _parts(line, content):
         name = HeaderParser().parsestr(head.strip().decode("utf-8", "replace")).get_filename()
         if name is not None and (name or data):  # an empty field of a form has neither
             found.append(EncodedImage(data, _last(name)))
+        if len(found) > most:
+            words = f"More than {most} pictures at once: {most} are taken at most."
+            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, words)
     return found
+
+
+def _parts(line: bytes, content: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield head and content of a form's parts, between which a line stands: not too many, of short heads."""
+    cut_off = Refused(HTTPStatus.BAD_REQUEST, "The form is cut off.", hint=HOW)
+    at = -2 if content.startswith(line[2:]) else content.find(line)
+    if at == -1:
+        raise cut_off
+    for _ in range(_MOST_PARTS):
+        begin = at + len(line)
+        if content.startswith(b"--", begin):
+            return
+        if (at := content.find(line, begin)) < 0:
+            raise cut_off
+        if (end := content.find(b"\r\n\r\n", begin, min(at, begin + _LONGEST_HEAD))) < 0:
+            raise Refused(HTTPStatus.BAD_REQUEST, "A part of the form does not say what it is.", hint=HOW)
+        yield content[begin:end], content[end + 4 : at]
+    raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The form has more than {_MOST_PARTS} parts.")
 
 
 def _last(name: str) -> str:

@@ -104,6 +104,8 @@ class PredictionServer(Server):
             pictures = pictures_of(request.headers, content, most=self._limits.pictures)
             try:
                 said = self._answering.ask(Question(pictures=pictures, **asked))
+            except Refused:
+                raise
             except (DataError, UsageError) as error:
                 raise Refused(HTTPStatus.BAD_REQUEST, str(error.args[0]), hint=error.hint) from error
             except Exception as error:

@@ -37,11 +37,11 @@ def _seen(judged: Judgement, rise: Rise, not_finite_at: float | None) -> Iterato
         f"The loss falls from {fallen}, half of that up to a rate of {judged.halfway:.2g}; it is lowest at"
         f" {judged.lowest:.2g}."
     )
+    if judged.diverges and judged.diverges != not_finite_at:
+        yield f"It diverges: at {judged.diverges:.2g} it is back where it began."
     if ended:
         yield ended
-    elif judged.diverges:
-        yield f"It diverges: at {judged.diverges:.2g} it is back where it began."
-    else:
+    elif not judged.diverges:
         yield f"It did not diverge up to {rise.high:g}; a higher end (high) shows more."
     if judged.least > (1 - _LITTLE) * judged.level:
         yield "It has fallen little, so this is a rough answer; more steps (points) tell more."
