@@ -204,15 +204,15 @@ def _predict_all(
         return logits_NK
 
     answered = _answered(classifier, paths, options.batch, found.problems, views, logits_of)
-    for places, logits_NK in answered:
+    for places, pixels, logits_NK in answered:
         predictions = [
             replace(each, truth=truth_of(each.place, classifier.class_names))
             for each in classifier.answers(logits_NK, places, options.top)
         ]
         found.predictions += predictions
-        for prediction in predictions:
+        for prediction, seen in zip(predictions, pixels, strict=True):
             if folder is not None:
-                _explain(classifier, prediction, folder, found)
+                _explain(classifier, prediction, seen, folder, found)
             if options.jsonl:
                 print(json.dumps(prediction.to_json()), flush=True)
     return found
@@ -225,14 +225,14 @@ def _answered(
     problems: list[str],
     views: "Views | None",
     logits_of: "Callable[[list[Pixels]], Tensor]",
-) -> "Iterator[tuple[list[str], Tensor]]":
-    """Give the places and the logits of readable images in batches; of several views what is averaged."""
+) -> "Iterator[tuple[list[str], list[Pixels] | list[None], Tensor]]":
+    """Give the places, pixels and logits of readable images in batches; of several views what is averaged."""
     if views is None:
         for places, pixels in _batches(classifier.read_all, paths, size, problems):
-            yield places, logits_of(pixels)
+            yield places, pixels, logits_of(pixels)
     else:
         for places, parts in _batches(partial(classifier.read_views, views=views), paths, size, problems):
-            yield places, classifier.averaged(parts, views)
+            yield places, [None] * len(places), classifier.averaged(parts, views)
 
 
 def _batches(
@@ -255,15 +255,25 @@ def _batches(
             yield places, seen
 
 
-def _explain(classifier: "Classifier", prediction: "Prediction", folder: Path, found: _Found) -> None:
-    """Write the overlay for the most probable class, and keep what the page shows of it."""
+def _explain(
+    classifier: "Classifier", prediction: "Prediction", seen: "Pixels | None", folder: Path, found: _Found
+) -> None:
+    """Write the overlay for the most probable class, and keep what the page shows of it.
+
+    Without pixels the image is read again: several views have been seen of it, and this is of the whole.
+    """
     from resnetlab.insights.page import MOST, explained
     from resnetlab.trained.predict.reading import read_file
 
     files.make_directory(folder)
     out = folder / f"{len(found.overlays):05d}-{Path(prediction.place).stem}.png"
-    image = read_file(prediction.place)
-    explanation = classifier.explain(image.data, prediction.class_name)
+    try:
+        seen = classifier.pixels(read_file(prediction.place)) if seen is None else seen
+    except DataError as error:
+        found.problems.append(str(error))
+        print(f"resnetlab: {error}", file=sys.stderr)
+        return
+    explanation = classifier.explain_pixels(seen, prediction.class_name, prediction.place)
     files.write_file(out, explanation.png())
     found.overlays.append(str(out))
     if len(found.explained) < MOST:
