@@ -11,6 +11,7 @@ A resume (`training/session.py`) loads the newest one and cuts metrics.jsonl bac
 its state.json, whose SHA-256 must be `metrics_digest`; the same steps then write the same rows again.
 """
 
+import contextlib
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -50,7 +51,13 @@ def checkpoint_name(step: int) -> str:
 
 
 def save_checkpoint(
-    parent: Path, *, step: int, identity: str, tensors: Mapping[str, Tensors], state: Mapping[str, Any]
+    parent: Path,
+    *,
+    step: int,
+    identity: str,
+    tensors: Mapping[str, Tensors],
+    state: Mapping[str, Any],
+    is_first_try: bool = True,
 ) -> Path:
     """Write one checkpoint, whole or not at all, and return its directory.
 
@@ -63,6 +70,7 @@ def save_checkpoint(
         identity: Hash of the run.
         tensors: Groups of named tensors, on any device; each group becomes one file.
         state: Plain JSON data.
+        is_first_try: Else one that verifies is set aside as well: it may be read from memory alone.
 
     Raises:
         WriteError: If it cannot be written, or something else has its name; earlier checkpoints are
@@ -74,13 +82,11 @@ def save_checkpoint(
             raise WriteError(
                 f"{path} is there, and is no checkpoint of this run", hint="Move it away, and resume the run."
             )
-        try:
+        with contextlib.suppress(CheckpointError):
             manifest, _ = read_verified(path)
-            if (manifest["step"], manifest["identity"]) == (step, identity):
-                files.flush_directory(parent)  # which may be all that failed, and is tried again
+            if is_first_try and (manifest["step"], manifest["identity"]) == (step, identity):
+                files.flush_directory(parent)  # which a process that was killed may not have come to
                 return path
-        except CheckpointError:
-            pass
         set_aside(path)
     contents = {
         f"{group}{_SUFFIX}": safetensors.torch.save(

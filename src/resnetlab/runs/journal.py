@@ -31,7 +31,7 @@ class Journal:
         files.cut_file(path, len(kept))
         self._hash = hashlib.sha256(kept)
         self._appender = files.Appender(path)
-        self._is_doubtful = False
+        self._is_doubtful = bool(kept)  # what another process has left may be in memory alone
 
     @property
     def digest(self) -> str:
@@ -50,7 +50,7 @@ class Journal:
         self._hash.update(line)
 
     def flush(self) -> None:
-        """Wait until all rows are on the disk; if that has failed before, they are all written anew."""
+        """Wait until all rows are on the disk; where that has failed, or may have, all are written anew."""
         if self._is_doubtful:
             self._write_anew()
         self._is_doubtful = True

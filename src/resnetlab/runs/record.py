@@ -1,5 +1,7 @@
 """What a run writes of itself as it goes: rows, events, TensorBoard's files, checkpoints, its end."""
 
+import contextlib
+import itertools
 import time
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from resnetlab.base.files import make_directory
+from resnetlab.errors import WriteError
 from resnetlab.runs.checkpoint import Tensors, checkpoint_name, load_checkpoint, retain, save_checkpoint
 from resnetlab.runs.directory import SPEED, RunDirectory, broken_images
 from resnetlab.runs.hyper_parameters import hyper_parameters
@@ -149,7 +152,8 @@ class RunRecord(Record):
     def _pass_over(self, problem: str) -> None:
         """Take note of an error after which something is written again."""
         self._passed.append(problem)
-        self.add_event("tried-again", problem=problem)
+        with contextlib.suppress(WriteError):  # what is tried again matters more
+            self.add_event("tried-again", problem=problem)
 
     def save(
         self,
@@ -163,15 +167,16 @@ class RunRecord(Record):
         Raises:
             WriteError: If it cannot be written, or the directory is not the run's any more.
         """
-        run, identity = self._run, self._identity
+        run, identity, tries = self._run, self._identity, itertools.count()
 
         def write() -> Path:
             run.check()
             make_directory(run.checkpoints)  # somebody may have moved them away
             self._metrics.flush()  # on the disk before the checkpoint that counts on them
             return save_checkpoint(
-                run.checkpoints, step=step, identity=identity, tensors=tensors, state=scalars
-            )
+                run.checkpoints, step=step, identity=identity, tensors=tensors, state=scalars,
+                is_first_try=next(tries) == 0,
+            )  # fmt: skip
 
         path = try_again(write, self._pass_over)
         self.add_event("save", step=step, checkpoint=path.name)
@@ -204,7 +209,8 @@ class RunRecord(Record):
         """Write RESULT.json."""
         try_again(lambda: self._run.write("RESULT", result), self._pass_over)
         if self._event_file:
-            self._event_file.add_end()
+            with contextlib.suppress(WriteError):  # the run has come to its end all the same
+                self._event_file.add_end()
 
     def close(self) -> None:
         """Close the journals and the event file."""
