@@ -55,7 +55,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="HOST",
-        help="with --host, another name by which requests may call it; may be repeated",
+        help="another name by which requests may call it, a proxy's for instance; may be repeated",
     )
     add_weights(parser)
     add_device(parser)
