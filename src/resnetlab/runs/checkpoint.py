@@ -51,14 +51,9 @@ def checkpoint_name(step: int) -> str:
 
 
 def save_checkpoint(
-    parent: Path,
-    *,
-    step: int,
-    identity: str,
-    tensors: Mapping[str, Tensors],
-    state: Mapping[str, Any],
+    parent: Path, *, step: int, identity: str, tensors: Mapping[str, Tensors], state: Mapping[str, Any],
     is_first_try: bool = True,
-) -> Path:
+) -> Path:  # fmt: skip
     """Write one checkpoint, whole or not at all, and return its directory.
 
     A checkpoint of this step that verifies already stays as it is: the same step of a run is the
