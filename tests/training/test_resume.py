@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import shutil
 import signal
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from resnetlab.errors import CheckpointError, DataError, UsageError
+from resnetlab.errors import CheckpointError, DataError, DivergedError, UsageError
 from resnetlab.network.catalog import model_spec
 from resnetlab.recipe.optimizers import OPTIMIZERS
 from resnetlab.runs.checkpoint import load_checkpoint, load_newest, save_checkpoint
@@ -243,6 +244,25 @@ def test_every_field_of_the_state_is_restored_exactly(tmp_path: Path) -> None:
         assert named.keys() == fresh.tensors()[group].keys()
         for name, tensor in named.items():
             assert torch.equal(tensor, fresh.tensors()[group][name]), f"{group}/{name}"
+
+
+@pytest.mark.parametrize(
+    ("group", "end"), [("model", "running_var"), ("optimizer", "weight"), ("ema", "weight")]
+)
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_nothing_that_is_not_finite_is_saved(group: str, end: str, value: float, tmp_path: Path) -> None:
+    """T20: what no loss tells of yet is met where it would be saved, and nothing superseded goes."""
+    trainer = go_on(run_until(tmp_path / "run", 3), small_source())
+    named = trainer.state.tensors()[group]
+    name = next(name for name in named if name.endswith(end))
+    named[name].detach()[(0,) * named[name].ndim] = value
+    trainer.state.step = 4
+
+    with pytest.raises(DivergedError, match=rf"diverged at step 4: {group} {re.escape(name)} is not finite"):
+        trainer.save()
+
+    trainer.close()
+    assert [path.name for path in trainer.record.path.glob("checkpoints/*")] == ["step-00000003"]
 
 
 def test_the_loss_scale_is_restored(tmp_path: Path) -> None:
