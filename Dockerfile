@@ -33,15 +33,15 @@ RUN python3 -m venv /opt/resnetlab \
     && rm -r /tmp/wheels /tmp/constraints.txt
 
 RUN useradd --create-home --uid 10001 resnetlab \
-    && mkdir /work && chown resnetlab /work
-# Another user may be given (--user): what is cached then lies in /work too, and a name is told that none has.
+    && mkdir /here && chown resnetlab /here
+# Another user may be given (--user): what is cached then lies in /here too, and a name is told that none has.
 ENV PATH=/opt/resnetlab/bin:$PATH \
     USER=resnetlab \
-    RESNETLAB_CACHE=/work/.cache/resnetlab \
-    TORCHINDUCTOR_CACHE_DIR=/work/.cache/inductor \
+    RESNETLAB_CACHE=/here/.cache/resnetlab \
+    TORCHINDUCTOR_CACHE_DIR=/here/.cache/inductor \
     NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
 USER 10001
-WORKDIR /work
+WORKDIR /here
 ENTRYPOINT ["resnetlab"]
 CMD ["--help"]
