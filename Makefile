@@ -25,7 +25,7 @@ PYTHON ?= python3
 PYTHONS ?= $(PYTHON)
 VENV ?= .venv
 RUN := $(VENV)/bin
-SUITE := OMP_NUM_THREADS=1 $(RUN)/python -m pytest -q --dist worksteal
+SUITE := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(RUN)/python -m pytest -q --dist worksteal
 EVERYWHERE := not faults and not benchmarks and not hosts and not browser and not notebook
 
 .PHONY: train test docs coverage test-benchmarks test-hosts test-browser test-notebook test-kernels test-docs test-parity test-dist dist install check gallery results faults bench clean
