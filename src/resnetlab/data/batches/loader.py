@@ -305,7 +305,7 @@ def _as_it_is(batch: Any) -> Any:
 
 
 def _begun(images: Images, requests: Iterable[Request], workers: int, pins: bool) -> Iterator[Loaded]:
-    with _BEGINNING, warnings.catch_warnings(), _main_set_aside():
+    with _BEGINNING, warnings.catch_warnings(), _main_set_aside(), _working_directory_left_out():
         warnings.filterwarnings("ignore", "This DataLoader will create")  # more than cores may be meant
         loader: DataLoader[Loaded] = DataLoader(
             _Sent(images) if workers else images,
@@ -341,6 +341,24 @@ def _main_set_aside() -> Iterator[None]:
         yield
     finally:
         main.update(kept)
+
+
+@contextlib.contextmanager
+def _working_directory_left_out() -> Iterator[None]:
+    """Keep the working directory from what processes that start inside import before they are told a path.
+
+    Python would look there first, run a file `random.py` or `socket.py` that lies there, and end with it.
+    """
+    name = "PYTHONSAFEPATH"
+    before = os.environ.get(name)
+    os.environ[name] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
 
 
 def _begin_worker(number: int) -> None:

@@ -133,7 +133,7 @@ def _start(request: str, rank: int, processes: int, threads: int, port: int) -> 
     if threads:
         place["OMP_NUM_THREADS"] = threads
     return subprocess.Popen(
-        [sys.executable, "-m", WORKER, request],
+        [sys.executable, "-P", "-m", WORKER, request],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
