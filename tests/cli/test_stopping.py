@@ -39,7 +39,7 @@ from concurrent.futures import ThreadPoolExecutor
 from resnetlab.cli import stopping
 
 stopping.PATIENCE_SECONDS = 0.2
-with stopping.heard_sigterm(), ThreadPoolExecutor(1) as pool:
+with stopping.heard_signals(), ThreadPoolExecutor(1) as pool:
     pool.submit(open, sys.argv[1])
     os.kill(os.getpid(), signal.SIGTERM)
 """

@@ -23,7 +23,7 @@ import torch
 
 import resnetlab
 from resnetlab.base.machine.remembered import remembered
-from resnetlab.cli.stopping import Terminated, heard_sigterm
+from resnetlab.cli.stopping import Terminated, heard_signals
 from resnetlab.data import feeding
 from resnetlab.data.batches.preprocessing import Preprocessing
 from resnetlab.data.images.geometry import Pixels
@@ -293,7 +293,7 @@ def main() -> int:
         os.write(own_output, json.dumps(script(join(), *arguments)).encode())
         return 0
     try:
-        with heard_sigterm():
+        with heard_signals():
             world = join()
             found = globals()[program](world, *arguments)
             world.close()

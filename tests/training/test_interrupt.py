@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from resnetlab.data.batches.loader import TRAINERS_SIGNALS
+from resnetlab.base.machine.signals import ENDING_SIGNALS
 from resnetlab.training.observer import Interrupt
 
-KILLS = [number for number in TRAINERS_SIGNALS if number != signal.SIGINT]
+KILLS = [number for number in ENDING_SIGNALS if number != signal.SIGINT]
 
 
 class Ended(BaseException):
@@ -23,7 +23,7 @@ def end(number: int, frame: object) -> None:
 @pytest.fixture(autouse=True)
 def handlers() -> Iterator[None]:
     """Signals end this process by an exception, as those of a user's own program may."""
-    before = {number: signal.getsignal(number) for number in TRAINERS_SIGNALS}
+    before = {number: signal.getsignal(number) for number in ENDING_SIGNALS}
     for number in KILLS:
         signal.signal(number, end)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a background job of a shell
@@ -32,7 +32,7 @@ def handlers() -> Iterator[None]:
         signal.signal(number, handler)
 
 
-@pytest.mark.parametrize("first", TRAINERS_SIGNALS)
+@pytest.mark.parametrize("first", ENDING_SIGNALS)
 def test_the_first_signal_is_noted_and_a_ctrl_c_after_it_stops_at_once(first: int) -> None:
     with Interrupt() as interrupt:
         signal.raise_signal(first)
@@ -75,13 +75,13 @@ def test_in_one_of_several_processes_a_signal_that_comes_again_soon_is_the_same_
 
 @pytest.mark.parametrize("comes", [False, True])
 def test_afterwards_every_handler_is_as_it_was(comes: bool) -> None:
-    before = {number: signal.getsignal(number) for number in TRAINERS_SIGNALS}
+    before = {number: signal.getsignal(number) for number in ENDING_SIGNALS}
 
     with Interrupt() as interrupt, interrupt:
         if comes:
             signal.raise_signal(signal.SIGTERM)
 
-    assert {number: signal.getsignal(number) for number in TRAINERS_SIGNALS} == before
+    assert {number: signal.getsignal(number) for number in ENDING_SIGNALS} == before
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="a terminal of Unix")

@@ -11,7 +11,7 @@ from resnetlab.base.machine.memory import LESS, telling_of_memory
 from resnetlab.cli.guesses import understood
 from resnetlab.cli.output import command_name, standard_streams, why_unwritten
 from resnetlab.cli.parser import build_parser
-from resnetlab.cli.stopping import heard_sigterm
+from resnetlab.cli.stopping import heard_signals
 from resnetlab.cli.verb import is_one_of_several, joined, launched
 from resnetlab.errors import ResnetlabError, UsageError, WriteError
 
@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     with standard_streams() as output:
         try:
             try:
-                with heard_sigterm():
+                with heard_signals():
                     return _perform(arguments)
             except KeyboardInterrupt as stop:
                 if _is_shown_here(stop):

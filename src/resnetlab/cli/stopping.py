@@ -1,4 +1,4 @@
-"""SIGTERM ends a command as Ctrl-C does: what is half written goes first."""
+"""SIGTERM and its like end a command as Ctrl-C does: what is half written goes first."""
 
 import contextlib
 import os
@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
+from resnetlab.base.machine.signals import ENDING_SIGNALS
+
 if TYPE_CHECKING:
     from resnetlab.base.pages.server import Server
 
@@ -16,46 +18,51 @@ PATIENCE_SECONDS = 5.0
 _ANSWER_SECONDS = 3.0
 """That answers under way have to be given, when a server is ended."""
 TERMINATED = 128 + signal.SIGTERM
-"""The exit code."""
+"""The exit code after SIGTERM."""
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM came."""
+    """A signal came that asks the program to end, and is not Ctrl-C.
 
-    exit_code = TERMINATED
+    Args:
+        number: Which.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number, self.exit_code = number, 128 + number
 
 
 @contextlib.contextmanager
-def heard_sigterm() -> Iterator[None]:
-    """Raise Terminated where SIGTERM finds the main thread inside; a second one ends the process at once.
+def heard_signals() -> Iterator[None]:
+    """Raise Terminated where SIGTERM or its like finds the main thread inside; a second one ends at once.
 
     So does the first after some seconds, if the way out is blocked, for instance by a thread that reads
-    from a disk that does not answer. Where somebody else hears SIGTERM, or nobody is to, that stays.
+    from a disk that does not answer. Where somebody else hears such a signal, or nobody is to, that stays.
     """
     left = threading.Event()
 
     def hear(number: int, frame: FrameType | None) -> NoReturn:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        threading.Thread(target=_end_unless, args=(left,), daemon=True).start()
-        raise Terminated
+        for each in ours:
+            signal.signal(each, signal.SIG_DFL)
+        threading.Thread(target=_end_unless, args=(left, 128 + number), daemon=True).start()
+        raise Terminated(number)
 
-    is_ours = (
-        threading.current_thread() is threading.main_thread()
-        and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-    )
-    if is_ours:
-        signal.signal(signal.SIGTERM, hear)
+    is_main = threading.current_thread() is threading.main_thread()
+    ours = [each for each in ENDING_SIGNALS if is_main and signal.getsignal(each) is signal.SIG_DFL]
+    for each in ours:
+        signal.signal(each, hear)
     try:
         yield
     finally:
         left.set()
-        if is_ours:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for each in ours:
+            signal.signal(each, signal.SIG_DFL)
 
 
-def _end_unless(left: threading.Event) -> None:
+def _end_unless(left: threading.Event, code: int) -> None:
     if not left.wait(PATIENCE_SECONDS):
-        os._exit(TERMINATED)
+        os._exit(code)
 
 
 def served_until_stopped(server: "Server", *, opens: bool) -> None:
@@ -66,7 +73,7 @@ def served_until_stopped(server: "Server", *, opens: bool) -> None:
         opens: Whether a browser is opened.
 
     Raises:
-        Terminated: At SIGTERM; Ctrl-C is how a server is meant to end.
+        Terminated: At SIGTERM and its like; Ctrl-C is how a server is meant to end.
     """
     sys.stdout.flush()  # where it is has been said, and whoever reads it waits
     if opens:

@@ -22,6 +22,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
+from resnetlab.base.machine.signals import ENDING_SIGNALS
 from resnetlab.errors import Interrupted, UsageError
 from resnetlab.parallel.line import VARIABLE
 from resnetlab.parallel.processes import Process
@@ -32,7 +33,6 @@ _ALONE_SECONDS = 3.0  # for torchrun when its processes have ended: it may have 
 _LAST_LINES_SECONDS = 2.0
 _SAVING_SECONDS = "600"  # for processes that torchrun was asked to end
 _LOG_BYTES = 100_000
-_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 def resolve_devices(asked: str | int, device: str = "auto") -> int:
@@ -106,7 +106,7 @@ def count_gpus() -> int:
 def launch(devices: int, arguments: Sequence[str], module: str = "resnetlab") -> int:
     """Run `python -m MODULE ARGUMENTS` in so many processes of this machine, and return their exit code.
 
-    A first SIGINT, SIGTERM or SIGHUP goes to each of them, once; at a second SIGINT or SIGTERM all are
+    A first signal that asks to end goes to each of them, once; at a second one, SIGHUP aside, all are
     killed. If this process is killed, they end by themselves.
 
     Raises:
@@ -251,9 +251,8 @@ class _Launch:
 
     @contextlib.contextmanager
     def _hearing_signals(self) -> Iterator[None]:
-        numbers = [getattr(signal, name) for name in _SIGNALS if hasattr(signal, name)]
-        if threading.current_thread() is not threading.main_thread():
-            numbers = []
+        is_main = threading.current_thread() is threading.main_thread()
+        numbers = ENDING_SIGNALS if is_main else ()
         numbers = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]  # nohup
         before = {number: signal.signal(number, self._hand_on) for number in numbers}
         try:
@@ -274,7 +273,7 @@ class _Launch:
             for worker in self._workers.values():
                 worker.send(number)
         else:
-            self._starter.send_signal(number)  # torchrun hands it on to those that it has started
+            self._starter.send_signal(signal.SIGTERM)  # torchrun hands it on to those that it has started
 
 
 def _say(text: str) -> None:

@@ -10,10 +10,12 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 
-_MARKER = """
+from resnetlab.base.machine.signals import ENDING_SIGNALS
+
+_MARKER = f"""
 import os, signal, socket, sys
-for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-    signal.signal(getattr(signal, name), signal.SIG_IGN)
+for number in {[*map(int, ENDING_SIGNALS)]}:
+    signal.signal(number, signal.SIG_IGN)
 if path := os.environ.get("RESNETLAB_LAUNCHER"):  # who launched us waits until all is said
     line = socket.socket(socket.AF_UNIX)
     try:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import FrameType, TracebackType
 from typing import Any
 
-from resnetlab.data.batches.loader import TRAINERS_SIGNALS
+from resnetlab.base.machine.signals import ENDING_SIGNALS
 from resnetlab.parallel.world import World
 
 
@@ -156,7 +156,7 @@ class Interrupt:
 
 def _ours() -> list[int]:
     """Return the signals that may be taken over."""
-    before = {number: signal.getsignal(number) for number in TRAINERS_SIGNALS}
+    before = {number: signal.getsignal(number) for number in ENDING_SIGNALS}
     is_nohup = before.get(_HANG_UP) is signal.SIG_IGN
     return [
         number

@@ -14,7 +14,7 @@ from resnetlab.data.open import reopen_source
 from resnetlab.data.sources.choices import LEFT_OPEN, Choices
 from resnetlab.data.sources.encoded import AnySource
 from resnetlab.data.sources.leftovers import refuse_within
-from resnetlab.errors import DataError, ResnetlabError, UsageError
+from resnetlab.errors import DataError, Interrupted, ResnetlabError, UsageError
 from resnetlab.parallel.world import ALONE, World
 from resnetlab.recipe.settings import recipe_from_json
 from resnetlab.reporting.at_the_end import leaving_a_page
@@ -131,10 +131,9 @@ def begin_plan(
     world: World = ALONE,
 ) -> Result:
     """Train what is planned in a new directory, whose lock the caller holds; see `train_plan`."""
-    plan, observer = share_workers_here(plan, world), as_seen_by(observer, world)
-    with telling_of_memory(LESS_MEMORY):
-        trainer = start(plan, run, observer, world)
-    return _train_to_the_end(trainer, plan, interrupt)
+    return _train_from(
+        lambda plan, observer: start(plan, run, observer, world), plan, run, observer, interrupt, world
+    )
 
 
 @leaving_as_found()
@@ -287,15 +286,45 @@ def resume_plan(
     world: World = ALONE,
 ) -> Result:
     """Go on with an unfinished run, whose lock the caller holds, to its end; see `train_plan`."""
+    return _train_from(
+        lambda plan, observer: resume(run, plan, observer, world), plan, run, observer, interrupt, world
+    )
+
+
+def _train_from(
+    begin: Callable[[RunPlan, Observer], Trainer],
+    plan: RunPlan,
+    run: RunDirectory,
+    observer: Observer,
+    interrupt: Interrupt | None,
+    world: World,
+) -> Result:
+    """Train to the end with the trainer that `begin` makes, heeding signals from the first moment on."""
     plan, observer = share_workers_here(plan, world), as_seen_by(observer, world)
-    with telling_of_memory(LESS_MEMORY):
-        trainer = resume(run, plan, observer, world)
-    return _train_to_the_end(trainer, plan, interrupt)
+    interrupt = interrupt or Interrupt()
+    with contextlib.ExitStack() as hearing:
+        with telling_of_memory(LESS_MEMORY), _leaving_before_the_first_step(run, interrupt):
+            trainer = begin(plan, observer)
+            trainer.interrupt = hearing.enter_context(interrupt)
+        return _train_to_the_end(trainer, plan)
 
 
-def _train_to_the_end(trainer: Trainer, plan: RunPlan, interrupt: Interrupt | None) -> Result:
+@contextlib.contextmanager
+def _leaving_before_the_first_step(run: RunDirectory, interrupt: Interrupt) -> Iterator[None]:
+    """Say how to go on with a run that a signal ends inside: nothing of it is made here that could be lost."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        if interrupt.is_requested or not is_run(run.path):  # a second one; or nothing has begun
+            raise
+        raise Interrupted(
+            "stopped by a signal before the first step; nothing is lost",
+            hint=f"Go on with: resnetlab resume {shlex.quote(str(run.path))}",
+        ) from stop
+
+
+def _train_to_the_end(trainer: Trainer, plan: RunPlan) -> Result:
     state, record, world = trainer.state, trainer.record, trainer.world
-    trainer.interrupt = interrupt or trainer.interrupt
     facts = describe_plan(plan, world.size) | {"run": str(record.path)}
     trainer.observer.begin(facts, step=state.step, num_steps=trainer.timeline.num_steps)
     if state.step and world.is_first:
@@ -313,7 +342,7 @@ def _trained(trainer: Trainer, plan: RunPlan) -> Result:
     """Train to the end, and write down how that was, good or bad."""
     state, record, world = trainer.state, trainer.record, trainer.world
     try:
-        with telling_of_memory(LESS_MEMORY), trainer.interrupt:
+        with telling_of_memory(LESS_MEMORY):
             trainer.train()
             result = result_of(trainer, plan)
             world.from_first(lambda: record.finish(asdict(result)))  # a signal now comes too late to leave

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import torch
 
+from resnetlab.base.machine.signals import ENDING_SIGNALS
 from resnetlab.base.share import UNDIVIDED, Share
 from resnetlab.base.units import Duration
 from resnetlab.data.batches.loaded import BadSamples, EvaluationBatches, LoadedBatches, WaitClock
 from resnetlab.data.batches.loader import (
-    TRAINERS_SIGNALS,
     Bad,
     Images,
     Request,
@@ -120,11 +120,13 @@ def test_the_trainers_signals_do_not_end_its_workers(source):
     workers = multiprocessing.active_children()
 
     for worker in workers:
-        for number in TRAINERS_SIGNALS:
+        for number in ENDING_SIGNALS:
             os.kill(worker.pid, number)
 
     assert len([*batches]) == 7
-    assert {*TRAINERS_SIGNALS} == {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP}
+    assert {number.name for number in ENDING_SIGNALS} == {
+        "SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU",
+    }  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ import torch.multiprocessing
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from resnetlab.base.machine.signals import ENDING_SIGNALS
 from resnetlab.base.units import format_bytes
 from resnetlab.data.batches.preparation import TrainingPreparation
 from resnetlab.data.batches.preprocessing import Preprocessing, refuse_other_size
@@ -39,11 +40,6 @@ Integers = npt.NDArray[np.int64]
 PREFETCHED = 2  # batches per worker
 SHARED_MEMORY = "/dev/shm"
 _LOOK_SECONDS = 1.0
-TRAINERS_SIGNALS = tuple(
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGHUP") if hasattr(signal, name)
-)
-"""What the process that trains answers by saving, and its workers not at all: Ctrl-C, Slurm, a terminal
-that closes and others send them to the whole group."""
 
 
 class Request(NamedTuple):
@@ -362,7 +358,7 @@ def _working_directory_left_out() -> Iterator[None]:
 
 
 def _begin_worker(number: int) -> None:
-    for number in TRAINERS_SIGNALS:
+    for number in ENDING_SIGNALS:  # who trains answers them
         signal.signal(number, signal.SIG_IGN)
     trainer = multiprocessing.parent_process()
     assert trainer is not None
