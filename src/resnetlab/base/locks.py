@@ -24,6 +24,7 @@ HELD = (errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK)
 
 _LOOK_SECONDS = 0.5
 _TRIES, _PAUSE = 5, 0.02  # somebody may be looking whether a lock is free, which takes no time
+_BLANK = b" \t\r\n\0"  # zeros are what a power cut may leave of it: nobody waits until it is on the disk
 _HOLDER = re.compile(rb"[^\n]{0,200}process \d+[^\n]{0,500}")
 
 
@@ -170,7 +171,11 @@ class DirectoryLock:
             self._close()  # somebody removed the file between our opening and our locking it
         else:
             raise WriteError(f"{self.path} is removed again and again", hint="Find out by whom.")
-        self._sign()
+        try:
+            self._sign()
+        except BaseException:  # a caller may keep the traceback, and go on
+            self._close()
+            raise
 
     def _take(self) -> None:
         with telling(self.directory, "open"):
@@ -189,7 +194,7 @@ class DirectoryLock:
             try:
                 _lock_or_tell(stream.fileno(), self.directory)
                 stream.seek(0)
-                if (text := stream.read(1000)) and not _HOLDER.fullmatch(text.strip()):
+                if (text := stream.read(1000).strip(_BLANK)) and not _HOLDER.fullmatch(text):
                     raise WriteError(
                         f"{self.path} is no lock of ours: it holds other text",
                         hint="Move it away, or choose another directory.",

@@ -206,7 +206,8 @@ class RunRecord(Record):
         return broken_images(self._run)
 
     def finish(self, result: dict[str, Any]) -> None:
-        """Write RESULT.json."""
+        """Write RESULT.json, after a last try at what could not be removed on the way."""
+        self._run.remove_leftovers()  # what stays all the same was told when it first did
         try_again(lambda: self._run.write("RESULT", result), self._pass_over)
         if self._event_file:
             with contextlib.suppress(WriteError):  # the run has come to its end all the same
