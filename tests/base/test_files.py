@@ -2,8 +2,10 @@
 
 import errno
 import os
+import shutil
 import stat
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -109,6 +111,29 @@ def test_a_disk_that_fails_is_not_taken_for_one_that_cannot_flush(
     ):
         files.write_part(growing / "a", "1")
     assert not (tmp_path / "grown").exists()
+
+
+@pytest.mark.parametrize(
+    ("free", "told"),
+    [
+        (1000, "The disk is full (1000 B free, 2.0 MiB needed). Make room"),
+        (5 << 30, "5.0 GiB are free, but a quota, or the number of files, is used up. Make room"),
+    ],
+)
+def test_a_full_disk_is_told_with_what_is_free_and_what_it_takes(
+    free: int, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=free))
+
+    with pytest.raises(WriteError, match="could not write .*new: No space left") as error:
+        files.commit_directory(tmp_path / "new", {"a": bytes(2**21), "b": b""})
+
+    assert told in error.value.hint
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("error", [FileExistsError(17, "File exists"), PermissionError(13, "Access denied")])

@@ -4,6 +4,7 @@ import contextlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from resnetlab.errors import Interrupted
 from resnetlab.runs.directory import RunDirectory
@@ -17,16 +18,17 @@ from tests.kit.small_runs import final_bytes, two_stage_plan
 STEPS = 4
 
 
-def job_plan() -> RunPlan:
+def job_plan(**changes: Any) -> RunPlan:
     """Four steps, each of which is saved and supersedes the one before."""
-    return two_stage_plan(length=f"{STEPS}st", checkpoint_every=1, keep_checkpoints=1, log_every=1)
+    values = {"length": f"{STEPS}st", "checkpoint_every": 1, "keep_checkpoints": 1, "log_every": 1}
+    return two_stage_plan(**(values | changes))
 
 
-def do_job(out: Path) -> Result:
+def do_job(out: Path, **changes: Any) -> Result:
     """Begin the run, or go on with it; it is stopped by a signal after two steps, and gone on with."""
     with contextlib.suppress(Interrupted):
-        train_or_resume(job_plan(), out, StopAt(2))
-    return train_or_resume(job_plan(), out, Observer())
+        train_or_resume(job_plan(**changes), out, StopAt(2))
+    return train_or_resume(job_plan(**changes), out, Observer())
 
 
 def go_on_with_job(out: Path) -> Result:

@@ -1,4 +1,4 @@
-"""T08, T10, T13, T14 of the fault list: a resumed run is the uninterrupted run, byte for byte."""
+"""T08, T09, T10, T13, T14 and T20 of the fault list: a resumed run is the uninterrupted run, byte for byte."""
 
 import json
 import random
@@ -23,6 +23,7 @@ from resnetlab.training.planning import make_plan, plan_of
 from resnetlab.training.session import resume, start
 from resnetlab.training.step.device import obstacle_to_compile
 from resnetlab.training.step.state import TrainState
+from resnetlab.training.trainer import Trainer
 from tests.kit.interrupted_runs import StopAt, interrupt, run_until
 from tests.kit.small_runs import (
     CPU,
@@ -87,6 +88,35 @@ def test_seven_interruptions_in_one_epoch_change_no_byte(
     finish(run)
 
     assert final_bytes(run) == uninterrupted
+
+
+def test_a_run_that_is_interrupted_sees_the_same_images_in_the_same_order(tmp_path: Path) -> None:
+    """T09: all that enters the network, augmented as it is, one batch after another."""
+
+    def seen(trainer: Trainer, stop: StopAt | None) -> list[bytes]:
+        found: list[bytes] = []
+        trainer.state.model.register_forward_pre_hook(
+            lambda model, images: found.append(images[0].numpy().tobytes()) if model.training else None
+        )
+        if stop:
+            interrupt(trainer, stop)
+        else:
+            train(trainer)
+            trainer.close()
+        return found
+
+    found = []
+    for name, steps in (("whole", []), ("run", [2, 7, 8, 9, 15, 21, 38])):
+        run = RunDirectory(tmp_path / name)
+        first = StopAt(steps[0]) if steps else None
+        with claim_new(run.path):
+            images = seen(start(two_stage_plan(), run, Observer()), first)
+        for step in [*steps[1:], None][: len(steps)]:
+            images += seen(go_on(run, small_source()), StopAt(step) if step else None)
+        found.append(images)
+
+    assert len(found[0]) == 80 == len({*found[0]})  # 40 steps of two microbatches, no two alike
+    assert found[0] == found[1]
 
 
 def test_a_signal_during_the_evaluation_saves_and_the_evaluation_is_made_on_resume(

@@ -187,7 +187,7 @@ def write_file(path: Path, content: bytes | str | Iterable[bytes]) -> None:
     is replaced, and what it leads to stays as it is.
     """
     temporary = temporary_path(path)
-    with telling(path, "write"):
+    with telling(path, "write", needs=len(content) if isinstance(content, bytes | str) else 0):
         try:
             _clear(temporary)
             _write_new(temporary, _bytes(content) if isinstance(content, bytes | str) else content)
@@ -231,7 +231,7 @@ def commit_directory(path: Path, contents: Mapping[str, bytes]) -> None:
         WriteError: If anything could not be written; nothing is left behind then.
     """
     temporary = temporary_path(path)
-    with telling(path, "write"):
+    with telling(path, "write", needs=sum(map(len, contents.values()))):
         try:
             _clear(temporary)
             temporary.mkdir()

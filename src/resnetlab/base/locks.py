@@ -22,6 +22,7 @@ from resnetlab.errors import LockedError, WriteError
 HELD = (errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK)
 """What the system says if another holds a lock."""
 
+_ENOUGH_BYTES = 2**20  # for what is written in small parts
 _LOOK_SECONDS = 0.5
 _TRIES, _PAUSE = 5, 0.02  # somebody may be looking whether a lock is free, which takes no time
 _BLANK = b" \t\r\n\0"  # zeros are what a power cut may leave of it: nobody waits until it is on the disk
@@ -29,18 +30,30 @@ _HOLDER = re.compile(rb"[^\n]{0,200}process \d+[^\n]{0,500}")
 
 
 @contextlib.contextmanager
-def telling(path: Path, action: str) -> Iterator[None]:
-    """Turn an operating system's refusal into a WriteError that names the path and the cause."""
+def telling(path: Path, action: str, *, needs: int = 0) -> Iterator[None]:
+    """Turn an operating system's refusal into a WriteError that names the path and the cause.
+
+    Args:
+        path: What is changed.
+        action: How, as an infinitive.
+        needs: The bytes that it takes on the disk, if they are known.
+    """
     try:
         yield
     except OSError as error:
         hint = "Mend that, and do it again."
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            free = format_bytes(shutil.disk_usage(existing_parent(path)).free)
-            hint = f"The disk is full ({free} free). Make room, and do it again."
+            hint = f"{_why_full(path, needs)} Make room, and do it again."
         if run := run_above(path):
             hint += f" `resnetlab resume {shlex.quote(str(run))}` loses nothing that was saved."
         raise WriteError(f"could not {action} {path}: {error.strerror or error}", hint=hint) from error
+
+
+def _why_full(path: Path, needs: int) -> str:
+    free = shutil.disk_usage(existing_parent(path)).free
+    if free > max(needs, _ENOUGH_BYTES):
+        return f"{format_bytes(free)} are free, but a quota, or the number of files, is used up."
+    return f"The disk is full ({format_bytes(free)} free{f', {format_bytes(needs)} needed' if needs else ''})."
 
 
 def run_above(path: Path) -> Path | None:
