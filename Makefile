@@ -7,7 +7,8 @@
 # make gallery  draws docs/gallery.md and its pictures anew where they have changed
 # make docs     makes the site of docs/ in build/docs, with every warning an error: open build/docs/index.html
 # make results  makes the tables of docs/results.md anew that are made of records
-# make faults   the fault tests at full length: real processes killed at random moments, a stop after every step
+# make faults   the fault tests at full length: real processes killed at random moments, a fault at every file
+#                operation, a stop after every step (docs/faults.md). ROUNDS=10: ten times as many of what is drawn
 # make test-benchmarks  the scripts in benchmarks/ run through at a toy's size
 # make test-browser  pages are opened in headless Chromium: keys, pointer, both themes, a phone, hostile names
 # make test-kernels  kernels are compiled: our own, held against float64 shape by shape, and those of torch.compile
@@ -24,6 +25,7 @@
 PYTHON ?= python3
 PYTHONS ?= $(PYTHON)
 VENV ?= .venv
+ROUNDS ?= 1
 RUN := $(VENV)/bin
 SUITE := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(RUN)/python -m pytest -q --dist worksteal
 EVERYWHERE := not faults and not benchmarks and not hosts and not browser and not notebook
@@ -44,7 +46,7 @@ test-benchmarks: install
 	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -q -m benchmarks
 
 faults: install
-	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -q -m faults
+	OMP_NUM_THREADS=1 ROUNDS=$(ROUNDS) $(RUN)/python -m pytest -q -m faults
 
 test-hosts: install
 	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -q -m hosts

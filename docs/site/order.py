@@ -11,7 +11,7 @@ ORDER = {
         "networks", "gallery", "recipes", "data", "finetuning", "learning-rate", "weights", "serving",
         "watching", "board", "minutes", "reproduce", "steps", "gpu", "many-machines", "plan_resnet50",
     ),
-    "Look up": ("commands", "api", "originals", "formats", "features", "results", "real_life"),
+    "Look up": ("commands", "api", "originals", "formats", "features", "faults", "results", "real_life"),
     "How it is made": ("reading", "design", "extending"),
 }  # fmt: skip
 """The pages by their headings, without the suffix."""

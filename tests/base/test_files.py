@@ -129,7 +129,7 @@ def test_a_full_disk_is_told_with_what_is_free_and_what_it_takes(
     monkeypatch.setattr(os, "fsync", full)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=free))
 
-    with pytest.raises(WriteError, match="could not write .*new: No space left") as error:
+    with pytest.raises(WriteError, match=r"could not write .*new: No space left") as error:
         files.commit_directory(tmp_path / "new", {"a": bytes(2**21), "b": b""})
 
     assert told in error.value.hint

@@ -1,4 +1,4 @@
-"""T02, T03, T05 and T07 of the fault list: a fault at each file operation of a run, and no checkpoint missing."""
+"""T02, T03, T05, T07 of the fault list: a fault at each file operation of a run, no checkpoint missing."""
 
 import errno
 import os
@@ -96,7 +96,7 @@ def test_a_file_that_the_system_does_not_let_grow_ends_a_run_that_goes_on(
             resource.setrlimit(resource.RLIMIT_FSIZE, (size - 1 if step == 2 else before[0], before[1]))
 
     try:
-        with pytest.raises(WriteError, match="could not write .*step-00000003: File too large"):
+        with pytest.raises(WriteError, match=r"could not write .*step-00000003: File too large"):
             train_or_resume(job_plan(), out, Limit())
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -1,4 +1,4 @@
-"""T22 of the fault list: the same bytes wherever, whenever and by whomever a run is made; and with more threads."""
+"""T22 of the fault list: the same bytes wherever and by whomever a run is made; and with more threads."""
 
 import contextlib
 import json
@@ -19,8 +19,8 @@ TRAIN = (
     "--set", "log_every=1", "--set", "eval_every=3st", "--no-report",
 )  # fmt: skip
 OF_THREADS = 1e-6
-"""By how much, as a share, a first loss may differ with more threads: sums are added in another order. From there
-on that grows, as it does from any change so small, to some per cent of a weight in six steps of this net."""
+"""By how much, as a share, a first loss may differ with more threads: sums are added in another order. From
+there on that grows, as from any change so small, to some per cent of a weight in six steps of this net."""
 
 
 def train(out: Path, *more: str, starts_anew: bool = False, **environment: str) -> dict[str, Any]:
@@ -28,7 +28,13 @@ def train(out: Path, *more: str, starts_anew: bool = False, **environment: str) 
     out.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.chdir(out.parent):
         command = Command(
-            *TRAIN, "--out", out.name, *more, module="tests.kit.elsewhere", starts_anew=starts_anew, **environment
+            *TRAIN,
+            "--out",
+            out.name,
+            *more,
+            module="tests.kit.elsewhere",
+            starts_anew=starts_anew,
+            **environment,
         )
         (found,) = re.findall(r"^found: (.*)$", command.finish(), re.MULTILINE)
     return dict(json.loads(found))

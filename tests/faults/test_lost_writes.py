@@ -1,4 +1,4 @@
-"""T04 of the fault list: power cuts after any operation, on disks that keep no more than they were waited for."""
+"""T04 of the fault list: power cuts after any operation, on disks that keep only what was waited for."""
 
 import random
 from collections.abc import Callable, Iterator

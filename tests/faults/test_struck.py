@@ -1,4 +1,4 @@
-"""T03 and T17 of the fault list: real processes, struck by any signal from their first moment to their last."""
+"""T03 and T17 of the fault list: real processes, struck by any signal from first moment to last."""
 
 import json
 import re
@@ -34,7 +34,9 @@ def job_bytes(run: Path) -> dict[str, bytes]:
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, dict[str, bytes]]:
     """How many operations the job takes, and what it makes."""
     out = tmp_path_factory.mktemp("undisturbed") / "run"
-    told = Command(str(out.parent), "-1", "SIGTERM", *JOB, "--out", str(out), module="tests.kit.struck").finish()
+    told = Command(
+        str(out.parent), "-1", "SIGTERM", *JOB, "--out", str(out), module="tests.kit.struck"
+    ).finish()
     (count,) = re.findall(r"^operations: (\d+)$", told, re.MULTILINE)
     return int(count), job_bytes(out)
 
@@ -76,7 +78,10 @@ def test_a_signal_in_a_runs_first_and_last_moments_and_between_is_answered(
     count, expected = undisturbed
     rng = drawn()
     moments = [*rng.sample(range(40), 2), rng.randrange(40, count), rng.randrange(count - 12, count - 1)]
-    strikes = [*zip(moments, rng.sample(NAMES[1:], len(moments)), strict=True), (rng.randrange(count), "SIGKILL")]
+    strikes = [
+        *zip(moments, rng.sample(NAMES[1:], len(moments)), strict=True),
+        (rng.randrange(count), "SIGKILL"),
+    ]
 
     check_strikes(strikes, tmp_path_factory.mktemp("struck"), expected)
 

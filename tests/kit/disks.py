@@ -1,8 +1,7 @@
-"""A disk on which every operation is seen, and may fail: the system's calls, wrapped where Python asks for them.
+"""A disk on which every operation is seen, and may fail: the system's calls, wrapped where Python asks them.
 
 Our own code runs as it is. What is wrapped, for paths below one directory, are the functions of `os` and `io`
-that change something: whoever uses others is not seen (`test_the_disk_sees_what_lands_on_it` holds the whole
-against what really lies there).
+that change something; tests/faults/test_lost_writes.py holds what was seen against what really lies there.
 """
 
 import errno
@@ -20,8 +19,8 @@ class Operation:
     """One change of what lies on the disk, or a wait until it does."""
 
     kind: str
-    """create, write, cut, flush, make (a directory), rename, remove or remove-directory; or, afterwards, refused:
-    the system did not do it."""
+    """create, write, cut, flush, make (a directory), rename, remove or remove-directory; or, afterwards,
+    refused: the system did not do it."""
 
     path: str
     to: str = ""
@@ -89,7 +88,9 @@ class Disk:
         really = self._before[module, name] = getattr(module, name)
         setattr(module, name, lambda *values, **more: wrapper(really, *values, **more))
 
-    def do(self, operation: Operation, act: Callable[[], Any], half: Callable[[], object] | None = None) -> Any:
+    def do(
+        self, operation: Operation, act: Callable[[], Any], half: Callable[[], object] | None = None
+    ) -> Any:
         """Perform one operation, or what is to happen in its place."""
         if self._is_watching or not self._is_below(operation.path):
             return act()

@@ -1,4 +1,4 @@
-"""What a disk may hold after a power cut: of what was done to it, all or part of what nobody waited for is lost.
+"""What a disk may hold after a power cut: of what was done, all or part of what nobody waited for is lost.
 
 The model is POSIX's, which promises least: the content of a file is kept by an fsync of the file, a name by
 one of its directory, in whatever order both were made.
@@ -33,7 +33,7 @@ Tree = dict[str, bytes | None]
 """The content of files by their paths; directories have None."""
 
 Loss = tuple[Callable[[], str], Callable[[], str]]
-"""What is left of a directory: its names "now" or "kept"; of a file: "now", "kept", or "zeros" for the rest."""
+"""What is left of a directory: its names "now" or "kept"; of a file: "now", "kept", or with "zeros"."""
 
 
 def losses(rng: random.Random) -> dict[str, Loss]:

@@ -1,4 +1,4 @@
-"""A run as a job that is typed again and again until it has ended, small enough to be ended at every operation."""
+"""A run as a job that is typed again until it has ended, so small that each operation can be its last."""
 
 import contextlib
 import json

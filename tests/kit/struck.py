@@ -1,7 +1,8 @@
-"""The command line, struck by a signal at a file operation: `python -m tests.kit.struck ROOT NUMBER SIGNAL ARGUMENTS`.
+"""The command line, struck by a signal at a file operation.
 
-What it is about to do below ROOT when it is struck is printed first, on a line of its own, and at its end how
-many operations there were. In the place of SIGKILL's operation nothing happens, but the first half of a write.
+`python -m tests.kit.struck ROOT NUMBER SIGNAL ARGUMENTS`: what it is about to do below ROOT when it is struck
+is printed first, on a line of its own, and at its end how many operations there were. In the place of
+SIGKILL's operation nothing happens, but the first half of a write.
 """
 
 import itertools

@@ -1,4 +1,4 @@
-"""T08, T09, T10, T13, T14 and T20 of the fault list: a resumed run is the uninterrupted run, byte for byte."""
+"""T08, T09, T10, T13, T14, T20 of the fault list: a resumed run is the uninterrupted one, byte for byte."""
 
 import json
 import random

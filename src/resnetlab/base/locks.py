@@ -53,7 +53,9 @@ def _why_full(path: Path, needs: int) -> str:
     free = shutil.disk_usage(existing_parent(path)).free
     if free > max(needs, _ENOUGH_BYTES):
         return f"{format_bytes(free)} are free, but a quota, or the number of files, is used up."
-    return f"The disk is full ({format_bytes(free)} free{f', {format_bytes(needs)} needed' if needs else ''})."
+    return (
+        f"The disk is full ({format_bytes(free)} free{f', {format_bytes(needs)} needed' if needs else ''})."
+    )
 
 
 def run_above(path: Path) -> Path | None:

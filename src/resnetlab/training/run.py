@@ -311,7 +311,7 @@ def _train_from(
 
 @contextlib.contextmanager
 def _leaving_before_the_first_step(run: RunDirectory, interrupt: Interrupt) -> Iterator[None]:
-    """Say how to go on with a run that a signal ends inside: nothing of it is made here that could be lost."""
+    """Say how to go on with a run that a signal ends inside, where nothing is made that could be lost."""
     try:
         yield
     except KeyboardInterrupt as stop:
