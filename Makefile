@@ -9,6 +9,7 @@
 # make results  makes the tables of docs/results.md anew that are made of records
 # make faults   the fault tests at full length: real processes killed at random moments, a fault at every file
 #                operation, a stop after every step (docs/faults.md). ROUNDS=10: ten times as many of what is drawn
+# make soak     a long run disturbed at random beside one that is not, MINUTES=30 of it: the same bytes, and nothing grows
 # make test-benchmarks  the scripts in benchmarks/ run through at a toy's size
 # make test-browser  pages are opened in headless Chromium: keys, pointer, both themes, a phone, hostile names
 # make test-kernels  kernels are compiled: our own, held against float64 shape by shape, and those of torch.compile
@@ -26,11 +27,12 @@ PYTHON ?= python3
 PYTHONS ?= $(PYTHON)
 VENV ?= .venv
 ROUNDS ?= 1
+MINUTES ?= 30
 RUN := $(VENV)/bin
 SUITE := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(RUN)/python -m pytest -q --dist worksteal
-EVERYWHERE := not faults and not benchmarks and not hosts and not browser and not notebook
+EVERYWHERE := not faults and not soak and not benchmarks and not hosts and not browser and not notebook
 
-.PHONY: train test docs coverage test-benchmarks test-hosts test-browser test-notebook test-kernels test-docs test-parity test-dist dist install check gallery results faults bench clean
+.PHONY: train test docs coverage test-benchmarks test-hosts test-browser test-notebook test-kernels test-docs test-parity test-dist dist install check gallery results faults soak bench clean
 
 train: install
 	$(RUN)/resnetlab train resnet20 --data digits --recipe digits
@@ -47,6 +49,9 @@ test-benchmarks: install
 
 faults: install
 	OMP_NUM_THREADS=1 ROUNDS=$(ROUNDS) $(RUN)/python -m pytest -q -m faults
+
+soak: install
+	OMP_NUM_THREADS=1 MINUTES=$(MINUTES) $(RUN)/python -m pytest -q -s -m soak
 
 test-hosts: install
 	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -q -m hosts
