@@ -27,15 +27,15 @@ if os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ENOUGH_BYT
 
 @pytest.fixture(autouse=CAN_FORK)
 def forked_processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have `read_pickled` and what measures fork their processes, but for tests marked `starts_anew`."""
+    """Have what reads apart and what measures fork their processes, but for tests marked `starts_anew`."""
     if request.node.get_closest_marker("starts_anew") is None:
         import subprocess
 
+        from resnetlab.base.reading import process
         from resnetlab.training.measured import together
-        from resnetlab.weights.files import pickled
 
         monkeypatch.setattr(
-            pickled, "subprocess", SimpleNamespace(run=run_forked, TimeoutExpired=subprocess.TimeoutExpired)
+            process, "subprocess", SimpleNamespace(run=run_forked, TimeoutExpired=subprocess.TimeoutExpired)
         )
         monkeypatch.setattr(
             together,

@@ -29,8 +29,10 @@ def import_ahead() -> None:
     for name in resnetlab.__all__:
         getattr(resnetlab, name)
     importlib.import_module("resnetlab.parallel.links")
-    importlib.import_module("resnetlab.weights.files.unpickle")
-    del sys.modules["resnetlab.weights.files.unpickle"]  # which is to be run, not imported
+    for name in ("resnetlab.weights.files.unpickle", "resnetlab.base.reading.hdf5_process"):
+        with contextlib.suppress(ModuleNotFoundError):  # h5py
+            importlib.import_module(name)
+            del sys.modules[name]  # which is to be run, not imported
     gc.freeze()  # what a fork does not touch is not copied for it
     assert os.listdir("/proc/self/task") == [str(os.getpid())], "a fork would not have these threads"
 

@@ -112,7 +112,7 @@ BAD_FILES: dict[str, tuple[Callable[[Any], object], str]] = {
     ),
     "an external link": (external_link, "has no k0, or a link"),
     "virtual": (virtual, "k0 lies in another file"),
-    "a scalar for layer_names": (layer_names_scalar, "not iterable"),
+    "a scalar for layer_names": (layer_names_scalar, "no layer_names in /"),
     "layers, a dataset": (lambda file: file.create_dataset("layers", data=[0.0]), "/layers is no group"),
 }
 
@@ -202,7 +202,7 @@ def test_a_damaged_and_a_swollen_member_of_a_keras_archive_are_errors(tmp_path: 
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("config.json", "{}")
         archive.writestr("model.weights.h5", bytes(2**26 + 1))
-    with pytest.raises(CheckpointError, match=r"model\.weights\.h5 unpacks from .* to 67,108,865 bytes"):
+    with pytest.raises(CheckpointError, match=r"model\.weights\.h5 would take 67,108,865 bytes"):
         read_weight_file(path)
 
 

@@ -9,7 +9,7 @@ from resnetlab.errors import DataError
 from resnetlab.reporting.growing import problem_of
 from resnetlab.reporting.values import is_number
 from resnetlab.runs.directory import OFTEN
-from resnetlab.runs.plain_reading import open_plain, parse_json
+from resnetlab.base.reading.plain import open_plain, parse_json
 
 Row = Mapping[str, Any]
 

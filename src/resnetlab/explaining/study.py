@@ -15,7 +15,7 @@ from resnetlab.explaining.measuring import Measures, measure, measured_of, open_
 from resnetlab.explaining.page import render
 from resnetlab.explaining.question import Question, default_place, rows_of
 from resnetlab.runs.directory import RunDirectory
-from resnetlab.runs.plain_reading import read_json
+from resnetlab.base.reading.plain import read_json
 from resnetlab.show.drawing.saving import refuse_target
 from resnetlab.training.ending.result import read_result
 from resnetlab.training.planning import RunPlan

@@ -9,7 +9,7 @@ from typing import Any
 from resnetlab.errors import DataError
 from resnetlab.reporting.values import is_count, is_share
 from resnetlab.runs.journal import read_parts
-from resnetlab.runs.plain_reading import open_plain
+from resnetlab.base.reading.plain import open_plain
 
 Row = Mapping[str, Any]
 

@@ -26,7 +26,7 @@ from resnetlab.base.plaindata import to_json_bytes
 from resnetlab.base.units import first_of
 from resnetlab.errors import CheckpointError, WriteError
 from resnetlab.runs.manifest import NAME, make_manifest, read_manifest, read_verified
-from resnetlab.runs.plain_reading import parse_json
+from resnetlab.base.reading.plain import parse_json
 
 Tensors = dict[str, Tensor]
 _NAME = re.compile(r"step-(\d{8,})")

@@ -29,7 +29,7 @@ from resnetlab.base.plaindata import to_json_bytes
 from resnetlab.base.units import first_of
 from resnetlab.errors import DataError, ResnetlabError, UsageError
 from resnetlab.runs.journal import read_rows
-from resnetlab.runs.plain_reading import read_json
+from resnetlab.base.reading.plain import read_json
 
 _DEFINING = ("recipe", "spec", "data")
 BAD_SAMPLE = "bad-sample"

@@ -10,7 +10,7 @@ from typing import Any
 
 from resnetlab.base import files
 from resnetlab.errors import CheckpointError, DataError, WriteError
-from resnetlab.runs.plain_reading import open_plain, parse_json, read_plain
+from resnetlab.base.reading.plain import open_plain, parse_json, read_plain
 
 KINDS = {"train": "training", "val": "validation", "test": "test"}
 """The kinds of rows of metrics.jsonl and of parts of the data, in words."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from resnetlab.base.plaindata import to_json_bytes
 from resnetlab.errors import CheckpointError
-from resnetlab.runs.plain_reading import read_json, read_plain
+from resnetlab.base.reading.plain import read_json, read_plain
 
 FORMAT = 1
 NAME = "MANIFEST.json"

@@ -25,7 +25,7 @@ from resnetlab.errors import CheckpointError, DataError, ResnetlabError, UsageEr
 from resnetlab.runs.checkpoint import list_checkpoints
 from resnetlab.runs.directory import RunDirectory, began, is_run, open_run
 from resnetlab.runs.journal import Journal, read_rows
-from resnetlab.runs.plain_reading import read_json
+from resnetlab.base.reading.plain import read_json
 from resnetlab.runs.tensorboard import EventFile, open_events
 from resnetlab.trained.evaluate import folder_of, leaving_out, scored
 from resnetlab.trained.scored_data import ScoredData, choose_split, open_scored

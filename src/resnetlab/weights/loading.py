@@ -84,7 +84,7 @@ def open_weights(
     except (CheckpointError, UsageError) as error:
         raise _at(path, error, shard_hint(path)) from error
     by_name, remark = told_by_name(path, naming.preprocessing)
-    preprocessing, note = beside(path, by_name)
+    preprocessing, note = beside(path, by_name, file.described.get("preprocessing"))
     naming, preprocessing, inside = heed_own(tensors, naming, file.images, preprocessing)
     notes = [*naming.remarks, remark, inside or note]
     notes += [
@@ -92,7 +92,9 @@ def open_weights(
     ]
     if preprocessing.normalise == "per-pixel-mean" and not preprocessing.mean_image:
         notes.append(naming.dialect.without_mean_image)
-    names, named = names_beside(path, naming, file.class_names)
+    names, named = names_beside(
+        path, naming, file.class_names, described=file.described.get("class_names")
+    )
     notes.append(named)
     if not names and naming.has_head:
         names, named = classes_by_name(path, naming.spec.classes)

@@ -16,7 +16,7 @@ from resnetlab.reporting.groups import Group
 from resnetlab.reporting.reading import RecordedRun
 from resnetlab.reporting.values import is_number, number_of, texts_of
 from resnetlab.runs.directory import BAD_SAMPLE, OFTEN
-from resnetlab.runs.plain_reading import read_json
+from resnetlab.base.reading.plain import read_json
 from resnetlab.show.tables.differences import decided_for_us
 
 _MOST_NAMES = 1000

@@ -8,7 +8,7 @@ from typing import Any
 
 from resnetlab.evaluation.insights import NAME
 from resnetlab.reporting.values import is_number, number_of, texts_of
-from resnetlab.runs.plain_reading import read_json, read_plain
+from resnetlab.base.reading.plain import read_json, read_plain
 
 _MOST_OF_A_PICTURE = 2**19
 _MOST_OF_ALL = 3_500_000

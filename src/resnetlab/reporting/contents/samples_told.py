@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from resnetlab.reporting.values import is_count
-from resnetlab.runs.plain_reading import read_json, read_plain
+from resnetlab.base.reading.plain import read_json, read_plain
 
 _NAMES = {"samples.png": ("png", b"\x89PNG\r\n\x1a\n"), "samples.jpg": ("jpeg", b"\xff\xd8\xff")}
 _MOST_BYTES = 2**18

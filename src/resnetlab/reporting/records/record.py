@@ -22,7 +22,7 @@ from resnetlab.network.spec import ModelSpec
 from resnetlab.recipe import Recipe
 from resnetlab.recipe.settings import recipe_from_json
 from resnetlab.reporting.curves import Points
-from resnetlab.runs.plain_reading import parse_json, read_plain
+from resnetlab.base.reading.plain import parse_json, read_plain
 
 FORMAT, VERSION = "resnetlab result", 2
 _READ = (1, 2)

@@ -10,7 +10,7 @@ from resnetlab.base.plaindata import from_plain, to_json_bytes, to_plain
 from resnetlab.errors import UsageError
 from resnetlab.reporting.curves import Band
 from resnetlab.reporting.records.record import Record, digest
-from resnetlab.runs.plain_reading import read_json
+from resnetlab.base.reading.plain import read_json
 
 RESPONSES = "responses"
 """The folder, beside that of the records."""

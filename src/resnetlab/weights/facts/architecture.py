@@ -4,13 +4,13 @@ timm's anti-aliased ResNets, for one, have the names and shapes of the plain one
 otherwise: a blur has no weights. So a network's name in a configuration is read and believed.
 """
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from resnetlab.base.reading.plain import read_json
 from resnetlab.errors import CheckpointError, UsageError
 from resnetlab.network.catalog import model_spec
 
@@ -112,8 +112,8 @@ def read_config(path: Path) -> dict[str, Any]:
     """Return the config.json of a hub's folder, or beside a file; empty if there is none."""
     config = (path if path.is_dir() else path.parent) / CONFIG
     try:
-        found = json.loads(config.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        found = read_json(config, is_ours=False)
+    except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
 

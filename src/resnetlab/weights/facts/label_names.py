@@ -1,12 +1,11 @@
 """The names of the classes that lie beside published weights, in config.json of the Hugging Face hub."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from resnetlab.weights.facts.descriptions import described
+from resnetlab.base.reading.plain import read_json
 from resnetlab.weights.facts.naming import Naming
 
 _CONFIG = "config.json"
@@ -15,7 +14,7 @@ _PLACEHOLDER = re.compile(r"LABEL_\d+")
 
 
 def names_beside(
-    path: Path, naming: Naming, own: Sequence[Sequence[str]] = ()
+    path: Path, naming: Naming, own: Sequence[Sequence[str]] = (), *, described: object = None
 ) -> tuple[tuple[str, ...], str]:
     """Return the names of a network's classes, if they lie beside its weights, and a remark.
 
@@ -27,16 +26,17 @@ def names_beside(
         path: The file, or the folder of the hub.
         naming: What the weights are.
         own: The lists of names in the checkpoint itself.
+        described: Those in a file of ours; None in another's.
     """
-    inside = _names(described(path).get("class_names"))
+    inside = _names(described)
     if naming.has_head and len(inside) == max(naming.spec.classes, 2):
         return inside, "the classes' names are those in the file"
     if naming.has_head and (fitting := [each for each in own if len(each) == max(naming.spec.classes, 2)]):
         return tuple(fitting[0]), "the classes' names are those in the checkpoint"
     config = (path if path.is_dir() else path.parent) / _CONFIG
     try:
-        facts = json.loads(config.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        facts = read_json(config, is_ours=False)
+    except (OSError, ValueError):
         return (), ""
     if not isinstance(facts, dict) or not naming.has_head:
         return (), ""

@@ -1,13 +1,12 @@
 """How the sources of published weights prepared their images. Plain facts."""
 
 import contextlib
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from resnetlab.weights.facts.descriptions import described
+from resnetlab.base.reading.plain import read_json
 from resnetlab.weights.facts.naming import InputFacts
 
 # torchvision's presets of IMAGENET1K_V1; its V2 weights and timm's resize and crop otherwise.
@@ -70,18 +69,18 @@ from 0 to 1 as they are; "tf" and "inception" are pixels from -1 to 1."""
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, IndexError, ArithmeticError, RecursionError)
 
 
-def beside(path: Path, given: InputFacts) -> tuple[InputFacts, str]:
+def beside(path: Path, given: InputFacts, described: Any = None) -> tuple[InputFacts, str]:
     """Return `given` with what lies beside the file in timm's or transformers' form, and a remark.
 
     timm has it in config.json, transformers in preprocessor_config.json, and our own exports for Keras
-    within the file.
+    within the file: `described`, None in another's.
     """
     with contextlib.suppress(*_DAMAGE):
-        return _ours(described(path)["preprocessing"], given), "the preprocessing is that in the file"
+        return _ours(described, given), "the preprocessing is that in the file"
     folder = path if path.is_dir() else path.parent
     for name, read in (("config.json", _timms), ("preprocessor_config.json", _transformers)):
         with contextlib.suppress(*_DAMAGE):
-            facts = json.loads((folder / name).read_text(encoding="utf-8"))
+            facts = read_json(folder / name, is_ours=False)
             found, other = read(facts, given)
             remark = f"the preprocessing is that of {name} beside the file"
             return found, f"{remark}; not the same is: {', '.join(other)}" if other else remark

@@ -3,7 +3,6 @@
 import hashlib
 import importlib
 import importlib.util
-import json
 import os
 import re
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit
 
 from resnetlab.base.download import RemoteFile, cache_folder, fetch, is_offline
 from resnetlab.base.paths import meant_path
+from resnetlab.base.reading.plain import read_json
 from resnetlab.errors import CheckpointError, UsageError
 from resnetlab.weights.facts import published
 from resnetlab.weights.facts.published import PublishedFile
@@ -200,8 +200,8 @@ def _hub_folder(text: str) -> Path:
 def _has_preprocessing(config: Path) -> bool:
     """Return whether the configuration holds the preprocessing, as timm's does and transformers' does not."""
     try:
-        return "pretrained_cfg" in json.loads(config.read_text(encoding="utf-8"))
-    except (OSError, ValueError, TypeError, RecursionError):
+        return "pretrained_cfg" in read_json(config, is_ours=False)
+    except (OSError, ValueError, TypeError):
         return True
 
 

@@ -3,12 +3,8 @@
 `model.save` keeps the configuration; a file of weights alone has none.
 """
 
-import importlib.util
-import json
 import re
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 from torch import Tensor
 
@@ -26,11 +22,13 @@ _LINEAR = (None, "linear")
 _MOST_DEPTH = 8
 
 
-def heed_configuration(path: Path, tensors: Mapping[str, Tensor]) -> tuple[OwnImages | None, tuple[str, ...]]:
-    """Return what the file's own configuration says beyond its weights.
+def heed_configuration(
+    configuration: object, tensors: Mapping[str, Tensor]
+) -> tuple[OwnImages | None, tuple[str, ...]]:
+    """Return what a file's own configuration says beyond its weights.
 
     Args:
-        path: The file.
+        configuration: As JSON has it; None if the file has none.
         tensors: Its own, by LAYER/LEAF: a Normalization keeps its numbers there.
 
     Returns:
@@ -38,7 +36,7 @@ def heed_configuration(path: Path, tensors: Mapping[str, Tensor]) -> tuple[OwnIm
         of ours computes, in words. Nothing of both if the file has no configuration, or one that is not
         understood.
     """
-    layers = [*_layers(_configuration(path), 0)]
+    layers = [*_layers(configuration, 0)]
     first = next((index for index, (kind, *_) in enumerate(layers) if kind == "Conv2D"), 0)
     before = [layer for layer in layers[:first] if changes_pixels(layer[0])]
     images = of_pixels(before, tensors)
@@ -83,18 +81,3 @@ def _layers(config: object, depth: int) -> Iterator[Layer]:
             called = {NODES: each.get(NODES)}
             yield str(each.get("class_name", "")), str(own.get("name", "")), {**own, **called}
         yield from _layers(each, depth + 1)
-
-
-def _configuration(path: Path) -> object:
-    try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                return json.loads(archive.read("config.json"))
-        if importlib.util.find_spec("h5py") is None:
-            return None
-        import h5py
-
-        with h5py.File(path, "r") as file:
-            return json.loads(file.attrs.get("model_config", "null"))
-    except Exception:  # whatever a damaged file makes of h5py and zipfile; who reads its tensors says so
-        return None

@@ -4,24 +4,25 @@ The names become LAYER/LEAF with the leaves of today: kernel, bias, gamma, beta,
 moving_variance. The extra `keras` (h5py) reads HDF5.
 """
 
-import importlib.util
-import io
-import json
+import contextlib
+import tempfile
 import zipfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from resnetlab.base import files
+from resnetlab.base.reading.hdf5 import Dataset, Group, can_read_hdf5, read_hdf5
+from resnetlab.base.reading.plain import look_at, parse_foreign_json, refuse_more
 from resnetlab.errors import CheckpointError, UsageError
 
-if TYPE_CHECKING:
-    import h5py
-
-_MOST_UNPACKED, _MOST_RATIO = 2**26, 100
+_CONFIGURATION, _WEIGHTS = "config.json", "model.weights.h5"
+_PIECE = 2**20
 # In the order in which a layer keeps them.
 _MOST_OF_LAYER = 4
 _LEAVES = {
@@ -32,90 +33,100 @@ _LEAVES = {
 }
 
 
-def read_keras(path: Path) -> dict[str, Tensor]:
-    """Return the tensors of a Keras file by LAYER/LEAF.
+@dataclass(frozen=True)
+class KerasFile:
+    """What a Keras file holds."""
+
+    tensors: dict[str, Tensor]
+    """By LAYER/LEAF."""
+    configuration: Any
+    """Of the network, as JSON has it; None in a file of weights alone."""
+    described: dict[str, Any]
+    """The class names and the preprocessing in an export of ours; empty in another's."""
+
+
+def read_keras(path: Path) -> KerasFile:
+    """Return what a Keras file holds.
 
     Raises:
         UsageError: If h5py is not installed.
         CheckpointError: If the file is damaged or holds no weights.
     """
-    if importlib.util.find_spec("h5py") is None:
+    if not can_read_hdf5():
         raise UsageError(
             f"{path}: Keras' files are HDF5, and h5py is not installed",
             hint='Install it: pip install "resnetlab[keras]".',
         )
-    import h5py
-
     try:
+        look_at(path)
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
-                names = _names_by_group(json.loads(_member(archive, "config.json")))
-                stream = io.BytesIO(_member(archive, "model.weights.h5"))
-            with h5py.File(stream, "r") as file:
-                tensors = dict(_new(file, names))
+                configuration = parse_foreign_json(archive.read(_checked(archive, _CONFIGURATION)).decode())
+                root = _unpacked(archive)
+            tensors = dict(_new(root, _names_by_group(configuration)))
         else:
-            with h5py.File(path, "r") as file:
-                is_new = "layers" in file and "layer_names" not in file.attrs
-                tensors = dict(_new(file, {}) if is_new else _old(file))
+            root = read_hdf5(path)
+            configuration = _json(root.texts.get("model_config"))
+            is_new = "layers" in root.members and "layer_names" not in root.texts
+            tensors = dict(_new(root, {}) if is_new else _old(root))
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error.args[0]}", hint=error.hint) from error
-    except Exception as error:  # whatever a damaged file makes of h5py and zipfile
+    except Exception as error:  # whatever a damaged file makes of zipfile, and of what it says
         cause = str(error).strip() or type(error).__name__
         raise CheckpointError(f"{path}: not a whole Keras file ({cause})") from error
     if not tensors:
         raise CheckpointError(f"{path}: holds no weights")
-    return tensors
+    return KerasFile(tensors, configuration, _described(root))
 
 
-def _member(archive: zipfile.ZipFile, name: str) -> bytes:
-    """Return a file of the archive."""
+def _checked(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
+    """Return a file of the archive, which unpacks to no more than weights can."""
     facts = archive.getinfo(name)
-    _refuse_bomb(name, facts.file_size, facts.compress_size)
-    return archive.read(name)
+    refuse_more(facts.file_size, facts.compress_size, name)
+    return facts
 
 
-def _refuse_bomb(name: str, num_bytes: int, stored: int) -> None:
-    """Raise if so few bytes stand for so many that they can be no trained weights."""
-    if num_bytes > _MOST_UNPACKED and num_bytes > _MOST_RATIO * stored:
-        raise ValueError(f"{name} unpacks from {stored:,} to {num_bytes:,} bytes")
+def _unpacked(archive: zipfile.ZipFile) -> Group:
+    """Return the weights in an archive."""
+    facts = _checked(archive, _WEIGHTS)
+    with tempfile.TemporaryDirectory(prefix="resnetlab-") as folder, archive.open(facts) as stream:
+        own = Path(folder) / _WEIGHTS
+        files.write_file(own, iter(lambda: stream.read(_PIECE), b""))
+        return read_hdf5(own)
 
 
-def _at(group: "h5py.Group", path: str) -> "h5py.Group | h5py.Dataset":
-    """Return what lies in a group; links are not followed, as they can lead into other files."""
-    import h5py
-
-    found = group
-    for part in path.strip("/").split("/"):
-        if not isinstance(found, h5py.Group):
-            raise ValueError(f"{found.name} is no group")
-        if not isinstance(found.get(part, getlink=True), h5py.HardLink):
-            raise ValueError(f"{found.name} has no {part}, or a link")
-        found = found[part]
-    return found
+def _json(text: object) -> Any:
+    """Return what a text in the file says as JSON, None if it says nothing."""
+    with contextlib.suppress(ValueError):
+        return parse_foreign_json(text) if isinstance(text, str) else None
+    return None
 
 
-def _group(group: "h5py.Group", path: str) -> "h5py.Group":
-    """Return the group that lies in a group."""
-    found = _at(group, path)
-    if not hasattr(found, "keys"):
-        raise ValueError(f"{found.name} is no group")
-    return found
+_PARTS = ("class_names", "preprocessing")
+_GROUP = "resnetlab"
 
 
-def _old(file: "h5py.File") -> Iterator[tuple[str, Tensor]]:
+def _described(root: Group) -> dict[str, Any]:
+    group = root.members.get(_GROUP)
+    found = group.members if isinstance(group, Group) else {}
+    texts = {part: each.text for part in _PARTS if isinstance(each := found.get(part), Dataset)}
+    return {part: parsed for part, text in texts.items() if (parsed := _json(text)) is not None}
+
+
+def _old(file: Group) -> Iterator[tuple[str, Tensor]]:
     """Give the tensors of a file with a group for each layer that lists its weights in order."""
-    root = _group(file, "model_weights") if "model_weights" in file else file
+    root = file.group("model_weights") if "model_weights" in file.members else file
     for layer in _texts(root, "layer_names"):
-        group = _group(root, layer)
+        group = root.group(layer)
         weights = _texts(group, "weight_names")
         if len(weights) > _MOST_OF_LAYER and (inner := _inner_names(weights)):
-            yield from ((f"{layer}/{own}", _tensor(_at(group, name))) for own, name in inner.items())
+            yield from ((f"{layer}/{own}", _tensor(group, name)) for own, name in inner.items())
             continue
         leaves = _LEAVES.get(len(weights))
         if weights and leaves is None:
             raise _no_layer(layer, len(weights))
         for leaf, name in zip(leaves or (), weights, strict=True):
-            yield f"{layer}/{leaf}", _tensor(_at(group, name))
+            yield f"{layer}/{leaf}", _tensor(group, name)
 
 
 def _inner_names(weights: list[str]) -> dict[str, str]:
@@ -137,44 +148,43 @@ def _no_layer(layer: str, count: int) -> CheckpointError:
     )
 
 
-def _texts(group: "h5py.Group", attribute: str) -> list[str]:
+def _texts(group: Group, attribute: str) -> list[str]:
     """Return a list of names, which Keras stores in pieces where it is long."""
-    found = group.attrs.get(attribute)
-    if found is not None:
-        parts = list(found)
-    elif f"{attribute}0" in group.attrs:
-        parts, piece = [], 0
-        while (part := group.attrs.get(f"{attribute}{piece}")) is not None:
-            parts += list(part)
-            piece += 1
-    else:
+    if attribute in group.texts:
+        return [*group.texts[attribute]]
+    pieces: list[str] = []
+    count = 0
+    while (part := group.texts.get(f"{attribute}{count}")) is not None:
+        pieces += part
+        count += 1
+    if not count:
         raise ValueError(f"no {attribute} in {group.name}")
-    return [part.decode() if isinstance(part, bytes) else str(part) for part in parts]
+    return pieces
 
 
-def _new(file: "h5py.Group", names: dict[str, str], within: str = "") -> Iterator[tuple[str, Tensor]]:
+def _new(file: Group, names: dict[str, str], within: str = "") -> Iterator[tuple[str, Tensor]]:
     """Give the tensors of Keras 3's layout: a group by class and count, its name in an attribute.
 
     A network within a network is a group with layers of its own: their names follow its own.
     """
-    layers = _group(file, "layers")
-    for key in layers:
-        group = _group(layers, key)
-        own = group.attrs.get("name", names.get(within + key))
-        if "layers" in group:
+    layers = file.group("layers")
+    for key in layers.members:
+        group = layers.group(key)
+        own = group.texts.get("name", names.get(within + key))
+        if "layers" in group.members:
             outer = str(own) if own is not None else key
             inner = _new(group, names, f"{within}{key}/")
             yield from ((f"{outer}/{name}", tensor) for name, tensor in inner)
             continue
-        if "vars" not in group or not len(weights := _group(group, "vars")):
+        if "vars" not in group.members or not (weights := group.group("vars")).members:
             continue
-        own = weights.attrs.get("name", own)
+        own = weights.texts.get("name", own)
         layer = str(own) if own is not None else key
-        leaves = _LEAVES.get(len(weights))
+        leaves = _LEAVES.get(len(weights.members))
         if leaves is None:
-            raise _no_layer(layer, len(weights))
+            raise _no_layer(layer, len(weights.members))
         for index, leaf in enumerate(leaves):
-            yield f"{layer}/{leaf}", _tensor(_at(weights, str(index)))
+            yield f"{layer}/{leaf}", _tensor(weights, str(index))
 
 
 def _names_by_group(config: dict[str, object], within: str = "") -> dict[str, str]:
@@ -204,12 +214,5 @@ _GROUPS = {
 }
 
 
-def _tensor(dataset: "h5py.Group | h5py.Dataset") -> Tensor:
-    import h5py
-
-    if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind not in "fiu":
-        raise ValueError(f"{dataset.name} is no numbers")
-    if dataset.external or dataset.is_virtual:
-        raise ValueError(f"{dataset.name} lies in another file")
-    _refuse_bomb(dataset.name, dataset.nbytes, dataset.id.get_storage_size())
-    return torch.from_numpy(np.asarray(dataset[()])).clone()
+def _tensor(group: Group, name: str) -> Tensor:
+    return torch.from_numpy(np.array(group.array(name)))

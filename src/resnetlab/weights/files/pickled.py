@@ -1,8 +1,5 @@
 """Torch's pickled weights, read by a process of its own that can do nothing but read tensors."""
 
-import json
-import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,10 +8,10 @@ from pathlib import Path
 import safetensors.torch
 from torch import Tensor
 
+from resnetlab.base.reading.process import UnreadError, read_apart
 from resnetlab.errors import CheckpointError
 from resnetlab.weights.facts.normalisers import OwnImages
 
-TIMEOUT_SECONDS = 600
 _CHILD = "resnetlab.weights.files.unpickle"
 
 
@@ -53,17 +50,10 @@ def read_pickled(path: Path, prefix: str = "") -> Pickled:
     """
     with tempfile.TemporaryDirectory(prefix="resnetlab-") as folder:
         target = Path(folder) / "weights.safetensors"
-        command = [sys.executable, "-P", "-m", _CHILD, str(path.absolute()), str(target), prefix]
         try:
-            result = subprocess.run(
-                command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False
-            )
-            answer = json.loads(result.stdout)
-        except subprocess.TimeoutExpired as error:
-            raise CheckpointError(f"{path}: not read within {TIMEOUT_SECONDS} seconds") from error
-        except ValueError as error:
-            last = (result.stderr.strip().splitlines() or [f"exit code {result.returncode}"])[-1]
-            raise CheckpointError(f"{path}: the process that read it died ({last})") from error
+            answer = read_apart(_CHILD, path, str(target), prefix)
+        except UnreadError as error:
+            raise CheckpointError(f"{path}: {error}") from error
         if "problem" in answer:
             raise CheckpointError(f"{path}: {answer['problem']}", hint=answer["hint"])
         found = safetensors.torch.load(target.read_bytes())

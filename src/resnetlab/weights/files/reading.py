@@ -2,13 +2,13 @@
 
 import contextlib
 import hashlib
-import json
 import os
 import re
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import safetensors
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from resnetlab.base.paths import refuse_endless, user_path
+from resnetlab.base.reading.plain import open_plain, parse_foreign_json, read_json, read_text, refuse_more
 from resnetlab.base.units import first_of
 from resnetlab.errors import CheckpointError, UsageError
 from resnetlab.weights.facts.normalisers import OwnImages
@@ -33,6 +34,7 @@ _INDEX = ".index.json"
 _WHOLE = ("model.safetensors", "pytorch_model.bin")
 _SHARD = re.compile(r".+-(\d{5})-of-(\d{5})\.\w+")
 _BUNDLE = re.compile(r"(.+?)(?:\.index|\.data-\d{5}-of-\d{5})")
+_MOST_NOTE = 2**20
 _LONGEST_NAME = 255
 """Bytes of a file's name, as file systems have it."""
 _HINT = (
@@ -58,6 +60,8 @@ class WeightFile:
     """What becomes of pixels before the first convolution, if layers or a configuration say it."""
     class_names: tuple[tuple[str, ...], ...] = ()
     """Every list of names of classes that a checkpoint has beside its weights."""
+    described: Mapping[str, Any] = field(default_factory=dict)
+    """What an export of ours for others says of itself: class_names, preprocessing."""
 
 
 def read_weight_file(path: Path, prefix: str = "") -> WeightFile:
@@ -80,19 +84,23 @@ def read_weight_file(path: Path, prefix: str = "") -> WeightFile:
         raise UsageError(f"there is no file {path}", hint=_HINT)
     refuse_endless(path, UsageError)
     try:
-        with path.open("rb") as stream:
+        with open_plain(path) as stream:
             start = stream.read(512)
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise CheckpointError(f"{path}: cannot be read: {error}") from error
     if path.name.endswith(_INDEX):
         return _read_sharded(path, prefix)
     # Before the others: a header's length can begin with a pickle's first byte.
     if start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= path.stat().st_size - 8:
         return _read_described_safetensors(path)
     if start.startswith(b"\x89HDF") or _is_keras(path, start):
-        tensors = read_keras(path)
-        images, otherwise = heed_configuration(path, tensors)
-        return WeightFile(tensors, "Keras file", otherwise=otherwise, images=images)
+        found = read_keras(path)
+        images, otherwise = heed_configuration(found.configuration, found.tensors)
+        return WeightFile(
+            found.tensors, "Keras file", otherwise=otherwise, images=images, described=found.described
+        )
     if start.startswith(b"PK"):
         kind, names = _of_archive(path)
         if kind == "npz":
@@ -146,9 +154,10 @@ def _bundle_prefix(path: Path) -> Path | None:
     if match := _BUNDLE.fullmatch(path.name):
         return path.with_name(match[1])
     if path.is_dir() and (state := path / "checkpoint").is_file():  # TensorFlow's note of its latest
-        for line in state.read_text(errors="replace").splitlines():
-            if line.startswith("model_checkpoint_path:"):
-                return path / Path(line.partition('"')[2].rpartition('"')[0]).name
+        with contextlib.suppress(OSError, ValueError):
+            for line in read_text(state, most=_MOST_NOTE, errors="replace").splitlines():
+                if line.startswith("model_checkpoint_path:"):
+                    return path / Path(line.partition('"')[2].rpartition('"')[0]).name
     saved = path.parent if path.name in ("saved_model.pb", "keras_metadata.pb") else path
     if (saved / "variables" / "variables.index").is_file():  # a SavedModel
         return saved / "variables" / "variables"
@@ -202,9 +211,9 @@ def _is_plain_name(name: str) -> bool:
 def _read_sharded(index: Path, prefix: str) -> WeightFile:
     """Read the files that an index of tensors names, as transformers writes it; all lie beside it."""
     try:
-        places = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+        places = read_json(index, is_ours=False)["weight_map"]
         names = sorted({str(name) for name in places.values()})
-    except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise CheckpointError(f"{index}: not an index of weights ({error!r})") from error
     if strange := [name for name in names if not _is_plain_name(name) or name.endswith(_INDEX)]:
         raise CheckpointError(f"{index} names files elsewhere: {', '.join(strange)}")
@@ -238,8 +247,8 @@ def _read_described_safetensors(path: Path) -> WeightFile:
         texts = dict(file.metadata() or {})
     parsed: dict[str, object] = {}
     for key, text in texts.items():
-        with contextlib.suppress(ValueError, RecursionError):
-            parsed[key] = json.loads(text)
+        with contextlib.suppress(ValueError):
+            parsed[key] = parse_foreign_json(text)
     names = tuple(map(tuple, class_names(parsed)))
     return WeightFile(tensors, "safetensors", told=plain_facts(texts | parsed), class_names=names)
 
@@ -288,12 +297,14 @@ def archive_hint(kind: str, names: Sequence[str]) -> str:
 def _read_npz(path: Path) -> WeightFile:
     """Read NumPy's archive of arrays."""
     try:
+        with zipfile.ZipFile(path) as archive:
+            refuse_more(sum(each.file_size for each in archive.infolist()), path.stat().st_size, "its arrays")
         with np.load(path, allow_pickle=False) as arrays:
             found = {name: arrays[name] for name in arrays.files}
         tensors = {
             name: torch.from_numpy(array) for name, array in found.items() if array.dtype.kind in "fiub"
         }
-    except (ValueError, OSError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except Exception as error:  # whatever a damaged file makes of NumPy and zipfile
         raise CheckpointError(
             f"{path}: cannot be read ({error})", hint="It holds arrays of numbers alone."
         ) from error

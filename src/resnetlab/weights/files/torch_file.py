@@ -15,6 +15,7 @@ from typing import IO, Any
 import torch
 from torch import Tensor
 
+from resnetlab.base.reading.plain import refuse_more
 from resnetlab.weights.files.inert import Kind, Reader
 from resnetlab.weights.files.scripts import heed_code
 
@@ -40,13 +41,14 @@ def read(path: Path) -> Content:
     """
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
-            return _archive(archive)
+            return _archive(archive, path.stat().st_size)
     with path.open("rb") as stream:
         return _stream(stream, path.stat().st_size)
 
 
-def _archive(archive: zipfile.ZipFile) -> Content:
+def _archive(archive: zipfile.ZipFile, size: int) -> Content:
     names = archive.namelist()
+    refuse_more(sum(entry.file_size for entry in archive.infolist()), size, "its parts")
     root = next(name for name in names if name.endswith("/data.pkl")).removesuffix("data.pkl")
     if f"{root}byteorder" in names and archive.read(f"{root}byteorder") != sys.byteorder.encode():
         raise ValueError("it was written on a machine of the other byte order")

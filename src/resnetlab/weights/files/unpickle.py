@@ -15,6 +15,8 @@ from pathlib import Path
 import safetensors.torch
 
 from resnetlab.base import files
+from resnetlab.base.reading.plain import refuse_more
+from resnetlab.base.reading.process import accept_limits
 from resnetlab.base.units import first_of
 from resnetlab.weights.files.checkpoint_facts import class_names, mmlab, own_images, plain_facts
 from resnetlab.weights.files.inert import RefusedError
@@ -23,7 +25,6 @@ from resnetlab.weights.files.torch_file import read
 from resnetlab.weights.files.wrapped import Unwrapped, describe, unwrap
 
 _MOST_NAMED = 4
-_MOST_UNPACKED, _MOST_RATIO = 2**26, 100
 _ANEW = "It is damaged or cut short: copy or download it anew."
 
 
@@ -56,8 +57,10 @@ def _main(path: str, target: str, prefix: str = "") -> dict[str, object]:
             "hint": "Save them as plain ones, as by tensor.to_dense() or tensor.dequantize().",
         }
     size = sum(tensor.numel() * tensor.element_size() for tensor in found.tensors.values())
-    if size > max(_MOST_UNPACKED, _MOST_RATIO * Path(path).stat().st_size):
-        return {"problem": f"its tensors would take {size:,} bytes, of far fewer in the file", "hint": _ANEW}
+    try:
+        refuse_more(size, Path(path).stat().st_size, "its tensors")
+    except ValueError as error:
+        return {"problem": str(error), "hint": _ANEW}
     copies = {name: tensor.clone().contiguous() for name, tensor in found.tensors.items()}
     files.write_file(Path(target), safetensors.torch.save(copies))
     notes = [*_notes(found), *_of_others(content.named)]
@@ -94,5 +97,6 @@ def _of_others(named: tuple[str, ...]) -> list[str]:
 
 
 if __name__ == "__main__":
+    accept_limits(Path(sys.argv[1]).stat().st_size)
     sys.stdout.write(json.dumps(_main(*sys.argv[1:])))
     gc.freeze()  # else Python's end looks through all of torch for cycles: 0.4 s

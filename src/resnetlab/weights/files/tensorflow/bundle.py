@@ -14,11 +14,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from resnetlab.base.reading.plain import open_plain, read_plain
 from resnetlab.base.wire import BYTES, fields, masked_crc32c, varint
 from resnetlab.errors import CheckpointError
 
 _MAGIC = 0xDB4775248B80FB57
 _FOOTER = 48
+_MOST_INDEX = 2**28
 # tensorflow/core/framework/types.proto
 _TYPES = {
     1: torch.float32,
@@ -39,7 +41,7 @@ def read_bundle(prefix: Path) -> dict[str, Tensor]:
     """
     index = prefix.with_name(f"{prefix.name}.index")
     try:
-        entries = dict(_table(index.read_bytes()))
+        entries = dict(_table(read_plain(index, most=_MOST_INDEX)))
         header = _fields(entries.pop(b"", b""))
         if _number(header, 2):
             raise ValueError("it was written on a big-endian machine")
@@ -61,10 +63,10 @@ def read_bundle(prefix: Path) -> dict[str, Tensor]:
 def is_first_format(path: Path) -> bool:
     """Return whether a file is a table as an index is: TensorFlow's checkpoints of before 2016 are one."""
     try:
-        with path.open("rb") as stream:
+        with open_plain(path) as stream:
             stream.seek(-8, os.SEEK_END)
             return stream.read() == struct.pack("<Q", _MAGIC)
-    except OSError:
+    except (OSError, ValueError):
         return False
 
 
@@ -90,7 +92,7 @@ class _Shards:
             raise ValueError(f"{name} is said to lie in shard {shard} of {self._count}")
         file = f"{self._prefix.name}.data-{shard:05d}-of-{self._count:05d}"
         if shard not in self._contents:
-            self._contents[shard] = bytearray(self._prefix.with_name(file).read_bytes())
+            self._contents[shard] = bytearray(read_plain(self._prefix.with_name(file)))
         content = memoryview(self._contents[shard])[offset : offset + size]
         if len(content) != size or size != math.prod(shape) * kind.itemsize:
             raise ValueError(f"{file} ends within {name}, or its size is not its shape's")

@@ -1,0 +1,115 @@
+"""The process that reads HDF5; `hdf5.read_hdf5` starts it.
+
+`python -m resnetlab.base.reading.hdf5_process FILE TARGET` writes the arrays as safetensors to TARGET, by
+numbers, and to its output as JSON what lies where.
+"""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+from safetensors.numpy import save
+
+from resnetlab.base import files
+from resnetlab.base.reading.plain import MOST_FREE_BYTES, MOST_RATIO
+from resnetlab.base.reading.process import accept_limits
+
+_MOST_DEPTH = 32
+_MOST_MEMBERS = 2**17
+"""Groups and arrays of a file; Keras' ResNet-152 has some thousands, and three times as many with Adam's."""
+_MOST_TEXT = 2**26
+
+
+class _Walk:
+    """All that lies in a file, each array once however often it is linked."""
+
+    def __init__(self, size: int) -> None:
+        self.arrays: dict[str, npt.NDArray[Any]] = {}
+        self._left = max(MOST_FREE_BYTES, MOST_RATIO * size)
+        self._seen: dict[Any, dict[str, Any]] = {}
+        self._count = 0
+
+    def group(self, group: h5py.Group, depth: int = 0) -> dict[str, Any]:
+        """Return a group's members and the texts among its attributes."""
+        if depth > _MOST_DEPTH:
+            raise ValueError(f"{group.name} lies too deep")
+        members: dict[str, Any] = {}
+        for name in group:
+            self._count += 1
+            if self._count > _MOST_MEMBERS:
+                raise ValueError(f"it has more than {_MOST_MEMBERS:,} groups and arrays")
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                continue
+            found = group[name]
+            if isinstance(found, h5py.Group):
+                members[name] = self.group(found, depth + 1)
+            elif isinstance(found, h5py.Dataset):
+                members[name] = self._dataset(found)
+        return {"members": members, "texts": dict(_texts(group.attrs))}
+
+    def _dataset(self, dataset: h5py.Dataset) -> dict[str, Any]:
+        facts = h5py.h5o.get_info(dataset.id)
+        key = (facts.fileno, facts.addr)
+        if key not in self._seen:
+            self._seen[key] = self._read(dataset)
+        return self._seen[key]
+
+    def _read(self, dataset: h5py.Dataset) -> dict[str, Any]:
+        if dataset.external or dataset.is_virtual:
+            return {"problem": "lies in another file"}
+        if dataset.shape == () and h5py.check_string_dtype(dataset.dtype) is not None:
+            value = dataset[()]
+            return {"text": value.decode(errors="replace") if isinstance(value, bytes) else str(value)}
+        if dataset.shape is None or dataset.dtype.kind not in "fiu" or dataset.dtype.itemsize > 8:
+            return {"problem": "is no numbers"}
+        stored = dataset.id.get_storage_size()
+        if dataset.nbytes > max(MOST_FREE_BYTES, MOST_RATIO * stored):
+            return {"problem": f"unpacks from {stored:,} to {dataset.nbytes:,} bytes"}
+        self._left -= dataset.nbytes
+        if self._left < 0:
+            raise ValueError("its arrays would take far more bytes than are in the file")
+        number = str(len(self.arrays))
+        array = np.asarray(dataset[()])
+        self.arrays[number] = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("="), copy=False))
+        return {"array": number, "shape": [*dataset.shape]}
+
+
+def _texts(attributes: Mapping[str, Any]) -> Iterator[tuple[str, str | list[str]]]:
+    for name in attributes:
+        try:
+            value = attributes[name]
+        except (OSError, TypeError):  # a type that h5py does not know
+            continue
+        if isinstance(value, str | bytes):
+            yield name, _text(value)
+        elif isinstance(value, np.ndarray) and value.ndim == 1 and (value.dtype.kind in "SOU" or not len(value)):
+            yield name, [_text(each) for each in value]
+
+
+def _text(value: object) -> str:
+    text = value.decode() if isinstance(value, bytes) else str(value)
+    if len(text) > _MOST_TEXT:
+        raise ValueError(f"a text of {len(text):,} letters")
+    return text
+
+
+def _main(path: str, target: str) -> dict[str, Any]:
+    size = Path(path).stat().st_size
+    accept_limits(size)
+    walk = _Walk(size)
+    try:
+        with h5py.File(path, "r") as file:
+            root = walk.group(file)
+        files.write_file(Path(target), save(walk.arrays))
+    except Exception as error:  # whatever a damaged file makes of h5py
+        return {"problem": str(error).strip() or type(error).__name__}
+    return {"root": root}
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(_main(*sys.argv[1:])))
