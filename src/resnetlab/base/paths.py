@@ -51,8 +51,3 @@ def is_plain_name(name: object) -> bool:
     except UnicodeEncodeError:  # half of a letter: no file can be called that
         return False
     return True
-
-
-def open_now(path: str, flags: int) -> int:
-    """Open a file, as `open`'s opener, without waiting for the other end where it is a pipe."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

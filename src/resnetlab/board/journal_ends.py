@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from resnetlab.base.reading.plain import open_plain, parse_json
 from resnetlab.errors import DataError
 from resnetlab.reporting.growing import problem_of
 from resnetlab.reporting.values import is_number
 from resnetlab.runs.directory import OFTEN
-from resnetlab.base.reading.plain import open_plain, parse_json
 
 Row = Mapping[str, Any]
 

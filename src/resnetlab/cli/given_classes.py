@@ -1,8 +1,8 @@
 """The names of classes that --classes gives."""
 
-import json
 from pathlib import Path
 
+from resnetlab.base.reading.plain import parse_foreign_json, read_text
 from resnetlab.data.arrays.cifar import CIFAR10_NAMES, CIFAR100_NAMES
 from resnetlab.data.batches.preprocessing import is_whole
 from resnetlab.errors import DataError, UsageError
@@ -43,7 +43,7 @@ def read_class_names(path: Path) -> tuple[str, ...]:
         DataError: If it is no text, or a line is empty.
     """
     try:
-        text = path.expanduser().read_text(encoding="utf-8-sig")
+        text = read_text(path.expanduser(), encoding="utf-8-sig")
     except OSError as error:
         raise UsageError(
             f"{path}: {error.strerror or error}",
@@ -51,6 +51,8 @@ def read_class_names(path: Path) -> tuple[str, ...]:
         ) from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is no text in UTF-8") from error
+    except ValueError as error:
+        raise DataError(f"{path} cannot be read: {error}") from error
     if path.suffix == ".json":
         return _names_in_json(path, text)
     names = tuple(line.strip() for line in text.rstrip().splitlines())
@@ -61,8 +63,8 @@ def read_class_names(path: Path) -> tuple[str, ...]:
 
 def _names_in_json(path: Path, text: str) -> tuple[str, ...]:
     try:
-        found = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        found = parse_foreign_json(text)
+    except ValueError as error:
         raise DataError(f"{path} is no whole JSON") from error
     if isinstance(found, dict) and found and all(is_whole(value) for value in found.values()):
         numbered = {str(number): name for name, number in found.items()}  # as torchvision's class_to_idx

@@ -160,7 +160,9 @@ def resolve_network(name: str, knobs: dict[str, object]) -> ModelSpec:
     """Return the network of that name, or of the run in that directory, with knobs turned."""
     if not is_run(user_path(name)):
         return resolve_model(name, knobs)
-    spec = ModelSpec.from_json(open_run(user_path(name)).read("spec"))
+    run = open_run(user_path(name))
+    with run.telling_of("spec"):
+        spec = ModelSpec.from_json(run.read("spec"))
     return spec.with_(**knobs) if knobs else spec
 
 

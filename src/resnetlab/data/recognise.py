@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, NoReturn, cast
 
 import numpy as np
 
-from resnetlab.base.paths import refuse_endless
+from resnetlab.base.reading.plain import look_at
 from resnetlab.base.registry import Registry, passed_over
 from resnetlab.base.units import first_of
 from resnetlab.data.arrays.cifar import LAYOUTS, read_cifar
@@ -269,7 +269,10 @@ def _archives_beside(path: Path) -> str:
 
 
 def _file_format(path: Path) -> Format:
-    refuse_endless(path, DataError)
+    try:
+        look_at(path)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
     if path.suffix.lower() in TABLE_SUFFIXES:
         return CSV
     if path.suffix.lower() in (".parquet", ".arrow"):
@@ -315,7 +318,7 @@ def _has_images_in_tar(path: Path) -> bool:
                     name in _CIFAR_FILES or Path(name).suffix.lower() in image_suffixes()
                 ):
                     return name not in _CIFAR_FILES
-    except (OSError, EOFError, tarfile.TarError, zlib.error):
+    except (OSError, EOFError, ValueError, OverflowError, tarfile.TarError, zlib.error):
         return False
     return False
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from resnetlab.base import files
 from resnetlab.base.lettering import in_a_line
 from resnetlab.base.plaindata import csv_text
+from resnetlab.base.reading.plain import open_plain
 from resnetlab.base.units import format_bytes
 from resnetlab.errors import DataError
 
@@ -157,7 +158,7 @@ def _damaged(path: Path, problem: str) -> DataError:
 def _read(path: Path) -> dict[str, Array]:
     """Return the arrays by name, each of its type and a row."""
     found = {}
-    with path.open("rb") as stream, zipfile.ZipFile(stream) as archive:
+    with open_plain(path) as stream, zipfile.ZipFile(stream) as archive:
         members = {entry.filename: entry for entry in archive.infolist()}
         if missing := [name for name in ("class_names", *_COLUMNS) if f"{name}.npy" not in members]:
             raise ValueError(f"it has no {' and no '.join(missing)}")

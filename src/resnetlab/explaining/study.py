@@ -9,13 +9,13 @@ from resnetlab.base import files
 from resnetlab.base.pages import cell
 from resnetlab.base.paths import user_path
 from resnetlab.base.plaindata import to_json_bytes
+from resnetlab.base.reading.plain import read_json
 from resnetlab.errors import Interrupted, ResnetlabError, UsageError
 from resnetlab.explaining.contents import FORMAT, VERSION, contents_of
 from resnetlab.explaining.measuring import Measures, measure, measured_of, open_probe
 from resnetlab.explaining.page import render
 from resnetlab.explaining.question import Question, default_place, rows_of
 from resnetlab.runs.directory import RunDirectory
-from resnetlab.base.reading.plain import read_json
 from resnetlab.show.drawing.saving import refuse_target
 from resnetlab.training.ending.result import read_result
 from resnetlab.training.planning import RunPlan

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from resnetlab.base.paths import meant_path, refuse_endless
+from resnetlab.base.paths import meant_path
 from resnetlab.base.plaindata import (
     as_text,
     convert,
@@ -19,6 +19,7 @@ from resnetlab.base.plaindata import (
     parse_text,
     to_plain,
 )
+from resnetlab.base.reading.plain import parse_json, read_text
 from resnetlab.base.units import count_of
 from resnetlab.errors import UsageError, nearest
 from resnetlab.recipe import Recipe
@@ -345,6 +346,7 @@ def read_texts(texts: Mapping[str, str]) -> dict[str, Any]:
 
 
 _TEXTS = (".yaml", ".yml")
+_MOST_BYTES = 2**20
 SETTINGS_FILES = (".json", ".toml", *_TEXTS)
 """Suffixes of files that hold values of a recipe."""
 
@@ -363,17 +365,16 @@ def read_settings_file(path: Path) -> dict[str, Any]:
     Raises:
         UsageError: If it cannot be read or is neither.
     """
-    refuse_endless(path, UsageError)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path, most=_MOST_BYTES, encoding="utf-8-sig")
         data = (
             _texts_of_yaml(text)
             if path.suffix in _TEXTS
-            else (json.loads(text) if path.suffix == ".json" else tomllib.loads(text))
+            else (parse_json(text.encode()) if path.suffix == ".json" else tomllib.loads(text))
         )
     except FileNotFoundError as error:
         raise UsageError(f"there is no recipe file {path}", hint=meant_path(path)) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"cannot read the recipe file {path}: {error}") from error
     if not isinstance(data, dict):
         raise UsageError(f"the recipe file {path} holds no table of settings")

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from resnetlab.base.reading.plain import open_plain
 from resnetlab.errors import DataError
 from resnetlab.reporting.values import is_count, is_share
 from resnetlab.runs.journal import read_parts
-from resnetlab.base.reading.plain import open_plain
 
 Row = Mapping[str, Any]
 

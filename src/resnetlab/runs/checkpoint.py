@@ -23,10 +23,10 @@ from torch import Tensor
 
 from resnetlab.base import files
 from resnetlab.base.plaindata import to_json_bytes
+from resnetlab.base.reading.plain import parse_json
 from resnetlab.base.units import first_of
 from resnetlab.errors import CheckpointError, WriteError
 from resnetlab.runs.manifest import NAME, make_manifest, read_manifest, read_verified
-from resnetlab.base.reading.plain import parse_json
 
 Tensors = dict[str, Tensor]
 _NAME = re.compile(r"step-(\d{8,})")
@@ -102,15 +102,14 @@ def load_checkpoint(path: Path) -> Checkpoint:
         CheckpointError: If it is not whole.
     """
     manifest, contents = read_verified(path)
+    tensors, name = dict[str, Tensors](), "state.json"
     try:
-        tensors = {
-            name.removesuffix(_SUFFIX): safetensors.torch.load(content)
-            for name, content in contents.items()
-            if name.endswith(_SUFFIX)
-        }
-        state = parse_json(contents["state.json"])
+        state = parse_json(contents[name])
+        for name, content in contents.items():
+            if name.endswith(_SUFFIX):
+                tensors[name.removesuffix(_SUFFIX)] = safetensors.torch.load(content)
     except (safetensors.SafetensorError, ValueError, KeyError) as error:
-        raise CheckpointError(f"{path}: cannot be read ({error!r})") from error
+        raise CheckpointError(f"{path / name}: cannot be read ({error!r})") from error
     if not isinstance(state, dict) or state.get("step", manifest["step"]) != manifest["step"]:
         raise CheckpointError(f"{path}: state.json is not that of step {manifest['step']}")
     return Checkpoint(path, manifest["step"], manifest["identity"], tensors, state)

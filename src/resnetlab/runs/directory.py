@@ -18,7 +18,7 @@ import platform
 import re
 import shlex
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,10 +26,10 @@ from typing import Any
 from resnetlab.base import files
 from resnetlab.base.paths import meant_path
 from resnetlab.base.plaindata import to_json_bytes
+from resnetlab.base.reading.plain import read_json
 from resnetlab.base.units import first_of
 from resnetlab.errors import DataError, ResnetlabError, UsageError
 from resnetlab.runs.journal import read_rows
-from resnetlab.base.reading.plain import read_json
 
 _DEFINING = ("recipe", "spec", "data")
 BAD_SAMPLE = "bad-sample"
@@ -111,6 +111,18 @@ class RunDirectory:
         if name == "data" and (problems := _problems_of_data(content)):
             raise DataError(f"{path} is damaged: {'; '.join(problems)}")
         return content
+
+    @contextlib.contextmanager
+    def telling_of(self, name: str) -> Iterator[None]:
+        """Say of what cannot be, inside, that NAME.json says it.
+
+        Raises:
+            DataError: In the place of a UsageError.
+        """
+        try:
+            yield
+        except UsageError as error:
+            raise DataError(f"{self.path / name}.json: {error.args[0]}", hint=error.hint) from error
 
     def check(self) -> None:
         """Raise if the directory, which this process has locked, is not its own any more.

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from resnetlab.base import files
-from resnetlab.errors import CheckpointError, DataError, WriteError
 from resnetlab.base.reading.plain import open_plain, parse_json, read_plain
+from resnetlab.errors import CheckpointError, DataError, WriteError
 
 KINDS = {"train": "training", "val": "validation", "test": "test"}
 """The kinds of rows of metrics.jsonl and of parts of the data, in words."""
@@ -26,7 +26,7 @@ class Journal:
     def __init__(self, path: Path, *, length: int | None = None) -> None:
         """Open the journal, cut back to its first `length` bytes, or after its last whole line."""
         files.refuse_foreign(path)  # before it is read
-        content = _read(path)
+        content = read_content(path)
         kept = content[: content.rfind(b"\n") + 1 if length is None else length]
         files.cut_file(path, len(kept))
         self._hash = hashlib.sha256(kept)
@@ -58,7 +58,7 @@ class Journal:
         self._is_doubtful = False
 
     def _write_anew(self) -> None:
-        path, content = self._appender.path, _read(self._appender.path)
+        path, content = self._appender.path, read_content(self._appender.path)
         if hashlib.sha256(content).hexdigest() != self.digest:
             raise WriteError(f"{path} is not what was written", hint="Look at the disk, and resume the run.")
         files.write_file(path, content)
@@ -83,15 +83,19 @@ def refuse_changed(path: Path, *, length: int, digest: str) -> None:
         CheckpointError: If it was cut, replaced or changed since.
     """
     files.refuse_foreign(path)  # before it is read
-    content = _read(path)
+    content = read_content(path)
     if (whole := content.rfind(b"\n") + 1) < length:
         raise CheckpointError(f"{path} has {whole:,} bytes of whole rows, and had {length:,} then")
     if digest and hashlib.sha256(content[:length]).hexdigest() != digest:
         raise CheckpointError(f"{path} was changed since: its first {length:,} bytes are not those of then")
 
 
-def _read(path: Path) -> bytes:
-    """Return the content of a journal, nothing if it is not there."""
+def read_content(path: Path) -> bytes:
+    """Return the bytes of a journal, nothing if it is not there.
+
+    Raises:
+        DataError: If it cannot be read.
+    """
     try:
         return read_plain(path, most=_MOST_BYTES)
     except FileNotFoundError:

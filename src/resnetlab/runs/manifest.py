@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from resnetlab.base.plaindata import to_json_bytes
-from resnetlab.errors import CheckpointError
 from resnetlab.base.reading.plain import read_json, read_plain
+from resnetlab.errors import CheckpointError
 
 FORMAT = 1
 NAME = "MANIFEST.json"

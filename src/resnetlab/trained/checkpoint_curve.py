@@ -17,6 +17,7 @@ from typing import Any
 from resnetlab.base import files
 from resnetlab.base.paths import user_path
 from resnetlab.base.plaindata import field_types, to_json_bytes
+from resnetlab.base.reading.plain import read_json
 from resnetlab.data.batches.loader import count_workers
 from resnetlab.data.sources.choices import Choices
 from resnetlab.data.sources.leftovers import refuse_within
@@ -25,7 +26,6 @@ from resnetlab.errors import CheckpointError, DataError, ResnetlabError, UsageEr
 from resnetlab.runs.checkpoint import list_checkpoints
 from resnetlab.runs.directory import RunDirectory, began, is_run, open_run
 from resnetlab.runs.journal import Journal, read_rows
-from resnetlab.base.reading.plain import read_json
 from resnetlab.runs.tensorboard import EventFile, open_events
 from resnetlab.trained.evaluate import folder_of, leaving_out, scored
 from resnetlab.trained.scored_data import ScoredData, choose_split, open_scored

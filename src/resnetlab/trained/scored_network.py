@@ -16,6 +16,7 @@ from resnetlab.recipe.named import named_recipe
 from resnetlab.recipe.settings import override, recipe_from_json
 from resnetlab.trained.artefact.loading import artefact_of, choose_weights, find_checkpoint
 from resnetlab.trained.artefact.model import Artefact, Description, Shape
+from resnetlab.trained.artefact.onnx_contents import read_onnx
 from resnetlab.trained.artefact.opening import group_of, kind_of, open_artefact
 from resnetlab.trained.predict.classifier import Classifier
 
@@ -99,7 +100,7 @@ def load_network(name: str, weights: str, device: str, world: World = ALONE) -> 
     """
     if Path(name).suffix.lower() == ".onnx" and not user_path(name).is_dir():
         graph = world.together(lambda: Classifier.load(name, device=device, weights=weights))
-        world.agree({name: f"SHA-256 {hashlib.sha256(user_path(name).read_bytes()).hexdigest()}"})
+        world.agree({name: f"SHA-256 {hashlib.sha256(read_onnx(user_path(name))).hexdigest()}"})
         return _of_file(name, "ours", graph.description)(classifier=graph)
     artefact, network, channels_last = world.from_first(lambda: _find(name, weights))
     return network(

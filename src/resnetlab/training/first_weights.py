@@ -9,6 +9,7 @@ import safetensors.torch
 from torch import Tensor
 
 from resnetlab.base import files
+from resnetlab.base.reading.plain import read_plain
 from resnetlab.data.batches.normalise import Normaliser
 from resnetlab.errors import CheckpointError
 from resnetlab.runs.directory import RunDirectory
@@ -87,9 +88,9 @@ def read_beginning(run: RunDirectory) -> Beginning | None:
         return None
     recorded, path = run.read("weights"), run.path / _FILE
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from error
+        content = read_plain(path)
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: cannot be read ({error})") from error
     if hashlib.sha256(content).hexdigest() != recorded.get("sha256"):
         raise CheckpointError(f"{path} is damaged: its SHA-256 is not the one in weights.json")
     return Beginning(safetensors.torch.load(content), recorded["from"], recorded["report"])

@@ -32,7 +32,7 @@ from resnetlab.runs.checkpoint import (
 )
 from resnetlab.runs.directory import CONTINUES, RunDirectory
 from resnetlab.runs.edited import as_begun
-from resnetlab.runs.journal import refuse_changed
+from resnetlab.runs.journal import read_content, refuse_changed
 from resnetlab.runs.records import RunRecords
 from resnetlab.training.first_weights import write_beginning
 from resnetlab.training.planning import RunPlan, environment_of, plan_from_records, refuse_impossible
@@ -128,7 +128,7 @@ def write_longer(old: RunDirectory, checkpoint: Checkpoint, plan: RunPlan, new: 
         new.write("weights", old.read("weights"))
     new.write(CONTINUES, record)
     new.write("recipe", to_plain(plan.recipe))
-    rows = old.metrics.read_bytes()[: checkpoint.state["metrics_length"]] if old.metrics.exists() else b""
+    rows = read_content(old.metrics)[: checkpoint.state["metrics_length"]]
     files.write_file(new.metrics, rows)
     started = {"time": time.time(), "event": "start", "environment": environment, CONTINUES: record}
     started["begun"] = as_begun(new)

@@ -25,7 +25,7 @@ from resnetlab.recipe import Recipe
 from resnetlab.recipe.optimizers import OPTIMIZERS
 from resnetlab.recipe.settings import leaves, override, recipe_from_json
 from resnetlab.recipe.timeline import Timeline
-from resnetlab.runs.directory import CONTINUES
+from resnetlab.runs.directory import CONTINUES, RunDirectory
 from resnetlab.runs.environment import describe_environment, software
 from resnetlab.runs.records import RunRecords
 from resnetlab.show.tables.differences import NO_DIFFERENCE, model_differences, recipe_differences
@@ -309,9 +309,11 @@ def plan_from_records(
             f"{source.fingerprint[:12]}, the run's {data['fingerprint'][:12]}",
             hint="Name the run's own data with --data, or start a new run.",
         )
-    resolved = as_recorded(recipe_from_json(recipe))
+    with RunDirectory(path).telling_of("recipe"):
+        resolved = as_recorded(recipe_from_json(recipe))
     _refuse_missing(resolved.optimizer.optimizer, path, optimizer_of)
-    network = ModelSpec.from_json(spec)
+    with RunDirectory(path).telling_of("spec"):
+        network = ModelSpec.from_json(spec)
     height, width, _ = data["image_shape"]
     sizes = training_sizes(resolved, (height, width), reads_files=source.reads_files)
     obstacles = obstacles_here(network, resolved, device, reads_files=source.reads_files, sizes=sizes)

@@ -22,7 +22,7 @@ from resnetlab.data.feeding import Reading, fit
 from resnetlab.data.sources.encoded import AnySource, AnySplit
 from resnetlab.data.sources.source import broken_image
 from resnetlab.data.sources.split import hold_out
-from resnetlab.errors import CheckpointError, DataError
+from resnetlab.errors import CheckpointError, DataError, UsageError
 from resnetlab.evaluation.metrics import Tally
 from resnetlab.evaluation.scoring import EvaluationSet
 from resnetlab.models import build, put_tensors
@@ -263,8 +263,12 @@ def _build_parts(plan: RunPlan, data: dict[str, Any], known: Known, world: World
     recipe, device = plan.recipe, plan.device
     apply_switches(device, recipe.execution)
     share = world.share_of(recipe.execution.shards)
+    try:
+        preprocessing = Preprocessing.from_json(data["preprocessing"])
+    except UsageError as error:
+        raise DataError(f"data.json: {error.args[0]}", hint=error.hint) from error
     reading = Reading(
-        preprocessing=Preprocessing.from_json(data["preprocessing"]),
+        preprocessing=preprocessing,
         recipe=recipe,
         device=device,
         size=plan.image_shape[:2],

@@ -92,9 +92,7 @@ def open_weights(
     ]
     if preprocessing.normalise == "per-pixel-mean" and not preprocessing.mean_image:
         notes.append(naming.dialect.without_mean_image)
-    names, named = names_beside(
-        path, naming, file.class_names, described=file.described.get("class_names")
-    )
+    names, named = names_beside(path, naming, file.class_names, described=file.described.get("class_names"))
     notes.append(named)
     if not names and naming.has_head:
         names, named = classes_by_name(path, naming.spec.classes)

@@ -11,10 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from resnetlab.base.reading.hdf5 import read_hdf5
 from resnetlab.errors import UsageError
 from resnetlab.trained.artefact import Artefact, import_weights
 from resnetlab.trained.export.exporting import export_model
-from resnetlab.base.reading.hdf5 import read_hdf5
 from resnetlab.trained.export.keras_file import _write_names
 from resnetlab.trained.export.keras_model import keras_model
 from resnetlab.weights.files.keras_file import _texts

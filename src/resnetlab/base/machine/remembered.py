@@ -17,6 +17,7 @@ from typing import Any
 from resnetlab.base.download import cache_folder
 from resnetlab.base.files import make_directory, write_file
 from resnetlab.base.plaindata import to_json_bytes
+from resnetlab.base.reading.plain import read_json
 from resnetlab.errors import ResnetlabError
 
 _MOST_BYTES = 2**20
@@ -87,8 +88,6 @@ def _place(about: str, question: Mapping[str, Any]) -> tuple[dict[str, Any], Pat
 def _read(path: Path) -> Any:
     """Return what the file says, None if it says nothing."""
     try:
-        if not path.is_file() or path.stat().st_size > _MOST_BYTES:
-            return None
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        return read_json(path, most=_MOST_BYTES)
+    except (OSError, ValueError):
         return None

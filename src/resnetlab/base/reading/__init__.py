@@ -1,1 +1,1 @@
-"""Bytes from outside: files that are looked at before they are read, JSON, and processes that read within limits."""
+"""Bytes from outside: files that are looked at before they are read, JSON, and processes with limits."""

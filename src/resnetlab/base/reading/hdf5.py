@@ -4,14 +4,12 @@ Links are not followed, as they can lead into other files; arrays of anything bu
 """
 
 import importlib.util
-import json
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from resnetlab.base.reading.plain import look_at

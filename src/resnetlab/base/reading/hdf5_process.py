@@ -87,7 +87,11 @@ def _texts(attributes: Mapping[str, Any]) -> Iterator[tuple[str, str | list[str]
             continue
         if isinstance(value, str | bytes):
             yield name, _text(value)
-        elif isinstance(value, np.ndarray) and value.ndim == 1 and (value.dtype.kind in "SOU" or not len(value)):
+        elif (
+            isinstance(value, np.ndarray)
+            and value.ndim == 1
+            and (value.dtype.kind in "SOU" or not len(value))
+        ):
             yield name, [_text(each) for each in value]
 
 

@@ -1,4 +1,4 @@
-"""Reading what others may have written: whatever is wrong with a file, or with what lies in its place, is one error.
+"""Reading what others may have written: whatever is wrong with a file, or lies in its place, is one error.
 
 A file is looked at before it is read: a pipe may never end, a device gives zeros for ever, and a file whose
 bytes were never written takes the memory of its whole size. What is raised is OSError or ValueError, without
@@ -8,7 +8,9 @@ the path: who reads says which file it is, in an error of its own.
 import contextlib
 import errno
 import json
+import math
 import os
+import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +26,7 @@ _MOST_EXTENTS = 4096
 
 
 def refuse_more(asked: int, stored: int, what: str) -> None:
-    """Raise ValueError if so few bytes stand for so many that they can be no numbers that somebody measured."""
+    """Raise ValueError if so few bytes stand for so many that they can be no trained numbers."""
     if asked > max(MOST_FREE_BYTES, MOST_RATIO * stored):
         raise ValueError(f"{what} would take {asked:,} bytes, of {stored:,} in the file")
 
@@ -39,7 +41,16 @@ def _whole(digits: str) -> int:
     return int(digits)
 
 
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError(f"{digits[:20]} is no number that can be")
+    return number
+
+
 _DECODER = json.JSONDecoder(parse_constant=_refuse, parse_int=_whole)
+_DECODER_OF_LARGE = json.JSONDecoder(parse_constant=_refuse, parse_int=_whole, parse_float=_finite)
+_MAY_BE_LARGE = re.compile(rb"[eE]\+?0*[1-9]\d\d|\d{300}")  # what asks about each number takes twice as long
 
 
 def parse_json(content: bytes) -> Any:
@@ -49,7 +60,8 @@ def parse_json(content: bytes) -> Any:
         ValueError: If it is none, holds NaN, Infinity or a number too large, or is nested without end.
     """
     try:
-        return _DECODER.decode(content.decode("utf-8", "surrogatepass"))
+        decoder = _DECODER_OF_LARGE if _MAY_BE_LARGE.search(content) else _DECODER
+        return decoder.decode(content.decode("utf-8", "surrogatepass"))
     except RecursionError:
         raise ValueError("it is nested too deep") from None
 
@@ -83,7 +95,9 @@ def read_json(path: Path, *, most: int = MOST_JSON_BYTES, is_ours: bool = True) 
     return parse_json(content) if is_ours else parse_foreign_json(content.decode("utf-8-sig"))
 
 
-def read_text(path: Path, *, most: int = MOST_JSON_BYTES, encoding: str = "utf-8", errors: str = "strict") -> str:
+def read_text(
+    path: Path, *, most: int = MOST_JSON_BYTES, encoding: str = "utf-8", errors: str = "strict"
+) -> str:
     """Return the content of a text file, its lines ended as Python has them.
 
     Raises:
@@ -95,7 +109,7 @@ def read_text(path: Path, *, most: int = MOST_JSON_BYTES, encoding: str = "utf-8
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def read_plain(path: Path, *, most: int | None = None) -> bytes:
+def read_plain(path: Path | str, *, most: int | None = None) -> bytes:
     """Return the content of a plain file, whose size is looked at before.
 
     Raises:
@@ -135,7 +149,7 @@ def open_plain(path: Path | str, *, most: int | None = None) -> Iterator[IO[byte
 
 
 def _refuse_holes(descriptor: int, size: int) -> None:
-    """Raise ValueError for a large file of which hardly anything was ever written; where that can be asked."""
+    """Raise ValueError if hardly anything of a large file was ever written; where that can be asked."""
     if size <= MOST_FREE_BYTES or not hasattr(os, "SEEK_DATA"):
         return
     written = end = 0

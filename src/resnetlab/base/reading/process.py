@@ -1,9 +1,9 @@
 """Files that are read by a process of its own, whose memory and time have limits.
 
-What a damaged file does to a library's memory, or whether the library ever comes to an end, no check before it
-can tell: HDF5's goes in circles where an address leads back, and hears no signal meanwhile. So the process is
-told by the system: it gets no more memory than reading such a file can take, and is ended after so much of the
-processor's time.
+What a damaged file does to a library's memory, or whether the library ever comes to an end, no check before
+it can tell: HDF5's goes in circles where an address leads back, and hears no signal meanwhile. So the system
+sees to it: the process gets no more memory than reading such a file can take, and is ended after so much of
+the processor's time.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from typing import Any
 PATIENCE_SECONDS = 600
 """By the clock, for a file that comes slowly over a network."""
 _FREE_BYTES, _COPIES = 2**29, 8
-"""What a reader may take for any file, and how many times its size besides: as tensors, copied, and written."""
+"""What a reader may take for any file, and how many times its size: as tensors, copied, and written."""
 _FREE_SECONDS, _BYTES_A_SECOND = 2.0, 10e6
 """Of the processor, for any file, and how fast the rest is read at least: ours are read 50 times as fast."""
 
@@ -48,7 +48,7 @@ def read_apart(module: str, path: Path, *arguments: str) -> Any:
 
 
 def accept_limits(size: int) -> None:
-    """Have the system end this process if a file of `size` bytes takes it too long, and refuse it more memory.
+    """Have the system end this process if a file of `size` bytes takes too long, and refuse it more memory.
 
     Where a system has no such limits, there are none.
     """

@@ -305,7 +305,8 @@ def _print_run(options: argparse.Namespace, run: RunDirectory) -> None:
 
 def _print_run_in_full(options: argparse.Namespace, run: RunDirectory, spec: ModelSpec) -> None:
     """Print the run's network, data and end, and every value of its recipe."""
-    recipe = recipe_from_json(run.read("recipe"))
+    with run.telling_of("recipe"):
+        recipe = recipe_from_json(run.read("recipe"))
     named = leaves(named_recipe(recipe.name, spec.depth)) if recipe.name in RECIPES else {}
     origins = {
         name: f"recipe {recipe.name}" if name in named and named[name].value == leaf.value else "this run"

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from resnetlab.base.reading.plain import look_at, open_plain, refuse_more
 from resnetlab.base.units import format_bytes
 from resnetlab.errors import DataError
 
@@ -27,12 +28,18 @@ def read_npz(path: Path) -> Mapping[str, Array]:
         DataError: If it is damaged, or holds Python objects, which are not loaded.
     """
     try:
+        look_at(path)
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                refuse_more(
+                    sum(each.file_size for each in archive.infolist()), path.stat().st_size, "its arrays"
+                )
         loaded = np.load(path, allow_pickle=False)
         if isinstance(loaded, np.ndarray):
             return {"": loaded}
         with loaded:
             return {name: loaded[name] for name in loaded.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, MemoryError) as error:
+    except Exception as error:  # whatever a damaged file makes of NumPy and zipfile
         hint = "Python objects in it are never loaded." if "pickle" in str(error) else ""
         raise DataError(f"{path}: cannot be read: {error}", hint=hint) from error
 
@@ -51,6 +58,8 @@ def read_idx(path: Path) -> Array:
         raise DataError(f"{path}: no idx file of bytes; it begins with {content[:4].hex(' ')}")
     dimensions = content[3]
     start = 4 + 4 * dimensions
+    if len(content) < start:
+        raise DataError(f"{path}: ends within its {dimensions} sizes: it is damaged")
     shape = tuple(int(size) for size in np.frombuffer(content[4:start], ">u4"))
     expected = int(np.prod(shape, dtype=np.int64))
     if len(shape) != dimensions or len(content) - start != expected:
@@ -81,6 +90,7 @@ def read_mat(path: Path) -> tuple[Array, Array]:
     """
     library = importlib.import_module("scipy.io")  # it comes with scikit-learn, and has no types
     try:
+        look_at(path)
         found = library.loadmat(str(path), variable_names=["X", "y"])
     except NotImplementedError as error:
         raise DataError(
@@ -98,11 +108,12 @@ def read_mat(path: Path) -> tuple[Array, Array]:
 def _content(path: Path) -> bytes:
     """Return a file's bytes, unpacked if it is compressed with gzip."""
     try:
-        with path.open("rb") as stream:
+        with open_plain(path) as stream:
             is_gzip = stream.read(2) == b"\x1f\x8b"
-        with gzip.open(path) if is_gzip else path.open("rb") as unpacked:
-            content = unpacked.read(_MOST_BYTES + 1)
-    except (OSError, EOFError, zlib.error) as error:
+            stream.seek(0)
+            with gzip.GzipFile(fileobj=stream) if is_gzip else stream as unpacked:
+                content = unpacked.read(_MOST_BYTES + 1)
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise DataError(f"{path}: cannot be read: {error}") from error
     if len(content) > _MOST_BYTES:
         raise DataError(f"{path}: more than {format_bytes(_MOST_BYTES)}")

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple
 
+from resnetlab.base.reading.plain import open_plain, read_plain
 from resnetlab.base.units import format_bytes
 from resnetlab.data.archives.tars import slashed_name
 from resnetlab.errors import DataError
@@ -44,7 +45,7 @@ def read_files(path: Path, most_bytes: Mapping[str, int]) -> Found:
     try:
         if path.is_dir():
             return _read_folder(path, most_bytes)
-        with path.open("rb") as stream:
+        with open_plain(path) as stream:
             is_gzip = stream.read(2) == b"\x1f\x8b"
             stream.seek(0)
             with gzip.GzipFile(fileobj=stream) if is_gzip else stream as unpacked:
@@ -63,7 +64,7 @@ def _read_folder(path: Path, most_bytes: Mapping[str, int]) -> Found:
         if not (path / name).is_file():
             raise DataError(f"{path / name}: no plain file")
         _check_size(path / name, (path / name).stat().st_size, most_bytes[name])
-        contents[name] = (path / name).read_bytes()
+        contents[name] = read_plain(path / name, most=most_bytes[name])
     return Found(contents, names)
 
 

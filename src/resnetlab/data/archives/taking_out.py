@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from resnetlab.base.reading.plain import look_at
 from resnetlab.base.units import first_of, format_bytes
 from resnetlab.errors import DataError
 
@@ -19,10 +20,12 @@ def take_out(archive: Path, names: Sequence[str]) -> dict[str, bytes]:
     Raises:
         DataError: If one is not there, is too large, or the archive is damaged.
     """
-    reads = _of_zip if zipfile.is_zipfile(archive) else _of_tar
     try:
+        look_at(archive)
+        reads = _of_zip if zipfile.is_zipfile(archive) else _of_tar
         found = dict(reads(archive, frozenset(names)))
-    except (OSError, EOFError, zlib.error, tarfile.TarError, zipfile.BadZipFile, RuntimeError) as error:
+    except (OSError, ValueError, OverflowError, EOFError, zlib.error, tarfile.TarError, zipfile.BadZipFile,
+            RuntimeError) as error:  # fmt: skip
         raise DataError(
             f"{archive}: cannot be unpacked: {error}", hint="Remove it, and fetch it again."
         ) from error

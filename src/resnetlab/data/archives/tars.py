@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, cast
 
+from resnetlab.base.reading.plain import look_at
 from resnetlab.data.images.kinds import kind_of
 from resnetlab.errors import DataError
 
@@ -23,6 +24,10 @@ def opened(path: Path) -> Iterator[tarfile.TarFile]:
     Raises:
         DataError: If it cannot be read, is compressed, or is no tar.
     """
+    try:
+        look_at(path)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
     try:
         with path.open("rb") as stream:
             start = stream.read(6)

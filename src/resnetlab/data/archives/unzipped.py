@@ -8,6 +8,7 @@ from pathlib import Path
 
 from resnetlab.base import files
 from resnetlab.base.download import cache_folder
+from resnetlab.base.reading.plain import open_plain
 from resnetlab.base.units import format_bytes
 from resnetlab.errors import DataError, WriteError
 
@@ -18,10 +19,10 @@ _PIECE = 2**24
 def is_gzip(path: Path) -> bool:
     """Return whether a file begins as gzip's do."""
     try:
-        with path.open("rb") as stream:
+        with open_plain(path) as stream:
             return stream.read(3) == b"\x1f\x8b\x08"
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 
 def unzipped(path: Path) -> Path:

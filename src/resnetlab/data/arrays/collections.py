@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from resnetlab.base.reading.plain import read_text
 from resnetlab.base.units import first_of
 from resnetlab.data.archives.array_files import Array, read_idx, read_mat, read_npz, read_stl
 from resnetlab.data.sources.choices import FLAG, LEFT_OPEN, Choices
@@ -250,13 +251,13 @@ def _of_emnist(pairs: dict[str, _Pair], mapping: Path) -> tuple[dict[str, _Pair]
     if not mapping.is_file():
         return upright, notes
     try:
-        rows = [[int(number) for number in line.split()] for line in mapping.read_text().splitlines() if line]
+        rows = [[int(number) for number in line.split()] for line in read_text(mapping).splitlines() if line]
         names = {label: "".join(dict.fromkeys(map(chr, codes))) for label, *codes in rows}
         named = {
             part: _Pair(pair.images, np.array([names[label] for label in pair.labels.tolist()]))
             for part, pair in upright.items()
         }
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, OverflowError) as error:
         hint = "A line has a label of these files and its ASCII codes."
         raise DataError(f"{mapping}: does not name these labels: {error}", hint=hint) from error
     return named, notes

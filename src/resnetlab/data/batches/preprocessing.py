@@ -167,9 +167,15 @@ class Preprocessing:
         Version 0.1.0 wrote the channels beside a geometry alone; without one they are read as 3.
 
         Raises:
-            UsageError, KeyError, ValueError: If it described none, as `Normaliser.from_json`, or
-                something that only a later version does.
+            UsageError: If it described none, or something that only a later version does.
         """
+        try:
+            return cls._from_json(data)
+        except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
+            raise UsageError(f"no way from images to the network's input: {error!r}") from error
+
+    @classmethod
+    def _from_json(cls, data: Mapping[str, Any]) -> "Preprocessing":
         if unknown := sorted(set(data) - _DESCRIBED):
             text = f"no way from images to the network's input: unknown {', '.join(unknown)}"
             raise UsageError(text, hint=LATER)

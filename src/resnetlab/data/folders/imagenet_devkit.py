@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
+from resnetlab.base.reading.plain import look_at, read_plain
 from resnetlab.base.units import first_of
 from resnetlab.data.archives.tars import AGAIN, slashed_name
 from resnetlab.errors import DataError
@@ -55,7 +56,7 @@ def _devkit_files(tars: Path) -> dict[str, bytes]:
     for name in (TRUTH, _META):
         for path in (folder / name for folder in folders):
             if path.is_file() and name not in contents:
-                contents[name] = path.read_bytes()
+                contents[name] = _read(path)
     archive = tars / f"{DEVKIT}.tar.gz"
     if len(contents) < 2 and archive.is_file():
         contents = _from_archive(archive)
@@ -67,14 +68,22 @@ def _devkit_files(tars: Path) -> dict[str, bytes]:
     return contents
 
 
+def _read(path: Path) -> bytes:
+    try:
+        return read_plain(path, most=_MOST_DEVKIT_BYTES)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read: {error}", hint=AGAIN) from error
+
+
 def _from_archive(path: Path) -> dict[str, bytes]:
     contents = {}
     try:
+        look_at(path)
         with tarfile.open(path, "r|gz") as archive:
             for member in archive:
                 name = PurePosixPath(slashed_name(member)).name
                 if name in (TRUTH, _META) and member.isreg() and member.size < _MOST_DEVKIT_BYTES:
                     contents[name] = cast(IO[bytes], archive.extractfile(member)).read()
-    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
+    except (tarfile.TarError, OSError, EOFError, ValueError, OverflowError, zlib.error) as error:
         raise DataError(f"{path}: cannot be read: {error}", hint=AGAIN) from error
     return contents

@@ -54,6 +54,13 @@ class Layout:
         return [*self.splits] == ["train"] and not self.unsorted and not self.within_classes
 
 
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False
+
+
 class Tree:
     """The folders below a root, as far as they have been looked into."""
 
@@ -66,7 +73,7 @@ class Tree:
         """Return the names of the folders in a folder, sorted; not those of systems, nor runs."""
         if folder not in self._folders:
             with os.scandir(self._path(folder)) as entries:
-                inside = [each for each in entries if not is_hidden(each.name) and each.is_dir()]
+                inside = [each for each in entries if not is_hidden(each.name) and _is_folder(each)]
             self._folders[folder] = (*sorted(each.name for each in inside if not holds_runs(each.path)),)
         return self._folders[folder]
 

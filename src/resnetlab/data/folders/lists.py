@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
+from resnetlab.base.reading.plain import read_plain
 from resnetlab.data.sources.leftovers import is_hidden
 
 SUFFIXES = (".txt", ".csv", ".tsv", ".lst", ".list")
@@ -39,8 +40,8 @@ class Shelf:
         """Return a file's content; nothing if it is too large for a list, or cannot be read."""
         path = os.path.join(self.root, place)
         try:
-            return Path(path).read_bytes() if os.path.getsize(path) <= MOST_BYTES else b""
-        except OSError:
+            return read_plain(Path(path), most=MOST_BYTES)
+        except (OSError, ValueError):
             return b""
 
     def lists(self, folder: str) -> Sequence[str]:

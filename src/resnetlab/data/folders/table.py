@@ -2,13 +2,13 @@
 
 import csv
 import io
-import json
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from resnetlab.base.reading.plain import parse_foreign_json, read_text
 from resnetlab.base.units import first_of
 from resnetlab.data.folders.table_columns import Columns, Line, find_columns
 from resnetlab.data.folders.table_places import Finder
@@ -29,6 +29,8 @@ LISTS = (".txt", ".lst", ".list")
 SUFFIXES = (".csv", ".tsv", ".jsonl", *LISTS)
 _SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "space": " ", "bar": "|"}
 _MOST_LINES_SHOWN = 5
+_MOST_BYTES = 2**30
+"""Of a table: fourteen million images, as all of ImageNet has, with paths of 60 letters."""
 
 
 class Row(NamedTuple):
@@ -101,11 +103,13 @@ def open_csv(path: Path, *, for_scoring: bool = False, choices: Choices = LEFT_O
 def _read_lines(path: Path, asked: str) -> list[Line]:
     """Return the rows that are not empty, the header too."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path, most=_MOST_BYTES, encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not UTF-8 at byte {error.start}", hint="Save it as UTF-8.") from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise DataError(f"{path}: cannot be read: {error}") from error
     if path.suffix.lower() == ".jsonl":
         return _json_lines(path, text)
     first = text.partition("\n")[0]
@@ -143,8 +147,8 @@ def _json_lines(path: Path, text: str) -> list[Line]:
         if not row.strip():
             continue
         try:
-            value = json.loads(row)
-        except (ValueError, RecursionError) as error:
+            value = parse_foreign_json(row)
+        except ValueError as error:
             raise DataError(f"{path}: line {number}: no JSON ({error})") from error
         if not isinstance(value, dict):
             raise DataError(f"{path}: line {number}: no JSON object")

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from resnetlab.base.reading.plain import look_at
 from resnetlab.base.units import first_of
 from resnetlab.data.folders.by_folder import by_folder
 from resnetlab.data.folders.lists import MOST_BYTES, Archived
@@ -120,10 +121,11 @@ def images_in_zip(path: Path) -> ZipReader:
 def _opened(path: Path) -> tuple[ZipReader, list[tuple[str, Kind]], list[zipfile.ZipInfo]]:
     """Return the images in an archive, what is left out of it: where, what it is, and its other files."""
     try:
+        look_at(path)
         with zipfile.ZipFile(path) as archive:
             members, left_out = _sorted_out(archive)
             others = [each for each in archive.infolist() if not each.is_dir() and _is_no_image(each)]
-    except (OSError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: not a readable .zip: {error}", hint="Download it again.") from error
     if not members:
         found = first_of([member.filename for member in others]) or "nothing"

@@ -3,7 +3,6 @@
 import contextlib
 import functools
 import importlib
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from resnetlab.base.download import cache_folder
+from resnetlab.base.reading.plain import MOST_JSON_BYTES, look_at, read_json, read_plain
 from resnetlab.base.units import first_of
 from resnetlab.data.images.image import EncodedImage
 from resnetlab.data.sources.choices import FLAG, LEFT_OPEN, Choices
@@ -75,7 +75,7 @@ class HFReader:
             cell = self._table[index][self.column]
             if cell is None:
                 raise ValueError("it holds no image")
-            data = cell["bytes"] if cell["bytes"] is not None else Path(cell["path"]).read_bytes()
+            data = cell["bytes"] if cell["bytes"] is not None else read_plain(cell["path"])
         except Exception as error:  # whatever Arrow says of a damaged file
             raise DataError(f"{place}: cannot be read: {error}") from error
         return EncodedImage(data, place)
@@ -159,7 +159,7 @@ def _split_sources(path: Path, subset: str) -> dict[str, list[Path]]:
     listing = path / "dataset_dict.json"
     if listing.is_file():
         try:
-            names = [str(name) for name in json.loads(listing.read_text(encoding="utf-8"))["splits"]]
+            names = [str(name) for name in read_json(listing, is_ours=False)["splits"]]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(f"{listing}: cannot be read: {error}") from error
         return {name: [path / name] for name in names}
@@ -244,6 +244,8 @@ def _told_as_data_error(path: Path) -> Iterator[None]:
 
 def _load(path: Path) -> Table:
     with _told_as_data_error(path):
+        for name in ("dataset_info.json", "state.json"):
+            look_at(path / name, most=MOST_JSON_BYTES)
         return _unnested(_library(path).load_from_disk(str(path)))
 
 
@@ -251,6 +253,8 @@ def _load_files(files: Sequence[str]) -> Table:
     """Return the table that lies in Arrow files."""
     library = _library(Path(files[0]))
     with _told_as_data_error(Path(files[0])):
+        for file in files:
+            look_at(Path(file))
         tables = [library.Dataset.from_file(file) for file in files]
         return _unnested(library.concatenate_datasets(tables))
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from resnetlab.base import files
 from resnetlab.base.download import cache_folder
+from resnetlab.base.reading.plain import read_plain
 from resnetlab.data.archives.unzipped import unzipped
 from resnetlab.data.images.kinds import State
 from resnetlab.data.sources.encoded import Names
@@ -184,8 +185,8 @@ def index_shard(path: Path, kind: str, build: Callable[[Path], ShardIndex]) -> S
         if (index := _load(kept)) is not None:
             return index
         index = build(path)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
     with contextlib.suppress(WriteError):
         files.make_directory(kept.parent)
         files.write_file(kept, _dump(index))
@@ -216,7 +217,7 @@ def _load(path: Path) -> ShardIndex | None:
     from safetensors.numpy import load
 
     try:
-        kept = load(path.read_bytes())
+        kept = load(read_plain(path))
         words = map(tuple, json.loads(kept["texts"].tobytes()))
         labels, texts, synsets, unread, others, label_source, left_out, papers = words
         return ShardIndex(

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from resnetlab.base.reading.plain import open_plain
 from resnetlab.base.wire import masked_crc32c
 from resnetlab.data.images.image import EncodedImage
 from resnetlab.data.records.example_proto import MalformedExample, Values, parse_example
@@ -135,7 +136,7 @@ def index_tfrecord(path: Path, choices: Choices = LEFT_OPEN) -> ShardIndex:
         DataError: If a length's checksum is wrong or the file ends within a record, naming shard,
             record and offset; or if a record has no image, or no label where others have one.
     """
-    with path.open("rb") as stream:
+    with open_plain(path) as stream:
         size = stream.seek(0, 2)
         content = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
     view = memoryview(content)  # the map closes when nothing looks at it any more

@@ -1,7 +1,6 @@
 """WebDataset shards: tar files in which an image and its label have the same name before the dot."""
 
 import functools
-import json
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from resnetlab.base.reading.plain import read_json
 from resnetlab.base.units import first_of
 from resnetlab.data.folders.by_folder import ByFolder, by_folder
 from resnetlab.data.folders.lists import Archived, plain_path
@@ -234,7 +234,7 @@ def _in_recorded_order(
     if not path.is_file():
         return class_names, labels
     try:
-        recorded = [str(name) for name in json.loads(path.read_text(encoding="utf-8"))]
+        recorded = [str(name) for name in read_json(path)]
     except (OSError, ValueError, TypeError) as error:
         raise DataError(f"{path}: no list of class names: {error}") from error
     return in_order_of(recorded, class_names, labels, str(path))

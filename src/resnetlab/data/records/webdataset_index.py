@@ -1,7 +1,6 @@
 """Which image of a WebDataset shard has which label, by the names in the tar."""
 
 import functools
-import json
 import os
 import tarfile
 from collections import Counter, defaultdict
@@ -12,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from resnetlab.base.reading.plain import parse_foreign_json
 from resnetlab.base.units import first_of
 from resnetlab.data.archives.tars import all_members, is_regular, opened, read_member
 from resnetlab.data.folders.lists import MOST_BYTES, SUFFIXES
@@ -304,7 +304,7 @@ class _LabelReader:
         is_json = member.name.casefold().endswith(".json")
         try:
             text = content.decode("utf-8-sig").strip()
-            value = json.loads(text) if is_json else text
+            value = parse_foreign_json(text) if is_json else text
         except (ValueError, RecursionError) as error:  # of JSON and Unicode: ValueErrors
             raise DataError(f"{where}: has no label ({type(error).__name__}: {error})") from error
         if is_json:

@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from resnetlab.base.paths import open_now
+from resnetlab.base.reading.plain import read_plain
 from resnetlab.data.images.decode import decode, image_size
 from resnetlab.data.images.image import EncodedImage
 from resnetlab.data.sources.labelling import Labels, label_problems
@@ -225,10 +225,11 @@ class FileReader:
         """Return the file's content."""
         place = self.names[index]
         try:
-            with open(os.path.join(self.root, place), "rb", buffering=0, opener=open_now) as stream:
-                return EncodedImage(stream.read() or b"", place)
+            return EncodedImage(read_plain(os.path.join(self.root, place)), place)
         except OSError as error:
             raise DataError(f"{place}: cannot be read: {error.strerror or error}") from error
+        except ValueError as error:
+            raise DataError(f"{place}: cannot be read: {error}") from error
 
     def size(self, index: int) -> int:
         """Return the file's length in bytes."""

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from resnetlab.base.reading.plain import read_text
 from resnetlab.base.units import first_of
 from resnetlab.errors import DataError
 
@@ -152,8 +153,8 @@ def name_classes(
 
 def _lines(path: Path) -> Sequence[str]:
     try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeError) as error:
+        return read_text(path, encoding="utf-8-sig").splitlines()
+    except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError(
             f"{path}: cannot be read: {reason}",

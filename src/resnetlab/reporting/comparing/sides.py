@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from resnetlab.base.paths import user_path
+from resnetlab.base.reading.plain import read_json
 from resnetlab.errors import DataError, ResnetlabError, UsageError
 from resnetlab.evaluation.views import SINGLE, VIEWS, name_in
 from resnetlab.reporting.groups import Group, group_runs, key_of, names_apart
 from resnetlab.reporting.reading import RecordedRun, find_runs, read_run, refuse
 from resnetlab.runs.directory import is_run
-from resnetlab.base.reading.plain import read_json
 
 _SCORES = "scores.json"
 _MORE = "`resnetlab compare` takes runs, folders of runs, and folders that `resnetlab eval` wrote."

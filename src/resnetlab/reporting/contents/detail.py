@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from resnetlab.base.reading.plain import read_json
 from resnetlab.evaluation.insights import FOLDER
 from resnetlab.recipe import Recipe
 from resnetlab.recipe.named import RECIPES, named_recipe, recipe_doc
@@ -16,7 +17,6 @@ from resnetlab.reporting.groups import Group
 from resnetlab.reporting.reading import RecordedRun
 from resnetlab.reporting.values import is_number, number_of, texts_of
 from resnetlab.runs.directory import BAD_SAMPLE, OFTEN
-from resnetlab.base.reading.plain import read_json
 from resnetlab.show.tables.differences import decided_for_us
 
 _MOST_NAMES = 1000

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from resnetlab.base.reading.plain import read_json, read_plain
 from resnetlab.evaluation.insights import NAME
 from resnetlab.reporting.values import is_number, number_of, texts_of
-from resnetlab.base.reading.plain import read_json, read_plain
 
 _MOST_OF_A_PICTURE = 2**19
 _MOST_OF_ALL = 3_500_000

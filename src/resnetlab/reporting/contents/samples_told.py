@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from resnetlab.reporting.values import is_count
 from resnetlab.base.reading.plain import read_json, read_plain
+from resnetlab.reporting.values import is_count
 
 _NAMES = {"samples.png": ("png", b"\x89PNG\r\n\x1a\n"), "samples.jpg": ("jpeg", b"\xff\xd8\xff")}
 _MOST_BYTES = 2**18

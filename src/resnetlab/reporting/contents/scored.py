@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from resnetlab.base.reading.plain import read_json, read_plain
 from resnetlab.evaluation.views import SINGLE, name_in
 from resnetlab.reporting.contents.answers_told import told_answers
 from resnetlab.reporting.values import is_count, is_number, texts_of
-from resnetlab.base.reading.plain import read_json, read_plain
 
 __all__ = ["MOST_CLASSES", "evaluations_in", "read_evaluation"]
 

@@ -318,7 +318,7 @@ def write_record_to(path: Path, record: Record) -> None:
         WriteError: If the file could not be written.
     """
     content = record.content()
-    if not path.is_file() or path.read_bytes() != content:
+    if not path.is_file() or path.stat().st_size != len(content) or path.read_bytes() != content:
         files.write_file(path, content)
 
 

@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from resnetlab.base.plaindata import LATER, from_plain, to_plain
+from resnetlab.base.reading.plain import parse_json, read_plain
 from resnetlab.errors import DataError, UsageError
 from resnetlab.network.spec import ModelSpec
 from resnetlab.recipe import Recipe
 from resnetlab.recipe.settings import recipe_from_json
 from resnetlab.reporting.curves import Points
-from resnetlab.base.reading.plain import parse_json, read_plain
 
 FORMAT, VERSION = "resnetlab result", 2
 _READ = (1, 2)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from resnetlab.base.plaindata import from_plain, to_json_bytes, to_plain
+from resnetlab.base.reading.plain import read_json
 from resnetlab.errors import UsageError
 from resnetlab.reporting.curves import Band
 from resnetlab.reporting.records.record import Record, digest
-from resnetlab.base.reading.plain import read_json
 
 RESPONSES = "responses"
 """The folder, beside that of the records."""

@@ -6,7 +6,6 @@ FOLDER/  model.safetensors                           the state dict, and the des
          MANIFEST.json                               sizes and SHA-256 of the others
 """
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from resnetlab.base import files
 from resnetlab.base.plaindata import to_json_bytes
+from resnetlab.base.reading.plain import open_plain, parse_json
 from resnetlab.errors import CheckpointError
 from resnetlab.runs.manifest import NAME, make_manifest, read_verified
 from resnetlab.trained.artefact.card import card
@@ -37,11 +37,12 @@ def to_safetensors(tensors: Mapping[str, Tensor], description: Description | Non
 def is_described(path: Path) -> bool:
     """Return whether the safetensors file has our description in its header."""
     try:
-        with path.open("rb") as stream:
+        with open_plain(path) as stream:
             length = int.from_bytes(stream.read(8), "little")
-            if stream.peek(1)[:1] != b"{":
+            start = stream.read(1)
+            if start != b"{":
                 return False
-            header = json.loads(stream.read(min(length, _LONGEST_HEADER)))
+            header = parse_json(start + stream.read(min(length, _LONGEST_HEADER) - 1))
         return str(header["__metadata__"]["format"]).startswith("resnetlab-model-")
     except (OSError, ValueError, KeyError, TypeError):
         return False
@@ -56,9 +57,9 @@ def from_safetensors(content: bytes, place: str) -> Artefact:
     """
     try:
         length = int.from_bytes(content[:8], "little")
-        header = json.loads(content[8 : 8 + length])
+        header = parse_json(content[8 : 8 + length])
         tensors = safetensors.torch.load(content)
-    except (safetensors.SafetensorError, ValueError, RecursionError) as error:
+    except (safetensors.SafetensorError, ValueError) as error:
         raise CheckpointError(f"{place}: not whole safetensors ({error})") from error
     description = from_texts(header.get("__metadata__") or {}, place)
     return Artefact(**vars(description), tensors=tensors)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from resnetlab.base.paths import user_path
+from resnetlab.base.reading.plain import read_plain
 from resnetlab.data.batches.preprocessing import Preprocessing
 from resnetlab.data.sources.choices import FILE
 from resnetlab.errors import CheckpointError, DataError, UsageError, one_of
@@ -78,9 +79,11 @@ def is_artefact(path: Path) -> bool:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_plain(path)
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise CheckpointError(f"{path}: cannot be read: {error}") from error
 
 
 def find_checkpoint(path: Path) -> tuple[RunDirectory, Checkpoint, list[str]]:
@@ -134,7 +137,9 @@ def artefact_of(
     Raises:
         DataError: If the run is not whole.
     """
-    spec, recorded = ModelSpec.from_json(run.read("spec")), run.read("data")
+    with run.telling_of("spec"):
+        spec = ModelSpec.from_json(run.read("spec"))
+    recorded = run.read("data")
     try:
         height, width, channels = recorded["image_shape"]
         preprocessing = Preprocessing.from_json(recorded["preprocessing"])

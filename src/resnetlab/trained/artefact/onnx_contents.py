@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from resnetlab.base.reading.plain import read_plain
 from resnetlab.base.units import format_bytes
 from resnetlab.base.wire import BYTES, MalformedMessage, fields, varint
 from resnetlab.errors import CheckpointError, UsageError
@@ -56,6 +57,22 @@ class OnnxContents:
         }
 
 
+def read_onnx(path: Path) -> bytes:
+    """Return an ONNX file's bytes.
+
+    Raises:
+        UsageError: If there is no such file.
+        CheckpointError: If it is none that can be read.
+    """
+    with looking_at(path):
+        if not path.exists():
+            raise UsageError(f"there is no file {path}")
+        try:
+            return read_plain(path)
+        except ValueError as error:
+            raise CheckpointError(f"{path}: cannot be read: {error}") from error
+
+
 def read_onnx_contents(path: Path) -> OnnxContents:
     """Return what an ONNX file holds.
 
@@ -63,13 +80,10 @@ def read_onnx_contents(path: Path) -> OnnxContents:
         UsageError: If there is no such file.
         CheckpointError: If it is no whole ONNX file.
     """
-    with looking_at(path):
-        if not path.is_file():
-            raise UsageError(f"there is no file {path}")
-        content = path.read_bytes()
+    content = read_onnx(path)
     try:
         return _contents(memoryview(content))
-    except (MalformedMessage, UnicodeDecodeError) as error:
+    except (ValueError, IndexError, AssertionError) as error:
         raise CheckpointError(f"{path}: not a whole ONNX file ({error})") from error
 
 

@@ -14,6 +14,7 @@ from resnetlab.data.batches.preprocessing import Preprocessing
 from resnetlab.engines.kinds import onnxruntime_session
 from resnetlab.errors import CheckpointError, UsageError
 from resnetlab.trained.artefact.model import INT8, Description, from_texts
+from resnetlab.trained.artefact.onnx_contents import read_onnx
 from resnetlab.trained.artefact.places import looking_at
 
 LOGITS, PROBABILITIES = "logits", "probabilities"
@@ -137,7 +138,4 @@ def load_onnx(path: Path | str) -> OnnxModel:
     """
     path = Path(path).expanduser()
     with looking_at(path):
-        if not path.is_file():
-            raise UsageError(f"there is no file {path}")
-        content = path.read_bytes()
-    return OnnxModel(content, str(path))
+        return OnnxModel(read_onnx(path), str(path))

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from resnetlab.base import files
+from resnetlab.base.reading.plain import read_plain, read_text
 from resnetlab.errors import UsageError
 from resnetlab.trained.artefact.card import describe_preprocessing
 from resnetlab.trained.artefact.model import Artefact
@@ -23,6 +24,7 @@ from resnetlab.trained.artefact.places import looking_at, refuse_taken
 
 CONFIG, LABELS, MODEL = "config.pbtxt", "labels.txt", "model.onnx"
 MOST_IMAGES = 64
+_MOST_BYTES = 2**24
 """That the server puts together into one batch."""
 _DIMS = re.compile(r"\bdims\s*:\s*\[([^\]]*)\]")
 
@@ -37,8 +39,8 @@ def next_version(out: Path, artefact: Artefact) -> int:
         if not (out / CONFIG).is_file():
             refuse_taken(out)
             return 1
-        config = (out / CONFIG).read_text(encoding="utf-8", errors="replace")
-        labels = (out / LABELS).read_bytes() if (out / LABELS).is_file() else b""
+        config = read_text(out / CONFIG, most=_MOST_BYTES, errors="replace")
+        labels = read_plain(out / LABELS, most=_MOST_BYTES) if (out / LABELS).is_file() else b""
         versions = [int(each.name) for each in out.iterdir() if each.name.isdecimal() and each.is_dir()]
     if _dims(config) != _dims(_config(artefact)) or labels != _labels(artefact):
         raise UsageError(

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from resnetlab.base.download import RemoteFile, read_address
+from resnetlab.base.reading.plain import read_plain
 from resnetlab.data.folders.zipped import ZipReader, images_in_zip
 from resnetlab.data.images.image import EncodedImage
 from resnetlab.errors import DataError
@@ -38,11 +39,13 @@ def read_file(path: Path | str) -> EncodedImage:
         path = path.expanduser()
         if (found := _archive_of(path)) is not None:
             return found
-        return EncodedImage(_of_pipe(path) if path.is_fifo() else path.read_bytes(), str(path))
+        return EncodedImage(_of_pipe(path) if path.is_fifo() else read_plain(path), str(path))
     except OSError as error:
         name, hint = _as_file_address(path)
         raise DataError(f"{name}: cannot be read: {error.strerror or error}", hint=hint) from error
-    except ValueError as error:  # a zero byte in its name
+    except ValueError as error:  # a device; or a zero byte in its name
+        if "\0" not in str(path):
+            raise DataError(f"{path}: cannot be read: {error}") from error
         hint = "Names are one a line, as `find` prints them without -print0, and in UTF-8."
         raise DataError(f"{str(path)!r}: cannot be read: {error}", hint=hint) from error
 

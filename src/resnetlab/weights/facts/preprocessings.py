@@ -66,7 +66,7 @@ BY_NAME: dict[str, InputFacts] = {
 """What a user may call a known preprocessing: whose it is. "half" is mean and std 0.5, "unit" pixels
 from 0 to 1 as they are; "tf" and "inception" are pixels from -1 to 1."""
 
-_DAMAGE = (OSError, ValueError, KeyError, TypeError, IndexError, ArithmeticError, RecursionError)
+_DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
 
 
 def beside(path: Path, given: InputFacts, described: Any = None) -> tuple[InputFacts, str]:
