@@ -15,7 +15,6 @@ import numpy as np
 import safetensors.torch
 import torch
 
-import resnetlab
 from resnetlab.board.folder import Folder
 from resnetlab.cli.given_classes import read_class_names
 from resnetlab.data.arrays.cifar import CIFAR10_NAMES
@@ -26,6 +25,7 @@ from resnetlab.data.sources.source import Split
 from resnetlab.errors import CheckpointError, Interrupted
 from resnetlab.evaluation.answers import read_answers
 from resnetlab.reporting import report
+from resnetlab.reporting.comparing.sides import find_sides
 from resnetlab.reporting.records.record import digest, read_record
 from resnetlab.runs.checkpoint import load_newest
 from resnetlab.runs.directory import RunDirectory
@@ -67,7 +67,7 @@ class Reader:
     fit: Callable[[Path], object] = lambda folder: None
     """Makes sums right that stand elsewhere."""
     about: str = ""
-    """What an error names, if not the file."""
+    """A pattern of what an error names, if not the file."""
     waits_for_pipes: bool = False
     """A pipe is read, for whose writer it waits."""
     is_slow: bool = False
@@ -212,7 +212,7 @@ def _of_runs() -> Iterator[tuple[str, Reader]]:
     ):
         yield f"resume: {name}", Reader(
             make=_copied(INTERRUPTED, "run"), file=f"{step}/{name}", read=_go_on, kind=kind, fit=_fit_run,
-            is_slow=True, about="diverged" if kind == "bytes" else "run",
+            is_slow=True, about="run|diverged",
         )  # fmt: skip
     for name, kind in (("MANIFEST.json", "json"), ("state.json", "json"), ("model.safetensors", "bytes")):
         yield (
@@ -243,7 +243,7 @@ def _of_runs() -> Iterator[tuple[str, Reader]]:
     )
     yield "compare: scores.json", Reader(
         make=_evaluated_run, file=f"{_EVALUATION}/scores.json", kind="json",
-        read=lambda folder: resnetlab.compare(folder / _EVALUATION, folder / "run"), about="run",
+        read=lambda folder: find_sides([folder / _EVALUATION]), about="run",
     )  # fmt: skip
     yield "answers.npz", Reader(
         make=_evaluated_run, file=f"{_EVALUATION}/answers.npz",
@@ -435,7 +435,7 @@ def _of_networks() -> Iterator[tuple[str, Reader]]:
         )
     yield (
         "TensorFlow: checkpoint",
-        Reader(make=_bundle, file="checkpoint", read=_imported("."), kind="text", about=""),
+        Reader(make=_bundle, file="checkpoint", read=_imported("."), kind="text", about="net.ckpt"),
     )
     for name in ("model.safetensors.index.json", "config.json"):
         yield (
@@ -603,7 +603,11 @@ def _of_data() -> Iterator[tuple[str, Reader]]:
     yield (
         "names of classes",
         Reader(
-            make=_folder, file="names.txt", read=_data("set.csv", class_names="{}/names.txt"), kind="text"
+            make=_folder,
+            file="names.txt",
+            read=_data("set.csv", class_names="{}/names.txt"),
+            kind="text",
+            about="set.csv",
         ),
     )
     yield "TFRecord", Reader(make=_shards, file="tf/train-00000-of-00002", read=_data("tf"), about="tf")
@@ -661,7 +665,9 @@ def _recipes(folder: Path) -> None:
     whole = json.loads((RUN / "recipe.json").read_bytes())
     (folder / "whole.json").write_text(json.dumps(whole))
     (folder / "changes.json").write_text(json.dumps({"run": {"batch": 64, "length": "3ep"}, "lr": 0.1}))
-    (folder / "changes.toml").write_text('lr = 0.1\nmilestones = ["10ep", "20ep"]\n[run]\nbatch = 64\n')
+    (folder / "changes.toml").write_text(
+        "lr = 0.1\nchannel_mean = [0.5, 0.5, 0.5]\nchannel_std = [0.25, 0.25, 0.25]\n[run]\nbatch = 64\n"
+    )
     (folder / "changes.yaml").write_text("lr: 0.1\nrun:\n  batch: 64\n  length: 3ep\n")
 
 
@@ -674,7 +680,16 @@ def _of_users() -> Iterator[tuple[str, Reader]]:
     for name, kind in (
         ("whole.json", "json"), ("changes.json", "json"), ("changes.toml", "text"), ("changes.yaml", "text")
     ):  # fmt: skip
-        yield f"a recipe: {name}", Reader(make=_recipes, file=name, read=_asked(name), kind=kind, about="=")
+        yield (
+            f"a recipe: {name}",
+            Reader(
+                make=_recipes,
+                file=name,
+                read=_asked(name),
+                kind=kind,
+                about="run|optimizer|schedule|augmentation|averag|normal|prepar|transfer|execution",
+            ),
+        )
     for name, kind in (("names.json", "json"), ("names.txt", "text")):
         yield (
             f"classes: {name}",

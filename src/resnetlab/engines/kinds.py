@@ -101,7 +101,9 @@ def onnxruntime_session(content: bytes) -> Any:
     options.log_severity_level = 3
     options.intra_op_num_threads = torch.get_num_threads()  # of several processes each has its share
     options.add_session_config_entry("session.set_denormal_as_zero", "1")  # as evaluation has it in torch
-    return runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    # Else it prints of what it could not read, and tries once more with what it has tried.
+    more = {"providers": ["CPUExecutionProvider"], "enable_fallback": 0}
+    return runtime.InferenceSession(content, options, **more)
 
 
 def _openvino(model: ResNet, layers: Folded) -> Answers:

@@ -6,6 +6,9 @@ from math import inf, isfinite
 
 from resnetlab.network.fields import SpecFields
 
+_MOST_UNITS = 2**14
+"""The deepest network that was published has 600 (He et al., 2015: 1,202 layers)."""
+
 
 def contradictions(spec: SpecFields) -> Iterator[str]:
     """Give every reason why the network cannot be."""
@@ -20,6 +23,8 @@ def contradictions(spec: SpecFields) -> Iterator[str]:
             yield f"{name} must be whole numbers from 1 on, got {values}"
         if len(values) != len(spec.blocks):
             yield f"{name} has {len(values)} stages and blocks {len(spec.blocks)}"
+    if sum(spec.blocks) > _MOST_UNITS:
+        yield f"blocks are {sum(spec.blocks):,} units, and at most {_MOST_UNITS:,} are built"
     if spec.unit == "basic" and spec.widths != spec.out_channels:
         yield f"basic units give on their width: widths {spec.widths}, not {spec.out_channels}"
     inputs = (spec.stem_width, *spec.out_channels)

@@ -256,6 +256,12 @@ class Resolution:
         """
         data = read_settings_file(path)
         data.pop("name", None)
+        try:
+            self._take(data, path, is_whole=is_whole)
+        except UsageError as error:
+            raise UsageError(f"{path}: {error.args[0]}", hint=error.hint) from error
+
+    def _take(self, data: Mapping[str, Any], path: Path, *, is_whole: bool) -> None:
         given: list[Given] = []
         for key, value in data.items():
             inside = {f"{key}.{n}": v for n, v in value.items()} if isinstance(value, dict) else {key: value}

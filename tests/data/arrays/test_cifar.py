@@ -251,6 +251,27 @@ def test_by_its_name_a_cifar_is_the_published_one(small_cifars, dataset, form, t
     assert open_source(dataset).fingerprint == source.fingerprint
 
 
+@pytest.mark.parametrize("dataset", BOTH)
+def test_by_its_name_its_classes_are_called_as_published(small_cifars, dataset, tmp_path, monkeypatch):
+    cifar = small_cifars[dataset]
+    folder = tmp_path / next(layout.folder for layout in cifar.layouts if layout.form == "binary")
+    layout = cifar.write(folder, "binary")
+    monkeypatch.setitem(OFFICIAL_SAMPLES, "train", len(cifar.labels["train"]))
+    monkeypatch.setitem(OFFICIAL_SAMPLES, "test", 100)
+    monkeypatch.setenv("RESNETLAB_CACHE", str(tmp_path))
+    for name in layout.files:
+        monkeypatch.setitem(FILE_SUMS, name, hashlib.md5((folder / name).read_bytes()).hexdigest())
+    first, second, *rest = layout.names
+    assert open_source(dataset).class_names[:2] == (first, second)
+
+    (folder / layout.meta).write_text("\n".join([second, first, *rest]))
+
+    assert open_source(str(folder)).class_names[:2] == (second, first)  # by its path it is anybody's
+    told = f"{layout.meta} calls a class '{second}', not '{first}'\nRemove"
+    with pytest.raises(DataError, match=rf"not {dataset} as it was published: {told}"):
+        open_source(dataset)
+
+
 def test_in_other_files_or_another_order_it_is_still_the_published_one(cifar10, tmp_path, monkeypatch):
     for part in OFFICIAL_SAMPLES:
         monkeypatch.setitem(OFFICIAL_SAMPLES, part, 100)

@@ -297,6 +297,13 @@ def read_cifar(
         found=None if has_train else {"test": test},
         notes=notes if has_train else ("the files of training images are not all there, none is read",),
     )
+    if dataset and names != layout.names:
+        wrong = next(each for each in zip(names, layout.names, strict=True) if each[0] != each[1])
+        raise DataError(
+            f"{path}: not {dataset} as it was published: {layout.meta} calls a class {wrong[0]!r},"
+            f" not {wrong[1]!r}",
+            hint=_AS_IT_IS,
+        )
     if others:
         _refuse_another(source, dataset, path, others)
     return source

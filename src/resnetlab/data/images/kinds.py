@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from resnetlab.base.reading.plain import open_plain
 from resnetlab.base.units import first_of
 
 FORMAT_BY_SUFFIX = {
@@ -118,7 +119,7 @@ def kind_of_file(path: str) -> Kind:
     """Return what a file is: by its suffix if that is a picture's, else by its first bytes."""
 
     def start() -> bytes:
-        with open(path, "rb", buffering=0) as stream:
+        with open_plain(path) as stream:
             return stream.read(START)
 
     return kind_of_named(path, start)
@@ -135,7 +136,7 @@ def kind_of_named(name: str, read_start: Callable[[], bytes]) -> Kind:
         return Kind("camera raw", "a camera's raw photograph", "unread")
     try:
         start = read_start()
-    except OSError:
+    except (OSError, ValueError):  # ValueError: no plain file
         return Kind(suffix or "no suffix", "a file that cannot be opened", "other")
     kind = kind_of(start)
     return kind if kind.state != "other" else Kind(suffix or "no suffix", kind.words, "other")

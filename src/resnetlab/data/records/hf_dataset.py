@@ -244,8 +244,9 @@ def _told_as_data_error(path: Path) -> Iterator[None]:
 
 def _load(path: Path) -> Table:
     with _told_as_data_error(path):
-        for name in ("dataset_info.json", "state.json"):
-            look_at(path / name, most=MOST_JSON_BYTES)
+        for each in path.iterdir():
+            if not each.is_dir():
+                look_at(each, most=MOST_JSON_BYTES if each.suffix == ".json" else None)
         return _unnested(_library(path).load_from_disk(str(path)))
 
 

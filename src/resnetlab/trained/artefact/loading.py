@@ -151,18 +151,22 @@ def artefact_of(
     if preprocessing.geometry.side:
         height = width = preprocessing.geometry.side
     shape = (int(height), int(width), int(channels))
-    facts = _facts(run, checkpoint, group, recorded)
-    return Artefact(
-        spec=spec,
-        class_names=name_classes(names, spec.classes),
-        preprocessing=fit_geometry(preprocessing, shape),
-        image_shape=shape,
-        origin=f"the run {run.path.absolute().name}, step {checkpoint.step:,}",
-        facts=facts,
-        tensors=checkpoint.tensors[group],
-        notes=tuple(f"A newer checkpoint cannot be used. {problem}" for problem in problems),
-        run=run.path,
-    )
+    try:
+        return Artefact(
+            spec=spec,
+            class_names=name_classes(names, spec.classes),
+            preprocessing=fit_geometry(preprocessing, shape),
+            image_shape=shape,
+            origin=f"the run {run.path.absolute().name}, step {checkpoint.step:,}",
+            facts=_facts(run, checkpoint, group, recorded),
+            tensors=checkpoint.tensors[group],
+            notes=tuple(f"A newer checkpoint cannot be used. {problem}" for problem in problems),
+            run=run.path,
+        )
+    except UsageError as error:
+        raise DataError(f"{run.path} is damaged: {error.args[0]}", hint=error.hint) from error
+    except DAMAGE as error:
+        raise DataError(f"{run.path} is damaged: {error!r}") from error
 
 
 def _facts(run: RunDirectory, checkpoint: Checkpoint, group: str, recorded: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import safetensors.torch
+import torch
 
 from resnetlab.base import files
 from resnetlab.base.reading.plain import refuse_more
@@ -97,6 +98,7 @@ def _of_others(named: tuple[str, ...]) -> list[str]:
 
 
 if __name__ == "__main__":
+    torch.set_num_threads(1)  # each further one has a stack of its own, which counts towards the limit
     accept_limits(Path(sys.argv[1]).stat().st_size)
     sys.stdout.write(json.dumps(_main(*sys.argv[1:])))
     gc.freeze()  # else Python's end looks through all of torch for cycles: 0.4 s
