@@ -156,3 +156,35 @@ def _text(whole: Any, path: list[Any], value: Any, *, is_twice: bool = False, is
     if isinstance(whole, list):
         return f"[{', '.join(text for _, text in parts)}]"
     return f"{{{', '.join(f'{json.dumps(name)}: {text}' for name, text in parts)}}}"
+
+
+def value(content: object, *path: object) -> Damage:
+    """A JSON file with this value at a place in it."""
+
+    def do(file: Path) -> None:
+        whole = json.loads(file.read_bytes())
+        *above, last = path
+        inner = whole
+        for key in above:
+            inner = inner[key]
+        inner[last] = content
+        file.write_text(json.dumps(whole))
+
+    return Damage(f"{'/'.join(map(str, path))} = {ascii(content)[:20]}", do)
+
+
+def place(name: str) -> Damage:
+    """One of `places`."""
+    return Damage(
+        name, lambda path: next(each for each in places(path.read_bytes()) if each.name == name).do(path)
+    )
+
+
+def at(place: int, content: bytes) -> Damage:
+    """Other bytes at a place."""
+
+    def do(path: Path) -> None:
+        whole = path.read_bytes()
+        path.write_bytes(whole[:place] + content + whole[place + len(content) :])
+
+    return Damage(f"{content[:8]!r} at {place}", do)

@@ -95,6 +95,11 @@ def _evaluated_run(folder: Path) -> None:
     (folder / "run/samples.json").write_text(json.dumps(samples))
 
 
+def _evaluated_twice(folder: Path) -> None:
+    _evaluated_run(folder)
+    shutil.copytree(folder / _EVALUATION, folder / "other")
+
+
 def _page(folder: Path) -> None:
     shown = report(folder / "run")
     str(shown)
@@ -242,8 +247,8 @@ def _of_runs() -> Iterator[tuple[str, Reader]]:
         Reader(make=_evaluated_run, file="run/samples.json", read=_page, kind="json", is_slow=True),
     )
     yield "compare: scores.json", Reader(
-        make=_evaluated_run, file=f"{_EVALUATION}/scores.json", kind="json",
-        read=lambda folder: find_sides([folder / _EVALUATION]), about="run",
+        make=_evaluated_twice, file=f"{_EVALUATION}/scores.json", kind="json",
+        read=lambda folder: find_sides([folder / _EVALUATION, folder / "other"]), about="run",
     )  # fmt: skip
     yield "answers.npz", Reader(
         make=_evaluated_run, file=f"{_EVALUATION}/answers.npz",

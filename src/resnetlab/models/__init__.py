@@ -48,8 +48,7 @@ def with_tensors(
     """Return the network with these weights, in evaluation mode, on the CPU; see `put_tensors`."""
     if sum(spec.blocks) > len(tensors):  # before it takes time
         raise CheckpointError(
-            f"the weights of {origin} are not those of {spec.name}: {len(tensors):,} tensors for"
-            f" {sum(spec.blocks):,} residual units"
+            f"{origin}: {len(tensors):,} tensors are not {spec.name}'s of {sum(spec.blocks):,} residual units"
         )
     _refuse_others(build(spec, device="meta"), tensors, origin, has_classifier)  # before it takes memory
     return put_tensors(build(spec, seed=0), tensors, origin, has_classifier=has_classifier).eval()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit.damage import Damage, of_bytes, of_json, places
+from tests.kit.damage import Damage, at, of_bytes, of_json, place, places, value
 from tests.kit.outside import READERS, Reader
 from tests.kit.watched import Fault, faults_of
 
@@ -88,6 +88,40 @@ def test_some_damages_are_told(folder: Path, name: str) -> None:
         return [*rng.sample(places, min(2, len(places))), *rng.sample(contents, count)]
 
     assert faults(reader, folder, choose, SEED, 20) == []
+
+
+FOUND = {
+    "a number beyond all numbers": ("a record", value(float("inf"), "train_error")),
+    "a size that is none": ("hub: preprocessor_config.json", value(1e308, "size")),
+    "more sizes than bytes": ("MNIST: t10k-labels-idx1-ubyte", at(3, b"\xff")),
+    "a link to itself beside classes": ("a list of a split", place("a link to itself")),
+    "an accuracy in words": ("network: RESULT.json", value("text", "accuracy")),
+    "a mean that is none": ("resume: data.json", value(True, "preprocessing", "mean")),
+    "no mean": ("resume: data.json", value({}, "preprocessing")),
+    "a setting that is none": ("resume: recipe.json", value(1e308, "execution", "accumulate")),
+    "a stage that is none": ("network: spec.json", value([[[]]], "blocks")),
+    "a trillion units": ("our safetensors: its description", value(10**12, "spec", "blocks", 2)),
+    "10,000 units": ("our safetensors: its description", value(10**4, "spec", "blocks", 2)),
+    "a pipe in a Hugging Face folder": ("Hugging Face: arrow", place("a pipe")),
+    "a large hole as a tar": ("CIFAR: cifar.tar", place("8 GiB, never written")),
+    "a large hole behind a gzip": ("CIFAR: cifar.tar.gz", place("8 GiB, hardly written")),
+    "a large hole as safetensors": ("our safetensors", place("8 GiB, hardly written")),
+    "a large hole as ONNX": ("our ONNX", place("8 GiB, hardly written")),
+    "a large hole as an ONNX graph": ("an ONNX graph", place("8 GiB, never written")),
+    "a large hole as state.json": ("Hugging Face: hf/train/state.json", place("8 GiB, never written")),
+    "a device as a picture": ("a picture in a folder", place("zeros for ever")),
+    "a pipe as answers": ("answers.npz", place("a pipe")),
+    "a device as names of classes": ("classes: names.txt", place("zeros for ever")),
+    "a pipe as a checkpoint of TensorFlow": ("TensorFlow: net.ckpt.index", place("a pipe")),
+}
+"""What was found by such damages, and mended: the reader, and what was wrong."""
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_what_was_found_stays_mended(folder: Path, name: str) -> None:
+    reader, damage = FOUND[name]
+
+    assert faults(READERS[reader], folder, lambda places, contents: [damage], SEED, 1) == []
 
 
 @pytest.mark.faults

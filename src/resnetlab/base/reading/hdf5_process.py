@@ -109,7 +109,7 @@ def _main(path: str, target: str) -> dict[str, Any]:
     try:
         with h5py.File(path, "r") as file:
             root = walk.group(file)
-        files.write_file(Path(target), save(walk.arrays))
+        files.write_part(Path(target), save(walk.arrays))
     except Exception as error:  # whatever a damaged file makes of h5py
         return {"problem": str(error).strip() or type(error).__name__}
     return {"root": root}

@@ -297,16 +297,21 @@ def read_cifar(
         found=None if has_train else {"test": test},
         notes=notes if has_train else ("the files of training images are not all there, none is read",),
     )
-    if dataset and names != layout.names:
-        wrong = next(each for each in zip(names, layout.names, strict=True) if each[0] != each[1])
-        raise DataError(
-            f"{path}: not {dataset} as it was published: {layout.meta} calls a class {wrong[0]!r},"
-            f" not {wrong[1]!r}",
-            hint=_AS_IT_IS,
-        )
+    if dataset:
+        _refuse_other_names(names, layout, path)
     if others:
         _refuse_another(source, dataset, path, others)
     return source
+
+
+def _refuse_other_names(names: list[str], layout: Layout, path: Path) -> None:
+    """Raise DataError if a meta file calls classes otherwise than the published one."""
+    if wrong := [pair for pair in zip(names, layout.names, strict=True) if pair[0] != pair[1]]:
+        raise DataError(
+            f"{path}: not {layout.dataset} as it was published: {layout.meta} calls a class {wrong[0][0]!r},"
+            f" not {wrong[0][1]!r}",
+            hint=_AS_IT_IS,
+        )
 
 
 def _refuse_another(source: Source[Split], dataset: str, path: Path, others: list[str]) -> None:

@@ -91,7 +91,7 @@ def _unpacked(archive: zipfile.ZipFile) -> Group:
     facts = _checked(archive, _WEIGHTS)
     with tempfile.TemporaryDirectory(prefix="resnetlab-") as folder, archive.open(facts) as stream:
         own = Path(folder) / _WEIGHTS
-        files.write_file(own, iter(lambda: stream.read(_PIECE), b""))
+        files.write_part(own, iter(lambda: stream.read(_PIECE), b""))
         return read_hdf5(own)
 
 

@@ -63,7 +63,7 @@ def _main(path: str, target: str, prefix: str = "") -> dict[str, object]:
     except ValueError as error:
         return {"problem": str(error), "hint": _ANEW}
     copies = {name: tensor.clone().contiguous() for name, tensor in found.tensors.items()}
-    files.write_file(Path(target), safetensors.torch.save(copies))
+    files.write_part(Path(target), safetensors.torch.save(copies))
     notes = [*_notes(found), *_of_others(content.named)]
     kind = "TorchScript program" if content.is_script else "torch file"
     facts = plain_facts(content.value)
