@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import socket
 import threading
 from collections.abc import Iterator, Mapping
 from http.client import HTTPConnection, HTTPResponse
@@ -10,6 +11,9 @@ from typing import Any
 from resnetlab.base.pages.server import Server
 
 BOUNDARY = "a line between"
+
+OTHER = "127.0.0.2"
+"""Another client: on Linux this machine has all of 127.*."""
 
 
 @contextlib.contextmanager
@@ -33,9 +37,11 @@ def ask(
     host: str | None = None,
     body: bytes | None = None,
     headers: Mapping[str, str] | None = None,
+    client: str = "127.0.0.1",
 ) -> tuple[HTTPResponse, str]:
     """Return what is answered, and its content; of the body no length is said if the headers do not."""
-    connection = HTTPConnection("127.0.0.1", server.server_address[1], timeout=20)
+    port = server.server_address[1]
+    connection = HTTPConnection("127.0.0.1", port, timeout=20, source_address=(client, 0))
     connection.putrequest(method, path, skip_host=host is not None)
     given = ({} if host is None else {"Host": host}) | dict(headers or {})
     for name, value in given.items():
@@ -48,12 +54,29 @@ def ask(
 
 
 def send(
-    server: Server, content: bytes, query: str = "", *, kind: str = "", **headers: str
+    server: Server,
+    content: bytes,
+    query: str = "",
+    *,
+    kind: str = "",
+    client: str = "127.0.0.1",
+    **headers: str,
 ) -> tuple[HTTPResponse, Any]:
     """Return what is answered to what is sent to /predict, as plain data."""
     said = {"Content-Length": str(len(content))} | ({"Content-Type": kind} if kind else {})
-    response, told = ask(server, f"/predict{query}", method="POST", body=content, headers=said | headers)
+    given = said | headers
+    response, told = ask(
+        server, f"/predict{query}", method="POST", body=content, headers=given, client=client
+    )
     return response, json.loads(told)
+
+
+def slow_sender(server: Server, length: int = 9) -> socket.socket:
+    """Return a connection that has said it sends a picture, and is to be told to."""
+    sender = socket.create_connection(server.server_address[:2], timeout=20)
+    head = f"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n"
+    sender.sendall(f"{head}Expect: 100-continue\r\n\r\n".encode())
+    return sender
 
 
 def form(*files: tuple[str, bytes]) -> tuple[bytes, str]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from resnetlab.base import files
+from resnetlab.base.units import Duration
 from resnetlab.errors import WriteError
 from resnetlab.runs import retrying
 from resnetlab.runs.checkpoint import load_newest
@@ -68,6 +69,63 @@ def test_each_file_and_directory_may_fail_once(tmp_path: Path, monkeypatch: pyte
     assert [text for text in notes.texts if "tried again" in text] == told
     assert all(text.startswith("It was tried again after 0 s: could not write") for text in told)
     assert not list(run.path.rglob(".*"))
+
+
+def test_each_record_of_tensorboard_may_fail_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But the two with which the file begins, before there is a step to lose."""
+    pytest.importorskip("tensorboard")
+    plan = small_plan(length="7st", checkpoint_every=7, log_every=1, histogram_every=Duration(7, "st"))
+    whole = train_whole(tmp_path / "whole", plan)
+    monkeypatch.setattr(retrying, "PAUSES", (0.0,))
+    really, opened = os.fdopen, []
+
+    class Failing:
+        """The end of an event file that takes every record at the second try."""
+
+        def __init__(self, stream: Any) -> None:
+            self._stream, self.tries = stream, 0
+
+        def write(self, record: bytes) -> int:
+            self.tries += 1
+            if self.tries > 2 and self.tries % 2:
+                self._stream.write(record[:9])
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            return int(self._stream.write(record))
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._stream, name)
+
+    def opens(descriptor: int, *how: Any, **more: Any) -> Any:
+        stream = really(descriptor, *how, **more)
+        if "tfevents" not in os.readlink(f"/proc/self/fd/{descriptor}"):
+            return stream
+        opened.append(Failing(stream))
+        return opened[-1]
+
+    monkeypatch.setattr(files.os, "fdopen", opens)
+    run = train_whole(tmp_path / "run", plan)
+    monkeypatch.undo()
+
+    kept, expected = ([(event.step, tag) for event in _tensorboard(each) for tag in _tags(event)]
+                      for each in (run, whole))  # fmt: skip
+    assert kept == expected
+    tags = {tag for _, tag in kept}
+    assert {"training_images", "train_loss", "images_per_second", "fc.weight"} <= tags
+    told = [row for row in read_rows(run.events) if row["event"] == "tried-again"]
+    assert (len(opened), opened[0].tries) == (1, 2 + 2 * len(told))
+    assert len(_tensorboard(run)) == 2 + len(told)
+
+
+def _tensorboard(run: RunDirectory) -> list[Any]:
+    """Return the events of a run's one event file."""
+    from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+
+    (path,) = run.tensorboard.iterdir()
+    return list(EventFileLoader(str(path)).Load())
+
+
+def _tags(event: Any) -> list[str]:
+    return [value.tag for value in event.summary.value]
 
 
 @pytest.mark.parametrize(("number", "tries"), [(errno.EIO, 3), (errno.ESTALE, 3), (errno.ENOSPC, 1)])

@@ -3,7 +3,7 @@
 import contextlib
 import itertools
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from resnetlab.runs.directory import SPEED, RunDirectory, broken_images
 from resnetlab.runs.hyper_parameters import hyper_parameters
 from resnetlab.runs.journal import Journal, read_parts
 from resnetlab.runs.retrying import try_again
-from resnetlab.runs.tensorboard import open_events
+from resnetlab.runs.tensorboard import EventFile, open_events
 
 
 class Record:
@@ -104,11 +104,12 @@ class RunRecord(Record):
         # Rows of the step alone, so that a resumed run writes the same bytes; events are never cut back.
         self._metrics = Journal(run.metrics, length=metrics_length)
         self._events = Journal(run.events)
-        self._event_file = open_events(run.tensorboard, step=step)
-        if self._event_file and self._event_file.is_first:
-            self._event_file.add_hyper_parameters(hyper_parameters(run))
         self._told: set[str] = set()
         self._passed: list[str] = []
+        self._event_file = open_events(run.tensorboard, step=step)
+        if self._event_file and self._event_file.is_first:
+            asked = hyper_parameters(run)
+            self._to_tensorboard(lambda file: file.add_hyper_parameters(asked))
 
     @property
     def metrics_length(self) -> int:
@@ -123,26 +124,28 @@ class RunRecord(Record):
     def add_row(self, row: dict[str, Any]) -> None:
         """Write a row to metrics.jsonl and TensorBoard."""
         try_again(lambda: self._metrics.add(row), self._pass_over)
+        self._to_tensorboard(lambda file: file.add_row(row))
+
+    def _to_tensorboard(self, write: Callable[[EventFile], None]) -> None:
+        """Write a record to the event file, if TensorBoard is installed."""
         if event_file := self._event_file:
-            try_again(lambda: event_file.add_row(row), self._pass_over)
+            try_again(lambda: write(event_file), self._pass_over)
 
     def add_histograms(self, step: int, tensors: Mapping[str, Tensor]) -> None:
         """Write histograms for TensorBoard, if it is installed."""
         if self._event_file:
             arrays = {name: tensor.float().cpu().numpy() for name, tensor in tensors.items()}
-            self._event_file.add_histograms(step, arrays)
+            self._to_tensorboard(lambda file: file.add_histograms(step, arrays))
 
     def add_picture(self, step: int, name: str, png: bytes) -> None:
         """Write a picture for TensorBoard, if it is installed."""
-        if self._event_file:
-            self._event_file.add_picture(step, name, png)
+        self._to_tensorboard(lambda file: file.add_picture(step, name, png))
 
     def add_speed(self, step: int, lately: float, average: float) -> None:
         """Note the images per second in events.jsonl and TensorBoard: they are clock times, and in no row."""
         numbers = {"images_per_second": lately, "average_images_per_second": average}
         self.add_event(SPEED, step=step, **numbers)
-        if self._event_file:
-            self._event_file.add_numbers(step, numbers)
+        self._to_tensorboard(lambda file: file.add_numbers(step, numbers))
 
     def add_event(self, kind: str, **facts: Any) -> None:
         """Note in events.jsonl what happened, and when."""
@@ -209,9 +212,8 @@ class RunRecord(Record):
         """Write RESULT.json, after a last try at what could not be removed on the way."""
         self._run.remove_leftovers()  # what stays all the same was told when it first did
         try_again(lambda: self._run.write("RESULT", result), self._pass_over)
-        if self._event_file:
-            with contextlib.suppress(WriteError):  # the run has come to its end all the same
-                self._event_file.add_end()
+        with contextlib.suppress(WriteError):  # the run has come to its end all the same
+            self._to_tensorboard(lambda file: file.add_end())
 
     def close(self) -> None:
         """Close the journals and the event file."""

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import itertools
 import json
 import socket
 import threading
@@ -18,7 +19,7 @@ from resnetlab.trained.serving.answering import Answering
 from resnetlab.trained.serving.limits import Limits
 from resnetlab.trained.serving.server import PredictionServer
 from tests.kit.artefacts import classifier_of, small_artefact
-from tests.kit.asking import ask, form, running, send
+from tests.kit.asking import OTHER, ask, form, running, send, slow_sender
 from tests.kit.pictures import picture
 from tests.kit.report_pages import Page
 
@@ -177,21 +178,74 @@ def test_one_client_too_many_times_is_told_to_come_again(serving: Serving) -> No
 def test_more_than_can_wait_are_told_to_come_again(serving: Serving) -> None:
     """One that has said it sends a picture, and does not, takes the only place."""
     server, content = serving(Limits(rate=0, waiting=1)), picture(1)
-    slow = socket.create_connection(server.server_address[:2], timeout=20)
-    slow.sendall(
-        b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n"
-    )
+    slow = slow_sender(server)
     assert slow.recv(100).startswith(b"HTTP/1.1 100 ")  # it is being read
 
     response, told = send(server, content)
     slow.close()
 
     assert (response.status, response.headers["Retry-After"]) == (503, "1")
-    assert told["error"].startswith("1 requests are being answered already")
+    assert told["error"].startswith("So many requests are being answered")
     deadline = time.monotonic() + 20
     while (status := send(server, content)[0].status) == 503 and time.monotonic() < deadline:
         time.sleep(0.01)
     assert status == 200
+
+
+def test_one_that_sends_much_and_slowly_keeps_nobody_else_out(serving: Serving) -> None:
+    server, content = serving(Limits(rate=0, waiting=8)), picture(1)
+    slow = [slow_sender(server) for _ in range(8)]
+
+    answers = sorted(sender.recv(100)[:13] for sender in slow)
+    other = send(server, content, client=OTHER)
+    for sender in slow:
+        sender.close()
+
+    assert answers == [b"HTTP/1.1 100 "] * 6 + [b"HTTP/1.1 503 "] * 2
+    assert other[0].status == 200
+
+
+def test_a_picture_that_comes_too_slowly_is_not_waited_for(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resnetlab.base.pages.server._BODY_SECONDS", 0.2)
+    with slow_sender(serving()) as slow:
+        assert slow.recv(100).startswith(b"HTTP/1.1 100 ")
+        for _ in range(4):
+            slow.sendall(b"a")
+            time.sleep(0.06)
+
+        assert slow.recv(100).startswith(b"HTTP/1.1 408 ")
+
+
+def test_a_head_that_comes_too_slowly_is_not_waited_for(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But what is sent at once is answered however long a connection has been silent before."""
+    monkeypatch.setattr("resnetlab.base.pages.server._HEAD_SECONDS", 0.2)
+    server = serving()
+    honest = HTTPConnection("127.0.0.1", server.server_address[1], timeout=20)
+    honest.connect()
+    slow = socket.create_connection(server.server_address[:2], timeout=20)
+    started, is_over = time.monotonic(), False
+    slow.settimeout(0.05)
+    for letter in itertools.cycle(b"GET /healthz HTTP/1.1\r\nX: " + 1000 * b"a"):
+        try:
+            slow.sendall(bytes([letter]))
+            is_over = slow.recv(1) == b""
+        except TimeoutError:
+            pass
+        except ConnectionError:
+            is_over = True
+        if is_over or time.monotonic() - started > 5:
+            break
+    slow.close()
+    honest.request("GET", "/healthz")
+    answer = honest.getresponse().status
+    honest.close()
+
+    assert is_over
+    assert answer == 200
 
 
 def test_many_at_once_get_each_its_own_answer(serving: Serving, answering: Answering) -> None:
@@ -300,26 +354,28 @@ def test_a_port_that_is_taken_is_said_to_be_by_what(serving: Serving, answering:
 
 
 def test_a_connection_serves_several_requests_and_one_too_many_is_told(serving: Serving) -> None:
+    """To one client; another is not kept out by it."""
     server = serving()
-    kept = [HTTPConnection("127.0.0.1", server.server_address[1], timeout=20) for _ in range(64)]
+    kept = [HTTPConnection("127.0.0.1", server.server_address[1], timeout=20) for _ in range(48)]
     for _ in range(2):
         for connection in kept:
             connection.request("GET", "/healthz")
             assert connection.getresponse().read().startswith(b'{"status": "ok"')
 
     response, content = ask(server, "/healthz")
+    other, _ = ask(server, "/healthz", client=OTHER)
     for connection in kept:
         connection.close()
 
-    assert (response.status, json.loads(content)["error"]) == (503, "64 connections are open already.")
+    assert (response.status, response.headers["Retry-After"]) == (503, "1")
+    assert json.loads(content)["error"].startswith("So many connections are open")
+    assert other.status == 200
 
 
 def test_what_is_being_answered_is_answered_before_the_end(answering: Answering) -> None:
     """The server has stopped when the second half of a picture comes; then nobody is listened to any more."""
     server, content = PredictionServer(answering, Limits(), port=0), picture(1)
-    with running(server), socket.create_connection(server.server_address[:2], timeout=20) as sender:
-        head = f"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(content)}\r\n"
-        sender.sendall(f"{head}Expect: 100-continue\r\n\r\n".encode())
+    with running(server), slow_sender(server, len(content)) as sender:
         assert sender.recv(100).startswith(b"HTTP/1.1 100 ")
         server.shutdown()
         ending = threading.Thread(target=server.finish, args=(20.0,))

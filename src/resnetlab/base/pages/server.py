@@ -6,6 +6,7 @@ opened by the path of a request. Imports no torch.
 """
 
 import contextlib
+import io
 import ipaddress
 import os
 import socket
@@ -19,11 +20,15 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from resnetlab.base.pages.exchange import Answer, Refused, Request
+from resnetlab.base.pages.places import Places, client_at, no_place
 from resnetlab.base.pages.ports import HOST, PRODUCT, WHAT, address_of, cannot_listen
 
 _LOOPBACK = (HOST, "localhost", "::1")
 _MOST_CONNECTIONS = 64
-_BODY_SECONDS = 60.0
+_IDLE_SECONDS = 60.0
+"""That a connection is kept open for the next request."""
+_HEAD_SECONDS, _BODY_SECONDS = 10.0, 60.0
+"""In which a request has to come, however small the parts that it comes in."""
 _LINGER_SECONDS, _LINGER_BYTES = 2.0, 1 << 28
 _BLOCK = 1 << 16
 
@@ -75,7 +80,7 @@ class Server(ThreadingHTTPServer):
         own = (HOST, "localhost", host) if self.is_local else (*_LOOPBACK, host, socket.gethostname())
         self._given = frozenset(name.lower() for name in names)
         self._names = self._given | {name.lower() for name in own}
-        self._free = threading.Semaphore(_MOST_CONNECTIONS)
+        self._connections = Places(_MOST_CONNECTIONS)
         self._under_way = 0
         self._less = threading.Condition()
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -136,13 +141,18 @@ class Server(ThreadingHTTPServer):
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Answer in a thread of its own, or say at once that there are too many."""
-        if self._free.acquire(blocking=False):
-            super().process_request(request, client_address)
+        client = client_at(client_address[0])
+        if self._connections.take(client):
+            try:
+                super().process_request(request, client_address)
+            except BaseException:  # there may be no thread to be had
+                self._connections.leave(client)
+                raise
             return
         with contextlib.suppress(OSError):
-            words = f"{_MOST_CONNECTIONS} connections are open already."
+            words = "So many connections are open that none is to spare."
             request.settimeout(1)
-            request.sendall(_raw(self.refuse(_busy(words))))
+            request.sendall(_raw(self.refuse(no_place(words))))
         self.shutdown_request(request)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
@@ -150,10 +160,33 @@ class Server(ThreadingHTTPServer):
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self._free.release()
+            self._connections.leave(client_at(client_address[0]))
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of a browser that has left."""
+
+
+class _Arriving(io.RawIOBase):
+    """What a client sends, which has to be here in time: a time limit of each part alone has no end."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self.within(_IDLE_SECONDS)
+
+    def within(self, seconds: float) -> None:
+        """Have so much time, from now on."""
+        self._until = time.monotonic() + seconds
+
+    def readable(self) -> bool:
+        """Be read from."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Wait for a part of it; raises TimeoutError if the time is over."""
+        if (left := self._until - time.monotonic()) <= 0:
+            raise TimeoutError("what was to be sent did not come in time")
+        self._connection.settimeout(left)
+        return self._connection.recv_into(buffer)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -163,6 +196,24 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 60
     _is_unread = _is_awaited = False
+
+    def setup(self) -> None:
+        """Read by the clock."""
+        super().setup()
+        self.rfile.close()
+        self._arriving = _Arriving(self.connection)
+        self.rfile = io.BufferedReader(self._arriving)
+
+    def handle_one_request(self) -> None:
+        """Wait for a request, and answer it if its head is here in time."""
+        try:
+            self._arriving.within(_IDLE_SECONDS)
+            if self.rfile.peek(1):
+                self._arriving.within(_HEAD_SECONDS)
+        except OSError:
+            self.close_connection = True
+            return
+        super().handle_one_request()
 
     def do_GET(self) -> None:
         """Give an answer."""
@@ -200,7 +251,7 @@ class Handler(BaseHTTPRequestHandler):
             if address.path == "/favicon.ico":
                 return Answer(status=HTTPStatus.NO_CONTENT)
             method = "GET" if self.command == "HEAD" else self.command
-            asked, who = _values(address.query), str(self.client_address[0])
+            asked, who = _values(address.query), client_at(self.client_address[0])
             return self.server.answer(Request(method, address.path, asked, self.headers, who, self._body))
         except Refused as why:
             return self.server.refuse(why)
@@ -230,10 +281,7 @@ class Handler(BaseHTTPRequestHandler):
         if not is_number or "Transfer-Encoding" in self.headers:
             words = "The request does not say how long its content is (Content-Length)."
             raise Refused(HTTPStatus.LENGTH_REQUIRED, words)
-        left, deadline = (
-            int(lengths[0]) if len(lengths[0]) < 20 else most + 1,
-            time.monotonic() + _BODY_SECONDS,
-        )
+        left = int(lengths[0]) if len(lengths[0]) < 20 else most + 1
         if left > most:
             words = f"That is too large: at most {most / 1e6:g} MB are taken."
             raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, words)
@@ -241,22 +289,24 @@ class Handler(BaseHTTPRequestHandler):
             self.send_response_only(HTTPStatus.CONTINUE)
             self.end_headers()
         parts = []
+        self._arriving.within(_BODY_SECONDS)
         while left:
-            if time.monotonic() > deadline:
+            try:
+                part = self.rfile.read1(min(left, _BLOCK))
+            except TimeoutError:
                 words = f"What was to be sent did not come in {_BODY_SECONDS:g} seconds."
-                raise Refused(HTTPStatus.REQUEST_TIMEOUT, words)
-            self.connection.settimeout(max(0.1, deadline - time.monotonic()))
-            if not (part := self.rfile.read1(min(left, _BLOCK))):
+                raise Refused(HTTPStatus.REQUEST_TIMEOUT, words) from None
+            if not part:
                 raise ConnectionError("the client has left")
             parts.append(part)
             left -= len(part)
-        self.connection.settimeout(self.timeout)
         self._is_unread = False
         return b"".join(parts)
 
     def _give(self, answer: Answer) -> None:
         body = answer.content.encode(errors="replace")
         self.close_connection |= self._is_unread
+        self.connection.settimeout(self.timeout)
         self.send_response(answer.status)
         for name, value in _headers(answer, body).items():
             self.send_header(name, value)
@@ -268,12 +318,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def _linger(self) -> None:
         """Read what was sent and not wanted, for a while: closed before that, the answer would be lost."""
-        until, left = time.monotonic() + _LINGER_SECONDS, _LINGER_BYTES
+        left = _LINGER_BYTES
         with contextlib.suppress(OSError):
             self.wfile.flush()
             self.connection.shutdown(socket.SHUT_WR)
-            self.connection.settimeout(_LINGER_SECONDS)
-            while left > 0 and time.monotonic() < until and (part := self.rfile.read1(_BLOCK)):
+            self._arriving.within(_LINGER_SECONDS)
+            while left > 0 and (part := self.rfile.read1(_BLOCK)):
                 left -= len(part)
 
 
@@ -290,10 +340,6 @@ def _raw(answer: Answer) -> bytes:
     headers = {**_headers(answer, body), "Connection": "close"}
     head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     return f"HTTP/1.1 {answer.status.value} {answer.status.phrase}\r\n{head}\r\n".encode() + body
-
-
-def _busy(words: str) -> Refused:
-    return Refused(HTTPStatus.SERVICE_UNAVAILABLE, words, headers={"Retry-After": "1"})
 
 
 def _values(query: str) -> dict[str, list[str]]:

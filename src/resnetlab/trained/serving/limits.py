@@ -1,10 +1,9 @@
 """How much may be asked: of one client in a second, of all at once, in one request."""
 
-import contextlib
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -82,28 +81,3 @@ class Rate:
                 hint="Who starts the server can allow more: --rate N, 0 for any number.",
                 headers={"Retry-After": str(wait)},
             )
-
-
-class Places:
-    """So many requests are dealt with at once."""
-
-    def __init__(self, count: int) -> None:
-        self._count, self._free = count, threading.Semaphore(count)
-
-    @contextlib.contextmanager
-    def one(self) -> Iterator[None]:
-        """Take a place while inside.
-
-        Raises:
-            Refused: If there is none.
-        """
-        if not self._free.acquire(blocking=False):
-            raise Refused(
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                f"{self._count} requests are being answered already: come again in a second.",
-                headers={"Retry-After": "1"},
-            )
-        try:
-            yield
-        finally:
-            self._free.release()

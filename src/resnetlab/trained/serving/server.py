@@ -13,6 +13,7 @@ from http import HTTPStatus
 from typing import Any
 
 from resnetlab.base.pages.exchange import Answer, Refused, Request
+from resnetlab.base.pages.places import Places
 from resnetlab.base.pages.ports import HOST
 from resnetlab.base.pages.server import Server
 from resnetlab.data.images.thumbnail import thumbnail
@@ -22,7 +23,7 @@ from resnetlab.runs.environment import version
 from resnetlab.trained.artefact.card import describe_preprocessing, description_rows
 from resnetlab.trained.predict import Prediction
 from resnetlab.trained.serving.answering import Answering, Question, Said
-from resnetlab.trained.serving.limits import Limits, Places, Rate
+from resnetlab.trained.serving.limits import Limits, Rate
 from resnetlab.trained.serving.page import page
 from resnetlab.trained.serving.sent import pictures_of
 
@@ -99,7 +100,8 @@ class PredictionServer(Server):
     def _predict(self, request: Request) -> Answer:
         self._rate.take(request.address)
         asked = self._asked(request)
-        with self._places.one():
+        busy = "So many requests are being answered that no place is to spare: come again in a second."
+        with self._places.one(request.address, busy):
             content = request.body(self._limits.most_bytes)
             pictures = pictures_of(request.headers, content, most=self._limits.pictures)
             try:
