@@ -7,6 +7,7 @@ import pytest
 
 import resnetlab
 from resnetlab.errors import Interrupted
+from resnetlab.runs.hyper_parameters import HyperParameters
 from resnetlab.runs.tensorboard import EventFile
 from tests.kit.interrupted_runs import StopAt
 from tests.kit.pictures import picture
@@ -46,6 +47,38 @@ def test_it_has_a_runs_hyper_parameters_once_and_its_end(tmp_path: Path) -> None
     assert metadata.SESSION_END_INFO_TAG not in begun.Tags()["tensors"]
     content = ended.SummaryMetadata(metadata.SESSION_END_INFO_TAG).plugin_data.content
     assert metadata.parse_session_end_info_plugin_data(content).status == 1
+
+
+def test_hyper_parameters_are_written_as_tensorboard_itself_writes_them(tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
+    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.plugins.hparams import metadata
+    from tensorboard.plugins.hparams.summary_v2 import hparams_pb
+
+    values: dict[str, bool | int | float | str] = {
+        "lr": 0.1,
+        "ema": True,
+        "batch": 128,
+        "model": "resnet20 ä",
+    }
+    file = EventFile(tmp_path / "tensorboard", step=0)
+    file.add_hyper_parameters(values)
+    file.close()
+
+    (path,) = (tmp_path / "tensorboard").iterdir()
+    *_, record = RawEventFileLoader(str(path)).Load()
+    (ours,) = Event.FromString(record).summary.value
+    (theirs,) = hparams_pb(values).value
+    start, expected = (
+        metadata.parse_session_start_info_plugin_data(value.metadata.plugin_data.content)
+        for value in (ours, theirs)
+    )
+    assert start.start_time_secs > 0
+    expected.start_time_secs = start.start_time_secs
+    assert start == expected
+    for value in (ours, theirs):
+        value.metadata.plugin_data.content = b""
+    assert ours == theirs
 
 
 @pytest.mark.parametrize(("mode", "channels"), [("L", 1), ("RGB", 3), ("RGBA", 4)])

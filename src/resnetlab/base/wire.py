@@ -1,6 +1,7 @@
 """The bytes of TensorFlow's files: the checksum CRC-32C, vectorised with NumPy, and Protocol Buffers."""
 
 import functools
+import struct
 from collections.abc import Iterator
 
 import numpy as np
@@ -37,6 +38,13 @@ def masked_crc32c(data: bytes | memoryview) -> int:
     """Return the CRC-32C as those files store it: rotated by 15 bits, plus a constant."""
     crc = crc32c(data)
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+
+
+def framed(payload: bytes) -> bytes:
+    """Return a payload as a record of TFRecord and event files: its length and it, each with its checksum."""
+    length = struct.pack("<Q", len(payload))
+    checksums = (struct.pack("<I", masked_crc32c(part)) for part in (length, payload))
+    return length + next(checksums) + payload + next(checksums)
 
 
 def _plain(data: bytes | memoryview, register: int = 0xFFFFFFFF) -> int:

@@ -1,9 +1,12 @@
 """TensorBoard event files, written record by record through files.py.
 
-Needs the package `tensorboard` (extra of the same name); without it nothing is written.
+Needs the package `tensorboard` (extra of the same name); without it nothing is written. Of it only the
+messages are imported: what writes and sums up there brings a tenth of a second of flags and file systems.
 """
 
+import hashlib
 import importlib.util
+import json
 import struct
 import time
 from collections.abc import Mapping
@@ -13,10 +16,16 @@ from typing import Any
 import numpy as np
 
 from resnetlab.base import files
+from resnetlab.base.wire import framed
 from resnetlab.runs.hyper_parameters import HyperParameters
 
 _CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
 """Of a PNG by its type of colour. Source: PNG, third edition, 11.2.1."""
+
+
+_HPARAMS = "hparams"
+_START, _END = "_hparams_/session_start_info", "_hparams_/session_end_info"
+"""Plugin and tags of the table of runs. Source: TensorBoard 2.21, plugins/hparams/metadata.py."""
 
 
 class EventFile:
@@ -24,7 +33,6 @@ class EventFile:
 
     def __init__(self, directory: Path, *, step: int) -> None:
         from tensorboard.compat.proto.event_pb2 import Event, SessionLog
-        from tensorboard.summary.writer.record_writer import RecordWriter
 
         files.make_directory(directory, within=directory.parent)
         self._event_type = Event
@@ -32,31 +40,47 @@ class EventFile:
         self.is_first = index == 0
         path = directory / f"events.out.tfevents.{int(time.time())}.{index:04d}"
         self._appender = files.Appender(path)
-        self._records = RecordWriter(self._appender)
         self._add(Event(wall_time=time.time(), step=step, file_version="brain.Event:2"))
         start = SessionLog(status=SessionLog.START)  # drops events of this step and later ones
         self._add(Event(wall_time=time.time(), step=step + 1, session_log=start))
 
     def add_hyper_parameters(self, values: HyperParameters) -> None:
-        """Write what the run was asked for, for TensorBoard's table of runs (its tab HParams)."""
-        from tensorboard.plugins.hparams.summary_v2 import hparams_pb
+        """Write what the run was asked for, for TensorBoard's table of runs (its tab HParams).
 
-        event = self._event_type(wall_time=time.time(), step=0)
-        event.summary.CopyFrom(hparams_pb(values))
-        self._add(event)
+        Runs of equal values are one group there, named by these as TensorBoard itself does.
+        """
+        from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+
+        content = HParamsPluginData()
+        start = content.session_start_info
+        start.group_name = hashlib.sha256(
+            json.dumps(values, sort_keys=True, separators=(",", ":")).encode()
+        ).hexdigest()
+        start.start_time_secs = time.time()
+        for name, value in values.items():
+            kind = {bool: "bool_value", str: "string_value"}.get(type(value), "number_value")
+            setattr(start.hparams[name], kind, value)
+        self._add_of_table(_START, content)
 
     def add_end(self) -> None:
         """Write that the run came to its end, for the same table."""
-        from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
+        from tensorboard.plugins.hparams.api_pb2 import STATUS_SUCCESS
+        from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
-        end = plugin_data_pb2.SessionEndInfo(status=api_pb2.STATUS_SUCCESS, end_time_secs=time.time())
-        content = plugin_data_pb2.HParamsPluginData(session_end_info=end)
+        content = HParamsPluginData()
+        content.session_end_info.status = STATUS_SUCCESS
+        content.session_end_info.end_time_secs = time.time()
+        self._add_of_table(_END, content)
+
+    def _add_of_table(self, tag: str, content: Any) -> None:
+        from tensorboard.compat.proto.types_pb2 import DT_FLOAT
+
         event = self._event_type(wall_time=time.time(), step=0)
-        event.summary.value.add(
-            tag=metadata.SESSION_END_INFO_TAG,
-            metadata=metadata.create_summary_metadata(content),
-            tensor=metadata.NULL_TENSOR,
-        )
+        value = event.summary.value.add(tag=tag)
+        value.metadata.plugin_data.plugin_name = _HPARAMS
+        value.metadata.plugin_data.content = content.SerializeToString()
+        value.tensor.dtype = DT_FLOAT  # of no numbers: what counts is beside it
+        value.tensor.tensor_shape.dim.add(size=0)
         self._add(event)
 
     def add_picture(self, step: int, tag: str, png: bytes) -> None:
@@ -69,7 +93,7 @@ class EventFile:
         self._add(event)
 
     def _add(self, event: object) -> None:
-        self._records.write(event.SerializeToString())  # type: ignore[attr-defined]
+        self._appender.write(framed(event.SerializeToString()))  # type: ignore[attr-defined]
 
     def add_row(self, row: Mapping[str, Any]) -> None:
         """Write the scalars of a row of metrics.jsonl: train_loss, learning_rate, ...; test/loss, ..."""

@@ -12,8 +12,8 @@ def test_the_last_quarter_is_for_those_who_have_none() -> None:
     assert [places.take("a") for _ in range(8)] == [True] * 6 + [False] * 2
     assert [places.take(client) for client in ("b", "b", "c", "d")] == [True, False, True, False]
     places.leave("b")
-    assert [places.take(client) for client in ("a", "c", "d")] == [False, False, True]
-    for client in "aaaaaacd":
+    assert [places.take(client) for client in ("a", "c", "b")] == [False, False, True]
+    for client in "aaaaaacb":
         places.leave(client)
     assert [places.take("b") for _ in range(8)] == [True] * 6 + [False] * 2
 

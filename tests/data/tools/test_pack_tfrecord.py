@@ -226,8 +226,8 @@ def test_the_command_packs_and_its_wrong_use_is_told(
 
 def test_examples_are_written_as_tensorflow_writes_them() -> None:
     """The kit's writer was written by itself: numbers are packed, negative ones have ten bytes."""
+    from resnetlab.base.wire import framed as ours
     from resnetlab.data.records.example_proto import write_example
-    from resnetlab.data.records.tfrecord_records import framed as ours
 
     features = {"a": b"text", "b": [1, -1, 2**40, 300], "c": [0.5, 2.0]}
 

@@ -210,6 +210,7 @@ def test_a_picture_that_comes_too_slowly_is_not_waited_for(
 ) -> None:
     monkeypatch.setattr("resnetlab.base.pages.server._BODY_SECONDS", 0.2)
     with slow_sender(serving()) as slow:
+        slow.settimeout(5)
         assert slow.recv(100).startswith(b"HTTP/1.1 100 ")
         for _ in range(4):
             slow.sendall(b"a")
@@ -354,7 +355,7 @@ def test_a_port_that_is_taken_is_said_to_be_by_what(serving: Serving, answering:
 
 
 def test_a_connection_serves_several_requests_and_one_too_many_is_told(serving: Serving) -> None:
-    """To one client; another is not kept out by it."""
+    """To one client, until others of his are closed; another client is not kept out."""
     server = serving()
     kept = [HTTPConnection("127.0.0.1", server.server_address[1], timeout=20) for _ in range(48)]
     for _ in range(2):
@@ -370,6 +371,10 @@ def test_a_connection_serves_several_requests_and_one_too_many_is_told(serving: 
     assert (response.status, response.headers["Retry-After"]) == (503, "1")
     assert json.loads(content)["error"].startswith("So many connections are open")
     assert other.status == 200
+    deadline = time.monotonic() + 20
+    while (status := ask(server, "/healthz")[0].status) == 503 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert status == 200
 
 
 def test_what_is_being_answered_is_answered_before_the_end(answering: Answering) -> None:

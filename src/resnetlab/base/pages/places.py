@@ -67,7 +67,7 @@ def no_place(words: str) -> Refused:
 def client_at(address: str) -> str:
     """Return who is at an address: the address, of IPv6 the network, which is his."""
     try:
-        found = ipaddress.ip_address(address.partition("%")[0])
+        found = ipaddress.ip_address(address)
     except ValueError:
         return address
     if isinstance(found, ipaddress.IPv4Address):

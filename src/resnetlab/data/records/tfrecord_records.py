@@ -24,7 +24,6 @@ from resnetlab.data.sources.encoded import Names
 from resnetlab.data.sources.labelling import label_text
 from resnetlab.errors import DataError
 
-_LENGTH = struct.Struct("<Q")
 _HEADER = struct.Struct("<QI")
 _CHECKSUM = struct.Struct("<I")
 _AGAIN = "Copy or make that shard again."
@@ -72,13 +71,6 @@ class TFRecordReader:
         if not isinstance(image, memoryview):
             raise DataError(f"{place}: its {field} is a number, not an image")
         return EncodedImage(image_file(bytes(image), features, place), place, _boxes(features, place))
-
-
-def framed(payload: bytes) -> bytes:
-    """Return a payload as a record of a file, with both its checksums."""
-    length = _LENGTH.pack(len(payload))
-    checksums = (_CHECKSUM.pack(masked_crc32c(part)) for part in (length, payload))
-    return length + next(checksums) + payload + next(checksums)
 
 
 def _boxes(features: Mapping[str, Values], place: str) -> tuple[tuple[float, float, float, float], ...]:

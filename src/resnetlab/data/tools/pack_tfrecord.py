@@ -23,11 +23,12 @@ from resnetlab.base import files
 from resnetlab.base.files import doing
 from resnetlab.base.randomness import PACKING, key_for
 from resnetlab.base.units import first_of
+from resnetlab.base.wire import framed
 from resnetlab.data.images.decode import OpenedImage
 from resnetlab.data.images.image import EncodedImage
 from resnetlab.data.records.example_proto import write_example
 from resnetlab.data.records.tfrecord_fields import IMAGE, LABEL
-from resnetlab.data.records.tfrecord_records import BOX, SYNSET, TEXT_FIELD, framed
+from resnetlab.data.records.tfrecord_records import BOX, SYNSET, TEXT_FIELD
 from resnetlab.data.sources.encoded import EncodedSource, EncodedSplit
 from resnetlab.data.tools.pack import LARGER, Packed, packed_images, refuse_copy
 from resnetlab.data.tools.writing import ImageCount

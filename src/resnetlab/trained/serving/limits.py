@@ -28,7 +28,8 @@ class Limits:
     rate: float = 30.0
     """Requests of one client in a second, on average; 0 is any number."""
     waiting: int = 16
-    """Requests that are being read or answered at once: what more come are told to come again."""
+    """Requests that are being read or answered at once, of one client three quarters: what more come are told
+    to come again."""
     pictures: int = 16
     """Of one request."""
 
