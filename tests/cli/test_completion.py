@@ -15,6 +15,7 @@ from resnetlab.cli.parser import build_parser
 from resnetlab.cli.verbs.completion import SHELLS, asked, completion_script
 from resnetlab.data import SOURCES
 from resnetlab.network.catalog import list_models
+from resnetlab.network.spec import KNOBS
 from resnetlab.recipe.named import list_recipes
 from resnetlab.reproducing.named import REPRODUCTIONS
 
@@ -37,6 +38,11 @@ WORDS: dict[str, set[str]] = {
     "draw resnet20 --theme ": {"light", "dark", "print"},
     "runs --state fin": {"finished"},
     "train resnet20 --device c": {"cpu", "cuda"},
+    "train resnet20 --set weight_d": {"weight_decay="},
+    "train resnet20 --set sho": {f"{name}=" for name in KNOBS if name.startswith("sho")},
+    "draw resnet20 --set w": {f"{name}=" for name in KNOBS if name.startswith("w")},
+    "reproduce he2015-table6 --set shortcut_": set(),
+    "train photos --data-set test_": {"test_split="},
 }
 """What is typed, and all that it can become."""
 
@@ -54,7 +60,7 @@ _BASH = """source {script}
 while IFS= read -r line; do
   COMP_WORDS=(resnetlab $line) COMP_CWORD=${{#COMP_WORDS[@]}}
   [[ -z $line || $line == *' ' ]] && COMP_WORDS+=('') || COMP_CWORD=$((COMP_CWORD - 1))
-  _shtab_resnetlab
+  _resnetlab
   printf '%s\\n' "${{COMPREPLY[@]}}" '<end>'
 done
 """
@@ -146,6 +152,27 @@ def test_what_is_typed_becomes_what_there_is(completed: Completed) -> None:
     assert dict(zip(WORDS, found, strict=False)) == WORDS
     shown = dict(zip(PLACES, found[len(WORDS) :], strict=True))
     assert {line: shown[line] & places for line, places in PLACES.items()} == PLACES
+
+
+def test_bash_lets_a_value_follow_a_name_at_once(tmp_path: Path) -> None:
+    """`compopt` is of an interactive shell, and noted here."""
+    (tmp_path / "script").write_text(completion_script("bash"))
+    (tmp_path / "program").write_text("""source ./script
+compopt() { printf '%s ' "$@"; }
+for last in weight_d resnet1; do
+  COMP_WORDS=(resnetlab train resnet20 --set $last) COMP_CWORD=4
+  [[ $last == resnet1 ]] && COMP_WORDS=(resnetlab train resnet1) COMP_CWORD=2
+  _resnetlab
+  printf '%s\n' "${COMPREPLY[0]}"
+done
+complete -p resnetlab
+""")
+    done = subprocess.run(["bash", "program"], cwd=tmp_path, capture_output=True, text=True, check=True)
+
+    first, second, bound = done.stdout.splitlines()
+    assert first == "-o nospace weight_decay="
+    assert "nospace" not in second
+    assert bound.endswith("-F _resnetlab resnetlab")
 
 
 def test_every_place_of_a_path_or_a_network_is_completed() -> None:

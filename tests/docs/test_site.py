@@ -1,8 +1,10 @@
 """The site that `make docs` makes: each page has its place, and what is made of the program is all there."""
 
+import argparse
 import importlib.util
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -62,7 +64,24 @@ def test_every_verb_and_flag_stands_on_the_page_of_commands(site: Any, tmp_path:
         page.count("```{option} --debug\n") == page.count("```{program} ") - 2
     )  # of data and explain alone not
     assert "```{option} --batch N\n" in page and "```{option} -o FILE, --out FILE\n" in page
+    shown = {
+        part.partition("\n")[0]: {*re.findall(r"--[\w-]+", " ".join(re.findall(r"{option} (.*)", part)))}
+        for part in page.split("```{program} ")[1:]
+    }
+    assert shown == dict(_flags_of(build_parser()))
     assert "%(" not in page and "==SUPPRESS==" not in page
+
+
+def _flags_of(parser: Any) -> Iterator[tuple[str, set[str]]]:
+    """Yield every verb below a parser with its flags but the help's."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for verb in action.choices.values():
+                verb._get_flags()
+                told = [each for each in verb._actions if each.help != argparse.SUPPRESS]
+                flags = {flag for each in told for flag in each.option_strings}
+                yield verb.prog, {flag for flag in flags - {"--help"} if flag.startswith("--")}
+                yield from _flags_of(verb)
 
 
 def test_every_recipe_and_value_stands_on_the_page_of_recipes(site: Any, tmp_path: Path) -> None:

@@ -99,7 +99,9 @@ def test_every_name_is_a_text_in_the_header(name: str) -> None:
     top, _ = parts(written)
 
     assert isinstance(top["model-index"][0]["name"], str)
-    assert isinstance(top["model-index"][0]["results"][0]["dataset"]["type"], str)
+    (result,) = top["model-index"][0]["results"]
+    assert isinstance(result["dataset"]["type"], str)
+    assert result["metrics"][0]["value"] == 0.333333
 
 
 def test_what_the_hub_knows_is_named_as_there(hub_cards: Any) -> None:

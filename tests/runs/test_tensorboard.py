@@ -7,7 +7,6 @@ import pytest
 
 import resnetlab
 from resnetlab.errors import Interrupted
-from resnetlab.runs.hyper_parameters import HyperParameters
 from resnetlab.runs.tensorboard import EventFile
 from tests.kit.interrupted_runs import StopAt
 from tests.kit.pictures import picture

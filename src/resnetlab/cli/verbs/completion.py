@@ -31,6 +31,12 @@ _BY_NAME: Mapping[str, tuple[str, ...]] = {
 }
 """What may be typed for an argument that the verb's code calls so."""
 
+_BY_HELP: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "set": {"the recipe": ("settings",), "the model": ("knobs",)},
+    "data_set": {"": ("choices",)},
+}
+"""The same where it depends on what the help says the values are of: names that a value follows."""
+
 _BY_PLACE: Mapping[str, tuple[str, ...]] = {
     "MODEL": ("models", "directories"),  # of a run or of images, where the verb takes one there
     "model": ("models",),
@@ -53,6 +59,17 @@ _NAMES = {
     "bash": "compgen -W '{names}' -- \"$1\"",
     "zsh": 'compadd "$@" -- {names}',
     "fish": "printf '%s\\t{kind}\\n' {names}",
+}
+_BEGUN = {**_NAMES, "zsh": """compadd "$@" -S '' -- {names}"""}
+"""Of names that something follows at once: fish sees that by their last letter, bash is told at the end."""
+_AT_THE_END = {
+    "bash": """
+_resnetlab() {
+  _shtab_resnetlab
+  [[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace 2>/dev/null
+  return 0
+}
+complete -o bashdefault -F _resnetlab resnetlab""",
 }
 _PLACES = {
     "bash": {
@@ -112,13 +129,18 @@ def completion_script(shell: str) -> str:
         elif action.nargs != 0 and action.choices is None and (kinds := asked(action)):
             action.complete = _completer(shell, kinds)  # type: ignore[attr-defined]  # read by shtab
     script: str = complete(top, shell, preamble="\n".join(_functions(shell)))
-    return re.sub(r'^  "\(\*\)::?', '  "*:', script, flags=re.MULTILINE) if shell == "zsh" else script
+    if shell == "zsh":
+        return re.sub(r'^  "\(\*\)::?', '  "*:', script, flags=re.MULTILINE)
+    return script + _AT_THE_END.get(shell, "")
 
 
 def asked(action: argparse.Action) -> tuple[str, ...]:
     """Return the kinds of what may be typed for an argument, none for a number or a text of one's own."""
     if action.dest in _BY_NAME:
         return _BY_NAME[action.dest]
+    if action.dest in _BY_HELP:
+        told = _BY_HELP[action.dest].items()
+        return tuple(kind for words, kinds in told if words in str(action.help) for kind in kinds)
     place = str(action.metavar or "NAME")
     words = [action.dest] if place == "NAME" else place.split("|")
     kinds = dict.fromkeys(kind for word in words for kind in _BY_PLACE.get(word, ()))
@@ -143,9 +165,14 @@ def _completer(shell: str, kinds: tuple[str, ...]) -> dict[str, object]:
 
 def _functions(shell: str) -> list[str]:
     """Return a function of the shell for every kind."""
+    from resnetlab.base.plaindata import field_types
     from resnetlab.data import SOURCES
+    from resnetlab.data.sources.choices import Choices
     from resnetlab.network.catalog import list_models
+    from resnetlab.network.spec import KNOBS
+    from resnetlab.recipe import Recipe
     from resnetlab.recipe.named import list_recipes
+    from resnetlab.recipe.settings import LENGTHS, leaves
     from resnetlab.reproducing.named import REPRODUCTIONS
 
     names = {
@@ -155,8 +182,16 @@ def _functions(shell: str) -> list[str]:
         "reproductions": [*REPRODUCTIONS],
         "devices": ["auto", "cpu", "cuda", "mps"],
     }
+    begun = {
+        "settings": [*LENGTHS, *leaves(Recipe())],
+        "knobs": KNOBS,
+        "choices": field_types(Choices),
+    }
     bodies = {
         kind: _NAMES[shell].format(kind=kind.removesuffix("s"), names=" ".join(known))
         for kind, known in names.items()
+    } | {
+        kind: _BEGUN[shell].format(kind=kind.removesuffix("s"), names=" ".join(f"{name}=" for name in known))
+        for kind, known in begun.items()
     }
     return [_FUNCTION[shell].format(name=kind, body=body) for kind, body in (bodies | _PLACES[shell]).items()]
