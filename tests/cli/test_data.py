@@ -62,9 +62,9 @@ def test_show_draws_as_many_training_images_as_asked(photographs: Path, tmp_path
         "--set", "train_size=96")  # fmt: skip
 
     page = np.asarray(Image.open(out))
-    assert page.shape == (2 * (96 + 14 + 6) + 6, 8 * (96 + 6) + 6, 3)
+    assert page.shape == (2 * (96 + 20 + 6) + 6, 8 * (96 + 6) + 6, 3)
     tiles = [
-        page[6 + 116 * (n // 8) : 102 + 116 * (n // 8), 6 + 102 * (n % 8) : 102 + 102 * (n % 8)]
+        page[6 + 122 * (n // 8) : 102 + 122 * (n // 8), 6 + 102 * (n % 8) : 102 + 102 * (n % 8)]
         for n in range(16)
     ]
     assert [bool(tile.std() > 1) for tile in tiles] == [True] * 10 + [False] * 6
@@ -75,7 +75,12 @@ def test_show_draws_pixels_in_memory_too(tmp_path: Path, capsys: pytest.CaptureF
 
     assert main(["data", "show", "digits", "-o", str(out), "-n", "3", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"recipe": "digits", "number": 3, "out": str(out)}
-    assert Image.open(out).size == (3 * 102 + 6, 96 + 14 + 12)
+    page = Image.open(out)
+    assert page.size == (3 * 102 + 6, 96 + 20 + 12)
+    dark = [
+        row for row in range(102, 128) if page.crop((0, row, page.width, row + 1)).getextrema()[0][0] < 99
+    ]
+    assert 10 <= 1 + dark[-1] - dark[0] <= 18  # digits that can be read, and are not cut
     assert main(["data", "show", "digits", "-o", "digits.jpg"]) == 2
     assert main(["data", "show", "digits", "-o", str(out), "-n", "0"]) == 2
 

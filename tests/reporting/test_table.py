@@ -76,6 +76,23 @@ def test_anything_but_the_seed_makes_another_row(real_runs: Path, tmp_path: Path
     assert [group.network for group in found][-1] == "resnet20 width=2"
 
 
+def test_several_rows_say_which_runs_they_are_of(real_runs: Path, tmp_path: Path) -> None:
+    for seed in range(2):
+        as_cifar(real_runs / "seed0", tmp_path / "both" / f"resnet20-seed{seed}", "resnet20", seed=seed)
+    as_cifar(real_runs / "seed0", tmp_path / "lr", "resnet20", lr=0.2)
+
+    found = report(tmp_path)
+    places = {f"{tmp_path}/both/resnet20-seed*", f"{tmp_path}/lr"}
+
+    head, *rows = found.text().splitlines()[:3]
+    assert head.endswith("  runs") and {row.split()[-1] for row in rows} == places
+    narrow = " ".join(found.text(60).split())
+    assert f"runs: resnet20, he2015, cifar10: {tmp_path}/both/resnet20-seed*" in narrow
+    assert f"runs: resnet20, he2015, lr=0.2 (0.1), cifar10: {tmp_path}/lr" in narrow
+    assert str(tmp_path) not in found.markdown() + found.latex()  # which are for others to read
+    assert str(tmp_path) not in report(tmp_path / "lr").text(60)  # the one that was named
+
+
 def test_rows_are_sorted_by_family_depth_and_recipe(real_runs: Path, tmp_path: Path) -> None:
     names = ("preresnet110", "resnet110", "resnet20", "plain56", "plain20", "resnet56")
     for name in names:
@@ -112,7 +129,7 @@ def test_published_errors_stand_beside_their_network_on_cifar_alone(real_runs: P
     on_100 = as_cifar(real, tmp_path / "not" / "on100", "resnet20", data="cifar100")
     for run in (part, digits, changed, on_100):
         assert report(run).groups[0].published is None, run
-    assert "published" not in str(report(tmp_path / "not"))
+    assert "published" not in report(tmp_path / "not").markdown()  # the table alone: no path
 
 
 def test_unfinished_runs_are_counted_beside_and_named_with_their_step(

@@ -1,6 +1,7 @@
 """Runs that differ in nothing but the seed, their numbers, and the papers' own beside them."""
 
 import json
+import os
 import re
 import statistics
 from collections import Counter, defaultdict
@@ -183,6 +184,13 @@ class Group:
         is_whole = all(row.get("seen") == TEST_IMAGES for row in tests if row.get("kind", "test") == "test")
         is_cifar = (*run.data["image_shape"],) == (32, 32, 3) and len(run.data["class_names"]) in (10, 100)
         return found if is_whole and is_cifar else None
+
+    @property
+    def places(self) -> str:
+        """Where its runs are: "runs/first", or what their paths begin with: "runs/both/resnet20-seed*"."""
+        paths = [str(run.path) for run in self.runs]
+        begin = os.path.commonprefix(paths)  # noqa: RUF071  # of letters: names of seeds begin alike
+        return begin if len(paths) == 1 else f"{begin}*"
 
     @property
     def is_plain(self) -> bool:

@@ -113,6 +113,7 @@ def _ending(run: RecordedRun) -> str:
     return f", interrupted by {last.get('signal')}" if last.get("event") == "interrupted" else ""
 
 
+_Cells = tuple[list[str], list[list[str]], dict[str, str]]
 _LONGEST_CELL = 30
 """Letters of a recipe with its deviations that still stand in the table."""
 
@@ -131,17 +132,30 @@ def report_text(groups: Sequence[Group], columns: int | None = None) -> str:
         columns: Of a terminal that it has to fit: what is other than in the recipes stands below it then, and
             what matters less is left out. None is a width that everything fits.
     """
-    header, rows, marks = _cells(groups)
+    header, rows, marks = _with_places(groups, _cells(groups))
     text, left_out = fitting_table(header, rows, 3, columns, _LEAST)
     if left_out:
-        header, rows, marks = _cells(groups, longest=0)
-        text, _ = fitting_table(header, rows, 3, columns, _LEAST)
-    told = [titled(*note, width=text_width(columns)) for note in notes(groups, marks)]
-    return "\n".join([text, "", *told])
+        header, rows, marks = _with_places(groups, _cells(groups, longest=0))
+        text, left_out = fitting_table(header, rows, 3, columns, _LEAST)
+    told = [*notes(groups, marks)]
+    if _PLACES in left_out and len(groups) > 1:
+        told += [(f"{_PLACES}: ", f"{_name(group, groups)}: {group.places}") for group in groups]
+    lines = [titled(*note, width=text_width(columns)) for note in told]
+    return "\n".join([text, "", *lines])
 
 
-_LEAST = ("training", "worst", "best", "published")
-"""Columns that a narrow terminal does without, the first ones first."""
+_PLACES = "runs"
+_LEAST = ("training", "worst", "best", "published", _PLACES)
+"""Columns that a narrow terminal does without, the first ones first; where the runs are stands below then."""
+
+
+def _with_places(groups: Sequence[Group], cells: _Cells) -> _Cells:
+    """Add the column that says which runs a row is of, where there are several rows."""
+    header, rows, marks = cells
+    if len(groups) < 2:
+        return cells
+    told = [[*row, group.places] for row, group in zip(rows, groups, strict=True)]
+    return [*header, _PLACES], told, marks
 
 
 def report_markdown(groups: Sequence[Group]) -> str:
@@ -158,9 +172,7 @@ def report_latex(groups: Sequence[Group]) -> str:
     return f"{latex_table(header, rows, left=3)}\n\n{latex_list(items)}"
 
 
-def _cells(
-    groups: Sequence[Group], longest: int = _LONGEST_CELL
-) -> tuple[list[str], list[list[str]], dict[str, str]]:
+def _cells(groups: Sequence[Group], longest: int = _LONGEST_CELL) -> _Cells:
     """Return header, rows, and the long recipes by the mark that stands for them in the table.
 
     A column in which no row has anything is left out.

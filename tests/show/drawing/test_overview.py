@@ -213,3 +213,13 @@ def test_no_model_and_more_than_three_are_refused(count: int) -> None:
 def test_a_size_that_the_strides_do_not_allow_is_refused() -> None:
     with pytest.raises(UsageError, match="for images of 31x31 px the branch makes maps of 16x16"):
         draw_overview([model_spec("chaoji_resnet20")], LIGHT, "NHWC", 31, 31)
+
+
+@pytest.mark.parametrize("names", [("plain20", "resnet20"), ("resnet34", "plain34")])
+def test_no_word_of_the_heading_stands_alone(names: tuple[str, ...]) -> None:
+    scene = overview(*names)
+    said = [item.text for item in scene.items if isinstance(item, Text) and item.color == LIGHT.faint]
+    (last,) = (index for index, text in enumerate(said) if text.endswith("stride 2."))
+
+    assert len(said[last].split()) > 1
+    assert " ".join(said[: last + 1]).startswith("One box per weighted layer; ")

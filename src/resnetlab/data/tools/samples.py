@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from resnetlab.base import files
 from resnetlab.base.files import doing
@@ -21,7 +21,7 @@ from resnetlab.recipe.settings import override
 from resnetlab.recipe.timeline import Timeline
 
 _COLUMNS = 8
-_GAP, _LINE = 6, 14  # pixels between tiles, and for a class name
+_GAP, _LINE, _LETTERS = 6, 20, 15  # pixels between tiles, for a class name, and of its letters
 _SMALLEST_TILE = 96  # smaller images are enlarged by whole numbers
 _SHOWN = {"length": Duration(1, "st"), "val": 0, "shards": 1, "accumulate": 1, "bad_samples": 0.99}
 """A batch to look at; others are shown in place of broken images."""
@@ -71,13 +71,13 @@ def _grid(images: np.ndarray, names: list[str]) -> bytes:
     rows = -(-len(images) // columns)
     across, down = width + _GAP, height + _LINE + _GAP
     page = Image.new("RGB", (columns * across + _GAP, rows * down + _GAP), "white")
-    pen = ImageDraw.Draw(page)
+    pen, font = ImageDraw.Draw(page), ImageFont.load_default(_LETTERS)
     for index, (pixels, name) in enumerate(zip(images, names, strict=True)):
         x, y = _GAP + index % columns * across, _GAP + index // columns * down
         page.paste(to_picture(pixels).convert("RGB"), (x, y))
-        while name and pen.textlength(name) > width:
+        while name and pen.textlength(name, font) > width:
             name = name[:-1]
-        pen.text((x, y + height + 1), name, fill="black")
+        pen.text((x, y + height + 1), name, "black", font)
     stream = io.BytesIO()
     page.save(stream, "PNG")
     return stream.getvalue()

@@ -42,6 +42,18 @@ def broken(text: str, size: float, width: float, *, bold: bool = False) -> list[
     return lines
 
 
+def _without_a_last_word_alone(text: str, size: float, width: float) -> list[str]:
+    """Return the text as `broken` does, but for a last line of one word, if no line more avoids that."""
+    lines = broken(text, size, width)
+    fewer = lines
+    while len(lines) > 1 and " " not in fewer[-1]:
+        width = max(text_width(line, size) for line in fewer[:-1]) - 1
+        fewer = broken(text, size, width)
+        if len(fewer) > len(lines) or width <= 0:
+            return lines
+    return fewer
+
+
 def changed_text(changed: Sequence[str]) -> str:
     """Return "here with classes=100, width=0.5"."""
     return printable(f"here with {', '.join(changed)}")
@@ -83,7 +95,7 @@ def draw_figure_heading(title: str, subtitle: str, theme: Theme, page: float) ->
         y += _FIGURE_SIZE + 4 * (y > 0)
         items.append(Text(x=0, y=y, text=line, size=_FIGURE_SIZE, bold=True, color=theme.ink, role="title"))
     y += 5
-    for line in broken(subtitle, _SUBTITLE_SIZE, page):
+    for line in _without_a_last_word_alone(subtitle, _SUBTITLE_SIZE, page):
         y += 15
         items.append(Text(x=0, y=y, text=line, size=_SUBTITLE_SIZE, color=theme.faint))
     return Block(height=y, items=tuple(items))
