@@ -1,5 +1,7 @@
 """What is to be written down after which step: a function of the recipe."""
 
+import itertools
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from resnetlab.base.units import Duration
@@ -25,6 +27,25 @@ class Due:
     def evaluation(self, step: int) -> bool:
         """Whether an evaluation is due."""
         return step == self.timeline.num_steps or self._ends(self.run.eval_every, step)
+
+    def rows_within(self, after: int, last: int) -> list[int]:
+        """Return the steps behind `after`, up to `last`, with a row of training loss."""
+        every = self.run.log_every
+        return self._with_the_end(range(after - after % every + every, last + 1, every), after, last)
+
+    def evaluations_within(self, after: int, last: int) -> list[int]:
+        """Return the steps behind `after`, up to `last`, with an evaluation."""
+        every, unit = self.run.eval_every.count, self.run.eval_every.unit
+        steps: list[int] = []
+        if every:
+            multiples = (Duration(every * number, unit) for number in itertools.count(1))
+            ends = map(self.timeline.steps_in, multiples)
+            steps = [*itertools.takewhile(lambda step: step <= last, ends)]
+        return self._with_the_end(dict.fromkeys(step for step in steps if step > after), after, last)
+
+    def _with_the_end(self, steps: Iterable[int], after: int, last: int) -> list[int]:
+        end = self.timeline.num_steps
+        return sorted({*steps, *([end] if after < end <= last else [])})
 
     def histograms(self, step: int) -> bool:
         """Whether histograms are due."""

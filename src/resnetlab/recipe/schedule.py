@@ -107,3 +107,30 @@ class LearningRate:
 def lowered(schedule: Schedule, reductions: int) -> float:
     """Return the share of the peak that schedule=plateau has left after so many reductions."""
     return max(schedule.plateau_factor**reductions, schedule.lr_end)
+
+
+@dataclass(frozen=True)
+class Plateau:
+    """What schedule=plateau has seen of the validation losses so far.
+
+    The rate is lowered where the loss has stopped falling, as by Keras' ReduceLROnPlateau without cooldown.
+    Source: keras/src/callbacks/reduce_lr_on_plateau.py, on_epoch_end.
+    """
+
+    lowest_loss: float = -1.0
+    """In nats; -1 before the first."""
+
+    evaluations_since_lowest: int = 0
+    """Or since the last reduction."""
+
+    reductions: int = 0
+
+    def after(self, loss: float, schedule: Schedule) -> "Plateau":
+        """Return what is known after one more validation loss, in nats."""
+        if self.lowest_loss < 0 or loss < self.lowest_loss - schedule.plateau_delta:
+            return Plateau(loss, 0, self.reductions)
+        since = self.evaluations_since_lowest + 1
+        is_least = lowered(schedule, self.reductions) == schedule.lr_end
+        if since >= schedule.plateau_patience and not is_least:
+            return Plateau(self.lowest_loss, 0, self.reductions + 1)
+        return Plateau(self.lowest_loss, since, self.reductions)

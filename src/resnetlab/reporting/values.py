@@ -1,22 +1,8 @@
 """What the values of a run's files are: others may have written them."""
 
-import math
-from typing import TypeGuard
-
-
-def is_count(value: object) -> TypeGuard[int]:
-    """Return whether a value of a file is a whole number from 0 on."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def is_share(value: object) -> TypeGuard[float]:
-    """Return whether it is a number in [0, 1]."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
-
-
-def is_number(value: object) -> TypeGuard[float]:
-    """Return whether it is a finite number."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+from resnetlab.base.reading.plain import is_count as is_count
+from resnetlab.base.reading.plain import is_number as is_number
+from resnetlab.base.reading.plain import is_share as is_share
 
 
 def number_of(value: object) -> float | None:

@@ -27,9 +27,9 @@ from resnetlab.base.reading.plain import parse_json
 from resnetlab.base.units import first_of
 from resnetlab.errors import CheckpointError, WriteError
 from resnetlab.runs.manifest import NAME, make_manifest, read_manifest, read_verified
+from resnetlab.runs.manifest import list_checkpoints as list_checkpoints
 
 Tensors = dict[str, Tensor]
-_NAME = re.compile(r"step-(\d{8,})")
 _SUFFIX = ".safetensors"
 _FILE = re.compile(r"\w+\.safetensors|(state|MANIFEST)\.json")
 
@@ -113,18 +113,6 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if not isinstance(state, dict) or state.get("step", manifest["step"]) != manifest["step"]:
         raise CheckpointError(f"{path}: state.json is not that of step {manifest['step']}")
     return Checkpoint(path, manifest["step"], manifest["identity"], tensors, state)
-
-
-def list_checkpoints(parent: Path) -> list[tuple[int, Path]]:
-    """Return (step, directory) of what is named like a checkpoint, oldest first, unverified."""
-    if not parent.is_dir():
-        return []
-    found = []
-    for path in parent.iterdir():
-        match = _NAME.fullmatch(path.name)
-        if match and path.is_dir() and not path.is_symlink():
-            found.append((int(match[1]), path))
-    return sorted(found)
 
 
 def load_newest(

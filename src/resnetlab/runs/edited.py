@@ -25,21 +25,33 @@ def refuse_edited(run: RunDirectory) -> None:
     Raises:
         UsageError: If so, with every value.
     """
-    starts = [row for row in read_rows(run.events, passes_over_damage=True) if row.get("event") == "start"]
-    then = starts[-1].get("begun") if starts else None
-    if not isinstance(then, dict):
-        return
-    told = [
-        f"{name}.json: {text}" for name in _WHOLE for text in _differences(then.get(name), run.read(name))
-    ]
-    if then.get("data") != _digest(run):
-        told.append("data.json was changed; `resnetlab resume --data` says where the data lies now")
+    told = differences_since_the_start(run)
     if told:
         raise UsageError(
             f"{run.path} was edited since it began, and its checkpoints are of the run that it was:\n"
             + "\n".join(told),
             hint="Write back what it was, and resume; `resnetlab train` takes other values in a new run.",
         )
+
+
+def differences_since_the_start(run: RunDirectory) -> list[str] | None:
+    """Return what recipe.json, spec.json and data.json say otherwise than when a run began.
+
+    None: its events do not keep how it began, as of earlier versions.
+
+    Raises:
+        DataError: If one of the files is missing or damaged.
+    """
+    starts = [row for row in read_rows(run.events, passes_over_damage=True) if row.get("event") == "start"]
+    then = starts[-1].get("begun") if starts else None
+    if not isinstance(then, dict):
+        return None
+    told = [
+        f"{name}.json: {text}" for name in _WHOLE for text in _differences(then.get(name), run.read(name))
+    ]
+    if then.get("data") != _digest(run):
+        told.append("data.json was changed; `resnetlab resume --data` says where the data lies now")
+    return told
 
 
 def _digest(run: RunDirectory) -> str:

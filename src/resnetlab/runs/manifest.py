@@ -12,6 +12,7 @@ from resnetlab.errors import CheckpointError
 
 FORMAT = 1
 NAME = "MANIFEST.json"
+_CHECKPOINT = re.compile(r"step-(\d{8,})")
 _FILE = re.compile(r"[\w-][\w.-]*", re.ASCII)
 
 
@@ -86,3 +87,15 @@ def read_verified(directory: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
     if problems:
         raise CheckpointError(f"{directory}: " + "; ".join(problems))
     return manifest, contents
+
+
+def list_checkpoints(parent: Path) -> list[tuple[int, Path]]:
+    """Return (step, directory) of what is named like a checkpoint, oldest first, unverified."""
+    if not parent.is_dir():
+        return []
+    found = []
+    for path in parent.iterdir():
+        match = _CHECKPOINT.fullmatch(path.name)
+        if match and path.is_dir() and not path.is_symlink():
+            found.append((int(match[1]), path))
+    return sorted(found)

@@ -14,7 +14,7 @@ import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import IO, Any, NoReturn, TypeGuard
 
 MOST_JSON_BYTES = 2**28
 """Of a JSON file: the validation samples of a run on ImageNet are 15 MB."""
@@ -167,3 +167,18 @@ def _refuse_holes(descriptor: int, size: int) -> None:
     os.lseek(descriptor, 0, os.SEEK_SET)
     if written * MOST_RATIO < size:
         raise ValueError(f"it has {size:,} bytes, of which {written:,} were ever written")
+
+
+def is_count(value: object) -> TypeGuard[int]:
+    """Return whether a value of a file is a whole number from 0 on."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def is_share(value: object) -> TypeGuard[float]:
+    """Return whether it is a number in [0, 1]."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Return whether it is a finite number."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from resnetlab.base import files
 from resnetlab.base.plaindata import to_plain
-from resnetlab.base.units import Duration
 from resnetlab.errors import DataError, ResnetlabError, UsageError
-from resnetlab.recipe.timeline import Timeline
+from resnetlab.recipe.epoch_size import epoch_sizes
 from resnetlab.reporting.curves import Points, curves_of, training_rows
 from resnetlab.reporting.groups import group_runs
 from resnetlab.reporting.growing import Row
@@ -222,26 +221,12 @@ def _train_end(run: RecordedRun, trained: Sequence[Row]) -> tuple[float, float, 
 
 
 def _train_images(run: RecordedRun) -> int | None:
-    """Return how many images an epoch has, by its steps and epochs; none if several numbers fit.
-
-    Several fit where a short batch closes each cycle of whole epochs: the run does not tell how short.
-    """
+    """Return how many images an epoch has, by its steps and epochs; none if several numbers fit."""
     step, epochs, recipe = run.step, float(run.result["epochs"]), run.recipe.run
-    most = round(step * recipe.batch / epochs)
     if not recipe.cycle_epochs:
-        return most
-    length = Duration(step, "st")
-    fits = [
-        size
-        for size in range(max(1, most - recipe.batch), most + 1)
-        if _epochs(size, recipe.batch, length, recipe.cycle_epochs) == epochs
-    ]
+        return round(step * recipe.batch / epochs)
+    fits = epoch_sizes(recipe, step, epochs)
     return fits[0] if len(fits) == 1 else None
-
-
-def _epochs(size: int, batch: int, length: Duration, cycle: int) -> float:
-    timeline = Timeline(num_samples=size, batch=batch, length=length, cycle_epochs=cycle)
-    return timeline.samples_seen(length.count) / size
 
 
 def _series(points: Points, most: int = _POINTS) -> Series:

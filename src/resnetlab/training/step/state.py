@@ -15,7 +15,7 @@ from resnetlab.errors import CheckpointError
 from resnetlab.evaluation.metrics import Scores, Tally
 from resnetlab.models import ResNet
 from resnetlab.recipe import Optimizer, Schedule
-from resnetlab.recipe.schedule import lowered
+from resnetlab.recipe.schedule import Plateau
 from resnetlab.training.step.averages import Lookahead, WeightAverage
 from resnetlab.training.step.optim import (
     check_tensors,
@@ -128,17 +128,10 @@ class TrainState:
         return is_best
 
     def _follow_plateau(self, loss: float, schedule: Schedule) -> None:
-        """Lower the rate where the loss has stopped falling, as Keras' ReduceLROnPlateau without cooldown.
-
-        Source: keras/src/callbacks/reduce_lr_on_plateau.py, on_epoch_end.
-        """
-        if self.lowest_loss < 0 or loss < self.lowest_loss - schedule.plateau_delta:
-            self.lowest_loss, self.evaluations_since_lowest = loss, 0
-            return
-        self.evaluations_since_lowest += 1
-        is_least = lowered(schedule, self.reductions) == schedule.lr_end
-        if self.evaluations_since_lowest >= schedule.plateau_patience and not is_least:
-            self.reductions, self.evaluations_since_lowest = self.reductions + 1, 0
+        before = Plateau(self.lowest_loss, self.evaluations_since_lowest, self.reductions)
+        now = before.after(loss, schedule)
+        self.lowest_loss, self.evaluations_since_lowest = now.lowest_loss, now.evaluations_since_lowest
+        self.reductions = now.reductions
 
     def train_row(self) -> dict[str, float]:
         """Return what a row of training says of the updates since the last one, and of the weights now."""

@@ -1,0 +1,205 @@
+"""Checkpoints: every byte by its hash, all of this run, in steps that were made. No torch."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from resnetlab.auditing.facts import Facts, first_line, is_close
+from resnetlab.auditing.finding import Found, Promise, judged, passed, unknown
+from resnetlab.errors import CheckpointError, ResnetlabError
+from resnetlab.recipe.schedule import Plateau
+from resnetlab.runs.journal import refuse_changed
+from resnetlab.runs.manifest import list_checkpoints, read_manifest, read_verified
+from resnetlab.base.reading.plain import is_count, is_number, open_plain, read_json
+
+_LONGEST_HEADER = 2**26
+_NO_PARAMETERS = ("running_mean", "running_var", "num_batches_tracked")
+
+
+def every_byte(facts: Facts) -> Found:
+    """Read all files of every checkpoint and compare them with the manifest."""
+    paths = list_checkpoints(facts.run.checkpoints)
+    problems = []
+    for _, path in paths:
+        try:
+            read_verified(path)
+        except ResnetlabError as error:
+            problems.append(first_line(error))
+    return judged(problems, f"{len(paths):,} checkpoints")
+
+
+def of_this_run(facts: Facts) -> Found:
+    """Compare identity and step of every checkpoint with the run's and its name's."""
+    paths, identity = list_checkpoints(facts.run.checkpoints), facts.identity
+    problems = []
+    for step, path in paths:
+        try:
+            manifest = read_manifest(path)
+        except CheckpointError as error:
+            problems.append(first_line(error))
+            continue
+        if manifest["identity"] != identity:
+            problems.append(f"{path.name} is of another recipe, network or data")
+        if manifest["step"] != step or (_state(path) or {}).get("step", step) != step:
+            problems.append(f"{path.name} is of step {manifest['step']:,}, by another name")
+        if step > facts.last and facts.run.is_finished:
+            problems.append(f"{path.name} is behind the end, step {facts.last:,}")
+    return judged(problems, f"{len(paths):,} of identity {identity[:12]}")
+
+
+def the_end(facts: Facts) -> Found | None:
+    """Look for the checkpoint of the last step, whose score the result is."""
+    if not facts.result:
+        return None
+    steps = [step for step, _ in list_checkpoints(facts.run.checkpoints)]
+    if not steps:
+        return unknown("the run's checkpoints were removed")
+    due = facts.result.get("step")
+    return judged([] if due in steps else [f"none of step {due!r}"], f"step {due!r}")
+
+
+def rows_then(facts: Facts) -> Found | None:
+    """Compare metrics.jsonl with its hash in every checkpoint."""
+    problems, count = [], 0
+    for _, path in list_checkpoints(facts.run.checkpoints):
+        state = _state(path) or {}
+        length, digest = state.get("metrics_length"), state.get("metrics_digest", "")
+        if not is_count(length):
+            continue
+        count += bool(digest)
+        try:
+            refuse_changed(facts.run.metrics, length=length, digest=str(digest))
+        except ResnetlabError as error:
+            problems.append(f"{path.name}: {first_line(error)}")
+    if not problems and not count:
+        return unknown("no checkpoint that keeps a hash of the rows")
+    return judged(problems, f"the rows that {count:,} checkpoints were written after")
+
+
+def states(facts: Facts) -> Found:
+    """Compare the numbers in every checkpoint with the rows."""
+    told = [(step, _state(path)) for step, path in list_checkpoints(facts.run.checkpoints)]
+    problems = [text for step, state in told for text in _contradictions(facts, step, state)]
+    seconds = [state["seconds"] for _, state in told if state and is_number(state.get("seconds"))]
+    if any(later < before for before, later in zip(seconds, seconds[1:], strict=False)):
+        problems.append("the seconds of training fall from one to a later one")
+    return judged(problems, f"{len(told):,} states")
+
+
+def _contradictions(facts: Facts, step: int, state: Mapping[str, Any] | None) -> Iterator[str]:
+    if state is None:
+        yield f"step {step:,}: no state.json that can be read"
+        return
+    evaluated = [row["step"] for row in facts.evaluations if row["step"] <= step]
+    if state.get("evaluated") not in (max(evaluated, default=0), max((e for e in evaluated if e < step), default=0)):
+        yield f"step {step:,}: evaluated at {state.get('evaluated')!r}, the rows say {max(evaluated, default=0):,}"
+    best, plateau = (0, 0.0), Plateau()
+    for row in facts.evaluations:
+        if row["kind"] == "val" and row["step"] <= min(step, state.get("evaluated", 0)):
+            best = (row["step"], row["accuracy"]) if row["accuracy"] > best[1] else best
+            if facts.recipe.schedule.schedule == "plateau":
+                plateau = plateau.after(row["loss"], facts.recipe.schedule)
+    if (state.get("best_step"), state.get("best_accuracy")) != best:
+        yield f"step {step:,}: best at {state.get('best_step')!r}, the rows say {best[0]:,}"
+    if state.get("reductions", plateau.reductions) != plateau.reductions:
+        yield f"step {step:,}: {state.get('reductions')!r} reductions, the rows say {plateau.reductions}"
+    if not is_number(seconds := state.get("seconds")) or seconds < 0:
+        yield f"step {step:,}: {seconds!r} seconds"
+
+
+def network(facts: Facts) -> Found:
+    """Count the parameters in the newest checkpoint by the header of its weights."""
+    paths = list_checkpoints(facts.run.checkpoints)
+    if not paths:
+        return unknown("no checkpoint")
+    path = paths[-1][1] / "model.safetensors"
+    try:
+        count = parameters_in(path)
+    except (OSError, ValueError, TypeError, AttributeError, KeyError, OverflowError) as error:
+        return judged([f"{path.parent.name}/{path.name} cannot be read: {error}"], "")
+    due = facts.spec.num_parameters
+    return judged([] if count == due else [f"{count:,}, and {facts.spec.name} has {due:,}"], f"{count:,}")
+
+
+def parameters_in(path: Path) -> int:
+    """Return how many trainable numbers a safetensors file holds, by its header.
+
+    Raises:
+        OSError, ValueError, TypeError, AttributeError, KeyError: If it is none.
+    """
+    with open_plain(path, most=2**62) as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        if length > _LONGEST_HEADER:
+            raise ValueError("its header is too long")
+        header = json.loads(stream.read(length))
+    shapes = {name: entry["shape"] for name, entry in header.items() if name != "__metadata__"}
+    return sum(math.prod(shape) for name, shape in shapes.items() if not name.endswith(_NO_PARAMETERS))
+
+
+def kept(facts: Facts) -> Found:
+    """Compare the checkpoints that are there with the saves that events tell of."""
+    steps = {step for step, _ in list_checkpoints(facts.run.checkpoints)}
+    saved = {row.get("step") for row in facts.happened("save")}
+    last = max((step for step in saved if is_count(step)), default=0)  # a kill may come before its event
+    odd = sorted(step for step in steps - saved if step < last and not _is_before(facts, step))
+    if not odd:
+        return passed(f"{len(saved):,} saves")
+    return judged([f"no save of step {step:,} in events.jsonl" for step in odd], "")
+
+
+def _is_before(facts: Facts, step: int) -> bool:
+    """Return whether a checkpoint may be one of the run that this one goes on from."""
+    return bool(facts.continues) and step <= facts.continues.get("step", 0)
+
+
+def _state(path: Path) -> dict[str, Any] | None:
+    try:
+        found = read_json(path / "state.json")
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def last_seconds(facts: Facts, step: object) -> float | None:
+    """Return the seconds of training in the checkpoint of a step, if it is there."""
+    for each, path in list_checkpoints(facts.run.checkpoints):
+        if each == step and is_number(seconds := (_state(path) or {}).get("seconds")):
+            return seconds
+    return None
+
+
+def as_long(facts: Facts) -> Found | None:
+    """Compare the seconds of training in the result with those of the last checkpoint."""
+    if not facts.result or (seconds := last_seconds(facts, facts.result.get("step"))) is None:
+        return None
+    told = facts.result.get("train_seconds")
+    is_so = is_number(told) and (is_close(told, seconds, _SLACK) or 0 <= told - seconds <= _SECONDS)
+    return judged([] if is_so else [f"{told!r} s, and {seconds:.3f} s in the checkpoint"], f"{told} s")
+
+
+_SLACK, _SECONDS = 0.01, 1.0
+"""What waiting for a device at the last evaluation may add."""
+
+
+PROMISES = (
+    Promise(
+        "checkpoints", "every file of the size and SHA-256 in its manifest", "damaged weights are others",
+        every_byte, reads_all=True,
+    ),
+    Promise(
+        "identity", "every checkpoint of this recipe, network and data, and of its step",
+        "weights of another run have no business here", of_this_run,
+    ),
+    Promise("last checkpoint", "that of the last step", "the result is its score", the_end),
+    Promise(
+        "rows then", "metrics.jsonl begins as when each checkpoint was written",
+        "rows are never changed afterwards", rows_then,
+    ),
+    Promise("states", "evaluations, the best one and reductions as the rows have them",
+            "what a run goes on with is what it had come to", states),
+    Promise("parameters", "as many in the weights as the network has", "weights are of the network", network),
+    Promise("saves", "an event for every checkpoint", "what no save wrote came from elsewhere", kept),
+    Promise("seconds", "at the end as many as in the last checkpoint", "time is what others plan with", as_long),
+)  # fmt: skip

@@ -1,0 +1,207 @@
+"""What evaluations left: every image once, counts that agree, on the data that the run was trained on."""
+
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from resnetlab.auditing.facts import Facts, first_line, is_close
+from resnetlab.auditing.finding import Found, Promise, judged, unknown
+from resnetlab.errors import DataError
+from resnetlab.evaluation import answers as answering
+from resnetlab.evaluation.significance import wilson_interval
+from resnetlab.base.reading.plain import is_count, is_number, read_json, read_plain
+
+_MOST_CSV = 2**28
+_LOSS = 1e-3
+"""Between a mean of float32 losses of single images and one of batches."""
+
+
+def _folders(facts: Facts) -> list[Path]:
+    """Return the folders of evaluations of one checkpoint, which have their counts."""
+    return sorted(path.parent for path in (facts.path / "eval").glob("*/scores.json"))
+
+
+def _scores(folder: Path) -> dict[str, Any]:
+    try:
+        found = read_json(folder / "scores.json")
+    except (OSError, ValueError) as error:
+        raise DataError(f"{folder.name}/scores.json cannot be read: {error}") from error
+    if not isinstance(found, dict):
+        raise DataError(f"{folder.name}/scores.json is no JSON object")
+    return found
+
+
+def _each(facts: Facts, problems_of: Any) -> Found | None:
+    folders = _folders(facts)
+    if not folders:
+        return None
+    problems = []
+    for folder in folders:
+        try:
+            problems += [f"{folder.name}: {text}" for text in problems_of(facts, folder, _scores(folder))]
+        except DataError as error:
+            problems.append(first_line(error))
+    return judged(problems, f"{len(folders):,} evaluations")
+
+
+def scores(facts: Facts) -> Found | None:
+    """Compare the counts of every evaluation with each other."""
+    return _each(facts, _contradictions)
+
+
+def _contradictions(facts: Facts, folder: Path, told: Mapping[str, Any]) -> Iterator[str]:
+    correct, seen = told.get("correct"), told.get("seen")
+    if not (is_count(correct) and is_count(seen) and correct <= seen > 0):
+        yield f"{correct!r} of {seen!r} right"
+        return
+    if told.get("accuracy") != correct / seen:
+        yield f"an accuracy of {told.get('accuracy')!r}, and {correct:,} of {seen:,} right"
+    interval = told.get("interval")
+    if not isinstance(interval, list) or not all(map(_near, interval, wilson_interval(correct, seen))):
+        yield f"an interval of {interval!r}"
+    rows = told.get("per_class")
+    samples = sum(row["samples"] for row in rows) if isinstance(rows, list) else None
+    if samples != seen:
+        yield f"{samples!r} images by class, {seen:,} in all"
+    confusion = _confusion(folder)
+    if confusion is not None:
+        counts, names = confusion
+        right = sum(row[index] for index, row in enumerate(counts) if index < len(row))
+        if (right, sum(map(sum, counts))) != (correct, seen):
+            yield f"confusion.csv has {right:,} of {sum(map(sum, counts)):,} right, not {correct:,} of {seen:,}"
+        if isinstance(rows, list) and [sum(row) for row in counts] != [row["samples"] for row in rows]:
+            yield "confusion.csv has other images by class"
+        told_names = [row["class"] for row in rows] if isinstance(rows, list) else names
+        if not all(cell in (name, f"'{name}") for cell, name in zip(names, told_names, strict=False)):
+            yield "confusion.csv has other classes"
+
+
+def _near(one: object, other: float) -> bool:
+    return is_close(one, other) or (is_number(one) and abs(one - other) < 1e-12)
+
+
+def _confusion(folder: Path) -> tuple[list[list[int]], list[str]] | None:
+    path = folder / "confusion.csv"
+    try:
+        text = read_plain(path, most=_MOST_CSV).decode(errors="surrogateescape")
+        lines = [*csv.reader(io.StringIO(text, newline=""))][1:]
+        return [[int(cell) for cell in line[1:]] for line in lines], [line[0] for line in lines]
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, IndexError, csv.Error) as error:
+        raise DataError(f"{folder.name}/confusion.csv cannot be read: {error}") from error
+
+
+def each_once(facts: Facts) -> Found | None:
+    """Compare the answers to single images with the counts: every image once."""
+    found = _each(facts, _answers)
+    kept = any((folder / answering.NAME).exists() for folder in _folders(facts))
+    return unknown("no evaluation keeps its answers") if found and found.verdict == "pass" and not kept else found
+
+
+def _answers(facts: Facts, folder: Path, told: Mapping[str, Any]) -> Iterator[str]:
+    path = folder / answering.NAME
+    if not path.exists():
+        return
+    kept = answering.read_answers(path)  # its own check: samples that rise, so that none is there twice
+    correct, seen = told.get("correct"), told.get("seen")
+    if (int(kept.correct.sum()), len(kept)) != (correct, seen):
+        yield f"answers.npz has {int(kept.correct.sum()):,} of {len(kept):,} right, not {correct!r} of {seen!r}"
+        return
+    left_out = int(kept.sample[-1]) + 1 - len(kept)
+    broken = told.get("bad_samples")
+    if left_out > (len(broken) if isinstance(broken, list) else 0):
+        yield f"{left_out:,} images have no answer"
+    by_class = np.bincount(kept.truth, minlength=len(kept.class_names)).tolist()
+    rows = told.get("per_class")
+    if isinstance(rows, list) and by_class != [row["samples"] for row in rows]:
+        yield "answers.npz has other images by class"
+    loss, mean = told.get("loss"), float(kept.loss.mean(dtype=np.float64))
+    if not is_number(loss) or abs(loss - mean) > _LOSS * max(1.0, mean):
+        yield f"a loss of {loss!r}, and {mean:.4f} of its answers"
+
+
+def on_its_data(facts: Facts) -> Found | None:
+    """Look what the evaluations of the run's own test images were of."""
+    return _each(facts, _elsewhere)
+
+
+def _elsewhere(facts: Facts, folder: Path, told: Mapping[str, Any]) -> Iterator[str]:
+    match = _own_name(folder.name)
+    if match is None:  # of other data, whose name the folder has
+        return
+    step, split = match
+    if told.get("split") != split:
+        yield f"of the split {told.get('split')!r}"
+    if told.get("step") != step:
+        yield f"of step {told.get('step')!r}"
+    if told.get("fingerprint") != facts.data["fingerprint"]:
+        yield f"on data of fingerprint {str(told.get('fingerprint'))[:12]!r}, the run's is {facts.data['fingerprint'][:12]!r}"
+    rows = told.get("per_class")
+    names = [row["class"] for row in rows] if isinstance(rows, list) else []
+    if names != facts.data["class_names"]:
+        yield "of other classes than the run's"
+
+
+def _own_name(name: str) -> tuple[int, str] | None:
+    """Return step and split of an evaluation of the run's own data, by the name of its folder."""
+    step, _, split = name.removeprefix("step-").partition("-")
+    is_own = name.startswith("step-") and step.isdecimal() and split in ("test", "val", "train")
+    return (int(step), split) if is_own else None
+
+
+def is_the_result(facts: Facts) -> Found | None:
+    """Compare the result with the evaluation of the last step."""
+    if not (result := facts.result):
+        return None
+    folder = facts.path / "eval" / f"step-{int(result['step']):08d}-test"
+    if not (folder / "scores.json").exists():
+        return unknown("no evaluation of the last step is kept")
+    told = _scores(folder)
+    pairs = {name: (result.get(name), told.get(name)) for name in ("correct", "seen", "accuracy_top_5")}
+    pairs["weights"] = (result.get("weights"), told.get("weights"))
+    problems = [f"{name}: {one!r}, and {other!r} in {folder.name}" for name, (one, other) in pairs.items() if one != other]
+    if problems and not _is_of_the_end(facts, told):
+        return unknown(f"{folder.name} was scored again, elsewhere or by {told.get('engine')}: {problems[0]}")
+    one, other = result.get("loss"), told.get("loss")
+    if not is_close(one, other, _LOSS):
+        problems.append(f"loss: {one!r}, and {other!r} in {folder.name}")
+    problems += _majority(result, told)
+    return judged(problems, f"that of {folder.name}")
+
+
+def _is_of_the_end(facts: Facts, told: Mapping[str, Any]) -> bool:
+    """Return whether an evaluation is the one of the run's end, and no later one of other roundings."""
+    device, threads = facts.read("environment").get("device"), told.get("threads")
+    is_as_trained = threads in (None, facts.read("environment").get("threads") if device == "cpu" else 0)
+    far = abs(told["correct"] - (facts.result or {}).get("correct", 0)) > _ROUNDED * told["seen"]
+    return far or (is_as_trained and told.get("engine", "reference") == "reference")
+
+
+_ROUNDED = 0.002
+"""Share of images of which other roundings may decide."""
+
+
+def _majority(result: Mapping[str, Any], told: Mapping[str, Any]) -> Iterator[str]:
+    rows = told.get("per_class")
+    if not result.get("majority_class") or not isinstance(rows, list):
+        return
+    most = max(rows, key=lambda row: row["samples"])
+    share = most["samples"] / told["seen"]
+    if (result["majority_class"], result.get("majority_accuracy")) != (most["class"], share):
+        yield f"most images are of {most['class']!r}, {share:.4f}, not {result['majority_class']!r}"
+
+
+PROMISES = (
+    Promise("scores", "counts that agree in all, by class and in the confusions", "they are the same answers", scores),
+    Promise("each image once", "an answer to every image of the set, and those of the counts",
+            "images that are counted twice or left out shift the score", each_once),
+    Promise("its own data", "evaluations of the run's data, split and classes by its fingerprint",
+            "scores on training images say nothing of others", on_its_data),
+    Promise("result", "the score of the last step's weights on the test images",
+            "it is what is compared with others", is_the_result),
+)  # fmt: skip

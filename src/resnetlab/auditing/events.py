@@ -1,0 +1,141 @@
+"""What happened when: times that go forward, starts at steps that were saved, an end at the end."""
+
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+
+from resnetlab.auditing.facts import Facts, Row
+from resnetlab.auditing.finding import Found, NotTold, Promise, judged
+from resnetlab.base.reading.plain import is_count, is_number
+
+_BACK = 5.0
+"""Seconds by which the network's time may set a clock back."""
+_STARTS = ("start", "resume")
+_ENDS = (*_STARTS, "interrupted", "stopped", "end")
+
+
+def forward(facts: Facts) -> Found:
+    """Look whether times only rise."""
+    return judged(_back(facts), f"{len(facts.events):,} events")
+
+
+def _back(facts: Facts) -> Iterator[str]:
+    events = facts.events
+    for number, row in enumerate(events, start=1):
+        if not is_number(row.get("time")) or row["time"] <= 0:
+            yield f"event {number}, {row.get('event')!r}: time {row.get('time')!r}"
+            return
+    where = None
+    for number, (before, row) in enumerate(pairwise(events), start=2):
+        where, was = _machine(row) or where, where or _machine(before)
+        if row.get("event") == "resume" and where != was:
+            continue  # another clock
+        if (back := before["time"] - row["time"]) > _BACK:
+            yield f"event {number}, {row.get('event')!r}, is {back:,.0f} s before the one above it"
+
+
+def _machine(row: Row) -> tuple[object, object] | None:
+    environment = row.get("environment")
+    if not isinstance(environment, Mapping):
+        return None
+    return environment.get("cpu"), environment.get("platform")
+
+
+def steps(facts: Facts) -> Found:
+    """Look whether steps only rise from each start, and each start is at a step that was saved."""
+    return judged(_jumps(facts), f"{len(facts.happened(*_STARTS)):,} starts")
+
+
+def _jumps(facts: Facts) -> Iterator[str]:
+    saved = {0}
+    begun = facts.happened(*_STARTS)[:1]
+    if not begun or (begun[0].get("event") != "start" and begun[0].get("step") != 0):
+        yield "no event of its start comes first"
+    if len(facts.happened("start")) > 1:
+        yield f"{len(facts.happened('start'))} starts"
+    at = 0
+    for number, row in enumerate(facts.events, start=1):
+        step = row.get("step")
+        if row.get("event") in _STARTS:
+            at = step if is_count(step) else 0
+            if at not in saved and at < max(saved) and not _is_before(facts, at):
+                yield f"event {number}: goes on at step {at:,}, which was never saved"
+            continue
+        if step is None:
+            continue
+        if not is_count(step) or step < at:
+            yield f"event {number}, {row.get('event')!r}: step {step!r} after {at:,}"
+            continue
+        if facts.run.is_finished and step > facts.last:
+            yield f"event {number}, {row.get('event')!r}: step {step:,}, and the last is {facts.last:,}"
+        at = step
+        if row.get("event") == "save":
+            saved.add(step)
+
+
+def _is_before(facts: Facts, step: int) -> bool:
+    return bool(facts.continues) and step <= facts.continues.get("step", 0)
+
+
+def ended(facts: Facts) -> Found:
+    """Compare the last event of its kind with whether there is a result."""
+    told = facts.happened(*_ENDS)
+    last: Row = told[-1] if told else {}
+    problems = []
+    if facts.result:
+        if last.get("event") != "end":
+            problems.append(f"there is a result, and the last that happened is {last.get('event')!r}")
+        elif last.get("step") != facts.result.get("step"):
+            problems.append(f"it ended at step {last.get('step')!r}, the result is of {facts.result.get('step')!r}")
+    return judged(problems, f"{last.get('event')}, step {last.get('step')}")
+
+
+def long_enough(facts: Facts) -> Found | None:
+    """Compare the seconds of all updates with the time between each start and its last event."""
+    if not facts.result or facts.continues:
+        return None
+    try:
+        spans = _spans(facts)
+    except TypeError as error:
+        raise NotTold("events without times") from error
+    seconds, most = facts.result.get("train_seconds"), sum(spans)
+    is_so = is_number(seconds) and 0 <= seconds <= most * 1.01 + _BACK
+    told = f"{seconds!r} s of updates in {most:,.1f} s from start to end"
+    return judged([] if is_so else [told], told)
+
+
+def _spans(facts: Facts) -> list[float]:
+    found: list[list[float]] = []
+    for row in facts.events:
+        if row.get("event") in _STARTS:
+            found.append([])
+        if found:
+            found[-1].append(row["time"])
+    return [max(each) - min(each) for each in found]
+
+
+def speeds(facts: Facts) -> Found | None:
+    """Compare the speeds that were noted on the way with the one of the end."""
+    told = [row.get("average_images_per_second") for row in facts.happened("speed")]
+    result = facts.result or {}
+    if not told or not is_number(end := result.get("images_per_second")) or not end:
+        return None
+    if wrong := [each for each in told if not is_number(each) or each <= 0]:
+        return judged([f"{wrong[0]!r} images/s"], "")
+    least, most = min(told), max(told)
+    problems = [f"{end:,.0f} images/s in all, and at most {most:,.0f} on the way"] * (end > _FASTER * most)
+    return judged(problems, f"{least:,.0f} to {most:,.0f} images/s on the way, {end:,.0f} in all")
+
+
+_FASTER = 3.0
+"""The whole is slower than its parts, but for a first few steps that are in no average."""
+
+
+PROMISES = (
+    Promise("times", "that go forward", "a clock that goes back tells of no one course of things", forward),
+    Promise("starts", "each at a step that was saved, steps that rise from there",
+            "a run goes on where it was", steps),
+    Promise("end", "the event of the end last, at the step of the result", "a result is of a run that ended", ended),
+    Promise("time of training", "no more seconds of updates than passed",
+            "who trained for longer than there was time did not train here", long_enough),
+    Promise("speeds", "those noted on the way like that of the end", "time is what others plan with", speeds),
+)  # fmt: skip

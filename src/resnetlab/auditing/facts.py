@@ -1,0 +1,230 @@
+"""What a run's files say, read once, for all who check it. Imports no torch."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from resnetlab.auditing.finding import NotTold
+from resnetlab.base.units import Duration
+from resnetlab.errors import ResnetlabError
+from resnetlab.network.spec import ModelSpec
+from resnetlab.recipe import Recipe
+from resnetlab.recipe.due import Due
+from resnetlab.recipe.epoch_size import epoch_sizes
+from resnetlab.recipe.schedule import LearningRate
+from resnetlab.recipe.settings import recipe_from_json
+from resnetlab.recipe.timeline import Timeline
+from resnetlab.runs.directory import BAD_SAMPLE, CONTINUES, RunDirectory
+from resnetlab.runs.journal import read_rows
+from resnetlab.base.reading.plain import is_count, is_number
+
+Row = Mapping[str, Any]
+
+_MOST_ASKED = 8
+"""Evaluations that are asked how many images an epoch has."""
+
+SLACK = 1e-9
+"""Relative: what another machine's libm may round otherwise."""
+
+
+def first_line(error: BaseException) -> str:
+    """Return what an error says, in a line."""
+    return str(error.args[0] if error.args else error).split("\n")[0]
+
+
+def is_close(one: object, other: object, slack: float = SLACK) -> bool:
+    """Return whether two values of files are the same number."""
+    if not (is_number(one) and is_number(other)):
+        return False
+    return abs(one - other) <= slack * max(abs(one), abs(other))
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Steps that were made under one length: a run that trains on from another one has several."""
+
+    after: int
+    """The first of them follows so many updates."""
+    last: int
+    """The updates that are made at its end, as far as the run has come."""
+    recipe: Recipe
+
+    def timeline(self, size: int) -> Timeline:
+        """Return its timeline if an epoch has so many images."""
+        run = self.recipe.run
+        return Timeline(num_samples=size, batch=run.batch, length=run.length, cycle_epochs=run.cycle_epochs)
+
+    def rate(self, size: int) -> LearningRate:
+        """Return its learning rate."""
+        return LearningRate(self.recipe.schedule, self.timeline(size))
+
+    def due(self, size: int) -> Due:
+        """Return what is written down when."""
+        return Due(self.recipe.run, self.timeline(size))
+
+
+class Facts:
+    """A run's files. What cannot be read raises NotTold where it is asked for.
+
+    Args:
+        run: The run's directory.
+    """
+
+    def __init__(self, run: RunDirectory) -> None:
+        self.run = run
+
+    @property
+    def path(self) -> Path:
+        """The run's directory."""
+        return self.run.path
+
+    @staticmethod
+    def _told(read: Callable[[], Any]) -> Any:
+        try:
+            return read()
+        except ResnetlabError as error:
+            raise NotTold(first_line(error)) from error
+
+    def read(self, name: str) -> Row:
+        """Return what NAME.json says."""
+        found: Row = self._told(lambda: self.run.read(name))
+        return found
+
+    @cached_property
+    def identity(self) -> str:
+        """The run's identity."""
+        found: str = self._told(self.run.identity)
+        return found
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """The recipe."""
+        found: Recipe = self._told(lambda: recipe_from_json(self.run.read("recipe")))
+        return found
+
+    @cached_property
+    def spec(self) -> ModelSpec:
+        """The network."""
+        found: ModelSpec = self._told(lambda: ModelSpec.from_json(self.run.read("spec")))
+        return found
+
+    @cached_property
+    def data(self) -> Row:
+        """What data.json says."""
+        return self.read("data")
+
+    @cached_property
+    def result(self) -> Row | None:
+        """What RESULT.json says; None of a run that is not at its end."""
+        return self.read("RESULT") if self.run.is_finished else None
+
+    @cached_property
+    def rows(self) -> Sequence[Row]:
+        """The rows of metrics.jsonl, each with what every row has."""
+        rows: list[Row] = self._told(lambda: read_rows(self.run.metrics))
+        for number, row in enumerate(rows, start=1):
+            if row.get("kind") not in ("train", "val", "test") or not is_count(row.get("step")):
+                raise NotTold(f"metrics.jsonl, line {number}: no row with its kind and step")
+        return rows
+
+    @cached_property
+    def evaluations(self) -> Sequence[Row]:
+        """Those of evaluations."""
+        return [row for row in self.rows if row["kind"] != "train"]
+
+    @cached_property
+    def events(self) -> Sequence[Row]:
+        """The rows of events.jsonl."""
+        rows: list[Row] = self._told(lambda: read_rows(self.run.events, passes_over_damage=True))
+        return rows
+
+    def happened(self, *kinds: str) -> list[Row]:
+        """Return the events of these kinds."""
+        return [row for row in self.events if row.get("event") in kinds]
+
+    @cached_property
+    def has_broken(self) -> bool:
+        """Whether training left broken images out, so that its batches may have had fewer."""
+        return any(row.get("part") == "train" for row in self.happened(BAD_SAMPLE))
+
+    @cached_property
+    def continues(self) -> Row:
+        """What continues.json says; empty if the run goes on from none."""
+        return self.read(CONTINUES) if self.run.continues else {}
+
+    @cached_property
+    def last(self) -> int:
+        """The last update that a row or the result tells of."""
+        ends = [row["step"] for row in self.rows[-1:]]
+        ends += [step for step in [(self.result or {}).get("step")] if is_count(step)]
+        return max(ends, default=0)
+
+    @cached_property
+    def stretches(self) -> Sequence[Stretch]:
+        """The run's steps by the length that they were made under, the first ones first."""
+        before: list[tuple[int, str]] = []
+        record: Any = self.continues
+        while isinstance(record, Mapping) and record:
+            if not is_count(record.get("step")):
+                raise NotTold("continues.json does not say from which step on")
+            before.append((record["step"], str(record.get("length"))))
+            earlier = record.get("before")
+            record = earlier[0] if isinstance(earlier, list) and earlier else {}
+        found: list[Stretch] = []
+        after = 0
+        for step, length in reversed(before):
+            run = self._told(lambda length=length: Duration.parse(length))
+            found.append(Stretch(after, step, _with_length(self.recipe, run)))
+            after = step
+        return [*found, Stretch(after, max(self.last, after), self.recipe)]
+
+    def stretch_of(self, step: int) -> Stretch:
+        """Return the stretch in which a step was made, as `step` updates are made after it."""
+        return next(each for each in self.stretches if step <= each.last or each is self.stretches[-1])
+
+    @cached_property
+    def sizes(self) -> Sequence[int]:
+        """How many images an epoch can have, by most of what the run tells of its steps and epochs."""
+        told = [*self.evaluations]
+        told = told[:: -(-len(told) // _MOST_ASKED)] if told else []
+        pairs = [(row["step"], row.get("epoch")) for row in [*told, *self.evaluations[-1:]]]
+        if self.result:
+            pairs.append((self.result.get("step"), self.result.get("epochs")))
+        votes = Counter(
+            size
+            for step, epoch in pairs
+            if is_count(step) and is_number(epoch)
+            for size in epoch_sizes(self.stretch_of(step).recipe.run, step, epoch)
+        )
+        if not votes:
+            raise NotTold("no evaluation yet that tells how many images an epoch has")
+        most = max(votes.values())
+        return sorted(size for size, count in votes.items() if count == most)
+
+    @property
+    def least_num_steps(self) -> int:
+        """The steps of the whole run, or what it has of them at least."""
+        return min(self.stretches[-1].timeline(size).num_steps for size in self.sizes)
+
+    def least(self, problems_of: Callable[[int], list[str]]) -> list[str]:
+        """Return the problems for that size of an epoch, of those that can be, for which they are fewest."""
+        fewest: list[str] | None = None
+        for size in self.sizes:
+            problems = problems_of(size)
+            if fewest is None or len(problems) < len(fewest):
+                fewest = problems
+            if not fewest:
+                break
+        return fewest or []
+
+    @cached_property
+    def environments(self) -> Sequence[Row]:
+        """What the run's starts say of where it was made."""
+        return [e for row in self.events if isinstance(e := row.get("environment"), Mapping)]
+
+
+def _with_length(recipe: Recipe, length: Duration) -> Recipe:
+    return replace(recipe, run=replace(recipe.run, length=length))
