@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from resnetlab.trained.predict import Classifier
     from resnetlab.trained.quantised import export_int8
     from resnetlab.training.observer import Silence
+    from resnetlab.verifying import verify
     from resnetlab.weights import create_model, load_weights
 
 # A name is imported from its module when it is first used (PEP 562), so that torch comes in only
@@ -63,6 +64,7 @@ _HOMES = {
     "resume_study": "resnetlab.api",
     "study": "resnetlab.api",
     "train": "resnetlab.api",
+    "verify": "resnetlab.verifying",
 }
 
 __all__ = [
@@ -93,6 +95,7 @@ __all__ = [
     "resume_study",
     "study",
     "train",
+    "verify",
 ]
 
 

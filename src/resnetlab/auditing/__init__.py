@@ -7,7 +7,16 @@ any run has written, of whatever version, and compute each number again by the f
 from collections.abc import Iterator
 
 from resnetlab.auditing import (
-    asked, checkpoints, counts, data, ending, environment, evaluations, events, rates, rows,
+    asked,
+    checkpoints,
+    counts,
+    data,
+    ending,
+    environment,
+    evaluations,
+    events,
+    rates,
+    rows,
 )  # fmt: skip
 from resnetlab.auditing.facts import Facts, first_line
 from resnetlab.auditing.finding import Finding, Found, NotTold, Promise, unknown
@@ -21,7 +30,7 @@ PROMISES: tuple[Promise, ...] = (
 """All that are checked of a run, in the order of its course."""
 
 _FOREIGN = (
-    LookupError, TypeError, ValueError, AttributeError, ArithmeticError, OSError, RecursionError, StopIteration,
+    LookupError, TypeError, ValueError, AttributeError, ArithmeticError, OSError, RecursionError,
 )  # fmt: skip
 """What a value raises that no version has written there: its promise is not kept."""
 
@@ -42,6 +51,7 @@ def audit_run(run: RunDirectory, *, reads_all: bool = True) -> Iterator[Finding]
 
 
 def _look(promise: Promise, facts: Facts) -> Found | None:
+    assert promise.look is not None, "of a run's own files"
     try:
         return promise.look(facts)
     except NotTold as error:

@@ -21,7 +21,8 @@ def readable(facts: Facts) -> Found:
             getattr(facts, name)
         except NotTold as error:
             problems.append(str(error))
-    for name in ("environment", *(["RESULT"] if facts.run.is_finished else [])):
+    others = ("RESULT", "weights", CONTINUES)
+    for name in ("environment", *(each for each in others if (facts.path / f"{each}.json").exists())):
         try:
             facts.run.read(name)
         except ResnetlabError as error:
@@ -76,16 +77,19 @@ def going_on(facts: Facts) -> Found | None:
 
 
 PROMISES = (
+    Promise("files", "every file of a run, whole", "what is gone or damaged cannot be checked", readable),
     Promise(
-        "files", "every file of a run, whole", "what is gone or damaged cannot be checked", readable
+        "as it began",
+        "recipe, network and data as when the run began",
+        "what is said to be trained is what was trained",
+        unedited,
     ),
     Promise(
-        "as it began", "recipe, network and data as when the run began",
-        "what is said to be trained is what was trained", unedited,
-    ),
-    Promise(
-        "first weights", "those of the hash in weights.json",
-        "trained weights are a part of what came out", beginning, reads_all=True,
+        "first weights",
+        "those of the hash in weights.json",
+        "trained weights are a part of what came out",
+        beginning,
+        reads_all=True,
     ),
     Promise("goes on from", "the run that it began from", "the steps before are a part of it", going_on),
-)  # fmt: skip
+)

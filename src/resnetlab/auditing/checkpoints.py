@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,7 @@ def states(facts: Facts) -> Found:
     told = [(step, _state(path)) for step, path in list_checkpoints(facts.run.checkpoints)]
     problems = [text for step, state in told for text in _contradictions(facts, step, state)]
     seconds = [state["seconds"] for _, state in told if state and is_number(state.get("seconds"))]
-    if any(later < before for before, later in zip(seconds, seconds[1:], strict=False)):
+    if any(later < before for before, later in pairwise(seconds)):
         problems.append("the seconds of training fall from one to a later one")
     return judged(problems, f"{len(told):,} states")
 
@@ -92,9 +93,10 @@ def _contradictions(facts: Facts, step: int, state: Mapping[str, Any] | None) ->
     if state is None:
         yield f"step {step:,}: no state.json that can be read"
         return
-    evaluated = [row["step"] for row in facts.evaluations if row["step"] <= step]
-    if state.get("evaluated") not in (max(evaluated, default=0), max((e for e in evaluated if e < step), default=0)):
-        yield f"step {step:,}: evaluated at {state.get('evaluated')!r}, the rows say {max(evaluated, default=0):,}"
+    evaluated = [0, *(row["step"] for row in facts.evaluations if row["step"] <= step)]
+    before = max((each for each in evaluated if each < step), default=0)  # it was saved as one was to begin
+    if state.get("evaluated") not in (evaluated[-1], before):
+        yield f"step {step:,}: evaluated at {state.get('evaluated')!r}, the rows say {evaluated[-1]:,}"
     best, plateau = (0, 0.0), Plateau()
     for row in facts.evaluations:
         if row["kind"] == "val" and row["step"] <= min(step, state.get("evaluated", 0)):
@@ -185,21 +187,34 @@ _SLACK, _SECONDS = 0.01, 1.0
 
 PROMISES = (
     Promise(
-        "checkpoints", "every file of the size and SHA-256 in its manifest", "damaged weights are others",
-        every_byte, reads_all=True,
+        "checkpoints",
+        "every file of the size and SHA-256 in its manifest",
+        "damaged weights are others",
+        every_byte,
+        reads_all=True,
     ),
     Promise(
-        "identity", "every checkpoint of this recipe, network and data, and of its step",
-        "weights of another run have no business here", of_this_run,
+        "identity",
+        "every checkpoint of this recipe, network and data, and of its step",
+        "weights of another run have no business here",
+        of_this_run,
     ),
     Promise("last checkpoint", "that of the last step", "the result is its score", the_end),
     Promise(
-        "rows then", "metrics.jsonl begins as when each checkpoint was written",
-        "rows are never changed afterwards", rows_then,
+        "rows then",
+        "metrics.jsonl begins as when each checkpoint was written",
+        "rows are never changed afterwards",
+        rows_then,
     ),
-    Promise("states", "evaluations, the best one and reductions as the rows have them",
-            "what a run goes on with is what it had come to", states),
+    Promise(
+        "states",
+        "evaluations, the best one and reductions as the rows have them",
+        "what a run goes on with is what it had come to",
+        states,
+    ),
     Promise("parameters", "as many in the weights as the network has", "weights are of the network", network),
     Promise("saves", "an event for every checkpoint", "what no save wrote came from elsewhere", kept),
-    Promise("seconds", "at the end as many as in the last checkpoint", "time is what others plan with", as_long),
-)  # fmt: skip
+    Promise(
+        "seconds", "at the end as many as in the last checkpoint", "time is what others plan with", as_long
+    ),
+)

@@ -68,7 +68,11 @@ def _contradictions(where: str, row: Row) -> Iterator[str]:
     if row.get("accuracy") != correct / seen:
         yield f"{where}: an accuracy of {row.get('accuracy')!r}, and {correct:,} of {seen:,} right"
     five = row.get("accuracy_top_5")
-    if not is_number(five) or abs(five * seen - round(five * seen)) > _WHOLE or not correct <= five * seen + _WHOLE:
+    if (
+        not is_number(five)
+        or abs(five * seen - round(five * seen)) > _WHOLE
+        or not correct <= five * seen + _WHOLE
+    ):
         yield f"{where}: a top-5 accuracy of {five!r} with {correct:,} of {seen:,} right first answers"
 
 
@@ -103,7 +107,9 @@ def evaluated_whole(facts: Facts) -> Found:
         if max(counts) - min(counts) > met.get(kind, 0)
     ]
     held_out = len(facts.data.get("val_indices") or [])
-    if held_out and any(count + met["val"] < held_out or count > held_out for count in by_kind.get("val", [])):
+    if held_out and any(
+        count + met["val"] < held_out or count > held_out for count in by_kind.get("val", [])
+    ):
         problems.append(f"validation on {min(by_kind['val']):,} of {held_out:,} images held out")
     told = ", ".join(f"{max(counts):,} {kind} images" for kind, counts in by_kind.items())
     return judged(problems, told or "no evaluation yet")
@@ -126,21 +132,29 @@ def speed(facts: Facts) -> Found | None:
 
 PROMISES = (
     Promise(
-        "images seen", "at every evaluation as many epochs as steps x batch are",
-        "who saw more images trained for longer", epochs,
+        "images seen",
+        "at every evaluation as many epochs as steps x batch are",
+        "who saw more images trained for longer",
+        epochs,
     ),
     Promise(
-        "training counts", "every share of right answers one of the images since the row before",
-        "a share that no count can have was not counted", of_training,
+        "training counts",
+        "every share of right answers one of the images since the row before",
+        "a share that no count can have was not counted",
+        of_training,
     ),
     Promise(
-        "accuracies", "the share of right answers in all, at every evaluation and at the end",
-        "the accuracy is what is compared with others", of_evaluations,
+        "accuracies",
+        "the share of right answers in all, at every evaluation and at the end",
+        "the accuracy is what is compared with others",
+        of_evaluations,
     ),
     Promise("interval", "Wilson's, of the counts", "it says how far chance reaches", interval),
     Promise(
-        "whole sets", "every evaluation on all of its images", "images that are left out may be the hard ones",
+        "whole sets",
+        "every evaluation on all of its images",
+        "images that are left out may be the hard ones",
         evaluated_whole,
     ),
     Promise("images per second", "images by seconds of training", "it is what others plan with", speed),
-)  # fmt: skip
+)

@@ -15,7 +15,9 @@ _SIZES = {"cifar10": (50_000, 10_000, 10), "cifar100": (50_000, 10_000, 100)}
 def classes(facts: Facts) -> Found:
     """Look at the names of the classes."""
     names = facts.data["class_names"]
-    problems = [f"{name!r} twice" for name in {*names} if names.count(name) > 1] if len(names) < 10_000 else []
+    problems = (
+        [f"{name!r} twice" for name in {*names} if names.count(name) > 1] if len(names) < 10_000 else []
+    )
     if not names:
         problems.append("none")
     if len(names) > facts.spec.classes:
@@ -94,10 +96,16 @@ def published(facts: Facts) -> Found | None:
 
 
 PROMISES = (
-    Promise("class names", "each once, no more than the network has classes", "answers are told by them", classes),
+    Promise(
+        "class names", "each once, no more than the network has classes", "answers are told by them", classes
+    ),
     Promise("fingerprint", "a SHA-256 of the data", "it says which images these were", fingerprint),
     Promise("images", "of a shape that fits network and recipe", "what is scored is what was trained", shape),
-    Promise("held out", "as many images as the recipe says, each once",
-            "validation on what is trained on says nothing", held_out),
+    Promise(
+        "held out",
+        "as many images as the recipe says, each once",
+        "validation on what is trained on says nothing",
+        held_out,
+    ),
     Promise("dataset", "as many images and classes as published", "its name promises them", published),
-)  # fmt: skip
+)

@@ -17,7 +17,9 @@ def at_its_length(facts: Facts) -> Found | None:
     if facts.rows and step != facts.rows[-1]["step"]:
         problems.append(f"the result is of step {step!r}, the last row of {facts.rows[-1]['step']:,}")
     share, since = facts.recipe.run.stop_at, facts.continues.get("step", 0)
-    passed_by = [row["step"] for row in facts.evaluations[:-1] if row["step"] > since and 0 < share <= row["accuracy"]]
+    passed_by = [
+        row["step"] for row in facts.evaluations[:-1] if row["step"] > since and 0 < share <= row["accuracy"]
+    ]
     if passed_by:
         problems.append(f"stop_at was reached at step {passed_by[0]:,}, and it went on")
     if not why:
@@ -62,7 +64,11 @@ def selection(facts: Facts) -> Found | None:
     is_test = bool(facts.evaluations) and facts.evaluations[-1]["kind"] == "test"
     due = _reached(facts) and is_test
     told = result.get("stopped_on_test")
-    text = "its length is selected on the test images, and that is said" if due else "nothing selected on the test images"
+    text = (
+        "its length is selected on the test images, and that is said"
+        if due
+        else "nothing selected on the test images"
+    )
     problems = [] if told is due else [f"stopped_on_test is {told!r}, and by rows and stop_at it is {due}"]
     return judged([*problems, *_early(facts, result)], text)
 
@@ -97,15 +103,21 @@ def best(facts: Facts) -> Found | None:
         if row["kind"] == "val" and row["accuracy"] > (due[1] or 0):
             due = (row["step"], row["accuracy"])
     told = (result.get("best_val_step"), result.get("best_val_accuracy"))
-    problems = [f"{told[1]!r} at step {told[0]!r}, the rows say {due[1]!r} at step {due[0]!r}"] * (told != due)
+    problems = [f"{told[1]!r} at step {told[0]!r}, the rows say {due[1]!r} at step {due[0]!r}"] * (
+        told != due
+    )
     on_test = result.get("best_test_accuracy")
     if due[0] is None and on_test is not None:
         problems.append("weights that were best on validation images, and there are none")
     if on_test is not None and due[0] == result.get("step") and on_test != result.get("accuracy"):
-        problems.append(f"the last weights are the best ones, with {on_test!r} and {result.get('accuracy')!r}")
+        problems.append(
+            f"the last weights are the best ones, with {on_test!r} and {result.get('accuracy')!r}"
+        )
     seen = result.get("seen")
     problems += _no_share("best_test_accuracy", on_test, seen)
-    return judged(problems, f"{due[1]:.4f} at step {due[0]:,}" if due[0] and due[1] else "no validation images")
+    return judged(
+        problems, f"{due[1]:.4f} at step {due[0]:,}" if due[0] and due[1] else "no validation images"
+    )
 
 
 def _no_share(name: str, value: object, seen: object) -> list[str]:
@@ -120,7 +132,11 @@ def weights(facts: Facts) -> Found | None:
     if not (result := facts.result):
         return None
     averages = facts.recipe.optimizer.ema_decay > 0
-    due, told, plain = "averaged weights" if averages else "weights", result.get("weights"), result.get("plain_accuracy")
+    due, told, plain = (
+        "averaged weights" if averages else "weights",
+        result.get("weights"),
+        result.get("plain_accuracy"),
+    )
     problems = [f"{told!r}, and by the recipe {due!r}"] * (told != due)
     if (plain is not None) is not averages:
         problems.append(f"plain_accuracy is {plain!r}")
@@ -141,10 +157,19 @@ def broken(facts: Facts) -> Found | None:
 
 
 PROMISES = (
-    Promise("length", "that of the recipe, or what ends it before", "longer training does better", at_its_length),
-    Promise("selection", "that is said which looked at the test images", "what is selected on them flatters", selection),
+    Promise(
+        "length", "that of the recipe, or what ends it before", "longer training does better", at_its_length
+    ),
+    Promise(
+        "selection",
+        "that is said which looked at the test images",
+        "what is selected on them flatters",
+        selection,
+    ),
     Promise("last row", "the result is that of the last step", "the best of many steps is no result", score),
     Promise("best on validation", "that of the rows", "it says which weights to use", best),
     Promise("weights scored", "averaged ones where the recipe averages", "they are other weights", weights),
-    Promise("broken images", "those that events tell of", "images that are left out may be the hard ones", broken),
-)  # fmt: skip
+    Promise(
+        "broken images", "those that events tell of", "images that are left out may be the hard ones", broken
+    ),
+)

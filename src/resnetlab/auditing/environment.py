@@ -13,7 +13,9 @@ _NAMED = ("python", "platform", "cpu", "device", "torch")
 def told(facts: Facts) -> Found:
     """Look for what every environment says."""
     environment = facts.read("environment")
-    problems = [f"no {name}" for name in _NAMED if not isinstance(environment.get(name), str) or not environment[name]]
+    problems = [
+        f"no {name}" for name in _NAMED if not isinstance(environment.get(name), str) or not environment[name]
+    ]
     if not recorded_threads(dict(environment)):
         problems.append(f"{environment.get('threads')!r} threads")
     packages = environment.get("packages")
@@ -71,8 +73,16 @@ def code(facts: Facts) -> Found:
 
 PROMISES = (
     Promise("environment", "machine, device, threads and versions", "they decide the last bits", told),
-    Promise("environment then", "as at the start", "where it was made is a part of what came out", as_at_the_start),
-    Promise("restarts", "what is otherwise than at the start is said", "bits may differ from there on", resumed),
-    Promise("code", "a revision without changes, or these source files",
-            "code that nobody has cannot be run again", code),
-)  # fmt: skip
+    Promise(
+        "environment then", "as at the start", "where it was made is a part of what came out", as_at_the_start
+    ),
+    Promise(
+        "restarts", "what is otherwise than at the start is said", "bits may differ from there on", resumed
+    ),
+    Promise(
+        "code",
+        "a revision without changes, or these source files",
+        "code that nobody has cannot be run again",
+        code,
+    ),
+)

@@ -71,8 +71,8 @@ def _contradictions(facts: Facts, folder: Path, told: Mapping[str, Any]) -> Iter
     if confusion is not None:
         counts, names = confusion
         right = sum(row[index] for index, row in enumerate(counts) if index < len(row))
-        if (right, sum(map(sum, counts))) != (correct, seen):
-            yield f"confusion.csv has {right:,} of {sum(map(sum, counts)):,} right, not {correct:,} of {seen:,}"
+        if (right, whole := sum(map(sum, counts))) != (correct, seen):
+            yield f"confusion.csv has {right:,} of {whole:,} right, not {correct:,} of {seen:,}"
         if isinstance(rows, list) and [sum(row) for row in counts] != [row["samples"] for row in rows]:
             yield "confusion.csv has other images by class"
         told_names = [row["class"] for row in rows] if isinstance(rows, list) else names
@@ -100,7 +100,11 @@ def each_once(facts: Facts) -> Found | None:
     """Compare the answers to single images with the counts: every image once."""
     found = _each(facts, _answers)
     kept = any((folder / answering.NAME).exists() for folder in _folders(facts))
-    return unknown("no evaluation keeps its answers") if found and found.verdict == "pass" and not kept else found
+    return (
+        unknown("no evaluation keeps its answers")
+        if found and found.verdict == "pass" and not kept
+        else found
+    )
 
 
 def _answers(facts: Facts, folder: Path, told: Mapping[str, Any]) -> Iterator[str]:
@@ -109,8 +113,8 @@ def _answers(facts: Facts, folder: Path, told: Mapping[str, Any]) -> Iterator[st
         return
     kept = answering.read_answers(path)  # its own check: samples that rise, so that none is there twice
     correct, seen = told.get("correct"), told.get("seen")
-    if (int(kept.correct.sum()), len(kept)) != (correct, seen):
-        yield f"answers.npz has {int(kept.correct.sum()):,} of {len(kept):,} right, not {correct!r} of {seen!r}"
+    if (right := int(kept.correct.sum()), len(kept)) != (correct, seen):
+        yield f"answers.npz has {right:,} of {len(kept):,} right, not {correct!r} of {seen!r}"
         return
     left_out = int(kept.sample[-1]) + 1 - len(kept)
     broken = told.get("bad_samples")
@@ -139,8 +143,8 @@ def _elsewhere(facts: Facts, folder: Path, told: Mapping[str, Any]) -> Iterator[
         yield f"of the split {told.get('split')!r}"
     if told.get("step") != step:
         yield f"of step {told.get('step')!r}"
-    if told.get("fingerprint") != facts.data["fingerprint"]:
-        yield f"on data of fingerprint {str(told.get('fingerprint'))[:12]!r}, the run's is {facts.data['fingerprint'][:12]!r}"
+    if (other := str(told.get("fingerprint"))) != (own := facts.data["fingerprint"]):
+        yield f"on data of fingerprint {other[:12]}, the run's is {own[:12]}"
     rows = told.get("per_class")
     names = [row["class"] for row in rows] if isinstance(rows, list) else []
     if names != facts.data["class_names"]:
@@ -164,7 +168,11 @@ def is_the_result(facts: Facts) -> Found | None:
     told = _scores(folder)
     pairs = {name: (result.get(name), told.get(name)) for name in ("correct", "seen", "accuracy_top_5")}
     pairs["weights"] = (result.get("weights"), told.get("weights"))
-    problems = [f"{name}: {one!r}, and {other!r} in {folder.name}" for name, (one, other) in pairs.items() if one != other]
+    problems = [
+        f"{name}: {one!r}, and {other!r} in {folder.name}"
+        for name, (one, other) in pairs.items()
+        if one != other
+    ]
     if problems and not _is_of_the_end(facts, told):
         return unknown(f"{folder.name} was scored again, elsewhere or by {told.get('engine')}: {problems[0]}")
     one, other = result.get("loss"), told.get("loss")
@@ -197,11 +205,28 @@ def _majority(result: Mapping[str, Any], told: Mapping[str, Any]) -> Iterator[st
 
 
 PROMISES = (
-    Promise("scores", "counts that agree in all, by class and in the confusions", "they are the same answers", scores),
-    Promise("each image once", "an answer to every image of the set, and those of the counts",
-            "images that are counted twice or left out shift the score", each_once),
-    Promise("its own data", "evaluations of the run's data, split and classes by its fingerprint",
-            "scores on training images say nothing of others", on_its_data),
-    Promise("result", "the score of the last step's weights on the test images",
-            "it is what is compared with others", is_the_result),
-)  # fmt: skip
+    Promise(
+        "scores",
+        "counts that agree in all, by class and in the confusions",
+        "they are the same answers",
+        scores,
+    ),
+    Promise(
+        "each image once",
+        "an answer to every image of the set, and those of the counts",
+        "images that are counted twice or left out shift the score",
+        each_once,
+    ),
+    Promise(
+        "its own data",
+        "evaluations of the run's data, split and classes by its fingerprint",
+        "scores on training images say nothing of others",
+        on_its_data,
+    ),
+    Promise(
+        "result",
+        "the score of the last step's weights on the test images",
+        "it is what is compared with others",
+        is_the_result,
+    ),
+)

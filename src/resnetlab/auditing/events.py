@@ -85,7 +85,9 @@ def ended(facts: Facts) -> Found:
         if last.get("event") != "end":
             problems.append(f"there is a result, and the last that happened is {last.get('event')!r}")
         elif last.get("step") != facts.result.get("step"):
-            problems.append(f"it ended at step {last.get('step')!r}, the result is of {facts.result.get('step')!r}")
+            problems.append(
+                f"it ended at step {last.get('step')!r}, the result is of {facts.result.get('step')!r}"
+            )
     return judged(problems, f"{last.get('event')}, step {last.get('step')}")
 
 
@@ -132,10 +134,23 @@ _FASTER = 3.0
 
 PROMISES = (
     Promise("times", "that go forward", "a clock that goes back tells of no one course of things", forward),
-    Promise("starts", "each at a step that was saved, steps that rise from there",
-            "a run goes on where it was", steps),
-    Promise("end", "the event of the end last, at the step of the result", "a result is of a run that ended", ended),
-    Promise("time of training", "no more seconds of updates than passed",
-            "who trained for longer than there was time did not train here", long_enough),
+    Promise(
+        "starts",
+        "each at a step that was saved, steps that rise from there",
+        "a run goes on where it was",
+        steps,
+    ),
+    Promise(
+        "end",
+        "the event of the end last, at the step of the result",
+        "a result is of a run that ended",
+        ended,
+    ),
+    Promise(
+        "time of training",
+        "no more seconds of updates than passed",
+        "who trained for longer than there was time did not train here",
+        long_enough,
+    ),
     Promise("speeds", "those noted on the way like that of the end", "time is what others plan with", speeds),
-)  # fmt: skip
+)

@@ -46,8 +46,8 @@ class Promise:
     name: str
     expected: str
     why: str
-    look: Callable[["Facts"], Found | None]
-    """None: of a run like this nothing of it is promised."""
+    look: Callable[["Facts"], Found | None] | None = None
+    """Looks at a run's own files; its None: one like this promises nothing of it. None: others look."""
     reads_all: bool = False
     """Whether every byte of the weights is read for it."""
 

@@ -103,18 +103,27 @@ def of_one_kind(facts: Facts) -> Found:
 
 PROMISES = (
     Promise(
-        "rows are whole", "every row with its numbers, finite and in their bounds",
-        "what is no number was not measured", whole,
+        "rows are whole",
+        "every row with its numbers, finite and in their bounds",
+        "what is no number was not measured",
+        whole,
     ),
     Promise(
-        "rows are in order", "steps that only rise, each row once", "rows were written as training went", in_order
+        "rows are in order",
+        "steps that only rise, each row once",
+        "rows were written as training went",
+        in_order,
     ),
     Promise(
-        "no row is missing", "a row after every step that the recipe says", "what is left out may be what is bad",
+        "no row is missing",
+        "a row after every step that the recipe says",
+        "what is left out may be what is bad",
         complete,
     ),
     Promise(
-        "what is watched", "all evaluations on the same images, on held-out ones if there are any",
-        "what is chosen by test images flatters on them", of_one_kind,
+        "what is watched",
+        "all evaluations on the same images, on held-out ones if there are any",
+        "what is chosen by test images flatters on them",
+        of_one_kind,
     ),
-)  # fmt: skip
+)

@@ -31,6 +31,7 @@ _GROUPS = {
         "eval_": "evaluate a trained network",
         "report": "say what runs show: errors over seeds, curves, a page",
         "compare": "say whether networks differ by more than chance",
+        "verify": "check again everything that runs, studies and models promise",
     },
     "in use": {
         "predict": "say what is in images",

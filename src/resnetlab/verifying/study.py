@@ -1,0 +1,87 @@
+"""A study: every run that was planned, as it was planned."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from resnetlab.auditing.facts import first_line
+from resnetlab.auditing.finding import Finding, Found, Promise, judged, passed, unknown
+from resnetlab.errors import ResnetlabError
+from resnetlab.recipe.settings import leaves, recipe_from_json
+from resnetlab.reporting.reading import STUDY
+from resnetlab.runs.directory import RunDirectory, is_run, runs_in
+from resnetlab.runs.plain_reading import read_json
+
+_DECIDED_THERE = {"compile", "capture", "report", "precision", "shards"}
+"""What the machine that makes a run may decide anew."""
+
+_PLANNED = Promise(
+    "runs of the study", "each that study.json names", "a run that is left out may be the bad one"
+)
+_AS_PLANNED = Promise(
+    "as planned", "network, recipe and data of each run as study.json has them",
+    "runs that are compared differ in what the study says alone",
+)  # fmt: skip
+
+
+def is_study(path: Path) -> bool:
+    """Return whether a study is written down in a folder."""
+    return (path / f"{STUDY}").is_file()
+
+
+def audit_study(path: Path) -> list[Finding]:
+    """Return what is found of a study's own promises; its runs make theirs."""
+    try:
+        rows = _rows(path)
+    except (OSError, ValueError) as error:
+        return [_PLANNED.finding(judged([f"{STUDY} cannot be read: {error}"], ""))]
+    there = {*runs_in(path)}
+    names = [str(row.get("name")) for row in rows]
+    return [
+        _PLANNED.finding(_planned(names, there)),
+        _AS_PLANNED.finding(judged(_otherwise(path, rows), f"{len(there)} runs")),
+    ]
+
+
+def _rows(path: Path) -> list[Mapping[str, Any]]:
+    content = read_json(path / STUDY)
+    rows = content.get("runs") if isinstance(content, dict) else None
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise ValueError("no list of runs")
+    return rows
+
+
+def _planned(names: list[str], there: set[str]) -> Found:
+    if doubled := sorted({name for name in names if names.count(name) > 1}):
+        return judged([f"{name} is planned twice" for name in doubled], "")
+    if more := sorted(there - {*names}):
+        return judged([f"{name} was never planned" for name in more], "")
+    missing = [name for name in names if name not in there]
+    if missing:
+        return unknown(
+            f"{missing[0]} is not there: not begun yet, or removed"
+            + f" ({len(missing)} such)" * (len(missing) > 1)
+        )
+    return passed(f"{len(names)} of {len(names)}")
+
+
+def _otherwise(path: Path, rows: list[Mapping[str, Any]]) -> Iterator[str]:
+    for row in rows:
+        name = str(row.get("name"))
+        if not is_run(path / name):
+            continue
+        run = RunDirectory(path / name)
+        try:
+            recipe = leaves(recipe_from_json(run.read("recipe")))
+            planned = leaves(recipe_from_json(row["recipe"]))
+            spec, data = run.read("spec"), run.read("data")
+        except (ResnetlabError, KeyError, TypeError) as error:
+            yield f"{name}: {first_line(error)}"
+            continue
+        for leaf, value in planned.items():
+            if leaf not in _DECIDED_THERE and recipe[leaf].value != value.value:
+                yield f"{name}: {leaf} is {recipe[leaf].text or 'none'}, planned was {value.text or 'none'}"
+        if spec != row.get("spec"):
+            yield f"{name}: another network"
+        if data.get("fingerprint") != (row.get("data") or {}).get("fingerprint"):
+            yield f"{name}: other data"

@@ -1,0 +1,120 @@
+"""An honest run breaks no promise, however it came to its end."""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from resnetlab.auditing import PROMISES, audit_run
+from resnetlab.auditing.finding import Finding
+from resnetlab.base.units import Duration
+from resnetlab.recipe.due import Due
+from resnetlab.recipe.running import Run
+from resnetlab.recipe.timeline import Timeline
+from resnetlab.runs.directory import RunDirectory
+from resnetlab.training.observer import Observer
+from resnetlab.training.run import train_plan
+from tests.kit.interrupted_runs import run_until
+from tests.kit.reported_runs import edit
+from tests.kit.small_runs import two_stage_plan
+
+OLD = Path(__file__).parents[1] / "old_files" / "0.1.0"
+NONE: Mapping[str, Any] = {"milestones": (), "factors": (), "warmup": Duration(0, "ep")}
+WAYS: dict[str, Mapping[str, Any]] = {
+    "evaluated only at the end": {"eval_every": Duration(0, "ep"), "length": "1ep"},
+    "batches cut at epochs": {"cycle_epochs": 1, "length": "2ep"},
+    "cycles of two epochs, cut": {"cycle_epochs": 2, "length": "3ep"},
+    "cosine with warm-up": {"schedule": "cosine", **NONE, "warmup": Duration(1, "ep"), "length": "2ep"},
+    "a plateau of validation losses": {
+        "schedule": "plateau", **NONE, "plateau_patience": 1, "plateau_delta": 1.0, "val": 12,
+        "eval_every": Duration(2, "st"),
+    },
+    "stopped by the test images": {"stop_at": 0.1, "eval_every": Duration(3, "st")},
+    "stopped early": {"patience": 1, "val": 12, "eval_every": Duration(1, "st"), "ema_decay": 0.0},
+    "four shards": {"shards": 4, "accumulate": 1, "ema_decay": 0.0},
+    "lookahead in bf16": {"lookahead": 3, "ema_decay": 0.0, "precision": "bf16"},
+}  # fmt: skip
+
+
+def found(run: Path) -> dict[str, Finding]:
+    return {finding.name: finding for finding in audit_run(RunDirectory(run))}
+
+
+def told(run: Path) -> list[str]:
+    """Return what is not kept, for the message of a failing test."""
+    return [f"{each.name}: {each.found}" for each in found(run).values() if each.verdict == "fail"]
+
+
+def test_every_promise_of_a_finished_run_is_looked_at_and_kept(honest: Path) -> None:
+    verdicts = {each.name: each.verdict for each in found(honest).values()}
+
+    assert len({promise.name for promise in PROMISES}) == len(PROMISES)
+    assert {promise.name for promise in PROMISES} - {*verdicts} == {
+        "first weights",
+        "goes on from",
+        "dataset",
+    }
+    assert {*verdicts.values()} == {"pass"}
+    for each in found(honest).values():
+        assert each.expected and each.why and each.found
+
+
+def test_with_validation_images(with_val: Path) -> None:
+    assert told(with_val) == []
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_honest_run_breaks_none(way: str, tmp_path: Path) -> None:
+    plan = two_stage_plan(**{"length": "12st", "checkpoint_every": 5, **WAYS[way]})
+    result = train_plan(plan, tmp_path / "run", Observer())
+
+    assert told(tmp_path / "run") == []
+    if "stopped" in way:
+        assert result.step < 12
+
+
+@pytest.mark.parametrize("stop", [1, 6, 8])
+def test_an_interrupted_run_breaks_none(stop: int, tmp_path: Path) -> None:
+    run = run_until(tmp_path / "run", stop, length="16st", checkpoint_every=5)
+
+    assert told(run.path) == []
+
+
+@pytest.mark.parametrize("name", ["run", "interrupted", "run-on-files"])
+def test_what_version_0_1_0_wrote_breaks_none(name: str) -> None:
+    verdicts = found(OLD / name)
+
+    assert told(OLD / name) == []
+    assert verdicts["as it began"].verdict == "unknown"
+    assert verdicts["rows then"].verdict == "unknown"
+
+
+def test_code_that_nobody_has_is_not_known(copy: Path) -> None:
+    edit(copy / "environment.json", revision="0123456789ab+", source="0" * 64)
+
+    assert found(copy)["code"].verdict == "unknown"
+    assert "changes that nothing keeps" in found(copy)["code"].found
+
+
+def test_weights_are_not_read_where_that_is_not_asked_for(copy: Path) -> None:
+    shutil.rmtree(copy / "checkpoints")
+    names = {each.name for each in audit_run(RunDirectory(copy), reads_all=False)}
+
+    assert "checkpoints" not in names
+    assert found(copy)["last checkpoint"].verdict == "unknown"
+
+
+@pytest.mark.parametrize("cycle", [0, 1, 3])
+@pytest.mark.parametrize("every", ["0ep", "1ep", "2ep", "5st"])
+@pytest.mark.parametrize("length", ["7ep", "40st"])
+def test_what_is_due_within_some_steps_is_what_is_due_at_each(cycle: int, every: str, length: str) -> None:
+    run = Run(length=Duration.parse(length), batch=8, log_every=3, eval_every=Duration.parse(every))
+    timeline = Timeline(num_samples=21, batch=8, length=run.length, cycle_epochs=cycle)
+    due, steps = Due(run, timeline), range(1, timeline.num_steps + 1)
+
+    for after, last in ((0, timeline.num_steps), (4, 11), (6, 6)):
+        within = [step for step in steps if after < step <= last]
+        assert due.rows_within(after, last) == [step for step in within if due.row(step)]
+        assert due.evaluations_within(after, last) == [step for step in within if due.evaluation(step)]
