@@ -1,4 +1,4 @@
-"""A doctored run is named by the promise that it breaks: one thing at a time is changed in a copy of a run."""
+"""A doctored run is named by the promise that it breaks: one thing at a time is changed in a copy."""
 
 import json
 import shutil

@@ -9,6 +9,7 @@ from resnetlab.base import files
 from resnetlab.base.lettering import in_a_line, without_font
 from resnetlab.base.paths import user_path
 from resnetlab.base.plaindata import to_json_bytes
+from resnetlab.reporting.audited import audit_lines
 from resnetlab.reporting.groups import Group, group_runs
 from resnetlab.reporting.reading import RecordedRun
 from resnetlab.reporting.records.collecting import read_runs_and_records
@@ -16,6 +17,7 @@ from resnetlab.reporting.shown import Plot, report_html
 from resnetlab.reporting.table import group_json, report_csv, report_latex, report_markdown, report_text
 from resnetlab.show.drawing.saving import check_target, refuse_target, write_picture
 from resnetlab.show.drawing.theme import ThemeName
+from resnetlab.show.tables.align import text_width, titled
 
 __all__ = ["Group", "Plot", "RecordedRun", "Report", "report"]
 
@@ -37,7 +39,9 @@ class Report:
 
     def text(self, columns: int | None = None) -> str:
         """Return the table in aligned columns, with its notes; in so many columns if there are no more."""
-        return report_text(self.groups, columns)
+        runs = [run for group in self.groups for run in group.runs]
+        lines = [titled("verified: ", line, width=text_width(columns)) for line in audit_lines(runs)]
+        return "\n".join([report_text(self.groups, columns), *lines])
 
     def __repr__(self) -> str:
         number = sum(len(group.runs) for group in self.groups)
@@ -119,7 +123,8 @@ class Report:
         """Return everything that a page shows, as plain JSON data; `reporting.contents` says what it is."""
         from resnetlab.reporting.contents import contents_of
 
-        return contents_of(self.groups, self.heading() if title is None else title)
+        heading = self.heading() if title is None else title
+        return contents_of(self.groups, heading, audits=True)
 
     def page(self, path: str | Path, *, title: str | None = None) -> None:
         """Write all of it as one file: .html is a page that needs nothing else, .json the data behind it.

@@ -5,6 +5,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from resnetlab.reporting.audited import audit_sentence
 from resnetlab.reporting.comparing import comparisons
 from resnetlab.reporting.contents.detail import detail_of
 from resnetlab.reporting.contents.panels import panels_of
@@ -21,7 +22,11 @@ _MOST_COMPARED = 10
 
 
 def contents_of(
-    groups: Sequence[Group], title: str, states: Mapping[Path, str] = MappingProxyType({})
+    groups: Sequence[Group],
+    title: str,
+    states: Mapping[Path, str] = MappingProxyType({}),
+    *,
+    audits: bool = False,
 ) -> dict[str, Any]:
     """Return everything that a report of these runs shows, as plain JSON data.
 
@@ -29,16 +34,20 @@ def contents_of(
         groups: The runs.
         title: Of the page.
         states: Of runs of which more is known than their files tell, by their paths; see `run_row`.
+        audits: Whether it is said of a lone run if its files keep what they promise, for which they are read.
     """
     runs = [(group, run) for group in groups for run in group.runs]
     header, rows, notes = table_cells(groups)
     is_lone = len(runs) == 1
+    told = [run_row(group, run, states.get(run.path, "")) for group, run in runs]
+    if is_lone and audits and (sentence := audit_sentence(runs[0][1])):
+        told[0]["notes"].append(sentence)
     return {
         "format": FORMAT,
         "version": VERSION,
         "program": f"resnetlab {version('resnetlab') or '(not installed)'}",
         "title": title,
-        "runs": [run_row(group, run, states.get(run.path, "")) for group, run in runs],
+        "runs": told,
         "groups": [group_json(group) for group in groups],
         "table": {"header": header, "rows": rows, "notes": [[*note] for note in notes]},
         "curves": panels_of(groups),

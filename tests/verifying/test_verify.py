@@ -1,0 +1,179 @@
+"""`resnetlab verify` on runs, studies and models: what is printed, and how it ends."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+import resnetlab
+from resnetlab.cli import main
+from resnetlab.errors import UsageError
+from resnetlab.verifying import Verdict
+from tests.kit.doctored_runs import edit_rows, evaluation, last_checkpoint, refit
+from tests.kit.reported_runs import edit, read
+
+
+def verdicts(path: Path, **asked: object) -> dict[str, str]:
+    """Return the verdicts on the first thing at a path, by the names of the promises."""
+    found: Verdict = resnetlab.verify(path, **asked).each[0]  # type: ignore[arg-type]
+    return {finding.name: finding.verdict for finding in found.findings}
+
+
+def test_a_sound_run_ends_well(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("*")}
+
+    assert main(["verify", str(run)]) == 0
+
+    said = capsys.readouterr().out
+    assert max(map(len, said.splitlines())) <= 100
+    assert "kept      learning rate" in said
+    assert "Promised: at every row" in said
+    assert "Why it matters" not in said
+    assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before, "nothing is written"
+
+
+def test_a_broken_promise_stands_first_and_ends_with_3(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    edit_rows(run / "metrics.jsonl", lambda rows: rows[0].update(learning_rate=0.5))
+
+    assert main(["verify", str(run)]) == 3
+
+    said = capsys.readouterr()
+    first = next(line for line in said.out.splitlines() if line.startswith(("broken", "kept", "not known")))
+    assert first.startswith("broken")
+    assert "line 1, step 2: 0.5, the schedule says" in " ".join(said.out.split())
+    assert "Why it matters: a run at another rate is of another recipe than it says." in " ".join(
+        said.out.split()
+    )
+    assert "promises broken, the first: " in said.err
+
+
+@pytest.mark.parametrize("columns", [80, 60])
+def test_it_fits_a_terminal(columns: int, run: Path) -> None:
+    edit(run / "RESULT.json", accuracy=0.999)
+    text = resnetlab.verify(run).text(columns)
+
+    assert max(len(line) for line in text.splitlines() if str(run) not in line) <= columns
+
+
+def test_json_says_all_of_it(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    edit(run / "RESULT.json", accuracy=0.999)
+
+    assert main(["verify", str(run), "--json"]) == 3
+
+    found = json.loads(capsys.readouterr().out)
+    (verdict,) = found["verdicts"]
+    broken = [each for each in verdict["findings"] if each["verdict"] == "fail"]
+    assert (found["is_sound"], verdict["kind"], verdict["seal"]) == (False, "run", None)
+    assert "accuracies" in [each["name"] for each in broken]
+    assert {*broken[0]} == {"name", "expected", "found", "why", "verdict"}
+
+
+@pytest.mark.parametrize("where", ["nowhere", "empty", "file.txt"])
+def test_nothing_of_ours_is_refused(where: str, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file.txt").write_text("text")
+
+    with pytest.raises(UsageError, match="no run at"):
+        resnetlab.verify(tmp_path / where)
+
+
+def test_names_do_what_no_terminal_obeys(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    edit(run / "data.json", class_names=["\x1b]0;owned\x07"] * 2)
+    main(["verify", str(run)])
+
+    assert "\x1b" not in capsys.readouterr().out
+
+
+def test_weights_that_are_others_have_another_score(run: Path) -> None:
+    assert {verdicts(run, deep=True)[name] for name in ("the data again", "the score again")} == {"pass"}
+
+    path = last_checkpoint(run) / "model.safetensors"
+    tensors = safetensors.numpy.load_file(path)
+    result, scores = read(run / "RESULT.json"), read(evaluation(run) / "scores.json")
+    far = [abs(row["samples"] - result["correct"]) for row in scores["per_class"]]
+    tensors["fc.weight"] = np.zeros_like(tensors["fc.weight"])
+    tensors["fc.bias"][int(np.argmax(far))] = 100.0  # one class is answered to every image
+    safetensors.numpy.save_file(tensors, path)
+    refit(path.parent)
+
+    assert verdicts(run)["checkpoints"] == "pass", "its hashes fit"
+    assert verdicts(run, deep=True)["the score again"] == "fail"
+
+
+def test_data_that_is_not_there_is_not_known(run: Path, tmp_path: Path) -> None:
+    found = verdicts(run, deep=True, data=str(tmp_path / "gone"))
+
+    assert {found[name] for name in ("the data again", "the score again")} == {"unknown"}
+
+
+def test_other_images_held_out_are_told(run: Path) -> None:
+    indices = read(run / "data.json")["val_indices"]
+    edit(run / "data.json", val_indices=[index + 1 for index in indices])
+
+    assert verdicts(run, deep=True)["the data again"] == "fail"
+
+
+@pytest.fixture(scope="session")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two runs of two steps."""
+    out = tmp_path_factory.mktemp("study") / "study"
+    words = ("--data", "digits", "--seeds", "2", "--steps", "2", "--set", "width=0.125", "--no-report")
+    assert main(["train", "resnet8", *words, "--out", str(out)]) == 0
+    return out
+
+
+def test_a_study_is_its_runs_as_they_were_planned(study: Path, tmp_path: Path) -> None:
+    found = resnetlab.verify(study)
+    copy = shutil.copytree(study, tmp_path / "study")
+
+    assert [(verdict.kind, verdict.is_sound) for verdict in found.each] == [
+        ("study", True), ("run", True), ("run", True),
+    ]  # fmt: skip
+    shutil.rmtree(copy / "resnet8-seed1")
+    assert verdicts(copy) == {"runs of the study": "unknown", "as planned": "pass"}
+    shutil.copytree(study / "resnet8-seed0", copy / "better")
+    assert verdicts(copy)["runs of the study"] == "fail"
+    recipe = read(copy / "resnet8-seed0" / "recipe.json")
+    edit(copy / "resnet8-seed0" / "recipe.json", schedule=recipe["schedule"] | {"lr": 0.3})
+    assert verdicts(copy)["as planned"] == "fail"
+    (copy / "study.json").write_text("[")
+    assert verdicts(copy) == {"runs of the study": "fail"}
+
+
+def test_two_references_allow_what_chance_allows(study: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(study / "resnet8-seed0", tmp_path / "run")
+    others = [study / "resnet8-seed1"]
+
+    assert verdicts(run, reference=others)["not too good"] == "pass"
+    assert verdicts(run, reference=[run])["not too good"] == "unknown", "no run is its own reference"
+    seen = read(run / "RESULT.json")["seen"]
+    edit(run / "RESULT.json", correct=seen, accuracy=1.0)
+    assert verdicts(run, reference=others)["not too good"] == "fail"
+    edit(run / "RESULT.json", train_seconds=1e-6)
+    assert verdicts(run, reference=others)["not too fast"] == "fail"
+
+
+@pytest.mark.parametrize("target", ["folder", "safetensors", "onnx"])
+def test_a_model_is_whole_and_the_network_that_it_says(target: str, run: Path, tmp_path: Path) -> None:
+    out = tmp_path / ("net" if target == "folder" else f"net.{target}")
+    assert main(["export", str(run), "--to", target, "-o", str(out)]) == 0
+    (verdict,) = resnetlab.verify(out).each
+
+    assert (verdict.kind, {each.verdict for each in verdict.findings}) == ("model", {"pass"})
+    path = out / "model.safetensors" if target == "folder" else out
+    content = bytearray(path.read_bytes())
+    path.write_bytes(content[: len(content) // 2])
+    assert not resnetlab.verify(out).is_sound
+
+
+def test_a_number_that_is_none_is_told(run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "net.safetensors"
+    assert main(["export", str(run), "--to", "safetensors", "-o", str(out)]) == 0
+    content = bytearray(out.read_bytes())
+    content[-4:] = b"\xff\xff\xff\x7f"  # NaN
+    out.write_bytes(content)
+
+    assert "fail" in verdicts(out).values()
