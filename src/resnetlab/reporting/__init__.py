@@ -9,7 +9,7 @@ from resnetlab.base import files
 from resnetlab.base.lettering import in_a_line, without_font
 from resnetlab.base.paths import user_path
 from resnetlab.base.plaindata import to_json_bytes
-from resnetlab.reporting.audited import audit_lines
+from resnetlab.reporting.contents.audit_told import audit_lines
 from resnetlab.reporting.groups import Group, group_runs
 from resnetlab.reporting.reading import RecordedRun
 from resnetlab.reporting.records.collecting import read_runs_and_records

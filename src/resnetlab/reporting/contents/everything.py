@@ -5,8 +5,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from resnetlab.reporting.audited import audit_sentence
 from resnetlab.reporting.comparing import comparisons
+from resnetlab.reporting.contents.audit_told import audit_sentence
 from resnetlab.reporting.contents.detail import detail_of
 from resnetlab.reporting.contents.panels import panels_of
 from resnetlab.reporting.contents.verdict import run_row
