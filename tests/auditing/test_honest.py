@@ -13,12 +13,18 @@ from resnetlab.base.units import Duration
 from resnetlab.recipe.due import Due
 from resnetlab.recipe.running import Run
 from resnetlab.recipe.timeline import Timeline
-from resnetlab.runs.directory import RunDirectory
+from resnetlab.runs.directory import RunDirectory, claim_new
+from resnetlab.runs.records import read_records
+from resnetlab.trained.transfer import open_trained
+from resnetlab.training.longer import newest_checkpoint, plan_longer, write_longer
 from resnetlab.training.observer import Observer
-from resnetlab.training.run import train_plan
+from resnetlab.training.run import resume_plan, train_plan
+from tests.kit.doctored_runs import flip
 from tests.kit.interrupted_runs import run_until
+from tests.kit.photographs import open_photographs, photograph_plan, write_photographs
 from tests.kit.reported_runs import edit
-from tests.kit.small_runs import two_stage_plan
+from tests.kit.small_finetunings import tuned
+from tests.kit.small_runs import CPU, small_source, two_stage_plan
 
 OLD = Path(__file__).parents[1] / "old_files" / "0.1.0"
 NONE: Mapping[str, Any] = {"milestones": (), "factors": (), "warmup": Duration(0, "ep")}
@@ -73,6 +79,45 @@ def test_an_honest_run_breaks_none(way: str, tmp_path: Path) -> None:
     assert told(tmp_path / "run") == []
     if "stopped" in way:
         assert result.step < 12
+
+
+def test_a_run_that_was_trained_for_longer_breaks_none(honest: Path, tmp_path: Path) -> None:
+    small, old = small_source(), RunDirectory(honest)
+    plan = plan_longer(read_records(old), 16, Duration(4, "ep"), small, None, CPU, 0)
+    new = RunDirectory(tmp_path / "longer", claim_new(tmp_path / "longer"))
+    write_longer(old, newest_checkpoint(old), plan, new)
+    resume_plan(plan, new, Observer())
+    assert new.lock is not None
+    new.lock.release()
+
+    assert told(new.path) == []
+    assert found(new.path)["goes on from"].found == "from step 16 of 16st"
+    edit(new.path / "continues.json", step=15)
+    assert {"goes on from", "identity"} <= {text.partition(":")[0] for text in told(new.path)}
+
+
+def test_a_fine_tuned_run_breaks_none(copy: Path, tmp_path: Path) -> None:
+    run = tmp_path / "tuned"
+    train_plan(tuned(open_trained(copy)), run, Observer())
+
+    assert told(run) == []
+    assert found(run)["first weights"].verdict == "pass"
+    flip(run / "initial.safetensors")
+    assert found(run)["first weights"].verdict == "fail"
+    (run / "weights.json").unlink()
+    assert found(run)["first weights"].verdict == "fail"
+
+
+def test_a_run_on_files_breaks_none(tmp_path: Path) -> None:
+    """With an image that is broken, and left out, so that its batch has one fewer."""
+    photographs = write_photographs(tmp_path / "photos")
+    broken = sorted(photographs.glob("train/*/*"))[0]
+    broken.write_bytes(broken.read_bytes()[:40])
+    plan = photograph_plan(open_photographs(photographs), bad_samples=0.2)
+    train_plan(plan, tmp_path / "run", Observer())
+
+    assert told(tmp_path / "run") == []
+    assert found(tmp_path / "run")["training counts"].verdict == "unknown"
 
 
 @pytest.mark.parametrize("stop", [1, 6, 8])

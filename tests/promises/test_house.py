@@ -34,7 +34,8 @@ WITHOUT_TORCH = (
     "resnetlab.forecast.machines", "resnetlab.forecast.memory", "resnetlab.forecast.words",
     "resnetlab.reporting.comparing", "resnetlab.evaluation.answers", "resnetlab.explaining.page",
     "resnetlab.board.server", "resnetlab.board.text", "resnetlab.reproducing.described",
-    "resnetlab.reporting.records.collecting", "resnetlab.reproducing.results.page",
+    "resnetlab.reporting.records.collecting", "resnetlab.reproducing.results.page", "resnetlab.auditing",
+    "resnetlab.verifying",
 )  # fmt: skip
 
 

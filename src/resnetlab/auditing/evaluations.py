@@ -6,16 +6,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from resnetlab.auditing.facts import Facts, first_line, is_close
 from resnetlab.auditing.finding import Found, Promise, judged, unknown
 from resnetlab.errors import DataError
-from resnetlab.evaluation import answers as answering
 from resnetlab.evaluation.significance import wilson_interval
 from resnetlab.base.reading.plain import is_count, is_number, read_json, read_plain
 
 _MOST_CSV = 2**28
+_ANSWERS = "answers.npz"
 _LOSS = 1e-3
 """Between a mean of float32 losses of single images and one of batches."""
 
@@ -99,7 +97,7 @@ def _confusion(folder: Path) -> tuple[list[list[int]], list[str]] | None:
 def each_once(facts: Facts) -> Found | None:
     """Compare the answers to single images with the counts: every image once."""
     found = _each(facts, _answers)
-    kept = any((folder / answering.NAME).exists() for folder in _folders(facts))
+    kept = any((folder / _ANSWERS).exists() for folder in _folders(facts))
     return (
         unknown("no evaluation keeps its answers")
         if found and found.verdict == "pass" and not kept
@@ -108,9 +106,13 @@ def each_once(facts: Facts) -> Found | None:
 
 
 def _answers(facts: Facts, folder: Path, told: Mapping[str, Any]) -> Iterator[str]:
-    path = folder / answering.NAME
+    path = folder / _ANSWERS
     if not path.exists():
         return
+    import numpy as np  # which the other checks do without
+
+    from resnetlab.evaluation import answers as answering
+
     kept = answering.read_answers(path)  # its own check: samples that rise, so that none is there twice
     correct, seen = told.get("correct"), told.get("seen")
     if (right := int(kept.correct.sum()), len(kept)) != (correct, seen):
@@ -216,6 +218,7 @@ PROMISES = (
         "an answer to every image of the set, and those of the counts",
         "images that are counted twice or left out shift the score",
         each_once,
+        reads_all=True,
     ),
     Promise(
         "its own data",

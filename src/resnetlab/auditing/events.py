@@ -123,7 +123,8 @@ def speeds(facts: Facts) -> Found | None:
         return None
     if wrong := [each for each in told if not is_number(each) or each <= 0]:
         return judged([f"{wrong[0]!r} images/s"], "")
-    least, most = min(told), max(told)
+    numbers = [float(each) for each in told if each is not None]
+    least, most = min(numbers), max(numbers)
     problems = [f"{end:,.0f} images/s in all, and at most {most:,.0f} on the way"] * (end > _FASTER * most)
     return judged(problems, f"{least:,.0f} to {most:,.0f} images/s on the way, {end:,.0f} in all")
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -176,7 +176,7 @@ class Facts:
         found: list[Stretch] = []
         after = 0
         for step, length in reversed(before):
-            run = self._told(lambda length=length: Duration.parse(length))
+            run = self._told(partial(Duration.parse, length))
             found.append(Stretch(after, step, _with_length(self.recipe, run)))
             after = step
         return [*found, Stretch(after, max(self.last, after), self.recipe)]

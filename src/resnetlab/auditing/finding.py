@@ -2,13 +2,10 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from resnetlab.base.lettering import in_a_line
 from resnetlab.base.units import first_of
-
-if TYPE_CHECKING:
-    from resnetlab.auditing.facts import Facts
 
 Verdict = Literal["pass", "fail", "unknown"]
 
@@ -46,10 +43,10 @@ class Promise:
     name: str
     expected: str
     why: str
-    look: Callable[["Facts"], Found | None] | None = None
-    """Looks at a run's own files; its None: one like this promises nothing of it. None: others look."""
+    look: Callable[[Any], Found | None] | None = None
+    """Looks at a run's `Facts`; its None: one like this promises nothing of it. None: others look."""
     reads_all: bool = False
-    """Whether every byte of the weights is read for it."""
+    """Whether large files are read for it: weights, or an answer to every image."""
 
     def finding(self, found: Found) -> Finding:
         """Return what was found of it."""

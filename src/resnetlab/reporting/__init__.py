@@ -9,12 +9,18 @@ from resnetlab.base import files
 from resnetlab.base.lettering import in_a_line, without_font
 from resnetlab.base.paths import user_path
 from resnetlab.base.plaindata import to_json_bytes
-from resnetlab.reporting.contents.audit_told import audit_lines
 from resnetlab.reporting.groups import Group, group_runs
 from resnetlab.reporting.reading import RecordedRun
 from resnetlab.reporting.records.collecting import read_runs_and_records
 from resnetlab.reporting.shown import Plot, report_html
-from resnetlab.reporting.table import group_json, report_csv, report_latex, report_markdown, report_text
+from resnetlab.reporting.table import (
+    audit_lines,
+    group_json,
+    report_csv,
+    report_latex,
+    report_markdown,
+    report_text,
+)
 from resnetlab.show.drawing.saving import check_target, refuse_target, write_picture
 from resnetlab.show.drawing.theme import ThemeName
 from resnetlab.show.tables.align import text_width, titled

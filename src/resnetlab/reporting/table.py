@@ -3,12 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from resnetlab.auditing import audit_sentence
 from resnetlab.base.plaindata import csv_text
 from resnetlab.base.units import format_seconds
 from resnetlab.reporting.groups import Group
 from resnetlab.reporting.latex import latex_list, latex_table
 from resnetlab.reporting.reading import RecordedRun
 from resnetlab.reporting.values import first_line_of
+from resnetlab.runs.directory import RunDirectory
 from resnetlab.show.tables.align import fitting_table, markdown_table, markdown_text, text_width, titled
 
 
@@ -156,6 +158,22 @@ def _with_places(groups: Sequence[Group], cells: _Cells) -> _Cells:
         return cells
     told = [[*row, group.places] for row, group in zip(rows, groups, strict=True)]
     return [*header, _PLACES], told, marks
+
+
+_MOST_AUDITED = 20
+"""Of more runs none is looked at: `resnetlab verify` does."""
+
+
+def audit_lines(runs: Sequence[RecordedRun]) -> list[str]:
+    """Return a line for each run that breaks a promise of its files, or one for all that break none."""
+    looked_at = [run for run in runs if not run.made_by and run.is_finished]
+    if len(looked_at) > _MOST_AUDITED:
+        return []
+    told = [(run, *audit_sentence(RunDirectory(run.path))) for run in looked_at]
+    broken = [f"{run.path}: {sentence}" for run, is_sound, sentence in told if not is_sound]
+    sound = [sentence for _, is_sound, sentence in told if is_sound and sentence]
+    many = f"{len(sound)} runs break no promise of their files (`resnetlab verify`)."
+    return broken or (sound if len(sound) < 2 else [many])
 
 
 def report_markdown(groups: Sequence[Group]) -> str:

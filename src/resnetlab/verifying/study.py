@@ -10,7 +10,7 @@ from resnetlab.errors import ResnetlabError
 from resnetlab.recipe.settings import leaves, recipe_from_json
 from resnetlab.reporting.reading import STUDY
 from resnetlab.runs.directory import RunDirectory, is_run, runs_in
-from resnetlab.runs.plain_reading import read_json
+from resnetlab.base.reading.plain import read_json
 
 _DECIDED_THERE = {"compile", "capture", "report", "precision", "shards"}
 """What the machine that makes a run may decide anew."""

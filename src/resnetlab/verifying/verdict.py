@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from resnetlab.auditing.finding import Finding
+from resnetlab.auditing.finding import Verdict as Kept
 from resnetlab.base.lettering import in_a_line
 from resnetlab.show.tables.align import text_width, titled
 
-_WORDS = {"pass": "kept", "fail": "broken", "unknown": "not known"}
+_WORDS: dict[Kept, str] = {"pass": "kept", "fail": "broken", "unknown": "not known"}
 _INDENT = 27
 
 

@@ -5,13 +5,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from resnetlab.auditing import audit_sentence
 from resnetlab.reporting.comparing import comparisons
-from resnetlab.reporting.contents.audit_told import audit_sentence
 from resnetlab.reporting.contents.detail import detail_of
 from resnetlab.reporting.contents.panels import panels_of
 from resnetlab.reporting.contents.verdict import run_row
 from resnetlab.reporting.groups import Group
 from resnetlab.reporting.table import group_json, table_cells
+from resnetlab.runs.directory import RunDirectory
 from resnetlab.runs.environment import version
 
 FORMAT, VERSION = "resnetlab report", 1
@@ -40,8 +41,9 @@ def contents_of(
     header, rows, notes = table_cells(groups)
     is_lone = len(runs) == 1
     told = [run_row(group, run, states.get(run.path, "")) for group, run in runs]
-    if is_lone and audits and (sentence := audit_sentence(runs[0][1])):
-        told[0]["notes"].append(sentence)
+    if is_lone and audits and not runs[0][1].made_by:
+        _, sentence = audit_sentence(RunDirectory(runs[0][1].path))
+        told[0]["notes"] += [sentence] if sentence else []
     return {
         "format": FORMAT,
         "version": VERSION,
