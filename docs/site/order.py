@@ -9,7 +9,8 @@ ORDER = {
     ),
     "Use": (
         "networks", "gallery", "recipes", "data", "finetuning", "learning-rate", "weights", "serving",
-        "watching", "board", "minutes", "reproduce", "verify", "steps", "gpu", "many-machines", "plan_resnet50",
+        "watching", "board", "minutes", "reproduce", "verify", "steps", "gpu", "many-machines",
+        "plan_resnet50",
     ),
     "Look up": ("commands", "api", "originals", "formats", "features", "faults", "results", "real_life"),
     "How it is made": ("reading", "design", "extending"),

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping
 
 from resnetlab.auditing.facts import Facts, first_line
 from resnetlab.auditing.finding import Found, NotTold, Promise, judged, passed, unknown
+from resnetlab.base.reading.plain import read_plain
 from resnetlab.errors import ResnetlabError
 from resnetlab.runs.directory import CONTINUES
 from resnetlab.runs.edited import differences_since_the_start
-from resnetlab.base.reading.plain import read_plain
 
 _MOST_BYTES = 2**34
 

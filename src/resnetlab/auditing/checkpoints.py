@@ -9,11 +9,11 @@ from typing import Any
 
 from resnetlab.auditing.facts import Facts, first_line, is_close
 from resnetlab.auditing.finding import Found, Promise, judged, passed, unknown
+from resnetlab.base.reading.plain import is_count, is_number, open_plain, read_json
 from resnetlab.errors import CheckpointError, ResnetlabError
 from resnetlab.recipe.schedule import Plateau
 from resnetlab.runs.journal import refuse_changed
 from resnetlab.runs.manifest import list_checkpoints, read_manifest, read_verified
-from resnetlab.base.reading.plain import is_count, is_number, open_plain, read_json
 
 _LONGEST_HEADER = 2**26
 _NO_PARAMETERS = ("running_mean", "running_var", "num_batches_tracked")

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from resnetlab.auditing.facts import Facts, Row, Stretch, is_close
 from resnetlab.auditing.finding import Found, Promise, judged, unknown
-from resnetlab.evaluation.significance import wilson_interval
 from resnetlab.base.reading.plain import is_count, is_number
+from resnetlab.evaluation.significance import wilson_interval
 
 _WHOLE = 1e-5
 """How far a share times its images may be from a whole number, which rounding keeps below 1e-9."""

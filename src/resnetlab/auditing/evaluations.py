@@ -8,9 +8,9 @@ from typing import Any
 
 from resnetlab.auditing.facts import Facts, first_line, is_close
 from resnetlab.auditing.finding import Found, Promise, judged, unknown
+from resnetlab.base.reading.plain import is_count, is_number, read_json, read_plain
 from resnetlab.errors import DataError
 from resnetlab.evaluation.significance import wilson_interval
-from resnetlab.base.reading.plain import is_count, is_number, read_json, read_plain
 
 _MOST_CSV = 2**28
 _ANSWERS = "answers.npz"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from resnetlab.auditing.finding import NotTold
+from resnetlab.base.reading.plain import is_count, is_number
 from resnetlab.base.units import Duration
 from resnetlab.errors import ResnetlabError
 from resnetlab.network.spec import ModelSpec
@@ -19,7 +20,6 @@ from resnetlab.recipe.settings import recipe_from_json
 from resnetlab.recipe.timeline import Timeline
 from resnetlab.runs.directory import BAD_SAMPLE, CONTINUES, RunDirectory
 from resnetlab.runs.journal import read_rows
-from resnetlab.base.reading.plain import is_count, is_number
 
 Row = Mapping[str, Any]
 

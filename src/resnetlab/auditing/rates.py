@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from resnetlab.auditing.facts import Facts, Row, Stretch, is_close
 from resnetlab.auditing.finding import Found, Promise, judged
-from resnetlab.recipe.schedule import LearningRate, Plateau
 from resnetlab.base.reading.plain import is_number
+from resnetlab.recipe.schedule import LearningRate, Plateau
 
 
 def every_row(facts: Facts) -> Found:

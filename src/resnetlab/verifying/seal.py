@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from resnetlab.auditing.finding import Found, Promise, judged, passed
+from resnetlab.base.reading.plain import open_plain, read_json
 from resnetlab.base.units import first_of
 from resnetlab.errors import DataError, UsageError
 from resnetlab.runs.directory import RunDirectory
-from resnetlab.base.reading.plain import open_plain, read_json
 
 NAME = "SEAL"
 FORMAT, VERSION = "resnetlab seal", 1

@@ -6,11 +6,11 @@ from typing import Any
 
 from resnetlab.auditing.facts import first_line
 from resnetlab.auditing.finding import Finding, Found, Promise, judged, passed, unknown
+from resnetlab.base.reading.plain import read_json
 from resnetlab.errors import ResnetlabError
 from resnetlab.recipe.settings import leaves, recipe_from_json
 from resnetlab.reporting.reading import STUDY
 from resnetlab.runs.directory import RunDirectory, is_run, runs_in
-from resnetlab.base.reading.plain import read_json
 
 _DECIDED_THERE = {"compile", "capture", "report", "precision", "shards"}
 """What the machine that makes a run may decide anew."""
