@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from resnetlab.base import files
 from resnetlab.base.files import doing, remark
+from resnetlab.base.paths import user_path
 from resnetlab.base.switches import is_on
 from resnetlab.base.units import format_bytes
 from resnetlab.errors import ResnetlabError
@@ -35,7 +36,7 @@ def is_offline() -> bool:
 def cache_folder() -> Path:
     """Return RESNETLAB_CACHE, else XDG_CACHE_HOME/resnetlab, else ~/.cache/resnetlab."""
     if own := os.environ.get("RESNETLAB_CACHE"):
-        return Path(own).expanduser()
+        return user_path(own)
     shared = os.environ.get("XDG_CACHE_HOME")
     return (Path(shared) if shared else Path.home() / ".cache") / "resnetlab"
 

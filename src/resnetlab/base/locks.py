@@ -7,7 +7,6 @@ import contextlib
 import errno
 import os
 import re
-import shlex
 import shutil
 import stat
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
+from resnetlab.base.paths import as_word
 from resnetlab.base.units import format_bytes
 from resnetlab.errors import LockedError, WriteError
 
@@ -45,7 +45,7 @@ def telling(path: Path, action: str, *, needs: int = 0) -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             hint = f"{_why_full(path, needs)} Make room, and do it again."
         if run := run_above(path):
-            hint += f" `resnetlab resume {shlex.quote(str(run))}` loses nothing that was saved."
+            hint += f" `resnetlab resume {as_word(run)}` loses nothing that was saved."
         raise WriteError(f"could not {action} {path}: {error.strerror or error}", hint=hint) from error
 
 
@@ -109,7 +109,7 @@ def _refuse_strange(path: Path, facts: os.stat_result) -> None:
     if not stat.S_ISREG(facts.st_mode):
         raise WriteError(f"{path} is no plain file", hint="Move it away.")
     if facts.st_nlink > 1:
-        quoted = shlex.quote(str(path))
+        quoted = as_word(path)
         raise WriteError(
             f"{path} is a hard link: the same file has another name, and would change there too",
             hint=f"Make it a file of its own: cp -p {quoted} {quoted}.own && mv {quoted}.own {quoted}",

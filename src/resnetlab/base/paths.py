@@ -3,6 +3,7 @@
 import difflib
 import os
 import re
+import shlex
 from os import PathLike
 from pathlib import Path
 
@@ -10,15 +11,24 @@ from resnetlab.errors import ResnetlabError, UsageError
 
 
 def user_path(text: str | PathLike[str]) -> Path:
-    """Return the path that a person wrote, from Python or for a flag, `~` being their home.
+    """Return the path that a person wrote, from Python or for a flag, `~` being their home, and `./~` none.
 
     Raises:
         UsageError: If it names the home of somebody who is not known here.
     """
-    try:
-        return Path(text).expanduser()
-    except RuntimeError as error:
-        raise UsageError(f"{text}: there is no such home directory here") from error
+    written = os.fspath(text)
+    found = os.path.expanduser(written)  # pathlib's would take "./~" for "~"
+    if found.startswith("~"):
+        raise UsageError(
+            f"{written}: there is no such home directory here", hint=f"A file of that name is ./{written}"
+        )
+    return Path(found)
+
+
+def as_word(path: object) -> str:
+    """Return a path as a word of a command to type: quoted for a shell, and no flag or home for its name."""
+    text = str(path)
+    return shlex.quote(f"./{text}" if text.startswith(("-", "~")) else text)
 
 
 def meant_path(path: Path) -> str:

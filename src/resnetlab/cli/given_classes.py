@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from resnetlab.base.paths import user_path
 from resnetlab.base.reading.plain import parse_foreign_json, read_text
 from resnetlab.data.arrays.cifar import CIFAR10_NAMES, CIFAR100_NAMES
 from resnetlab.data.batches.preprocessing import is_whole
@@ -21,7 +22,7 @@ def given_class_names(text: str) -> tuple[str, ...]:
     """
     path = Path(text)
     with looking_at(text):
-        is_file = path.expanduser().exists()
+        is_file = user_path(text).exists()
     if text in _NAMED and not is_file:
         return _NAMED[text]
     if is_file or "," not in text:
@@ -43,7 +44,7 @@ def read_class_names(path: Path) -> tuple[str, ...]:
         DataError: If it is no text, or a line is empty.
     """
     try:
-        text = read_text(path.expanduser(), encoding="utf-8-sig")
+        text = read_text(user_path(path), encoding="utf-8-sig")
     except OSError as error:
         raise UsageError(
             f"{path}: {error.strerror or error}",

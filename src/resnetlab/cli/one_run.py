@@ -2,14 +2,13 @@
 
 import argparse
 import dataclasses
-import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from resnetlab.base.lettering import in_a_line
-from resnetlab.base.paths import user_path
+from resnetlab.base.paths import as_word, user_path
 from resnetlab.base.units import format_seconds
 from resnetlab.cli.output import block, command_name, opening, print_json, progress_stream
 from resnetlab.data.batches.loaded import BROKEN_SHOWN
@@ -175,21 +174,21 @@ def _facts(result: Result) -> dict[str, str]:
 
 def _next_commands(result: Result, data: Mapping[str, Any], *, is_own: bool) -> dict[str, str]:
     """Return what can be typed next, by what it does: of own images with the path of one of them."""
-    command, run = command_name(), shlex.quote(_best_path(result))
+    command, run = command_name(), as_word(_best_path(result))
     page = Path(result.run) / PAGE
-    seen = f"{command} report {shlex.quote(result.run)} -o report.html"
+    seen = f"{command} report {as_word(result.run)} -o report.html"
     looking = {opening(page) if page.is_file() else seen: "all of it on a page"}
     if is_own:
         image = _an_image(result, str(data.get("source", "")))
-        onnx = shlex.quote(f"{Path(result.run).name}.onnx")
+        onnx = as_word(f"{Path(result.run).name}.onnx")
         return {
-            f"{command} predict {run} {shlex.quote(image)}": "what is in a picture of yours",
+            f"{command} predict {run} {as_word(image)}": "what is in a picture of yours",
             **looking,
             f"{command} export {run} --to onnx -o {onnx}": "for other programs",
         }
     return {
         **(looking if page.is_file() else {}),
-        f"{command} show {shlex.quote(result.run)}": "result, curve, differences",
+        f"{command} show {as_word(result.run)}": "result, curve, differences",
         f"{command} eval {run}": "by class, confusions",
         f"{command} predict {run} IMAGE": "what is in a picture",
         f"{command} export {run} --to onnx": "for other programs",

@@ -6,7 +6,6 @@ import contextlib
 import io
 import json
 import os
-import shlex
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol, TextIO, TypeVar
 
 from resnetlab.base.lettering import without_commands
+from resnetlab.base.paths import as_word
 from resnetlab.errors import UsageError
 from resnetlab.watching.fitting import block as block
 from resnetlab.watching.streams import why_unwritten as why_unwritten
@@ -220,4 +220,4 @@ def command_name() -> str:
 def opening(path: Path) -> str:
     """Return the command that opens a file in the program that people have for it."""
     opener = {"darwin": "open", "win32": "start"}.get(sys.platform, "xdg-open")
-    return f"{opener} {shlex.quote(str(path))}"
+    return f"{opener} {as_word(path)}"

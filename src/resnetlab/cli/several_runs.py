@@ -3,12 +3,11 @@
 import argparse
 import contextlib
 import dataclasses
-import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from resnetlab.base.paths import user_path
+from resnetlab.base.paths import as_word, user_path
 from resnetlab.cli.output import block, command_name, print_json, progress_stream
 from resnetlab.data.sources.choices import Choices
 from resnetlab.errors import Interrupted, ResnetlabError
@@ -168,7 +167,7 @@ def _print_end(
     if not results:
         return
     print(f"\n{report(out).text(sight_of(sys.stdout).columns)}")
-    command, place = command_name(), shlex.quote(str(out))
+    command, place = command_name(), as_word(out)
     print("\nWhat to type next:")
     print(
         block(

@@ -1,7 +1,6 @@
 """What lies at a path, by its content: the one place that knows all formats."""
 
 import dataclasses
-import shlex
 import tarfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -11,6 +10,7 @@ from typing import Any, NamedTuple, NoReturn, cast
 
 import numpy as np
 
+from resnetlab.base.paths import as_word
 from resnetlab.base.reading.plain import look_at
 from resnetlab.base.registry import Registry, passed_over
 from resnetlab.base.units import first_of
@@ -329,5 +329,5 @@ def _refuse_unknown(path: Path) -> NoReturn:
     if packed := [name for name in names if name.lower().endswith((".zip", ".tgz", ".tar.gz"))]:
         packed.sort(key=lambda name: part_in(name) != "train")
         several = ", or unpack them all into this folder" if len(packed) > 1 else ""
-        hint = f"An archive is read if it is given: --data {shlex.quote(str(path / packed[0]))}{several}."
+        hint = f"An archive is read if it is given: --data {as_word(path / packed[0])}{several}."
     raise DataError(f"{path}: no data that is known; found {first_of(names) or 'nothing'}", hint=hint)

@@ -1,10 +1,10 @@
 """Everything that the page of a study of shortcuts shows, as plain JSON data. Imports no torch."""
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from resnetlab.base.paths import as_word
 from resnetlab.base.units import format_seconds
 from resnetlab.evaluation.significance import wilson_interval
 from resnetlab.explaining.words import words_of
@@ -128,4 +128,4 @@ def _conditions(
         yield "machine", ", ".join(machines)
     yield "training", ", ".join(f"{each['name']} {format_seconds(each['seconds'])}" for each in networks)
     folder = place.resolve().name
-    yield "runs", f"in {folder}/, ordinary ones: resnetlab report {shlex.quote(folder)}"
+    yield "runs", f"in {folder}/, ordinary ones: resnetlab report {as_word(folder)}"

@@ -1,10 +1,10 @@
 """The page that a run leaves in its directory when its training ends, whole or not."""
 
 import contextlib
-import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from resnetlab.base.paths import as_word
 from resnetlab.base.units import format_bytes
 from resnetlab.reporting import report
 from resnetlab.runs.directory import is_run
@@ -46,7 +46,7 @@ def refresh_page(evaluation: Path, note: Callable[[str], None]) -> None:
 
 
 def _write(run: Path, note: Callable[[str], None]) -> None:
-    command = f"`resnetlab report {shlex.quote(str(run))} -o report.html` makes it"
+    command = f"`resnetlab report {as_word(run)} -o report.html` makes it"
     try:
         size = (run / "metrics.jsonl").stat().st_size
         if size > _MOST_BYTES:

@@ -1,10 +1,10 @@
 """A run in the lines of a terminal: how good it is, its curve, and what differs from its recipe."""
 
-import shlex
 import textwrap
 from collections.abc import Iterator
 
 from resnetlab.base.lettering import Letters, in_a_line
+from resnetlab.base.paths import as_word
 from resnetlab.base.units import format_count, format_seconds
 from resnetlab.recipe.settings import leaf_help
 from resnetlab.reporting.at_the_end import PAGE
@@ -41,7 +41,7 @@ def run_text(run: RecordedRun, *, columns: int | None = None, letters: Letters =
 
 def _facts(run: RecordedRun, group: Group) -> Iterator[tuple[str, str]]:
     """Yield what it is and was made with, each with its title."""
-    spec, data, place = run.spec, run.data, shlex.quote(str(run.path))
+    spec, data, place = run.spec, run.data, as_word(run.path)
     yield "network", f"{group.network}: {spec.depth} layers, {format_count(spec.num_parameters)} parameters"
     fingerprint = f"{len(data['class_names']):,} classes, fingerprint {data['fingerprint'][:12]}"
     yield "data", in_a_line(f"{group.data}: {fingerprint}")

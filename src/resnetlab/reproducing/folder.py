@@ -1,9 +1,9 @@
 """What a folder holds before anything is made: each run and record there is a row's, or is refused."""
 
-import shlex
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
+from resnetlab.base.paths import as_word
 from resnetlab.errors import ResnetlabError, UsageError
 from resnetlab.reporting.reading import read_run, refuse
 from resnetlab.reporting.records.collecting import RECORDS, Found, copy_key, sound_records_at
@@ -40,7 +40,7 @@ def refuse_another_table(request: Request, out: Path, found: Iterable[Found]) ->
             raise UsageError(
                 f"{out} holds runs of {record.reproduction}, budget {record.budget}, and"
                 f" {asked[0]}, budget {asked[1]}, is asked for",
-                hint=f"--out takes another folder; --records {shlex.quote(str(out / RECORDS))} takes of its"
+                hint=f"--out takes another folder; --records {as_word(out / RECORDS)} takes of its"
                 " runs those that are the same.",
             )
 

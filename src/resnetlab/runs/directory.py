@@ -16,7 +16,6 @@ import hashlib
 import os
 import platform
 import re
-import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -24,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from resnetlab.base import files
-from resnetlab.base.paths import meant_path
+from resnetlab.base.paths import as_word, meant_path
 from resnetlab.base.plaindata import to_json_bytes
 from resnetlab.base.reading.plain import read_json
 from resnetlab.base.units import first_of
@@ -263,7 +262,7 @@ def _refuse_used(path: Path) -> None:
         return
     if not is_run(path):
         raise UsageError(f"{path} is not empty and no run", hint="Choose another directory with --out.")
-    is_finished, command = RunDirectory(path).is_finished, f"resnetlab resume {shlex.quote(str(path))}"
+    is_finished, command = RunDirectory(path).is_finished, f"resnetlab resume {as_word(path)}"
     way = f"`{command} --epochs N` trains on from it" if is_finished else f"`{command}` goes on with it"
     raise UsageError(
         f"{path} already holds {'a finished' if is_finished else 'an unfinished'} run",
@@ -282,7 +281,7 @@ def not_taken(path: Path) -> Path:
 
 def elsewhere(path: Path) -> str:
     """Return how to have a run, or a study, beside the one that is at the path."""
-    free = shlex.quote(str(not_taken(path)))
+    free = as_word(not_taken(path))
     return f"--out {free} (in Python out=) is free, and without it each gets a folder of its own."
 
 

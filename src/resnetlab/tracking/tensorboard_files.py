@@ -1,9 +1,9 @@
 """TensorBoard: asked for by name, it gets pictures; all else is in RUN/tensorboard anyway."""
 
-import shlex
 from collections.abc import Mapping
 from typing import Any
 
+from resnetlab.base.paths import as_word
 from resnetlab.runs.directory import RunDirectory
 from resnetlab.runs.tensorboard import EventFile
 from resnetlab.tracking.tracker import Subject
@@ -22,7 +22,7 @@ class TensorBoardTracker:
     @property
     def place(self) -> str:
         """The command that shows it."""
-        return f"tensorboard --logdir {shlex.quote(str(self._directory))}"
+        return f"tensorboard --logdir {as_word(self._directory)}"
 
     @property
     def last_step(self) -> int:

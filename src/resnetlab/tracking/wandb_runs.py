@@ -1,12 +1,12 @@
 """Weights & Biases. With WANDB_MODE=offline it writes into ./wandb, which `wandb sync` sends."""
 
 import io
-import shlex
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from resnetlab.base.paths import as_word
 from resnetlab.tracking.tracker import PROJECT, Subject
 
 
@@ -39,7 +39,7 @@ class WandbTracker:
     def place(self) -> str:
         """Its address; offline the command that sends it."""
         if self._run.offline:
-            return f"wandb sync {shlex.quote(str(Path(self._run.dir).parent))}"
+            return f"wandb sync {as_word(Path(self._run.dir).parent)}"
         return str(self._run.url)
 
     @property

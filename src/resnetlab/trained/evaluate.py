@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from resnetlab.base.paths import user_path
 from resnetlab.data.batches.loaded import told_broken
 from resnetlab.data.batches.loader import count_workers
 from resnetlab.data.feeding import EVALUATION_BATCH, Reading, evaluation_batch, viewed_batch
@@ -111,10 +112,10 @@ def evaluate(
     viewed = trained.classifier.views_of_squares(views)
     opened = world.together(lambda: open_scored(trained, place, choices))
     if out is not None:
-        world.from_first(lambda: refuse_within(opened.source.folders, Path(out).expanduser()))
+        world.from_first(lambda: refuse_within(opened.source.folders, user_path(out)))
     count = count_workers(workers, trained.classifier.device, world.local_size)
     found = scored(trained, opened, split, count, insights, engine, viewed, by_order=by_order, world=world)
-    found = replace(found, out=str(Path(out).expanduser()), otherwise="") if out else found
+    found = replace(found, out=str(user_path(out)), otherwise="") if out else found
     return keep(found, world) if writes else found
 
 

@@ -1,12 +1,12 @@
 """What a person wants to see of a run before it starts, in words."""
 
 import os
-import shlex
 from collections.abc import Sequence
 
 import torch
 
 from resnetlab.base.lettering import in_a_line
+from resnetlab.base.paths import as_word
 from resnetlab.base.units import first_of, format_bytes, format_count, format_rounded
 from resnetlab.data.batches.loader import SHARED_MEMORY, count_workers, shared_bytes, shared_memory
 from resnetlab.data.batches.preprocessing import Geometry
@@ -80,7 +80,7 @@ def _from_nothing(plan: RunPlan) -> dict[str, str]:
     count = plan.timeline.num_samples
     if not plan.reads_files or plan.weights_text or plan.continues or count >= _FEW_IMAGES:
         return {}
-    command = f"`resnetlab finetune --data {shlex.quote(plan.source_text)}`"
+    command = f"`resnetlab finetune --data {as_word(plan.source_text)}`"
     return {"better": f"{command}: {count:,} images are few for a start from nothing"}
 
 

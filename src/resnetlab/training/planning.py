@@ -1,7 +1,6 @@
 """Fitting a network, data and a recipe to each other, before anything is built or written."""
 
 import dataclasses
-import shlex
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 import torch
 
+from resnetlab.base.paths import as_word
 from resnetlab.data import SOURCES
 from resnetlab.data.batches.loader import count_workers
 from resnetlab.data.feeding import Size, training_sizes
@@ -275,7 +275,7 @@ def plan_of(run: RunRecords, source: AnySource, device: torch.device, workers: i
     try:
         _refuse_single_samples(plan)
     except UsageError as error:
-        quoted = shlex.quote(str(run.path))
+        quoted = as_word(run.path)
         weights = f", from its weights by `resnetlab finetune --weights {quoted} --head strict`"
         raise UsageError(
             f"{run.path} cannot be trained to its end: {error.args[0]}",

@@ -1,7 +1,6 @@
 """The ways to train: a new run, the rest of one, whichever of these is due, a longer one from another."""
 
 import contextlib
-import shlex
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from resnetlab.base import files
 from resnetlab.base.machine.memory import telling_of_memory
+from resnetlab.base.paths import as_word
 from resnetlab.base.units import Duration
 from resnetlab.data.open import reopen_source
 from resnetlab.data.sources.choices import LEFT_OPEN, Choices
@@ -261,8 +261,7 @@ def refuse_another(run: RunRecords, plan: RunPlan) -> None:
     if told := [text for text in told if text]:
         raise UsageError(
             f"{run.path} holds another run than is asked for.\n" + "\n".join(told),
-            hint=f"`resnetlab resume {shlex.quote(str(run.path))}` goes on with that one; "
-            + elsewhere(run.path),
+            hint=f"`resnetlab resume {as_word(run.path)}` goes on with that one; " + elsewhere(run.path),
         )
 
 
@@ -271,7 +270,7 @@ def _as_it_ended(run: RunDirectory, observer: Observer, world: World) -> Result:
     whole = recipe_from_json(world.from_first(lambda: run.read("recipe"))).run.length
     as_seen_by(observer, world).note(
         f"{run.path} is finished after {whole}; there is nothing to resume. To train on from it, for N "
-        f"epochs in all, in a new run: resnetlab resume {shlex.quote(str(run.path))} --epochs N"
+        f"epochs in all, in a new run: resnetlab resume {as_word(run.path)} --epochs N"
     )
     return world.from_first(lambda: read_result(run))
 
@@ -319,7 +318,7 @@ def _leaving_before_the_first_step(run: RunDirectory, interrupt: Interrupt) -> I
             raise
         raise Interrupted(
             "stopped by a signal before the first step; nothing is lost",
-            hint=f"Go on with: resnetlab resume {shlex.quote(str(run.path))}",
+            hint=f"Go on with: resnetlab resume {as_word(run.path)}",
         ) from stop
 
 

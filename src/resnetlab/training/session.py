@@ -1,7 +1,6 @@
 """From a plan to a trainer in a new run directory; and from a run directory back to one."""
 
 import functools
-import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from resnetlab.base import files
 from resnetlab.base.machine.memory import telling_of_memory
+from resnetlab.base.paths import as_word
 from resnetlab.base.plaindata import to_plain
 from resnetlab.base.share import Share
 from resnetlab.data.batches.batches import Batches
@@ -185,7 +185,7 @@ def _go_to_newest(run: RunDirectory, state: TrainState, observer: Observer) -> C
     if checkpoint is None and problems:
         refuse_edited(run)
     if checkpoint is None and run.continues:  # killed while it was made, or all are damaged
-        source = shlex.quote(str(run.read(CONTINUES).get("from")))
+        source = as_word(run.read(CONTINUES).get("from"))
         raise CheckpointError(
             f"{run.path} goes on from another run, and has no checkpoint that can be used",
             hint=f"Remove it, and begin it again by `resnetlab resume {source} --epochs N --out ...`.",

@@ -3,7 +3,6 @@
 import contextlib
 import copy
 import math
-import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from resnetlab.base.machine.rates import peak_memory, synchronise
+from resnetlab.base.paths import as_word
 from resnetlab.base.units import format_seconds
 from resnetlab.data.batches.loaded import WaitShare
 from resnetlab.errors import DataError, Interrupted
@@ -251,7 +251,7 @@ class Trainer:
         return Interrupted(
             f"stopped by {self.interrupt.signal_name} after step {self.state.step:,} of "
             f"{self.timeline.num_steps:,} ({format_seconds(self.state.seconds)} of training); {what_is_left}",
-            hint=f"Go on with: resnetlab resume {shlex.quote(str(self.record.path))}",
+            hint=f"Go on with: resnetlab resume {as_word(self.record.path)}",
         )
 
     def close(self) -> None:

@@ -1,9 +1,8 @@
 """`resnetlab explain` and the verbs under it."""
 
 import argparse
-import shlex
 
-from resnetlab.base.paths import user_path
+from resnetlab.base.paths import as_word, user_path
 from resnetlab.cli.flags import add_data_set, add_device, add_set, add_workers
 from resnetlab.cli.output import block, command_name, opening, print_json
 from resnetlab.cli.resolve import split_settings
@@ -107,5 +106,5 @@ def explain_residual(options: argparse.Namespace) -> None:
         print_json({"runs": str(found.place), "files": [*map(str, pages)], **found.contents})
         return
     print(f"\n{found}\n\nWhat to type next:")
-    report = f"{command_name()} report {shlex.quote(str(found.place))}"
+    report = f"{command_name()} report {as_word(found.place)}"
     print(block({opening(pages[-1]): "the page, with all pictures", report: "the runs as a table"}))

@@ -151,7 +151,7 @@ def _refuse_unknown(classifier: "Classifier", paths: list[str]) -> None:
 
 def _data_of(model: str) -> list[str]:
     """Return the folder of images that a run, or the run of a checkpoint, was trained on."""
-    path = Path(model).expanduser()
+    path = user_path(model)
     run = next((each for each in (path, *path.parents[:2]) if is_run(each)), None)
     if run is None:
         return []

@@ -1,11 +1,10 @@
 """`resnetlab reproduce`: a published table or figure, made here beside its published numbers."""
 
 import argparse
-import shlex
 import sys
 from typing import TYPE_CHECKING
 
-from resnetlab.base.paths import user_path
+from resnetlab.base.paths import as_word, user_path
 from resnetlab.cli.flags import add_at_once, add_data_set, add_device, add_set, add_threads, add_workers
 from resnetlab.cli.output import block, command_name, opening, print_json
 from resnetlab.cli.verb import set_up
@@ -99,7 +98,7 @@ def reproduce(options: argparse.Namespace) -> None:
     page = next(path for path in written if path.suffix == ".html")
     told = {opening(page): "the table and the figure on a page"}
     if len(table.origins) < len(table.records):  # else none of them is in the folder
-        told[f"{command_name()} report {shlex.quote(str(prepared.out))}"] = "the runs one by one"
+        told[f"{command_name()} report {as_word(prepared.out)}"] = "the runs one by one"
     print(block(told))
 
 

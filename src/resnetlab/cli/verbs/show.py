@@ -4,12 +4,11 @@ Imports no torch.
 """
 
 import argparse
-import shlex
 import sys
 from dataclasses import asdict
 from typing import Any
 
-from resnetlab.base.paths import user_path
+from resnetlab.base.paths import as_word, user_path
 from resnetlab.base.plaindata import to_plain
 from resnetlab.cli.flags import add_set
 from resnetlab.cli.output import block, print_json
@@ -101,7 +100,7 @@ def show(options: argparse.Namespace) -> None:
         _refuse_table_flags(options, f"{name} is a file")
         _print_onnx(options, name)
     elif runs_in(user_path(name)):
-        command = f"resnetlab report {shlex.quote(name)}"
+        command = f"resnetlab report {as_word(name)}"
         raise UsageError(f"{name} is no run, it holds some", hint=f"`{command}` tells of all of them.")
     else:
         _print_model(options, _named_model(options, name))
@@ -158,7 +157,7 @@ def _print_onnx(options: argparse.Namespace, name: str) -> None:
     rows = (description_rows(own) if own else found.texts) | found.rows()
     print(block(rows, columns=sight_of(sys.stdout).columns))
     if own:
-        print(f"\n`resnetlab predict {shlex.quote(name)} IMAGE` and `eval --data DATA` run it.")
+        print(f"\n`resnetlab predict {as_word(name)} IMAGE` and `eval --data DATA` run it.")
     else:
         print("\nIt does not say which network it is, and is not run here. `resnetlab import` reads weights.")
 

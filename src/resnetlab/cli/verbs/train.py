@@ -1,10 +1,10 @@
 """`resnetlab train`."""
 
 import argparse
-import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from resnetlab.base.paths import as_word
 from resnetlab.cli.flags import add_at_once, add_training
 from resnetlab.cli.resolve import read_asked, resolve_model, told_apart
 from resnetlab.cli.sweeps import seeds_of, variants
@@ -63,8 +63,8 @@ def train(options: argparse.Namespace) -> None:
     if not models:
         raise UsageError(
             f"train {data}: no network is named",
-            hint=f"`resnetlab finetune {shlex.quote(str(data))}` begins from published weights, "
-            f"`resnetlab train resnet18 {shlex.quote(str(data))}` from nothing.",
+            hint=f"`resnetlab finetune {as_word(data)}` begins from published weights, "
+            f"`resnetlab train resnet18 {as_word(data)}` from nothing.",
         )
     options.data = "cifar10" if data is None else data
     those = variants(options)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NoReturn
 
+from resnetlab.base.paths import as_word
 from resnetlab.base.units import first_of
 from resnetlab.data.folders.imagenet_devkit import validation_classes
 from resnetlab.data.folders.lists import MOST_BYTES, Shelf, labels_by_name
@@ -121,7 +122,7 @@ def _tables(root: str, where: str, pictures: str) -> list[str]:
     for path in sorted([*Path(root).glob("*"), *Path(root).glob("*/*")]):
         is_table = path.suffix.lower() in (".csv", ".tsv", ".jsonl", ".txt") and path.is_file()
         if is_table and not is_hidden(path.name) and path.stat().st_size <= MOST_BYTES:
-            place = shlex.quote(os.path.join(where, path.relative_to(root)))
+            place = as_word(os.path.join(where, path.relative_to(root)))
             try:
                 found.append((-len(open_csv(path).train), place))
             except DataError:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+from resnetlab.base.paths import user_path
 from resnetlab.errors import UsageError, nearest
 
 FLAG = "--data-set"
@@ -91,7 +92,7 @@ class Choices:
                 raise UsageError(f"{FLAG} {name}: no such choice for data", hint=hint.strip())
             texts[known] = _text(known, value)
         if texts.get(FILE):
-            texts[FILE] = str(Path(texts[FILE]).expanduser().absolute())
+            texts[FILE] = str(user_path(texts[FILE]).absolute())
         return dataclasses.replace(LEFT_OPEN, **cast("dict[str, Any]", texts))
 
     @classmethod

@@ -6,7 +6,6 @@ Axes: N images, H height, W width, C channels.
 import functools
 import hashlib
 import json
-import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ import numpy.typing as npt
 
 from resnetlab.base.lettering import in_a_line
 from resnetlab.base.pages import cell
+from resnetlab.base.paths import as_word
 from resnetlab.data.sources import shown
 from resnetlab.data.sources.labelling import (
     Labels,
@@ -277,7 +277,7 @@ class Source(Generic[SplitT_co]):
 
 def broken_image(source: Source[Any], problem: str) -> DataError:
     """Return the error for a broken image of a source, which says how to find them all and to go on."""
-    place = shlex.quote(source.origin or source.name)
+    place = as_word(source.origin or source.name)
     return DataError(
         f"{source.origin or source.name}: a broken image: {problem}",
         hint=f"`resnetlab data check {place}` lists all of them; --bad-samples 1% leaves out up to so many.",

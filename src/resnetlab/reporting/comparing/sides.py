@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from resnetlab.base.paths import user_path
+from resnetlab.base.paths import as_word, user_path
 from resnetlab.base.reading.plain import read_json
 from resnetlab.errors import DataError, ResnetlabError, UsageError
 from resnetlab.evaluation.views import SINGLE, VIEWS, name_in
@@ -148,7 +148,7 @@ def _member(run: RecordedRun) -> Member:
         weights=str(run.result.get("weights", "weights")),
         views=SINGLE,
         answers=run.path / "eval" / f"step-{run.step:08d}-test",
-        command=f"resnetlab eval {shlex.quote(str(run.path))}",
+        command=f"resnetlab eval {as_word(run.path)}",
     )
 
 

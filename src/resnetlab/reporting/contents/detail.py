@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from resnetlab.base.paths import as_word
 from resnetlab.base.reading.plain import read_json
 from resnetlab.evaluation.insights import FOLDER
 from resnetlab.recipe import Recipe
@@ -178,7 +179,7 @@ def _usage(run: RecordedRun) -> dict[str, Any]:
     step = run.step
     best = run.result.get("best_val_step")
     where = run.path if not best or best == step else run.path / "checkpoints" / f"step-{best:08d}"
-    path, kept = shlex.quote(str(where)), any(run.path.glob("checkpoints/step-*"))
+    path, kept = as_word(where), any(run.path.glob("checkpoints/step-*"))
     commands = [
         [f"resnetlab predict {path} IMAGE", "what is in a picture"],
         [f"resnetlab eval {path}", "scores, per class, every answer"],
@@ -214,7 +215,7 @@ def _missing(
     run: RecordedRun, evaluation: dict[str, Any] | None, insights: dict[str, Any] | None
 ) -> Iterator[dict[str, str]]:
     """Yield what is not there, and by which command it comes."""
-    command = f"resnetlab eval {shlex.quote(str(run.path))}"
+    command = f"resnetlab eval {as_word(run.path)}"
     if evaluation is None:
         yield {
             "what": "Confusion matrix, accuracy by class and every answer are not there yet.",

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from resnetlab.base.paths import user_path
 from resnetlab.data.batches.normalise import Normaliser
 from resnetlab.data.batches.preprocessing import Preprocessing
 from resnetlab.engines.kinds import onnxruntime_session
@@ -136,6 +137,6 @@ def load_onnx(path: Path | str) -> OnnxModel:
     Raises:
         UsageError, CheckpointError: As OnnxModel does.
     """
-    path = Path(path).expanduser()
+    path = user_path(path)
     with looking_at(path):
         return OnnxModel(read_onnx(path), str(path))

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, replace
 from math import isfinite
-from pathlib import Path
 
+from resnetlab.base.paths import user_path
 from resnetlab.data.batches.normalise import Normaliser
 from resnetlab.data.batches.preprocessing import INTERPOLATIONS, Preprocessing
 from resnetlab.data.open import open_data
@@ -110,7 +110,7 @@ def _like(told: InputFacts, like: str, side: int) -> tuple[InputFacts, Normalise
 
 
 def _of_artefact(like: str) -> tuple[InputFacts, Normaliser | None]:
-    path = Path(like).expanduser()
+    path = user_path(like)
     if path.suffix.lower() == ".onnx" and path.is_file():
         own = load_onnx(path).description.preprocessing
     elif is_artefact(path):

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from resnetlab.base.download import RemoteFile, read_address
+from resnetlab.base.paths import user_path
 from resnetlab.base.reading.plain import read_plain
 from resnetlab.data.folders.zipped import ZipReader, images_in_zip
 from resnetlab.data.images.image import EncodedImage
@@ -36,7 +37,7 @@ def read_file(path: Path | str) -> EncodedImage:
         return _of_address(_ADDRESS.sub(lambda found: f"{found[0].rstrip('/')}//", str(path), count=1))
     path = Path(path)
     try:
-        path = path.expanduser()
+        path = user_path(path)
         if (found := _archive_of(path)) is not None:
             return found
         return EncodedImage(_of_pipe(path) if path.is_fifo() else read_plain(path), str(path))

@@ -5,14 +5,13 @@ study/  study.json         every run: its name, spec, recipe and data, resolved
         resnet20-seed0/    an ordinary run directory, and so on
 """
 
-import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from resnetlab.base import files
-from resnetlab.base.paths import is_plain_name
+from resnetlab.base.paths import as_word, is_plain_name
 from resnetlab.base.plaindata import to_plain
 from resnetlab.base.units import first_of
 from resnetlab.data.sources.encoded import AnySource
@@ -120,7 +119,7 @@ def grown(records: Sequence[RowRecord], rows: Mapping[str, RunPlan]) -> list[Row
 def _refuse_used(path: Path) -> None:
     refuse_file(path)
     if is_study(path):
-        command = f"resnetlab resume {shlex.quote(str(path))}"
+        command = f"resnetlab resume {as_word(path)}"
         raise UsageError(
             f"{path} already holds a study",
             hint=f"`{command}` goes on with it; {elsewhere(path)}",
@@ -183,8 +182,7 @@ def refuse_other_rows(
     if lines:
         raise UsageError(
             f"{path} holds another study than is asked for.\n" + "\n".join(lines),
-            hint=f"`resnetlab resume {shlex.quote(str(path))}` goes on with that one; --out takes another "
-            "directory.",
+            hint=f"`resnetlab resume {as_word(path)}` goes on with that one; --out takes another directory.",
         )
 
 

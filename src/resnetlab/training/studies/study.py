@@ -1,7 +1,6 @@
 """The ways to make a study: a new one, the rest of an interrupted one, whichever of these is due."""
 
 import contextlib
-import shlex
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from resnetlab.base.paths import as_word
 from resnetlab.data.batches.loader import count_workers
 from resnetlab.data.open import reopen_source
 from resnetlab.data.sources.choices import LEFT_OPEN, Choices
@@ -266,7 +266,7 @@ def _saying_what_to_do(path: Path) -> Iterator[None]:
     try:
         yield
     except DataError as error:
-        error.hint = error.hint or f"Move {shlex.quote(str(path))} away to have that run made anew."
+        error.hint = error.hint or f"Move {as_word(path)} away to have that run made anew."
         raise
 
 
@@ -325,7 +325,7 @@ def _make(
     try:
         return Crew(work, observer, device, at_once=at_once, world=world).make_all()
     except Interrupted as error:
-        error.hint = f"Go on with: resnetlab resume {shlex.quote(str(out))}"
+        error.hint = f"Go on with: resnetlab resume {as_word(out)}"
         raise
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from resnetlab.base.download import RemoteFile, cache_folder, fetch, is_offline
-from resnetlab.base.paths import meant_path
+from resnetlab.base.paths import meant_path, user_path
 from resnetlab.base.reading.plain import read_json
 from resnetlab.errors import CheckpointError, UsageError
 from resnetlab.weights.facts import published
@@ -93,10 +93,7 @@ def locate(name: str | Path) -> Path:
         return _downloaded(published.find(text))
     if _URL.match(text):
         return _from_url(re.sub(r":/+", "://", text, count=1))  # a Path has made one slash of two
-    try:
-        path = Path(name).expanduser()
-    except RuntimeError as error:
-        raise UsageError(f"{name}: {error}") from error
+    path = user_path(name)
     if _BARE.fullmatch(text) and not text.lower().endswith(_ENDINGS) and not _is_there(path):
         raise UsageError(
             f"there is no file {text}",
