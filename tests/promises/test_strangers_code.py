@@ -133,11 +133,12 @@ def test_commands_that_are_given_a_strangers_folder_run_nothing_of_it(
     monkeypatch.chdir(folder)
     digits = ["--data", "digits", "--steps", "1", "--no-report", "--dry-run"]
     commands = [
-        [verb, name, *more]
+        [verb, name]
         for name in ("recipe", "spec", "data", "environment", "pickled")
-        for verb, *more in (["show"], ["report"], ["eval"], ["resume"], ["report", "-o", "page.html"])
+        for verb in ("show", "report", "eval", "resume", "verify")
     ]
     commands += [
+        ["report", "data", "-o", "page.html"],
         ["import", "evil.pth"],
         ["import", "model.keras"],
         ["predict", "model.onnx", "page.html"],
