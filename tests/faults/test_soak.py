@@ -111,7 +111,7 @@ def strike(command: Command, what: str, out: Path) -> None:
 
 
 def disturbed(data: Path, out: Path, steps: int, every: int, rng: random.Random) -> tuple[Counter[str], Used]:
-    """Train the same, disturbed until it has ended; return what struck how often, and what the watcher used."""
+    """Train the same, disturbed until it has ended; return what struck how often, and the watcher's use."""
     struck, watcher, used = Counter[str](), None, Used(0)
     command = train(data, out, steps, every)
     while not (out / "RESULT.json").exists() or command.poll() is None:

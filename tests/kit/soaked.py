@@ -1,4 +1,4 @@
-"""The command line on a machine whose clock is set again and again: `python -m tests.kit.soaked ARGUMENTS`."""
+"""The command line where the clock is set again and again: `python -m tests.kit.soaked ARGUMENTS`."""
 
 import sys
 import time
