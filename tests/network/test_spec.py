@@ -65,6 +65,7 @@ def test_wrong_types_are_all_named() -> None:
         ({"blocks": (3, 0, 3)}, "blocks must be whole numbers from 1 on, got (3, 0, 3)"),
         ({"out_channels": (16, 32, 48)}, "basic units give on their width"),
         ({"stem_width": 32}, "shortcut A cannot narrow (32, 16, 32, 64); take B"),
+        ({"blocks": (16_000, 384, 1)}, "blocks are 16,385 units, and at most 16,384 are built"),
         ({"bn_eps": 0.0}, "bn_eps must be > 0, got 0.0"),
         ({"bn_momentum": 0.0}, "bn_momentum must lie in (0, 1], got 0.0"),
         ({"preact_momentum": 2.0}, "preact_momentum must lie in (0, 1], got 2.0"),

@@ -1,5 +1,7 @@
 """The recipes say what their sources say; the learning rate at chosen steps is one of those things."""
 
+from pathlib import Path
+
 import pytest
 
 from resnetlab.base.plaindata import field_docs, to_plain
@@ -243,6 +245,14 @@ def test_every_value_can_be_set_from_its_own_text() -> None:
 
     assert resolution.recipe.renamed("he2015") == recipe
     assert set(resolution.origins.values()) == {"flag"}
+
+
+def test_what_a_file_says_wrongly_is_told_with_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("learning = 1")
+
+    with pytest.raises(UsageError, match=r"mine\.toml: no setting is called 'learning'"):
+        Resolution(named_recipe("he2015", 20)).set_file(path)
 
 
 def test_the_origin_of_every_value(tmp_path: object) -> None:

@@ -4,6 +4,8 @@ import json
 import os
 import pickle
 import struct
+import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -182,6 +184,30 @@ def test_a_few_bytes_that_are_said_to_be_gigabytes_are_refused(tmp_path: Path) -
 
     assert "its tensors would take 4,398,046,511,116 bytes" in str(answer["problem"])
     assert not (tmp_path / "out").exists()
+
+
+def test_a_file_that_unpacks_to_gigabytes_is_refused(tmp_path: Path) -> None:
+    """Found by hand: a deflated part of 1 GiB in 1 MB took 4.5 GB."""
+    path = save({"a": torch.zeros(2**25)}, tmp_path / "x.pth")
+    with (
+        zipfile.ZipFile(path) as plain,
+        zipfile.ZipFile(tmp_path / "y.pth", "w", zipfile.ZIP_DEFLATED) as packed,
+    ):
+        for name in plain.namelist():
+            packed.writestr(name, plain.read(name))
+
+    answer = read_here(str(tmp_path / "y.pth"), str(tmp_path / "out"))
+
+    assert "its parts would take 134,2" in str(answer["problem"])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="where the system limits a process's memory")
+def test_a_pickle_that_asks_for_gigabytes_of_nothing_gets_none(tmp_path: Path) -> None:
+    """Found by hand: it numbers an object 2^28, for which the standard reader makes a table of 4 GB."""
+    (tmp_path / "x.pth").write_bytes(b"\x80\x02]r\x00\x00\x00\x10.")
+
+    with pytest.raises(CheckpointError, match=r"x\.pth: cannot be read \(MemoryError"):
+        read_weight_file(tmp_path / "x.pth")
 
 
 def test_averaged_weights_are_preferred_and_said() -> None:
