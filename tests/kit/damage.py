@@ -85,7 +85,7 @@ class _Raw:
         self.text = text
 
 
-_VALUES = (
+_VALUES: tuple[Any, ...] = (
     None, [], {}, "", "text", True, -1, 0, 10**6, 10**18, 0.5, 1e308, [None], {"a": 1}, "\ud800", "\0",
     "../x", [[[]]], _Raw("NaN"), _Raw("Infinity"), _Raw("-Infinity"), _Raw("1e999"), _Raw("9" * 400),
     _Raw("9" * 5000), _Raw("[" * _DEEP + "]" * _DEEP), _Raw('{"a":' * _DEEP + "1" + "}" * _DEEP),
