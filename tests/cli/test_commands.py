@@ -237,6 +237,11 @@ WRONG = [
     (["train", "resnet20", "--data", "digits", "--lr", "-1"], 2, "lr must be above 0"),
     (["train", "resnet20", "--data", "digits", "--batch", "5000"], 2, "more than the 1438 training samples"),
     (
+        ["train", "resnet20", "--data", "digits", "--batch", "5000"],
+        2,
+        "Choose one of at most 1438 with --batch.",
+    ),
+    (
         ["train", "resnet20", "--data", "digits", "--epochs", "1", "--steps", "2"],
         2,
         "length is given twice: --epochs 1 and --steps 2",

@@ -73,7 +73,7 @@ def send(
 
 def slow_sender(server: Server, length: int = 9) -> socket.socket:
     """Return a connection that has said it sends a picture, and is to be told to."""
-    sender = socket.create_connection(server.server_address[:2], timeout=20)
+    sender = socket.create_connection(("127.0.0.1", server.server_address[1]), timeout=20)
     head = f"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n"
     sender.sendall(f"{head}Expect: 100-continue\r\n\r\n".encode())
     return sender

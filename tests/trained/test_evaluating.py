@@ -485,7 +485,11 @@ def test_a_run_that_can_only_be_read_is_scored_into_the_working_directory(
     assert (Path(evaluation.out) / "confusion.png").is_file()
     assert "the result lies in the working directory: could not make the directory" in evaluation.notes[-1]
     assert main(["eval", str(copied), "--workers", "0"]) == 0
-    assert f"written to {evaluation.out}" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert f"written to {evaluation.out}" in told
+    files = told[told.index("written to ") :].splitlines()
+    assert len(files) > 1 and all(len(line) <= 100 for line in files[1:])
+    assert " ".join(" ".join(files).split()).endswith(", ".join(evaluation.files))
 
 
 @pytest.mark.parametrize("flags", [[], ["--json"]])

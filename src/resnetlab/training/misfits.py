@@ -36,9 +36,9 @@ def _misfits(spec: ModelSpec, source: AnySource, recipe: Recipe) -> Iterator[tup
     available = total - run.val
     if available < 1:
         yield f"val={run.val} holds out all {total:,} training samples", "Hold out fewer with --val."
-    if run.batch > available:
+    elif run.batch > available:
         text = f"a batch of {run.batch} is more than the {available} training samples"
-        yield text, "Choose a smaller one with --batch."
+        yield text, f"Choose one of at most {available} with --batch."
     if spec.classes < len(source.class_names):
         text = f"{spec.name} has {spec.classes} classes, {source.name} has {len(source.class_names)}"
         yield text, f"Leave out --set classes, or give at least {len(source.class_names)}."

@@ -202,13 +202,13 @@ class Handler(BaseHTTPRequestHandler):
         super().setup()
         self.rfile.close()
         self._arriving = _Arriving(self.connection)
-        self.rfile = io.BufferedReader(self._arriving)
+        self.rfile = self._reader = io.BufferedReader(self._arriving)
 
     def handle_one_request(self) -> None:
         """Wait for a request, and answer it if its head is here in time."""
         try:
             self._arriving.within(_IDLE_SECONDS)
-            if self.rfile.peek(1):
+            if self._reader.peek(1):
                 self._arriving.within(_HEAD_SECONDS)
         except OSError:
             self.close_connection = True

@@ -22,7 +22,7 @@ from resnetlab.cli.verb import set_up
 from resnetlab.data.sources.choices import Choices
 from resnetlab.errors import UsageError
 from resnetlab.evaluation.views import SINGLE
-from resnetlab.show.tables.align import table
+from resnetlab.show.tables.align import table, text_width, titled
 
 if TYPE_CHECKING:
     from resnetlab.evaluation.results import Evaluation
@@ -104,6 +104,7 @@ def evaluate(options: argparse.Namespace) -> None:
     from resnetlab.evaluation.results import NotKept
     from resnetlab.trained.evaluate import evaluate as score
     from resnetlab.trained.evaluate import keep
+    from resnetlab.watching.sight import sight_of
 
     if options.out == "":
         raise UsageError("--out names no directory")
@@ -136,7 +137,8 @@ def evaluate(options: argparse.Namespace) -> None:
         if options.json:
             print_json(evaluation.to_json())
     if not options.json:
-        print(f"\nwritten to {in_a_line(evaluation.out)}: {', '.join(evaluation.files)}")
+        told = f"{in_a_line(evaluation.out)}: {', '.join(evaluation.files)}"
+        print("\n" + titled("written to ", told, width=text_width(sight_of(sys.stdout).columns)))
 
 
 def _asked(options: argparse.Namespace) -> dict[str, Any]:
