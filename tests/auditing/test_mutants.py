@@ -181,6 +181,8 @@ MUTANTS: dict[str, tuple[Edit, str]] = {
     "a narrower interval": (values("RESULT", interval=[0.5, 0.51]), "interval"),
     "more epochs in the result": (values("RESULT", epochs=200.0), "images seen"),
     "a result of an earlier step": (values("RESULT", step=15), "end"),
+    "a result of a step that nobody could count to": (values("RESULT", step=10**12), "no row is missing"),
+    "a batch that nobody could count to": (setting("run", batch=10**9, cycle_epochs=1), "as it began"),
     "half the seconds": (slower_clock, "seconds"),
     "seconds that never passed": (values("RESULT", train_seconds=1e6), "time of training"),
     "twice the speed": (values("RESULT", images_per_second=1e9), "images per second"),

@@ -11,6 +11,7 @@ import safetensors.numpy
 import resnetlab
 from resnetlab.cli import main
 from resnetlab.errors import UsageError
+from resnetlab.runs.directory import lock_run
 from resnetlab.verifying import Verdict
 from tests.kit.doctored_runs import edit_rows, evaluation, last_checkpoint, refit
 from tests.kit.reported_runs import edit, read
@@ -69,6 +70,12 @@ def test_json_says_all_of_it(run: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert (found["is_sound"], verdict["kind"], verdict["seal"]) == (False, "run", None)
     assert "accuracies" in [each["name"] for each in broken]
     assert {*broken[0]} == {"name", "expected", "found", "why", "verdict"}
+
+
+def test_a_run_that_is_being_written_is_not_judged(run: Path) -> None:
+    with lock_run(run):
+        assert verdicts(run) == {"at rest": "unknown"}
+    assert len(verdicts(run)) > 30
 
 
 @pytest.mark.parametrize("where", ["nowhere", "empty", "file.txt"])

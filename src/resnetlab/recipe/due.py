@@ -43,6 +43,12 @@ class Due:
             steps = [*itertools.takewhile(lambda step: step <= last, ends)]
         return self._with_the_end(dict.fromkeys(step for step in steps if step > after), after, last)
 
+    def most_within(self, after: int, last: int) -> int:
+        """Return how many rows of training and evaluations there are within these steps, or some more."""
+        every, steps = self.run.eval_every, max(last - after, 0)
+        in_steps = every.count if every.unit == "st" else self.timeline.boundary(every)
+        return steps // self.run.log_every + (steps // max(in_steps, 1) if every.count else 0)
+
     def _with_the_end(self, steps: Iterable[int], after: int, last: int) -> list[int]:
         end = self.timeline.num_steps
         return sorted({*steps, *([end] if after < end <= last else [])})

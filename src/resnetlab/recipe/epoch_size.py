@@ -6,13 +6,16 @@ from resnetlab.base.units import Duration
 from resnetlab.recipe.running import Run
 from resnetlab.recipe.timeline import Timeline
 
+_LARGEST_BATCH = 2**17
+"""As many sizes are tried at most."""
+
 
 def epoch_sizes(run: Run, step: int, epochs: float) -> list[int]:
     """Return with how many images an epoch `step` updates are exactly so many epochs; none if with none.
 
     Several fit where a short batch closes each cycle of whole epochs: the run does not tell how short.
     """
-    if step < 1 or not epochs > 0:
+    if step < 1 or not epochs > 0 or run.batch > _LARGEST_BATCH:
         return []
     most = round(step * run.batch / epochs)
     least = max(1, most - run.batch) if run.cycle_epochs else max(1, most)
