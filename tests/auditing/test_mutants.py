@@ -80,6 +80,13 @@ def lower_epoch(run: Path) -> None:
     edit_rows(run / "metrics.jsonl", lambda rows: of(rows, "test")[0].update(epoch=0.5))
 
 
+def behind_the_end(run: Path) -> None:
+    """Have a checkpoint of a step that was never made, whose own hashes are right."""
+    later = shutil.copytree(last_checkpoint(run), run / "checkpoints" / "step-00000020")
+    edit(later / "state.json", step=20)
+    refit(later, step=20)
+
+
 def renamed(run: Path) -> None:
     """Give the last checkpoint the name of another step."""
     last_checkpoint(run).rename(run / "checkpoints" / "step-00000014")
@@ -219,6 +226,30 @@ MUTANTS: dict[str, tuple[Edit, str]] = {
     "another machine": (values("environment", cpu="a faster one"), "environment then"),
     "no threads": (values("environment", threads=0), "environment"),
     "no environment": (gone("environment.json"), "files"),
+    "a recipe that is none": (lambda run: (run / "recipe.json").write_text("["), "files"),
+    "begun with trained weights, it says": (values("data", begins_trained=True), "first weights"),
+    "trained weights that nothing says it began with": (
+        lambda run: (run / "weights.json").write_text('{"sha256": "0"}'), "first weights",
+    ),
+    "no class": (values("data", class_names=[]), "class names"),
+    "more classes than the network has": (values("data", class_names=["a", "b", "c", "d"]), "class names"),
+    "most images of no class": (values("RESULT", majority_class="z"), "class names"),
+    "a mean that is none": (values("data", preprocessing={"mean": ["grey"]}), "images"),
+    "a deviation below 0": (values("data", preprocessing={"std": [-1.0]}), "images"),
+    "a dataset that everybody knows, it says": (
+        values("data", name="cifar10", source="cifar10", choices={}), "dataset",
+    ),
+    "no processor": (values("environment", cpu=""), "environment"),
+    "no versions": (values("environment", packages={}), "environment"),
+    "two torches": (values("environment", torch="9.9"), "environment"),
+    "gone on nowhere": (events(lambda rows: of(rows, "resume")[0].pop("environment")), "restarts"),
+    "training behind its evaluation": (
+        metrics(lambda rows: rows.append(rows.pop(-2))), "rows are in order",
+    ),
+    "more right than there are": (metrics(lambda rows: rows[-1].update(correct=31)), "accuracies"),
+    "a save of an earlier step": (events(lambda rows: of(rows, "save")[-1].update(step=1)), "starts"),
+    "a manifest that is none": (lambda run: (last_checkpoint(run) / "MANIFEST.json").write_text("["), "identity"),
+    "a checkpoint behind the end": (behind_the_end, "identity"),
     "one more right in the scores": (scores(correct=30, accuracy=1.0), "scores"),
     "one more right in the confusions": (confusion, "scores"),
     "scores of training images": (scores(split="train"), "its own data"),
@@ -254,6 +285,12 @@ def on_val(rows: list[dict[str, object]]) -> None:
         row["kind"] = "test"
 
 
+def fewer(rows: list[dict[str, object]]) -> None:
+    """Have scored eleven of the twelve images each time."""
+    for row in of(rows, "val"):
+        row["seen"] = 11
+
+
 OF_VALIDATION: dict[str, tuple[Edit, str]] = {
     "an image held out twice": (lambda run: _held_out(run, [0, 0]), "held out"),
     "fewer images held out": (lambda run: _held_out(run, [0]), "held out"),
@@ -264,6 +301,13 @@ OF_VALIDATION: dict[str, tuple[Edit, str]] = {
         values("RESULT", best_test_accuracy=0.1234), "best on validation",
     ),
     "one more right in the result": (one_more_right, "result"),
+    "images held out in another order": (
+        lambda run: _held_out(run, read(run / "data.json")["val_indices"][::-1]), "held out",
+    ),
+    "an image held out that is not there": (
+        lambda run: _held_out(run, [*read(run / "data.json")["val_indices"][:-1], 10**6]), "held out",
+    ),
+    "every validation on fewer images": (metrics(fewer), "whole sets"),
     "validation on fewer images": (
         metrics(lambda rows: of(rows, "val")[0].update(correct=2, seen=4, accuracy=0.5)), "whole sets",
     ),
