@@ -80,6 +80,18 @@ def lower_epoch(run: Path) -> None:
     edit_rows(run / "metrics.jsonl", lambda rows: of(rows, "test")[0].update(epoch=0.5))
 
 
+def fewer_classes(run: Path) -> None:
+    """Leave a class out of the scores."""
+    path = evaluation(run) / "scores.json"
+    edit(path, per_class=read(path)["per_class"][1:])
+
+
+def other_class(arrays: dict[str, np.ndarray]) -> None:
+    """Have an image that was answered right be of another class, and answered right."""
+    index = int(arrays["correct"].argmax())
+    arrays["truth"][index] = arrays["answer"][index] = (arrays["truth"][index] + 1) % 3
+
+
 def behind_the_end(run: Path) -> None:
     """Have a checkpoint of a step that was never made, whose own hashes are right."""
     later = shutil.copytree(last_checkpoint(run), run / "checkpoints" / "step-00000020")
@@ -199,6 +211,12 @@ MUTANTS: dict[str, tuple[Edit, str]] = {
     "a best one on validation images that are not there": (
         values("RESULT", best_val_step=8, best_val_accuracy=0.9), "best on validation",
     ),
+    "the best weights' accuracy, and there are none": (
+        values("RESULT", best_test_accuracy=0.5), "best on validation",
+    ),
+    "an accuracy of the plain weights that no count has": (
+        values("RESULT", plain_accuracy=0.1234), "weights scored",
+    ),
     "another majority": (values("RESULT", majority_accuracy=0.1), "result"),
     "a broken image that nobody met": (values("RESULT", bad_samples=["a.png: cut"]), "broken images"),
     "selected on the test images, it says": (values("RESULT", stopped_on_test=True), "selection"),
@@ -248,7 +266,23 @@ MUTANTS: dict[str, tuple[Edit, str]] = {
     ),
     "more right than there are": (metrics(lambda rows: rows[-1].update(correct=31)), "accuracies"),
     "a save of an earlier step": (events(lambda rows: of(rows, "save")[-1].update(step=1)), "starts"),
-    "a manifest that is none": (lambda run: (last_checkpoint(run) / "MANIFEST.json").write_text("["), "identity"),
+    "a manifest that is none": (
+        lambda run: (last_checkpoint(run) / "MANIFEST.json").write_text("["), "identity",
+    ),
+    "seconds that fall": (state(seconds=0.0), "states"),
+    "another evaluation in the checkpoint": (state(evaluated=3), "states"),
+    "a reduction in the checkpoint": (state(reductions=3), "states"),
+    "a state that is none": (lambda run: (last_checkpoint(run) / "state.json").write_text("["), "states"),
+    "more right in the scores than there are": (scores(correct=31), "scores"),
+    "an accuracy of the scores raised": (scores(accuracy=0.999), "scores"),
+    "a narrower interval of the scores": (scores(interval=[0.5, 0.51]), "scores"),
+    "a class less in the scores": (fewer_classes, "scores"),
+    "another class in the confusions": (
+        lambda run: _replace(evaluation(run) / "confusion.csv", "\nb,", "\nz,"), "scores",
+    ),
+    "a gap in the answers": (answers(lambda each: each["sample"].__setitem__(-1, 40)), "each image once"),
+    "no loss in the answers": (answers(lambda each: each["loss"].fill(0.0)), "each image once"),
+    "an answer of another class": (answers(other_class), "each image once"),
     "a checkpoint behind the end": (behind_the_end, "identity"),
     "one more right in the scores": (scores(correct=30, accuracy=1.0), "scores"),
     "one more right in the confusions": (confusion, "scores"),
@@ -265,6 +299,11 @@ MUTANTS: dict[str, tuple[Edit, str]] = {
         "each image once",
     ),
 }  # fmt: skip
+
+
+def _replace(path: Path, old: str, new: str) -> None:
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
 
 
 def _cut(path: Path) -> None:

@@ -37,9 +37,9 @@ def of(rows: Rows, kind: str) -> Rows:
     return [row for row in rows if kind in (row.get("kind"), row.get("event"))]
 
 
-def values(name: str, **changes: Any) -> Callable[[Path], None]:
-    """Return what sets values of NAME.json, or of what lies at this place in the run."""
-    return lambda run: edit(run / f"{name}.json", **changes)
+def values(file: str, /, **changes: Any) -> Callable[[Path], None]:
+    """Return what sets values of FILE.json."""
+    return lambda run: edit(run / f"{file}.json", **changes)
 
 
 def setting(group: str, **changes: Any) -> Callable[[Path], None]:
