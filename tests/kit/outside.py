@@ -407,7 +407,7 @@ def _of_networks() -> Iterator[tuple[str, Reader]]:
     )  # fmt: skip
     yield "our safetensors: its description", Reader(
         make=_description, file="texts.json", read=_network("net.safetensors"), kind="json", fit=_describe,
-        about="net.safetensors",
+        about="net.safetensors|the run run",
     )  # fmt: skip
     yield "our ONNX", Reader(
         make=lambda folder: shutil.copy(OLD / "0.1.0/net.onnx", folder), file="net.onnx",
