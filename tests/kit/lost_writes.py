@@ -77,7 +77,7 @@ class Replay:
             case "flush":
                 if not self._ignores(operation):
                     node = self._node(operation.path)
-                    node.kept = node.now if isinstance(node, File) else {**node.now}  # type: ignore[assignment]
+                    node.kept = node.now if isinstance(node, File) else {**node.now}
             case "cut" | "write":
                 file = above.now[name]
                 assert isinstance(file, File)
