@@ -3,6 +3,7 @@
 import contextlib
 import gzip
 import hashlib
+import importlib
 import json
 import shutil
 import zipfile
@@ -278,11 +279,13 @@ def _torch_file(**how: Any) -> Callable[[Path], object]:
 
 def _script(folder: Path) -> None:
     net = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.BatchNorm2d(8)).eval()
-    torch.jit.trace(net, torch.zeros(1, 3, 8, 8)).save(folder / "net.pt")
+    trace: Any = torch.jit.trace
+    trace(net, torch.zeros(1, 3, 8, 8)).save(folder / "net.pt")
 
 
 def _npz(folder: Path) -> None:
-    np.savez_compressed(folder / "net.npz", **{name: each.numpy() for name, each in _tensors().items()})
+    arrays: dict[str, Any] = {name: each.numpy() for name, each in _tensors().items()}
+    np.savez_compressed(folder / "net.npz", **arrays)
 
 
 def _keras(folder: Path) -> None:
@@ -569,14 +572,31 @@ def _shards(folder: Path) -> None:
 
 
 def _hugging_face(folder: Path) -> None:
-    import datasets
-
+    datasets: Any = importlib.import_module("datasets")
     datasets.disable_progress_bars()
     features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["a", "b"])})
     images = [{"bytes": picture(n), "path": None} for n in range(6)]
     made = datasets.Dataset.from_dict({"image": images, "label": [0, 1] * 3}, features=features)
     datasets.DatasetDict({"train": made, "test": made}).save_to_disk(str(folder / "hf"))
     made.to_parquet(str(folder / "train-00000-of-00001.parquet"))
+
+
+def _packed_mnist(folder: Path) -> None:
+    _mnist(folder)
+    for path in folder.glob("*ubyte"):
+        path.unlink()
+
+
+def _picture(name: str, form: str, options: Mapping[str, Any]) -> Callable[[Path], object]:
+    return lambda folder: (folder / name).write_bytes(picture(form=form, **options))
+
+
+def _decoded(name: str) -> Callable[[Path], object]:
+    return lambda folder: decode(read_file(folder / name), channels=3)
+
+
+def _class_names(name: str) -> Callable[[Path], object]:
+    return lambda folder: read_class_names(folder / name)
 
 
 def _of_data() -> Iterator[tuple[str, Reader]]:
@@ -589,7 +609,7 @@ def _of_data() -> Iterator[tuple[str, Reader]]:
     for name in ("train-images-idx3-ubyte", "t10k-labels-idx1-ubyte"):
         yield f"MNIST: {name}", Reader(make=_mnist, file=name, read=_data(), about="here")
     yield "MNIST, packed", Reader(
-        make=lambda folder: (_mnist(folder), [path.unlink() for path in folder.glob("*ubyte")]),
+        make=_packed_mnist,
         file="train-images-idx3-ubyte.gz", read=_data(), about="here",
     )  # fmt: skip
     yield "arrays", Reader(make=_arrays, file="set.npz", read=_data("set.npz"))
@@ -648,11 +668,7 @@ def _of_pictures() -> Iterator[tuple[str, Reader]]:
     ):  # fmt: skip
         name = f"picture.{form.lower()}"
         yield f"a picture: {form}", Reader(
-            make=lambda folder, name=name, form=form, options=options: (folder / name).write_bytes(
-                picture(form=form, **options)
-            ),
-            file=name, read=lambda folder, name=name: decode(read_file(folder / name), channels=3),
-            waits_for_pipes=True,
+            make=_picture(name, form, options), file=name, read=_decoded(name), waits_for_pipes=True,
         )  # fmt: skip
 
 
@@ -701,7 +717,7 @@ def _of_users() -> Iterator[tuple[str, Reader]]:
             Reader(
                 make=_names,
                 file=name,
-                read=lambda folder, name=name: read_class_names(folder / name),
+                read=_class_names(name),
                 kind=kind,
             ),
         )

@@ -252,8 +252,8 @@ class _Launch:
     @contextlib.contextmanager
     def _hearing_signals(self) -> Iterator[None]:
         is_main = threading.current_thread() is threading.main_thread()
-        numbers = ENDING_SIGNALS if is_main else ()
-        numbers = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]  # nohup
+        heard = ENDING_SIGNALS if is_main else ()
+        numbers = [number for number in heard if signal.getsignal(number) is not signal.SIG_IGN]  # nohup
         before = {number: signal.signal(number, self._hand_on) for number in numbers}
         try:
             yield

@@ -96,10 +96,10 @@ def read_weight_file(path: Path, prefix: str = "") -> WeightFile:
     if start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= path.stat().st_size - 8:
         return _read_described_safetensors(path)
     if start.startswith(b"\x89HDF") or _is_keras(path, start):
-        found = read_keras(path)
-        images, otherwise = heed_configuration(found.configuration, found.tensors)
+        keras = read_keras(path)
+        images, otherwise = heed_configuration(keras.configuration, keras.tensors)
         return WeightFile(
-            found.tensors, "Keras file", otherwise=otherwise, images=images, described=found.described
+            keras.tensors, "Keras file", otherwise=otherwise, images=images, described=keras.described
         )
     if start.startswith(b"PK"):
         kind, names = _of_archive(path)
