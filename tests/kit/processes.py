@@ -139,9 +139,9 @@ def run_forked(
 
 
 def popen_forked(command: Sequence[str], *, env: Mapping[str, str], text: bool, **streams: int) -> Forked:
-    """Do what `subprocess.Popen` does with [python, "-m", MODULE, ...] whose end is waited for."""
-    assert command[1] == "-m" and text, (command, streams)
-    return Forked(command[2:], env)
+    """Do what `subprocess.Popen` does with [python, "-P", "-m", MODULE, ...] whose end is waited for."""
+    assert command[1:3] == ["-P", "-m"] and text, (command, streams)
+    return Forked(command[3:], env)
 
 
 def _started(command: Sequence[str], streams: tuple[int, int], environment: dict[str, str]) -> Process:

@@ -90,7 +90,7 @@ def test_several_rows_say_which_runs_they_are_of(real_runs: Path, tmp_path: Path
     assert f"runs: resnet20, he2015, cifar10: {tmp_path}/both/resnet20-seed*" in narrow
     assert f"runs: resnet20, he2015, lr=0.2 (0.1), cifar10: {tmp_path}/lr" in narrow
     assert str(tmp_path) not in found.markdown() + found.latex()  # which are for others to read
-    assert str(tmp_path) not in report(tmp_path / "lr").text(60)  # the one that was named
+    assert "runs:" not in report(tmp_path / "lr").text(60)  # the one that was named
 
 
 def test_rows_are_sorted_by_family_depth_and_recipe(real_runs: Path, tmp_path: Path) -> None:

@@ -121,20 +121,15 @@ def test_heic_without_pillow_heif_is_named_with_the_way_to_read_it():
 def test_a_pipe_is_not_waited_for(name, tmp_path):
     os.mkfifo(tmp_path / name)
 
-    with pytest.raises(DataError, match="is no file, but a pipe or a device"):
+    with pytest.raises(DataError, match="is no plain file, but a pipe or a device"):
         open_source(str(tmp_path / name))
 
 
-def test_a_pipe_among_the_images_of_a_table_is_a_broken_image(tmp_path):
+def test_a_pipe_among_the_images_of_a_table_is_refused_by_name(tmp_path):
     folder = write_folder(tmp_path, {"": {"a": 3, "b": 3}})
     os.mkfifo(tmp_path / "a" / "pipe.jpg")
     rows = [f"{path.relative_to(folder)},{path.parent.name}" for path in sorted(folder.glob("*/*"))]
     (tmp_path / "t.csv").write_text("\n".join(["path,label", *rows]))
 
-    source = open_source(str(tmp_path / "t.csv"))
-    assert len(source.fingerprint) > 10
-    splits = [source.train, source.test]
-    pipes = [(split, n) for split in splits for n in range(len(split)) if "pipe" in split.place(n)]
-    for split, number in pipes:
-        assert split.read(number).data == b""
-    assert pipes
+    with pytest.raises(DataError, match="a/pipe.jpg: cannot be read: it is no plain file, but a pipe"):
+        _ = open_source(str(tmp_path / "t.csv")).fingerprint
