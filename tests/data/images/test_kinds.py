@@ -131,5 +131,5 @@ def test_a_pipe_among_the_images_of_a_table_is_refused_by_name(tmp_path):
     rows = [f"{path.relative_to(folder)},{path.parent.name}" for path in sorted(folder.glob("*/*"))]
     (tmp_path / "t.csv").write_text("\n".join(["path,label", *rows]))
 
-    with pytest.raises(DataError, match="a/pipe.jpg: cannot be read: it is no plain file, but a pipe"):
+    with pytest.raises(DataError, match=r"a/pipe\.jpg: cannot be read: it is no plain file, but a pipe"):
         _ = open_source(str(tmp_path / "t.csv")).fingerprint
