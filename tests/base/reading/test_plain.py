@@ -40,6 +40,22 @@ def test_a_file_that_was_hardly_written_is_not_read_into_memory(tmp_path: Path) 
         assert stream.read(1) == b"\0"  # from its beginning
 
 
+def holed(path: Path, pieces: int, *, every: int, size: int) -> Path:
+    """Write a file of 4 KiB pieces with holes between them."""
+    with path.open("wb") as stream:
+        for number in range(pieces):
+            os.pwrite(stream.fileno(), b"x" * 4096, number * every)
+        stream.truncate(size)
+    return path
+
+
+def test_a_copy_without_its_zeros_may_have_holes_without_number(tmp_path: Path) -> None:
+    with open_plain(holed(tmp_path / "copy", 6000, every=2**18 + 2**16, size=2**31 - 2**27)) as stream:
+        assert stream.read(2) == b"xx"
+    with pytest.raises(ValueError, match="were ever written"):  # many at its beginning, then none
+        read_plain(holed(tmp_path / "hostile", 6000, every=2**13, size=2**40))
+
+
 def test_a_file_may_be_limited(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"12345")
 
@@ -50,7 +66,7 @@ def test_a_file_may_be_limited(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["NaN", "[Infinity]", "-Infinity", "1e999", "-1E+0400", "9" * 301, "9" * 400 + ".5", "[" * 10**5,
+    ["NaN", "[Infinity]", "-Infinity", "1e999", "-1E+0400", "9" * 301, "9" * 400 + ".5", "1" + "0" * 250 + "e99", "[" * 10**5,
      '{"a":' * 10**5, "", "\ufeff1"],
 )  # fmt: skip
 def test_what_no_run_writes_is_no_json(text: str) -> None:

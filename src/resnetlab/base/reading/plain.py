@@ -23,6 +23,8 @@ _MOST_DIGITS = 300
 MOST_FREE_BYTES, MOST_RATIO = 2**26, 100
 """What may be asked for by whatever few bytes, and beyond it how many times the bytes that stand for it."""
 _MOST_EXTENTS = 4096
+_BLOCK_BYTES = 512
+"""Of what stat counts, on every system."""
 
 
 def refuse_more(asked: int, stored: int, what: str) -> None:
@@ -50,7 +52,8 @@ def _finite(digits: str) -> float:
 
 _DECODER = json.JSONDecoder(parse_constant=_refuse, parse_int=_whole)
 _DECODER_OF_LARGE = json.JSONDecoder(parse_constant=_refuse, parse_int=_whole, parse_float=_finite)
-_MAY_BE_LARGE = re.compile(rb"[eE]\+?0*[1-9]\d\d|\d{300}")  # what asks about each number takes twice as long
+_MAY_BE_LARGE = re.compile(rb"[eE]\+?0*[1-9]\d\d|\d{209}")  # with e99 no fewer digits are beyond all floats
+# What asks about each number takes twice as long.
 
 
 def parse_json(content: bytes) -> Any:
@@ -140,7 +143,7 @@ def open_plain(path: Path | str, *, most: int | None = None) -> Iterator[IO[byte
             raise ValueError("it is no plain file, but a pipe or a device")
         if most is not None and facts.st_size > most:
             raise ValueError(f"it has {facts.st_size:,} bytes, more than can be")
-        _refuse_holes(descriptor, facts.st_size)
+        _refuse_holes(descriptor, facts)
     except BaseException:
         os.close(descriptor)
         raise
@@ -148,8 +151,9 @@ def open_plain(path: Path | str, *, most: int | None = None) -> Iterator[IO[byte
         yield stream
 
 
-def _refuse_holes(descriptor: int, size: int) -> None:
+def _refuse_holes(descriptor: int, facts: os.stat_result) -> None:
     """Raise ValueError if hardly anything of a large file was ever written; where that can be asked."""
+    size = facts.st_size
     if size <= MOST_FREE_BYTES or not hasattr(os, "SEEK_DATA"):
         return
     written = end = 0
@@ -164,6 +168,8 @@ def _refuse_holes(descriptor: int, size: int) -> None:
         written += end - start
         if written * MOST_RATIO >= size:
             break
+    else:  # a copy without its zeros has holes without number; fewer blocks than bytes if it is compressed
+        written = max(written, _BLOCK_BYTES * facts.st_blocks)
     os.lseek(descriptor, 0, os.SEEK_SET)
     if written * MOST_RATIO < size:
         raise ValueError(f"it has {size:,} bytes, of which {written:,} were ever written")
