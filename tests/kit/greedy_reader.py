@@ -1,17 +1,28 @@
 """A program that reads as no reader of ours should: `read_apart` starts it, with what it does to itself."""
 
+import signal
 import sys
+from pathlib import Path
 
-from resnetlab.base.reading.process import accept_limits
+from resnetlab.base.reading import process
 
 
-def read(what: str) -> None:
-    accept_limits(0)
+def read(seconds: str, what: str) -> None:
+    if what == "without a word of its memory":
+        process._STATUS = Path("/proc/self/stat")
+    process.accept_limits(0, float(seconds))
     if what == "for ever":
         while True:
             pass
-    print(len(bytearray(int(what))))
+    elif what == "no text":
+        sys.stdout.buffer.write(b"\xff\xfe")
+    elif what == "nothing":
+        pass
+    elif what == "its seconds":
+        print(signal.getitimer(signal.ITIMER_PROF)[0])
+    else:
+        print(len(bytes(int(what) if what.isdecimal() else 2**30)))
 
 
 if __name__ == "__main__":
-    read(sys.argv[2])
+    read(*sys.argv[2:])

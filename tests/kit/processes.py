@@ -110,6 +110,11 @@ class Forked:
 
     def communicate(self, timeout: float) -> tuple[str, str]:
         """Wait for its end, and return what it printed as output and as errors."""
+        output, errors = self.printed(timeout)
+        return output.decode(), errors.decode()
+
+    def printed(self, timeout: float) -> tuple[bytes, bytes]:
+        """Do what `communicate` does, of whatever bytes it printed."""
         deadline = time.monotonic() + timeout
         while (code := self._process.poll()) is None:
             if time.monotonic() > deadline:
@@ -119,7 +124,7 @@ class Forked:
         self.returncode = code
         for stream in (self._output, self._errors):
             stream.seek(0)
-        return self._output.read().decode(), self._errors.read().decode()
+        return self._output.read(), self._errors.read()
 
     def kill(self) -> None:
         """End it, if it has not ended."""
@@ -129,13 +134,13 @@ class Forked:
 
 
 def run_forked(
-    command: Sequence[str], *, capture_output: bool, text: bool, timeout: float, check: bool
-) -> "subprocess.CompletedProcess[str]":
+    command: Sequence[str], *, capture_output: bool, timeout: float, check: bool
+) -> "subprocess.CompletedProcess[bytes]":
     """Do what `subprocess.run` does with [python, "-P", "-m", MODULE, ...]."""
-    assert [*command[1:3], capture_output, text, check] == ["-P", "-m", True, True, False]
+    assert [*command[1:3], capture_output, check] == ["-P", "-m", True, False]
     process = Forked(command[3:], os.environ)
-    texts = process.communicate(timeout)
-    return subprocess.CompletedProcess(command, process.returncode, *texts)
+    printed = process.printed(timeout)
+    return subprocess.CompletedProcess(command, process.returncode, *printed)
 
 
 def popen_forked(command: Sequence[str], *, env: Mapping[str, str], text: bool, **streams: int) -> Forked:

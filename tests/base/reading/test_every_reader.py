@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from resnetlab.base.reading import process
 from tests.kit.damage import Damage, at, of_bytes, of_json, place, places, value
 from tests.kit.outside import READERS, Reader
 from tests.kit.watched import Fault, faults_of
@@ -74,6 +75,7 @@ def faults(
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("RESNETLAB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(process, "FREE_SECONDS", 1.0)
     (tmp_path / "here").mkdir()
     return tmp_path / "here"
 

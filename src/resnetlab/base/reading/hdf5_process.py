@@ -1,6 +1,6 @@
 """The process that reads HDF5; `hdf5.read_hdf5` starts it.
 
-`python -m resnetlab.base.reading.hdf5_process FILE TARGET` writes the arrays as safetensors to TARGET, by
+`python -m resnetlab.base.reading.hdf5_process FILE SECONDS TARGET` writes the arrays as safetensors to TARGET, by
 numbers, and to its output as JSON what lies where.
 """
 
@@ -102,9 +102,9 @@ def _text(value: object) -> str:
     return text
 
 
-def _main(path: str, target: str) -> dict[str, Any]:
+def _main(path: str, seconds: str, target: str) -> dict[str, Any]:
     size = Path(path).stat().st_size
-    accept_limits(size)
+    accept_limits(size, float(seconds))
     walk = _Walk(size)
     try:
         with h5py.File(path, "r") as file:

@@ -1,6 +1,6 @@
 """The process that reads torch's pickled weights; `pickled.read_pickled` starts it.
 
-`python -m resnetlab.weights.files.unpickle FILE TARGET [PREFIX]` writes the tensors as safetensors to TARGET
+`python -m resnetlab.weights.files.unpickle FILE SECONDS TARGET [PREFIX]` writes the tensors as safetensors to TARGET
 and what it had to say as JSON to its output. Nothing that a pickle names is made or run (inert.py); a
 process of its own is there in case that this wall has a hole, and for what a damaged file does to
 memory.
@@ -99,6 +99,7 @@ def _of_others(named: tuple[str, ...]) -> list[str]:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)  # each further one has a stack of its own, which counts towards the limit
-    accept_limits(Path(sys.argv[1]).stat().st_size)
-    sys.stdout.write(json.dumps(_main(*sys.argv[1:])))
+    name, seconds, *others = sys.argv[1:]
+    accept_limits(Path(name).stat().st_size, float(seconds))
+    sys.stdout.write(json.dumps(_main(name, *others)))
     gc.freeze()  # else Python's end looks through all of torch for cycles: 0.4 s
