@@ -14,7 +14,10 @@ import numpy.typing as npt
 
 from resnetlab.base.reading.plain import look_at
 from resnetlab.base.reading.process import UnreadError, read_apart
+from resnetlab.errors import WriteError
 
+ROOM_HINT = "It is read by way of the folder for temporary files: name one with more room by TMPDIR=FOLDER."
+"""What to do where that folder is full."""
 _MODULE = "resnetlab.base.reading.hdf5_process"
 
 
@@ -83,7 +86,9 @@ def read_hdf5(path: Path) -> Group:
 
     Raises:
         OSError: If it cannot be read.
-        ValueError: If it is damaged, asks for more memory than such a file can need, or never ends.
+        ValueError: If it is damaged, asks for more memory than such a file can need, or never ends. An
+            array that cannot be read is told where it is asked for.
+        WriteError: If the folder for temporary files has no room for its numbers.
     """
     look_at(path)
     with tempfile.TemporaryDirectory(prefix="resnetlab-") as folder:
@@ -92,6 +97,8 @@ def read_hdf5(path: Path) -> Group:
             answer = read_apart(_MODULE, path, str(target))
         except UnreadError as error:
             raise ValueError(str(error)) from error
+        if "unwritten" in answer:
+            raise WriteError(answer["unwritten"], hint=ROOM_HINT)
         if "problem" in answer:
             raise ValueError(answer["problem"])
         from safetensors.numpy import load_file

@@ -18,6 +18,7 @@ from safetensors.numpy import save
 from resnetlab.base import files
 from resnetlab.base.reading.plain import MOST_FREE_BYTES, MOST_RATIO
 from resnetlab.base.reading.process import accept_limits
+from resnetlab.errors import WriteError
 
 _MOST_DEPTH = 32
 _MOST_MEMBERS = 2**17
@@ -43,20 +44,24 @@ class _Walk:
             self._count += 1
             if self._count > _MOST_MEMBERS:
                 raise ValueError(f"it has more than {_MOST_MEMBERS:,} groups and arrays")
-            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+            link = group.id.links.get_info(name.encode() if isinstance(name, str) else name)
+            if link.type != h5py.h5l.TYPE_HARD:
                 continue
-            found = group[name]
+            found, own = group[name], _name(name)
             if isinstance(found, h5py.Group):
-                members[name] = self.group(found, depth + 1)
+                members[own] = self.group(found, depth + 1)
             elif isinstance(found, h5py.Dataset):
-                members[name] = self._dataset(found)
+                members[own] = self._dataset(found)
         return {"members": members, "texts": dict(_texts(group.attrs))}
 
     def _dataset(self, dataset: h5py.Dataset) -> dict[str, Any]:
         facts = h5py.h5o.get_info(dataset.id)
         key = (facts.fileno, facts.addr)
         if key not in self._seen:
-            self._seen[key] = self._read(dataset)
+            try:
+                self._seen[key] = self._read(dataset)
+            except (OSError, MemoryError) as error:  # no word of it unless this one is asked for
+                self._seen[key] = {"problem": f"cannot be read ({str(error).strip() or 'it is too large'})"}
         return self._seen[key]
 
     def _read(self, dataset: h5py.Dataset) -> dict[str, Any]:
@@ -70,9 +75,9 @@ class _Walk:
         stored = dataset.id.get_storage_size()
         if dataset.nbytes > max(MOST_FREE_BYTES, MOST_RATIO * stored):
             return {"problem": f"unpacks from {stored:,} to {dataset.nbytes:,} bytes"}
+        if dataset.nbytes > self._left:
+            return {"problem": "would take with those before it far more bytes than are in the file"}
         self._left -= dataset.nbytes
-        if self._left < 0:
-            raise ValueError("its arrays would take far more bytes than are in the file")
         number = str(len(self.arrays))
         array = np.asarray(dataset[()])
         self.arrays[number] = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("="), copy=False))
@@ -83,20 +88,26 @@ def _texts(attributes: Mapping[str, Any]) -> Iterator[tuple[str, str | list[str]
     for name in attributes:
         try:
             value = attributes[name]
-        except (OSError, TypeError):  # a type that h5py does not know
+        except (OSError, TypeError, ValueError):  # a type that h5py does not know
             continue
         if isinstance(value, str | bytes):
-            yield name, _text(value)
+            yield _name(name), _text(value)
         elif (
             isinstance(value, np.ndarray)
             and value.ndim == 1
             and (value.dtype.kind in "SOU" or not len(value))
         ):
-            yield name, [_text(each) for each in value]
+            yield _name(name), [_text(each) for each in value]
+
+
+def _name(name: str | bytes) -> str:
+    """Return a name, which h5py leaves as bytes where it is no UTF-8."""
+    return name if isinstance(name, str) else name.decode(errors="backslashreplace")
 
 
 def _text(value: object) -> str:
-    text = value.decode() if isinstance(value, bytes) else str(value)
+    content = value if isinstance(value, bytes) else str(value).encode(errors="surrogateescape")
+    text = content.decode(errors="replace")
     if len(text) > _MOST_TEXT:
         raise ValueError(f"a text of {len(text):,} letters")
     return text
@@ -110,6 +121,8 @@ def _main(path: str, seconds: str, target: str) -> dict[str, Any]:
         with h5py.File(path, "r") as file:
             root = walk.group(file)
         files.write_part(Path(target), save(walk.arrays))
+    except WriteError as error:
+        return {"unwritten": str(error)}
     except Exception as error:  # whatever a damaged file makes of h5py
         return {"problem": str(error).strip() or type(error).__name__}
     return {"root": root}

@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 
 from resnetlab.base import files
-from resnetlab.base.reading.hdf5 import Dataset, Group, can_read_hdf5, read_hdf5
+from resnetlab.base.reading.hdf5 import ROOM_HINT, Dataset, Group, can_read_hdf5, read_hdf5
 from resnetlab.base.reading.plain import look_at, parse_foreign_json, refuse_more
-from resnetlab.errors import CheckpointError, UsageError
+from resnetlab.errors import CheckpointError, UsageError, WriteError
 
 _CONFIGURATION, _WEIGHTS = "config.json", "model.weights.h5"
 _PIECE = 2**20
@@ -51,6 +51,7 @@ def read_keras(path: Path) -> KerasFile:
     Raises:
         UsageError: If h5py is not installed.
         CheckpointError: If the file is damaged or holds no weights.
+        WriteError: If the folder for temporary files is too full for what is read by way of it.
     """
     if not can_read_hdf5():
         raise UsageError(
@@ -71,6 +72,8 @@ def read_keras(path: Path) -> KerasFile:
             tensors = dict(_new(root, {}) if is_new else _old(root))
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error.args[0]}", hint=error.hint) from error
+    except WriteError as error:
+        raise WriteError(f"{path}: {error.args[0]}", hint=ROOM_HINT) from error
     except Exception as error:  # whatever a damaged file makes of zipfile, and of what it says
         cause = str(error).strip() or type(error).__name__
         raise CheckpointError(f"{path}: not a whole Keras file ({cause})") from error
