@@ -11,7 +11,7 @@ OPENS = {
 }  # fmt: skip
 """What opens a file by its path, beside the methods `read_bytes`, `read_text` and `open` of paths."""
 
-OURS, LOOKED_AT, PIPE = "our own, of this package or process", "looked at before, by base/reading", "a pipe"
+OURS, LOOKED_AT = "our own, of this package or process", "looked at before, by base/reading"
 KERNEL, PLAIN = "the kernel's", "a plain file, for a few bytes or compared"
 ALLOWED = {
     "cli/output.py": KERNEL,
@@ -35,7 +35,6 @@ ALLOWED = {
     "parallel/streams.py": KERNEL,
     "reporting/records/making.py": PLAIN,
     "runs/environment.py": OURS,
-    "trained/predict/reading.py": PIPE,
     "trained/quantised/graph.py": OURS,
     "training/timing/profile.py": OURS,
     "weights/facts/imagenet_classes.py": OURS,

@@ -1,9 +1,10 @@
 """The names of classes that --classes gives."""
 
+import os
 from pathlib import Path
 
 from resnetlab.base.paths import user_path
-from resnetlab.base.reading.plain import parse_foreign_json, read_text
+from resnetlab.base.reading.plain import MOST_JSON_BYTES, parse_foreign_json, read_pipe, read_text
 from resnetlab.data.arrays.cifar import CIFAR10_NAMES, CIFAR100_NAMES
 from resnetlab.data.batches.preprocessing import is_whole
 from resnetlab.errors import DataError, UsageError
@@ -20,9 +21,10 @@ def given_class_names(text: str) -> tuple[str, ...]:
         UsageError: If there is no such file, or a name is empty.
         DataError: As `read_class_names`.
     """
-    path = Path(text)
+    # A list of names may begin with a "~" that is nobody's home.
+    path = Path(os.path.expanduser(text)) if "," in text else user_path(text)
     with looking_at(text):
-        is_file = user_path(text).exists()
+        is_file = path.exists()
     if text in _NAMED and not is_file:
         return _NAMED[text]
     if is_file or "," not in text:
@@ -34,7 +36,7 @@ def given_class_names(text: str) -> tuple[str, ...]:
 
 
 def read_class_names(path: Path) -> tuple[str, ...]:
-    """Return the names in a text file, one a line; empty lines at the end do not count.
+    """Return the names in a text file or a pipe, one a line; empty lines at the end do not count.
 
     A .json holds them as a list, or by their numbers: {"0": "ant"}, {"ant": 0}, and as Keras has
     ImageNet's: {"0": ["n01440764", "tench"]}.
@@ -44,7 +46,10 @@ def read_class_names(path: Path) -> tuple[str, ...]:
         DataError: If it is no text, or a line is empty.
     """
     try:
-        text = read_text(user_path(path), encoding="utf-8-sig")
+        if path.is_fifo():  # --classes <(cut -f 2 table)
+            text = read_pipe(path, most=MOST_JSON_BYTES).decode("utf-8-sig")
+        else:
+            text = read_text(path, encoding="utf-8-sig")
     except OSError as error:
         raise UsageError(
             f"{path}: {error.strerror or error}",

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from PIL import Image
 
 from resnetlab.base.pages.frame import text as escaped
 from resnetlab.cli import main
-from resnetlab.cli.given_classes import read_class_names
+from resnetlab.cli.given_classes import given_class_names, read_class_names
 from resnetlab.errors import DataError, UsageError, WriteError
 from resnetlab.trained.artefact import write_folder
 from resnetlab.trained.artefact.folder import to_safetensors
@@ -353,6 +354,25 @@ def test_a_list_of_class_names_without_a_name_is_refused(tmp_path: Path) -> None
         read_class_names(path)
     with pytest.raises(UsageError, match="No such file"):
         read_class_names(tmp_path / "nowhere.txt")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_names_of_classes_may_come_through_a_pipe(tmp_path: Path) -> None:
+    """As of --classes <(cut -f 2 table)."""
+    os.mkfifo(tmp_path / "names")
+    writer = threading.Thread(target=(tmp_path / "names").write_text, args=("ant\nbee\n",))
+    writer.start()
+
+    assert given_class_names(str(tmp_path / "names")) == ("ant", "bee")
+    writer.join()
+
+
+def test_names_of_classes_may_begin_as_homes_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("~names.txt").write_text("ant\nbee\n")
+
+    assert given_class_names("~nobody,~names.txt") == ("~nobody", "~names.txt")
+    assert given_class_names("./~names.txt") == read_class_names(Path("~names.txt")) == ("ant", "bee")
 
 
 def test_what_is_ours_is_not_imported(net: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,12 +12,13 @@ import pytest
 import torch
 from PIL import Image
 
+from resnetlab.base.reading import plain
 from resnetlab.cli import main
 from resnetlab.data.images.decode import decode
 from resnetlab.data.images.image import EncodedImage
 from resnetlab.errors import DataError, UsageError
 from resnetlab.trained.artefact import write_folder
-from resnetlab.trained.predict import Classifier, reading
+from resnetlab.trained.predict import Classifier
 from resnetlab.trained.predict.pictures import encode, find_files
 from resnetlab.trained.predict.reading import read_file
 from tests.kit.artefacts import small_artefact
@@ -182,16 +183,36 @@ def test_an_output_that_cannot_be_written_is_told_before_the_images_are_read(
 def test_a_pipe_is_read_and_not_waited_for_where_nobody_writes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "_PATIENCE", 0.1)
+    monkeypatch.setattr(plain, "PATIENCE_SECONDS", 0.1)
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
 
     with pytest.raises(DataError, match="it is a pipe, and nobody wrote for"):
         read_file(pipe)
-    monkeypatch.setattr(reading, "_PATIENCE", 20.0)
+    monkeypatch.setattr(plain, "PATIENCE_SECONDS", 20.0)
     whole = content(Image.new("RGB", (9, 9)), "PNG") * 1000  # more than a pipe holds at once
     writer = threading.Thread(target=pipe.write_bytes, args=(whole,))
     writer.start()
     found = read_file(pipe).data
     writer.join()
     assert found == whole
+
+
+def test_a_tilde_is_a_home_where_it_was_written_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file ~tmp.jpg in a folder ended `predict`."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    for place in ("home/a.png", "~/a.png", "~nobody.png"):
+        Path(place).parent.mkdir(exist_ok=True)
+        Path(place).write_bytes(content(Image.new("RGB", (2, 2), (len(place), 0, 0)), "PNG"))
+
+    files = find_files(["~nobody.png", ".", "*.png", "./~", "~/a.png"])
+
+    assert sorted(len(read_file(each).data) for each in files) == sorted(
+        len(Path(each).read_bytes()) for each in files
+    )
+    assert read_file(Path("~/a.png")).data == Path("~/a.png").read_bytes()
+    assert encode("~/a.png").data == encode(Path("~/a.png")).data == Path("home/a.png").read_bytes()
+    assert encode("~nobody.png").data == Path("~nobody.png").read_bytes()

@@ -11,6 +11,7 @@ import json
 import math
 import os
 import re
+import select
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -128,6 +129,29 @@ def look_at(path: Path, *, most: int | None = None) -> None:
     """Raise as `read_plain`, for what a library opens by its path."""
     with open_plain(path, most=most):
         pass
+
+
+PATIENCE_SECONDS = 10.0
+"""Until somebody must write into a pipe."""
+
+
+def read_pipe(path: Path, *, most: int) -> bytes:
+    """Return what is written into a pipe, which its user made.
+
+    Raises:
+        OSError: If nobody writes.
+        ValueError: If there comes more than so many bytes.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # else it waits for who writes
+    with os.fdopen(descriptor, "rb") as stream:
+        if not select.select([stream], [], [], PATIENCE_SECONDS)[0]:
+            what = f"it is a pipe, and nobody wrote for {PATIENCE_SECONDS:g} s"
+            raise TimeoutError(errno.ETIMEDOUT, what)
+        os.set_blocking(descriptor, True)
+        content = stream.read(most + 1)
+    if len(content) > most:
+        raise ValueError(f"more than {most:,} bytes come from it")
+    return content
 
 
 @contextlib.contextmanager

@@ -38,7 +38,7 @@ def encode(picture: Picture, place: str = "the image") -> EncodedImage:
         UsageError: If it is none of these.
     """
     if isinstance(picture, str | Path):
-        return read_file(picture)
+        return read_file(os.path.expanduser(picture))
     if isinstance(picture, bytes):
         return EncodedImage(picture, place)
     if isinstance(picture, np.ndarray):

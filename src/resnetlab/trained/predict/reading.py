@@ -1,17 +1,14 @@
 """One picture's content from where a user says that it lies: a file, a pipe, a .zip, an address."""
 
-import errno
 import functools
 import os
 import re
-import select
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from resnetlab.base.download import RemoteFile, read_address
-from resnetlab.base.paths import user_path
-from resnetlab.base.reading.plain import read_plain
+from resnetlab.base.reading.plain import read_pipe, read_plain
 from resnetlab.data.folders.zipped import ZipReader, images_in_zip
 from resnetlab.data.images.image import EncodedImage
 from resnetlab.errors import DataError
@@ -20,6 +17,7 @@ MOST_BYTES = 64 * 2**20
 """Of a picture from an address."""
 MOST_SECONDS = 60.0
 """Until it has come."""
+_MOST_OF_PIPE = 2**30
 _BY_HAND = "Or download it, and give the file."
 _ADDRESS = re.compile(r"https?:/+(?=[^/])")
 _IN_ZIP = re.compile(r"(?i)\.zip(?=[/\\])")
@@ -28,7 +26,8 @@ _IN_ZIP = re.compile(r"(?i)\.zip(?=[/\\])")
 def read_file(path: Path | str) -> EncodedImage:
     """Return the content of a file, of a pipe, of photos.zip/tulip/1.jpg in an archive, or at an address.
 
-    Addresses are of https or http; what comes from there has 64 MiB at most, and a minute.
+    Addresses are of https or http; what comes from there has 64 MiB at most, and a minute. A path is taken as
+    it is: `~` is a name like others.
 
     Raises:
         DataError: If it cannot be read.
@@ -37,10 +36,11 @@ def read_file(path: Path | str) -> EncodedImage:
         return _of_address(_ADDRESS.sub(lambda found: f"{found[0].rstrip('/')}//", str(path), count=1))
     path = Path(path)
     try:
-        path = user_path(path)
         if (found := _archive_of(path)) is not None:
             return found
-        return EncodedImage(_of_pipe(path) if path.is_fifo() else read_plain(path), str(path))
+        return EncodedImage(
+            read_pipe(path, most=_MOST_OF_PIPE) if path.is_fifo() else read_plain(path), str(path)
+        )
     except OSError as error:
         name, hint = _as_file_address(path)
         raise DataError(f"{name}: cannot be read: {error.strerror or error}", hint=hint) from error
@@ -65,24 +65,6 @@ def _of_address(url: str) -> EncodedImage:
         raise DataError(f"{url}: no address of a picture", hint="Its form is https://example.org/cat.jpg.")
     remote = RemoteFile(url, "", "", by_hand=_BY_HAND, absent=DataError, failed=DataError)
     return EncodedImage(read_address(remote, most_bytes=MOST_BYTES, seconds=MOST_SECONDS), url)
-
-
-_PATIENCE = 10.0
-"""Seconds until somebody must write into a pipe."""
-
-
-def _of_pipe(path: Path) -> bytes:
-    """Return what is written into a pipe.
-
-    Raises:
-        OSError: If nobody writes.
-    """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # else it waits for who writes
-    with os.fdopen(descriptor, "rb") as stream:
-        if not select.select([stream], [], [], _PATIENCE)[0]:
-            raise TimeoutError(errno.ETIMEDOUT, f"it is a pipe, and nobody wrote for {_PATIENCE:g} s")
-        os.set_blocking(descriptor, True)
-        return stream.read()
 
 
 def _as_file_address(path: Path) -> tuple[str, str]:
