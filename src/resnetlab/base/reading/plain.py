@@ -28,9 +28,16 @@ _BLOCK_BYTES = 512
 """Of what stat counts, on every system."""
 
 
-def refuse_more(asked: int, stored: int, what: str) -> None:
-    """Raise ValueError if so few bytes stand for so many that they can be no trained numbers."""
-    if asked > max(MOST_FREE_BYTES, MOST_RATIO * stored):
+def refuse_more(asked: int, stored: int, what: str, *, ratio: int = MOST_RATIO) -> None:
+    """Raise ValueError if so few bytes stand for so many as they cannot.
+
+    Args:
+        asked: The bytes that they would take.
+        stored: Those in the file.
+        what: What it is, in words, in the plural.
+        ratio: How many times the bytes in the file it may be: by default what trained numbers can.
+    """
+    if asked > max(MOST_FREE_BYTES, ratio * stored):
         raise ValueError(f"{what} would take {asked:,} bytes, of {stored:,} in the file")
 
 

@@ -244,9 +244,10 @@ def _told_as_data_error(path: Path) -> Iterator[None]:
 
 def _load(path: Path) -> Table:
     with _told_as_data_error(path):
-        for each in path.iterdir():
-            if not each.is_dir():
-                look_at(each, most=MOST_JSON_BYTES if each.suffix == ".json" else None)
+        for each in path.glob("*.arrow"):
+            look_at(each)
+        for name in ("state.json", "dataset_info.json"):
+            look_at(path / name, most=MOST_JSON_BYTES)
         return _unnested(_library(path).load_from_disk(str(path)))
 
 
