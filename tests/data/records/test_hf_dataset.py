@@ -1,3 +1,5 @@
+import json
+import os
 import pickle
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -46,6 +48,20 @@ def test_splits_labels_names_and_bytes_are_read(tmp_path):
     assert (image.data, image.place) == (picture(51), "validation record 1")
     assert source.notes == ("there is no test split: the validation split serves as one",)
     assert len(source.fingerprint) == 64
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_what_is_not_read_may_be_anything_and_what_is_read_may_not(tmp_path):
+    path = save(tmp_path / "d", train=make([0, 1]), test=make([0, 1]))
+    (path / "train" / "dangling").symlink_to("nowhere")
+    (path / "train" / "leftover.arrow").symlink_to("nowhere")
+    os.mkfifo(path / "train" / "pipe")
+
+    assert len(open_hf_dataset(path).train) == 2
+    state = path / "train" / "state.json"
+    state.write_text(json.dumps(json.loads(state.read_text()) | {"_data_files": [{"filename": "pipe"}]}))
+    with pytest.raises(DataError, match="train: not a readable dataset: it is no plain file, but a pipe"):
+        open_hf_dataset(path)
 
 
 def test_a_dataset_without_splits_is_divided(tmp_path):
