@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from resnetlab.errors import CheckpointError, UsageError
+from resnetlab.errors import CheckpointError, UsageError, WriteError
 from resnetlab.trained.artefact import import_weights
 from resnetlab.trained.transfer import open_trained
 from resnetlab.weights import load_weights
@@ -404,3 +404,25 @@ def test_a_normalization_in_a_file_of_weights_alone_is_not_passed_over(tmp_path:
     with pytest.raises(CheckpointError, match="besides the whole network it holds normalization"):
         import_weights(path)
     assert not open_trained(path).is_told
+
+
+@pytest.mark.starts_anew
+@pytest.mark.skipif(sys.platform != "linux", reason="no file may be larger than so much, as on a full disk")
+def test_a_full_folder_for_temporary_files_is_no_damage(tmp_path: Path) -> None:
+    import resource
+
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "net.h5", "w") as file:
+        file["layers/dense/vars/0"] = torch.ones(100, 100).numpy()
+    with zipfile.ZipFile(tmp_path / "net.keras", "w") as archive:
+        archive.writestr("config.json", "{}")
+        archive.write(tmp_path / "net.h5", "model.weights.h5")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for name in ("net.h5", "net.keras"):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2**14, hard))
+        try:
+            with pytest.raises(WriteError, match=rf"{name}: .*(?s:.)*name one with more room by TMPDIR="):
+                read_weight_file(tmp_path / name)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert len(read_weight_file(tmp_path / name).tensors) == 1
