@@ -8,6 +8,10 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
+from resnetlab.base.machine.signals import Terminated
+from resnetlab.cli.stopping import heard_signals
 from tests.kit.commands import run
 from tests.kit.pictures import write_folder
 
@@ -50,3 +54,19 @@ def test_sigterm_ends_a_command_whose_thread_waits_for_ever(tmp_path: Path) -> N
     command = [sys.executable, "-c", BLOCKED, str(tmp_path / "pipe")]
 
     assert subprocess.run(command, timeout=60, check=False).returncode == 143
+
+
+def test_that_the_limit_of_cpu_time_is_passed_is_heard_once() -> None:
+    """Linux tells it again after every further second; there is what is half written to be removed."""
+    before = signal.signal(signal.SIGXCPU, signal.SIG_DFL)
+    try:
+        with pytest.raises(Terminated) as told, heard_signals():
+            try:
+                signal.raise_signal(signal.SIGXCPU)
+            finally:
+                signal.raise_signal(signal.SIGXCPU)
+        signal.raise_signal(signal.SIGXCPU)
+    finally:
+        signal.signal(signal.SIGXCPU, before)
+
+    assert told.value.exit_code == 128 + signal.SIGXCPU

@@ -23,7 +23,8 @@ import torch
 
 import resnetlab
 from resnetlab.base.machine.remembered import remembered
-from resnetlab.cli.stopping import Terminated, heard_signals
+from resnetlab.base.machine.signals import Terminated
+from resnetlab.cli.stopping import heard_signals
 from resnetlab.data import feeding
 from resnetlab.data.batches.preprocessing import Preprocessing
 from resnetlab.data.images.geometry import Pixels

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from resnetlab.base.machine.signals import COMING_AGAIN
 from resnetlab.errors import UsageError
 from resnetlab.parallel.launch import count_cores, count_gpus, note_on, resolve_devices
 from tests.kit.processes import Command
@@ -130,6 +131,19 @@ def test_a_second_signal_kills_all() -> None:
         launch.wait_until_all_have_left(2)
 
     assert "resnetlab: stopped; nothing was saved since the last checkpoint" in text
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("again", COMING_AGAIN)
+def test_what_comes_again_by_itself_is_no_second_signal(again: int) -> None:
+    with launched(2, "work", "-1", "nothing") as launch:
+        launch.wait_until_it_works()
+        for number in (signal.SIGTERM, again, again):
+            launch.command.send(number)
+            time.sleep(0.001)  # each for itself
+        text = launch.command.finish(75)
+
+    assert "program: stopped by SIGTERM after round" in text
 
 
 @pytest.mark.faults

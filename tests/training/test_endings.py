@@ -156,20 +156,20 @@ def test_a_signal_while_the_result_is_written_comes_too_late(
 ) -> None:
     outside: list[int] = []
     fired: list[str] = []
-    before = signal.signal(signal.SIGUSR1, lambda number, frame: outside.append(number))
+    before = signal.signal(signal.SIGTERM, lambda number, frame: outside.append(number))
     really = os.fsync
 
     def and_a_signal(descriptor: int) -> None:
         if "RESULT.json" in (path := os.readlink(f"/proc/self/fd/{descriptor}")):
             fired.append(path)
-            signal.raise_signal(signal.SIGUSR1)
+            signal.raise_signal(signal.SIGTERM)
         really(descriptor)
 
     monkeypatch.setattr(os, "fsync", and_a_signal)
     try:
         result = train_plan(small_plan(length="1st"), tmp_path / "run", Observer())
     finally:
-        signal.signal(signal.SIGUSR1, before)
+        signal.signal(signal.SIGTERM, before)
 
     assert fired and not outside
     assert json.loads((tmp_path / "run" / "RESULT.json").read_bytes())["step"] == result.step == 1

@@ -1,13 +1,17 @@
 """What a signal does while a run trains, and that every handler is back afterwards."""
 
+import resource
 import signal
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from resnetlab.base.machine.signals import ENDING_SIGNALS
+from resnetlab.base.machine.signals import COMING_AGAIN, ENDING_SIGNALS, giving_way
 from resnetlab.training.observer import Interrupt
+from tests.kit.processes import Command
 
 KILLS = [number for number in ENDING_SIGNALS if number != signal.SIGINT]
 
@@ -16,7 +20,12 @@ class Ended(BaseException):
     """Stands for the end of the process."""
 
 
+@giving_way
 def end(number: int, frame: object) -> None:
+    raise Ended
+
+
+def theirs(number: int, frame: object) -> None:
     raise Ended
 
 
@@ -42,16 +51,30 @@ def test_the_first_signal_is_noted_and_a_ctrl_c_after_it_stops_at_once(first: in
             signal.raise_signal(signal.SIGINT)
 
 
-@pytest.mark.parametrize("second", KILLS)
-def test_any_second_signal_does_what_it_did_before_but_for_the_closed_terminals(second: int) -> None:
+@pytest.mark.parametrize("second", [number for number in KILLS if number not in COMING_AGAIN])
+def test_any_second_signal_does_what_it_did_before(second: int) -> None:
     with Interrupt() as interrupt:
         signal.raise_signal(second)
 
-        if second == signal.SIGHUP:  # the kernel sends it, and the shell again
+        with pytest.raises(Ended):
             signal.raise_signal(second)
-        else:
-            with pytest.raises(Ended):
-                signal.raise_signal(second)
+        assert interrupt.is_requested
+
+
+@pytest.mark.parametrize("again", COMING_AGAIN)
+@pytest.mark.parametrize("is_first", [True, False])
+def test_what_comes_again_by_itself_is_no_second_signal(
+    again: int, is_first: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+
+    with Interrupt() as interrupt:
+        signal.raise_signal(again if is_first else signal.SIGTERM)
+        for _ in range(3):
+            now[0] += 60
+            signal.raise_signal(again)
+
         assert interrupt.is_requested
 
 
@@ -71,6 +94,49 @@ def test_in_one_of_several_processes_a_signal_that_comes_again_soon_is_the_same_
         now[0] += 6
         with pytest.raises(Ended):
             signal.raise_signal(signal.SIGTERM)
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU])
+def test_a_signal_to_which_a_program_gave_its_own_meaning_stays_its_own(number: int) -> None:
+    signal.signal(number, theirs)
+
+    with Interrupt() as interrupt:
+        with pytest.raises(Ended):
+            signal.raise_signal(number)
+
+        assert not interrupt.is_requested
+    assert signal.getsignal(number) is theirs
+
+
+LONG = (
+    "train", "resnet8", "--data", "digits", "--recipe", "digits", "--epochs", "1000", "--batch", "16", "--set",
+    "width=0.25", "--set", "compile=off", "--set", "eval_every=1000ep", "--no-report",
+)  # fmt: skip
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no limit of another process can be set")
+def test_at_its_limit_of_cpu_time_a_run_saves_though_it_is_told_again_and_again(tmp_path: Path) -> None:
+    """From then on Linux tells it every second; here the limit is put back as soon as that has happened."""
+    command = Command(*LONG, "--out", str(tmp_path / "run"))
+    command.wait_until((tmp_path / "run" / "recipe.json").exists)
+    told = 0
+
+    def tell_again() -> None:
+        nonlocal told
+        try:
+            soft, hard = resource.prlimit(command.pid, resource.RLIMIT_CPU)
+            if soft != 1:
+                resource.prlimit(command.pid, resource.RLIMIT_CPU, (1, hard))
+                told += 1
+        except ProcessLookupError:
+            return
+
+    command.wait_until(tell_again)
+
+    said = command.finish(75)
+    assert "SIGXCPU" in said
+    assert told > 2, "the first was the limit itself"
+    assert len(list((tmp_path / "run" / "checkpoints").iterdir())) == 1
 
 
 @pytest.mark.parametrize("comes", [False, True])

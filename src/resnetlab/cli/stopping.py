@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
-from resnetlab.base.machine.signals import ENDING_SIGNALS
+from resnetlab.base.machine.signals import ENDING_SIGNALS, TIME_LIMIT, Terminated, giving_way
 
 if TYPE_CHECKING:
     from resnetlab.base.pages.server import Server
@@ -21,30 +21,20 @@ TERMINATED = 128 + signal.SIGTERM
 """The exit code after SIGTERM."""
 
 
-class Terminated(KeyboardInterrupt):
-    """A signal came that asks the program to end, and is not Ctrl-C.
-
-    Args:
-        number: Which.
-    """
-
-    def __init__(self, number: int) -> None:
-        super().__init__()
-        self.number, self.exit_code = number, 128 + number
-
-
 @contextlib.contextmanager
 def heard_signals() -> Iterator[None]:
     """Raise Terminated where SIGTERM or its like finds the main thread inside; a second one ends at once.
 
     So does the first after some seconds, if the way out is blocked, for instance by a thread that reads
     from a disk that does not answer. Where somebody else hears such a signal, or nobody is to, that stays.
+    That the limit of CPU time is passed is told every second from then on: it is heard once.
     """
     left = threading.Event()
 
+    @giving_way
     def hear(number: int, frame: FrameType | None) -> NoReturn:
         for each in ours:
-            signal.signal(each, signal.SIG_DFL)
+            signal.signal(each, signal.SIG_IGN if each == TIME_LIMIT == number else signal.SIG_DFL)
         threading.Thread(target=_end_unless, args=(left, 128 + number), daemon=True).start()
         raise Terminated(number)
 
@@ -57,7 +47,8 @@ def heard_signals() -> Iterator[None]:
     finally:
         left.set()
         for each in ours:
-            signal.signal(each, signal.SIG_DFL)
+            if signal.getsignal(each) is not signal.SIG_IGN:  # the time limit, once it was told
+                signal.signal(each, signal.SIG_DFL)
 
 
 def _end_unless(left: threading.Event, code: int) -> None:

@@ -22,7 +22,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
-from resnetlab.base.machine.signals import ENDING_SIGNALS
+from resnetlab.base.machine.signals import COMING_AGAIN, ENDING_SIGNALS
 from resnetlab.errors import Interrupted, UsageError
 from resnetlab.parallel.line import VARIABLE
 from resnetlab.parallel.processes import Process
@@ -106,8 +106,8 @@ def count_gpus() -> int:
 def launch(devices: int, arguments: Sequence[str], module: str = "resnetlab") -> int:
     """Run `python -m MODULE ARGUMENTS` in so many processes of this machine, and return their exit code.
 
-    A first signal that asks to end goes to each of them, once; at a second one, SIGHUP aside, all are
-    killed. If this process is killed, they end by themselves.
+    A first signal that asks to end goes to each of them, once; at a second one, but what comes again by
+    itself, all are killed. If this process is killed, they end by themselves.
 
     Raises:
         UsageError: If this system cannot do that.
@@ -263,7 +263,7 @@ class _Launch:
 
     def _hand_on(self, number: int, frame: FrameType | None) -> None:
         if self._signal:
-            if number != getattr(signal, "SIGHUP", 0):  # which a closing terminal sends twice
+            if number not in COMING_AGAIN and not self._is_killed:
                 self._is_killed = True
                 self._kill()
                 _say("stopped; nothing was saved since the last checkpoint")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import FrameType, TracebackType
 from typing import Any
 
-from resnetlab.base.machine.signals import ENDING_SIGNALS
+from resnetlab.base.machine.signals import COMING_AGAIN, ENDING_SIGNALS, TIME_LIMIT, may_be_taken
 from resnetlab.parallel.world import World
 
 
@@ -85,18 +85,17 @@ def as_seen_by(observer: Observer, world: World) -> Observer:
 
 
 _Handler = Callable[[int, FrameType | None], Any] | int | signal.Handlers | None
-_HANG_UP = getattr(signal, "SIGHUP", 0)  # Windows has none
 _ECHO_SECONDS = 5.0
 
 
 class Interrupt:
     """While it is entered, the first signal sets a flag; the second acts as it did before.
 
-    So a first Ctrl-C finishes the step and saves, and a second one leaves at once. A terminal that
-    closes is no second one: its signal comes from the kernel and again from the shell; and under nohup
-    it does not count. Several runs may share one: it may be entered anew while it is, and outside the
-    main thread, where Python delivers no signals, entering it changes nothing. A handler from outside
-    Python, which could not be put back, stays.
+    So a first Ctrl-C finishes the step and saves, and a second one leaves at once. A terminal that closes
+    and a limit of CPU time that is passed are no second one (see `COMING_AGAIN`); the latter, once it was
+    told, is ignored from then on, so that there is time to leave. Several runs may share one: it may be
+    entered anew while it is, and outside the main thread, where Python delivers no signals, entering it
+    changes nothing. What is not ours to hear stays as it is (see `may_be_taken`).
 
     What follows within some seconds in one of several processes is the same signal again: from torchrun,
     which hands on what the system has sent to each process, for instance as a service or a job ends.
@@ -125,24 +124,27 @@ class Interrupt:
     def __enter__(self) -> "Interrupt":
         if _is_main():
             if self._depth == 0:
-                self._before = {number: signal.signal(number, self._note) for number in _ours()}
+                ours = filter(may_be_taken, ENDING_SIGNALS)
+                self._before = {number: signal.signal(number, self._note) for number in ours}
             self._depth += 1
         return self
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         is_second = bool(self._heard_at)
-        if is_second and time.monotonic() - self._heard_at < _ECHO_SECONDS:
+        if number == TIME_LIMIT:
+            self._before[number] = signal.SIG_IGN
+        if is_second and (number in COMING_AGAIN or time.monotonic() - self._heard_at < _ECHO_SECONDS):
             return
         self.signal_name = self.signal_name or signal.Signals(number).name
         self._heard_at = time.monotonic()
         if is_second or "RANK" not in os.environ:
-            self._restore(but=_HANG_UP)
-        if is_second and number != _HANG_UP:
+            self._restore(but=COMING_AGAIN)
+        if is_second:
             signal.raise_signal(number)
 
-    def _restore(self, but: int | None = None) -> None:
+    def _restore(self, but: Sequence[int] = ()) -> None:
         for number, handler in self._before.items():
-            if number != but:
+            if number not in but:
                 signal.signal(number, handler)
 
     def __exit__(
@@ -152,17 +154,6 @@ class Interrupt:
             self._depth -= 1
             if self._depth == 0:
                 self._restore()
-
-
-def _ours() -> list[int]:
-    """Return the signals that may be taken over."""
-    before = {number: signal.getsignal(number) for number in ENDING_SIGNALS}
-    is_nohup = before.get(_HANG_UP) is signal.SIG_IGN
-    return [
-        number
-        for number, handler in before.items()
-        if handler is not None and not (number == _HANG_UP and is_nohup)
-    ]
 
 
 def _is_main() -> bool:
