@@ -8,14 +8,17 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from resnetlab.base.units import Duration
+from resnetlab.board.glance import Glancing
 from resnetlab.cli import main
+from resnetlab.cli.stopping import heard_signals
 from resnetlab.data.open import open_source
-from resnetlab.errors import OutOfMemory
+from resnetlab.errors import Interrupted, OutOfMemory
 from resnetlab.network.catalog import model_spec
 from resnetlab.recipe.named import named_recipe
 from resnetlab.recipe.settings import override
@@ -26,8 +29,9 @@ from resnetlab.runs.records import read_records
 from resnetlab.trained.evaluate import evaluate
 from resnetlab.training.observer import Observer
 from resnetlab.training.planning import make_plan, plan_of
-from resnetlab.training.run import Result, train_plan
+from resnetlab.training.run import Result, train_or_resume, train_plan
 from resnetlab.training.session import resume
+from resnetlab.verifying import verify
 from tests.kit.small_runs import CPU, small_plan, small_source, train_whole
 
 # torch's own words, of a CPU, of a GPU, of cuBLAS, of an Apple GPU
@@ -173,6 +177,31 @@ def test_a_signal_while_the_result_is_written_comes_too_late(
 
     assert fired and not outside
     assert json.loads((tmp_path / "run" / "RESULT.json").read_bytes())["step"] == result.step == 1
+
+
+def test_a_signal_before_the_first_step_is_noted_so_that_the_run_is_not_said_to_have_crashed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, really = tmp_path / "run", os.mkdir
+
+    def and_a_signal(path: str, *rest: Any, **more: Any) -> None:
+        if Path(path).name == "checkpoints":  # after recipe.json, which makes it a run
+            signal.raise_signal(signal.SIGTERM)
+        really(path, *rest, **more)
+
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        with monkeypatch.context() as struck, heard_signals(), pytest.raises(Interrupted, match="before the"):
+            struck.setattr(os, "mkdir", and_a_signal)
+            train_plan(small_plan(length="1st"), out, Observer())
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    glance = Glancing(out, "run", tmp_path.resolve()).look()
+    result = train_or_resume(small_plan(length="1st"), out, Observer())
+
+    assert (glance.state, glance.why) == ("interrupted", "by SIGTERM")
+    assert result.step == 1
+    assert verify(out).is_sound
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The ways to train: a new run, the rest of one, whichever of these is due, a longer one from another."""
 
 import contextlib
+import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
@@ -8,6 +9,7 @@ from pathlib import Path
 
 from resnetlab.base import files
 from resnetlab.base.machine.memory import telling_of_memory
+from resnetlab.base.machine.signals import Terminated
 from resnetlab.base.paths import as_word
 from resnetlab.base.units import Duration
 from resnetlab.data.open import reopen_source
@@ -31,6 +33,7 @@ from resnetlab.runs.directory import (
     open_run,
     refuse_taken,
 )
+from resnetlab.runs.journal import Journal
 from resnetlab.runs.records import RunRecords, read_records
 from resnetlab.training.ending.result import Result, read_result, result_of
 from resnetlab.training.ending.sampling import leave_samples
@@ -302,24 +305,32 @@ def _train_from(
     plan, observer = share_workers_here(plan, world), as_seen_by(observer, world)
     interrupt = interrupt or Interrupt()
     with contextlib.ExitStack() as hearing:
-        with telling_of_memory(LESS_MEMORY), _leaving_before_the_first_step(run, interrupt):
+        with telling_of_memory(LESS_MEMORY), _leaving_before_the_first_step(run, interrupt, world):
             trainer = begin(plan, observer)
             trainer.interrupt = hearing.enter_context(interrupt)
         return _train_to_the_end(trainer, plan)
 
 
 @contextlib.contextmanager
-def _leaving_before_the_first_step(run: RunDirectory, interrupt: Interrupt) -> Iterator[None]:
+def _leaving_before_the_first_step(run: RunDirectory, interrupt: Interrupt, world: World) -> Iterator[None]:
     """Say how to go on with a run that a signal ends inside, where nothing is made that could be lost."""
     try:
         yield
     except KeyboardInterrupt as stop:
         if interrupt.is_requested or not is_run(run.path):  # a second one; or nothing has begun
             raise
+        if world.is_first:
+            _note_interruption(run, stop.number if isinstance(stop, Terminated) else signal.SIGINT)
         raise Interrupted(
             "stopped by a signal before the first step; nothing is lost",
             hint=f"Go on with: resnetlab resume {as_word(run.path)}",
         ) from stop
+
+
+def _note_interruption(run: RunDirectory, number: int) -> None:
+    with contextlib.suppress(ResnetlabError), contextlib.closing(Journal(run.events)) as events:
+        name = signal.Signals(number).name
+        events.add({"time": time.time(), "event": "interrupted", "signal": name})
 
 
 def _train_to_the_end(trainer: Trainer, plan: RunPlan) -> Result:
