@@ -26,6 +26,7 @@ SHARE = 0.25
 """Of the time that the undisturbed run takes."""
 SAVE_SECONDS = 2.0
 FLAT_BYTES = 8 << 20
+KEPT = 2
 ENDS = {"SIGTERM": {75, 0}, "SIGKILL": {-signal.SIGKILL, 0}, "full": {74, 0}, "SIGSTOP": {0}}
 """What may end a command's process, and with which exit codes; after SIGSTOP and SIGCONT it goes on."""
 
@@ -83,7 +84,7 @@ def train(data: Path, out: Path, steps: int, every: int) -> Command:
     return Command(
         "train", "resnet8", "--data", str(data), "--recipe", "digits", "--steps", f"{steps}", "--batch", "8",
         "--set", "width=0.25", "--set", "compile=off", "--set", "ema_decay=0.9", "--set", "eval_every=50ep",
-        "--set", "stochastic_depth=0.3", "--set", "log_every=100", "--set", "keep_checkpoints=2",
+        "--set", "stochastic_depth=0.3", "--set", "log_every=100", "--set", f"keep_checkpoints={KEPT}",
         "--checkpoint-every", f"{every}", "--no-report", "--out", str(out), "--resume-if-begun",
         module="tests.kit.soaked",
     )  # fmt: skip
@@ -149,9 +150,12 @@ def final(out: Path, steps: int) -> dict[str, bytes]:
 
 
 def names(out: Path) -> set[str]:
-    return {path.name for path in out.iterdir()} | {
-        path.name for path in RunDirectory(out).checkpoints.iterdir()
-    }
+    return {path.name for path in out.iterdir()} - {"eval"}
+
+
+def kept(out: Path, steps: int) -> list[bool]:
+    """Return of each checkpoint whether it is the last step's; the others are where signals saved last."""
+    return sorted(path.name == f"step-{steps:08d}" for path in RunDirectory(out).checkpoints.iterdir())
 
 
 def test_a_long_run_that_is_disturbed_again_and_again_ends_as_if_it_was_not(tmp_path: Path) -> None:
@@ -172,7 +176,8 @@ def test_a_long_run_that_is_disturbed_again_and_again_ends_as_if_it_was_not(tmp_
     assert result["step"] == steps
     assert final(tmp_path / "run", steps) == final(tmp_path / "whole", steps)
     assert litter(tmp_path / "run") == []
-    assert names(tmp_path / "run") - {"eval"} == names(tmp_path / "whole") - {"eval"}
+    assert names(tmp_path / "run") == names(tmp_path / "whole")
+    assert kept(tmp_path / "run", steps) == kept(tmp_path / "whole", steps) == [False] * (KEPT - 1) + [True]
     assert struck.total() >= MINUTES
     for used in (whole, watcher):
         memory, threads, files = used.growth()
