@@ -145,15 +145,10 @@ def kept(facts: Facts) -> Found:
     steps = {step for step, _ in list_checkpoints(facts.run.checkpoints)}
     saved = {row.get("step") for row in facts.happened("save")}
     last = max((step for step in saved if is_count(step)), default=0)  # a kill may come before its event
-    odd = sorted(step for step in steps - saved if step < last and not _is_before(facts, step))
+    odd = sorted(step for step in steps - saved if step < last and not facts.is_before(step))
     if not odd:
         return passed(f"{len(saved):,} saves")
     return judged([f"no save of step {step:,} in events.jsonl" for step in odd], "")
-
-
-def _is_before(facts: Facts, step: int) -> bool:
-    """Return whether a checkpoint may be one of the run that this one goes on from."""
-    return bool(facts.continues) and step <= facts.continues.get("step", 0)
 
 
 def _state(path: Path) -> dict[str, Any] | None:

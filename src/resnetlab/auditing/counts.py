@@ -2,13 +2,10 @@
 
 from collections.abc import Iterator
 
-from resnetlab.auditing.facts import Facts, Row, Stretch, is_close
+from resnetlab.auditing.facts import Facts, Row, Stretch, is_close, is_near, is_share_of
 from resnetlab.auditing.finding import Found, Promise, judged, unknown
 from resnetlab.base.reading.plain import is_count, is_number
 from resnetlab.evaluation.significance import wilson_interval
-
-_WHOLE = 1e-5
-"""How far a share times its images may be from a whole number, which rounding keeps below 1e-9."""
 
 
 def epochs(facts: Facts) -> Found:
@@ -48,7 +45,7 @@ def _no_counts(facts: Facts, size: int) -> Iterator[str]:
             continue
         seen = timeline.samples_seen(step) - timeline.samples_seen(min(before[since], step))
         for name in ("train_accuracy", "train_accuracy_top_5"):
-            if is_number(share := row.get(name)) and abs(share * seen - round(share * seen)) > _WHOLE:
+            if is_number(share := row.get(name)) and not is_share_of(share, seen):
                 yield f"line {number}: {name} {share!r} is no share of {seen:,} images"
         before[since] = step
 
@@ -68,11 +65,7 @@ def _contradictions(where: str, row: Row) -> Iterator[str]:
     if row.get("accuracy") != correct / seen:
         yield f"{where}: an accuracy of {row.get('accuracy')!r}, and {correct:,} of {seen:,} right"
     five = row.get("accuracy_top_5")
-    if (
-        not is_number(five)
-        or abs(five * seen - round(five * seen)) > _WHOLE
-        or not correct <= five * seen + _WHOLE
-    ):
+    if not (is_number(five) and is_share_of(five, seen) and correct <= round(five * seen)):
         yield f"{where}: a top-5 accuracy of {five!r} with {correct:,} of {seen:,} right first answers"
 
 
@@ -82,13 +75,9 @@ def interval(facts: Facts) -> Found | None:
         return None
     correct, seen = result["correct"], result["seen"]
     due, told = wilson_interval(correct, seen), result.get("interval")
-    is_told = isinstance(told, list) and len(told) == 2 and all(map(_alike, told, due))
+    is_told = isinstance(told, list) and len(told) == 2 and all(map(is_near, told, due))
     text = f"{100 * due[0]:.2f} to {100 * due[1]:.2f} %"
     return judged([] if is_told else [f"{told!r}, and it is {text}"], text)
-
-
-def _alike(one: object, other: float) -> bool:
-    return is_close(one, other) or (is_number(one) and abs(one - other) < 1e-12)
 
 
 def evaluated_whole(facts: Facts) -> Found:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from resnetlab.auditing.facts import Facts, Row
+from resnetlab.auditing.facts import Facts, Row, is_share_of
 from resnetlab.auditing.finding import Found, Promise, judged
 from resnetlab.base.reading.plain import is_count, is_share
 
@@ -123,7 +123,7 @@ def best(facts: Facts) -> Found | None:
 def _no_share(name: str, value: object, seen: object) -> list[str]:
     if value is None:
         return []
-    is_so = is_share(value) and is_count(seen) and abs(value * seen - round(value * seen)) < 1e-5
+    is_so = is_share(value) and is_count(seen) and is_share_of(value, seen)
     return [] if is_so else [f"{name} is {value!r}, of {seen!r} images"]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from resnetlab.auditing.facts import Facts, first_line, is_close
+from resnetlab.auditing.facts import ROUNDED, Facts, first_line, is_close, is_near
 from resnetlab.auditing.finding import Found, Promise, judged, unknown
 from resnetlab.base.reading.plain import is_count, is_number, read_json, read_plain
 from resnetlab.errors import DataError
@@ -59,7 +59,7 @@ def _contradictions(facts: Facts, folder: Path, told: Mapping[str, Any]) -> Iter
     if told.get("accuracy") != correct / seen:
         yield f"an accuracy of {told.get('accuracy')!r}, and {correct:,} of {seen:,} right"
     interval = told.get("interval")
-    if not isinstance(interval, list) or not all(map(_near, interval, wilson_interval(correct, seen))):
+    if not isinstance(interval, list) or not all(map(is_near, interval, wilson_interval(correct, seen))):
         yield f"an interval of {interval!r}"
     rows = told.get("per_class")
     samples = sum(row["samples"] for row in rows) if isinstance(rows, list) else None
@@ -76,10 +76,6 @@ def _contradictions(facts: Facts, folder: Path, told: Mapping[str, Any]) -> Iter
         told_names = [row["class"] for row in rows] if isinstance(rows, list) else names
         if not all(cell in (name, f"'{name}") for cell, name in zip(names, told_names, strict=False)):
             yield "confusion.csv has other classes"
-
-
-def _near(one: object, other: float) -> bool:
-    return is_close(one, other) or (is_number(one) and abs(one - other) < 1e-12)
 
 
 def _confusion(folder: Path) -> tuple[list[list[int]], list[str]] | None:
@@ -188,12 +184,8 @@ def _is_of_the_end(facts: Facts, told: Mapping[str, Any]) -> bool:
     """Return whether an evaluation is the one of the run's end, and no later one of other roundings."""
     device, threads = facts.read("environment").get("device"), told.get("threads")
     is_as_trained = threads in (None, facts.read("environment").get("threads") if device == "cpu" else 0)
-    far = abs(told["correct"] - (facts.result or {}).get("correct", 0)) > _ROUNDED * told["seen"]
+    far = abs(told["correct"] - (facts.result or {}).get("correct", 0)) > ROUNDED * told["seen"]
     return far or (is_as_trained and told.get("engine", "reference") == "reference")
-
-
-_ROUNDED = 0.002
-"""Share of images of which other roundings may decide."""
 
 
 def _majority(result: Mapping[str, Any], told: Mapping[str, Any]) -> Iterator[str]:

@@ -57,7 +57,7 @@ def _jumps(facts: Facts) -> Iterator[str]:
         step = row.get("step")
         if row.get("event") in _STARTS:
             at = step if is_count(step) else 0
-            if at not in saved and at < max(saved) and not _is_before(facts, at):
+            if at not in saved and at < max(saved) and not facts.is_before(at):
                 yield f"event {number}: goes on at step {at:,}, which was never saved"
             continue
         if step is None:
@@ -70,10 +70,6 @@ def _jumps(facts: Facts) -> Iterator[str]:
         at = step
         if row.get("event") == "save":
             saved.add(step)
-
-
-def _is_before(facts: Facts, step: int) -> bool:
-    return bool(facts.continues) and step <= facts.continues.get("step", 0)
 
 
 def ended(facts: Facts) -> Found:

@@ -42,6 +42,23 @@ def is_close(one: object, other: object, slack: float = SLACK) -> bool:
     return abs(one - other) <= slack * max(abs(one), abs(other))
 
 
+def is_near(one: object, other: float) -> bool:
+    """Return whether a value of a file is this number, of which little may be left near 0."""
+    return is_close(one, other) or (is_number(one) and abs(one - other) < 1e-12)
+
+
+ROUNDED = 0.002
+"""Share of the images of which the roundings of another device or build may decide."""
+
+_WHOLE = 1e-5
+"""How far a share times its images may be from a whole number, which rounding keeps below 1e-9."""
+
+
+def is_share_of(share: float, seen: int) -> bool:
+    """Return whether a share is one of a whole number of so many images."""
+    return abs(share * seen - round(share * seen)) <= _WHOLE
+
+
 @dataclass(frozen=True)
 class Stretch:
     """Steps that were made under one length: a run that trains on from another one has several."""
@@ -154,6 +171,10 @@ class Facts:
     def continues(self) -> Row:
         """What continues.json says; empty if the run goes on from none."""
         return self.read(CONTINUES) if self.run.continues else {}
+
+    def is_before(self, step: int) -> bool:
+        """Return whether a step may be one of the run that this one goes on from."""
+        return bool(self.continues) and step <= self.continues.get("step", 0)
 
     @cached_property
     def last(self) -> int:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resnetlab.auditing.facts import first_line
+from resnetlab.auditing.facts import ROUNDED, first_line
 from resnetlab.auditing.finding import Found, Promise, judged, passed, unknown
 from resnetlab.errors import ResnetlabError
 from resnetlab.reporting.reading import RecordedRun
@@ -19,8 +19,6 @@ DATA = Promise(
 SCORE = Promise(
     "the score again", "as many right answers as the result says", "it is the whole point of a result"
 )
-_ROUNDED = 0.002
-"""Share of the images of which the roundings of another device or build may decide."""
 
 
 def look_deep(run: RecordedRun, data: str | None, device: str, workers: int) -> list[tuple[Promise, Found]]:
@@ -80,6 +78,6 @@ def _score(run: RecordedRun, data: str | None, device: str, workers: int) -> Fou
         return unknown(first_line(error))
     correct, seen = run.result["correct"], run.result["seen"]
     text = f"{scores.correct:,} of {scores.seen:,}, the result says {correct:,} of {seen:,}"
-    if scores.seen != seen or abs(scores.correct - correct) > _ROUNDED * seen:
+    if scores.seen != seen or abs(scores.correct - correct) > ROUNDED * seen:
         return judged([text], "")
     return passed(text if scores.correct == correct else f"{text}: roundings of another device or build")
