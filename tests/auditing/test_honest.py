@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from resnetlab.auditing import PROMISES, audit_run
-from resnetlab.auditing.finding import Finding
 from resnetlab.base.units import Duration
 from resnetlab.recipe.due import Due
 from resnetlab.recipe.running import Run
@@ -19,6 +18,7 @@ from resnetlab.trained.transfer import open_trained
 from resnetlab.training.longer import newest_checkpoint, plan_longer, write_longer
 from resnetlab.training.observer import Observer
 from resnetlab.training.run import resume_plan, train_plan
+from tests.kit.audited import found, told
 from tests.kit.doctored_runs import flip
 from tests.kit.interrupted_runs import run_until
 from tests.kit.photographs import open_photographs, photograph_plan, write_photographs
@@ -42,15 +42,6 @@ WAYS: dict[str, Mapping[str, Any]] = {
     "four shards": {"shards": 4, "accumulate": 1, "ema_decay": 0.0},
     "lookahead in bf16": {"lookahead": 3, "ema_decay": 0.0, "precision": "bf16"},
 }  # fmt: skip
-
-
-def found(run: Path) -> dict[str, Finding]:
-    return {finding.name: finding for finding in audit_run(RunDirectory(run))}
-
-
-def told(run: Path) -> list[str]:
-    """Return what is not kept, for the message of a failing test."""
-    return [f"{each.name}: {each.found}" for each in found(run).values() if each.verdict == "fail"]
 
 
 def test_every_promise_of_a_finished_run_is_looked_at_and_kept(honest: Path) -> None:

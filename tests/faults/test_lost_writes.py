@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from resnetlab.runs.checkpoint import load_newest
+from tests.kit.audited import told as broken
 from tests.kit.disks import Disk, Operation
 from tests.kit.lost_writes import Replay, Tree, held, losses, put
 from tests.kit.rounds import ROUNDS, drawn
@@ -93,6 +94,7 @@ def check_resumes(recorded: Recorded, cuts: list[tuple[str, int, Tree]], tmp_pat
         assert result.step == 4 and (out / "RESULT.json").exists(), told
         assert job_bytes(out) == recorded.expected, told
         assert litter(out) == [], told
+        assert broken(out) == [], told
 
 
 def test_after_a_power_cut_a_run_goes_on_to_the_same_bytes(recorded: Recorded, tmp_path: Path) -> None:

@@ -68,6 +68,8 @@ def _beginning(facts: Facts, said: object) -> Iterator[str]:
 def going_on(facts: Facts) -> Found | None:
     """Compare continues.json with what the event of the start says of it."""
     begun = [row.get(CONTINUES) for row in facts.happened("start")][:1]
+    if not begun and facts.continues:
+        return unknown("the event of the start is lost")
     kept = begun[0] if begun and isinstance(begun[0], Mapping) else {}
     if not (facts.continues or kept):
         return None

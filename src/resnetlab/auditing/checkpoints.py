@@ -1,5 +1,6 @@
 """Checkpoints: every byte by its hash, all of this run, in steps that were made. No torch."""
 
+import hashlib
 import json
 import math
 from collections.abc import Iterator, Mapping
@@ -8,32 +9,51 @@ from pathlib import Path
 from typing import Any
 
 from resnetlab.auditing.facts import Facts, first_line, is_close
-from resnetlab.auditing.finding import Found, Promise, judged, passed, unknown
+from resnetlab.auditing.finding import Found, Promise, judged, judged_unless, unknown
 from resnetlab.base.reading.plain import is_count, is_number, open_plain, read_json
 from resnetlab.errors import CheckpointError, ResnetlabError
 from resnetlab.recipe.schedule import Plateau
-from resnetlab.runs.journal import refuse_changed
-from resnetlab.runs.manifest import list_checkpoints, read_manifest, read_verified
+from resnetlab.runs.journal import read_content
+from resnetlab.runs.manifest import NAME, list_checkpoints, read_manifest, read_verified
 
 _LONGEST_HEADER = 2**26
 _NO_PARAMETERS = ("running_mean", "running_var", "num_batches_tracked")
 
 
+def _whole(facts: Facts) -> list[tuple[int, Path]]:
+    """Return the checkpoints by their steps, without superseded ones that a power cut left half removed."""
+    paths = list_checkpoints(facts.run.checkpoints)
+    superseded = {step for step, _ in paths[: -facts.recipe.run.keep_checkpoints]}
+    return [(step, path) for step, path in paths if step not in superseded or not _is_torn(path)]
+
+
+def _is_torn(path: Path) -> bool:
+    """Return whether files of a checkpoint are gone, or what says which there were."""
+    if not (path / NAME).exists():
+        return True
+    try:
+        return any(not (path / name).exists() for name in read_manifest(path)["files"])
+    except CheckpointError:
+        return False
+
+
 def every_byte(facts: Facts) -> Found:
     """Read all files of every checkpoint and compare them with the manifest."""
-    paths = list_checkpoints(facts.run.checkpoints)
+    paths = _whole(facts)
     problems = []
     for _, path in paths:
         try:
             read_verified(path)
         except ResnetlabError as error:
             problems.append(first_line(error))
+    if not problems and (more := len(list_checkpoints(facts.run.checkpoints)) - len(paths)):
+        return unknown(f"{more:,} superseded checkpoints that a power cut left half removed")
     return judged(problems, f"{len(paths):,} checkpoints")
 
 
 def of_this_run(facts: Facts) -> Found:
     """Compare identity and step of every checkpoint with the run's and its name's."""
-    paths, identity = list_checkpoints(facts.run.checkpoints), facts.identity
+    paths, identity = _whole(facts), facts.identity
     problems = []
     for step, path in paths:
         try:
@@ -54,7 +74,7 @@ def the_end(facts: Facts) -> Found | None:
     """Look for the checkpoint of the last step, whose score the result is."""
     if not facts.result:
         return None
-    steps = [step for step, _ in list_checkpoints(facts.run.checkpoints)]
+    steps = [step for step, _ in _whole(facts)]
     if not steps:
         return unknown("the run's checkpoints were removed")
     due = facts.result.get("step")
@@ -64,16 +84,18 @@ def the_end(facts: Facts) -> Found | None:
 def rows_then(facts: Facts) -> Found | None:
     """Compare metrics.jsonl with its hash in every checkpoint."""
     problems, count = [], 0
-    for _, path in list_checkpoints(facts.run.checkpoints):
+    content = read_content(facts.run.metrics)
+    whole = content.rfind(b"\n") + 1
+    for _, path in _whole(facts):
         state = _state(path) or {}
         length, digest = state.get("metrics_length"), state.get("metrics_digest", "")
         if not is_count(length):
             continue
         count += bool(digest)
-        try:
-            refuse_changed(facts.run.metrics, length=length, digest=str(digest))
-        except ResnetlabError as error:
-            problems.append(f"{path.name}: {first_line(error)}")
+        if whole < length:
+            problems.append(f"{path.name}: metrics.jsonl has {whole:,} bytes of whole rows, had {length:,}")
+        elif digest and hashlib.sha256(content[:length]).hexdigest() != digest:
+            problems.append(f"{path.name}: the first {length:,} bytes of metrics.jsonl are not those of then")
     if not problems and not count:
         return unknown("no checkpoint that keeps a hash of the rows")
     return judged(problems, f"the rows that {count:,} checkpoints were written after")
@@ -81,7 +103,7 @@ def rows_then(facts: Facts) -> Found | None:
 
 def states(facts: Facts) -> Found:
     """Compare the numbers in every checkpoint with the rows."""
-    told = [(step, _state(path)) for step, path in list_checkpoints(facts.run.checkpoints)]
+    told = [(step, _state(path)) for step, path in _whole(facts)]
     problems = [text for step, state in told for text in _contradictions(facts, step, state)]
     seconds = [state["seconds"] for _, state in told if state and is_number(state.get("seconds"))]
     if any(later < before for before, later in pairwise(seconds)):
@@ -113,7 +135,7 @@ def _contradictions(facts: Facts, step: int, state: Mapping[str, Any] | None) ->
 
 def network(facts: Facts) -> Found:
     """Count the parameters in the newest checkpoint by the header of its weights."""
-    paths = list_checkpoints(facts.run.checkpoints)
+    paths = _whole(facts)
     if not paths:
         return unknown("no checkpoint")
     path = paths[-1][1] / "model.safetensors"
@@ -142,13 +164,14 @@ def parameters_in(path: Path) -> int:
 
 def kept(facts: Facts) -> Found:
     """Compare the checkpoints that are there with the saves that events tell of."""
-    steps = {step for step, _ in list_checkpoints(facts.run.checkpoints)}
-    saved = {row.get("step") for row in facts.happened("save")}
+    steps = {step for step, _ in _whole(facts)}
+    saved = {row.get("step") for row in facts.happened("save", "resume")}
     last = max((step for step in saved if is_count(step)), default=0)  # a kill may come before its event
     odd = sorted(step for step in steps - saved if step < last and not facts.is_before(step))
-    if not odd:
-        return passed(f"{len(saved):,} saves")
-    return judged([f"no save of step {step:,} in events.jsonl" for step in odd], "")
+    surely = [step for step in odd if not facts.may_be_unsaid(step)]
+    doubt = "lines of it are damaged" if facts.are_events_damaged else "" if surely else "a kill cut it off"
+    problems = [f"no save of step {step:,} in events.jsonl" for step in surely or odd]
+    return judged_unless(doubt, problems, f"{len(facts.happened('save')):,} saves")
 
 
 def _state(path: Path) -> dict[str, Any] | None:
@@ -161,7 +184,7 @@ def _state(path: Path) -> dict[str, Any] | None:
 
 def last_seconds(facts: Facts, step: object) -> float | None:
     """Return the seconds of training in the checkpoint of a step, if it is there."""
-    for each, path in list_checkpoints(facts.run.checkpoints):
+    for each, path in _whole(facts):
         if each == step and is_number(seconds := (_state(path) or {}).get("seconds")):
             return seconds
     return None

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from resnetlab.auditing.facts import Facts, Row, is_share_of
-from resnetlab.auditing.finding import Found, Promise, judged
+from resnetlab.auditing.finding import Found, Promise, judged, judged_unless
 from resnetlab.base.reading.plain import is_count, is_share
 
 
@@ -153,7 +153,8 @@ def broken(facts: Facts) -> Found | None:
     share = facts.recipe.preparation.bad_samples
     problems = [] if is_so else [f"{len(told)} are said, {len(met)} were met"]
     problems += ["the recipe allows none"] * bool(met and not share)
-    return judged(problems, f"{len(met):,} left out")
+    lost = "events are lost" if facts.may_lack_events and met else ""
+    return judged_unless(lost, problems, f"{len(met):,} left out")
 
 
 PROMISES = (

@@ -19,10 +19,12 @@ def told(facts: Facts) -> Found:
     if not recorded_threads(dict(environment)):
         problems.append(f"{environment.get('threads')!r} threads")
     packages = environment.get("packages")
-    if not isinstance(packages, Mapping) or not packages.get("resnetlab"):
+    if not isinstance(packages, Mapping) or not isinstance(packages.get("resnetlab"), str):
         problems.append("no version of resnetlab")
     elif packages.get("torch", environment.get("torch")) != environment.get("torch"):
         problems.append(f"torch {environment.get('torch')!r} and {packages.get('torch')!r}")
+    if not problems and not packages["resnetlab"]:
+        return unknown("made from source files that were not installed: of no version")
     return judged(problems, f"{environment.get('device')}, torch {environment.get('torch')}")
 
 

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
 from resnetlab.auditing.facts import Facts, Row
-from resnetlab.auditing.finding import Found, NotTold, Promise, judged
+from resnetlab.auditing.finding import Found, NotTold, Promise, judged, judged_unless, passed, unknown
 from resnetlab.base.reading.plain import is_count, is_number
+from resnetlab.base.units import first_of
 
 _BACK = 5.0
 """Seconds by which the network's time may set a clock back."""
@@ -14,16 +15,20 @@ _ENDS = (*_STARTS, "interrupted", "stopped", "end")
 
 
 def forward(facts: Facts) -> Found:
-    """Look whether times only rise."""
-    return judged(_back(facts), f"{len(facts.events):,} events")
+    """Look whether every event has a time, and times only rise."""
+    none = [f"event {number}, {row.get('event')!r}: time {row.get('time')!r}"
+            for number, row in enumerate(facts.events, start=1) if not _has_time(row)]  # fmt: skip
+    if not none and (back := [*_back(facts)]):
+        return unknown(f"a clock was set back: {first_of(back, 3, between='; ')}")
+    return judged(none, f"{len(facts.events):,} events")
+
+
+def _has_time(row: Row) -> bool:
+    return is_number(time := row.get("time")) and time > 0
 
 
 def _back(facts: Facts) -> Iterator[str]:
     events = facts.events
-    for number, row in enumerate(events, start=1):
-        if not is_number(row.get("time")) or row["time"] <= 0:
-            yield f"event {number}, {row.get('event')!r}: time {row.get('time')!r}"
-            return
     where = None
     for number, (before, row) in enumerate(pairwise(events), start=2):
         where, was = _machine(row) or where, where or _machine(before)
@@ -42,13 +47,14 @@ def _machine(row: Row) -> tuple[object, object] | None:
 
 def steps(facts: Facts) -> Found:
     """Look whether steps only rise from each start, and each start is at a step that was saved."""
-    return judged(_jumps(facts), f"{len(facts.happened(*_STARTS)):,} starts")
+    lost = "lines of events.jsonl are damaged" if facts.are_events_damaged else ""
+    return judged_unless(lost, _jumps(facts), f"{len(facts.happened(*_STARTS)):,} starts")
 
 
 def _jumps(facts: Facts) -> Iterator[str]:
     saved = {0}
-    begun = facts.happened(*_STARTS)[:1]
-    if not begun or (begun[0].get("event") != "start" and begun[0].get("step") != 0):
+    first = facts.events[0].get("event") if facts.events else None
+    if first not in _STARTS:  # all events before a restart may be lost, and never some of the first
         yield "no event of its start comes first"
     if len(facts.happened("start")) > 1:
         yield f"{len(facts.happened('start'))} starts"
@@ -57,7 +63,7 @@ def _jumps(facts: Facts) -> Iterator[str]:
         step = row.get("step")
         if row.get("event") in _STARTS:
             at = step if is_count(step) else 0
-            if at not in saved and at < max(saved) and not facts.is_before(at):
+            if at not in saved and at < max(saved) and not (facts.is_before(at) or facts.may_be_unsaid(at)):
                 yield f"event {number}: goes on at step {at:,}, which was never saved"
             continue
         if step is None:
@@ -76,39 +82,44 @@ def ended(facts: Facts) -> Found:
     """Compare the last event of its kind with whether there is a result."""
     told = facts.happened(*_ENDS)
     last: Row = told[-1] if told else {}
-    problems = []
-    if facts.result:
-        if last.get("event") != "end":
-            problems.append(f"there is a result, and the last that happened is {last.get('event')!r}")
-        elif last.get("step") != facts.result.get("step"):
-            problems.append(
-                f"it ended at step {last.get('step')!r}, the result is of {facts.result.get('step')!r}"
-            )
-    return judged(problems, f"{last.get('event')}, step {last.get('step')}")
+    if not facts.result:
+        return passed(f"{last.get('event')}, step {last.get('step')}")
+    if last.get("event") != "end":  # a power cut may have taken it; earlier versions wrote "stopped" behind
+        return unknown(f"there is a result, and the last that happened is {last.get('event')!r}")
+    is_so = last.get("step") == facts.result.get("step")
+    problem = f"it ended at step {last.get('step')!r}, the result is of {facts.result.get('step')!r}"
+    return judged([] if is_so else [problem], f"end, step {last.get('step')}")
 
 
 def long_enough(facts: Facts) -> Found | None:
     """Compare the seconds of all updates with the time between each start and its last event."""
     if not facts.result or facts.continues:
         return None
+    if facts.may_lack_events:
+        return unknown("a kill or a power cut may have taken events, and their times with them")
     try:
         spans = _spans(facts)
+        is_back = any(later < before for span in spans for before, later in pairwise(span))
     except TypeError as error:
         raise NotTold("events without times") from error
-    seconds, most = facts.result.get("train_seconds"), sum(spans)
+    if is_back:
+        return unknown("a clock was set back")
+    spent = [span[-1] - span[0] for span in spans]
+    seconds, most = facts.result.get("train_seconds"), sum(spent)
     is_so = is_number(seconds) and 0 <= seconds <= most * 1.01 + _BACK
     told = f"{seconds!r} s of updates in {most:,.1f} s from start to end"
     return judged([] if is_so else [told], told)
 
 
-def _spans(facts: Facts) -> list[float]:
+def _spans(facts: Facts) -> list[list[float]]:
+    """Return the times of events since each start."""
     found: list[list[float]] = []
     for row in facts.events:
         if row.get("event") in _STARTS:
             found.append([])
         if found:
             found[-1].append(row["time"])
-    return [max(each) - min(each) for each in found]
+    return found
 
 
 def speeds(facts: Facts) -> Found | None:
@@ -139,7 +150,7 @@ PROMISES = (
     ),
     Promise(
         "end",
-        "the event of the end last, at the step of the result",
+        "the event of the end at the step of the result",
         "a result is of a run that ended",
         ended,
     ),

@@ -19,7 +19,7 @@ from resnetlab.recipe.schedule import LearningRate
 from resnetlab.recipe.settings import recipe_from_json
 from resnetlab.recipe.timeline import Timeline
 from resnetlab.runs.directory import BAD_SAMPLE, CONTINUES, RunDirectory
-from resnetlab.runs.journal import read_rows
+from resnetlab.runs.journal import read_content, read_rows
 
 Row = Mapping[str, Any]
 
@@ -157,6 +157,40 @@ class Facts:
         """The rows of events.jsonl."""
         rows: list[Row] = self._told(lambda: read_rows(self.run.events, passes_over_damage=True))
         return rows
+
+    @cached_property
+    def are_events_damaged(self) -> bool:
+        """Whether events.jsonl has lines that are none: a power cut may leave zeros in its midst."""
+        content: bytes = self._told(lambda: read_content(self.run.events))
+        return content.count(b"\n") != len(self.events)
+
+    @cached_property
+    def unsaid_saves(self) -> Sequence[tuple[int, int]]:
+        """The steps, from one to another, whose saves a kill may have cut off events.jsonl.
+
+        A checkpoint comes before its event: a run goes on at one that no event tells of, from wherever the
+        events of the process before end.
+        """
+        found: list[tuple[int, int]] = []
+        at, saved = 0, {0}
+        for row in self.events:
+            if not is_count(step := row.get("step")):
+                continue
+            if row.get("event") == "resume" and step not in saved and not self.is_before(step):
+                found += [(at, step)] if at <= step else []
+            at = step
+            saved |= {step} if row.get("event") in ("save", "resume") else set()
+        return found
+
+    def may_be_unsaid(self, step: int) -> bool:
+        """Return whether a kill may have cut the event of a step's save off."""
+        return any(first <= step <= last for first, last in self.unsaid_saves)
+
+    @property
+    def may_lack_events(self) -> bool:
+        """Whether a kill or a power cut has, or may have, cut events off or destroyed some."""
+        has_end = any(row.get("event") == "end" for row in self.events)
+        return self.are_events_damaged or bool(self.unsaid_saves) or (bool(self.result) and not has_end)
 
     def happened(self, *kinds: str) -> list[Row]:
         """Return the events of these kinds."""

@@ -70,6 +70,12 @@ def unknown(text: str) -> Found:
     return Found("unknown", text)
 
 
+def judged_unless(doubt: str, problems: Iterable[str], kept: str) -> Found:
+    """Return as `judged`; with a doubt whether it can be known, a problem leaves the promise unknown."""
+    found = judged(problems, kept)
+    return unknown(f"{found.text}: {doubt}") if doubt and found.verdict == "fail" else found
+
+
 def judged(problems: Iterable[str], kept: str) -> Found:
     """Return that a promise was kept, or the first of the problems and how many more there are."""
     told = [*problems]

@@ -356,7 +356,6 @@ def _trained(trainer: Trainer, plan: RunPlan) -> Result:
             trainer.train()
             result = result_of(trainer, plan)
             world.from_first(lambda: record.finish(asdict(result)))  # a signal now comes too late to leave
-        trainer.observer.ended(asdict(result))
     except Exception as error:
         with contextlib.suppress(ResnetlabError):  # the disk may be full; the first error counts
             record.add_event("stopped", step=state.step, error=str(error) or repr(error))
@@ -365,6 +364,7 @@ def _trained(trainer: Trainer, plan: RunPlan) -> Result:
     finally:
         with contextlib.suppress(ResnetlabError):
             trainer.close()
+    trainer.observer.ended(asdict(result))  # whoever watches may fail: the run has ended all the same
     return result
 
 
