@@ -10,7 +10,7 @@ from resnetlab.evaluation.significance import wilson_interval
 
 def epochs(facts: Facts) -> Found:
     """Compare each evaluation's epoch with the samples that so many steps read."""
-    problems = facts.least(lambda size: [*_off(facts, size)])
+    problems = facts.least(lambda size: _off(facts, size))
     number = len(facts.evaluations)
     return judged(problems, f"{facts.sizes[0]:,} images an epoch, at {number:,} evaluations")
 
@@ -30,7 +30,7 @@ def of_training(facts: Facts) -> Found:
     """Look whether each share of right answers is one of the images seen since the row before."""
     if facts.has_broken:
         return unknown("broken images were left out, so that batches had fewer")
-    problems = facts.least(lambda size: [*_no_counts(facts, size)])
+    problems = facts.least(lambda size: _no_counts(facts, size))
     return judged(problems, f"so at {len(facts.rows):,} rows")
 
 

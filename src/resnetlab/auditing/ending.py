@@ -23,7 +23,7 @@ def at_its_length(facts: Facts) -> Found | None:
     if passed_by:
         problems.append(f"stop_at was reached at step {passed_by[0]:,}, and it went on")
     if not why:
-        problems += facts.least(lambda size: [*_length(facts, step, size)])
+        problems += facts.least(lambda size: _length(facts, step, size))
     stretch = facts.stretches[-1]
     return judged(problems, why or f"step {step!r}, {stretch.recipe.run.length}")
 

@@ -1,9 +1,10 @@
 """What a run's files say, read once, for all who check it. Imports no torch."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,9 @@ Row = Mapping[str, Any]
 
 _MOST_ASKED = 8
 """Evaluations that are asked how many images an epoch has."""
+
+_ENOUGH = 32
+"""Problems by which an epoch is not of that many images."""
 
 SLACK = 1e-9
 """Relative: what another machine's libm may round otherwise."""
@@ -264,16 +268,19 @@ class Facts:
         """The steps of the whole run, or what it has of them at least."""
         return min(self.stretches[-1].timeline(size).num_steps for size in self.sizes)
 
-    def least(self, problems_of: Callable[[int], list[str]]) -> list[str]:
-        """Return the problems for that size of an epoch, of those that can be, for which they are fewest."""
-        fewest: list[str] | None = None
+    def least(self, problems_of: Callable[[int], Iterable[str]]) -> list[str]:
+        """Return the problems for that size of an epoch, of those that can be, for which they are fewest.
+
+        There may be a thousand sizes, each with a problem at every row: more than `_ENOUGH` are not counted.
+        """
+        fewest, best = _ENOUGH, self.sizes[0]
         for size in self.sizes:
-            problems = problems_of(size)
-            if fewest is None or len(problems) < len(fewest):
-                fewest = problems
+            count = sum(1 for _ in islice(problems_of(size), fewest))
+            if count < fewest:
+                fewest, best = count, size
             if not fewest:
-                break
-        return fewest or []
+                return []
+        return [*problems_of(best)]
 
     @cached_property
     def environments(self) -> Sequence[Row]:

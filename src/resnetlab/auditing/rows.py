@@ -67,7 +67,7 @@ def _disorder(facts: Facts) -> Iterator[str]:
 def complete(facts: Facts) -> Found:
     """Compare the steps that have rows with those that the recipe says are due one."""
     return judged(
-        facts.least(lambda size: [*_missing(facts, size)]), f"all that are due up to step {facts.last:,}"
+        facts.least(lambda size: _missing(facts, size)), f"all that are due up to step {facts.last:,}"
     )
 
 
