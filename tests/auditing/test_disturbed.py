@@ -81,6 +81,12 @@ def test_events_whose_beginning_is_lost_are_not_known(copy: Path) -> None:
     assert told(copy) == []
 
 
+def test_events_that_are_all_lost_are_not_known(copy: Path) -> None:
+    (copy / "events.jsonl").write_bytes(b"")
+
+    assert told(copy) == []
+
+
 def test_zeros_in_the_midst_of_events_are_not_known(copy: Path) -> None:
     lines = (copy / "events.jsonl").read_bytes().splitlines(keepends=True)
     lines[2:5] = [b"\0" * sum(map(len, lines[2:5])) + b"\n"]

@@ -47,6 +47,8 @@ def _machine(row: Row) -> tuple[object, object] | None:
 
 def steps(facts: Facts) -> Found:
     """Look whether steps only rise from each start, and each start is at a step that was saved."""
+    if not facts.events:
+        return unknown("no events: they are lost, or it was killed before the first")
     lost = "lines of events.jsonl are damaged" if facts.are_events_damaged else ""
     return judged_unless(lost, _jumps(facts), f"{len(facts.happened(*_STARTS)):,} starts")
 
