@@ -7,6 +7,7 @@ from typing import Any
 from resnetlab.auditing.facts import first_line
 from resnetlab.auditing.finding import Finding, Found, Promise, judged, passed, unknown
 from resnetlab.base.reading.plain import read_json
+from resnetlab.base.units import first_of
 from resnetlab.errors import ResnetlabError
 from resnetlab.recipe.settings import leaves, recipe_from_json
 from resnetlab.reporting.reading import STUDY
@@ -35,10 +36,11 @@ def audit_study(path: Path) -> list[Finding]:
         rows = _rows(path)
     except (OSError, ValueError) as error:
         return [_PLANNED.finding(judged([f"{STUDY} cannot be read: {error}"], ""))]
-    there = {*runs_in(path)}
+    longer = {name for name in runs_in(path) if RunDirectory(path / name).continues}
+    there = {*runs_in(path)} - longer
     names = [str(row.get("name")) for row in rows]
     return [
-        _PLANNED.finding(_planned(names, there)),
+        _PLANNED.finding(_planned(names, there, longer)),
         _AS_PLANNED.finding(judged(_otherwise(path, rows), f"{len(there)} runs")),
     ]
 
@@ -51,18 +53,19 @@ def _rows(path: Path) -> list[Mapping[str, Any]]:
     return rows
 
 
-def _planned(names: list[str], there: set[str]) -> Found:
+def _planned(names: list[str], there: set[str], longer: set[str]) -> Found:
     if doubled := sorted({name for name in names if names.count(name) > 1}):
         return judged([f"{name} is planned twice" for name in doubled], "")
     if more := sorted(there - {*names}):
         return judged([f"{name} was never planned" for name in more], "")
-    missing = [name for name in names if name not in there]
+    missing = [name for name in names if name not in there | longer]
     if missing:
         return unknown(
             f"{missing[0]} is not there: not begun yet, or removed"
             + f" ({len(missing)} such)" * (len(missing) > 1)
         )
-    return passed(f"{len(names)} of {len(names)}")
+    more = f"; {first_of(sorted(longer), 3)} trained on from another run" if longer else ""
+    return passed(f"{len(names)} of {len(names)}{more}")
 
 
 def _otherwise(path: Path, rows: list[Mapping[str, Any]]) -> Iterator[str]:
