@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -139,6 +140,10 @@ def test_a_study_is_its_runs_as_they_were_planned(study: Path, tmp_path: Path) -
     assert [(verdict.kind, verdict.is_sound) for verdict in found.each] == [
         ("study", True), ("run", True), ("run", True),
     ]  # fmt: skip
+    longer = ("--steps", "3", "--out", str(copy / "resnet8-seed0-3st"))
+    assert main(["resume", str(copy / "resnet8-seed0"), *longer]) == 0
+    more = resnetlab.verify(copy).each[0].findings[0]
+    assert (more.verdict, more.found) == ("pass", "2 of 2; resnet8-seed0-3st trained on from another run")
     shutil.rmtree(copy / "resnet8-seed1")
     assert verdicts(copy) == {"runs of the study": "unknown", "as planned": "pass"}
     shutil.copytree(study / "resnet8-seed0", copy / "better")
@@ -174,6 +179,29 @@ def test_a_model_is_whole_and_the_network_that_it_says(target: str, run: Path, t
     content = bytearray(path.read_bytes())
     path.write_bytes(content[: len(content) // 2])
     assert not resnetlab.verify(out).is_sound
+
+
+def test_a_file_that_a_missing_package_reads_is_not_known(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "net.onnx"
+    assert main(["export", str(run), "--to", "onnx", "-o", str(out)]) == 0
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+
+    assert verdicts(out) == {"network": "unknown"}
+
+
+def test_a_file_of_another_program_is_refused(run: Path, tmp_path: Path) -> None:
+    import onnx
+
+    out = tmp_path / "net.onnx"
+    assert main(["export", str(run), "--to", "onnx", "-o", str(out)]) == 0
+    graph = onnx.load(out)
+    del graph.metadata_props[:]
+    onnx.save(graph, out)
+
+    with pytest.raises(UsageError):
+        resnetlab.verify(out)
 
 
 def test_a_number_that_is_none_is_told(run: Path, tmp_path: Path) -> None:
