@@ -9,7 +9,7 @@ import pytest
 import resnetlab
 from resnetlab.errors import LockedError, UsageError
 from resnetlab.runs.directory import lock_run
-from tests.kit.doctored_runs import flip, last_checkpoint
+from tests.kit.doctored_runs import evaluation, flip, last_checkpoint
 from tests.kit.reported_runs import edit, read
 
 
@@ -87,15 +87,46 @@ def test_another_hash_than_published_breaks_it(run: Path) -> None:
 
 
 def test_what_comes_later_breaks_no_seal(run: Path) -> None:
+    """Another evaluation of the same weights on the same images has other seconds, engine and threads."""
     resnetlab.verify(run, seal=True)
-    (run / "report.html").write_text("a page")
-    (run / "eval" / "another").mkdir()
-    (run / "eval" / "another" / "note.txt").write_text("later")
+    scores = (evaluation(run) / "scores.json").read_bytes()
+    resnetlab.evaluate(run, split="test", engine="torch", insights=0)
+    (run / "another.txt").write_text("later")
 
     verdict, found = seal_of(run)
 
+    assert (evaluation(run) / "scores.json").read_bytes() != scores
     assert verdict == "pass"
-    assert "come since: eval/another/note.txt" in found
+    assert "come since: another.txt" in found
+
+
+def test_linked_checkpoints_are_sealed_too(run: Path, tmp_path: Path) -> None:
+    """On a larger disk, where others have files too."""
+    (run / "checkpoints").rename(tmp_path / "large")
+    (run / "checkpoints").symlink_to(tmp_path / "large", target_is_directory=True)
+    (tmp_path / "large" / "of others").mkdir()
+    (tmp_path / "large" / "of others" / "note.txt").write_text("theirs")
+    resnetlab.verify(run, seal=True)
+    sealed = {name.partition("/")[0] + "/" + Path(name).name for name in read(run / "SEAL.json")["files"]}
+
+    assert {"checkpoints/model.safetensors", "checkpoints/MANIFEST.json"} < sealed
+    assert "checkpoints/note.txt" not in sealed
+    assert seal_of(run)[0] == "pass"
+    flip(last_checkpoint(run) / "model.safetensors")
+    assert seal_of(run)[0] == "fail"
+
+
+@pytest.mark.parametrize("short", ["a", "0" * 11, "z" * 64, "0" * 65])
+def test_what_is_no_hash_is_compared_with_none(short: str, run: Path) -> None:
+    with pytest.raises(UsageError, match="at least 12"):
+        resnetlab.verify(run, seal_hash=short)
+
+
+def test_a_run_that_is_being_written_is_compared_with_no_hash(run: Path) -> None:
+    published = resnetlab.verify(run, seal=True).each[0].seal
+
+    with lock_run(run), pytest.raises(LockedError):
+        resnetlab.verify(run, seal_hash=published)
 
 
 def test_what_is_not_at_its_end_or_broken_is_not_sealed(run: Path) -> None:

@@ -4,14 +4,16 @@ SEAL.json  {"format": "resnetlab seal", "version": 1, "sha256": ...,
             "files": {PATH: {"bytes": ..., "sha256": ...}}}
 
 `sha256` is that of the files' part as JSON with sorted keys and without blanks. Who changes a file can write
-another seal: what holds is the hash that was published elsewhere. Not sealed are `lock` and `report.html`,
-which is made of the other files anew at every evaluation; what comes later breaks no seal.
+another seal: what holds is the hash that was published elsewhere. Not sealed are `lock`, and what is made
+of the other files and may be made anew: `eval` and `report.html`; what comes later breaks no seal.
 """
 
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +22,14 @@ from resnetlab.base.reading.plain import open_plain, read_json
 from resnetlab.base.units import first_of
 from resnetlab.errors import DataError, UsageError
 from resnetlab.runs.directory import RunDirectory
+from resnetlab.runs.manifest import list_checkpoints
 
 NAME = "SEAL"
 FORMAT, VERSION = "resnetlab seal", 1
 _NOT_SEALED = {f"{NAME}.json", "lock", "report.html"}
+_MADE_ANEW = "eval"
+_LEAST_DIGITS = 12
+"""Of a published hash: what fewer digits say may be so by chance, or was tried until it was so."""
 _PART = 2**20
 
 Files = Mapping[str, Mapping[str, Any]]
@@ -50,6 +56,18 @@ def hash_of_hashes(files: Files) -> str:
     return hashlib.sha256(json.dumps(files, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
+def refuse_short(expected: str) -> None:
+    """Refuse what is no published hash, nor enough of one.
+
+    Raises:
+        UsageError: If it is no row of at least 12 hexadecimal digits.
+    """
+    if expected and not re.fullmatch(f"[0-9a-fA-F]{{{_LEAST_DIGITS},64}}", expected):
+        raise UsageError(
+            f"{expected!r} is no seal's hash: give at least {_LEAST_DIGITS} of its 64 hexadecimal digits"
+        )
+
+
 def sealed(run: RunDirectory) -> str:
     """Return the hash of hashes that a run is sealed by; "" if it is not."""
     try:
@@ -63,7 +81,7 @@ def look_at_seal(run: RunDirectory, expected: str) -> tuple[Promise, Found] | No
 
     Args:
         run: The run.
-        expected: The hash of hashes that was published, or its first digits; "" if none is known.
+        expected: The hash of hashes that was published, or its first 12 digits or more; "" if none is known.
     """
     try:
         seal = _read(run)
@@ -118,9 +136,17 @@ def _files_of(root: Path) -> dict[str, dict[str, Any]]:
 
 
 def _paths(root: Path) -> Iterator[str]:
-    """Yield the paths of a run's files, relative to it, with slashes; links and hidden files are none."""
-    for folder, folders, names in os.walk(root):
-        folders[:] = sorted(each for each in folders if not each.startswith("."))
+    """Yield the paths of a run's files, relative to it, with slashes; links and hidden files are none.
+
+    `checkpoints` alone may be a link to a directory, in which others may have files beside its checkpoints.
+    """
+    linked = RunDirectory(root).checkpoints
+    tops = [path for _, path in list_checkpoints(linked)] if linked.is_symlink() else []
+    for folder, folders, names in chain.from_iterable(map(os.walk, [root, *tops])):
+        is_top = Path(folder) == root
+        folders[:] = sorted(
+            each for each in folders if not (each.startswith(".") or (is_top and each == _MADE_ANEW))
+        )
         for name in names:
             path = Path(folder, name)
             relative = path.relative_to(root).as_posix()

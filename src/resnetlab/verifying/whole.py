@@ -12,7 +12,7 @@ from resnetlab.base.paths import user_path
 from resnetlab.errors import ResnetlabError, UsageError
 from resnetlab.reporting.reading import RecordedRun, find_runs, read_run, refuse
 from resnetlab.runs.directory import RunDirectory, is_run
-from resnetlab.verifying.seal import look_at_seal, seal_run, sealed
+from resnetlab.verifying.seal import look_at_seal, refuse_short, seal_run, sealed
 from resnetlab.verifying.study import audit_study, is_study
 from resnetlab.verifying.verdict import Verdict, Verdicts
 
@@ -49,7 +49,7 @@ def verify(
         reference: Records, runs, or folders of them: a run that is better or faster than those of its recipe
             allow, by four standard deviations, is told.
         seal: Write SEAL.json into each finished run that breaks no promise.
-        seal_hash: The hash of hashes that was published of one run, or its first digits.
+        seal_hash: The hash of hashes that was published of one run, or its first 12 digits or more.
         data: Where the runs' data lies now, if not where it was.
         device: deep: auto, cpu, cuda, cuda:1 or mps.
         workers: deep: processes that read image files, -1 for as many as suit the machine.
@@ -57,12 +57,13 @@ def verify(
     Raises:
         UsageError: If there is nothing at a path, or what is there is nothing of ours.
         DataError: If a reference is damaged.
-        LockedError: If a run that is to be sealed is still being written.
+        LockedError: If a run that is to be sealed, or compared with a hash, is still being written.
         WriteError: If a seal cannot be written.
     """
     given = [paths] if isinstance(paths, str | Path) else [*paths]
     if not given:
         raise UsageError("nothing to verify", hint="Name runs, studies or models.")
+    refuse_short(seal_hash)
     asked = _Asked(
         deep=deep, references=_references(reference), data=data, seal=seal, seal_hash=seal_hash,
         device=device, workers=workers,
@@ -106,6 +107,8 @@ _AT_REST = Promise(
 
 
 def _run(run: RunDirectory, asked: _Asked) -> Verdict:
+    if asked.seal_hash:
+        refuse_locked(run.path)
     if (holder := holder_of(run.path)) and not asked.seal:
         at_work = _AT_REST.finding(unknown(f"{holder} writes into it: verify it when that has ended"))
         return Verdict(kind="run", path=str(run.path), findings=(at_work,))

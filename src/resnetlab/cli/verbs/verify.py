@@ -39,7 +39,10 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="write SEAL.json into each finished run that breaks no promise: a hash of its files' hashes",
     )  # fmt: skip
     parser.add_argument(
-        "--seal-hash", default="", metavar="HASH", help="the hash that was published of this one run's seal"
+        "--seal-hash",
+        default="",
+        metavar="HASH",
+        help="the hash that was published of this one run's seal, or at least 12 digits of it",
     )
     parser.add_argument("--data", metavar="DATA", help="with --deep: where the data lies now, if elsewhere")
     add_device(parser)
