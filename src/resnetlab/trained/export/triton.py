@@ -24,8 +24,9 @@ from resnetlab.trained.artefact.places import looking_at, refuse_taken
 
 CONFIG, LABELS, MODEL = "config.pbtxt", "labels.txt", "model.onnx"
 MOST_IMAGES = 64
-_MOST_BYTES = 2**24
 """That the server puts together into one batch."""
+_MOST_BYTES = 2**24
+"""Of the files of an earlier version that are read."""
 _DIMS = re.compile(r"\bdims\s*:\s*\[([^\]]*)\]")
 
 
