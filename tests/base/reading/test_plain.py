@@ -66,8 +66,8 @@ def test_a_file_may_be_limited(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["NaN", "[Infinity]", "-Infinity", "1e999", "-1E+0400", "9" * 301, "9" * 400 + ".5", "1" + "0" * 250 + "e99", "[" * 10**5,
-     '{"a":' * 10**5, "", "\ufeff1"],
+    ["NaN", "[Infinity]", "-Infinity", "1e999", "-1E+0400", "9" * 301, "9" * 400 + ".5", "[" * 10**5,
+     "1" + "0" * 250 + "e99", '{"a":' * 10**5, "", "\ufeff1"],
 )  # fmt: skip
 def test_what_no_run_writes_is_no_json(text: str) -> None:
     with pytest.raises(ValueError):

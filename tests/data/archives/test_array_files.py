@@ -11,7 +11,7 @@ from resnetlab.errors import DataError
 
 
 def test_masks_are_read_where_they_fit_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """dSprites is 115 times as large as its file."""
+    """DSprites is 115 times as large as its file."""
     masks = np.zeros((65, 1024, 1024), np.uint8)
     np.savez_compressed(tmp_path / "masks.npz", images=masks)
 

@@ -1,10 +1,9 @@
 """The process that reads HDF5; `hdf5.read_hdf5` starts it.
 
-`python -m resnetlab.base.reading.hdf5_process FILE SECONDS TARGET` writes the arrays as safetensors to TARGET, by
-numbers, and to its output as JSON what lies where.
+`python -m resnetlab.base.reading.hdf5_process FILE SECONDS TARGET` writes the arrays as safetensors to
+TARGET, by numbers, and to its output as JSON what lies where.
 """
 
-import json
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,7 +16,7 @@ from safetensors.numpy import save
 
 from resnetlab.base import files
 from resnetlab.base.reading.plain import MOST_FREE_BYTES, MOST_RATIO
-from resnetlab.base.reading.process import accept_limits
+from resnetlab.base.reading.process import accept_limits, answer
 from resnetlab.errors import WriteError
 
 _MOST_DEPTH = 32
@@ -129,4 +128,4 @@ def _main(path: str, seconds: str, target: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(_main(*sys.argv[1:])))
+    answer(_main(*sys.argv[1:]))

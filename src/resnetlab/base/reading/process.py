@@ -8,11 +8,12 @@ the processor's time.
 
 import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 PATIENCE_SECONDS = 600
 """By the clock, for a file that comes slowly over a network."""
@@ -71,6 +72,13 @@ def accept_limits(size: int, free_seconds: float) -> None:
         most = used + _FREE_BYTES + _COPIES * size
         _, hard = resource.getrlimit(resource.RLIMIT_DATA)
         resource.setrlimit(resource.RLIMIT_DATA, (most if hard < 0 else min(most, hard), hard))
+
+
+def answer(told: object) -> NoReturn:
+    """Print what `read_apart` returns, and end at once: Python's own end takes all libraries apart, 0.4 s."""
+    sys.stdout.write(json.dumps(told))
+    sys.stdout.flush()
+    os._exit(0)
 
 
 def _data_bytes() -> int | None:

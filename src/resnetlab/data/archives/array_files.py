@@ -20,7 +20,7 @@ Array = npt.NDArray[Any]
 
 _MOST_BYTES = 16 * 2**30
 _ZLIB_RATIO = 1100
-"""More than zlib can make of bytes: masks and drawings come near it, and are read where they fit the memory."""
+"""More than zlib can make of bytes: masks come near it, and are read where they fit the memory."""
 _IDX_BYTES, _STL_SIDE = 0x08, 96
 
 

@@ -1,13 +1,11 @@
 """The process that reads torch's pickled weights; `pickled.read_pickled` starts it.
 
-`python -m resnetlab.weights.files.unpickle FILE SECONDS TARGET [PREFIX]` writes the tensors as safetensors to TARGET
-and what it had to say as JSON to its output. Nothing that a pickle names is made or run (inert.py); a
+`python -m resnetlab.weights.files.unpickle FILE SECONDS TARGET [PREFIX]` writes the tensors as safetensors to
+TARGET and what it had to say as JSON to its output. Nothing that a pickle names is made or run (inert.py); a
 process of its own is there in case that this wall has a hole, and for what a damaged file does to
 memory.
 """
 
-import gc
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +15,7 @@ import torch
 
 from resnetlab.base import files
 from resnetlab.base.reading.plain import refuse_more
-from resnetlab.base.reading.process import accept_limits
+from resnetlab.base.reading.process import accept_limits, answer
 from resnetlab.base.units import first_of
 from resnetlab.weights.files.checkpoint_facts import class_names, mmlab, own_images, plain_facts
 from resnetlab.weights.files.inert import RefusedError
@@ -101,5 +99,4 @@ if __name__ == "__main__":
     torch.set_num_threads(1)  # each further one has a stack of its own, which counts towards the limit
     name, seconds, *others = sys.argv[1:]
     accept_limits(Path(name).stat().st_size, float(seconds))
-    sys.stdout.write(json.dumps(_main(name, *others)))
-    gc.freeze()  # else Python's end looks through all of torch for cycles: 0.4 s
+    answer(_main(name, *others))
