@@ -8,9 +8,9 @@ import pytest
 
 SOURCE = Path(__file__).parents[2] / "src" / "resnetlab"
 OPENS = {
-    "open", "os.open", "io.open", "gzip.open", "bz2.open", "lzma.open", "tarfile.open",
-    "zipfile.ZipFile", "h5py.File", "np.load", "np.loadtxt", "np.genfromtxt", "np.fromfile", "np.memmap", "Image.open", "torch.load",
-    "safetensors.safe_open", "safetensors.torch.load_file", "library.loadmat",
+    "open", "os.open", "io.open", "gzip.open", "bz2.open", "lzma.open", "tarfile.open", "zipfile.ZipFile",
+    "h5py.File", "np.load", "np.loadtxt", "np.genfromtxt", "np.fromfile", "np.memmap", "Image.open",
+    "torch.load", "safetensors.safe_open", "safetensors.torch.load_file", "library.loadmat",
 }  # fmt: skip
 """What opens a file by its path, beside the methods `read_bytes`, `read_text` and `open` of paths."""
 
@@ -84,7 +84,7 @@ def test_only_base_reading_opens_a_file_to_read_but_for_a_reason() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["path.open()", "path.open('rb')", "path.open(mode='r')", "open(path)", "path.read_text()", 
+    ["path.open()", "path.open('rb')", "path.open(mode='r')", "open(path)", "path.read_text()",
      "np.load(path)", "np.fromfile(path, np.uint8)", "np.memmap(path)", "Image.open(path)"],
 )  # fmt: skip
 def test_every_way_to_open_a_file_is_seen(text: str) -> None:
