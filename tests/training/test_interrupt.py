@@ -109,8 +109,8 @@ def test_a_signal_to_which_a_program_gave_its_own_meaning_stays_its_own(number: 
 
 
 LONG = (
-    "train", "resnet8", "--data", "digits", "--recipe", "digits", "--epochs", "1000", "--batch", "16", "--set",
-    "width=0.25", "--set", "compile=off", "--set", "eval_every=1000ep", "--no-report",
+    "train", "resnet8", "--data", "digits", "--recipe", "digits", "--epochs", "1000", "--batch", "16",
+    "--set", "width=0.25", "--set", "compile=off", "--set", "eval_every=1000ep", "--no-report",
 )  # fmt: skip
 
 

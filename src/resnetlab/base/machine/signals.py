@@ -44,8 +44,8 @@ def giving_way(handler: _Handler) -> _Handler:
 def may_be_taken(number: int) -> bool:
     """Return whether a signal is ours to hear.
 
-    A handler from outside Python could not be put back. Under nohup SIGHUP does not count. To SIGUSR1, SIGUSR2
-    and SIGXCPU others give meanings of their own, as submitit does: a handler of theirs stays.
+    A handler from outside Python could not be put back. Under nohup SIGHUP does not count. To SIGUSR1,
+    SIGUSR2 and SIGXCPU others give meanings of their own, as submitit does: a handler of theirs stays.
     """
     handler = signal.getsignal(number)
     if handler is None or (number == HANG_UP and handler is signal.SIG_IGN):
