@@ -88,6 +88,27 @@ def test_above_what_a_spreadsheet_holds_there_is_no_table(tmp_path: Path) -> Non
     assert "there is no answers.csv: 100,001 rows are more than the 100,000" in note
 
 
+def test_few_bytes_that_stand_for_very_many_are_not_read(tmp_path: Path) -> None:
+    zeros = {name: np.zeros(0) for name in COLUMNS} | {"class_names": np.zeros(2**25, np.int32)}
+    np.savez_compressed(tmp_path / "answers.npz", **zeros)
+
+    with pytest.raises(DataError, match="class_names would take 134,217,"):
+        read_answers(tmp_path / "answers.npz")
+
+
+def test_one_long_name_among_many_files_is_read(tmp_path: Path) -> None:
+    """Every name takes as many letters as the longest: 100 MB of which hardly any are letters."""
+    count = 60_000
+    drawn = np.random.default_rng(0).random((3, count), np.float32)
+    numbers = dict(zip(("probability", "probability_of_truth", "loss"), drawn, strict=True))
+    many = answers(
+        count, **numbers, place=["x" * 400, *(f"images/{index:06}.jpg" for index in range(1, count))]
+    )
+    write_answers(tmp_path, many)
+
+    assert read_answers(tmp_path / "answers.npz").place[-1] == "images/059999.jpg"
+
+
 def test_many_answers_are_quick(tmp_path: Path) -> None:
     count = 200_000
     many = answers(count, place=[f"class-{index % 1000:04}/image-{index:08}.jpg" for index in range(count)])

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from resnetlab.base import files
 from resnetlab.base.lettering import in_a_line
 from resnetlab.base.plaindata import csv_text
-from resnetlab.base.reading.plain import open_plain
+from resnetlab.base.reading.plain import open_plain, refuse_more
 from resnetlab.base.units import format_bytes
 from resnetlab.errors import DataError
 
@@ -159,6 +159,7 @@ def _read(path: Path) -> dict[str, Array]:
     """Return the arrays by name, each of its type and a row."""
     found = {}
     with open_plain(path) as stream, zipfile.ZipFile(stream) as archive:
+        stored = path.stat().st_size
         members = {entry.filename: entry for entry in archive.infolist()}
         if missing := [name for name in ("class_names", *_COLUMNS) if f"{name}.npy" not in members]:
             raise ValueError(f"it has no {' and no '.join(missing)}")
@@ -166,6 +167,7 @@ def _read(path: Path) -> dict[str, Array]:
             entry = members[f"{name}.npy"]
             if entry.file_size > _MOST_BYTES:
                 raise ValueError(f"{name} would take {format_bytes(entry.file_size)}")
+            refuse_more(entry.file_size, stored, name)  # of all: places alone may be zeros for the most part
             with archive.open(entry) as member:
                 array = np.lib.format.read_array(member, allow_pickle=False)
                 if member.read(1):  # which also checks the sum of what was read
