@@ -4,15 +4,16 @@ import csv
 import io
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from resnetlab.auditing.facts import ROUNDED, Facts, first_line, is_close, is_near
+from resnetlab.auditing.facts import Facts, first_line, is_close, is_near, may_be_rounded
 from resnetlab.auditing.finding import Found, Promise, judged, unknown
 from resnetlab.base.reading.plain import is_count, is_number, read_json, read_plain
 from resnetlab.errors import DataError
 from resnetlab.evaluation.significance import wilson_interval
 
-_MOST_CSV = 2**28
+_MOST_CSV, _MOST_CELL, _MOST_NAME = 2**28, 20, 2**13
+"""Bytes of confusion.csv, of one of its counts, and of the name of a class, which is there twice."""
 _ANSWERS = "answers.npz"
 _LOSS = 1e-3
 """Between a mean of float32 losses of single images and one of batches."""
@@ -65,29 +66,50 @@ def _contradictions(facts: Facts, folder: Path, told: Mapping[str, Any]) -> Iter
     samples = sum(row["samples"] for row in rows) if isinstance(rows, list) else None
     if samples != seen:
         yield f"{samples!r} images by class, {seen:,} in all"
-    confusion = _confusion(folder)
+    confusion = _confusion(folder, facts.spec.classes)
     if confusion is not None:
-        counts, names = confusion
-        right = sum(row[index] for index, row in enumerate(counts) if index < len(row))
-        if (right, whole := sum(map(sum, counts))) != (correct, seen):
-            yield f"confusion.csv has {right:,} of {whole:,} right, not {correct:,} of {seen:,}"
-        if isinstance(rows, list) and [sum(row) for row in counts] != [row["samples"] for row in rows]:
+        if (confusion.correct, confusion.seen) != (correct, seen):
+            there = f"{confusion.correct:,} of {confusion.seen:,}"
+            yield f"confusion.csv has {there} right, not {correct:,} of {seen:,}"
+        if isinstance(rows, list) and confusion.by_class != [row["samples"] for row in rows]:
             yield "confusion.csv has other images by class"
-        told_names = [row["class"] for row in rows] if isinstance(rows, list) else names
-        if not all(cell in (name, f"'{name}") for cell, name in zip(names, told_names, strict=False)):
+        told_names = [row["class"] for row in rows] if isinstance(rows, list) else confusion.names
+        if not all(
+            cell in (name, f"'{name}") for cell, name in zip(confusion.names, told_names, strict=False)
+        ):
             yield "confusion.csv has other classes"
 
 
-def _confusion(folder: Path) -> tuple[list[list[int]], list[str]] | None:
-    path = folder / "confusion.csv"
+class _Confusion(NamedTuple):
+    """What confusion.csv has of each class of the data."""
+
+    names: list[str]
+    by_class: list[int]
+    correct: int
+
+    @property
+    def seen(self) -> int:
+        return sum(self.by_class)
+
+
+def _confusion(folder: Path, classes: int) -> _Confusion | None:
+    found = _Confusion([], [], 0)
+    most = min(_MOST_CSV, (classes + 1) ** 2 * _MOST_CELL + (classes + 1) * _MOST_NAME)
     try:
-        text = read_plain(path, most=_MOST_CSV).decode(errors="surrogateescape")
-        lines = [*csv.reader(io.StringIO(text, newline=""))][1:]
-        return [[int(cell) for cell in line[1:]] for line in lines], [line[0] for line in lines]
+        text = read_plain(folder / "confusion.csv", most=most).decode(errors="surrogateescape")
+        for index, line in enumerate(csv.reader(io.StringIO(text, newline="")), start=-1):
+            if index < 0:
+                continue
+            counts = [int(cell) for cell in line[1:]]
+            right = counts[index] if index < len(counts) else 0
+            found = found._replace(correct=found.correct + right)
+            found.names.append(line[0])
+            found.by_class.append(sum(counts))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, IndexError, csv.Error) as error:
         raise DataError(f"{folder.name}/confusion.csv cannot be read: {error}") from error
+    return found
 
 
 def each_once(facts: Facts) -> Found | None:
@@ -129,7 +151,23 @@ def _answers(facts: Facts, folder: Path, told: Mapping[str, Any]) -> Iterator[st
 
 def on_its_data(facts: Facts) -> Found | None:
     """Look what the evaluations of the run's own test images were of."""
-    return _each(facts, _elsewhere)
+    found = _each(facts, _elsewhere)
+    if found and found.verdict == "pass" and _is_of_the_first_version(facts):
+        others = _each(facts, _of_other_fingerprint)
+        if others and others.verdict == "fail":
+            return unknown(f"0.1.0 made another fingerprint of a table's images: {others.text}")
+    return found
+
+
+def _is_of_the_first_version(facts: Facts) -> bool:
+    packages = facts.read("environment").get("packages")
+    return isinstance(packages, Mapping) and packages.get("resnetlab") == "0.1.0"
+
+
+def _of_other_fingerprint(facts: Facts, folder: Path, told: Mapping[str, Any]) -> Iterator[str]:
+    other, own = str(told.get("fingerprint")), facts.data["fingerprint"]
+    if _own_name(folder.name) and other != own:
+        yield f"on data of fingerprint {other[:12]}, the run's is {own[:12]}"
 
 
 def _elsewhere(facts: Facts, folder: Path, told: Mapping[str, Any]) -> Iterator[str]:
@@ -141,8 +179,8 @@ def _elsewhere(facts: Facts, folder: Path, told: Mapping[str, Any]) -> Iterator[
         yield f"of the split {told.get('split')!r}"
     if told.get("step") != step:
         yield f"of step {told.get('step')!r}"
-    if (other := str(told.get("fingerprint"))) != (own := facts.data["fingerprint"]):
-        yield f"on data of fingerprint {other[:12]}, the run's is {own[:12]}"
+    if not _is_of_the_first_version(facts):
+        yield from _of_other_fingerprint(facts, folder, told)
     rows = told.get("per_class")
     names = [row["class"] for row in rows] if isinstance(rows, list) else []
     if names != facts.data["class_names"]:
@@ -171,21 +209,30 @@ def is_the_result(facts: Facts) -> Found | None:
         for name, (one, other) in pairs.items()
         if one != other
     ]
-    if problems and not _is_of_the_end(facts, told):
-        return unknown(f"{folder.name} was scored again, elsewhere or by {told.get('engine')}: {problems[0]}")
     one, other = result.get("loss"), told.get("loss")
     if not is_close(one, other, _LOSS):
         problems.append(f"loss: {one!r}, and {other!r} in {folder.name}")
     problems += _majority(result, told)
+    if problems and not _is_of_the_end(facts, told):
+        return unknown(f"{folder.name} was scored again, elsewhere or by {told.get('engine')}: {problems[0]}")
     return judged(problems, f"that of {folder.name}")
 
 
 def _is_of_the_end(facts: Facts, told: Mapping[str, Any]) -> bool:
-    """Return whether an evaluation is the one of the run's end, and no later one of other roundings."""
-    device, threads = facts.read("environment").get("device"), told.get("threads")
-    is_as_trained = threads in (None, facts.read("environment").get("threads") if device == "cpu" else 0)
-    far = abs(told["correct"] - (facts.result or {}).get("correct", 0)) > ROUNDED * told["seen"]
-    return far or (is_as_trained and told.get("engine", "reference") == "reference")
+    """Return whether an evaluation is the one of the run's end, and no later one of other roundings.
+
+    Of a GPU that is not known: it rounds the same work otherwise the next time.
+    """
+    result, environment = facts.result or {}, [facts.read("environment"), *facts.environments][-1]
+    gone = abs(len(told.get("bad_samples") or []) - len(result.get("bad_samples") or []))
+    if not gone and not may_be_rounded(told["correct"], result["correct"], told["seen"]):
+        return True
+    is_there = all(told.get(name) == environment.get(name) for name in (*_MADE_ON, "threads"))
+    is_exact = environment.get("device") == "cpu" or facts.recipe.execution.deterministic
+    return is_there and is_exact and not gone and told.get("engine") == "reference"
+
+
+_MADE_ON = ("device", "cpu", "torch")
 
 
 def _majority(result: Mapping[str, Any], told: Mapping[str, Any]) -> Iterator[str]:

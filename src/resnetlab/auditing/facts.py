@@ -51,11 +51,16 @@ def is_near(one: object, other: float) -> bool:
     return is_close(one, other) or (is_number(one) and abs(one - other) < 1e-12)
 
 
-ROUNDED = 0.002
-"""Share of the images of which the roundings of another device or build may decide."""
+_ROUNDED = 0.002
+"""Share of the images of which the roundings of another device or build may decide, if not of one."""
 
 _WHOLE = 1e-5
 """How far a share times its images may be from a whole number, which rounding keeps below 1e-9."""
+
+
+def may_be_rounded(one: int, other: int, seen: int) -> bool:
+    """Return whether the roundings of another device or build may make two such counts of right answers."""
+    return abs(one - other) <= max(1, _ROUNDED * seen)
 
 
 def is_share_of(share: float, seen: int) -> bool:

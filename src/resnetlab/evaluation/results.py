@@ -1,6 +1,6 @@
 """What an evaluation found: exact counts, per class, as JSON, CSV and a picture."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,8 @@ class Evaluation:
     """It, and why it was that one, for people."""
     threads: int = 0
     """Threads of the CPU that made them, on which a sum's last bits may depend; 0 on a GPU."""
+    made_on: Mapping[str, str] = field(default_factory=dict)
+    """Device, processor and version of torch, on which a sum's last bits may depend too."""
     views: Views | None = None
     """The views of each image whose answers were averaged; None: the single view of all other evaluations."""
     otherwise: str = ""
@@ -127,6 +129,7 @@ class Evaluation:
             "precision": self.precision,
             "engine": self.engine,
             "threads": self.threads,
+            **self.made_on,
             "views": self.views.name if self.views else SINGLE,
             **({"averaged_views": self.views.to_json()} if self.views else {}),
             **self.scores.row(),

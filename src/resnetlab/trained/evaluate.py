@@ -52,7 +52,7 @@ from resnetlab.trained.scored_data import (
     open_scored,
 )
 from resnetlab.trained.scored_network import ScoredNetwork, load_network
-from resnetlab.training.step.device import apply_switches, leaving_as_found, threads_on
+from resnetlab.training.step.device import apply_switches, leaving_as_found, made_on, threads_on
 
 
 @leaving_as_found()
@@ -161,7 +161,7 @@ def scored(
         checkpoint=trained.place,
         step=int(trained.classifier.description.facts.get("step", 0)),
         data=source.name,
-        fingerprint=source.fingerprint,
+        fingerprint=(opened.is_own and trained.fingerprint) or source.fingerprint,
         split=label,
         weights=str(trained.classifier.description.facts.get("weights", "weights")),
         scores=found.scores,
@@ -179,6 +179,7 @@ def scored(
         engine=engine.name,
         engine_said=engine.said,
         threads=threads_on(trained.classifier.device),
+        made_on=made_on(trained.classifier.device),
         views=views,
         per_image=per_image,
         calibration=calibration_from(found.collected, label, *(each.collected for each in fitting)),

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resnetlab.auditing.facts import ROUNDED, first_line
+from resnetlab.auditing.facts import first_line, may_be_rounded
 from resnetlab.auditing.finding import Found, Promise, judged, passed, unknown
 from resnetlab.errors import ResnetlabError
 from resnetlab.reporting.reading import RecordedRun
@@ -19,6 +19,9 @@ DATA = Promise(
 SCORE = Promise(
     "the score again", "as many right answers as the result says", "it is the whole point of a result"
 )
+
+_LOSS = 0.02
+"""In nats, or relative above 1: far more than the roundings of any device make of the mean over a set."""
 
 
 def look_deep(run: RecordedRun, data: str | None, device: str, workers: int) -> list[tuple[Promise, Found]]:
@@ -78,6 +81,9 @@ def _score(run: RecordedRun, data: str | None, device: str, workers: int) -> Fou
         return unknown(first_line(error))
     correct, seen = run.result["correct"], run.result["seen"]
     text = f"{scores.correct:,} of {scores.seen:,}, the result says {correct:,} of {seen:,}"
-    if scores.seen != seen or abs(scores.correct - correct) > ROUNDED * seen:
+    loss = float(run.result["loss"])
+    if abs(scores.loss - loss) > _LOSS * max(1.0, loss):
+        return judged([f"a loss of {scores.loss:.4g}, the result says {loss:.4g}; {text}"], "")
+    if scores.seen != seen or not may_be_rounded(scores.correct, correct, seen):
         return judged([text], "")
     return passed(text if scores.correct == correct else f"{text}: roundings of another device or build")

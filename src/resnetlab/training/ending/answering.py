@@ -15,7 +15,7 @@ from resnetlab.insights.subject import Subject
 from resnetlab.runs.checkpoint import checkpoint_name
 from resnetlab.runs.directory import RunDirectory
 from resnetlab.training.planning import RunPlan
-from resnetlab.training.step.device import threads_on
+from resnetlab.training.step.device import made_on, threads_on
 from resnetlab.training.trainer import Trainer
 
 MOST_SECONDS = 5.0
@@ -62,7 +62,7 @@ def _write(
         checkpoint=str(path / "checkpoints" / name),
         step=state.step,
         data=source.name,
-        fingerprint=source.fingerprint,
+        fingerprint=RunDirectory(path).read("data")["fingerprint"],  # 0.1.0 may have made another of it
         split="test",
         weights="averaged weights" if state.average else "weights",
         scores=scores,
@@ -74,6 +74,7 @@ def _write(
         bad_samples=bad,
         model=plan.spec.name,
         threads=threads_on(plan.device),
+        made_on=made_on(plan.device),
         per_image=answers,
         calibration=calibration_from(collected, "test", held_out),
         insights=_look(trainer, plan, answers) if plan.recipe.run.report else None,

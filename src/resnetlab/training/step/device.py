@@ -19,7 +19,7 @@ from resnetlab.base.machine.remembered import remembered
 from resnetlab.errors import UsageError
 from resnetlab.native.building import NO_COMPILER
 from resnetlab.recipe import Execution
-from resnetlab.runs.environment import MOST_THREADS
+from resnetlab.runs.environment import MOST_THREADS, cpu_name, version
 
 CUBLAS_WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 """Variable of the environment without which cuBLAS does not repeat its numbers."""
@@ -100,6 +100,11 @@ def keep_freed_memory() -> bool:
 def threads_on(device: torch.device) -> int:
     """Return how many threads compute on the device: 0 if it is no CPU."""
     return torch.get_num_threads() if device.type == "cpu" else 0
+
+
+def made_on(device: torch.device) -> dict[str, str]:
+    """Return device, processor and version of torch by the names that environment.json has for them."""
+    return {"device": describe_device(device), "cpu": cpu_name(), "torch": version("torch")}
 
 
 def describe_device(device: torch.device) -> str:
