@@ -109,6 +109,8 @@ def test_a_run_on_files_breaks_none(tmp_path: Path) -> None:
 
     assert told(tmp_path / "run") == []
     assert found(tmp_path / "run")["training counts"].verdict == "unknown"
+    (tmp_path / "run" / "events.jsonl").write_bytes(b"")  # after a power cut
+    assert found(tmp_path / "run")["broken images"].verdict == "unknown"
 
 
 @pytest.mark.parametrize("stop", [1, 6, 8])

@@ -153,7 +153,7 @@ def broken(facts: Facts) -> Found | None:
     share = facts.recipe.preparation.bad_samples
     problems = [] if is_so else [f"{len(told)} are said, {len(met)} were met"]
     problems += ["the recipe allows none"] * bool(met and not share)
-    lost = "events are lost" if facts.may_lack_events and met else ""
+    lost = "events are lost" if facts.may_lack_events else ""
     return judged_unless(lost, problems, f"{len(met):,} left out")
 
 
