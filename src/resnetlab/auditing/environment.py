@@ -23,7 +23,7 @@ def told(facts: Facts) -> Found:
         problems.append("no version of resnetlab")
     elif packages.get("torch", environment.get("torch")) != environment.get("torch"):
         problems.append(f"torch {environment.get('torch')!r} and {packages.get('torch')!r}")
-    if not problems and not packages["resnetlab"]:
+    if not problems and isinstance(packages, Mapping) and not packages["resnetlab"]:
         return unknown("made from source files that were not installed: of no version")
     return judged(problems, f"{environment.get('device')}, torch {environment.get('torch')}")
 

@@ -64,8 +64,8 @@ def _planned(names: list[str], there: set[str], longer: set[str]) -> Found:
             f"{missing[0]} is not there: not begun yet, or removed"
             + f" ({len(missing)} such)" * (len(missing) > 1)
         )
-    more = f"; {first_of(sorted(longer), 3)} trained on from another run" if longer else ""
-    return passed(f"{len(names)} of {len(names)}{more}")
+    beside = f"; {first_of(sorted(longer), 3)} trained on from another run" if longer else ""
+    return passed(f"{len(names)} of {len(names)}{beside}")
 
 
 def _otherwise(path: Path, rows: list[Mapping[str, Any]]) -> Iterator[str]:
