@@ -1,6 +1,7 @@
 # make train    installs everything, then trains ResNet-20 on handwritten digits (about a minute)
-# make test     installs everything, then runs the whole test suite
-# make coverage  the same with test-kernels and test-docs, and says which lines it did not reach; fails below the floor. Before Python 3.12 it takes half as long again:
+# make test     installs everything, then runs the test suite: all that one process can show
+# make test-processes  several processes make a run; real ones are started anew, signalled and killed
+# make coverage  the same with test-processes, test-kernels and test-docs, and says which lines it did not reach; fails below the floor. Before Python 3.12 it takes half as long again:
 #                make coverage PYTHON=python3.13 VENV=.venv-3.13
 # make install  makes .venv with the command .venv/bin/resnetlab
 # make check    formatter, linter, types, who imports whom, the house's promises, whether the gallery is up to date
@@ -32,13 +33,16 @@ RUN := $(VENV)/bin
 SUITE := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(RUN)/python -m pytest -q --dist worksteal
 EVERYWHERE := not faults and not soak and not benchmarks and not hosts and not browser and not notebook
 
-.PHONY: train test docs coverage test-benchmarks test-hosts test-browser test-notebook test-kernels test-docs test-parity test-dist dist install check gallery results faults soak bench clean
+.PHONY: train test test-processes docs coverage test-benchmarks test-hosts test-browser test-notebook test-kernels test-docs test-parity test-dist dist install check gallery results faults soak bench clean
 
 train: install
 	$(RUN)/resnetlab train resnet20 --data digits --recipe digits
 
 test: install
-	$(SUITE) -n 3 -m "$(EVERYWHERE) and not kernels and not docs"
+	$(SUITE) -n 3 -m "$(EVERYWHERE) and not kernels and not docs and not processes"
+
+test-processes: install
+	$(SUITE) -n 3 -m "$(EVERYWHERE) and processes"
 
 coverage: install
 	rm -f .coverage .coverage.*

@@ -17,6 +17,8 @@ from resnetlab.trained.evaluate import evaluate
 from resnetlab.training.observer import Observer
 from tests.kit.worlds import results
 
+pytestmark = pytest.mark.processes
+
 SHORT = {"data": "digits", "steps": 8, "batch": 16, "compile": "off", "device": "cpu", "log_every": 3}
 
 SCRIPT = """

@@ -9,6 +9,8 @@ from tests.kit.commands import run
 from tests.kit.processes import Command
 from tests.kit.worlds import free_port, place
 
+pytestmark = pytest.mark.processes
+
 TRAIN = (
     "train", "resnet8", "--data", "digits", "--recipe", "digits", "--batch", "16", "--device", "cpu",
     "--set", "width=0.25", "--set", "compile=off", "--checkpoint-every", "8",

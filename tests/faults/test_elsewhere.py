@@ -13,6 +13,8 @@ from tests.kit.commands import run as run_here
 from tests.kit.processes import Command
 from tests.kit.remains import what_remains
 
+pytestmark = pytest.mark.processes
+
 TRAIN = (
     "train", "resnet8", "--data", "digits", "--recipe", "digits", "--steps", "6", "--batch", "16",
     "--checkpoint-every", "3", "--set", "width=0.25", "--set", "ema_decay=0.9", "--set", "compile=off",

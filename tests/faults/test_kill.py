@@ -15,6 +15,8 @@ import pytest
 from tests.kit.commands import run as run_here
 from tests.kit.processes import Command
 
+pytestmark = pytest.mark.processes
+
 FILES = ("model.safetensors", "optimizer.safetensors", "ema.safetensors")
 STEPS = 40
 TRAIN = (

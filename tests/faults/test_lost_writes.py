@@ -13,6 +13,8 @@ from tests.kit.lost_writes import Replay, Tree, held, losses, put
 from tests.kit.rounds import ROUNDS, drawn
 from tests.kit.small_jobs import do_job, go_on_with_job, job_bytes, litter, said_to_be_saved
 
+pytestmark = pytest.mark.processes
+
 
 class Recorded:
     """The job, undisturbed, and all that it did to the disk."""

@@ -14,6 +14,8 @@ from tests.kit.rounds import ROUNDS, drawn
 from tests.kit.small_jobs import litter
 from tests.kit.small_runs import FILES
 
+pytestmark = pytest.mark.processes
+
 STEPS = 4
 JOB = (
     "train", "resnet8", "--data", "digits", "--recipe", "digits", "--steps", f"{STEPS}", "--batch", "16",

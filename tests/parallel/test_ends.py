@@ -11,6 +11,8 @@ import pytest
 from tests.kit.processes import CAN_FORK, Command
 from tests.kit.worlds import processes_with, world
 
+pytestmark = pytest.mark.processes
+
 HOST = platform.node()
 SECONDS = 15.0
 """In which all must have ended; 30 are promised."""

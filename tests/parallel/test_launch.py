@@ -18,7 +18,10 @@ from tests.kit.processes import Command
 from tests.kit.worlds import PROGRAMS, launched, processes_with
 
 HOST = platform.node()
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks through /proc")
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.skipif(sys.platform != "linux", reason="looks through /proc"),
+]
 
 
 @pytest.fixture

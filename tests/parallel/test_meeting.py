@@ -11,6 +11,8 @@ import pytest
 from tests.kit.processes import Command
 from tests.kit.worlds import PROGRAMS, free_port, place
 
+pytestmark = pytest.mark.processes
+
 HOST = platform.node()
 MEETING = {"RESNETLAB_MEETING_SECONDS": "1"}
 SECONDS = 8.0

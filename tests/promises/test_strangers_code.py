@@ -50,6 +50,7 @@ def plant_modules(folder: Path, marker: Path) -> None:
         (folder / f"{name}.py").write_text(text)
 
 
+@pytest.mark.processes
 @pytest.mark.starts_anew
 def test_modules_of_the_working_directory_are_not_run_by_processes_that_read_images(
     tmp_path: Path, marker: Path
@@ -77,6 +78,7 @@ def test_modules_of_the_working_directory_are_not_run_by_processes_that_read_ima
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.processes
 @pytest.mark.starts_anew
 def test_nor_by_processes_that_measure_how_fast_they_add(
     tmp_path: Path, marker: Path, monkeypatch: pytest.MonkeyPatch
@@ -127,6 +129,7 @@ def planted(value: Any, code: str) -> Any:
     return code if isinstance(value, str) else value
 
 
+@pytest.mark.processes
 def test_commands_that_are_given_a_strangers_folder_run_nothing_of_it(
     folder: Path, marker: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,6 +19,8 @@ from resnetlab.trained.export.exporting import export_model
 from tests.kit.processes import Command
 from tests.kit.worlds import results, world
 
+pytestmark = pytest.mark.processes
+
 BATCH = 5
 COUNTS = {"a": 12, "b": 11, "c": 9}  # 32 images: 6 batches and a remainder of 2
 IN_MEMORY, IN_FILES = 16, 70

@@ -201,7 +201,7 @@ def test_a_signal_before_the_first_step_is_noted_so_that_the_run_is_not_said_to_
 
     assert (glance.state, glance.why) == ("interrupted", "by SIGTERM")
     assert result.step == 1
-    assert verify(out).is_sound
+    assert verify(out).is_sound, str(verify(out))
 
 
 @pytest.fixture

@@ -9,6 +9,8 @@ from resnetlab.runs.journal import read_rows
 from tests.kit.small_runs import final_bytes
 from tests.kit.worlds import results, world
 
+pytestmark = pytest.mark.processes
+
 TEST_SAMPLES = 30  # in 6 batches of 5
 
 

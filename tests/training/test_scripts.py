@@ -9,6 +9,8 @@ import pytest
 
 from tests.kit.photographs import write_photographs
 
+pytestmark = pytest.mark.processes
+
 TRAINS = """
 import contextlib, io, pathlib, sys
 import resnetlab

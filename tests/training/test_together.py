@@ -20,6 +20,8 @@ from tests.kit.processes import Command
 from tests.kit.remains import what_remains
 from tests.kit.worlds import each_its_own, world
 
+pytestmark = pytest.mark.processes
+
 STEPS, SHARDS = 24, 4
 SHORT = (
     "--data", "digits", "--recipe", "digits", "--steps", f"{STEPS}", "--batch", "16", "--device", "cpu",

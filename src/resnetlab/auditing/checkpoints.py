@@ -196,7 +196,9 @@ def as_long(facts: Facts) -> Found | None:
         return None
     told = facts.result.get("train_seconds")
     is_so = is_number(told) and (is_close(told, seconds, _SLACK) or 0 <= told - seconds <= _SECONDS)
-    return judged([] if is_so else [f"{told!r} s, and {seconds:.3f} s in the checkpoint"], f"{told} s")
+    return judged(
+        [] if is_so else [f"{told!r} s, and {seconds:.3f} s in the checkpoint"], f"{seconds:,.1f} s"
+    )
 
 
 _SLACK, _SECONDS = 0.01, 1.0

@@ -55,8 +55,10 @@ def steps(facts: Facts) -> Found:
 
 def _jumps(facts: Facts) -> Iterator[str]:
     saved = {0}
-    first = facts.events[0].get("event") if facts.events else None
-    if first not in _STARTS:  # all events before a restart may be lost, and never some of the first
+    later = (row for row in facts.events if row.get("event") != "interrupted" or row.get("step"))
+    first = next(later, None)  # behind what struck before the first step
+    # All events before a restart may be lost, and never some of the first.
+    if first is not None and first.get("event") not in _STARTS:
         yield "no event of its start comes first"
     if len(facts.happened("start")) > 1:
         yield f"{len(facts.happened('start'))} starts"
@@ -109,7 +111,7 @@ def long_enough(facts: Facts) -> Found | None:
     spent = [span[-1] - span[0] for span in spans]
     seconds, most = facts.result.get("train_seconds"), sum(spent)
     is_so = is_number(seconds) and 0 <= seconds <= most * 1.01 + _BACK
-    told = f"{seconds!r} s of updates in {most:,.1f} s from start to end"
+    told = f"{seconds:,.1f} s of updates in {most:,.1f} s from start to end"
     return judged([] if is_so else [told], told)
 
 

@@ -18,6 +18,8 @@ from resnetlab.training.studies.rows import claim_study
 from resnetlab.training.studies.sharing import begin_study, open_study
 from tests.kit.processes import Command
 
+pytestmark = pytest.mark.processes
+
 SMALL = ("--data", "digits", "--batch", "16", "--set", "width=0.25", "--set", "compile=off", "--no-report")
 NAMES = ("resnet8-seed0", "resnet8-seed1", "plain8-seed0", "plain8-seed1")
 
