@@ -43,6 +43,7 @@ def contents_of(
     told = [run_row(group, run, states.get(run.path, "")) for group, run in runs]
     if is_lone and audits and not runs[0][1].made_by:
         _, sentence = audit_sentence(RunDirectory(runs[0][1].path))
+        sentence = sentence.replace("`", "")  # a terminal's quotes
         told[0]["notes"] += [sentence] if sentence else []
     return {
         "format": FORMAT,
