@@ -121,7 +121,7 @@ class Weights:
 
 
 def _transform() -> Tensor:
-    """Return what 3 weights of a row or column are multiplied with: (6, 3); see sources/large_tiles.h."""
+    """Return what 3 weights of a row or column are multiplied with: (6, 3); see sources/inference_winograd.h."""
     points = (0.0, 0.75, -0.75, 1.5, -1.5)
     rows = []
     for one in points:

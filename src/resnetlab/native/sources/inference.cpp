@@ -17,7 +17,7 @@ struct Convolve {
   Finish finish;
 };
 #if !MAPS_ARE_BF16
-#include "large_tiles.h"
+#include "inference_winograd.h"
 #endif
 struct Pool { const void* x; void* y; int height, width, out_height, out_width, channels, kernel, stride, top, left, average, zeros; long x_pitch, y_pitch; };
 struct Widen { const void* x; void* y; int height, width, out_height, out_width, channels, stride, before, out; long x_pitch, y_pitch; };
