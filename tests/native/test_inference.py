@@ -113,6 +113,22 @@ def test_a_large_batch_is_its_images_whatever_the_threads() -> None:
     torch.testing.assert_close(single, one[:5], rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.skipif(not building.multiplies_bf16(), reason="needs it")
+@pytest.mark.parametrize(("images", "side"), [(1, 96), (6, 64), (5, 57)])
+def test_logits_in_bf16_are_the_same_whatever_the_threads(images: int, side: int) -> None:
+    """Threads share tiles, rows or channels, whatever there is enough of: only torch's classifier rounds."""
+    torch.manual_seed(2)
+    native, given = NativeInference(trained(short("resnet18"), 2), "bf16"), torch.randn(images, 3, side, side)
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        one = native(given)
+        torch.set_num_threads(2)
+        torch.testing.assert_close(native(given), one, rtol=1e-5, atol=1e-5)
+    finally:
+        torch.set_num_threads(threads)
+
+
 @pytest.mark.parametrize("instructions", ["", *BY_INSTRUCTIONS])
 @pytest.mark.parametrize("spec", [NETWORKS[0], NETWORKS[9], NETWORKS[18]], ids=lambda spec: spec.name)
 def test_what_is_not_a_number_stays_in_its_image(

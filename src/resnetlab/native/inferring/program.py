@@ -12,7 +12,7 @@ from resnetlab.native.arena import Arena
 from resnetlab.native.inferring import structures as own
 from resnetlab.native.inferring.graph import Graph, Map, Node
 from resnetlab.native.inferring.places import places_of
-from resnetlab.native.inferring.weights import Weights, filled, kernel_of
+from resnetlab.native.inferring.weights import WINOGRAD_OUTPUTS, Weights, filled, kernel_of
 from resnetlab.native.memory import at
 from resnetlab.native.structures import OF_IMAGES, Operation
 from resnetlab.native.threads import runner
@@ -35,11 +35,12 @@ class Program:
         self.graph, self.count, self.threads = graph, count, threads
         self._weights, self._lanes = weights, weights.lanes
         self._bytes = weights.dtype.itemsize
+        self._outputs = WINOGRAD_OUTPUTS[weights.dtype]
         is_half = int(weights.dtype == torch.bfloat16)
         self._kernels = building.library("inference.cpp", MAPS_ARE_BF16=is_half)
-        for name in ("convolve_room", *(("winograd_room", "winograd_shared") if not is_half else ())):
-            getattr(self._kernels, name).restype = ctypes.c_size_t
         self._has_tiles = bool(is_half) and building.multiplies_tiles()
+        for name in ("convolve_room", *(() if self._has_tiles else ("winograd_room", "winograd_shared"))):
+            getattr(self._kernels, name).restype = ctypes.c_size_t
         places = places_of(graph, self._size)
         behind = 16 * max(self._pitch(of) for of in places.offsets) * self._bytes  # read, and left
         self._memory = Arena().zeros((places.size + behind,), torch.uint8)
@@ -154,17 +155,17 @@ class Program:
         elif not by_channels:
             self._add(kernels.winograd_tiles, arguments, kernels.winograd_units(pointer))
         else:
-            shared = torch.empty(kernels.winograd_shared(pointer))
+            shared = torch.empty(kernels.winograd_shared(pointer), dtype=self._weights.dtype)
             arguments.shared = at(shared)
             self._kept.append(shared)
-            self._add(kernels.winograd_read, arguments, _tiles(node) * self.count)
+            self._add(kernels.winograd_read, arguments, self._tiles(node))
             self._add(kernels.winograd_multiply, arguments, arguments.out // (vectors * self._lanes))
 
     def _shares(self, node: Node, layer: layers.Conv, depth: int, vectors: int) -> tuple[bool, int, bool]:
         """Return whether it is Winograd's, how much is made together, and whether channels are shared out."""
         x, out = node.x, node.makes[0]
         is_image = x is self.graph.images
-        is_winograd = not is_image and self._bytes == 4 and _suits_winograd(node, layer, self.count)
+        is_winograd = not is_image and not self._has_tiles and self._suits_winograd(node, layer)
         blocks = -(-out.channels // (vectors * self._lanes))
         pixels = self.count * out.height * out.width
         splits = blocks % self.threads == 0 or blocks >= 2 * self.threads  # into about equal shares
@@ -172,9 +173,9 @@ class Program:
         by_channels = is_heavy and not is_image and self.threads > 1
         threads = 1 if by_channels else self.threads
         if is_winograd:
-            tiles = _tiles(node) * self.count
-            few = 36 * out.channels > 16 * tiles and splits and self.threads > 1
-            most = max(14, _TRANSFORMS // (36 * depth * 4) // 14 * 14)
+            tiles, products = self._tiles(node), (self._outputs + 2) ** 2
+            few = products * out.channels > 16 * tiles and splits and self.threads > 1
+            most = max(14, _TRANSFORMS // (products * depth * self._bytes) // 14 * 14)
             band = -(-tiles // (self.threads * -(-tiles // (self.threads * most))))
             return True, band, few
         if self._has_tiles:
@@ -188,6 +189,21 @@ class Program:
         if self.count < threads * 4:
             most = min(most, max(1, out.height * self.count // (threads * 2)))
         return False, min(most, out.height), by_channels
+
+    def _suits_winograd(self, node: Node, layer: layers.Conv) -> bool:
+        """Whether Winograd's tiles save products, and are enough for weights of more bytes."""
+        out, products = node.makes[0], (self._outputs + 2) ** 2
+        saves = products * self._tiles(node) < 0.75 * 9 * self.count * out.height * out.width
+        is_light = layer.in_channels * layer.out_channels < 256 * 256
+        is_enough = is_light or products * self._tiles(node) >= 36 * 8
+        # Where tiles of 2 x 2 outputs are made of few channels, to transform them costs more than is saved.
+        is_worth_it = self._outputs > 2 or min(layer.in_channels, layer.out_channels) > 16
+        return layer.kernel == 3 and layer.stride == 1 and saves and is_enough and is_worth_it
+
+    def _tiles(self, node: Node) -> int:
+        """Return Winograd's tiles of all images."""
+        out = node.makes[0]
+        return self.count * -(-out.height // self._outputs) * -(-out.width // self._outputs)
 
     def _band_of_tiles(self, node: Node, layer: layers.Conv, depth: int, threads: int) -> int:
         """Return the output rows, or pixels, that are made together: each band reads all weights."""
@@ -227,20 +243,6 @@ class Program:
             self._at(x), self._at(out), x.height * x.width, channels, self._pitch(x), self._pitch(out)
         )
         self._add(self._kernels.means, arguments, self.count * (channels // self._lanes))
-
-
-def _suits_winograd(node: Node, layer: layers.Conv, count: int) -> bool:
-    """Whether tiles of 4 x 4 outputs save products, and are enough for weights four times as many bytes."""
-    out = node.makes[0]
-    saves = 36 * _tiles(node) < 0.75 * 9 * out.height * out.width
-    is_light = layer.in_channels * layer.out_channels < 256 * 256
-    return layer.kernel == 3 and layer.stride == 1 and saves and (is_light or _tiles(node) * count >= 8)
-
-
-def _tiles(node: Node) -> int:
-    """Return the tiles of 4 x 4 outputs of an image."""
-    out = node.makes[0]
-    return -(-out.height // 4) * -(-out.width // 4)
 
 
 def _low(layer: layers.Conv | layers.Pool, size: int) -> int:

@@ -15,6 +15,12 @@ from resnetlab.network import layers
 _TILE = 32
 """Numbers in bfloat16 of a row of AMX's tiles."""
 
+WINOGRAD_OUTPUTS = {torch.float32: 4, torch.bfloat16: 2}
+"""Of a row or column of Winograd's tiles; see sources/inference_winograd.h, as of the points."""
+
+_WINOGRAD_POINTS = {4: (0.0, 0.75, -0.75, 1.5, -1.5), 2: (0.0, 1.0, -1.0)}
+"""For so many outputs, infinity left out."""
+
 
 def filled(count: int, unit: int) -> int:
     """Return the count rounded up to whole units."""
@@ -52,7 +58,7 @@ class Weights:
         return self._keep((node.name, "tiles", str(vectors)), lambda: self._of_tiles(node, depth, vectors))
 
     def winograd(self, node: Node, depth: int, vectors: int) -> Tensor:
-        """Return a 3x3 convolution's weights as [block][36 parts][depth][channels of a block]."""
+        """Return weights as [block][part of a tile][depth][channels of a block], in bf16 in pairs."""
         return self._keep((node.name, "winograd", str(vectors)), lambda: self._winograd(node, depth, vectors))
 
     def linear(self, name: str) -> tuple[Tensor, Tensor]:
@@ -113,16 +119,16 @@ class Weights:
         return pairs.contiguous().to(self.dtype)
 
     def _winograd(self, node: Node, depth: int, vectors: int) -> Tensor:
-        weight, wide, rows = self._folded(node)[0], vectors * self.lanes, _transform()
+        weight, wide = self._folded(node)[0], vectors * self.lanes
+        rows = _transform(_WINOGRAD_POINTS[WINOGRAD_OUTPUTS[self.dtype]])
         out, into = weight.shape[:2]
-        parts = (rows @ weight @ rows.T).reshape(out, into, 36)
+        parts = (rows @ weight @ rows.T).reshape(out, into, len(rows) ** 2)
         parts = functional.pad(parts, (0, 0, 0, depth - into, 0, filled(out, wide) - out))
-        return parts.reshape(-1, wide, depth, 36).permute(0, 3, 2, 1).contiguous().to(self.dtype)
+        return self._paired(parts.reshape(-1, wide, depth, len(rows) ** 2).permute(0, 3, 2, 1))
 
 
-def _transform() -> Tensor:
-    """Return what 3 weights of a row or column are multiplied with: (6, 3); see sources/inference_winograd.h."""
-    points = (0.0, 0.75, -0.75, 1.5, -1.5)
+def _transform(points: tuple[float, ...]) -> Tensor:
+    """Return what 3 weights of a row or column are multiplied with: (points and infinity, 3)."""
     rows = []
     for one in points:
         below = math.prod(one - other for other in points if other != one)

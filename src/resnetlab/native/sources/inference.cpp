@@ -16,7 +16,7 @@ struct Convolve {
   void* shared;                 // of Winograd's by channels: the tiles' transforms
   Finish finish;
 };
-#if !MAPS_ARE_BF16
+#if !MATRIX_TILES
 #include "inference_winograd.h"
 #endif
 struct Pool { const void* x; void* y; int height, width, out_height, out_width, channels, kernel, stride, top, left, average, zeros; long x_pitch, y_pitch; };
@@ -77,10 +77,12 @@ int bands(const Convolve& c) {
 void convolve_pixels(const Convolve& c, const number* x, size_t step, size_t row, int rows, int depth, int count, size_t pixel, int block) {
   const int wide = c.vectors * LANES;
   const number* w = (const number*)c.weights + (size_t)block * wide * rows * depth;
-  const Blocks blocks(count, c.vectors);
+  const bool by_threes = c.vectors == 1 && c.kernel == 3 && c.stride == 1;
+  const Blocks blocks(count, by_threes ? MOST_OF_THREES : most_pixels(c.vectors));
   for (int b = 0; b < blocks.count; ++b) {
     const int size = blocks.size(b);
-    tiles_of(size, c.vectors).tile(x, step, row, rows, depth, w, c.finish, pixel, block * wide);
+    const Tile tile = by_threes ? tile_of_threes_of(size) : tiles_of(size, c.vectors).tile;
+    tile(x, step, row, rows, depth, w, c.finish, pixel, block * wide);
     x += size * step, pixel += size;
   }
 }

@@ -48,25 +48,20 @@ size_t room_of(const Convolve& c) {
 // What follows the sums of `wide` neighbouring pixels, from number `at` on.
 template <int N>
 inline __attribute__((always_inline)) void finish_row(const float* sums, const Finish& f, int wide, size_t at, int channel) {
-  const bool is_usual = !f.scale && f.shift && !f.y2 && (f.early == 0 || f.early == 1) && (f.late == 0 || f.late == 1);
-  if (!is_usual) {
+  const Usual usual(f);
+  if (!usual.is_all) {
     for (int p = 0; p < wide; ++p)
       for (int v = 0; v < N; ++v) finish(load(sums + (p * N + v) * LANES), f, at + p * f.pitch + v * LANES, channel + v * LANES);
     return;
   }
-  const vec lowest = all(-__builtin_inff()), early = f.early == 0 ? (vec){} : lowest, late = f.late == 0 ? (vec){} : lowest;
   vec shift[N];
   for (int v = 0; v < N; ++v) shift[v] = load(f.shift + channel + v * LANES);
   number* y = (number*)f.y + at;
   const number* addend = f.addend ? (const number*)f.addend + at : nullptr;
   for (int p = 0; p < wide; ++p)
 #pragma GCC unroll 2
-    for (int v = 0; v < N; ++v) {
-      vec x = load(sums + (p * N + v) * LANES) + shift[v];
-      x = x < early ? early : x;                         // a NaN stays one
-      if (addend) x += load(addend + p * f.pitch + v * LANES);
-      store(y + p * f.pitch + v * LANES, x < late ? late : x);
-    }
+    for (int v = 0; v < N; ++v)
+      usual.finish(load(sums + (p * N + v) * LANES), shift[v], addend ? addend + p * f.pitch + v * LANES : nullptr, y + p * f.pitch + v * LANES);
 }
 
 // Outputs of `rows` rows of `width` pixels each, those of the first image from number `pixel` on, at blocks of channels from `first` on.

@@ -46,13 +46,21 @@ static inline number rounded(float x) { return x; }
 static inline vec load(const float* p) { return *(const vec*)p; }
 static inline void store(float* p, vec x) { *(vec*)p = x; }
 
-// acc + (PAIR products of each lane). `weights` points to LANES * PAIR numbers, `x` to PAIR.
-static inline vec multiply_add(vec acc, const number* weights, const number* x) {
+// What is multiplied: PAIR numbers of each lane, of weights or the same ones everywhere.
 #if MAPS_ARE_BF16
+typedef __m512i factors;
+static inline factors factors_of(const number* weights) { return _mm512_loadu_si512(weights); }
+static inline factors everywhere(const number* x) {
   int32_t pair; memcpy(&pair, x, 4);
-  return (vec)_mm512_dpbf16_ps((__m512)acc, (__m512bh)_mm512_loadu_si512(weights), (__m512bh)_mm512_set1_epi32(pair));
-#else
-  return acc + load(weights) * all(*x);
-#endif
+  return _mm512_set1_epi32(pair);
 }
+static inline vec multiply_add(vec acc, factors a, factors b) { return (vec)_mm512_dpbf16_ps((__m512)acc, (__m512bh)a, (__m512bh)b); }
+#else
+typedef vec factors;
+static inline factors factors_of(const number* weights) { return load(weights); }
+static inline factors everywhere(const number* x) { return all(*x); }
+static inline vec multiply_add(vec acc, factors a, factors b) { return acc + a * b; }
+#endif
+// acc + (PAIR products of each lane). `weights` points to LANES * PAIR numbers, `x` to PAIR.
+static inline vec multiply_add(vec acc, const number* weights, const number* x) { return multiply_add(acc, factors_of(weights), everywhere(x)); }
 static inline void store_together(number* p, const vec (&x)[1]) { store(p, x[0]); }

@@ -35,12 +35,13 @@ struct Steps {
   }
 };
 
+// The weights stay in registers: else the compiler puts them on the stack for some P.
 template <int P, int OV, int N = 0>
-static inline __attribute__((always_inline)) void multiply_all(vec (&acc)[P][OV], const number* x, const Steps& steps, const number* w) {
+static inline __attribute__((always_inline)) void multiply_all(vec (&acc)[P][OV], const number* x, const Steps& steps, const factors (&w)[OV]) {
   if constexpr (N < P) {
-    const number* from = steps.at<N>(x);
+    const factors input = everywhere(steps.at<N>(x));
 #pragma GCC unroll 4
-    for (int v = 0; v < OV; ++v) acc[N][v] = multiply_add(acc[N][v], w + v * LANES * PAIR, from);
+    for (int v = 0; v < OV; ++v) acc[N][v] = multiply_add(acc[N][v], w[v], input);
     multiply_all<P, OV, N + 1>(acc, x, steps, w);
   }
 }
@@ -56,8 +57,35 @@ static inline __attribute__((always_inline)) void multiply(vec (&acc)[P][OV], co
     for (int v = 0; v < OV; ++v) acc[p][v] = (vec){};
   for (int r = 0; r < rows; ++r, x += row) {
     const number* end = x + depth;
-    for (const number* from = x; from < end; from += PAIR, w += OV * LANES * PAIR) multiply_all<P, OV>(acc, from, steps, w);
+    for (const number* from = x; from < end; from += PAIR, w += OV * LANES * PAIR) {
+      factors weights[OV];
+#pragma GCC unroll 4
+      for (int v = 0; v < OV; ++v) {
+        weights[v] = factors_of(w + v * LANES * PAIR);
+        __asm__("" : "+v"(weights[v]));
+      }
+      multiply_all<P, OV>(acc, from, steps, weights);
+    }
   }
+}
+
+// The same for one register of outputs and kernels of three columns at stride 1: an input is fetched once for the outputs that read it.
+template <int P>
+static inline __attribute__((always_inline)) void multiply_threes(vec (&acc)[P][1], const number* x, size_t row, int rows, int depth, const number* w) {
+  const int each = depth / 3, column = each * LANES;
+#pragma GCC unroll 16
+  for (int p = 0; p < P; ++p) acc[p][0] = (vec){};
+  for (int r = 0; r < rows; ++r, x += row, w += 2 * column)
+    for (const number *from = x, *end = x + each; from < end; from += PAIR, w += LANES * PAIR) {
+      const factors left = factors_of(w), middle = factors_of(w + column), right = factors_of(w + 2 * column);
+#pragma GCC unroll 18
+      for (int q = 0; q < P + 2; ++q) {
+        const factors input = everywhere(from + (size_t)q * each);
+        if (q < P) acc[q][0] = multiply_add(acc[q][0], left, input);
+        if (q >= 1 && q <= P) acc[q - 1][0] = multiply_add(acc[q - 1][0], middle, input);
+        if (q >= 2) acc[q - 2][0] = multiply_add(acc[q - 2][0], right, input);
+      }
+    }
 }
 
 // What happens to sums before they are kept. A slope of 1 is no activation, of 0 ReLU.
@@ -90,16 +118,59 @@ static inline __attribute__((always_inline)) void finish(vec x, const Finish& f,
   if (f.y2) store((number*)f.y2 + at, activated(x * load(f.scale2 + channel) + load(f.shift2 + channel), f.slope2));
 }
 
-// One tile: products and what follows. `pixel` is its first output's number, `channel` its first one's.
+// What nearly always follows: a sum, at most ReLU, at most an addition and ReLU, one map. Nothing of it is asked for each number.
+struct Usual {
+  vec early, late;                // below them nothing is kept
+  bool is_all;
+  explicit Usual(const Finish& f)
+      : early(f.early == 0 ? (vec){} : all(-__builtin_inff())), late(f.late == 0 ? (vec){} : all(-__builtin_inff())),
+        is_all(!f.scale && f.shift && f.y && !f.y2 && (f.early == 0 || f.early == 1) && (f.late == 0 || f.late == 1)) {}
+  inline __attribute__((always_inline)) void finish(vec x, vec shift, const number* addend, number* y) const {
+    x += shift;
+    x = x < early ? early : x;    // a NaN stays one
+    if (addend) x += load(addend);
+    store(y, x < late ? late : x);
+  }
+};
+
+// What follows the sums of one tile.
 template <int P, int OV>
-static void tile(const number* x, size_t step, size_t row, int rows, int depth, const number* w, const Finish& given, size_t pixel, int channel) {
-  const Finish f = given;
-  vec acc[P][OV];
-  multiply<P, OV>(acc, x, step, row, rows, depth, w);
+static inline __attribute__((always_inline)) void finish_tile(const vec (&acc)[P][OV], const Finish& f, size_t pixel, int channel) {
+  if (const Usual usual(f); usual.is_all) {
+    const size_t first = pixel * f.pitch + channel;
+    number* y = (number*)f.y + first;
+    const number* addend = f.addend ? (const number*)f.addend + first : nullptr;
+    vec shift[OV];
+    for (int v = 0; v < OV; ++v) shift[v] = load(f.shift + channel + v * LANES);
+#pragma GCC unroll 16
+    for (int p = 0; p < P; ++p, y += f.pitch, addend += addend ? f.pitch : 0)
+#pragma GCC unroll 4
+      for (int v = 0; v < OV; ++v) usual.finish(acc[p][v], shift[v], addend ? addend + v * LANES : nullptr, y + v * LANES);
+    return;
+  }
 #pragma GCC unroll 16
   for (int p = 0; p < P; ++p)
 #pragma GCC unroll 4
     for (int v = 0; v < OV; ++v) finish(acc[p][v], f, (pixel + p) * f.pitch + channel + v * LANES, channel + v * LANES);
+}
+
+// One tile: products and what follows. `pixel` is its first output's number, `channel` its first one's.
+template <int P, int OV>
+static void tile(const number* x, size_t step, size_t row, int rows, int depth, const number* w, const Finish& given, size_t pixel, int channel) {
+  vec acc[P][OV];
+  multiply<P, OV>(acc, x, step, row, rows, depth, w);
+  __asm__("" : : : "memory");     // not read before: it would take the weights' registers
+  const Finish f = given;
+  finish_tile(acc, f, pixel, channel);
+}
+
+template <int P>
+static void tile_of_threes(const number* x, size_t, size_t row, int rows, int depth, const number* w, const Finish& given, size_t pixel, int channel) {
+  vec acc[P][1];
+  multiply_threes<P>(acc, x, row, rows, depth, w);
+  __asm__("" : : : "memory");
+  const Finish f = given;
+  finish_tile(acc, f, pixel, channel);
 }
 
 // The products alone, float, one pixel after another.
@@ -129,11 +200,18 @@ static Tiles tiles_of(int pixels) {
 }
 static inline Tiles tiles_of(int pixels, int vectors) { return vectors == 2 ? tiles_of<2>(pixels) : tiles_of<1>(pixels); }
 
+constexpr int MOST_OF_THREES = REGISTERS == 32 ? 16 : 10;
+static inline Tile tile_of_threes_of(int pixels) {
+#define OF(P) if constexpr (P <= MOST_OF_THREES) { if (pixels == P) return tile_of_threes<P>; }
+  OF(1) OF(2) OF(3) OF(4) OF(5) OF(6) OF(7) OF(8) OF(9) OF(10) OF(11) OF(12) OF(13) OF(14) OF(15) OF(16)
+#undef OF
+  return {};
+}
+
 // `count` pixels as blocks of about the same size, none larger than a tile.
 struct Blocks {
   int count, base, larger;
-  Blocks(int pixels, int vectors) {
-    const int most = most_pixels(vectors);
+  Blocks(int pixels, int most) {
     count = (pixels + most - 1) / most, base = count ? pixels / count : 0, larger = count ? pixels % count : 0;
   }
   int size(int n) const { return base + (n < larger); }
