@@ -46,6 +46,8 @@ static inline __attribute__((always_inline)) void multiply_all(vec (&acc)[P][OV]
   }
 }
 
+constexpr int AHEAD = 8192;       // bytes of weights that are fetched before they are needed: a network's do not stay in the caches
+
 // acc = the sum over `rows` rows of x, each `depth` numbers that follow each other, of x[p * step + i] * w[i].
 template <int P, int OV>
 static inline __attribute__((always_inline)) void multiply(vec (&acc)[P][OV], const number* x, size_t step, size_t row, int rows, int depth,
@@ -62,6 +64,7 @@ static inline __attribute__((always_inline)) void multiply(vec (&acc)[P][OV], co
 #pragma GCC unroll 4
       for (int v = 0; v < OV; ++v) {
         weights[v] = factors_of(w + v * LANES * PAIR);
+        __builtin_prefetch((const char*)(w + v * LANES * PAIR) + AHEAD);
         __asm__("" : "+v"(weights[v]));
       }
       multiply_all<P, OV>(acc, from, steps, weights);
