@@ -1,6 +1,8 @@
 """A network's passes over so many images of a size, as operations on memory that stays."""
 
 import ctypes
+import math
+import time
 from typing import Any
 
 import torch
@@ -47,9 +49,11 @@ class Program:
         self._offsets = places.offsets
         self._kept: list[Any] = [weights]
         self._image, self._room, self._operations = own.Image(), 0, list[ctypes.Structure]()
+        self._nodes = list[Node]()  # of the operations
         *nodes, classifier = graph.nodes
         for node in nodes if is_half else graph.nodes:
             self._make(node)
+            self._nodes += [node] * (len(self._operations) - len(self._nodes))
         self._array = (Operation * len(self._operations))(*self._operations)
         self._rooms = [torch.zeros(self._room * self._bytes + 64, dtype=torch.uint8) for _ in range(threads)]
         self._room_pointers = (ctypes.c_void_p * threads)(*map(at, self._rooms))
@@ -65,6 +69,18 @@ class Program:
         if self._classifier:  # a product of float32 numbers
             return functional.linear(self._logits, *self._weights.linear(self._classifier))
         return self._logits
+
+    def seconds(self, times: int) -> list[tuple[Node, float]]:
+        """Return each operation's node and its fewest seconds of so many times, alone and its maps near."""
+        found = []
+        for node, operation in zip(self._nodes, self._operations, strict=True):
+            alone, fewest = (Operation * 1)(operation), math.inf
+            for _ in range(times):
+                began = time.perf_counter()
+                self._run(alone, 1, self.threads, self._room_pointers)
+                fewest = min(fewest, time.perf_counter() - began)
+            found.append((node, fewest))
+        return found
 
     # Maps
 
