@@ -218,7 +218,7 @@ def _of_runs() -> Iterator[tuple[str, Reader]]:
     ):
         yield f"resume: {name}", Reader(
             make=_copied(INTERRUPTED, "run"), file=f"{step}/{name}", read=_go_on, kind=kind, fit=_fit_run,
-            is_slow=True, about="run|diverged",
+            is_slow=True, about="run",
         )  # fmt: skip
     for name, kind in (("MANIFEST.json", "json"), ("state.json", "json"), ("model.safetensors", "bytes")):
         yield (

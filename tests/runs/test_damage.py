@@ -177,6 +177,33 @@ def test_tensors_of_another_type_are_passed_over(group: str, other: torch.dtype,
     assert f"{group} {name} is {other}, expected torch.float32" in notes.text
 
 
+@pytest.mark.parametrize("group", ["model", "optimizer", "ema"])
+@pytest.mark.parametrize("value", [float("nan"), float("-inf")])
+def test_tensors_that_are_not_finite_are_passed_over(
+    group: str, value: float, run: RunDirectory, whole: RunDirectory
+) -> None:
+    """T31: with hashes that fit, too; the steps since the checkpoint before are made again."""
+    path = run.checkpoints / "step-00000004"
+    tensors = load_file(path / f"{group}.safetensors")
+    name = next(name for name, tensor in tensors.items() if tensor.is_floating_point())
+    tensors[name].view(-1)[-1] = value
+    save_file(tensors, path / f"{group}.safetensors")
+    refit(path)
+
+    newest, problems = load_newest(run.checkpoints)
+    notes = Notes()
+    trainer = resume(run, plan_of(read_records(run), small_source(), CPU), notes)
+    train(trainer)
+    trainer.close()
+
+    assert newest is not None and newest.step == 3
+    assert problems == [f"{path / group}.safetensors: {name} is not finite"]
+    assert f"{group}.safetensors: {name} is not finite" in notes.text
+    assert (path / f"{group}.safetensors").read_bytes() == (
+        whole.checkpoints / path.name / f"{group}.safetensors"
+    ).read_bytes()
+
+
 def test_an_edited_recipe_is_told_value_by_value_and_can_be_put_back(run: RunDirectory) -> None:
     before = {name: (run.path / f"{name}.json").read_bytes() for name in ("recipe", "spec", "data")}
     recipe = run.read("recipe")

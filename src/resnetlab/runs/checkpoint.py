@@ -26,6 +26,7 @@ from resnetlab.base.plaindata import to_json_bytes
 from resnetlab.base.reading.plain import parse_json
 from resnetlab.base.units import first_of
 from resnetlab.errors import CheckpointError, WriteError
+from resnetlab.runs.finite import first_non_finite
 from resnetlab.runs.manifest import NAME, make_manifest, read_manifest, read_verified
 from resnetlab.runs.manifest import list_checkpoints as list_checkpoints
 
@@ -99,7 +100,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """Return a checkpoint whose every byte was verified; its tensors lie on the CPU.
 
     Raises:
-        CheckpointError: If it is not whole.
+        CheckpointError: If it is not whole, or holds a number that is not finite: none is saved with it.
     """
     manifest, contents = read_verified(path)
     tensors, name = dict[str, Tensors](), "state.json"
@@ -112,6 +113,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise CheckpointError(f"{path / name}: cannot be read ({error!r})") from error
     if not isinstance(state, dict) or state.get("step", manifest["step"]) != manifest["step"]:
         raise CheckpointError(f"{path}: state.json is not that of step {manifest['step']}")
+    for group, named in tensors.items():
+        if bad := first_non_finite(named):
+            raise CheckpointError(f"{path / group}{_SUFFIX}: {bad} is not finite")
     return Checkpoint(path, manifest["step"], manifest["identity"], tensors, state)
 
 

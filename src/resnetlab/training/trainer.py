@@ -26,10 +26,11 @@ from resnetlab.recipe.due import Due
 from resnetlab.recipe.schedule import LearningRate
 from resnetlab.recipe.timeline import Timeline
 from resnetlab.runs.checkpoint import checkpoint_name
+from resnetlab.runs.finite import first_non_finite
 from resnetlab.runs.record import Record
 from resnetlab.training.observer import Interrupt, Observer
 from resnetlab.training.recorded.programs import BatchSource, StepProgram
-from resnetlab.training.step.guard import diverged, first_non_finite
+from resnetlab.training.step.guard import diverged
 from resnetlab.training.step.state import TrainState
 from resnetlab.training.step.steps import TrainStep
 from resnetlab.training.telling.telling import Telling

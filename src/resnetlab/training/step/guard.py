@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from resnetlab.errors import DivergedError
+from resnetlab.runs.finite import first_non_finite
 from resnetlab.training.step.device import Compiler
 
 
@@ -82,11 +83,3 @@ def diverged(what: str, step: int, model: nn.Module, *, hint: str = _HINT) -> Di
         f"diverged at step {step + 1}: {what} is not finite{where}",
         hint=hint,
     )
-
-
-def first_non_finite(tensors: dict[str, Tensor]) -> str:
-    """Return the name of the first tensor with a number that is not finite, or ""."""
-    for name, tensor in tensors.items():
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            return name
-    return ""
