@@ -10,71 +10,53 @@ from typing import Any
 
 from resnetlab.auditing.facts import Facts, first_line, is_close
 from resnetlab.auditing.finding import Found, Promise, judged, judged_unless, unknown
-from resnetlab.base.reading.plain import is_count, is_number, open_plain, read_json
+from resnetlab.base.reading.plain import is_count, is_number, open_plain
 from resnetlab.errors import CheckpointError, ResnetlabError
 from resnetlab.recipe.schedule import Plateau
 from resnetlab.runs.journal import read_content
-from resnetlab.runs.manifest import NAME, list_checkpoints, read_manifest, read_verified
+from resnetlab.runs.manifest import list_checkpoints, read_manifest, read_verified
 
 _LONGEST_HEADER = 2**26
 _NO_PARAMETERS = ("running_mean", "running_var", "num_batches_tracked")
 
 
-def _whole(facts: Facts) -> list[tuple[int, Path]]:
-    """Return the checkpoints by their steps, without superseded ones that a power cut left half removed."""
-    paths = list_checkpoints(facts.run.checkpoints)
-    superseded = {step for step, _ in paths[: -facts.recipe.run.keep_checkpoints]}
-    return [(step, path) for step, path in paths if step not in superseded or not _is_torn(path)]
-
-
-def _is_torn(path: Path) -> bool:
-    """Return whether files of a checkpoint are gone, or what says which there were."""
-    if not (path / NAME).exists():
-        return True
-    try:
-        return any(not (path / name).exists() for name in read_manifest(path)["files"])
-    except CheckpointError:
-        return False
-
-
 def every_byte(facts: Facts) -> Found:
     """Read all files of every checkpoint and compare them with the manifest."""
-    paths = _whole(facts)
     problems = []
-    for _, path in paths:
+    for each in facts.checkpoints:
         try:
-            read_verified(path)
+            read_verified(each.path)
         except ResnetlabError as error:
             problems.append(first_line(error))
-    if not problems and (more := len(list_checkpoints(facts.run.checkpoints)) - len(paths)):
+    if not problems and (more := len(list_checkpoints(facts.run.checkpoints)) - len(facts.checkpoints)):
         return unknown(f"{more:,} superseded checkpoints that a power cut left half removed")
-    return judged(problems, f"{len(paths):,} checkpoints")
+    return judged(problems, f"{len(facts.checkpoints):,} checkpoints")
 
 
 def of_this_run(facts: Facts) -> Found:
     """Compare identity and step of every checkpoint with the run's and its name's."""
-    paths, identity = _whole(facts), facts.identity
-    problems = []
-    for step, path in paths:
+    problems, identity = [], facts.identity
+    for each in facts.checkpoints:
+        name, step = each.path.name, each.step
         try:
-            manifest = read_manifest(path)
+            manifest = read_manifest(each.path)
         except CheckpointError as error:
             problems.append(first_line(error))
             continue
         if manifest["identity"] != identity:
-            problems.append(f"{path.name} is of another recipe, network or data")
-        if manifest["step"] != step or (_state(path) or {}).get("step", step) != step:
-            problems.append(f"{path.name} is of step {manifest['step']:,}, by another name")
+            problems.append(f"{name} is of another recipe, network or data")
+        if manifest["step"] != step or (each.state or {}).get("step", step) != step:
+            problems.append(f"{name} is of step {manifest['step']:,}, by another name")
         if step > facts.last and facts.run.is_finished:
-            problems.append(f"{path.name} is behind the end, step {facts.last:,}")
-    return judged(problems, f"{len(paths):,} of identity {identity[:12]}")
+            problems.append(f"{name} is behind the end, step {facts.last:,}")
+    return judged(problems, f"{len(facts.checkpoints):,} of identity {identity[:12]}")
 
 
 def the_end(facts: Facts) -> Found | None:
     """Look for the checkpoint of the last step, whose score the result is."""
     if not facts.result:
         return None
-    steps = [step for step, _ in _whole(facts)]
+    steps = [each.step for each in facts.checkpoints]
     if not steps:
         return unknown("the run's checkpoints were removed")
     due = facts.result.get("step")
@@ -86,16 +68,16 @@ def rows_then(facts: Facts) -> Found | None:
     problems, count = [], 0
     content = read_content(facts.run.metrics)
     whole = content.rfind(b"\n") + 1
-    for _, path in _whole(facts):
-        state = _state(path) or {}
+    for each in facts.checkpoints:
+        state, name = each.state or {}, each.path.name
         length, digest = state.get("metrics_length"), state.get("metrics_digest", "")
         if not is_count(length):
             continue
         count += bool(digest)
         if whole < length:
-            problems.append(f"{path.name}: metrics.jsonl has {whole:,} bytes of whole rows, had {length:,}")
+            problems.append(f"{name}: metrics.jsonl has {whole:,} bytes of whole rows, had {length:,}")
         elif digest and hashlib.sha256(content[:length]).hexdigest() != digest:
-            problems.append(f"{path.name}: the first {length:,} bytes of metrics.jsonl are not those of then")
+            problems.append(f"{name}: the first {length:,} bytes of metrics.jsonl are not those of then")
     if not problems and not count:
         return unknown("no checkpoint that keeps a hash of the rows")
     return judged(problems, f"the rows that {count:,} checkpoints were written after")
@@ -103,9 +85,9 @@ def rows_then(facts: Facts) -> Found | None:
 
 def states(facts: Facts) -> Found:
     """Compare the numbers in every checkpoint with the rows."""
-    told = [(step, _state(path)) for step, path in _whole(facts)]
-    problems = [text for step, state in told for text in _contradictions(facts, step, state)]
-    seconds = [state["seconds"] for _, state in told if state and is_number(state.get("seconds"))]
+    told = facts.checkpoints
+    problems = [text for each in told for text in _contradictions(facts, each.step, each.state)]
+    seconds = [each.state["seconds"] for each in told if each.state and is_number(each.state.get("seconds"))]
     if any(later < before for before, later in pairwise(seconds)):
         problems.append("the seconds of training fall from one to a later one")
     return judged(problems, f"{len(told):,} states")
@@ -135,10 +117,9 @@ def _contradictions(facts: Facts, step: int, state: Mapping[str, Any] | None) ->
 
 def network(facts: Facts) -> Found:
     """Count the parameters in the newest checkpoint by the header of its weights."""
-    paths = _whole(facts)
-    if not paths:
+    if not facts.checkpoints:
         return unknown("no checkpoint")
-    path = paths[-1][1] / "model.safetensors"
+    path = facts.checkpoints[-1].path / "model.safetensors"
     try:
         count = parameters_in(path)
     except (OSError, ValueError, TypeError, AttributeError, KeyError, OverflowError) as error:
@@ -164,7 +145,7 @@ def parameters_in(path: Path) -> int:
 
 def kept(facts: Facts) -> Found:
     """Compare the checkpoints that are there with the saves that events tell of."""
-    steps = {step for step, _ in _whole(facts)}
+    steps = {each.step for each in facts.checkpoints}
     saved = {row.get("step") for row in facts.happened("save", "resume")}
     last = max((step for step in saved if is_count(step)), default=0)  # a kill may come before its event
     odd = sorted(step for step in steps - saved if step < last and not facts.is_before(step))
@@ -174,18 +155,10 @@ def kept(facts: Facts) -> Found:
     return judged_unless(doubt, problems, f"{len(facts.happened('save')):,} saves")
 
 
-def _state(path: Path) -> dict[str, Any] | None:
-    try:
-        found = read_json(path / "state.json")
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
-
-
 def last_seconds(facts: Facts, step: object) -> float | None:
     """Return the seconds of training in the checkpoint of a step, if it is there."""
-    for each, path in _whole(facts):
-        if each == step and is_number(seconds := (_state(path) or {}).get("seconds")):
+    for each in facts.checkpoints:
+        if each.step == step and is_number(seconds := (each.state or {}).get("seconds")):
             return seconds
     return None
 

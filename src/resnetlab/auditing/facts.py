@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from resnetlab.auditing.finding import NotTold
-from resnetlab.base.reading.plain import is_count, is_number
+from resnetlab.base.reading.plain import is_count, is_number, read_json
 from resnetlab.base.units import Duration
-from resnetlab.errors import ResnetlabError
+from resnetlab.errors import CheckpointError, ResnetlabError
 from resnetlab.network.spec import ModelSpec
 from resnetlab.recipe import Recipe
 from resnetlab.recipe.due import Due
@@ -21,6 +21,7 @@ from resnetlab.recipe.settings import recipe_from_json
 from resnetlab.recipe.timeline import Timeline
 from resnetlab.runs.directory import BAD_SAMPLE, CONTINUES, RunDirectory
 from resnetlab.runs.journal import read_content, read_rows
+from resnetlab.runs.manifest import NAME, list_checkpoints, read_manifest
 
 Row = Mapping[str, Any]
 
@@ -90,6 +91,17 @@ class Stretch:
     def due(self, size: int) -> Due:
         """Return what is written down when."""
         return Due(self.recipe.run, self.timeline(size))
+
+
+@dataclass(frozen=True)
+class KeptCheckpoint:
+    """A checkpoint that is there."""
+
+    step: int
+    """By its name."""
+    path: Path
+    state: Row | None
+    """What its state.json says; None if that cannot be read."""
 
 
 class Facts:
@@ -288,6 +300,17 @@ class Facts:
         return [*problems_of(best)]
 
     @cached_property
+    def checkpoints(self) -> Sequence[KeptCheckpoint]:
+        """Those of the run by their steps, without superseded ones that a power cut left half removed."""
+        paths = list_checkpoints(self.run.checkpoints)
+        superseded = {step for step, _ in paths[: -self.recipe.run.keep_checkpoints]}
+        return [
+            KeptCheckpoint(step, path, _state(path))
+            for step, path in paths
+            if step not in superseded or not _is_torn(path)
+        ]
+
+    @cached_property
     def environments(self) -> Sequence[Row]:
         """What the run's starts say of where it was made."""
         return [e for row in self.events if isinstance(e := row.get("environment"), Mapping)]
@@ -295,3 +318,21 @@ class Facts:
 
 def _with_length(recipe: Recipe, length: Duration) -> Recipe:
     return replace(recipe, run=replace(recipe.run, length=length))
+
+
+def _is_torn(path: Path) -> bool:
+    """Return whether files of a checkpoint are gone, or what says which there were."""
+    if not (path / NAME).exists():
+        return True
+    try:
+        return any(not (path / name).exists() for name in read_manifest(path)["files"])
+    except CheckpointError:
+        return False
+
+
+def _state(path: Path) -> Row | None:
+    try:
+        found = read_json(path / "state.json")
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
