@@ -1,6 +1,7 @@
 """`resnetlab verify` on runs, studies and models: what is printed, and how it ends."""
 
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import safetensors.numpy
 
 import resnetlab
+from resnetlab.base.files import DirectoryLock
 from resnetlab.cli import main
 from resnetlab.errors import UsageError
 from resnetlab.runs.directory import lock_run
@@ -31,9 +33,15 @@ def test_a_sound_run_ends_well(run: Path, capsys: pytest.CaptureFixture[str]) ->
 
     said = capsys.readouterr().out
     assert max(map(len, said.splitlines())) <= 100
-    assert "kept      learning rate" in said
-    assert "Promised: at every row" in said
+    kept = [line for line in said.splitlines() if line.startswith("kept")]
+    assert len(kept) == len(said.splitlines()) - 2 > 30, "a line for each, below a title"
+    assert any(line.startswith("kept      learning rate") for line in kept)
+    assert "Promised" not in said
     assert "Why it matters" not in said
+    assert main(["verify", str(run), "--full"]) == 0
+    in_full = " ".join(capsys.readouterr().out.split())
+    assert in_full.count("Promised: ") == in_full.count("Why it matters: ") == len(kept)
+    assert "Promised: at every row" in in_full
     assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before, "nothing is written"
 
 
@@ -43,6 +51,7 @@ def test_a_broken_promise_stands_first_and_ends_with_3(run: Path, capsys: pytest
     assert main(["verify", str(run)]) == 3
 
     said = capsys.readouterr()
+    assert "Promised: at every row" in " ".join(said.out.split()), "of what is broken, all of it"
     first = next(line for line in said.out.splitlines() if line.startswith(("broken", "kept", "not known")))
     assert first.startswith("broken")
     assert "line 1, step 2: 0.5, the schedule says" in " ".join(said.out.split())
@@ -73,10 +82,45 @@ def test_json_says_all_of_it(run: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert {*broken[0]} == {"name", "expected", "found", "why", "verdict"}
 
 
-def test_a_run_that_is_being_written_is_not_judged(run: Path) -> None:
-    with lock_run(run):
-        assert verdicts(run) == {"at rest": "unknown"}
-    assert len(verdicts(run)) > 30
+@pytest.mark.parametrize("flags", [[], ["--deep"], ["--json"], ["--seal"], ["--seal-hash", "0" * 64]])
+def test_a_run_that_is_being_written_is_not_judged(
+    flags: list[str], run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No clean verdict, by the exit code and for programs; a promise broken elsewhere weighs more."""
+    shutil.copytree(run, tmp_path / "runs/other")
+    shutil.copytree(run, tmp_path / "runs/written")
+    with lock_run(tmp_path / "runs/written"):
+        found = resnetlab.verify(tmp_path / "runs/written")
+        assert main(["verify", str(tmp_path / "runs/written"), *flags]) == 6
+        said = capsys.readouterr()
+        assert main(["verify", str(tmp_path / "runs")]) == 6
+        edit(tmp_path / "runs/other/RESULT.json", accuracy=0.999)
+        assert main(["verify", str(tmp_path / "runs")]) == 3
+
+    assert (found.is_sound, found.each[0].is_judged, found.each[0].sentence) == (False, False, "not judged")
+    assert [each.name for each in found.each[0].findings] == ["at rest"]
+    assert f"process {os.getpid()}" in said.out + said.err
+    if flags == ["--json"]:
+        (verdict,) = json.loads(said.out)["verdicts"]
+        assert (verdict["is_sound"], verdict["is_judged"]) == (False, False)
+    assert main(["verify", str(tmp_path / "runs/written")]) == 0
+
+
+def test_a_run_that_somebody_goes_on_with_meanwhile_is_not_judged(run: Path) -> None:
+    """Its lock is taken as its rows are opened to be read."""
+    locks: list[DirectoryLock] = []
+    listens = [True]
+
+    def begin(event: str, given: tuple[object, ...]) -> None:
+        if listens and event == "open" and str(given[0]) == str(run / "metrics.jsonl"):
+            listens.clear()
+            locks.append(lock_run(run))
+
+    sys.addaudithook(begin)
+    found = resnetlab.verify(run)
+    locks[0].release()
+
+    assert [verdict.is_judged for verdict in found.each] == [False]
 
 
 @pytest.mark.parametrize("where", ["nowhere", "empty", "file.txt"])

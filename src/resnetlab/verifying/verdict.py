@@ -6,7 +6,7 @@ from typing import Any
 
 from resnetlab.auditing.finding import Finding
 from resnetlab.auditing.finding import Verdict as Kept
-from resnetlab.base.lettering import in_a_line
+from resnetlab.base.lettering import in_a_line, shorter
 from resnetlab.show.tables.align import text_width, titled
 
 _WORDS: dict[Kept, str] = {"pass": "kept", "fail": "broken", "unknown": "not known"}
@@ -23,11 +23,13 @@ class Verdict:
     findings: tuple[Finding, ...]
     seal: str = ""
     """The hash of hashes of a run that is sealed, or was now."""
+    is_judged: bool = True
+    """False of a run that is being written: what it promises was not looked at."""
 
     @property
     def is_sound(self) -> bool:
-        """Whether no promise is broken."""
-        return not self.broken
+        """Whether it was judged, and no promise is broken."""
+        return self.is_judged and not self.broken
 
     @property
     def broken(self) -> tuple[Finding, ...]:
@@ -37,18 +39,30 @@ class Verdict:
     @property
     def sentence(self) -> str:
         """How many promises are kept, broken, and not known to be either."""
+        if not self.is_judged:
+            return "not judged"
         counts = Counter(finding.verdict for finding in self.findings)
         told = [f"{counts[each]} {word}" for each, word in _WORDS.items() if counts[each]]
         return f"{len(self.findings)} promises: {', '.join(told)}"
 
-    def text(self, columns: int | None = None) -> str:
-        """Return a line for each promise, in so many columns; of what is broken also why it matters."""
+    def text(self, columns: int | None = None, *, in_full: bool = False) -> str:
+        """Return what is broken first, with what was promised and why it matters, then a line for each other.
+
+        Args:
+            columns: Of whoever reads it.
+            in_full: Whether of every promise all is said.
+        """
         width = text_width(columns)
         lines = [titled(f"{self.kind} ", f"{in_a_line(self.path)}: {self.sentence}", width=width), ""]
         for each in sorted(self.findings, key=lambda finding: finding.verdict != "fail"):
             title = f"{_WORDS[each.verdict]:<10}{each.name:<{_INDENT - 10}} "
-            lines.append(titled(title, f"{each.found}. Promised: {each.expected}.", width=width))
-            if each.verdict == "fail":
+            if each.verdict == "pass" and not in_full:
+                lines.append(titled(title, shorter(each.found, max(width - len(title), 8)), width=width))
+                continue
+            is_whole = in_full or each.verdict == "fail"
+            promised = f". Promised: {each.expected}." if is_whole else "."
+            lines.append(titled(title, f"{each.found}{promised}", width=width))
+            if is_whole:
                 lines.append(titled(" " * len(title), f"Why it matters: {each.why}.", width=width))
         if self.seal:
             lines += ["", titled("seal  ", self.seal, width=width)]
@@ -60,6 +74,7 @@ class Verdict:
             "kind": self.kind,
             "path": self.path,
             "is_sound": self.is_sound,
+            "is_judged": self.is_judged,
             "seal": self.seal or None,
             "findings": [finding.to_json() for finding in self.findings],
         }
@@ -73,12 +88,13 @@ class Verdicts:
 
     @property
     def is_sound(self) -> bool:
-        """Whether no promise of any is broken."""
+        """Whether all were judged, and no promise of any is broken."""
         return all(verdict.is_sound for verdict in self.each)
 
-    def text(self, columns: int | None = None) -> str:
-        """Return all of it in so many columns; of several first those with a broken promise."""
-        parts = [verdict.text(columns) for verdict in sorted(self.each, key=lambda verdict: verdict.is_sound)]
+    def text(self, columns: int | None = None, *, in_full: bool = False) -> str:
+        """Return all of it as `Verdict.text`; of several first those with a broken promise."""
+        ordered = sorted(self.each, key=lambda verdict: verdict.is_sound)
+        parts = [verdict.text(columns, in_full=in_full) for verdict in ordered]
         return "\n\n".join([*parts, self.sentence] if len(parts) > 1 else parts)
 
     @property

@@ -107,19 +107,24 @@ _AT_REST = Promise(
 
 
 def _run(run: RunDirectory, asked: _Asked) -> Verdict:
-    if asked.seal_hash:
+    if asked.seal_hash or asked.seal:
         refuse_locked(run.path)
-    if (holder := holder_of(run.path)) and not asked.seal:
-        at_work = _AT_REST.finding(unknown(f"{holder} writes into it: verify it when that has ended"))
-        return Verdict(kind="run", path=str(run.path), findings=(at_work,))
+    if holder := holder_of(run.path):
+        return _not_judged(run, holder)
     findings = [*audit_run(run), *_beyond(run, asked)]
     verdict = Verdict(kind="run", path=str(run.path), findings=tuple(findings), seal=sealed(run))
     if not asked.seal:
-        return verdict
+        holder = holder_of(run.path)  # who began while it was read
+        return _not_judged(run, holder) if holder else verdict
     refuse_locked(run.path)
     if not verdict.is_sound or not run.is_finished:
         return verdict
     return Verdict(kind="run", path=verdict.path, findings=verdict.findings, seal=seal_run(run))
+
+
+def _not_judged(run: RunDirectory, holder: str) -> Verdict:
+    at_work = _AT_REST.finding(unknown(f"{holder} writes into it: verify it when that has ended"))
+    return Verdict(kind="run", path=str(run.path), findings=(at_work,), is_judged=False)
 
 
 def _beyond(run: RunDirectory, asked: _Asked) -> Iterable[Finding]:

@@ -6,16 +6,18 @@ import sys
 from resnetlab.cli.flags import add_device, add_workers
 from resnetlab.cli.output import print_json
 from resnetlab.cli.verb import set_up
-from resnetlab.errors import DataError
+from resnetlab.errors import DataError, LockedError
 
 _EXAMPLES = """examples:
-  resnetlab verify runs/RUN                         every promise: what was expected, what was found
+  resnetlab verify runs/RUN                         every promise: kept, or broken and why that matters
+  resnetlab verify runs/RUN --full                  of each what was promised, found, and why it matters
   resnetlab verify runs                             all runs in a folder, or a study
   resnetlab verify runs/RUN --deep                  its weights' score is computed again
   resnetlab verify runs/RUN --reference DIR         is it better than others of its recipe allow?
   resnetlab verify runs/RUN --seal                  one hash of all files, to be published
 
 It ends with exit code 3 if a promise is broken. What the files do not tell is "not known", and breaks none.
+A run that is being written is not judged: exit code 6, if nothing is broken elsewhere.
 """
 
 
@@ -26,6 +28,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         "paths", nargs="+", metavar="PATH",
         help="a run, a study, a folder of runs, a model folder, or a .safetensors or .onnx file of ours",
     )  # fmt: skip
+    parser.add_argument(
+        "--full", action="store_true", help="of kept promises too what was promised, and why it matters"
+    )
     parser.add_argument(
         "--deep", action="store_true", help="score the weights again too, where the data can be opened"
     )
@@ -54,6 +59,7 @@ def verify_paths(options: argparse.Namespace) -> None:
 
     Raises:
         DataError: If one is broken.
+        LockedError: If none is, and a run was not judged, for another process writes into it.
     """
     from resnetlab.verifying import verify
     from resnetlab.watching.sight import sight_of
@@ -71,7 +77,10 @@ def verify_paths(options: argparse.Namespace) -> None:
     if options.json:
         print_json(found.to_json())
     else:
-        print(found.text(sight_of(sys.stdout).columns))
-    if not found.is_sound:
-        broken = [f"{verdict.path}: {each.name}" for verdict in found.each for each in verdict.broken]
+        print(found.text(sight_of(sys.stdout).columns, in_full=options.full))
+    if broken := [f"{verdict.path}: {each.name}" for verdict in found.each for each in verdict.broken]:
         raise DataError(f"{len(broken)} promise{'s' * (len(broken) > 1)} broken, the first: {broken[0]}")
+    if writing := [verdict.path for verdict in found.each if not verdict.is_judged]:
+        told = f"{writing[0]} is being written, and was not judged"
+        more = f", nor were {len(writing) - 1} others" if len(writing) > 1 else ""
+        raise LockedError(told + more, hint="Verify it when that has ended; what else there is breaks none.")
