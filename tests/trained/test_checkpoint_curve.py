@@ -11,10 +11,16 @@ import pytest
 from PIL import Image
 
 import resnetlab
+from resnetlab.data.folders.table import open_csv
 from resnetlab.errors import CheckpointError, DataError, LockedError, UsageError
 from resnetlab.trained.checkpoint_curve import Asked, Row, best_so_far, score_checkpoints
 from resnetlab.trained.evaluate import evaluate
+from resnetlab.training.observer import Observer
+from resnetlab.training.run import train_plan
 from tests.kit.commands import run as command
+from tests.kit.doctored_runs import as_of_this_run
+from tests.kit.photographs import photograph_plan, write_photographs
+from tests.kit.reported_runs import edit, read
 
 STEPS = (4, 8, 12)
 
@@ -183,6 +189,28 @@ def test_a_folder_is_refused_to_other_scores(run: Path, made: Path, tmp_path: Pa
     data = shutil.copytree(made / "data", tmp_path / "data")
     score_checkpoints(moved, Asked(out=str(out), workers=0, data=str(data), weights="averaged", split="test"))
     assert (out / "scores.jsonl").read_bytes() == before[out / "scores.jsonl"]
+
+
+def test_a_curve_has_the_fingerprint_that_the_run_recorded(tmp_path: Path) -> None:
+    """As evaluations do: a run of 0.1.0 on a table recorded another one than this version."""
+    images = sorted(write_photographs(tmp_path / "photos").glob("*/*/*.jpg"))
+    rows = [f"{path},{path.parent.name},{path.parent.parent.name}\n" for path in images]
+    (tmp_path / "list.csv").write_text("".join(rows))
+    run, source = tmp_path / "run", open_csv(tmp_path / "list.csv")
+    train_plan(photograph_plan(source, length="2st"), run, Observer())
+    then = source.train.earlier_fingerprint(source.class_names, [*source.parts.values()])
+    edit(run / "data.json", fingerprint=then)
+    as_of_this_run(run)
+
+    curve = score_checkpoints(run, Asked(workers=0))
+
+    about = Path(curve.out) / "curve.json"
+    assert read(about)["fingerprint"] == evaluate(run, insights=0).fingerprint == then != source.fingerprint
+    edit(about, fingerprint=source.fingerprint)
+    assert score_checkpoints(run, Asked(workers=0)).rows == curve.rows, "the same data, said by this version"
+    edit(about, fingerprint="0" * 64)
+    with pytest.raises(UsageError, match="differ in the data"):
+        score_checkpoints(run, Asked(workers=0))
 
 
 def test_a_folder_that_does_not_say_of_what_is_taken_only_without_rows(run: Path) -> None:

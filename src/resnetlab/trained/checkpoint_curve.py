@@ -191,20 +191,20 @@ class _Scoring:
             began=began(self.run),
             weights=str(trained.classifier.description.facts["weights"]),
             data=opened.source.name,
-            fingerprint=opened.source.fingerprint,
+            fingerprint=opened.fingerprint_for(trained),
             split=label,
             by_order=self._asked.by_order,
         )
         if self._asked.out:
             out = user_path(self._asked.out)
             refuse_within(opened.source.folders, out)
-            return _Kept(out, about)
+            return _Kept(out, about, opened.source.has_fingerprint)
         name = folder_of(trained, opened, label).removeprefix(f"{trained.checkpoint}-")
         try:
-            return _Kept(trained.home / f"curve-{name}", about)
+            return _Kept(trained.home / f"curve-{name}", about, opened.source.has_fingerprint)
         except WriteError as error:
             self._note(f"the scores lie in the working directory: {error.args[0]}")
-            return _Kept(trained.elsewhere / f"curve-{name}", about)
+            return _Kept(trained.elsewhere / f"curve-{name}", about, opened.source.has_fingerprint)
 
     def _note(self, note: str) -> None:
         if note not in self._notes:
@@ -246,8 +246,12 @@ class _About:
     split: str
     by_order: bool
 
-    def claim(self, folder: Path) -> None:
+    def claim(self, folder: Path, is_this_data: Callable[[str], bool]) -> None:
         """Write it into a folder that is for no rows yet.
+
+        Args:
+            folder: The folder.
+            is_this_data: Whether a fingerprint, as some version made it, is that of the data.
 
         Raises:
             UsageError: If the folder is for rows of something else, or has rows and does not say of what.
@@ -263,16 +267,20 @@ class _About:
                     f"{folder} holds scores, and no {ABOUT} that says of what; {asked}", hint=hint
                 )
             files.write_file(folder / ABOUT, to_json_bytes(asdict(self)))
-        elif differing := [what for name, what in _DECIDING.items() if self._differs(there, name)]:
+        elif differing := [
+            what for name, what in _DECIDING.items() if self._differs(there, name, is_this_data)
+        ]:
             raise UsageError(
                 f"{folder} is for the scores of {_in_words(there)}; {asked}, which differ in"
                 f" {' and '.join(differing)}",
                 hint=hint,
             )
 
-    def _differs(self, there: Mapping[str, Any], name: str) -> bool:
+    def _differs(self, there: Mapping[str, Any], name: str, is_this_data: Callable[[str], bool]) -> bool:
         """Return whether rows are of something else; when a run began is not always known."""
         then, now = there[name], getattr(self, name)
+        if name == "fingerprint" and then and is_this_data(then):
+            return False
         if name == "began" and (0.0 in (then, now) or there["identity"] != self.identity):
             return False
         return bool(then != now)
@@ -319,13 +327,13 @@ def _in_words(about: Mapping[str, Any]) -> str:
 class _Kept:
     """The rows in a folder: those of earlier calls, and more."""
 
-    def __init__(self, out: Path, about: _About) -> None:
+    def __init__(self, out: Path, about: _About, is_this_data: Callable[[str], bool]) -> None:
         self.out, self.about = out, about
         files.make_directory(out.absolute(), within=files.run_above(out))
         holder = f"process {os.getpid()} on {platform.node()}, which scores checkpoints"
         self._lock = files.DirectoryLock(out, holder)  # so that each is scored once
         try:
-            about.claim(out)
+            about.claim(out, is_this_data)
         except ResnetlabError:
             self._lock.release()
             raise

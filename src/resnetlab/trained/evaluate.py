@@ -161,7 +161,7 @@ def scored(
         checkpoint=trained.place,
         step=int(trained.classifier.description.facts.get("step", 0)),
         data=source.name,
-        fingerprint=(opened.is_own and trained.fingerprint) or source.fingerprint,
+        fingerprint=opened.fingerprint_for(trained),
         split=label,
         weights=str(trained.classifier.description.facts.get("weights", "weights")),
         scores=found.scores,

@@ -40,6 +40,10 @@ class ScoredData:
 
     said: tuple[str, ...] = ()
 
+    def fingerprint_for(self, trained: ScoredNetwork) -> str:
+        """Return the fingerprint of a score of the network on them: of its own data as it recorded it."""
+        return (self.is_own and trained.fingerprint) or self.source.fingerprint
+
 
 def open_scored(trained: ScoredNetwork, data: str | None, choices: Choices) -> ScoredData:
     """Open the data, or find the run's own again."""
