@@ -180,11 +180,10 @@ def _next_commands(result: Result, data: Mapping[str, Any], *, is_own: bool) -> 
     looking = {opening(page) if page.is_file() else seen: "all of it on a page"}
     if is_own:
         image = _an_image(result, str(data.get("source", "")))
-        onnx = as_word(f"{Path(result.run).name}.onnx")
         return {
             f"{command} predict {run} {as_word(image)}": "what is in a picture of yours",
             **looking,
-            f"{command} export {run} --to onnx -o {onnx}": "for other programs",
+            f"{command} export {run} --to onnx": "for other programs",
         }
     return {
         **(looking if page.is_file() else {}),

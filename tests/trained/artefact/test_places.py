@@ -18,6 +18,7 @@ from resnetlab.trained.export.exporting import export_model
 from tests.kit.artefacts import small_artefact
 
 LONG = "n" * 300
+RUN = Path(__file__).parents[2] / "old_files/0.1.0/run"
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +86,26 @@ def test_a_crafted_name_does_not_lead_out_of_the_folder(
 
     assert os.listdir(tmp_path) == ["here"]
     assert os.listdir(tmp_path / "here") == [done.path]
+
+
+def test_a_file_without_a_name_is_named_after_the_run_or_else_the_network(
+    net: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two runs of one network do not meet in one file; nor does --force put one in the other's place."""
+    for name in ("first", "second.run"):
+        shutil.copytree(RUN, tmp_path / "runs" / name)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+
+    for place in ("../runs/first", "../runs/second.run", "../runs/second.run/checkpoints/step-00000008", net):
+        main(["export", str(place), "--to", "safetensors", "--force"])
+    monkeypatch.chdir(tmp_path / "runs/first")
+    main(["export", ".", "--to", "folder", "-o", "../../here/kept"])
+    assert export_model(load_artefact("."), "safetensors").path == "first.safetensors"
+
+    assert {*os.listdir(tmp_path / "here")} == {
+        "first.safetensors", "second.run.safetensors", "resnet8.safetensors", "kept",
+    }  # fmt: skip
 
 
 def test_a_link_that_leads_nowhere_is_something_too(tmp_path: Path) -> None:

@@ -37,7 +37,10 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--to", required=True, choices=TARGETS, metavar="FORMAT", help=f"for whom: {', '.join(TARGETS)}"
     )
     parser.add_argument(
-        "-o", "--out", metavar="PATH", help="the file or folder (default: named after the model)"
+        "-o",
+        "--out",
+        metavar="PATH",
+        help="the file or folder (default: named after the run, or else the network)",
     )
     parser.add_argument(
         "--uint8",

@@ -52,7 +52,7 @@ def refuse_file(path: Path, *, replaces: bool) -> None:
 
 
 def default_name(name: str) -> str:
-    """Return a network's name as that of a file or folder here: it may come from a file of others.
+    """Return a run's or network's name as that of a file or folder here: it may come from a file of others.
 
     Names of the catalog stay as they are; no result is a path, hidden, or empty.
     """

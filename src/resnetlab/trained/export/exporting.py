@@ -129,7 +129,7 @@ def export_model(
     Args:
         artefact: The network.
         target: One of TARGETS.
-        path: The file or folder, which is new; None makes a name here.
+        path: The file or folder, which is new; None names it after the run, else after the network, here.
         takes_pixels: onnx and torch-export: from uint8 images (N, H, W, C) to probabilities, as triton's
             always are.
         replaces: Whether a file that is there may be replaced, whole or not at all; folders never are.
@@ -147,7 +147,8 @@ def export_model(
     """
     _check_target(artefact, target, takes_pixels=takes_pixels, folds=folds)
     suffixes = TARGETS[target]
-    default = default_name(artefact.spec.name) + (suffixes[0] or f"-{target}")
+    own = artefact.run.absolute().name if artefact.run else artefact.spec.name
+    default = default_name(own) + (suffixes[0] or f"-{target}")
     out = user_path(path or default)
     takes_pixels = takes_pixels or target == VERSIONED
     if target != VERSIONED:
