@@ -315,3 +315,20 @@ def test_a_study_trains_no_longer_and_stays_where_it_is(
     assert main(["resume", str(tmp_path), *arguments]) == 2
 
     assert text.replace("STUDY", str(tmp_path)) in capsys.readouterr().err
+
+
+def test_what_was_typed_from_here_is_printed_as_from_here(
+    short: RunDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The places of the new run are relative, and so are the commands that go on with it."""
+    shutil.copytree(short.path, tmp_path / "runs/run")
+    monkeypatch.chdir(tmp_path)
+
+    assert main(["resume", "runs/run", "--steps", "21", "--device", "cpu"]) == 0
+
+    said = capsys.readouterr()
+    assert str(tmp_path) not in said.out + said.err
+    assert "runs/run-21st" in said.out
+    monkeypatch.chdir(tmp_path / "runs/run")
+    assert main(["resume", ".", "--steps", "22", "--device", "cpu"]) == 0
+    assert (tmp_path / "runs/run-22st/RESULT.json").is_file()

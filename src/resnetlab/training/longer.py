@@ -161,6 +161,6 @@ def _save(run: RunDirectory, checkpoint: Checkpoint, state: dict[str, Any]) -> P
 
 
 def longer_out(run: RunDirectory, length: Duration) -> Path:
-    """Return a name beside the run for the one that goes on from it: RUN-30ep."""
-    path = run.path.absolute()
+    """Return a name beside the run for the one that goes on from it: RUN-30ep, as the run's is written."""
+    path = run.path if run.path.name not in ("", "..") else run.path.resolve()
     return path.with_name(f"{path.name}-{length}")
