@@ -10,6 +10,8 @@
 # make results  makes the tables of docs/results.md anew that are made of records
 # make faults   the fault tests at full length: real processes killed at random moments, a fault at every file
 #                operation, a stop after every step (docs/faults.md). ROUNDS=10: ten times as many of what is drawn
+# make fuzz     every parser of bytes from outside gets changed inputs for MINUTES=10 in all (docs/faults.md).
+#                TARGETS=PATTERN chooses by name, SEED=N draws the same again; what is found lies in build/fuzz
 # make soak     a long run disturbed at random beside one that is not, MINUTES=30 of it: the same bytes, and nothing grows
 # make test-benchmarks  the scripts in benchmarks/ run through at a toy's size
 # make test-browser  pages are opened in headless Chromium: keys, pointer, both themes, a phone, hostile names
@@ -33,7 +35,7 @@ RUN := $(VENV)/bin
 SUITE := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(RUN)/python -m pytest -q --dist worksteal
 EVERYWHERE := not faults and not soak and not benchmarks and not hosts and not browser and not notebook
 
-.PHONY: train test test-processes docs coverage test-benchmarks test-hosts test-browser test-notebook test-kernels test-docs test-parity test-dist dist install check gallery results faults soak bench clean
+.PHONY: train test test-processes docs coverage test-benchmarks test-hosts test-browser test-notebook test-kernels test-docs test-parity test-dist dist install check gallery results faults fuzz soak bench clean
 
 train: install
 	$(RUN)/resnetlab train resnet20 --data digits --recipe digits
@@ -53,6 +55,10 @@ test-benchmarks: install
 
 faults: install
 	OMP_NUM_THREADS=1 ROUNDS=$(ROUNDS) $(RUN)/python -m pytest -q -m faults
+
+fuzz: MINUTES = 10
+fuzz: install
+	OMP_NUM_THREADS=1 $(RUN)/python -m tests.fuzz --minutes $(MINUTES) --targets '$(TARGETS)' $(if $(SEED),--seed $(SEED))
 
 soak: install
 	OMP_NUM_THREADS=1 MINUTES=$(MINUTES) $(RUN)/python -m pytest -q -s -m soak

@@ -15,7 +15,7 @@ from resnetlab.cli.parser import build_parser
 
 SOURCE = Path(__file__).parents[2] / "src" / "resnetlab"
 TESTS = Path(__file__).parents[1]
-OF_NO_ROOM = {"benchmarks", "docs", "faults", "kit", "old_files", "parity", "promises"}
+OF_NO_ROOM = {"benchmarks", "docs", "faults", "fuzz", "kit", "old_files", "parity", "promises"}
 """Folders of tests that belong to no room of the source: `kit` is what the others are made with."""
 LISTS = {Path("cli/verbs")}
 VERBS = [*(SOURCE / "cli" / "verbs").glob("[a-z]*.py")]

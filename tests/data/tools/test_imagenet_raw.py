@@ -1,4 +1,5 @@
 import threading
+import time
 
 import pytest
 
@@ -166,11 +167,20 @@ def test_another_preparation_is_waited_for(imagenet_tars, capsys):
     out = imagenet_tars.parent / "out"
     files.make_directory(out)
     held = files.DirectoryLock(out, "a preparation of ImageNet by process 17")
-    threading.Timer(0.3, held.release).start()
+    said = ""
+
+    def release_when_said() -> None:
+        nonlocal said
+        while "waiting until" not in said:
+            time.sleep(0.05)
+            said += capsys.readouterr().err
+        held.release()
+
+    threading.Thread(target=release_when_said, daemon=True).start()
 
     prepare(imagenet_tars)
 
-    assert "in use by a preparation of ImageNet by process 17: waiting until" in capsys.readouterr().err
+    assert "in use by a preparation of ImageNet by process 17: waiting until" in said
     assert (out / "train").is_dir()
     assert imagenet_raw.OFFICIAL_IMAGES == {"train": 1_281_167, "val": 50_000}
 

@@ -1,12 +1,12 @@
 """Files that hold arrays, read without running anything that is in them."""
 
 import gzip
-import importlib
+import math
 import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,11 +14,12 @@ import numpy.typing as npt
 from resnetlab.base.machine.memory import total_memory
 from resnetlab.base.reading.plain import MOST_RATIO, look_at, open_plain, refuse_more
 from resnetlab.base.units import format_bytes
+from resnetlab.data.archives.mat import read_variables
 from resnetlab.errors import DataError
 
 Array = npt.NDArray[Any]
 
-_MOST_BYTES = 16 * 2**30
+_MOST_BYTES, _PIECE = 16 * 2**30, 2**24
 _ZLIB_RATIO = 1100
 """More than zlib can make of bytes: masks come near it, and are read where they fit the memory."""
 _IDX_BYTES, _STL_SIDE = 0x08, 96
@@ -65,10 +66,13 @@ def read_idx(path: Path) -> Array:
     if len(content) < start:
         raise DataError(f"{path}: ends within its {dimensions} sizes: it is damaged")
     shape = tuple(int(size) for size in np.frombuffer(content[4:start], ">u4"))
-    expected = int(np.prod(shape, dtype=np.int64))
+    expected = math.prod(shape)
     if len(shape) != dimensions or len(content) - start != expected:
         raise DataError(f"{path}: {len(content) - start:,} bytes for the shape {shape}: it is damaged")
-    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+    try:
+        return np.frombuffer(content[start:], np.uint8).reshape(shape)
+    except ValueError as error:  # more dimensions, or larger ones, than arrays have
+        raise DataError(f"{path}: the shape {shape}: {error}") from error
 
 
 def read_stl(images: Path, labels: Path) -> tuple[Array, Array]:
@@ -92,16 +96,7 @@ def read_mat(path: Path) -> tuple[Array, Array]:
     Raises:
         DataError: If it cannot be read, or has no such arrays.
     """
-    library = importlib.import_module("scipy.io")  # it comes with scikit-learn, and has no types
-    try:
-        look_at(path)
-        found = library.loadmat(str(path), variable_names=["X", "y"])
-    except NotImplementedError as error:
-        raise DataError(
-            f"{path}: a .mat of MATLAB 7.3, which is not read", hint="Save it with -v7."
-        ) from error
-    except Exception as error:  # whatever the library says of a damaged file
-        raise DataError(f"{path}: not a readable .mat: {error}") from error
+    found = read_variables(path, ("X", "y")).arrays
     if "X" not in found or "y" not in found or found["X"].ndim != 4:
         raise DataError(
             f"{path}: no images X (H, W, C, N) with labels y", hint="SVHN's cropped digits are read."
@@ -112,13 +107,22 @@ def read_mat(path: Path) -> tuple[Array, Array]:
 def _content(path: Path) -> bytes:
     """Return a file's bytes, unpacked if it is compressed with gzip."""
     try:
-        with open_plain(path) as stream:
+        with open_plain(path, most=_MOST_BYTES) as stream:
             is_gzip = stream.read(2) == b"\x1f\x8b"
             stream.seek(0)
-            with gzip.GzipFile(fileobj=stream) if is_gzip else stream as unpacked:
-                content = unpacked.read(_MOST_BYTES + 1)
+            # Asked for so much at once, a stream would ask the system for all of it before it reads.
+            content = _unpacked(stream) if is_gzip else stream.read()
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise DataError(f"{path}: cannot be read: {error}") from error
-    if len(content) > _MOST_BYTES:
-        raise DataError(f"{path}: more than {format_bytes(_MOST_BYTES)}")
     return content
+
+
+def _unpacked(stream: IO[bytes]) -> bytes:
+    pieces, total = [], 0
+    with gzip.GzipFile(fileobj=stream) as unpacked:
+        while piece := unpacked.read(_PIECE):
+            pieces.append(piece)
+            total += len(piece)
+            if total > _MOST_BYTES:
+                raise ValueError(f"more than {format_bytes(_MOST_BYTES)}")
+    return b"".join(pieces)

@@ -8,12 +8,15 @@ import io
 import pickle
 import pickletools
 import re
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from resnetlab.errors import DataError
+
+_SETS = (pickle.EMPTY_SET, pickle.ADDITEMS, pickle.FROZENSET)
 
 
 def read_pickle(content: bytes, where: str) -> Any:
@@ -84,7 +87,7 @@ class PickledDtype:
     def to_dtype(self) -> np.dtype[Any]:
         """Return the dtype, which is one of plain numbers; raise ValueError if it is not."""
         if not isinstance(self.state, tuple) or len(self.state) < 2:
-            raise ValueError(f"a type of numbers is described by {self.state!r}")
+            raise ValueError("a type of numbers is described by something else")
         text = _text(self.state[1]) + _text(self.code)
         if not re.fullmatch(r"[<>=|]([iuf][1248]|b1)", text):
             raise ValueError(f"arrays of {text} are not read")
@@ -92,11 +95,42 @@ class PickledDtype:
 
 
 def _text(value: object) -> str:
-    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+    """Return a text; of lists within lists, which may hold each other many times, none is made."""
+    if not isinstance(value, bytes | str):
+        raise ValueError(f"a type of numbers is called by a {type(value).__name__}")
+    return value.decode("latin-1") if isinstance(value, bytes) else value
 
 
-class _Reader(pickle.Unpickler):
-    """The standard unpickler, with all it may look up written here."""
+class _Reader(pickle._Unpickler):
+    """The standard unpickler, with all it may look up written here, and keys that are texts or numbers.
+
+    The hash of a tuple is made of all that is in it: of forty of them, each of which holds the one before
+    twice, it is never done. So there are no sets either.
+    """
+
+    def _load_setitem(self) -> None:
+        self._refuse_other_keys(self.stack[-2:-1])  # type: ignore[attr-defined]
+        super().load_setitem()  # type: ignore[misc]
+
+    def _load_setitems(self) -> None:
+        self._refuse_other_keys(self.stack[::2])  # type: ignore[attr-defined]
+        super().load_setitems()  # type: ignore[misc]
+
+    def _load_dict(self) -> None:
+        self._refuse_other_keys(self.stack[::2])  # type: ignore[attr-defined]
+        super().load_dict()  # type: ignore[misc]
+
+    dispatch: ClassVar[dict[int, Callable[[Any], None]]] = {
+        **{code: load for code, load in pickle._Unpickler.dispatch.items() if bytes([code]) not in _SETS},
+        pickle.SETITEM[0]: _load_setitem,
+        pickle.SETITEMS[0]: _load_setitems,
+        pickle.DICT[0]: _load_dict,
+    }
+
+    def _refuse_other_keys(self, keys: Sequence[object]) -> None:
+        for key in keys:
+            if not isinstance(key, bytes | str | int):
+                raise DataError(f"not a readable pickle (a key is a {type(key).__name__}, no text or number)")
 
     def find_class(self, module: str, name: str) -> Any:
         if module in ("numpy.core.multiarray", "numpy._core.multiarray") and name == "_reconstruct":

@@ -1,16 +1,17 @@
 """ImageNet's devkit: which class each of the validation images has."""
 
-import importlib
-import io
 import re
 import tarfile
+import tempfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
+from resnetlab.base import files
 from resnetlab.base.reading.plain import look_at, read_plain
 from resnetlab.base.units import first_of
+from resnetlab.data.archives.mat import read_variables
 from resnetlab.data.archives.tars import AGAIN, slashed_name
 from resnetlab.errors import DataError
 
@@ -35,19 +36,28 @@ def validation_classes(folder: Path, names: Sequence[str]) -> dict[str, str]:
 
 
 def read_truth(tars: Path) -> list[str]:
-    """Return the wnid of every validation image, in their order."""
+    """Return the wnid of every validation image, in their order.
+
+    Raises:
+        DataError: If the devkit is not there, or not whole.
+    """
     contents = _devkit_files(tars)
     try:
         ids = [int(line) for line in contents[TRUTH].split()]
-        synsets = importlib.import_module("scipy.io").loadmat(io.BytesIO(contents[_META]), squeeze_me=True)
-        rows = synsets["synsets"]
-        wnids = {int(row["ILSVRC2012_ID"]): str(row["WNID"]) for row in rows}
+        wnids = {int(row["ILSVRC2012_ID"]): str(row["WNID"]) for row in _synsets(contents[_META])}
         class_of = [wnids[each] for each in ids]
-    except Exception as error:  # SciPy raises whatever a damaged file leads it to
+    except (DataError, LookupError, ValueError) as error:
         raise DataError(f"{tars}: the devkit's {TRUTH} and {_META} do not fit together: {error!r}") from error
     if strange := sorted(each for each in set(class_of) if not WNID.fullmatch(each)):  # they become folders
         raise DataError(f"{tars}: {_META} names classes that are no wnids: {first_of(strange)}")
     return class_of
+
+
+def _synsets(meta: bytes) -> Sequence[Mapping[str, int | str]]:
+    with tempfile.TemporaryDirectory(prefix="resnetlab-") as folder:
+        path = Path(folder) / _META
+        files.write_part(path, meta)
+        return read_variables(path, ("synsets",)).rows["synsets"]
 
 
 def _devkit_files(tars: Path) -> dict[str, bytes]:
