@@ -387,6 +387,10 @@ def _labels(
         class_names, _ = number_classes([text for texts in written.values() for text in texts])
         place = {name: index for index, name in enumerate(class_names)}
         notes += numbering_notes(class_names)
+    for split, own in written.items():
+        if strange := [text for text in dict.fromkeys(own) if text not in place]:
+            told = f"labels {first_of(strange)}, which are none of {len(class_names):,} classes"
+            raise DataError(f"{path}: {split or 'dataset'} has {told}")
     labels = {split: np.array([place[text] for text in texts], np.int64) for split, texts in written.items()}
     if choices.class_names and not names:
         order = np.arange(len(class_names), dtype=np.int64)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from resnetlab.base import files
 from resnetlab.base.download import cache_folder
-from resnetlab.base.reading.plain import read_plain
+from resnetlab.base.reading.plain import is_count, read_plain
 from resnetlab.data.archives.unzipped import unzipped
 from resnetlab.data.images.kinds import State
 from resnetlab.data.sources.encoded import Names
@@ -182,7 +182,7 @@ def index_shard(path: Path, kind: str, build: Callable[[Path], ShardIndex]) -> S
         key = f"{_FORM}|{kind}|{path.resolve()}|{facts.st_size}|{facts.st_mtime_ns}"
         digest = hashlib.sha256(key.encode(errors="surrogateescape")).hexdigest()
         kept = cache_folder() / "shards" / f"{digest[:32]}.safetensors"
-        if (index := _load(kept)) is not None:
+        if (index := _load(kept, facts.st_size)) is not None:
             return index
         index = build(path)
     except (OSError, ValueError) as error:
@@ -211,8 +211,8 @@ def _dump(index: ShardIndex) -> bytes:
     return save(arrays)
 
 
-def _load(path: Path) -> ShardIndex | None:
-    """Return what is kept under that path, or None if there is nothing or it is damaged."""
+def _load(path: Path, size: int) -> ShardIndex | None:
+    """Return what is kept of a shard of this size, or None if there is nothing or it is damaged."""
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
@@ -220,7 +220,7 @@ def _load(path: Path) -> ShardIndex | None:
         kept = load(read_plain(path))
         words = map(tuple, json.loads(kept["texts"].tobytes()))
         labels, texts, synsets, unread, others, label_source, left_out, papers = words
-        return ShardIndex(
+        index = ShardIndex(
             offsets=kept["offsets"],
             lengths=kept["lengths"],
             label_codes=kept["label_codes"],
@@ -234,5 +234,33 @@ def _load(path: Path) -> ShardIndex | None:
             left_out=tuple(map(tuple, left_out)),
             papers=tuple(map(tuple, papers)),
         )
-    except (OSError, SafetensorError, KeyError, ValueError, TypeError):
+        return index if _can_be(index, size) else None
+    except (OSError, SafetensorError, LookupError, ValueError, TypeError, RecursionError):
         return None
+
+
+def _can_be(index: ShardIndex, size: int) -> bool:
+    """Return whether an index may be that of a shard: what is read by it lies in it, and labels are there."""
+    columns = (index.offsets, index.lengths, index.label_codes)
+    texts = (index.labels, index.texts, index.synsets, index.unread, index.others, (index.label_source,))
+    if not all(column.dtype == np.int64 and column.shape == index.offsets.shape for column in columns):
+        return False
+    ends = index.names.ends
+    return (
+        index.offsets.ndim == 1
+        and len({len(each) for each in texts[:3]}) == 1
+        and all(isinstance(text, str) for each in texts for text in each)
+        and all([*map(type, each)] == [str, str, str, int] for each in index.left_out)
+        and all(isinstance(name, str) and _lies_in(at, length, size) for name, at, length in index.papers)
+        and all(((column >= 0) & (column <= size)).all() for column in columns[:2])
+        and bool((index.offsets + index.lengths <= size).all())
+        and bool(((index.label_codes >= 0) & (index.label_codes < max(len(index.labels), 1))).all())
+        and ends.dtype == np.int64
+        and ends.ndim == 1
+        and len(ends) in (0, len(index))
+        and bool((np.diff(ends, prepend=0, append=len(index.names.joined)) >= 0).all())
+    )
+
+
+def _lies_in(start: object, length: object, size: int) -> bool:
+    return is_count(start) and is_count(length) and start + length <= size
