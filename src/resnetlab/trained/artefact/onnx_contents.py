@@ -20,6 +20,8 @@ _TYPES = {
     9: "bool", 10: "float16", 11: "float64", 12: "uint32", 13: "uint64", 16: "bfloat16",
 }  # fmt: skip
 """TensorProto.DataType, by number."""
+_MOST_DIMENSIONS = 64
+"""As NumPy has it; their product is a number that can be written out."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,14 @@ def _number(message: memoryview, number: int) -> int:
 
 
 def _dimensions(tensor: memoryview) -> Iterator[int]:
-    """Yield a constant's sizes, which lie one by one or packed."""
+    """Yield a constant's sizes, which lie one by one or packed; raise ValueError if they are too many."""
+    for count, size in enumerate(_sizes(tensor)):
+        if count == _MOST_DIMENSIONS:
+            raise MalformedMessage(f"a constant has more than {_MOST_DIMENSIONS} dimensions")
+        yield size
+
+
+def _sizes(tensor: memoryview) -> Iterator[int]:
     for field, _, content in fields(tensor):
         if field == 1 and isinstance(content, int):
             yield content

@@ -225,7 +225,7 @@ _PROBLEMS = {
 def _answers(config: Mapping[str, Any]) -> tuple[str, ...]:
     """Return what transformers' configuration says of answers that are not one class of several."""
     kind = config.get("problem_type")
-    return (f"{_PROBLEMS[kind]} (problem_type {kind} in {CONFIG})",) if kind in _PROBLEMS else ()
+    return (f"{_PROBLEMS[kind]} (problem_type {kind} in {CONFIG})",) if kind in (*_PROBLEMS,) else ()
 
 
 def _of_transformers(config: Mapping[str, Any]) -> dict[str, object]:

@@ -31,6 +31,7 @@ def _main(path: str, target: str, prefix: str = "") -> dict[str, object]:
     """Convert the file; return the notes, or the problem with a hint."""
     try:
         content = read(Path(path))
+        found = unwrap(content.value, prefix)
     except RefusedError as error:
         return {
             "problem": f"it asks for {error} and not for tensors alone; nothing of it was run",
@@ -39,7 +40,6 @@ def _main(path: str, target: str, prefix: str = "") -> dict[str, object]:
     except Exception as error:  # whatever a damaged file makes of the readers
         cause = str(error).strip().partition("\n")[0]
         return {"problem": f"cannot be read ({type(error).__name__}: {cause})", "hint": _ANEW}
-    found = unwrap(content.value, prefix)
     if not found.tensors:
         return {
             "problem": f"holds no named tensors; {describe(content.value)}",

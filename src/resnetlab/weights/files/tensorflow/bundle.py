@@ -21,6 +21,8 @@ from resnetlab.errors import CheckpointError
 _MAGIC = 0xDB4775248B80FB57
 _FOOTER = 48
 _MOST_INDEX = 2**28
+_LONGEST_KEY = 2**12
+"""Bytes; each key may have all of the one before, so that few bytes would make many long ones."""
 # tensorflow/core/framework/types.proto
 _TYPES = {
     1: torch.float32,
@@ -140,6 +142,8 @@ def _block(content: bytes, start: int, size: int) -> Iterator[tuple[bytes, bytes
         own, place = varint(block, place)
         length, place = varint(block, place)
         key = key[:shared] + block[place : place + own]
+        if len(key) > _LONGEST_KEY:
+            raise ValueError(f"a tensor's name has {len(key):,} bytes")
         yield key, block[place + own : place + own + length]
         place += own + length
 
