@@ -116,7 +116,7 @@ class LastEvents:
         for line in _whole_lines(content):
             if (row := _parsed(line)) is None:
                 continue
-            kind = row.get("event")
+            kind = row.get("event") if isinstance(row.get("event"), str) else None
             rows = [] if kind in ("start", "resume") else rows
             if kind in OFTEN:
                 rows = [each for each in rows if each.get("event") != kind]

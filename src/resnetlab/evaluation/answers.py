@@ -2,12 +2,13 @@
 
 import io
 import sys
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -169,11 +170,18 @@ def _read(path: Path) -> dict[str, Array]:
                 raise ValueError(f"{name} would take {format_bytes(entry.file_size)}")
             refuse_more(entry.file_size, stored, name)  # of all: places alone may be zeros for the most part
             with archive.open(entry) as member:
-                array = np.lib.format.read_array(member, allow_pickle=False)
+                array = _array(member)
                 if member.read(1):  # which also checks the sum of what was read
                     raise ValueError(f"{name} is longer than it says")
             found[name] = _as_it_must_be(name, array)
     return found
+
+
+def _array(stream: IO[bytes]) -> Array:
+    try:
+        return np.lib.format.read_array(stream, allow_pickle=False)
+    except (SyntaxError, tokenize.TokenError) as error:  # of what NumPy has for a header Python's own
+        raise ValueError(f"its header is none ({error})") from error
 
 
 def _as_it_must_be(name: str, array: Array) -> Array:

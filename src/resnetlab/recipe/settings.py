@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import tomllib
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -260,6 +261,8 @@ class Resolution:
             self._take(data, path, is_whole=is_whole)
         except UsageError as error:
             raise UsageError(f"{path}: {error.args[0]}", hint=error.hint) from error
+        except RecursionError as error:
+            raise UsageError(f"{path}: a value is nested too deep") from error
 
     def _take(self, data: Mapping[str, Any], path: Path, *, is_whole: bool) -> None:
         given: list[Given] = []
@@ -352,7 +355,8 @@ def read_texts(texts: Mapping[str, str]) -> dict[str, Any]:
 
 
 _TEXTS = (".yaml", ".yml")
-_MOST_BYTES = 2**20
+_MOST_BYTES, _MOST_YAML_BYTES = 2**20, 2**16
+"""PyYAML takes ten seconds for a megabyte."""
 SETTINGS_FILES = (".json", ".toml", *_TEXTS)
 """Suffixes of files that hold values of a recipe."""
 
@@ -372,7 +376,8 @@ def read_settings_file(path: Path) -> dict[str, Any]:
         UsageError: If it cannot be read or is neither.
     """
     try:
-        text = read_text(path, most=_MOST_BYTES, encoding="utf-8-sig")
+        most = _MOST_YAML_BYTES if path.suffix in _TEXTS else _MOST_BYTES
+        text = read_text(path, most=most, encoding="utf-8-sig")
         data = (
             _texts_of_yaml(text)
             if path.suffix in _TEXTS
@@ -401,7 +406,8 @@ def _texts_of_yaml(text: str) -> Any:
 
         def construct_mapping(self, node: Any, deep: bool = False) -> Any:
             names = [self.construct_object(name) for name, _ in node.value]
-            if twice := next((name for name in names if names.count(name) > 1), None):
+            texts = Counter(name for name in names if isinstance(name, str))
+            if twice := next((name for name, count in texts.items() if count > 1), None):
                 raise ValueError(f"{twice} is given twice")
             return super().construct_mapping(node, deep)
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import safetensors
 import safetensors.torch
 from torch import Tensor
 
@@ -93,4 +94,7 @@ def read_beginning(run: RunDirectory) -> Beginning | None:
         raise CheckpointError(f"{path}: cannot be read ({error})") from error
     if hashlib.sha256(content).hexdigest() != recorded.get("sha256"):
         raise CheckpointError(f"{path} is damaged: its SHA-256 is not the one in weights.json")
-    return Beginning(safetensors.torch.load(content), recorded["from"], recorded["report"])
+    try:
+        return Beginning(safetensors.torch.load(content), recorded["from"], recorded["report"])
+    except (KeyError, safetensors.SafetensorError, ValueError) as error:
+        raise CheckpointError(f"{run.path / 'weights.json'} or {path.name} is damaged: {error!r}") from error
