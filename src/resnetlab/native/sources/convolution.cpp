@@ -38,6 +38,28 @@ static inline __attribute__((always_inline)) void block(vec (&acc)[P][OV], const
   }
 }
 
+// The same for one register of outputs and 3x3 taps at stride 1, of which `x` are the rows' first pixels: an input is fetched
+// once for the three outputs of a row that read it.
+constexpr bool IN_THREES = KERNEL == 3 && STRIDE == 1 && REGISTERS == 32;
+template <int P, int DEPTH_>
+static inline __attribute__((always_inline)) void block_of_threes(vec (&acc)[P][1], const number* const (&x)[3], const number* const (&weights)[9]) {
+#pragma GCC unroll 16
+  for (int p = 0; p < P; ++p) acc[p][0] = (vec){};
+  for (int r = 0; r < 3; ++r) {
+    const number *from = x[r], *left = weights[3 * r], *middle = weights[3 * r + 1], *right = weights[3 * r + 2];
+    for (int i = 0; i < DEPTH_; i += PAIR) {
+      const factors l = factors_of(left + i * LANES), m = factors_of(middle + i * LANES), n = factors_of(right + i * LANES);
+#pragma GCC unroll 18
+      for (int q = 0; q < P + 2; ++q) {
+        const factors input = everywhere(from + q * DEPTH_ + i);
+        if (q < P) acc[q][0] = multiply_add(acc[q][0], l, input);
+        if (q >= 1 && q <= P) acc[q - 1][0] = multiply_add(acc[q - 1][0], m, input);
+        if (q >= 2) acc[q - 2][0] = multiply_add(acc[q - 2][0], n, input);
+      }
+    }
+  }
+}
+
 // The same by itself, so that what its caller holds in registers does not push its own out of them.
 template <int P, int OV, int STEP, int DEPTH_>
 static __attribute__((noinline)) void block_apart(vec (&acc)[P][OV], const number* const* x, const number* const* weights, int taps) {
@@ -89,7 +111,9 @@ static inline void forward_block(const Forward& f, const number* const* rows, co
     w[t] = weights + (size_t)t * DEPTH * OV * LANES;
   }
   vec acc[P][OV];
-  block<P, OV, STRIDE * DEPTH, DEPTH>(acc, x, w, TAPS);
+  if constexpr (IN_THREES && OV == 1)
+    block_of_threes<P, DEPTH>(acc, {x[0], x[3], x[6]}, {w[0], w[1], w[2], w[3], w[4], w[5], w[6], w[7], w[8]});
+  else block<P, OV, STRIDE * DEPTH, DEPTH>(acc, x, w, TAPS);
   number* y = (number*)f.y + at;
   const number* addend = f.addend ? (const number*)f.addend + at : nullptr;
 #pragma GCC unroll 16
@@ -110,7 +134,9 @@ template <int P, int IV>
 static inline void input_block(const Backward& b, const number* const* dy, const number* const* w, int taps, size_t at,
                                const number* input, const vec* mean, const vec* inverse, vec* sum, vec* about) {
   vec acc[P][IV];
-  if constexpr (IV > 1) block_apart<P, IV, OC, OC>(acc, dy, w, taps);
+  if constexpr (IN_THREES && IV == 1)                    // the last tap of a row reads its first pixel
+    block_of_threes<P, OC>(acc, {dy[2], dy[5], dy[8]}, {w[2], w[1], w[0], w[5], w[4], w[3], w[8], w[7], w[6]});
+  else if constexpr (IV > 1) block_apart<P, IV, OC, OC>(acc, dy, w, taps);
   else block<P, IV, OC, OC>(acc, dy, w, taps);
   number* gx = (number*)b.gx + at;
   const number* addend = b.gx_addend ? (const number*)b.gx_addend + at : nullptr;
