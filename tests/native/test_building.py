@@ -91,3 +91,25 @@ def test_another_word_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with pytest.raises(UsageError, match=r"RESNETLAB_AMX is 'of' .*neither on nor off\nOn is 1, on"):
         building.multiplies_tiles()
+
+
+@pytest.mark.kernels
+@pytest.mark.usefixtures("anew")
+def test_a_kernel_that_was_changed_in_the_cache_is_not_run(tmp_path: Path) -> None:
+    """It would compute other numbers, or take the process with it; it is compiled again."""
+    building._library.cache_clear()
+    building.library("program.cpp")
+    (kept,) = (tmp_path / "cache/native").glob("program-*.so")
+    whole = kept.read_bytes()
+    changed = tmp_path / "changed.so"  # another file: what is loaded stays as it is
+    changed.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    changed.replace(kept)
+
+    building._library.cache_clear()
+    again = building.library("program.cpp")
+    building._library.cache_clear()
+
+    assert Path(again._name).read_bytes() == whole
+    Path(again._name).write_bytes(b"")
+    assert Path(building.library("program.cpp")._name).read_bytes() == whole
+    building._library.cache_clear()

@@ -1,5 +1,6 @@
 """Compiles what lies in sources/, once for each kind, and loads it."""
 
+import contextlib
 import ctypes
 import functools
 import hashlib
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from resnetlab.base.download import cache_folder
 from resnetlab.base.files import make_directory, try_writing, write_file
+from resnetlab.base.reading.plain import read_plain
 from resnetlab.base.switches import is_on
 from resnetlab.errors import ResnetlabError
 
@@ -182,14 +184,12 @@ def _library(source: str, **values: int) -> ctypes.CDLL:
     texts = "".join(path.read_text() for path in sorted(SOURCES.iterdir()))
     definitions = [f"-D{name}={value}" for name, value in values.items()]
     key = hashlib.sha256(repr((source, texts, definitions, FLAGS, sorted(_machine()))).encode()).hexdigest()
-    path = _place() / f"{Path(source).stem}-{key[:24]}.so"
-    if not path.exists():
-        _compile(source, definitions, path)
+    name = f"{Path(source).stem}-{key[:24]}"
+    path = _kept(name) or _compile(source, definitions, _place(), name)
     try:
         return ctypes.CDLL(str(path))
     except OSError:
-        path = Path(_of_own().name) / path.name
-        _compile(source, definitions, path)
+        path = _compile(source, definitions, Path(_of_own().name), name)
     try:
         return ctypes.CDLL(str(path))
     except OSError as error:
@@ -199,9 +199,23 @@ def _library(source: str, **values: int) -> ctypes.CDLL:
         ) from error
 
 
-def _compile(source: str, definitions: list[str], path: Path) -> None:
+def _kept(name: str) -> Path | None:
+    """Return a library that was compiled before and is as it was made: one that is not would be run."""
+    for path in _place().glob(f"{name}-*.so"):
+        with contextlib.suppress(OSError, ValueError):
+            if path == _named(path.parent, name, read_plain(path)):
+                return path
+    return None
+
+
+def _named(folder: Path, name: str, content: bytes) -> Path:
+    """Return where a library lies: its name says its content, so that it is whole or not taken."""
+    return folder / f"{name}-{hashlib.sha256(content).hexdigest()[:24]}.so"
+
+
+def _compile(source: str, definitions: list[str], folder: Path, name: str) -> Path:
     with tempfile.TemporaryDirectory() as place:
-        made = Path(place) / path.name
+        made = Path(place) / f"{name}.so"
         command = [compiler_here(), *FLAGS, *definitions, str(SOURCES / source), "-o", str(made)]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
@@ -210,7 +224,10 @@ def _compile(source: str, definitions: list[str], path: Path) -> None:
                 f"{command[0]} could not build a kernel of this program: {what}",
                 hint="--set compile=off does without.",
             )
-        write_file(path, made.read_bytes())
+        content = made.read_bytes()
+        path = _named(folder, name, content)
+        write_file(path, content)
+    return path
 
 
 def _place() -> Path:

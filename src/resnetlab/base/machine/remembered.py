@@ -63,7 +63,7 @@ def remembered(
     """
     asked, path = _place(about, question)
     kept = None if anew else _read(path)
-    if isinstance(kept, dict) and kept.get("asked") == asked and "answer" in kept:
+    if kept is not None and kept["asked"] == asked:
         return kept["answer"]
     answer = measure()
     if is_kept(answer):
@@ -74,20 +74,26 @@ def remembered(
 def remember(about: str, question: Mapping[str, Any], answer: Any) -> None:
     """Keep an answer in the place of what `remembered` would return."""
     asked, path = _place(about, question)
+    kept = {"asked": asked, "answer": answer}
     with contextlib.suppress(ResnetlabError):
         make_directory(path.parent)
-        write_file(path, to_json_bytes({"asked": asked, "answer": answer}))
+        write_file(path, to_json_bytes(kept | {"sha256": _digest(kept)}))
 
 
 def _place(about: str, question: Mapping[str, Any]) -> tuple[dict[str, Any], Path]:
     asked = {"machine": machine_facts(), "question": dict(question)}
-    digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
-    return asked, cache_folder() / "measured" / about / f"{digest[:32]}.json"
+    return asked, cache_folder() / "measured" / about / f"{_digest(asked)[:32]}.json"
 
 
-def _read(path: Path) -> Any:
-    """Return what the file says, None if it says nothing."""
+def _read(path: Path) -> dict[str, Any] | None:
+    """Return what was kept in a file; None if that is nothing, or it was changed since."""
     try:
-        return read_json(path, most=_MOST_BYTES)
-    except (OSError, ValueError):
+        found = read_json(path, most=_MOST_BYTES)
+        kept = {name: found[name] for name in ("asked", "answer")}
+        return kept if found["sha256"] == _digest(kept) else None
+    except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _digest(content: object) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

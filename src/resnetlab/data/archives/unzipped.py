@@ -8,12 +8,13 @@ from pathlib import Path
 
 from resnetlab.base import files
 from resnetlab.base.download import cache_folder
-from resnetlab.base.reading.plain import open_plain
+from resnetlab.base.reading.plain import open_plain, read_plain
 from resnetlab.base.units import format_bytes
 from resnetlab.errors import DataError, WriteError
 
 _MOST_BYTES = 64 * 2**30  # of a file unpacked; shards have some 0.15 GiB, whole collections some 10
 _PIECE = 2**24
+_MOST_DIGITS = 20
 
 
 def is_gzip(path: Path) -> bool:
@@ -28,6 +29,8 @@ def is_gzip(path: Path) -> bool:
 def unzipped(path: Path) -> Path:
     """Return where the file's unpacked content lies: itself, or a copy in the cache, made if it is not there.
 
+    A copy that is not as long any more as it was made is made anew.
+
     Raises:
         DataError: If it is damaged, or the copy cannot be written.
     """
@@ -36,17 +39,26 @@ def unzipped(path: Path) -> Path:
     facts = path.stat()
     key = f"{path.resolve()}|{facts.st_size}|{facts.st_mtime_ns}".encode(errors="surrogateescape")
     kept = cache_folder() / "unzipped" / hashlib.sha256(key).hexdigest()[:32] / path.name
-    if kept.is_file():
+    length = kept.with_name(f"{path.name}.length")
+    if kept.is_file() and _said(length) == str(kept.stat().st_size):
         return kept
     try:
         files.make_directory(kept.parent)
         files.write_file(kept, _unpacked(path))
+        files.write_file(length, str(kept.stat().st_size))
     except WriteError as error:
         raise DataError(
             f"{path}: compressed with gzip, and the cache cannot take its content: {error.args[0]}",
             hint="Unpack it: gunzip FILE.",
         ) from error
     return kept
+
+
+def _said(length: Path) -> str:
+    try:
+        return read_plain(length, most=_MOST_DIGITS).decode("ascii", "replace")
+    except (OSError, ValueError):
+        return ""
 
 
 def _unpacked(path: Path) -> Iterator[bytes]:

@@ -21,7 +21,9 @@ from resnetlab.data.sources.encoded import Names
 from resnetlab.errors import DataError, WriteError
 
 _MOST_ERRORS = 5
-_FORM = 5  # of what is kept; another number makes every index anew
+_FORM = 6  # of what is kept; another number makes every index anew
+
+_DIGEST_BYTES = hashlib.sha256().digest_size
 
 Integers = npt.NDArray[np.int64]
 
@@ -181,7 +183,7 @@ def index_shard(path: Path, kind: str, build: Callable[[Path], ShardIndex]) -> S
         facts = path.stat()
         key = f"{_FORM}|{kind}|{path.resolve()}|{facts.st_size}|{facts.st_mtime_ns}"
         digest = hashlib.sha256(key.encode(errors="surrogateescape")).hexdigest()
-        kept = cache_folder() / "shards" / f"{digest[:32]}.safetensors"
+        kept = cache_folder() / "shards" / f"{digest[:32]}.index"
         if (index := _load(kept, facts.st_size)) is not None:
             return index
         index = build(path)
@@ -208,7 +210,8 @@ def _dump(index: ShardIndex) -> bytes:
         "names": np.frombuffer(index.names.joined, np.uint8),
         "name_ends": index.names.ends,
     }
-    return save(arrays)
+    content = save(arrays)
+    return hashlib.sha256(content).digest() + content
 
 
 def _load(path: Path, size: int) -> ShardIndex | None:
@@ -217,7 +220,11 @@ def _load(path: Path, size: int) -> ShardIndex | None:
     from safetensors.numpy import load
 
     try:
-        kept = load(read_plain(path))
+        content = read_plain(path)
+        digest, content = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
+        if hashlib.sha256(content).digest() != digest:  # an offset that was changed is another image
+            return None
+        kept = load(content)
         words = map(tuple, json.loads(kept["texts"].tobytes()))
         labels, texts, synsets, unread, others, label_source, left_out, papers = words
         index = ShardIndex(
