@@ -180,6 +180,16 @@ def place(name: str) -> Damage:
     )
 
 
+def doubled(place: int, length: int) -> Damage:
+    """Some bytes twice."""
+
+    def do(path: Path) -> None:
+        whole = path.read_bytes()
+        path.write_bytes(whole[: place + length] + whole[place:])
+
+    return Damage(f"{length} bytes at {place} twice", do)
+
+
 def at(place: int, content: bytes) -> Damage:
     """Other bytes at a place."""
 

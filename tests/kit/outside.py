@@ -17,29 +17,45 @@ import safetensors.torch
 import torch
 
 from resnetlab.board.folder import Folder
+from resnetlab.cli import main
 from resnetlab.cli.given_classes import read_class_names
 from resnetlab.data.arrays.cifar import CIFAR10_NAMES
+from resnetlab.data.folders.imagenet_devkit import DEVKIT, TRUTH, read_truth
 from resnetlab.data.images.decode import decode
 from resnetlab.data.open import open_source
 from resnetlab.data.sources.choices import Choices
 from resnetlab.data.sources.source import Split
 from resnetlab.errors import CheckpointError, Interrupted
 from resnetlab.evaluation.answers import read_answers
+from resnetlab.explaining.contents import FORMAT, VERSION
+from resnetlab.explaining.measuring import with_digest
+from resnetlab.explaining.study import DATA, measured_before
 from resnetlab.reporting import report
 from resnetlab.reporting.comparing.sides import find_sides
-from resnetlab.reporting.records.record import digest, read_record
+from resnetlab.reporting.records.record import Record, digest, read_record
+from resnetlab.reproducing.results.responses import LayerResponses, profile_of, read_responses
 from resnetlab.runs.checkpoint import load_newest
 from resnetlab.runs.directory import RunDirectory
+from resnetlab.tracking.following import Followed
+from resnetlab.trained.artefact import Artefact
 from resnetlab.trained.artefact.loading import load_artefact
 from resnetlab.trained.artefact.onnx_contents import read_onnx_contents
 from resnetlab.trained.artefact.onnx_model import load_onnx
+from resnetlab.trained.checkpoint_curve import Asked as CurveAsked
+from resnetlab.trained.checkpoint_curve import score_checkpoints
+from resnetlab.trained.export.triton import CONFIG, LABELS, _new, next_version
 from resnetlab.trained.predict.reading import read_file
 from resnetlab.training.asking import Asked
+from resnetlab.training.first_weights import Beginning, read_beginning, write_beginning
+from resnetlab.training.observer import Observer
 from resnetlab.training.run import resume_run
 from resnetlab.training.studies.rows import read_rows_of
+from resnetlab.verifying import verify
+from resnetlab.verifying.seal import seal_run
 from resnetlab.weights.files.reading import read_weight_file
 from resnetlab.weights.loading import open_weights
 from tests.kit.artefacts import small_artefact
+from tests.kit.imagenet_downloads import devkit, write_imagenet_tars
 from tests.kit.interrupted_runs import StopAt
 from tests.kit.kept_evaluations import write_evaluation
 from tests.kit.pictures import picture, write_folder
@@ -149,6 +165,119 @@ def _network(path: str) -> Callable[[Path], object]:
     return lambda folder: load_artefact(folder / path).model()
 
 
+def _verified(folder: Path) -> None:
+    str(verify(folder / "run"))
+
+
+def _sealed_run(folder: Path) -> None:
+    shutil.copytree(RUN, folder / "run")
+    seal_run(RunDirectory(folder / "run"))
+
+
+def _longer_run(folder: Path) -> None:
+    _went_on(RUN, folder)
+
+
+def _longer_interrupted(folder: Path) -> None:
+    _went_on(INTERRUPTED, folder)
+
+
+def _went_on(run: Path, folder: Path) -> None:
+    shutil.copytree(run, folder / "run")
+    before = {"from": "before", "text": "before from step 4 on", "identity": "0" * 64, "step": 4,
+              "length": "4st", "before": []}  # fmt: skip
+    (folder / "run/continues.json").write_text(json.dumps(before))
+
+
+def _begun_run(folder: Path) -> None:
+    """A run that begins with trained weights, before its first checkpoint."""
+    shutil.copytree(INTERRUPTED, folder / "run")
+    shutil.rmtree(folder / "run/checkpoints")
+    edit(folder / "run/data.json", begins_trained=True)
+    report = {"matched": ["stem.conv.weight"]}
+    write_beginning(RunDirectory(folder / "run"), Beginning(_tensors(), "net.safetensors", report))
+
+
+def _fit_beginning(folder: Path) -> None:
+    told, weights = folder / "run/weights.json", folder / "run/initial.safetensors"
+    if weights.is_file() and weights.stat().st_size < 2**30:
+        edit(told, sha256=hashlib.sha256(weights.read_bytes()).hexdigest())
+
+
+def _scored_run(folder: Path) -> None:
+    """Its one checkpoint is scored: nothing is computed again unless the rows are damaged."""
+    shutil.copytree(RUN, folder / "run")
+    score_checkpoints(folder / "run", CurveAsked(workers=0, device="cpu", out=str(folder / "curve")))
+
+
+def _scored_again(folder: Path) -> None:
+    asked = CurveAsked(workers=0, device="cpu", out=str(folder / "curve"))
+    curve = score_checkpoints(folder / "run", asked)
+    assert [(row["step"], row["correct"], row["seen"]) for row in curve.rows] == [(8, _CORRECT, _SEEN)]
+
+
+def _followed(folder: Path) -> None:
+    shutil.copytree(INTERRUPTED, folder / "run")
+    (folder / "run/trackers.json").write_text(json.dumps({"tensorboard": {}, "wandb": {"id": "a"}}))
+
+
+def _follow(folder: Path) -> None:
+    followed = Followed(Observer(), None)
+    followed.begin({"run": str(folder / "run")}, step=0, num_steps=1)
+
+
+def _shown(folder: Path) -> None:
+    main(["show", str(folder / "run"), "--full", "--debug"])
+
+
+def _two_runs(folder: Path) -> None:
+    for name in ("run", "other"):
+        shutil.copytree(RUN, folder / name)
+
+
+def _shown_beside(folder: Path) -> None:
+    main(["show", str(folder / "other"), str(folder / "run"), "--debug"])
+
+
+_CORRECT, _SEEN = (read(RUN / "RESULT.json")[name] for name in ("correct", "seen"))
+
+
+def _responses(folder: Path) -> None:
+    key = _response_record().key
+    made = LayerResponses(run=key, images=8, layers=("a", "b"), deviations=(0.5, 0.25))
+    (folder / "net.json").write_bytes(made.content())
+
+
+def _response_record() -> Record:
+    return read_record(OLD / "record-1/resnet8-seed0.json")
+
+
+def _read_responses(folder: Path) -> None:
+    if found := read_responses(folder / "net.json", _response_record()):
+        assert profile_of([found]).mean == 0.375
+
+
+def _explained(folder: Path) -> None:
+    (folder / DATA).write_text(json.dumps({"format": FORMAT, "version": VERSION, "networks": [_MEASURED]}))
+
+
+_MEASURED = {"run": "a"} | with_digest(
+    {
+        "of": {"run": "0" * 64, "step": 8, "measures": {"images": 4}},
+        "images": 4,
+        "first_weights": "0" * 64,
+        "start": [{"signal": 1.0, "gradient": 0.5}],
+        "around": {"places": [-1.0, 0.0, 1.0], "losses": [[2.0, 1.0, 2.0]]},
+        "between": {"places": [0.0, 1.0], "losses": [2.0, 1.0]},
+    }
+)
+
+
+def _explained_before(folder: Path) -> None:
+    for found in measured_before(folder).values():
+        assert {"run": "a", **found} == _MEASURED
+
+
 def _study(folder: Path) -> None:
     rows = [
         {"name": name, "spec": json.loads((RUN / "spec.json").read_bytes()),
@@ -157,6 +286,11 @@ def _study(folder: Path) -> None:
         for name in ("a", "b")
     ]  # fmt: skip
     (folder / "study.json").write_text(json.dumps({"runs": rows}))
+
+
+def _study_and_run(folder: Path) -> None:
+    _study(folder)
+    shutil.copytree(RUN, folder / "a")
 
 
 def _sum_up(folder: Path) -> None:
@@ -255,11 +389,96 @@ def _of_runs() -> Iterator[tuple[str, Reader]]:
         make=_evaluated_run, file=f"{_EVALUATION}/answers.npz",
         read=lambda folder: read_answers(folder / _EVALUATION / "answers.npz"),
     )  # fmt: skip
+    yield from _of_verified_runs()
+    yield from _of_what_is_made_of_runs()
+    for reads, read_it in (("verify", lambda folder: str(verify(folder))), ("board", _board)):
+        yield (
+            f"{reads}: study.json",
+            Reader(make=_study_and_run, file="study.json", read=read_it, kind="json", about="study"),
+        )
     yield "study.json", Reader(make=_study, file="study.json", read=read_rows_of, kind="json")
     yield "a record", Reader(
         make=lambda folder: shutil.copy(OLD / "record-1/resnet8-seed0.json", folder / "record.json"),
         file="record.json", read=lambda folder: read_record(folder / "record.json"), kind="json", fit=_sum_up,
     )  # fmt: skip
+
+
+def _of_verified_runs() -> Iterator[tuple[str, Reader]]:
+    for name in (*_RUN_FILES, f"{_STEP[4:]}/state.json", f"{_STEP[4:]}/MANIFEST.json"):
+        yield (
+            f"verify: {name}",
+            Reader(make=_copied(RUN, "run"), file=f"run/{name}", read=_verified, kind="json", about="run"),
+        )
+    yield (
+        f"verify: {_STEP[4:]}/model.safetensors",
+        Reader(make=_copied(RUN, "run"), file=f"{_STEP}/model.safetensors", read=_verified, fit=_fit_run),
+    )
+    for name, kind in (("scores.json", "json"), ("answers.npz", "bytes"), ("confusion.csv", "text")):
+        yield (
+            f"verify: {name}",
+            Reader(make=_evaluated_run, file=f"{_EVALUATION}/{name}", read=_verified, kind=kind),
+        )
+    yield "verify: SEAL.json", Reader(make=_sealed_run, file="run/SEAL.json", read=_verified, kind="json")
+    for reads, read_it in (("verify", _verified), ("page", _page)):
+        yield (
+            f"{reads}: continues.json",
+            Reader(
+                make=_longer_run,
+                file="run/continues.json",
+                read=read_it,
+                kind="json",
+                about="run",
+                is_slow=True,
+            ),
+        )
+    yield "resume: continues.json", Reader(
+        make=_longer_interrupted, file="run/continues.json", read=_go_on, kind="json", fit=_fit_run,
+        about="run", is_slow=True,
+    )  # fmt: skip
+
+
+def _of_what_is_made_of_runs() -> Iterator[tuple[str, Reader]]:
+    for name, kind, fit in (
+        ("weights.json", "json", lambda folder: None), ("initial.safetensors", "bytes", _fit_beginning)
+    ):  # fmt: skip
+        yield f"first weights: {name}", Reader(
+            make=_begun_run, file=f"run/{name}", kind=kind, fit=fit, about="initial|weights",
+            read=lambda folder: read_beginning(RunDirectory(folder / "run")),
+        )  # fmt: skip
+    for name in ("curve.json", "scores.jsonl"):
+        yield f"curve: {name}", Reader(
+            make=_scored_run, file=f"curve/{name}", read=_scored_again, kind="json", about="curve",
+            is_slow=True,
+        )  # fmt: skip
+    yield "trackers.json", Reader(make=_followed, file="run/trackers.json", read=_follow, kind="json")
+    for name in (*_RUN_FILES[:5], "metrics.jsonl", "continues.json"):
+        yield (
+            f"show: {name}",
+            Reader(make=_longer_run, file=f"run/{name}", read=_shown, kind="json", about="run", is_slow=True),
+        )
+    for name in ("recipe.json", "spec.json"):
+        yield (
+            f"show two: {name}",
+            Reader(
+                make=_two_runs, file=f"run/{name}", read=_shown_beside, kind="json", about="run", is_slow=True
+            ),
+        )
+    yield "responses", Reader(make=_responses, file="net.json", read=_read_responses, kind="json")
+    yield "an explanation", Reader(make=_explained, file=DATA, read=_explained_before, kind="json")
+    for name in (CONFIG, LABELS):
+        yield f"a server's folder: {name}", Reader(
+            make=_served, file=name, read=lambda folder: next_version(folder, _server_artefact()),
+            kind="text", about="here",
+        )  # fmt: skip
+
+
+def _server_artefact() -> Artefact:
+    return load_artefact(OLD / "0.1.0/folder")
+
+
+def _served(folder: Path) -> None:
+    for name, content in _new("here", _server_artefact()).items():
+        (folder / name).write_bytes(content)
 
 
 # Networks of others, and ours in files.
@@ -542,6 +761,34 @@ def _svhn(folder: Path) -> None:
         )
 
 
+def _stl(folder: Path) -> None:
+    rng = np.random.default_rng(0)
+    for part, count in (("train", 4), ("test", 2)):
+        (folder / f"{part}_X.bin").write_bytes(
+            rng.integers(0, 256, count * 3 * 96**2).astype(np.uint8).tobytes()
+        )
+        (folder / f"{part}_y.bin").write_bytes(bytes(1 + n % 2 for n in range(count)))
+    (folder / "class_names.txt").write_text("airplane\nbird\n")
+
+
+def _emnist(folder: Path) -> None:
+    _mnist(folder)
+    for path in [*folder.iterdir()]:
+        own = path.name.replace("t10k", "test")
+        path.rename(folder / f"emnist-mnist-{own}")
+    codes = "".join(f"{label} {48 + label}\n" for label in range(10))
+    (folder / "emnist-mnist-mapping.txt").write_text(codes)
+
+
+def _devkit(folder: Path) -> None:
+    for name, content in devkit().items():
+        (folder / Path(name).name).write_bytes(content)
+
+
+def _packed_devkit(folder: Path) -> None:
+    write_imagenet_tars(folder)
+
+
 def _folder(folder: Path) -> None:
     write_folder(folder / "set", {"train": {"a": 3, "b": 3}, "test": {"a": 2, "b": 2}})
     with zipfile.ZipFile(folder / "set.zip", "w", zipfile.ZIP_DEFLATED) as archive:
@@ -569,6 +816,7 @@ def _shards(folder: Path) -> None:
     }
     write_tar(folder / "web/train-000000.tar", members)
     write_tar(folder / "web/test-000000.tar", members)
+    (folder / "web/classes.json").write_text('["1", "0"]')
 
 
 def _hugging_face(folder: Path) -> None:
@@ -612,6 +860,21 @@ def _of_data() -> Iterator[tuple[str, Reader]]:
         make=_packed_mnist,
         file="train-images-idx3-ubyte.gz", read=_data(), about="here",
     )  # fmt: skip
+    for name in ("train_X.bin", "test_y.bin", "class_names.txt"):
+        yield f"STL-10: {name}", Reader(make=_stl, file=name, read=_data(), about="here")
+    name = "emnist-mnist-mapping.txt"
+    yield "EMNIST's mapping", Reader(make=_emnist, file=name, read=_data(), kind="text", about="here")
+    for name, kind in ((TRUTH, "text"), ("meta.mat", "bytes")):
+        yield (
+            f"ImageNet: {name}",
+            Reader(make=_devkit, file=name, read=lambda folder: read_truth(folder), kind=kind, about="here"),
+        )
+    yield (
+        "ImageNet: the devkit",
+        Reader(
+            make=_packed_devkit, file=f"{DEVKIT}.tar.gz", read=lambda folder: read_truth(folder), about="here"
+        ),
+    )
     yield "arrays", Reader(make=_arrays, file="set.npz", read=_data("set.npz"))
     yield "SVHN", Reader(make=_svhn, file="train_32x32.mat", read=_data(), about="here")
     yield (
@@ -639,6 +902,10 @@ def _of_data() -> Iterator[tuple[str, Reader]]:
     yield (
         "WebDataset",
         Reader(make=_shards, file="web/train-000000.tar", read=_data("web"), about="web"),
+    )
+    yield (
+        "WebDataset: classes.json",
+        Reader(make=_shards, file="web/classes.json", read=_data("web"), kind="json", about="web"),
     )
     for name in ("hf/dataset_dict.json", "hf/train/dataset_info.json", "hf/train/state.json"):
         yield (

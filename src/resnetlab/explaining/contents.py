@@ -84,6 +84,7 @@ def _network(name: str, run: RecordedRun, measured: Mapping[str, Any]) -> dict[s
         "between": measured["between"],
         "images": measured["images"],
         "of": measured["of"],
+        "sha256": measured["sha256"],
     }
 
 

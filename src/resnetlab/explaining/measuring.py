@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from resnetlab.models import ResNet, build, put_tensors
 from resnetlab.network.layers import Conv, Linear
 from resnetlab.network.spec import ModelSpec
 from resnetlab.recipe.settings import recipe_from_json
+from resnetlab.reporting.records.record import digest
 from resnetlab.runs.directory import RunDirectory
 from resnetlab.trained.artefact.loading import choose_weights, find_checkpoint
 from resnetlab.training.planning import RunPlan
@@ -131,7 +133,7 @@ def measure(run: Path, probe: Probe, measures: Measures) -> dict[str, Any]:
         return losses(model, along(last, direction), measures.around, images, labels)
 
     way = losses(model, between(first, last), measures.on_the_way, images, labels)
-    return {
+    found = {
         "of": measured_of(directory, checkpoint.step, measures),
         "images": len(labels),
         "first_weights": _digest(first),
@@ -139,6 +141,13 @@ def measure(run: Path, probe: Probe, measures: Measures) -> dict[str, Any]:
         "around": {"places": measures.around, "losses": [around(n) for n in range(measures.directions)]},
         "between": {"places": measures.on_the_way, "losses": way},
     }
+    return with_digest(found)
+
+
+def with_digest(measured: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was measured of a run with a SHA-256 of all of it, by which it is known again."""
+    plain = {name: value for name, value in measured.items() if name != "sha256"}
+    return plain | {"sha256": digest(plain)}
 
 
 def _digest(weights: Weights) -> str:

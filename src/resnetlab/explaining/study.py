@@ -12,7 +12,7 @@ from resnetlab.base.plaindata import to_json_bytes
 from resnetlab.base.reading.plain import read_json
 from resnetlab.errors import Interrupted, ResnetlabError, UsageError
 from resnetlab.explaining.contents import FORMAT, VERSION, contents_of
-from resnetlab.explaining.measuring import Measures, measure, measured_of, open_probe
+from resnetlab.explaining.measuring import Measures, measure, measured_of, open_probe, with_digest
 from resnetlab.explaining.page import render
 from resnetlab.explaining.question import Question, default_place, rows_of
 from resnetlab.runs.directory import RunDirectory
@@ -23,7 +23,7 @@ from resnetlab.training.studies import StudyObserver, is_study_begun_at, train_o
 
 DATA, PAGE = "residual.json", "residual.html"
 PAGES = (".html", ".json")
-_MEASURED = ("of", "images", "first_weights", "start", "around", "between")
+_MEASURED = ("of", "images", "first_weights", "start", "around", "between", "sha256")
 
 
 @dataclass(frozen=True, repr=False)
@@ -120,7 +120,7 @@ def _measured(
     plans: Mapping[str, RunPlan], place: Path, measures: Measures, tell: Callable[[str], None]
 ) -> dict[str, Mapping[str, Any]]:
     """Return what is measured of each run: as it was before, where it is the same run's."""
-    before = _before(place)
+    before = measured_before(place)
     found: dict[str, Mapping[str, Any]] = {}
     probe = None
     for name, plan in plans.items():
@@ -135,12 +135,13 @@ def _measured(
     return found
 
 
-def _before(place: Path) -> dict[str, Mapping[str, Any]]:
-    """Return what was measured when this was asked before; nothing where that is not known."""
+def measured_before(place: Path) -> dict[str, Mapping[str, Any]]:
+    """Return what was measured when this was asked before, by run; not what was changed since."""
     try:
         contents = read_json(place / DATA)
         if (contents["format"], contents["version"]) != (FORMAT, VERSION):
             return {}
-        return {each["run"]: {name: each[name] for name in _MEASURED} for each in contents["networks"]}
+        found = {each["run"]: {name: each[name] for name in _MEASURED} for each in contents["networks"]}
+        return {name: each for name, each in found.items() if each == with_digest(each)}
     except (OSError, ValueError, KeyError, TypeError):
         return {}

@@ -17,7 +17,7 @@ from typing import Any
 from resnetlab.base import files
 from resnetlab.base.paths import user_path
 from resnetlab.base.plaindata import field_types, to_json_bytes
-from resnetlab.base.reading.plain import read_json
+from resnetlab.base.reading.plain import is_count, is_number, is_share, read_json
 from resnetlab.data.batches.loader import count_workers
 from resnetlab.data.sources.choices import Choices
 from resnetlab.data.sources.leftovers import refuse_within
@@ -36,7 +36,6 @@ Row = dict[str, Any]
 """kind (the split), step, loss, accuracy, accuracy_top_5, correct, seen; as in metrics.jsonl."""
 
 ROWS, EVENTS, ABOUT = "scores.jsonl", "tensorboard", "curve.json"
-_COLUMNS = {"step", "loss", "accuracy", "accuracy_top_5", "correct", "seen"}
 PAUSE = 2.0
 """Seconds between two looks at a run that is followed."""
 
@@ -341,7 +340,7 @@ class _Kept:
         self.rows: dict[int, Row] = {
             row["step"]: row
             for row in read_rows(out / ROWS)
-            if row.get("kind") == about.split and row.keys() >= _COLUMNS
+            if row.get("kind") == about.split and _is_score(row)
         }
         self._events: EventFile | None = open_events(out / EVENTS, step=0)  # anew: one file holds them all
         for row in best_so_far(self.rows.values()):
@@ -366,6 +365,14 @@ class _Kept:
         if self._events is not None:
             self._events.close()
         self._lock.release()
+
+
+def _is_score(row: Mapping[str, Any]) -> bool:
+    """Return whether a row is one of ours, whose numbers agree; a checkpoint without one is scored again."""
+    counts = [row.get(name) for name in ("step", "correct", "seen")]
+    if not all(map(is_count, counts)) or not (row["seen"] and is_number(row.get("loss"))):
+        return False
+    return row.get("accuracy") == row["correct"] / row["seen"] and is_share(row.get("accuracy_top_5"))
 
 
 def best_so_far(rows: Iterable[Row]) -> Iterator[Row]:

@@ -94,7 +94,10 @@ def read_beginning(run: RunDirectory) -> Beginning | None:
         raise CheckpointError(f"{path}: cannot be read ({error})") from error
     if hashlib.sha256(content).hexdigest() != recorded.get("sha256"):
         raise CheckpointError(f"{path} is damaged: its SHA-256 is not the one in weights.json")
+    text, report = recorded.get("from"), recorded.get("report")
+    if not isinstance(text, str) or not isinstance(report, dict):
+        raise CheckpointError(f"{run.path / 'weights.json'} is damaged: it does not say what the weights are")
     try:
-        return Beginning(safetensors.torch.load(content), recorded["from"], recorded["report"])
+        return Beginning(safetensors.torch.load(content), text, report)
     except (KeyError, safetensors.SafetensorError, ValueError) as error:
-        raise CheckpointError(f"{run.path / 'weights.json'} or {path.name} is damaged: {error!r}") from error
+        raise CheckpointError(f"{path}: cannot be read ({error!r})") from error

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from resnetlab.base.reading import process
-from tests.kit.damage import Damage, at, of_bytes, of_json, place, places, value
+from tests.kit.damage import Damage, at, doubled, of_bytes, of_json, place, places, value
 from tests.kit.outside import READERS, Reader
 from tests.kit.watched import Fault, faults_of
 
@@ -130,6 +130,19 @@ FOUND = {
     "a device as a picture": ("a picture in a folder", place("zeros for ever")),
     "a pipe as answers": ("answers.npz", place("a pipe")),
     "a device as names of classes": ("classes: names.txt", place("zeros for ever")),
+    "bytes on which SciPy's reader ends the process": ("ImageNet: meta.mat", doubled(495, 4)),
+    "a large hole as a server's configuration": (
+        "a server's folder: config.pbtxt",
+        place("8 GiB, never written"),
+    ),
+    "weights.json without its report": ("first weights: weights.json", value(None, "report")),
+    "a score that is a text": (
+        "curve: scores.jsonl",
+        Damage(
+            "a step in words",
+            lambda path: path.write_text(path.read_text().replace('"step": 8', '"step": "8"')),
+        ),
+    ),
     "a pipe as a checkpoint of TensorFlow": ("TensorFlow: net.ckpt.index", place("a pipe")),
 }
 """What was found by such damages, and mended: the reader, and what was wrong."""

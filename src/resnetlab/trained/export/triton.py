@@ -34,14 +34,18 @@ def next_version(out: Path, artefact: Artefact) -> int:
     """Return the number of the version that an export into a folder makes: 1 if the folder is new.
 
     Raises:
-        UsageError: If something else lies there, or a model of other images or other classes.
+        UsageError: If something else lies there, a model of other images or other classes, or files that
+            cannot be read.
     """
     with looking_at(out):
         if not (out / CONFIG).is_file():
             refuse_taken(out)
             return 1
-        config = read_text(out / CONFIG, most=_MOST_BYTES, errors="replace")
-        labels = read_plain(out / LABELS, most=_MOST_BYTES) if (out / LABELS).is_file() else b""
+        try:
+            config = read_text(out / CONFIG, most=_MOST_BYTES, errors="replace")
+            labels = read_plain(out / LABELS, most=_MOST_BYTES) if (out / LABELS).is_file() else b""
+        except ValueError as error:
+            raise UsageError(f"{out}: its {CONFIG} or {LABELS} cannot be read: {error}") from error
         versions = [int(each.name) for each in out.iterdir() if each.name.isdecimal() and each.is_dir()]
     if _dims(config) != _dims(_config(artefact)) or labels != _labels(artefact):
         raise UsageError(
@@ -70,8 +74,8 @@ def _new(name: str, artefact: Artefact) -> Mapping[str, bytes]:
     return {CONFIG: _config(artefact).encode(), LABELS: _labels(artefact), "README.md": _card(name, artefact)}
 
 
-def _dims(config: str) -> list[list[int]]:
-    return [[int(number) for number in re.findall(r"-?\d+", each)] for each in _DIMS.findall(config)]
+def _dims(config: str) -> list[list[str]]:
+    return [re.findall(r"-?\d+", each) for each in _DIMS.findall(config)]
 
 
 def _labels(artefact: Artefact) -> bytes:
