@@ -1,7 +1,10 @@
 """The board gives pages of the runs that it found to browsers of this machine, and nobody anything else."""
 
+import contextlib
 import os
+import random
 import socket
+import time
 from pathlib import Path
 from urllib.parse import quote
 
@@ -141,6 +144,31 @@ def test_nothing_but_reading_is_answered(served: BoardServer) -> None:
         response, _ = ask(served, "/", method=method, body=b"state=finished")
 
         assert (method, response.status, response.headers["Allow"]) == (method, 405, "GET, HEAD")
+
+
+def test_whatever_is_sent_is_answered_or_refused_at_once(served: BoardServer) -> None:
+    """Requests with bytes that are turned, cut, doubled or others: none is answered by an error of ours."""
+    seed = random.SystemRandom().randrange(10**6)
+    rng, host = random.Random(seed), f"127.0.0.1:{served.server_address[1]}"
+    asked = ["/", "/?since=0", "/run/digits/seed0", "/compare?run=digits/seed0&run=digits%2Fseed1", "/what"]
+    sent = [f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode() for path in asked]
+    content = b"".join(sent)
+    for damage in range(300):
+        whole = sent[damage % len(sent)]
+        place, length = rng.randrange(len(whole)), rng.choice((1, 2, 8, 64))
+        piece = rng.choice((b"", b"\0" * length, rng.randbytes(length), content[place : place + length] * 2))
+        message, began = whole[:place] + piece + whole[place + length :], time.monotonic()
+        with socket.create_connection(served.server_address[:2], timeout=5) as client:
+            answer = b""
+            with contextlib.suppress(ConnectionError):  # closed before all was read
+                client.sendall(message)
+                client.shutdown(socket.SHUT_WR)
+                while part := client.recv(2**20):
+                    answer += part
+        told = f"seed {seed}, {message!r}: {answer[:200]!r}"
+        assert time.monotonic() - began < 2, told
+        assert b" 500 " not in answer.partition(b"\r\n")[0], told
+    assert ask(served, "/")[0].status == 200
 
 
 def test_head_gives_the_length_alone(served: BoardServer) -> None:
