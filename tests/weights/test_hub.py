@@ -296,6 +296,21 @@ def test_another_hash_than_a_published_name_promises_is_refused_and_removed(site
     assert {path.name for path in cache_folder().rglob("*") if path.is_file()} == {"lock"}
 
 
+def test_what_was_damaged_in_the_cache_is_told_each_time(site: Site) -> None:
+    """Weights with a turned bit would answer, and otherwise."""
+    digest = hashlib.sha256(WEIGHTS).hexdigest()[:8]
+    site.answers["/net.safetensors"] = Answer(WEIGHTS)
+    path = download(f"{site.url}/net.safetensors", digest=digest)
+    path.write_bytes(WEIGHTS[:-1] + bytes([WEIGHTS[-1] ^ 1]))
+
+    with pytest.raises(
+        CheckpointError, match=rf"{path}: the file has the sha256 .*damaged since it came\nRemove it"
+    ):
+        download(f"{site.url}/net.safetensors", digest=digest)
+    path.unlink()
+    assert download(f"{site.url}/net.safetensors", digest=digest).read_bytes() == WEIGHTS
+
+
 def test_torchvisions_names_are_its_addresses() -> None:
     folder = "https://download.pytorch.org/models"
     files = published.PUBLISHERS["torchvision"]

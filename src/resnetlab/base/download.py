@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from resnetlab.base import files
 from resnetlab.base.files import doing, remark
 from resnetlab.base.paths import user_path
+from resnetlab.base.reading.plain import open_plain
 from resnetlab.base.switches import is_on
 from resnetlab.base.units import format_bytes
 from resnetlab.errors import ResnetlabError
@@ -255,19 +256,36 @@ def _append(remote: RemoteFile, response: HTTPResponse, appender: files.Appender
         raise HTTPException(f"the server said {total:,} bytes")
 
 
-def _check(remote: RemoteFile, part: Path) -> None:
-    if not remote.digest:
-        return
-    with part.open("rb") as stream:
-        new_hash = hashlib.new(remote.algorithm, usedforsecurity=False)
-        found = hashlib.file_digest(stream, lambda: new_hash).hexdigest()
-    if not found.startswith(remote.digest):
-        files.remove_file(part)
-        expected = remote.digest + "..." * (len(remote.digest) < len(found))
+def refuse_changed(remote: RemoteFile, target: Path) -> None:
+    """Raise `remote.failed` if a file that was downloaded has another hash than it had then."""
+    if wrong := _other_hash(remote, target):
         raise remote.failed(
-            f"{remote.url}: the file has the {remote.algorithm} {found}, expected {expected}; removed it",
+            f"{target}: {wrong}; it was damaged since it came",
+            hint=f"Remove it, and run the same command again to download it anew. {remote.by_hand}",
+        )
+
+
+def _check(remote: RemoteFile, part: Path) -> None:
+    if wrong := _other_hash(remote, part):
+        files.remove_file(part)
+        raise remote.failed(
+            f"{remote.url}: {wrong}; removed it",
             hint=f"Run the same command again to download it anew. {remote.by_hand}",
         )
+
+
+def _other_hash(remote: RemoteFile, path: Path) -> str:
+    """Return in words that a file has another hash than is known, or ""."""
+    if not remote.digest:
+        return ""
+    digest = hashlib.new(remote.algorithm, usedforsecurity=False)
+    with open_plain(path) as stream:
+        while part := stream.read(CHUNK_BYTES):
+            digest.update(part)
+    found = digest.hexdigest()
+    expected = remote.digest + "..." * (len(remote.digest) < len(found))
+    told = f"the file has the {remote.algorithm} {found}, expected {expected}"
+    return "" if found.startswith(remote.digest) else told
 
 
 class _SameSchemeOnly(urllib.request.HTTPRedirectHandler):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from resnetlab.base.download import RemoteFile, cache_folder, fetch, is_offline
+from resnetlab.base.download import RemoteFile, cache_folder, fetch, is_offline, refuse_changed
 from resnetlab.base.paths import meant_path, user_path
 from resnetlab.base.reading.plain import read_json
 from resnetlab.errors import CheckpointError, UsageError
@@ -34,7 +34,7 @@ def download(url: str, *, digest: str = "", algorithm: str = "sha256") -> Path:
     Raises:
         UsageError: If the server has no such file, or the scheme is another.
         CheckpointError: If there is no network (or RESNETLAB_OFFLINE=1), the server refuses, the
-            connection ends early, or the hash is wrong (nothing is kept then).
+            connection ends early, or the hash is wrong (nothing is kept then), also of what is in the cache.
         WriteError: If the cache cannot be written.
     """
     parts = urlsplit(url)
@@ -47,7 +47,12 @@ def download(url: str, *, digest: str = "", algorithm: str = "sha256") -> Path:
         url, digest=digest, algorithm=algorithm, by_hand=BY_HAND, absent=UsageError, failed=CheckpointError
     )
     own = digest or hashlib.sha256(url.encode()).hexdigest()[:16]  # without a hash, each URL has its own
-    return fetch(remote, cache_folder() / "weights" / own)
+    target = fetch(remote, cache_folder() / "weights" / own)
+    try:
+        refuse_changed(remote, target)
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{target}: cannot be read: {error}", hint=BY_HAND) from error
+    return target
 
 
 SUFFIXES = (
