@@ -59,7 +59,7 @@ def from_safetensors(content: bytes, place: str) -> Artefact:
         length = int.from_bytes(content[:8], "little")
         header = parse_json(content[8 : 8 + length])
         tensors = safetensors.torch.load(content)
-    except (safetensors.SafetensorError, ValueError) as error:
+    except (safetensors.SafetensorError, ValueError, KeyError) as error:  # of a type that torch has not
         raise CheckpointError(f"{place}: not whole safetensors ({error})") from error
     description = from_texts(header.get("__metadata__") or {}, place)
     return Artefact(**vars(description), tensors=tensors)
