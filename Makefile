@@ -58,6 +58,7 @@ faults: install
 
 fuzz: MINUTES = 10
 fuzz: install
+	-$(RUN)/python -m pip install --quiet --constraint constraints.txt atheris
 	OMP_NUM_THREADS=1 $(RUN)/python -m tests.fuzz --minutes $(MINUTES) --targets '$(TARGETS)' $(if $(SEED),--seed $(SEED))
 
 soak: install

@@ -1,6 +1,8 @@
 """`python -m tests.fuzz`: every parser of bytes from outside, fuzzed for so many minutes in all."""
 
 import argparse
+import importlib
+import importlib.util
 import os
 import random
 import re
@@ -9,6 +11,12 @@ import tempfile
 from pathlib import Path
 
 import torch
+
+if IS_GUIDED := importlib.util.find_spec("atheris") is not None:
+    import atheris
+
+    with atheris.instrument_imports(include=["resnetlab"]):  # what is imported before is not
+        importlib.import_module("tests.fuzz.targets")
 
 from tests.fuzz.fuzzing import Found, Report, again, fuzz, shortened
 from tests.fuzz.target import Target
@@ -34,7 +42,7 @@ def main() -> int:
         return 2
     torch.set_num_threads(1)  # each further one has a stack, which counts towards the limit
     if asked.input is None:
-        print(f"again with SEED={asked.seed}")
+        print(f"again with SEED={asked.seed}; {'led by atheris' if IS_GUIDED else 'by plain changes'}")
     print(f"{'parser':36} {'executions':>12} {'per s':>8} {'places':>7} {'slowest':>9} {'memory':>8}  found")
     reports = []
     for name, target in chosen.items():
@@ -56,7 +64,9 @@ def _fuzzed(name: str, target: Target, asked: argparse.Namespace, seconds: float
         os.environ["RESNETLAB_CACHE"] = str(cache)
         if asked.input is not None:
             return again(name, target, folder, asked.input.read_bytes())
-        report = fuzz(name, target, folder, seed=asked.seed, seconds=seconds, executions=asked.executions)
+        cache.mkdir()
+        way = {"seed": asked.seed, "seconds": seconds, "executions": asked.executions}
+        report = fuzz(name, target, folder, **way, is_guided=IS_GUIDED)
         for kind, found in report.found.items():
             report.found[kind] = shortened(found, target, folder)
         return report

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from tests.fuzz import guided
 from tests.fuzz.target import MOST_BYTES, Opened, Target
 
 MOST_SECONDS = 2.0
@@ -29,9 +30,11 @@ _GIVEN_UP_SECONDS = 10.0
 _ROOM = 1 << 30
 """Of memory, above what a parser may take: more is refused at once, and twice as much ends it."""
 _MOST_DEATHS = 12
+"""Of a parser whose process has no limits: no more is learnt from the next one."""
+_FAILED = 70
 _MOST_CORPUS = 400
-_HEAD = struct.Struct("<QQddq")
-"""Executions, number of the one that goes on, when it began, the slowest's seconds, the greatest growth."""
+_HEAD = struct.Struct("<QQdq")
+"""Executions, number of the one that goes on, the slowest's seconds, the greatest growth."""
 _FORGET = Path("/proc/self/clear_refs")
 
 
@@ -89,12 +92,12 @@ class _Shared:
         memory = self._memory
         memory[_HEAD.size : _HEAD.size + 8] = len(content).to_bytes(8, "little")
         memory[_HEAD.size + 8 : _HEAD.size + 8 + len(content)] = content
-        _HEAD.pack_into(memory, 0, executions, executions + 1, time.monotonic(), slowest, growth)
+        _HEAD.pack_into(memory, 0, executions, executions + 1, slowest, growth)
 
     def end(self, executions: int, slowest: float, growth: int) -> None:
-        _HEAD.pack_into(self._memory, 0, executions, 0, 0.0, slowest, growth)
+        _HEAD.pack_into(self._memory, 0, executions, 0, slowest, growth)
 
-    def head(self) -> tuple[int, int, float, float, int]:
+    def head(self) -> tuple[int, int, float, int]:
         return _HEAD.unpack_from(self._memory, 0)
 
     def content(self) -> bytes:
@@ -103,7 +106,14 @@ class _Shared:
 
 
 def fuzz(
-    name: str, target: Target, folder: Path, *, seed: int, seconds: float, executions: int | None = None
+    name: str,
+    target: Target,
+    folder: Path,
+    *,
+    seed: int,
+    seconds: float,
+    executions: int | None = None,
+    is_guided: bool = False,
 ) -> Report:
     """Fuzz a parser for so long, or so often.
 
@@ -114,8 +124,11 @@ def fuzz(
         seed: Of all that is drawn; with `executions` the same again.
         seconds: How long, at most.
         executions: How often, at most.
+        is_guided: Whether atheris leads it by the code that inputs reach, which it has to have instrumented.
     """
-    return _fuzz(name, target, target.open(folder), seed=seed, seconds=seconds, executions=executions)
+    opened = target.open(folder)
+    way = {"seed": seed, "seconds": seconds, "executions": executions}
+    return _fuzz(name, target, opened, **way, is_guided=is_guided)
 
 
 def again(name: str, target: Target, folder: Path, content: bytes) -> Report:
@@ -125,25 +138,30 @@ def again(name: str, target: Target, folder: Path, content: bytes) -> Report:
 
 
 def _fuzz(
-    name: str, target: Target, opened: Opened, *, seed: int, seconds: float, executions: int | None
+    name: str,
+    target: Target,
+    opened: Opened,
+    *,
+    seed: int,
+    seconds: float,
+    executions: int | None,
+    is_guided: bool = False,
 ) -> Report:
-    report, shared, began = Report(name), _Shared(), time.monotonic()
-    while (left := began + seconds - time.monotonic()) > 0 and report.deaths + len(
-        report.found
-    ) < _MOST_DEATHS:
+    report, shared, began, ended = Report(name), _Shared(), time.monotonic(), 0
+    while (left := began + seconds - time.monotonic()) > 0 and ended < _MOST_DEATHS:
         rest = None if executions is None else executions - report.executions
         if rest is not None and rest <= 0:
             break
-        work = _Work(name, target, opened, random.Random(f"{seed} {name} {report.executions}"), left, rest)
+        rng = random.Random(f"{seed} {name} {report.executions}")
+        work = _Work(name, target, opened, rng, left, rest, is_guided)
         problem = _in_a_fork(work, shared, report)
-        done, goes_on, _, slowest, growth = shared.head()
+        done, goes_on, slowest, growth = shared.head()
         report.executions += done + bool(goes_on)
         report.slowest, report.growth = max(report.slowest, slowest), max(report.growth, growth)
-        if problem and not goes_on:
-            raise RuntimeError(f"{name}: {problem}, between two inputs")
         if problem and target.is_guarded:
             report.deaths += 1
         elif problem:
+            ended += 1
             report.add(Found(name, problem, shared.content()))
     report.seconds = time.monotonic() - began
     return report
@@ -159,6 +177,7 @@ class _Work:
     rng: random.Random
     seconds: float
     executions: int | None
+    is_guided: bool
 
     def inputs(self, corpus: list[bytes]) -> Iterator[bytes]:
         """Yield changed inputs without end, the first ones of the seeds alone."""
@@ -199,16 +218,21 @@ def _unpickled(told: bytes) -> Iterator[tuple[Found | None, int]]:
 
 
 def _watched(process: int, shared: _Shared, most_growth: int) -> str:
-    before = _resident(process)
+    before, waited, last, seen = _resident(process), 0.0, time.monotonic(), 0
     while True:
         done, status = os.waitpid(process, os.WNOHANG)
         if done:
             code = os.waitstatus_to_exitcode(status)
+            if code == _FAILED:
+                raise RuntimeError("the fuzzing itself failed, as is told above")
             return "" if not code else f"the process died: {_signal_name(code)}"
-        _, goes_on, began, _, _ = shared.head()
+        number, now = shared.head()[1], time.monotonic()
+        # Of the time in which this process was stopped as well, as by Ctrl-Z, little is counted.
+        waited = waited + min(now - last, 0.2) if number and number == seen else 0.0
+        last, seen = now, number
         growth = _resident(process) - before
         problem = f"more than {most_growth >> 20} MiB" if growth > most_growth else ""
-        if goes_on and began and time.monotonic() - began > _GIVEN_UP_SECONDS:
+        if waited > _GIVEN_UP_SECONDS:
             problem = f"no end within {_GIVEN_UP_SECONDS:g} s"
         if problem:
             os.kill(process, signal.SIGKILL)
@@ -230,7 +254,7 @@ def _resident(process: int) -> int:
 
 def _answer(work: _Work, shared: _Shared, said: int) -> None:
     """Give the parser inputs, and write down what is found; never returns."""
-    code, own = 1, 2
+    code, own = _FAILED, 2
     try:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         faulthandler.disable()  # pytest's, which would tell of each death
@@ -257,39 +281,62 @@ def _say(said: int, told: Any) -> None:
 
 
 def _go(work: _Work, shared: _Shared, say: Callable[[Any], None]) -> None:
-    corpus: list[bytes] = []
-    places: set[int] = set()
-    kinds: set[str] = set()
-    slowest, growth, done, until = 0.0, 0, 0, time.monotonic() + work.seconds
-    floor = _peak()
-    for content in work.inputs(corpus):
-        if time.monotonic() > until or done == work.executions:
-            break
-        shared.begin(done, content, slowest, growth)
+    course = Course(work, shared, say)
+    if work.is_guided:
+        guided.go(course, work.opened, work.rng)
+    else:
+        for content in work.inputs(course.corpus):
+            if course.is_over:
+                break
+            course.take(content)
+    course.close()
+
+
+class Course:
+    """Inputs given to a parser one after another, and what came of it."""
+
+    def __init__(self, work: _Work, shared: _Shared, say: Callable[[Any], None]) -> None:
+        self.corpus: list[bytes] = []
+        """Inputs that came upon errors at other places than those before."""
+        self._work, self._shared, self._say = work, shared, say
+        self._places: set[int] = set()
+        self._kinds: set[str] = set()
+        self._slowest, self._growth, self._done = 0.0, 0, 0
+        self._until, self._floor = time.monotonic() + work.seconds, _peak()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is no more time, or it was often enough."""
+        return time.monotonic() > self._until or self._done == self._work.executions
+
+    def take(self, content: bytes) -> None:
+        """Give the parser an input."""
+        target = self._work.target
+        self._shared.begin(self._done, content, self._slowest, self._growth)
         before = time.thread_time()
-        problem, place = attempt(work.opened.call, content, work.target.allowed)
-        seconds, peak = time.thread_time() - before, _peak()
-        done += 1
-        slowest, growth = max(slowest, seconds), max(growth, peak - floor)
-        if not work.target.is_guarded:
-            if seconds > MOST_SECONDS:
-                problem = problem or "slow"
-            if peak - floor > work.target.most_growth:
-                problem = problem or "memory"
-        if peak - floor > work.target.most_growth:  # of the next ones it is to be seen too
+        problem, place = attempt(self._work.opened.call, content, target.allowed)
+        seconds, growth = time.thread_time() - before, _peak() - self._floor
+        self._done += 1
+        self._slowest, self._growth = max(self._slowest, seconds), max(self._growth, growth)
+        if not target.is_guarded:
+            problem = problem or ("slow" if seconds > MOST_SECONDS else "")
+            problem = problem or ("memory" if growth > target.most_growth else "")
+        if growth > target.most_growth:  # of the next ones it is to be seen too
             _FORGET.write_text("5")
-            floor = max(floor, _peak())
-        if place not in places:
-            places.add(place)
-            if len(corpus) < _MOST_CORPUS and not problem:
-                corpus.append(content)
-        if problem and problem not in kinds:
-            kinds.add(problem)
-            told = f"{seconds:.2f} s, {(peak - floor) >> 20} MiB"
-            shared.end(done, slowest, growth)
-            say((Found(work.name, problem, content, told), len(places)))
-    shared.end(done, slowest, growth)
-    say((None, len(places)))
+            self._floor = max(self._floor, _peak())
+        if place not in self._places:
+            self._places.add(place)
+            if len(self.corpus) < _MOST_CORPUS and not problem:
+                self.corpus.append(content)
+        if problem and problem not in self._kinds:
+            self._kinds.add(problem)
+            told = f"{seconds:.2f} s, {growth >> 20} MiB"
+            self._say((Found(self._work.name, problem, content, told), len(self._places)))
+
+    def close(self) -> None:
+        """Write down what there is to say at the end."""
+        self._shared.end(self._done, self._slowest, self._growth)
+        self._say((None, len(self._places)))
 
 
 def attempt(

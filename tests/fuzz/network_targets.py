@@ -49,9 +49,9 @@ def _small_safetensors(folder: Path) -> Sequence[bytes]:
 
 
 _SAFETENSORS_TOKENS = (
-    b'"data_offsets"', b'"shape"', b'"dtype"', b'"F32"', b'"F64"', b'"BF16"', b'"F8_E4M3"', b'"BOOL"',
-    b'"I64"', b"[0,0]", b"[18446744073709551615]", b"[4294967296,4294967296]", b"[-1]", b'"__metadata__"',
-    b"{", b"}", b"[", b"]", b'"', b",",
+    b'"data_offsets"', b'"shape"', b'"dtype"', b'"F32"', b'"F64"', b'"BF16"', b'"F8_E4M3"', b'"F4"',
+    b'"F8_E8M0"', b'"C64"', b'"BOOL"', b'"I64"', b"[0,0]", b"[18446744073709551615]",
+    b"[4294967296,4294967296]", b"[-1]", b'"__metadata__"', b"{", b"}", b"[", b"]", b'"', b",",
 )  # fmt: skip
 
 

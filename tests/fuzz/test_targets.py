@@ -12,7 +12,7 @@ from tests.fuzz.fuzzing import again, fuzz, slug
 from tests.fuzz.targets import TARGETS
 from tests.kit.rounds import drawn
 
-SOME, SECONDS = 200, 0.15
+SOME, SECONDS = 200, 0.1
 FOUND = sorted(path.name for path in Path(__file__).with_name("found").iterdir())
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux")

@@ -18,7 +18,7 @@ from resnetlab.data.sources.choices import Choices
 from resnetlab.network.catalog import model_spec
 from resnetlab.network.spec import KNOBS, parse_knob
 from resnetlab.recipe import Recipe
-from resnetlab.recipe.settings import leaves, override, read_settings_file, read_texts, recipe_from_json
+from resnetlab.recipe.settings import Resolution, leaves, read_settings_file, recipe_from_json
 from resnetlab.trained.serving.sent import pictures_of
 from tests.fuzz.target import Target, in_a_file, of_reader
 from tests.kit.outside import READERS, RUN
@@ -31,7 +31,9 @@ def _recipe(name: str) -> Target:
 def _settings(content: bytes, folder: Path) -> None:
     """Have texts read as `--set NAME=VALUE` gives them, a line each."""
     texts = dict(line.partition("=")[::2] for line in content.decode(errors="replace").split("\n"))
-    override(Recipe(), read_texts(texts))
+    resolution = Resolution(Recipe())
+    resolution.set_texts(texts, "--set")
+    resolution.recipe  # noqa: B018
 
 
 def _set_texts(folder: Path) -> Sequence[bytes]:
