@@ -204,6 +204,21 @@ def test_tensors_that_are_not_finite_are_passed_over(
     ).read_bytes()
 
 
+def test_of_a_thousand_unknown_tensors_some_are_named(run: RunDirectory) -> None:
+    path = run.checkpoints / "step-00000004"
+    tensors = load_file(path / "model.safetensors")
+    save_file(tensors | {f"x{i}": torch.zeros(1) for i in range(1000)}, path / "model.safetensors")
+    refit(path)
+
+    notes = Notes()
+    trainer = resume(run, plan_of(read_records(run), small_source(), CPU), notes)
+    trainer.close()
+
+    assert trainer.state.step == 3
+    assert " and 980 more" in notes.text
+    assert notes.text.count(" x") + notes.text.count(",x") <= 21
+
+
 def test_an_edited_recipe_is_told_value_by_value_and_can_be_put_back(run: RunDirectory) -> None:
     before = {name: (run.path / f"{name}.json").read_bytes() for name in ("recipe", "spec", "data")}
     recipe = run.read("recipe")

@@ -117,6 +117,21 @@ BAD_FILES: dict[str, tuple[Callable[[Any], object], str]] = {
 }
 
 
+def test_one_array_as_the_weights_of_a_thousand_layers_is_an_error(tmp_path: Path) -> None:
+    """Found by hand: 2,000 layers linked to 3.4 MB took 4.6 GB, and did not end in a minute."""
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file.attrs["layer_names"] = [f"layer{number}" for number in range(1000)]
+        file["all"] = torch.rand(3, 3, 128, 128).numpy()
+        for number in range(1000):
+            group = file.create_group(f"layer{number}")
+            group.attrs["weight_names"] = [b"kernel:0"]
+            group["kernel:0"] = file["all"]
+
+    with pytest.raises(CheckpointError, match=r"its tensors would take [\d,]+ bytes, of [\d,]+ in the file"):
+        read_weight_file(tmp_path / "x.h5")
+
+
 @pytest.mark.parametrize("name", BAD_FILES)
 def test_a_keras_file_that_holds_something_else_is_an_error(tmp_path: Path, name: str) -> None:
     h5py = pytest.importorskip("h5py")

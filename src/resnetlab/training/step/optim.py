@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 import torch
 from torch import Tensor, nn
 
+from resnetlab.base.units import first_of
 from resnetlab.errors import CheckpointError, UsageError
 from resnetlab.recipe import Optimizer
 from resnetlab.recipe.optimizers import OPTIMIZERS, Groups, OptimizerKind
@@ -267,11 +268,14 @@ def load_optimizer_tensors(
         )
 
 
+_MOST_UNKNOWN = 20
+
+
 def check_tensors(group: str, tensors: dict[str, Tensor], expected: dict[str, torch.Size]) -> None:
     """Compare named tensors with the names and shapes expected of them.
 
     Raises:
-        CheckpointError: If any differs; all are named.
+        CheckpointError: If any differs; all are named, of unknown ones, which may be any number, the first.
     """
     missing = [name for name in expected if name not in tensors]
     unknown = [name for name in tensors if name not in expected]
@@ -281,7 +285,7 @@ def check_tensors(group: str, tensors: dict[str, Tensor], expected: dict[str, to
         if name in tensors and tensors[name].shape != shape
     ]
     problems = [f"missing: {', '.join(missing)}"] if missing else []
-    problems += [f"unknown: {', '.join(unknown)}"] if unknown else []
+    problems += [f"unknown: {first_of(unknown, _MOST_UNKNOWN)}"] if unknown else []
     problems += [f"shapes: {'; '.join(reshaped)}"] if reshaped else []
     if problems:
         raise CheckpointError(f"{group} tensors do not fit this run: " + "; ".join(problems))

@@ -64,12 +64,13 @@ def read_keras(path: Path) -> KerasFile:
             with zipfile.ZipFile(path) as archive:
                 configuration = parse_foreign_json(archive.read(_checked(archive, _CONFIGURATION)).decode())
                 root = _unpacked(archive)
-            tensors = dict(_new(root, _names_by_group(configuration)))
+            found = _new(root, _names_by_group(configuration))
         else:
             root = read_hdf5(path)
             configuration = _json(root.texts.get("model_config"))
             is_new = "layers" in root.members and "layer_names" not in root.texts
-            tensors = dict(_new(root, {}) if is_new else _old(root))
+            found = _new(root, {}) if is_new else _old(root)
+        tensors = dict(_within(path.stat().st_size, found))
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error.args[0]}", hint=error.hint) from error
     except WriteError as error:
@@ -80,6 +81,15 @@ def read_keras(path: Path) -> KerasFile:
     if not tensors:
         raise CheckpointError(f"{path}: holds no weights")
     return KerasFile(tensors, configuration, _described(root))
+
+
+def _within(size: int, tensors: Iterator[tuple[str, Tensor]]) -> Iterator[tuple[str, Tensor]]:
+    """Give tensors as long as a file of so many bytes can hold them: links may give one a thousand names."""
+    taken = 0
+    for name, tensor in tensors:
+        taken += tensor.nbytes
+        refuse_more(taken, size, "its tensors")
+        yield name, tensor
 
 
 def _checked(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
