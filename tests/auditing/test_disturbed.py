@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from resnetlab.auditing import audit_run, audit_sentence
+from resnetlab.runs.directory import RunDirectory
 from resnetlab.training.observer import Observer
 from resnetlab.training.run import train_plan
 from tests.kit.audited import found, told
@@ -139,3 +141,20 @@ def _events(run: Path) -> Rows:
     rows: Rows = []
     edit_rows(run / "events.jsonl", rows.extend)
     return rows
+
+
+def test_a_report_says_what_the_files_do_not_tell(copy: Path) -> None:
+    assert audit_sentence(RunDirectory(copy)) == (True, _sentence(copy, ""))
+    shutil.rmtree(copy / "checkpoints")
+
+    assert audit_sentence(RunDirectory(copy)) == (
+        True,
+        _sentence(copy, "; not known: last checkpoint (the run's checkpoints were removed) and 2 more"),
+    )
+
+
+def _sentence(run: Path, unknown: str) -> str:
+    looked_at = [*audit_run(RunDirectory(run), reads_all=False)]
+    kept = sum(finding.verdict == "pass" for finding in looked_at)
+    told = f"{kept} of {len(looked_at)} promises of its files are kept, none is broken{unknown}"
+    return f"{told} (`resnetlab verify`)."

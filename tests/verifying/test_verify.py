@@ -189,7 +189,11 @@ def test_a_study_is_its_runs_as_they_were_planned(study: Path, tmp_path: Path) -
     more = resnetlab.verify(copy).each[0].findings[0]
     assert (more.verdict, more.found) == ("pass", "2 of 2; resnet8-seed0-3st trained on from another run")
     shutil.rmtree(copy / "resnet8-seed1")
-    assert verdicts(copy) == {"runs of the study": "unknown", "as planned": "pass"}
+    assert verdicts(copy) == {
+        "runs of the study": "unknown",
+        "as planned": "pass",
+        "runs of their own": "pass",
+    }
     shutil.copytree(study / "resnet8-seed0", copy / "better")
     assert verdicts(copy)["runs of the study"] == "fail"
     recipe = read(copy / "resnet8-seed0" / "recipe.json")
@@ -197,6 +201,19 @@ def test_a_study_is_its_runs_as_they_were_planned(study: Path, tmp_path: Path) -
     assert verdicts(copy)["as planned"] == "fail"
     (copy / "study.json").write_text("[")
     assert verdicts(copy) == {"runs of the study": "fail"}
+
+
+def test_a_run_that_is_there_under_two_seeds_is_told(study: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(study, tmp_path / "study")
+    shutil.rmtree(copy / "resnet8-seed1")
+    shutil.copytree(copy / "resnet8-seed0", copy / "resnet8-seed1")
+    edit(copy / "resnet8-seed1" / "recipe.json", run=read(study / "resnet8-seed1" / "recipe.json")["run"])
+
+    found = resnetlab.verify(copy).each[0].findings
+
+    assert {each.name: each.found for each in found if each.verdict == "fail"} == {
+        "runs of their own": "resnet8-seed1 has every loss of resnet8-seed0"
+    }
 
 
 def test_two_references_allow_what_chance_allows(study: Path, tmp_path: Path) -> None:

@@ -69,11 +69,11 @@ def audit_sentence(run: RunDirectory) -> tuple[bool, str]:
             f"It breaks {len(broken)} of {len(findings)} promises that its files make, the first: {first};"
             " `resnetlab verify` says all."
         )
-    kept = sum(finding.verdict == "pass" for finding in findings)
-    return (
-        True,
-        f"{kept} of {len(findings)} promises of its files are kept, none is broken (`resnetlab verify`).",
-    )
+    untold = [finding for finding in findings if finding.verdict == "unknown"]
+    kept = f"{len(findings) - len(untold)} of {len(findings)} promises of its files are kept, none is broken"
+    more = f"; not known: {untold[0].name} ({untold[0].found})" if untold else ""
+    more += f" and {len(untold) - 1} more" if len(untold) > 1 else ""
+    return True, f"{kept}{more} (`resnetlab verify`)."
 
 
 def _look(promise: Promise, facts: Facts) -> Found | None:

@@ -10,8 +10,8 @@ from typing import Any
 
 from resnetlab.auditing.facts import Facts, first_line, is_close
 from resnetlab.auditing.finding import Found, Promise, judged, judged_unless, unknown
-from resnetlab.base.reading.plain import is_count, is_number, open_plain
-from resnetlab.errors import CheckpointError, ResnetlabError
+from resnetlab.base.reading.plain import is_count, is_number, open_plain, read_plain
+from resnetlab.errors import CheckpointError, DataError, ResnetlabError
 from resnetlab.recipe.schedule import Plateau
 from resnetlab.runs.journal import read_content
 from resnetlab.runs.manifest import list_checkpoints, read_manifest, read_verified
@@ -143,6 +143,89 @@ def parameters_in(path: Path) -> int:
     return sum(math.prod(shape) for name, shape in shapes.items() if not name.endswith(_NO_PARAMETERS))
 
 
+def weights_then(facts: Facts) -> Found | None:
+    """Compute the penalty of the weights again, and compare the batches that BN has counted with steps."""
+    told = {row["step"]: row["l2_loss"] for row in facts.rows if is_number(row.get("l2_loss"))}
+    has_penalty, is_counted = bool(told) and _has_known_penalty(facts), _counts_steps(facts)
+    problems, count = list[str](), 0
+    for step, path, _ in facts.checkpoints:
+        if not (is_counted or (has_penalty and step in told)):
+            continue
+        tensors, count = _tensors(path / "model.safetensors"), count + 1
+        if has_penalty and step in told and not is_close(told[step], due := _penalty(facts, tensors), _SUM):
+            problems.append(f"{path.name}: l2_loss is {told[step]:.6g} in the row, {due:.6g} of the weights")
+        batches = (
+            {int(each) for name, each in tensors.items() if name.endswith(_COUNTER)} if is_counted else {}
+        )
+        if batches and batches != {step}:
+            problems.append(f"{path.name}: BN has counted {max(batches):,} batches")
+    if not count:
+        return None
+    return judged(problems, f"the weights of {count:,} checkpoints")
+
+
+_COUNTER = ".num_batches_tracked"
+_SUM = 1e-4
+"""Relative: between sums of squares in float32, in whatever order."""
+
+
+def _has_known_penalty(facts: Facts) -> bool:
+    """Return whether the names and shapes of tensors tell which decay: not where some do not learn."""
+    transfer = facts.recipe.transfer
+    learn = transfer.freeze == "none" and transfer.body_rate > 0 and transfer.stage_rate > 0
+    return learn and (facts.recipe.optimizer.decay_scope in _OF_KERNELS or transfer.bn == "train")
+
+
+_OF_KERNELS = ("kernels", "conv-kernels")
+
+
+def _penalty(facts: Facts, tensors: Mapping[str, Any]) -> float:
+    """Return half the weight decay times the squares of what decays (training.step.optim, penalty_row)."""
+    optimizer = facts.recipe.optimizer
+    squares = []
+    for name, tensor in tensors.items():
+        path, _, last = name.rpartition(".")
+        if last not in ("weight", "bias"):
+            continue
+        is_norm = f"{path}.running_mean" in tensors
+        is_kernel = last == "weight" and not is_norm
+        if {
+            "all": True,
+            "all-but-norm": not is_norm,
+            "kernels": is_kernel,
+            "conv-kernels": is_kernel and tensor.ndim == 4,
+        }[optimizer.decay_scope]:
+            share = 1 / optimizer.bias_rate if is_norm and last == "bias" else 1.0
+            squares.append(share * float((tensor.astype("f8") ** 2).sum()))
+    return optimizer.weight_decay / 2 * math.fsum(squares)
+
+
+def _counts_steps(facts: Facts) -> bool:
+    """Return whether every BN sees one batch a step, from the first on."""
+    recipe = facts.recipe
+    once = recipe.execution.accumulate == recipe.execution.shards == 1 and not recipe.optimizer.sam
+    learns = recipe.transfer.freeze == "none" and recipe.transfer.bn == "train"
+    # fp16 and broken images leave steps out; 0.1.0 counted a batch that was computed twice twice
+    is_each = recipe.execution.precision != "fp16" and not facts.has_broken
+    is_each = is_each and not recipe.execution.checkpoint_activations
+    return once and learns and is_each and not facts.run.begins_trained
+
+
+def _tensors(path: Path) -> dict[str, Any]:
+    """Return a checkpoint's tensors as NumPy's arrays.
+
+    Raises:
+        DataError: If they cannot be read.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        return dict(load(read_plain(path, most=2**40)))
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise DataError(f"{path.parent.name}/{path.name} cannot be read: {error}") from error
+
+
 def kept(facts: Facts) -> Found:
     """Compare the checkpoints that are there with the saves that events tell of."""
     steps = {each.step for each in facts.checkpoints}
@@ -206,6 +289,13 @@ PROMISES = (
         states,
     ),
     Promise("parameters", "as many in the weights as the network has", "weights are of the network", network),
+    Promise(
+        "weights then",
+        "as large as the rows say at their steps, by as many batches as steps",
+        "weights of another run, or of another step, have another score",
+        weights_then,
+        reads_all=True,
+    ),
     Promise("saves", "an event for every checkpoint", "what no save wrote came from elsewhere", kept),
     Promise(
         "seconds", "at the end as many as in the last checkpoint", "time is what others plan with", as_long

@@ -1,6 +1,7 @@
 """Counts: images seen by steps and batches, and shares that are shares of whole images."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from resnetlab.auditing.facts import Facts, Row, Stretch, is_close, is_near, is_share_of
 from resnetlab.auditing.finding import Found, Promise, judged, unknown
@@ -48,6 +49,53 @@ def _no_counts(facts: Facts, size: int) -> Iterator[str]:
             if is_number(share := row.get(name)) and not is_share_of(share, seen):
                 yield f"line {number}: {name} {share!r} is no share of {seen:,} images"
         before[since] = step
+
+
+def sums(facts: Facts) -> Found:
+    """Compare what rows count of training with what evaluations count, at the steps where both begin anew."""
+    if facts.has_broken:
+        return unknown("broken images were left out, so that batches had fewer")
+    problems = facts.least(lambda size: _other_sums(facts, size))
+    return judged(problems, f"so at {len(facts.evaluations):,} evaluations")
+
+
+_OF_TRAINING = ("train_loss", "train_accuracy", "train_accuracy_top_5")
+_ADDED = 1e-5
+"""Relative: between sums of losses that were added up apart, where a device has float32 alone."""
+
+
+def _other_sums(facts: Facts, size: int) -> Iterator[str]:
+    for name in _OF_TRAINING:
+        rows, evaluations = (_sums(facts, size, name, is_row=is_row) for is_row in (True, False))
+        both = [0, *(step for step in rows if step in evaluations)]
+        for first, last in pairwise(both):
+            one, other = (each[last] - each.get(first, 0.0) for each in (rows, evaluations))
+            if abs(one - other) > max(_ADDED * abs(one), _WHOLE_ANSWER * ("accuracy" in name)):
+                yield f"steps {first:,} to {last:,}: {name} of the rows and of the evaluations differ"
+
+
+_WHOLE_ANSWER = 0.5
+"""Right answers are whole."""
+
+
+def _sums(facts: Facts, size: int, name: str, *, is_row: bool) -> dict[int, float]:
+    """Return a number of training, summed over all images up to each row or evaluation that tells it."""
+    found: dict[int, float] = {}
+    total, before = 0.0, 0
+    for row in facts.rows:
+        if (row["kind"] == "train") != is_row:
+            continue
+        timeline = facts.stretch_of(step := row["step"]).timeline(size)
+        if step > timeline.num_steps:
+            break
+        seen = timeline.samples_seen(step) - timeline.samples_seen(min(before, step))
+        if not is_number(row.get(name)):
+            if seen:
+                break  # another version's
+            continue
+        total += row[name] * seen
+        found[step], before = total, step
+    return found
 
 
 def of_evaluations(facts: Facts) -> Found:
@@ -131,6 +179,12 @@ PROMISES = (
         "every share of right answers one of the images since the row before",
         "a share that no count can have was not counted",
         of_training,
+    ),
+    Promise(
+        "training sums",
+        "the same losses and right answers in the rows of training as in those of evaluations",
+        "rows of another run, or smoothed ones, add up to something else",
+        sums,
     ),
     Promise(
         "accuracies",

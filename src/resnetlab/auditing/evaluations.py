@@ -2,15 +2,20 @@
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resnetlab.auditing.facts import Facts, first_line, is_close, is_near, may_be_rounded
 from resnetlab.auditing.finding import Found, Promise, judged, unknown
+from resnetlab.base.lettering import in_a_line
 from resnetlab.base.reading.plain import is_count, is_number, read_json, read_plain
 from resnetlab.errors import DataError
 from resnetlab.evaluation.significance import wilson_interval
+
+if TYPE_CHECKING:
+    from resnetlab.evaluation.answers import Answers
 
 _MOST_CSV, _MOST_CELL, _MOST_NAME = 2**28, 20, 2**13
 """Bytes of confusion.csv, of one of its counts, and of the name of a class, which is there twice."""
@@ -25,12 +30,16 @@ def _folders(facts: Facts) -> list[Path]:
 
 
 def _scores(folder: Path) -> dict[str, Any]:
+    return _json(folder / "scores.json")
+
+
+def _json(path: Path) -> dict[str, Any]:
     try:
-        found = read_json(folder / "scores.json")
+        found = read_json(path)
     except (OSError, ValueError) as error:
-        raise DataError(f"{folder.name}/scores.json cannot be read: {error}") from error
+        raise DataError(f"{path.parent.name}/{path.name} cannot be read: {error}") from error
     if not isinstance(found, dict):
-        raise DataError(f"{folder.name}/scores.json is no JSON object")
+        raise DataError(f"{path.parent.name}/{path.name} is no JSON object")
     return found
 
 
@@ -85,15 +94,21 @@ class _Confusion(NamedTuple):
 
     names: list[str]
     by_class: list[int]
-    correct: int
+    right: list[int]
+    answered: Counter[int]
+    """How often each class was the answer."""
 
     @property
     def seen(self) -> int:
         return sum(self.by_class)
 
+    @property
+    def correct(self) -> int:
+        return sum(self.right)
+
 
 def _confusion(folder: Path, classes: int) -> _Confusion | None:
-    found = _Confusion([], [], 0)
+    found = _Confusion([], [], [], Counter())
     most = min(_MOST_CSV, (classes + 1) ** 2 * _MOST_CELL + (classes + 1) * _MOST_NAME)
     try:
         text = read_plain(folder / "confusion.csv", most=most).decode(errors="surrogateescape")
@@ -101,8 +116,8 @@ def _confusion(folder: Path, classes: int) -> _Confusion | None:
             if index < 0:
                 continue
             counts = [int(cell) for cell in line[1:]]
-            right = counts[index] if index < len(counts) else 0
-            found = found._replace(correct=found.correct + right)
+            found.right.append(counts[index] if index < len(counts) else 0)
+            found.answered.update(dict(enumerate(counts)))
             found.names.append(line[0])
             found.by_class.append(sum(counts))
     except FileNotFoundError:
@@ -110,6 +125,47 @@ def _confusion(folder: Path, classes: int) -> _Confusion | None:
     except (OSError, ValueError, IndexError, csv.Error) as error:
         raise DataError(f"{folder.name}/confusion.csv cannot be read: {error}") from error
     return found
+
+
+def by_class(facts: Facts) -> Found | None:
+    """Compute the shares of every class again from the confusions, and compare the table of them."""
+    return _each(facts, _other_shares)
+
+
+def _other_shares(facts: Facts, folder: Path, told: Mapping[str, Any]) -> Iterator[str]:
+    rows, confusion = told.get("per_class"), _confusion(folder, facts.spec.classes)
+    if not isinstance(rows, list):
+        return
+    if confusion is not None:
+        for index, (row, right, has) in enumerate(
+            zip(rows, confusion.right, confusion.by_class, strict=False)
+        ):
+            answered = confusion.answered[index]
+            due = {"recall": (right, has), "precision": (right, answered), "f1": (2 * right, has + answered)}
+            for name, (part, whole) in due.items():
+                if name in row and not is_near(row[name], part / whole if whole else 0.0):
+                    yield f"{row['class']}: {name} {row[name]!r}, and {part:,} of {whole:,} in confusion.csv"
+    if (table := _table(folder / "per_class.csv")) is not None:
+        head, *cells = table
+        if not _are_the_same(cells, ([str(row.get(name)) for name in head] for row in rows)):
+            yield "per_class.csv has other numbers than scores.json"
+
+
+def _table(path: Path) -> list[list[str]] | None:
+    """Return the lines of a CSV, its head first; None if it is not there or empty."""
+    try:
+        text = read_plain(path, most=_MOST_CSV).decode(errors="surrogateescape")
+        return [*csv.reader(io.StringIO(text, newline=""))] or None
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, csv.Error) as error:
+        raise DataError(f"{path.parent.name}/{path.name} cannot be read: {error}") from error
+
+
+def _are_the_same(cells: list[list[str]], lines: Iterable[list[str]]) -> bool:
+    """Return whether a CSV has these lines, an apostrophe or not before what would be a formula."""
+    plain = [[cell.removeprefix("'") for cell in line] for line in cells]
+    return plain == [[cell.removeprefix("'") for cell in line] for line in lines]
 
 
 def each_once(facts: Facts) -> Found | None:
@@ -147,6 +203,34 @@ def _answers(facts: Facts, folder: Path, told: Mapping[str, Any]) -> Iterator[st
     loss, mean = told.get("loss"), float(kept.loss.mean(dtype=np.float64))
     if not is_number(loss) or abs(loss - mean) > _LOSS * max(1.0, mean):
         yield f"a loss of {loss!r}, and {mean:.4f} of its answers"
+    yield from _of_other_answers(folder, kept)
+
+
+def _of_other_answers(folder: Path, kept: "Answers") -> Iterator[str]:
+    """Compare what else is made of the answers with them."""
+    from resnetlab.evaluation.answers import CSV_NAME
+    from resnetlab.evaluation.calibration import NAME, bins_of, expected_error
+
+    cells = _table(folder / CSV_NAME)
+    names = [in_a_line(kept.class_of(number)) for number in range(-1, len(kept.class_names))]
+    columns = (each.tolist() for each in (kept.sample, kept.truth, kept.answer, kept.correct))
+    lines = (
+        [str(sample), names[truth + 1], names[answer + 1], "yes" if is_right else "no"]
+        for sample, truth, answer, is_right in zip(*columns, strict=True)
+    )
+    if cells is not None and not _are_the_same(
+        [[*line[:1], *line[2:4], *line[-1:]] for line in cells[1:]], lines
+    ):
+        yield f"{CSV_NAME} has other answers than {_ANSWERS}"
+    if not (folder / NAME).exists():
+        return
+    told, due = _json(folder / NAME).get("ece"), expected_error(bins_of(kept.probability, kept.correct))
+    if not is_number(told) or abs(told - due) > _ECE:
+        yield f"{NAME} has an error of {told!r}, and it is {due:.4f} by its answers"
+
+
+_ECE = 1e-3
+"""Between probabilities in float32 and what they were made of."""
 
 
 def on_its_data(facts: Facts) -> Found | None:
@@ -253,8 +337,14 @@ PROMISES = (
         scores,
     ),
     Promise(
+        "by class",
+        "the shares of each class that the confusions give, in every table",
+        "a class is not recognised better than its answers were",
+        by_class,
+    ),
+    Promise(
         "each image once",
-        "an answer to every image of the set, and those of the counts",
+        "an answer to every image of the set, and those of the counts and tables",
         "images that are counted twice or left out shift the score",
         each_once,
         reads_all=True,

@@ -137,11 +137,33 @@ def speeds(facts: Facts) -> Found | None:
     numbers = [float(each) for each in told if each is not None]
     least, most = min(numbers), max(numbers)
     problems = [f"{end:,.0f} images/s in all, and at most {most:,.0f} on the way"] * (end > _FASTER * most)
+    problems += facts.least(lambda size: _too_short(facts, size))
     return judged(problems, f"{least:,.0f} to {most:,.0f} images/s on the way, {end:,.0f} in all")
 
 
 _FASTER = 3.0
 """The whole is slower than its parts, but for a first few steps that are in no average."""
+
+
+def _too_short(facts: Facts, size: int) -> Iterator[str]:
+    """Tell if the speeds of all that was not made again come to more seconds than training took."""
+    told = (facts.result or {}).get("train_seconds")
+    if facts.has_broken or not is_number(told):
+        return
+    spent, before = dict[int, float](), None
+    for row in facts.events:
+        step, speed = row.get("step"), row.get("images_per_second")
+        if row.get("event") in _STARTS:
+            before = None
+            after = step if is_count(step) else 0
+            spent = {last: seconds for last, seconds in spent.items() if last <= after}
+        elif row.get("event") == "speed" and is_count(step) and is_number(speed) and speed > 0:
+            timeline = facts.stretch_of(step).timeline(size)
+            if before is not None and before < step <= timeline.num_steps:
+                spent[step] = (timeline.samples_seen(step) - timeline.samples_seen(before)) / speed
+            before = step
+    if (least := sum(spent.values())) > told * 1.01:
+        yield f"{told:,.1f} s of updates, and {least:,.1f} s by the speeds on the way"
 
 
 PROMISES = (
@@ -164,5 +186,10 @@ PROMISES = (
         "who trained for longer than there was time did not train here",
         long_enough,
     ),
-    Promise("speeds", "those noted on the way like that of the end", "time is what others plan with", speeds),
+    Promise(
+        "speeds",
+        "those noted on the way like that of the end, in no more seconds",
+        "time is what others plan with",
+        speeds,
+    ),
 )

@@ -6,12 +6,13 @@ from typing import Any
 
 from resnetlab.auditing.facts import first_line
 from resnetlab.auditing.finding import Finding, Found, Promise, judged, passed, unknown
-from resnetlab.base.reading.plain import read_json
+from resnetlab.base.reading.plain import is_number, read_json
 from resnetlab.base.units import first_of
 from resnetlab.errors import ResnetlabError
 from resnetlab.recipe.settings import leaves, recipe_from_json
 from resnetlab.reporting.reading import STUDY
 from resnetlab.runs.directory import RunDirectory, is_run, runs_in
+from resnetlab.runs.journal import read_rows
 
 _DECIDED_THERE = {"compile", "capture", "report", "precision", "shards"}
 """What the machine that makes a run may decide anew."""
@@ -22,6 +23,11 @@ _PLANNED = Promise(
 _AS_PLANNED = Promise(
     "as planned", "network, recipe and data of each run as study.json has them",
     "runs that are compared differ in what the study says alone",
+)  # fmt: skip
+
+_OWN_COURSES = Promise(
+    "runs of their own", "other losses under every seed",
+    "a run that is there twice, under two seeds, makes the spread smaller than it is",
 )  # fmt: skip
 
 
@@ -42,6 +48,7 @@ def audit_study(path: Path) -> list[Finding]:
     return [
         _PLANNED.finding(_planned(names, there, longer)),
         _AS_PLANNED.finding(judged(_otherwise(path, rows), f"{len(there)} runs")),
+        _OWN_COURSES.finding(judged(_copies(path, names), f"{len(there)} runs")),
     ]
 
 
@@ -88,3 +95,20 @@ def _otherwise(path: Path, rows: list[Mapping[str, Any]]) -> Iterator[str]:
             yield f"{name}: another network"
         if data.get("fingerprint") != (row.get("data") or {}).get("fingerprint"):
             yield f"{name}: other data"
+
+
+def _copies(path: Path, names: list[str]) -> Iterator[str]:
+    """Tell of runs with different seeds whose losses in training are the same to the last digit."""
+    seen: dict[tuple[float, ...], tuple[str, object]] = {}
+    for name in names:
+        if not is_run(path / name):
+            continue
+        run = RunDirectory(path / name)
+        try:
+            seed, rows = run.read("recipe")["run"]["seed"], read_rows(run.metrics)
+        except (ResnetlabError, KeyError, TypeError):
+            continue  # which its own promises tell
+        losses = tuple(row["train_loss"] for row in rows if is_number(row.get("train_loss")))
+        first, its_seed = seen.setdefault(losses, (name, seed)) if losses else (name, seed)
+        if seed != its_seed:
+            yield f"{name} has every loss of {first}"
