@@ -148,7 +148,7 @@ def weights_then(facts: Facts) -> Found | None:
     told = {row["step"]: row["l2_loss"] for row in facts.rows if is_number(row.get("l2_loss"))}
     has_penalty, is_counted = bool(told) and _has_known_penalty(facts), _counts_steps(facts)
     problems, count = list[str](), 0
-    for step, path, _ in facts.checkpoints:
+    for step, path in ((each.step, each.path) for each in facts.checkpoints):
         if not (is_counted or (has_penalty and step in told)):
             continue
         tensors, count = _tensors(path / "model.safetensors"), count + 1
