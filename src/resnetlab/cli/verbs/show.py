@@ -369,5 +369,7 @@ def _network(options: argparse.Namespace, name: str) -> ModelSpec:
 
 def _recipe(options: argparse.Namespace, name: str) -> Recipe:
     if _kind(name) == "run":
-        return recipe_from_json(open_run(user_path(name)).read("recipe"))
+        run = open_run(user_path(name))
+        with run.telling_of("recipe"):
+            return recipe_from_json(run.read("recipe"))
     return _named_resolution(options, name).recipe
