@@ -32,6 +32,8 @@ from resnetlab.data.images.image import EncodedImage
 from resnetlab.errors import DataError, Interrupted, ResnetlabError
 from resnetlab.evaluation.metrics import Scoring
 from resnetlab.native.building import compiler_here
+from resnetlab.parallel.links import Links
+from resnetlab.parallel.meeting import Meeting, Member
 from resnetlab.parallel.streams import mark_others
 from resnetlab.parallel.tree import SMALL_BYTES, Tree
 from resnetlab.parallel.world import World, join, joined
@@ -206,6 +208,57 @@ def fail_late(world: World, where: str, seconds: str) -> str:
     return fail(world)
 
 
+def end(world: World, where: str, how: str) -> str:
+    """End well, but for what happens to process `where` then."""
+    world.gather(None)
+    if world.rank == int(where):
+        _ENDS[how]()
+    return "fine"
+
+
+def _terminate_when_left() -> None:
+    """Let a signal come when this process has taken its leave of the others."""
+    leave = Links._leave_groups
+
+    def terminated(self: Links) -> None:
+        Links._leave_groups = leave  # type: ignore[method-assign]
+        os.kill(os.getpid(), signal.SIGTERM)
+        leave(self)
+
+    Links._leave_groups = terminated  # type: ignore[method-assign]
+
+
+_ENDS: dict[str, Callable[[], object]] = {
+    "stopped": lambda: os.kill(os.getpid(), signal.SIGSTOP),
+    "terminated": _terminate_when_left,
+    "busy": lambda: time.sleep(8),
+}
+
+
+def _hinder(how: str) -> None:
+    """Let something happen in process 1 when it has found the meeting place, and all have yet to come."""
+    meet = Meeting._meet
+
+    def hindered(self: Meeting) -> list[Member]:
+        if os.environ["RANK"] == "1":
+            _HINDRANCES[how]()
+        return meet(self)
+
+    Meeting._meet = hindered  # type: ignore[method-assign]
+
+
+def _tarry() -> None:
+    print("it tarries", file=sys.stderr, flush=True)
+    time.sleep(1)
+
+
+_HINDRANCES: dict[str, Callable[[], object]] = {
+    "process 1 stopped": lambda: os.kill(os.getpid(), signal.SIGSTOP),
+    "torchrun stopped": lambda: os.kill(os.getppid(), signal.SIGSTOP),
+    "slow": _tarry,
+}
+
+
 def _crash(world: World) -> None:
     raise LookupError("a mistake of ours")
 
@@ -293,6 +346,9 @@ def main() -> int:
     if program == "script":
         os.write(own_output, json.dumps(script(join(), *arguments)).encode())
         return 0
+    if program == "hindered":
+        _hinder(*arguments)
+        program, *arguments = "work", "-1", "nothing"
     try:
         with heard_signals():
             world = join()

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from resnetlab.parallel.processes import Process
 from tests.kit.processes import Command
 
 PROGRAMS = "tests.kit.world_programs"
@@ -105,6 +106,20 @@ class Launched:
         """Return its processes when the program `work` has begun."""
         assert self.command.wait_until(lambda: "works" in self.command.output()), self.command.output()
         return self.processes()
+
+    def wait_until_stopped(self, whom: str) -> None:
+        """Wait until one of its processes stands stopped."""
+
+        def is_stopped() -> bool:
+            time.sleep(0.1)
+            return whom in (there := self.processes()) and Process.of(there[whom]).is_stopped
+
+        assert self.command.wait_until(is_stopped), self.command.output()
+
+    def ends_within(self, seconds: float) -> bool:
+        """Return whether the command ends within so many seconds; wait no longer."""
+        until = time.monotonic() + seconds
+        return not self.command.wait_until(lambda: time.monotonic() > until)
 
     def wait_until_all_have_left(self, seconds: float) -> None:
         """Fail if a process is left after so many seconds."""

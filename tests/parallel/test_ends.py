@@ -79,6 +79,25 @@ def test_a_process_that_hangs_is_lost_after_twenty_seconds(where: int) -> None:
     assert f"process {where} of 3 ({HOST})" in message
 
 
+@pytest.mark.parametrize("where", [0, 1])
+def test_one_that_works_on_when_the_others_have_left_is_let_alone(where: int) -> None:
+    """The silence of who has said that it leaves is none."""
+    with world(2, "end", str(where), "busy", RESNETLAB_SILENCE_SECONDS="1") as members:
+        texts = [member.finish() for member in members]
+
+    assert texts == ['"fine"', '"fine"']
+
+
+@pytest.mark.parametrize("where", [0, 1])
+def test_a_signal_to_one_that_has_left_the_others_ends_it(where: int) -> None:
+    """Nobody is there any more who could say what all end with."""
+    with world(2, "end", str(where), "terminated") as members:
+        codes, _ = ends(members)
+
+    assert (codes.pop(where), codes) == (128 + signal.SIGTERM, [0])
+    assert [messages(member.output()) == ["stopped"] for member in members] == [where == 0, where == 1]
+
+
 def test_an_error_of_one_process_ends_all_with_its_exit_code_and_names_it() -> None:
     with world(3, "work", "1", "refused") as members:
         codes, text = ends(members)

@@ -101,6 +101,31 @@ def test_whatever_is_hit_all_end_in_time_with_one_message(
     assert message.startswith(told)
 
 
+@pytest.mark.parametrize("where", ["0", "1"])
+def test_a_process_that_is_stopped_when_the_others_have_nothing_left_to_do_ends_all(where: str) -> None:
+    with launched(2, "end", where, "stopped", RESNETLAB_SILENCE_SECONDS="2") as launch:
+        launch.wait_until_stopped(f"process {where}")
+        assert launch.ends_within(15)
+        text = launch.command.finish(75)
+        launch.wait_until_all_have_left(2)
+
+    (message,) = re.findall(r"^(?:program|resnetlab): (.*)", text, re.MULTILINE)
+    assert message.startswith(f"process {where} of 2 ({HOST}) is lost")
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("whom", ["process 1", "torchrun"])
+def test_who_is_stopped_before_all_have_met_ends_all(whom: str) -> None:
+    """Nobody watches over the others yet; the command does."""
+    with launched(2, "hindered", f"{whom} stopped") as launch:
+        launch.wait_until_stopped(whom)
+        assert launch.ends_within(45)
+        text = launch.command.finish(75)
+        launch.wait_until_all_have_left(2)
+
+    assert re.search(rf"^resnetlab: {whom}.* is lost: it stood stopped for 25 s$", text, re.MULTILINE)
+
+
 @pytest.mark.faults
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_torchrun_as_a_user_starts_it_ends_with_one_message_of_ours(

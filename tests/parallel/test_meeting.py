@@ -2,6 +2,7 @@
 
 import contextlib
 import platform
+import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -71,6 +72,29 @@ def test_a_meeting_place_that_cannot_be_reached_is_named(address: str) -> None:
 
     assert f"process 1 of 2 ({HOST}) could not reach the meeting place {address} port {port} in 1 s:" in text
     assert "MASTER_ADDR" in text
+
+
+@pytest.mark.parametrize("number", [0, signal.SIGTERM])
+def test_a_meeting_place_that_falls_silent_is_not_waited_for(number: int) -> None:
+    """And a signal is heard meanwhile."""
+    port, patience = free_port(), {"RESNETLAB_MEETING_SECONDS": "60" if number else "2"}
+    places = [place(0, 3, port) | {"RESNETLAB_MEETING_SECONDS": "60"}, place(1, 3, port) | patience]
+    first, second = (Command("hindered", "slow", module=PROGRAMS, environment=each) for each in places)
+    try:
+        assert second.wait_until(lambda: "it tarries" in second.output())
+        first.send(signal.SIGSTOP)
+        started = time.monotonic()
+        if number:
+            time.sleep(1.5)  # it asks what nobody answers
+            second.send(number)
+        code = second.end()
+        assert time.monotonic() - started < SECONDS
+    finally:
+        first.kill()
+        second.kill()
+
+    said = "lost the meeting place 127.0.0.1 port" if not number else "program: stopped"
+    assert (code, said in second.output()) == (128 + number if number else 2, True), second.output()
 
 
 def test_a_network_interface_that_is_not_there_is_named_once_with_those_that_are() -> None:

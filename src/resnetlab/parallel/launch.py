@@ -23,13 +23,16 @@ from pathlib import Path
 from types import FrameType
 
 from resnetlab.base.machine.signals import COMING_AGAIN, ENDING_SIGNALS
-from resnetlab.errors import Interrupted, UsageError
+from resnetlab.errors import Interrupted, LostProcess, UsageError
 from resnetlab.parallel.line import VARIABLE
+from resnetlab.parallel.place import name_of
 from resnetlab.parallel.processes import Process
 
 _LOOK_SECONDS = 0.2
 _LEAVING_SECONDS = 25.0  # for processes that are left when torchrun has ended
-_ALONE_SECONDS = 3.0  # for torchrun when its processes have ended: it may have been stopped
+_ALONE_SECONDS = 3.0  # for torchrun when its processes have ended
+_STOPPED_SECONDS = 25.0  # after which who was stopped is killed; mostly the others have found it by then
+_WAS_STOPPED = 3.0  # seconds between two looks, after which this process itself was stopped
 _LAST_LINES_SECONDS = 2.0
 _SAVING_SECONDS = "600"  # for processes that torchrun was asked to end
 _LOG_BYTES = 100_000
@@ -130,6 +133,9 @@ class _Launch:
         self._log = b""
         self._signal = 0
         self._is_killed = False
+        self._stopped: dict[str, float] = {}
+        self._told: list[str] = []
+        self._looked_at = time.monotonic()
         self._selector = selectors.DefaultSelector()
         self._lines: dict[socket.socket, bytes] = {}
 
@@ -169,6 +175,7 @@ class _Launch:
             pass_fds=[self._starters_end],
             start_new_session=True,
         )
+        self._torchrun = Process.of(self._starter.pid)
         os.close(self._starters_end)
 
     def wait(self) -> int:
@@ -177,11 +184,15 @@ class _Launch:
             alone_since = time.monotonic()
             while self._starter.poll() is None and time.monotonic() - alone_since < _ALONE_SECONDS:
                 self._listen(_LOOK_SECONDS)
+                self._kill_stopped()
                 if len(self._workers) < self._devices or self._workers_left():
                     alone_since = time.monotonic()
+                elif self._torchrun.is_stopped:
+                    break
             until = time.monotonic() + _LEAVING_SECONDS
             while self._workers_left() and time.monotonic() < until:
                 self._listen(_LOOK_SECONDS)
+                self._kill_stopped()
             self._kill()
             until = time.monotonic() + _LAST_LINES_SECONDS
             while self._lines and time.monotonic() < until:  # what they said last is still on its way
@@ -198,12 +209,35 @@ class _Launch:
         code = self._starter.returncode
         if self._signal:
             return 128 + self._signal
+        if self._told:
+            _say(f"{self._told[0]}\nThe run goes on from its last checkpoint with `resnetlab resume`.")
+            return LostProcess.exit_code
         log = self._log.decode(errors="replace").strip()
         _say(f"the processes ended, and none said why. torchrun says:\n{log}")
         return code if 0 < code < 128 else Interrupted.exit_code
 
     def _workers_left(self) -> list[Process]:
         return [worker for worker in self._workers.values() if not worker.is_gone]
+
+    def _kill_stopped(self) -> None:
+        """End who was stopped and nobody else ends: before all have met, or when the others have left.
+
+        Not if all are, which somebody may do for a while.
+        """
+        last, self._looked_at = self._looked_at, time.monotonic()
+        are_all = [each.is_stopped for each in self._workers.values()] == [True] * self._devices
+        if are_all or self._looked_at - last > _WAS_STOPPED:
+            self._stopped = {}
+            return
+        host = socket.gethostname()
+        by_name = {name_of(rank, self._devices, host): each for rank, each in self._workers.items()}
+        by_name["torchrun"] = self._torchrun
+        stopped = [name for name, each in by_name.items() if each.is_stopped]
+        self._stopped = {name: self._stopped.get(name, self._looked_at) for name in stopped}
+        for name, since in self._stopped.items():
+            if self._looked_at - since > _STOPPED_SECONDS:
+                by_name[name].kill()
+                self._told.append(f"{name} is lost: it stood stopped for {_STOPPED_SECONDS:.0f} s")
 
     def _kill(self) -> None:
         """Leave nobody behind."""

@@ -3,7 +3,6 @@
 import atexit
 import contextlib
 import datetime
-import math
 import os
 import sys
 import traceback
@@ -143,6 +142,10 @@ class Links:
         """See World."""
         watch, rank = self._watch, self._place.rank
         self._is_closed = True
+        if watch.has_ended:  # a signal after all that concerns the others
+            self._line.report(Told.of(error).exit_code)
+            unmark()
+            return True
         heard: Note | None = error.__dict__.get("_note")
         if not isinstance(error, Exception):  # a signal, which torchrun sends to all when one has died
             heard = heard or watch.cause(_OTHER_CAUSE_SECONDS)
@@ -169,14 +172,23 @@ class Links:
         return watch.may_tell()
 
     def close(self) -> None:
-        """See World."""
+        """See World.
+
+        Raises:
+            LostProcess: If a process is gone that had yet to leave.
+        """
         if self._is_closed:
             return
         self._is_closed = True
         with self._telling():
             self._answer()
         self._watch.say_over(_DONE)
-        self._watch.how_all_leave(math.inf if self._meeting.hosts_store else _PARTING_SECONDS)
+        if self._meeting.store_stays:
+            self._watch.see_off()
+            if note := self._watch.note:
+                raise self._error(note)
+        else:
+            self._watch.how_all_leave(_PARTING_SECONDS)
         self._watch.end()
         self._leave_groups()
         self._line.report(0)

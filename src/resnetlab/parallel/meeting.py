@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from torch.distributed import PrefixStore, Store, TCPStore  # type: ignore[attr-defined]
 
@@ -70,13 +70,7 @@ class Meeting:
         if not self.hosts_store:
             self._reach()
         self.store = self.connect()
-        try:
-            self.members = self._meet()
-        except RuntimeError as error:
-            raise UsageError(
-                f"{self._own_name()} lost the meeting place {place.address} port {place.port} again before"
-                " all had come: who opened it has ended"
-            ) from error
+        self.members = self._met()
 
     @property
     def host_of_store(self) -> str:
@@ -84,6 +78,11 @@ class Meeting:
         if self._is_agents:
             return f"torchrun at {self._place.address}"
         return name_of(0, self._place.size, self.members[0].host)
+
+    @property
+    def store_stays(self) -> bool:
+        """Whether the store is there as long as this process."""
+        return self.hosts_store or self._is_agents
 
     def seconds_left(self) -> float:
         """Return how long the others are still waited for."""
@@ -141,26 +140,33 @@ class Meeting:
 
     def _in_time(self, connect: Callable[[], T]) -> T:
         """Return what `connect` gives, which may wait for ever if something else listens there."""
-        found: list[Any] = []
-
-        def perform() -> None:
-            try:
-                found.append((connect(), None))
-            except Exception as error:
-                found.append((None, error))
-
-        thread = threading.Thread(target=perform, daemon=True)
         with silent():  # torch would tell each try with a page of frames
-            thread.start()
-            thread.join(2 * self._answer_seconds + 3)  # it tries until the time is over, and once more
-        value, error = found[0] if found else (None, None)
+            # it tries until the time is over, and once more
+            value, error = _within(2 * self._answer_seconds + 3, connect)
         if value is None:
             told = str(error).splitlines()[0] if error else "it does not answer as a meeting place does"
             raise UsageError(
                 f"{self._own_name()} reached {self._place.address} port {self._place.port}, but {told}",
                 hint="Another program may listen there: choose another MASTER_PORT for all processes.",
             ) from error
-        return value  # type: ignore[no-any-return]
+        return value
+
+    def _met(self) -> list[Member]:
+        lost = (
+            f"{self._own_name()} lost the meeting place {self._place.address} port {self._place.port} again"
+        )
+        longest = self.seconds_left() + self._answer_seconds + 2 * _LAST_ASK_SECONDS
+        members, error = _within(longest, self._meet)
+        if isinstance(error, RuntimeError):
+            raise UsageError(f"{lost} before all had come: who opened it has ended") from error
+        if error:
+            raise error
+        if members is None:
+            raise UsageError(
+                f"{lost}: it has not answered for {self._answer_seconds:.0f} s",
+                hint="Who opened it was stopped, or its machine or the network failed.",
+            )
+        return members
 
     def _meet(self) -> list[Member]:
         """Come, and wait for the others."""
@@ -217,6 +223,22 @@ class Meeting:
 
     def _own_name(self) -> str:
         return name_of(self._place.rank, self._place.size, self._place.host)
+
+
+def _within(seconds: float, work: Callable[[], T]) -> tuple[T | None, Exception | None]:
+    """Return what `work` gives or raises, if it does so in time; who waits hears signals."""
+    found: list[tuple[T | None, Exception | None]] = []
+
+    def perform() -> None:
+        try:
+            found.append((work(), None))
+        except Exception as error:
+            found.append((None, error))
+
+    thread = threading.Thread(target=perform, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return found[0] if found else (None, None)
 
 
 _HOW_LONG = "RESNETLAB_MEETING_SECONDS sets how long they wait for each other."

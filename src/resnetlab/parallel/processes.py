@@ -25,7 +25,12 @@ class Process:
     @classmethod
     def own(cls) -> "Process":
         """Return the process that asks."""
-        return cls(os.getpid(), _facts(os.getpid())[1], _machine())
+        return cls.of(os.getpid())
+
+    @classmethod
+    def of(cls, pid: int) -> "Process":
+        """Return the process of this machine that has this number now."""
+        return cls(pid, _facts(pid)[1], _machine())
 
     @property
     def is_here(self) -> bool:

@@ -5,11 +5,12 @@ how long the first has waited. The first cause that is published counts for all.
 """
 
 import contextlib
+import math
 import os
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -32,7 +33,7 @@ _ANSWER_SECONDS = 3.0  # that the store has to take a cause, or to say another
 _BEAT, _LOOK = 0.5, 0.2
 _WAS_STOPPED = 3.0  # seconds between two looks, after which this process itself was stopped
 _NEIGHBOURS = 2  # processes that each watches: one request to the store, however many there are
-_OVER = b"over"
+_OVER = b"over "
 
 _now = time.monotonic
 
@@ -51,7 +52,7 @@ class Watch:
         self._looked_at = _following(place.rank, [*self._here])
         self._jobs: queue.Queue[Callable[[], object]] = queue.Queue()
         self._answered_at, self._refused_at = _now(), 0.0
-        self._connection_broke = False
+        self._connection_broke = self._has_said_over = False
         self._proposed: Note | None = None
         self._proposed_at = self._noted_at = 0.0
         self._heard, self._ended = threading.Event(), threading.Event()
@@ -94,7 +95,8 @@ class Watch:
 
         def tell() -> None:
             self._store.set(f"over/{self._rank}", how)
-            self._store.set(f"beat/{self._rank}", _OVER.decode())
+            self._has_said_over = True
+            self._store.set(f"beat/{self._rank}", self._beat_text(0))
 
         self._ask(tell)
 
@@ -103,9 +105,21 @@ class Watch:
 
         One that was lost is not waited for, and nobody once something else ends the run.
         """
+        return self._how_they_leave(range(self._size), seconds)
+
+    def see_off(self) -> None:
+        """Wait, after all work, for the first process, which may work on; the first waits for all.
+
+        With no one of ours there, nobody would find that a process was stopped which has yet to leave.
+        """
+        if self._rank == 0:
+            self._ask(self._watch_all)
+        self._how_they_leave(range(self._size) if self._rank == 0 else [0], math.inf)
+
+    def _how_they_leave(self, ranks: Sequence[int], seconds: float) -> list[str] | None:
         before = self.note
         lost = self.note.of if self.note and not self.note.is_own_error else -1
-        keys = [f"over/{rank}" for rank in range(self._size) if rank != lost]
+        keys = [f"over/{rank}" for rank in ranks if rank != lost]
         until = _now() + seconds
         while not self._refused_at and self.note is before and _now() < until:
             if self._ask(lambda: self._store.check(keys)):
@@ -120,10 +134,8 @@ class Watch:
 
     def kill_stopped(self) -> None:
         """End the processes of this machine that were stopped, or hang, and will not hear of the end."""
-        note = self.note
         for rank, process in self._here.items():
-            is_silent = note is not None and note.of == rank and not note.is_own_error
-            if rank != self._rank and (is_silent or process.is_stopped):
+            if self._is_silent(rank) or (rank != self._rank and process.is_stopped):
                 process.kill()
 
     def outlast(self) -> None:
@@ -140,8 +152,11 @@ class Watch:
     def _say_last(self) -> bool:
         self._store.set(f"left/{self._rank}", "")
         if self._rank == 0:
-            self._beats = {rank: (b"", _now()) for rank in range(1, self._size)}
+            self._watch_all()
         return True
+
+    def _watch_all(self) -> None:
+        self._beats = {rank: (b"", _now()) for rank in range(1, self._size)}
 
     def _may_ask(self, rank: int) -> bool:
         is_here = rank in self._here
@@ -161,6 +176,11 @@ class Watch:
             told = note.told.named(self.names[note.of]) if note.is_own_error else note.told
             unmark()
             os.write(2, f"resnetlab: {told.as_error()}\n".encode())
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nobody watches any more: no note comes."""
+        return self._ended.is_set()
 
     def end(self) -> None:
         """Watch no more."""
@@ -206,13 +226,17 @@ class Watch:
     def _beat(self, count: int) -> None:
         if (proposed := self._proposed) and not self.note:
             self._store.compare_set("end", NOBODY, proposed.to_json())
-        self._store.set(f"beat/{self._rank}", str(count))
+        self._store.set(f"beat/{self._rank}", self._beat_text(count))
         end, *beats = self._store.multi_get(["end", *(f"beat/{rank}" for rank in self._beats)])
         for rank, beat in zip(self._beats, beats, strict=True):
             if beat != self._beats[rank][0]:
                 self._beats[rank] = (beat, _now())
         if end.decode() != NOBODY:
             self._hear(Note.from_json(end.decode()))
+
+    def _beat_text(self, count: int) -> str:
+        """Return a sign of life, which others find last when this process has left."""
+        return f"{_OVER.decode() if self._has_said_over else ''}{count}"
 
     # The thread that looks on.
 
@@ -253,7 +277,8 @@ class Watch:
         limit = _SUSPICIOUS_SECONDS if self._connection_broke else self._silence
         limit = min(limit, self._silence)
         for rank, (beat, at) in self._beats.items():
-            if _now() - at > limit and beat != _OVER and not self._refused_at and self._is_answered():
+            is_silent = _now() - at > limit and not beat.startswith(_OVER)
+            if is_silent and not self._refused_at and self._is_answered():
                 return (
                     f"{self.names[rank]} is lost: no sign of life from it for {_now() - at:.0f} s. It was"
                     " stopped, or its machine or the network failed",
@@ -272,7 +297,7 @@ class Watch:
         return _now() - self._answered_at < 4 * _BEAT
 
     def _says_over(self, rank: int) -> bool:
-        if rank in self._beats and self._beats[rank][0] == _OVER:
+        if rank in self._beats and self._beats[rank][0].startswith(_OVER):
             return True
         return not self._refused_at and self._is_answered() and self.has_left(rank)
 
@@ -290,7 +315,19 @@ class Watch:
         if self.note is None:
             self._noted_at = _now()
             self.note = note
+            if self._is_silent(note.of):  # what waits for it breaks then, and ends by itself
+                self._here[note.of].kill()
             self._heard.set()
+
+    def _is_silent(self, rank: int) -> bool:
+        """Whether that is a process of this machine, another one, that was lost."""
+        note = self.note
+        return (
+            note is not None
+            and note.of == rank != self._rank
+            and not note.is_own_error
+            and rank in self._here
+        )
 
     def _leave(self, note: Note) -> None:
         """End this process, whose main thread waits for something that does not come."""
