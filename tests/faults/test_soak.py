@@ -25,6 +25,7 @@ MINUTES = float(os.environ.get("MINUTES", "30"))
 SHARE = 0.25
 """Of the time that the undisturbed run takes."""
 SAVE_SECONDS = 2.0
+TRIED_STEPS = 2000
 FLAT_BYTES = 8 << 20
 KEPT = 2
 ENDS = {"SIGTERM": {75, 0}, "SIGKILL": {-signal.SIGKILL, 0}, "full": {74, 0}, "SIGSTOP": {0}}
@@ -90,15 +91,21 @@ def train(data: Path, out: Path, steps: int, every: int) -> Command:
     )  # fmt: skip
 
 
-def undisturbed(data: Path, out: Path, steps: int, every: int) -> tuple[float, Used]:
-    """Train in one go; return the seconds and what it used."""
-    started, command = time.monotonic(), train(data, out, steps, every)
+def undisturbed(data: Path, out: Path, steps: int, every: int) -> Used:
+    """Train in one go; return what it used."""
+    command = train(data, out, steps, every)
     used = Used(command.pid)
     while command.poll() is None:
         used.look()
         time.sleep(0.2)
     command.finish()
-    return time.monotonic() - started, used
+    return used
+
+
+def steps_per_second(data: Path, out: Path) -> float:
+    """Return the rate of training, as a short run tells it: to start takes as long as it likes."""
+    undisturbed(data, out, TRIED_STEPS, 100)
+    return TRIED_STEPS / float(json.loads((out / "RESULT.json").read_bytes())["train_seconds"])
 
 
 def strike(command: Command, what: str, out: Path) -> None:
@@ -161,13 +168,11 @@ def kept(out: Path, steps: int) -> list[bool]:
 def test_a_long_run_that_is_disturbed_again_and_again_ends_as_if_it_was_not(tmp_path: Path) -> None:
     rng = drawn()
     data = write_data(tmp_path / "tiny.npz")
-    seconds, _ = undisturbed(data, tmp_path / "first", 600, 100)
-    more, _ = undisturbed(data, tmp_path / "second", 1800, 100)
-    rate = 1200 / max(more - seconds, 0.1)
+    rate = steps_per_second(data, tmp_path / "tried")
     every = max(int(rate * SAVE_SECONDS), 1)
     steps = max(int(rate * MINUTES * 60 * SHARE), 4 * every)
 
-    _, whole = undisturbed(data, tmp_path / "whole", steps, every)
+    whole = undisturbed(data, tmp_path / "whole", steps, every)
     struck, watcher = disturbed(data, tmp_path / "run", steps, every, rng)
 
     result = json.loads((tmp_path / "run" / "RESULT.json").read_bytes())
