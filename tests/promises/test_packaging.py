@@ -42,6 +42,35 @@ def test_the_image_runs_as_no_root_and_with_extras_that_there_are() -> None:
     assert steps[-2] == ["ENTRYPOINT", '["resnetlab"]']
 
 
+def test_every_floor_of_a_dependency_is_the_one_that_security_gives_a_reason_for() -> None:
+    extras = PROJECT["optional-dependencies"]
+    given = [
+        *PROJECT["dependencies"],
+        *(each for extra in extras if extra not in ("dev", "docs") for each in extras[extra]),
+    ]
+    table = (
+        (ROOT / "SECURITY.md").read_text(encoding="utf-8").partition("| package |")[2].partition("\n\n")[0]
+    )
+    told = re.findall(r"^\| ([\w-]+) \| ([\d.]+) \| \S", table, re.MULTILINE)
+
+    assert sorted(f"{name}>={floor}" for name, floor in told) == sorted(given)
+
+
+def test_what_the_tests_run_with_is_not_older_than_a_floor() -> None:
+    pinned = dict(re.findall(r"^([\w.-]+)==([\d.]+)$", (ROOT / "constraints.txt").read_text(), re.MULTILINE))
+    pinned = {name.lower().replace("_", "-"): numbers(version) for name, version in pinned.items()}
+    groups = [PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()]
+    floors = dict(each.split(">=") for group in groups for each in group if ">=" in each)
+    found = {name: numbers(floor) for name, floor in floors.items() if name.replace("_", "-") in pinned}
+
+    assert len(found) > 12
+    assert [name for name, floor in found.items() if pinned[name.replace("_", "-")] < floor] == []
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
+
+
 def test_installing_is_told_of_this_version_with_every_extra_of_users() -> None:
     page = (ROOT / "docs/install.md").read_text(encoding="utf-8")
     table = page.partition("| extra |")[2].partition("\n\n")[0]
