@@ -11,6 +11,7 @@ from typing import Any
 from resnetlab.auditing.facts import Facts, first_line, is_close
 from resnetlab.auditing.finding import Found, Promise, judged, judged_unless, unknown
 from resnetlab.base.reading.plain import is_count, is_number, open_plain, read_plain
+from resnetlab.base.units import counted
 from resnetlab.errors import CheckpointError, DataError, ResnetlabError
 from resnetlab.recipe.schedule import Plateau
 from resnetlab.runs.journal import read_content
@@ -30,7 +31,7 @@ def every_byte(facts: Facts) -> Found:
             problems.append(first_line(error))
     if not problems and (more := len(list_checkpoints(facts.run.checkpoints)) - len(facts.checkpoints)):
         return unknown(f"{more:,} superseded checkpoints that a power cut left half removed")
-    return judged(problems, f"{len(facts.checkpoints):,} checkpoints")
+    return judged(problems, counted(len(facts.checkpoints), "checkpoint"))
 
 
 def of_this_run(facts: Facts) -> Found:
@@ -80,7 +81,7 @@ def rows_then(facts: Facts) -> Found | None:
             problems.append(f"{name}: the first {length:,} bytes of metrics.jsonl are not those of then")
     if not problems and not count:
         return unknown("no checkpoint that keeps a hash of the rows")
-    return judged(problems, f"the rows that {count:,} checkpoints were written after")
+    return judged(problems, f"the rows before {counted(count, 'checkpoint')}")
 
 
 def states(facts: Facts) -> Found:
@@ -90,7 +91,7 @@ def states(facts: Facts) -> Found:
     seconds = [each.state["seconds"] for each in told if each.state and is_number(each.state.get("seconds"))]
     if any(later < before for before, later in pairwise(seconds)):
         problems.append("the seconds of training fall from one to a later one")
-    return judged(problems, f"{len(told):,} states")
+    return judged(problems, counted(len(told), "state"))
 
 
 def _contradictions(facts: Facts, step: int, state: Mapping[str, Any] | None) -> Iterator[str]:
@@ -161,7 +162,7 @@ def weights_then(facts: Facts) -> Found | None:
             problems.append(f"{path.name}: BN has counted {max(batches):,} batches")
     if not count:
         return None
-    return judged(problems, f"the weights of {count:,} checkpoints")
+    return judged(problems, f"the weights of {counted(count, 'checkpoint')}")
 
 
 _COUNTER = ".num_batches_tracked"
@@ -235,7 +236,7 @@ def kept(facts: Facts) -> Found:
     surely = [step for step in odd if not facts.may_be_unsaid(step)]
     doubt = "lines of it are damaged" if facts.are_events_damaged else "" if surely else "a kill cut it off"
     problems = [f"no save of step {step:,} in events.jsonl" for step in surely or odd]
-    return judged_unless(doubt, problems, f"{len(facts.happened('save')):,} saves")
+    return judged_unless(doubt, problems, counted(len(facts.happened("save")), "save"))
 
 
 def last_seconds(facts: Facts, step: object) -> float | None:

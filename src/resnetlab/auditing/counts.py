@@ -6,6 +6,7 @@ from itertools import pairwise
 from resnetlab.auditing.facts import Facts, Row, Stretch, is_close, is_near, is_share_of
 from resnetlab.auditing.finding import Found, Promise, judged, unknown
 from resnetlab.base.reading.plain import is_count, is_number
+from resnetlab.base.units import counted
 from resnetlab.evaluation.significance import wilson_interval
 
 
@@ -13,7 +14,7 @@ def epochs(facts: Facts) -> Found:
     """Compare each evaluation's epoch with the samples that so many steps read."""
     problems = facts.least(lambda size: _off(facts, size))
     number = len(facts.evaluations)
-    return judged(problems, f"{facts.sizes[0]:,} images an epoch, at {number:,} evaluations")
+    return judged(problems, f"{facts.sizes[0]:,} images an epoch, at {counted(number, 'evaluation')}")
 
 
 def _off(facts: Facts, size: int) -> Iterator[str]:
@@ -32,7 +33,7 @@ def of_training(facts: Facts) -> Found:
     if facts.has_broken:
         return unknown("broken images were left out, so that batches had fewer")
     problems = facts.least(lambda size: _no_counts(facts, size))
-    return judged(problems, f"so at {len(facts.rows):,} rows")
+    return judged(problems, f"so at {counted(len(facts.rows), 'row')}")
 
 
 def _no_counts(facts: Facts, size: int) -> Iterator[str]:
@@ -56,7 +57,7 @@ def sums(facts: Facts) -> Found:
     if facts.has_broken:
         return unknown("broken images were left out, so that batches had fewer")
     problems = facts.least(lambda size: _other_sums(facts, size))
-    return judged(problems, f"so at {len(facts.evaluations):,} evaluations")
+    return judged(problems, f"so at {counted(len(facts.evaluations), 'evaluation')}")
 
 
 _OF_TRAINING = ("train_loss", "train_accuracy", "train_accuracy_top_5")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from resnetlab.auditing.facts import Facts
 from resnetlab.auditing.finding import Found, Promise, judged
 from resnetlab.base.reading.plain import is_count, is_number
+from resnetlab.base.units import counted
 
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 _SIZES = {"cifar10": (50_000, 10_000, 10), "cifar100": (50_000, 10_000, 100)}
@@ -25,7 +26,7 @@ def classes(facts: Facts) -> Found:
     majority = (facts.result or {}).get("majority_class")
     if majority and majority not in names:
         problems.append(f"most test images are of {majority!r}, which is none of them")
-    return judged(problems, f"{len(names):,} names")
+    return judged(problems, counted(len(names), "name"))
 
 
 def fingerprint(facts: Facts) -> Found:

@@ -5,6 +5,7 @@ from typing import Any
 
 from resnetlab.auditing.facts import Facts
 from resnetlab.auditing.finding import Found, Promise, judged, passed, unknown
+from resnetlab.base.units import counted
 from resnetlab.runs.environment import binding_differences, recorded_threads, source_digest
 
 _NAMED = ("python", "platform", "cpu", "device", "torch")
@@ -45,7 +46,7 @@ def resumed(facts: Facts) -> Found | None:
     restarts = facts.happened("resume")
     if not restarts:
         return None
-    return judged(_untold(facts), f"{len(restarts):,} restarts, and what differed is said")
+    return judged(_untold(facts), f"{counted(len(restarts), 'restart')}, and what differed is said")
 
 
 def _untold(facts: Facts) -> Iterator[str]:

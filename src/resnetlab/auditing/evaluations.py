@@ -11,6 +11,7 @@ from resnetlab.auditing.facts import Facts, first_line, is_close, is_near, may_b
 from resnetlab.auditing.finding import Found, Promise, judged, unknown
 from resnetlab.base.lettering import in_a_line
 from resnetlab.base.reading.plain import is_count, is_number, read_json, read_plain
+from resnetlab.base.units import counted
 from resnetlab.errors import DataError
 from resnetlab.evaluation.significance import wilson_interval
 
@@ -53,7 +54,7 @@ def _each(facts: Facts, problems_of: Any) -> Found | None:
             problems += [f"{folder.name}: {text}" for text in problems_of(facts, folder, _scores(folder))]
         except DataError as error:
             problems.append(first_line(error))
-    return judged(problems, f"{len(folders):,} evaluations")
+    return judged(problems, counted(len(folders), "evaluation"))
 
 
 def scores(facts: Facts) -> Found | None:

@@ -6,7 +6,7 @@ from itertools import pairwise
 from resnetlab.auditing.facts import Facts, Row
 from resnetlab.auditing.finding import Found, NotTold, Promise, judged, judged_unless, passed, unknown
 from resnetlab.base.reading.plain import is_count, is_number
-from resnetlab.base.units import first_of
+from resnetlab.base.units import counted, first_of
 
 _BACK = 5.0
 """Seconds by which the network's time may set a clock back."""
@@ -20,7 +20,7 @@ def forward(facts: Facts) -> Found:
             for number, row in enumerate(facts.events, start=1) if not _has_time(row)]  # fmt: skip
     if not none and (back := [*_back(facts)]):
         return unknown(f"a clock was set back: {first_of(back, 3, between='; ')}")
-    return judged(none, f"{len(facts.events):,} events")
+    return judged(none, counted(len(facts.events), "event"))
 
 
 def _has_time(row: Row) -> bool:
@@ -50,7 +50,7 @@ def steps(facts: Facts) -> Found:
     if not facts.events:
         return unknown("no events: they are lost, or it was killed before the first")
     lost = "lines of events.jsonl are damaged" if facts.are_events_damaged else ""
-    return judged_unless(lost, _jumps(facts), f"{len(facts.happened(*_STARTS)):,} starts")
+    return judged_unless(lost, _jumps(facts), counted(len(facts.happened(*_STARTS)), "start"))
 
 
 def _jumps(facts: Facts) -> Iterator[str]:

@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from resnetlab.auditing.facts import Facts, Row, Stretch, is_close
 from resnetlab.auditing.finding import Found, Promise, judged
 from resnetlab.base.reading.plain import is_number
+from resnetlab.base.units import counted
 from resnetlab.recipe.schedule import LearningRate, Plateau
 
 
 def every_row(facts: Facts) -> Found:
     """Compare each row's rate with the one that the schedule has for its step."""
     problems = facts.least(lambda size: _off(facts, size))
-    return judged(problems, f"so at {len(facts.rows):,} rows")
+    return judged(problems, f"so at {counted(len(facts.rows), 'row')}")
 
 
 def _off(facts: Facts, size: int) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from resnetlab.auditing.facts import Facts, Row
 from resnetlab.auditing.finding import Found, Promise, judged
 from resnetlab.base.reading.plain import is_count, is_number, is_share
+from resnetlab.base.units import counted
 
 _NUMBERS = {
     "train": ("learning_rate", "train_loss", "train_accuracy"),
@@ -20,7 +21,7 @@ _MANY = 100
 
 def whole(facts: Facts) -> Found:
     """Look at each row's numbers."""
-    return judged(_unwhole(facts), f"{len(facts.rows):,} rows")
+    return judged(_unwhole(facts), counted(len(facts.rows), "row"))
 
 
 def _unwhole(facts: Facts) -> Iterator[str]:

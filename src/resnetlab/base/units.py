@@ -105,6 +105,11 @@ def format_count(count: float) -> str:
     return f"{count:.1f} P"
 
 
+def counted(count: int, word: str) -> str:
+    """Return "1 row", "2,000 rows": how many there are of what a word names, its plural by an s."""
+    return f"{count:,} {word}{'s' * (count != 1)}"
+
+
 def format_rounded(count: float) -> str:
     """Return e.g. "270 k" or "1.7 M" for a count that its source has rounded: no digit is added."""
     return format_count(count).replace(".0 ", " ")

@@ -11,6 +11,7 @@ import statistics
 from collections.abc import Sequence
 
 from resnetlab.auditing.finding import Found, Promise, judged, unknown
+from resnetlab.base.units import counted
 from resnetlab.reporting.groups import key_of
 from resnetlab.reporting.reading import RecordedRun
 
@@ -58,7 +59,7 @@ def _accuracy(run: RecordedRun, alike: Sequence[RecordedRun]) -> Found:
     by_chance = 100 * math.sqrt(share * (1 - share) / seen)
     spread = max(statistics.stdev(errors) if len(errors) > 1 else 0.0, by_chance)
     least = mean - SIGMAS * spread * math.sqrt(1 + 1 / len(errors))
-    text = f"{run.error:.2f} % error, {len(errors)} references {mean:.2f} ± {spread:.2f} %"
+    text = f"{run.error:.2f} % error, {counted(len(errors), 'reference')} {mean:.2f} ± {spread:.2f} %"
     return judged([f"{text}: below {least:.2f} %"] if run.error < least else [], text)
 
 
@@ -70,7 +71,7 @@ def _speed(run: RecordedRun, same: Sequence[RecordedRun]) -> Found:
     mean = statistics.fmean(rates)
     spread = max(statistics.stdev(rates) if len(rates) > 1 else 0.0, _LEAST_SPREAD)
     most = math.exp(mean + SIGMAS * spread * math.sqrt(1 + 1 / len(rates)))
-    text = f"{own:,.1f} epochs an hour, {len(rates)} references {math.exp(mean):,.1f}"
+    text = f"{own:,.1f} epochs an hour, {counted(len(rates), 'reference')} {math.exp(mean):,.1f}"
     return judged([f"{text}: above {most:,.1f}"] if own > most else [], text)
 
 

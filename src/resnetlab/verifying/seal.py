@@ -19,7 +19,7 @@ from typing import Any
 
 from resnetlab.auditing.finding import Found, Promise, judged, passed
 from resnetlab.base.reading.plain import open_plain, read_json
-from resnetlab.base.units import first_of
+from resnetlab.base.units import counted, first_of
 from resnetlab.errors import DataError, UsageError
 from resnetlab.runs.directory import RunDirectory
 from resnetlab.runs.manifest import list_checkpoints
@@ -99,7 +99,7 @@ def look_at_seal(run: RunDirectory, expected: str) -> tuple[Promise, Found] | No
         return SEAL, judged(problems, "")
     later = sorted({*_paths(run.path)} - {*seal["files"]})
     added = f"; come since: {first_of(later, 3)}" if later else ""
-    return SEAL, passed(f"{len(seal['files']):,} files of {digest[:12]}{added}")
+    return SEAL, passed(f"{counted(len(seal['files']), 'file')} of {digest[:12]}{added}")
 
 
 SEAL = Promise(

@@ -7,7 +7,7 @@ from typing import Any
 from resnetlab.auditing.facts import first_line
 from resnetlab.auditing.finding import Finding, Found, Promise, judged, passed, unknown
 from resnetlab.base.reading.plain import is_number, read_json
-from resnetlab.base.units import first_of
+from resnetlab.base.units import counted, first_of
 from resnetlab.errors import ResnetlabError
 from resnetlab.recipe.settings import leaves, recipe_from_json
 from resnetlab.reporting.reading import STUDY
@@ -47,8 +47,8 @@ def audit_study(path: Path) -> list[Finding]:
     names = [str(row.get("name")) for row in rows]
     return [
         _PLANNED.finding(_planned(names, there, longer)),
-        _AS_PLANNED.finding(judged(_otherwise(path, rows), f"{len(there)} runs")),
-        _OWN_COURSES.finding(judged(_copies(path, names), f"{len(there)} runs")),
+        _AS_PLANNED.finding(judged(_otherwise(path, rows), counted(len(there), "run"))),
+        _OWN_COURSES.finding(judged(_copies(path, names), counted(len(there), "run"))),
     ]
 
 
