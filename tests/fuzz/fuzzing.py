@@ -26,7 +26,8 @@ from tests.fuzz import guided
 from tests.fuzz.target import MOST_BYTES, Opened, Target
 
 MOST_SECONDS = 2.0
-_GIVEN_UP_SECONDS = 10.0
+_GIVEN_UP_SECONDS, _PATIENCE = 10.0, 6.0
+"""Of the processor's time; and how many times as much by the clock, for other work may take most of it."""
 _ROOM = 1 << 30
 """Of memory, above what a parser may take: more is refused at once, and twice as much ends it."""
 _MOST_DEATHS = 12
@@ -218,7 +219,7 @@ def _unpickled(told: bytes) -> Iterator[tuple[Found | None, int]]:
 
 
 def _watched(process: int, shared: _Shared, most_growth: int) -> str:
-    before, waited, last, seen = _resident(process), 0.0, time.monotonic(), 0
+    before, waited, last, seen, used = _resident(process), 0.0, time.monotonic(), 0, 0.0
     while True:
         done, status = os.waitpid(process, os.WNOHANG)
         if done:
@@ -228,11 +229,15 @@ def _watched(process: int, shared: _Shared, most_growth: int) -> str:
             return "" if not code else f"the process died: {_signal_name(code)}"
         number, now = shared.head()[1], time.monotonic()
         # Of the time in which this process was stopped as well, as by Ctrl-Z, little is counted.
-        waited = waited + min(now - last, 0.2) if number and number == seen else 0.0
+        if number and number == seen:
+            waited += min(now - last, 0.2)
+        else:
+            waited, used = 0.0, _processor_seconds(process)
         last, seen = now, number
         growth = _resident(process) - before
         problem = f"more than {most_growth >> 20} MiB" if growth > most_growth else ""
-        if waited > _GIVEN_UP_SECONDS:
+        is_at_work = waited and _processor_seconds(process) - used > _GIVEN_UP_SECONDS
+        if is_at_work or waited > _PATIENCE * _GIVEN_UP_SECONDS:
             problem = f"no end within {_GIVEN_UP_SECONDS:g} s"
         if problem:
             os.kill(process, signal.SIGKILL)
@@ -250,6 +255,14 @@ def _resident(process: int) -> int:
         return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * mmap.PAGESIZE
     except (OSError, IndexError):  # it has just ended
         return 0
+
+
+def _processor_seconds(process: int) -> float:
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    except (OSError, IndexError):  # it has just ended
+        return 0.0
 
 
 def _answer(work: _Work, shared: _Shared, said: int) -> None:
