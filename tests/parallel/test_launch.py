@@ -14,6 +14,7 @@ import pytest
 from resnetlab.base.machine.signals import COMING_AGAIN
 from resnetlab.errors import UsageError
 from resnetlab.parallel.launch import count_cores, count_gpus, note_on, resolve_devices
+from resnetlab.parallel.processes import Process
 from tests.kit.processes import Command
 from tests.kit.worlds import PROGRAMS, launched, processes_with
 
@@ -92,6 +93,7 @@ def test_whatever_is_hit_all_end_in_time_with_one_message(
         hit = launch.wait_until_it_works()[whom]
         started = time.monotonic()
         os.kill(hit, number)
+        assert launch.ends_within(60), f"still stopped: {Process.of(hit).is_stopped}"  # else it was continued
         text = launch.command.finish(code)
         launch.wait_until_all_have_left(2)
         took = time.monotonic() - started
