@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from resnetlab.base.machine.remembered import remember
 from resnetlab.engines import choosing
 from resnetlab.engines.choosing import LITTLE, Work, choose, seconds_of
 from resnetlab.engines.growing import Growing
@@ -79,7 +80,7 @@ def test_for_more_work_engines_are_measured_once_and_the_one_that_is_done_first_
         "onnxruntime": {"make": 1.0 * images, "image": 0.5},
         "torch": {"make": 0.1 * images, "image": 1.0},
     }
-    kept.write_text(json.dumps(found))
+    remember("engines", found["asked"]["question"], found["answer"])
 
     engine = choose(AUTO, model, work_of(model, 10), some)
     assert engine.said == ("torch (done first of 3 that were measured here: 2.0 times the network itself)")

@@ -149,7 +149,10 @@ def _fuzz(
     is_guided: bool = False,
 ) -> Report:
     report, shared, began, ended = Report(name), _Shared(), time.monotonic(), 0
-    while (left := began + seconds - time.monotonic()) > 0 and ended < _MOST_DEATHS:
+    while ended < _MOST_DEATHS:
+        left = max(began + seconds - time.monotonic(), 0.0)
+        if not left and report.executions:
+            break
         rest = None if executions is None else executions - report.executions
         if rest is not None and rest <= 0:
             break
@@ -319,8 +322,9 @@ class Course:
 
     @property
     def is_over(self) -> bool:
-        """Whether there is no more time, or it was often enough."""
-        return time.monotonic() > self._until or self._done == self._work.executions
+        """Whether there is no more time, once at least, or it was often enough."""
+        is_late = self._done > 0 and time.monotonic() > self._until
+        return is_late or self._done == self._work.executions
 
     def take(self, content: bytes) -> None:
         """Give the parser an input."""

@@ -61,3 +61,8 @@ def is_plain_name(name: object) -> bool:
     except UnicodeEncodeError:  # half of a letter: no file can be called that
         return False
     return True
+
+
+def with_name(path: Path) -> Path:
+    """Return a path that ends in a name: as it is, or if it ends in none (`.`, `..`) resolved."""
+    return path if path.name not in ("", "..") else path.resolve()

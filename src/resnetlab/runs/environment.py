@@ -29,6 +29,7 @@ OF_A_VERB = {"shtab": "shtab"}
 EXTRAS = {
     "tensorboard": "tensorboard",
     "datasets": "data",
+    "pyarrow": "data",
     "h5py": "keras",
     "onnx": "export",
     "onnxruntime": "export",

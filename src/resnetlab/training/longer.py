@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from resnetlab.base import files
+from resnetlab.base.paths import with_name
 from resnetlab.base.plaindata import to_plain
 from resnetlab.base.units import Duration
 from resnetlab.data.open import absolute_source
@@ -162,5 +163,5 @@ def _save(run: RunDirectory, checkpoint: Checkpoint, state: dict[str, Any]) -> P
 
 def longer_out(run: RunDirectory, length: Duration) -> Path:
     """Return a name beside the run for the one that goes on from it: RUN-30ep, as the run's is written."""
-    path = run.path if run.path.name not in ("", "..") else run.path.resolve()
+    path = with_name(run.path)
     return path.with_name(f"{path.name}-{length}")

@@ -97,7 +97,8 @@ def test_a_file_without_a_name_is_named_after_the_run_or_else_the_network(
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
 
-    for place in ("../runs/first", "../runs/second.run", "../runs/second.run/checkpoints/step-00000008", net):
+    second = "../runs/second.run/checkpoints/step-00000008"
+    for place in ("../runs/first", "../runs/first/checkpoints/..", "../runs/second.run", second, net):
         main(["export", str(place), "--to", "safetensors", "--force"])
     monkeypatch.chdir(tmp_path / "runs/first")
     main(["export", ".", "--to", "folder", "-o", "../../here/kept"])

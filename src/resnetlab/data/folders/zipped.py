@@ -124,7 +124,7 @@ def _opened(path: Path) -> tuple[ZipReader, list[tuple[str, Kind]], list[zipfile
         look_at(path)
         with zipfile.ZipFile(path) as archive:
             members, left_out = _sorted_out(archive)
-            others = [each for each in archive.infolist() if not each.is_dir() and _is_no_image(each)]
+            others = [each for each in archive.infolist() if not _is_folder(each) and _is_no_image(each)]
     except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: not a readable .zip: {error}", hint="Download it again.") from error
     if not members:
@@ -157,7 +157,7 @@ def _sorted_out(archive: zipfile.ZipFile) -> tuple[list[zipfile.ZipInfo], list[t
     for member in archive.infolist():
         parts = _slashed(member).split("/")
         is_link = stat.S_ISLNK(member.external_attr >> 16)
-        if member.is_dir() or is_link or any(is_hidden(each) for each in parts if each):
+        if _is_folder(member) or is_link or any(is_hidden(each) for each in parts if each):
             continue
         kind = kind_of_named(parts[-1], functools.partial(_start, archive, member))
         if kind.state == "read":
@@ -169,6 +169,11 @@ def _sorted_out(archive: zipfile.ZipFile) -> tuple[list[zipfile.ZipInfo], list[t
 
 def _is_no_image(member: zipfile.ZipInfo) -> bool:
     return not has_image_suffix(member.filename) and not is_hidden_path(_slashed(member))
+
+
+def _is_folder(member: zipfile.ZipInfo) -> bool:
+    """Whether it is a folder, or nothing that has a name: zipfile's own `is_dir` fails at that."""
+    return not member.filename or member.is_dir()
 
 
 def _slashed(member: zipfile.ZipInfo) -> str:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from resnetlab.base import files
-from resnetlab.base.paths import user_path
+from resnetlab.base.paths import user_path, with_name
 from resnetlab.engines.folding import TOLERANCE as FOLDING
 from resnetlab.engines.folding import Folded, InferenceNetwork, fold
 from resnetlab.errors import UsageError, nearest
@@ -147,7 +147,7 @@ def export_model(
     """
     _check_target(artefact, target, takes_pixels=takes_pixels, folds=folds)
     suffixes = TARGETS[target]
-    own = artefact.run.absolute().name if artefact.run else artefact.spec.name
+    own = with_name(artefact.run).name if artefact.run else artefact.spec.name
     default = default_name(own) + (suffixes[0] or f"-{target}")
     out = user_path(path or default)
     takes_pixels = takes_pixels or target == VERSIONED
