@@ -231,16 +231,19 @@ def _terminate_when_left() -> None:
 _ENDS: dict[str, Callable[[], object]] = {
     "stopped": lambda: os.kill(os.getpid(), signal.SIGSTOP),
     "terminated": _terminate_when_left,
-    "busy": lambda: time.sleep(8),
+    "busy": lambda: time.sleep(12),  # longer than who has left stays, and then is silent
 }
 
 
 def _hinder(how: str) -> None:
-    """Let something happen in process 1 when it has found the meeting place, and all have yet to come."""
+    """Let something happen when a process has found the meeting place, and all have yet to come.
+
+    In process 1; to be told of, in all.
+    """
     meet = Meeting._meet
 
     def hindered(self: Meeting) -> list[Member]:
-        if os.environ["RANK"] == "1":
+        if os.environ["RANK"] == "1" or how == "told":
             _HINDRANCES[how]()
         return meet(self)
 
@@ -256,6 +259,7 @@ _HINDRANCES: dict[str, Callable[[], object]] = {
     "process 1 stopped": lambda: os.kill(os.getpid(), signal.SIGSTOP),
     "torchrun stopped": lambda: os.kill(os.getppid(), signal.SIGSTOP),
     "slow": _tarry,
+    "told": lambda: print("it comes", file=sys.stderr, flush=True),
 }
 
 

@@ -4,6 +4,7 @@ import contextlib
 import platform
 import signal
 import socket
+import threading
 import time
 from collections.abc import Iterator
 
@@ -18,6 +19,8 @@ HOST = platform.node()
 MEETING = {"RESNETLAB_MEETING_SECONDS": "1"}
 SECONDS = 8.0
 """In which all must have ended: what a process takes to start, to wait for one second, and to end."""
+ANSWER_SECONDS = 0.2
+"""Of a store to which the way is slow."""
 
 
 def refusals(*places: dict[str, str], **environment: str) -> list[str]:
@@ -41,6 +44,38 @@ def listener() -> Iterator[int]:
         server.bind(("", 0))
         server.listen()
         yield server.getsockname()[1]
+
+
+@contextlib.contextmanager
+def slow_way(port: int) -> Iterator[int]:
+    """A port that leads to another, from which every answer takes a moment."""
+
+    def carry(source: socket.socket, target: socket.socket, seconds: float) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                time.sleep(seconds)
+                target.sendall(data)
+        with contextlib.suppress(OSError):
+            target.shutdown(socket.SHUT_RDWR)
+
+    def accept() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                near, _ = server.accept()
+                try:
+                    far = socket.create_connection(("127.0.0.1", port))
+                except OSError:
+                    near.close()
+                    continue
+                for way in ((near, far, 0.0), (far, near, ANSWER_SECONDS)):
+                    threading.Thread(target=carry, args=way, daemon=True).start()
+
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        threading.Thread(target=accept, daemon=True).start()
+        yield server.getsockname()[1]
+        server.shutdown(socket.SHUT_RDWR)
 
 
 def test_who_is_missing_is_said_once() -> None:
@@ -95,6 +130,29 @@ def test_a_meeting_place_that_falls_silent_is_not_waited_for(number: int) -> Non
 
     said = "lost the meeting place 127.0.0.1 port" if not number else "program: stopped"
     assert (code, said in second.output()) == (128 + number if number else 2, True), second.output()
+
+
+def test_a_signal_while_others_are_missing_ends_a_process_as_it_should() -> None:
+    """Also where it finds the process amidst a question to the store, as it mostly does on a slow way."""
+    port, numbers = free_port(), [signal.SIGTERM, signal.SIGHUP] * 2
+    patience = {"RESNETLAB_MEETING_SECONDS": "60"}
+    with slow_way(port) as slow:
+        places = [place(0, 6, port), *(place(rank, 6, slow) for rank in range(1, 5))]
+        members = [
+            Command("hindered", "told", module=PROGRAMS, environment=each | patience) for each in places
+        ]
+        try:
+            for count, (member, number) in enumerate(zip(members[1:], numbers, strict=True)):
+                assert member.wait_until(lambda member=member: "it comes" in member.output())
+                time.sleep(1.5 + 0.07 * count)  # it asks who is missing
+                member.send(number)
+            ends = [(member.end(), member.output()) for member in members[1:]]
+        finally:
+            for member in members:
+                member.kill()
+
+    assert [code for code, _ in ends] == [128 + number for number in numbers], ends
+    assert not [text for _, text in ends if "terminate called" in text]
 
 
 def test_a_network_interface_that_is_not_there_is_named_once_with_those_that_are() -> None:

@@ -65,6 +65,7 @@ class Meeting:
         self._prefix = "/".join(
             ["resnetlab", *(os.environ.get(f"TORCHELASTIC_{n}", "0") for n in ("RUN_ID", "RESTART_COUNT"))]
         )
+        self._is_left = threading.Event()
         self.hosts_store = place.rank == 0 and not self._is_agents
         self._server = self._serve() if self.hosts_store else None
         if not self.hosts_store:
@@ -142,7 +143,7 @@ class Meeting:
         """Return what `connect` gives, which may wait for ever if something else listens there."""
         with silent():  # torch would tell each try with a page of frames
             # it tries until the time is over, and once more
-            value, error = _within(2 * self._answer_seconds + 3, connect)
+            value, error = self._within(2 * self._answer_seconds + 3, connect)
         if value is None:
             told = str(error).splitlines()[0] if error else "it does not answer as a meeting place does"
             raise UsageError(
@@ -156,7 +157,7 @@ class Meeting:
             f"{self._own_name()} lost the meeting place {self._place.address} port {self._place.port} again"
         )
         longest = self.seconds_left() + self._answer_seconds + 2 * _LAST_ASK_SECONDS
-        members, error = _within(longest, self._meet)
+        members, error = self._within(longest, self._meet)
         if isinstance(error, RuntimeError):
             raise UsageError(f"{lost} before all had come: who opened it has ended") from error
         if error:
@@ -196,7 +197,8 @@ class Meeting:
                 raise error
             if time.monotonic() >= self._until:
                 raise self._told_once(self._are_missing(missing))
-            time.sleep(_LOOK_SECONDS)
+            if self._is_left.wait(_LOOK_SECONDS):
+                return []  # to nobody
         every = [f"here/{rank}" for rank in range(place.size)]
         return [Member.from_json(text) for text in store.multi_get(every)]
 
@@ -224,21 +226,26 @@ class Meeting:
     def _own_name(self) -> str:
         return name_of(self._place.rank, self._place.size, self._place.host)
 
+    def _within(self, seconds: float, work: Callable[[], T]) -> tuple[T | None, Exception | None]:
+        """Return what `work` gives or raises, if it does so in time; who waits hears signals."""
+        found: list[tuple[T | None, Exception | None]] = []
+        is_done = threading.Event()  # a `join` after one that a signal broke off returns at once: gh-90882
 
-def _within(seconds: float, work: Callable[[], T]) -> tuple[T | None, Exception | None]:
-    """Return what `work` gives or raises, if it does so in time; who waits hears signals."""
-    found: list[tuple[T | None, Exception | None]] = []
+        def perform() -> None:
+            try:
+                found.append((work(), None))
+            except Exception as error:
+                found.append((None, error))
+            is_done.set()
 
-    def perform() -> None:
+        threading.Thread(target=perform, daemon=True).start()
         try:
-            found.append((work(), None))
-        except Exception as error:
-            found.append((None, error))
-
-    thread = threading.Thread(target=perform, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    return found[0] if found else (None, None)
+            is_done.wait(seconds)
+        except BaseException:  # a signal; Python's end kills threads, which the store's code does not survive
+            self._is_left.set()
+            is_done.wait(_LAST_ASK_SECONDS)
+            raise
+        return found[0] if found else (None, None)
 
 
 _HOW_LONG = "RESNETLAB_MEETING_SECONDS sets how long they wait for each other."
