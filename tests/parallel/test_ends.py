@@ -53,7 +53,7 @@ def test_a_process_that_leaves_without_a_word_is_gone() -> None:
 
 
 def test_a_process_that_hangs_is_lost_and_killed() -> None:
-    with world(2, "work", "1", "stopped", RESNETLAB_SILENCE_SECONDS="2") as members:
+    with world(2, "work", "1", "stopped", RESNETLAB_SILENCE_SECONDS="4") as members:
         codes, text = ends(members)
 
     assert codes == [75, -signal.SIGKILL]
@@ -82,7 +82,7 @@ def test_a_process_that_hangs_is_lost_after_twenty_seconds(where: int) -> None:
 @pytest.mark.parametrize("where", [0, 1])
 def test_one_that_works_on_when_the_others_have_left_is_let_alone(where: int) -> None:
     """The silence of who has said that it leaves is none."""
-    with world(2, "end", str(where), "busy", RESNETLAB_SILENCE_SECONDS="1") as members:
+    with world(2, "end", str(where), "busy", RESNETLAB_SILENCE_SECONDS="4") as members:
         texts = [member.finish() for member in members]
 
     assert texts == ['"fine"', '"fine"']

@@ -105,9 +105,9 @@ def test_whatever_is_hit_all_end_in_time_with_one_message(
 
 @pytest.mark.parametrize("where", ["0", "1"])
 def test_a_process_that_is_stopped_when_the_others_have_nothing_left_to_do_ends_all(where: str) -> None:
-    with launched(2, "end", where, "stopped", RESNETLAB_SILENCE_SECONDS="2") as launch:
+    with launched(2, "end", where, "stopped", RESNETLAB_SILENCE_SECONDS="4") as launch:
         launch.wait_until_stopped(f"process {where}")
-        assert launch.ends_within(15)
+        assert launch.ends_within(30)
         text = launch.command.finish(75)
         launch.wait_until_all_have_left(2)
 
