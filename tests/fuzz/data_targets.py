@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pickle
+import shutil
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -198,9 +199,10 @@ def _records_in_mat() -> bytes:
 
 def _variables(path: Path) -> None:
     """Have it read as the process does that reads MATLAB's files."""
-    target = path.with_name("arrays.safetensors")
-    target.unlink(missing_ok=True)
-    mat_process.read(path, target, ("X", "y", "synsets"))
+    folder = path.with_name("arrays")
+    shutil.rmtree(folder, ignore_errors=True)
+    mat_process.unpacked_bytes(path)
+    mat_process.read(path, folder, ("X", "y", "synsets"))
 
 
 def _of_arrays() -> dict[str, Target]:

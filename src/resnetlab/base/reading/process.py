@@ -52,7 +52,7 @@ def read_apart(module: str, path: Path, *arguments: str) -> Any:
         raise UnreadError(f"the process that read it died ({last})") from error
 
 
-def accept_limits(size: int, free_seconds: float) -> None:
+def accept_limits(size: int, free_seconds: float, *, room: int = 0) -> None:
     """Have the system end this process if a file of `size` bytes takes too long, and refuse it more memory.
 
     Where a system has no such limits, there are none: of memory, everywhere but on Linux.
@@ -60,16 +60,17 @@ def accept_limits(size: int, free_seconds: float) -> None:
     Args:
         size: Of the file.
         free_seconds: Of the processor, for a file of whatever size.
+        room: Bytes of memory beyond what a file of that size takes, for one that unpacks to more.
     """
     if hasattr(signal, "setitimer"):
         signal.signal(signal.SIGPROF, signal.SIG_DFL)
-        signal.setitimer(signal.ITIMER_PROF, free_seconds + size / _BYTES_A_SECOND)
+        signal.setitimer(signal.ITIMER_PROF, free_seconds + (size + room) / _BYTES_A_SECOND)
     if (used := _data_bytes()) is None:
         return
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource
 
-        most = used + _FREE_BYTES + _COPIES * size
+        most = used + _FREE_BYTES + _COPIES * size + room
         _, hard = resource.getrlimit(resource.RLIMIT_DATA)
         resource.setrlimit(resource.RLIMIT_DATA, (most if hard < 0 else min(most, hard), hard))
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import numpy.typing as npt
 
 from resnetlab.base.reading.hdf5 import ROOM_HINT
@@ -23,26 +24,31 @@ class Variables(NamedTuple):
     """Of records: the numbers and texts by their fields."""
 
 
-def read_variables(path: Path, names: Sequence[str]) -> Variables:
+def read_variables(path: Path, names: Sequence[str], *, called: str = "") -> Variables:
     """Return these variables of a .mat, as far as they are there and of numbers, or records of such.
+
+    Args:
+        path: The file.
+        names: Of the variables.
+        called: What errors call the file, if not by its path.
 
     Raises:
         DataError: If it cannot be read.
         WriteError: If the folder for temporary files has no room for its numbers.
     """
-    from safetensors.numpy import load_file
-
+    called = called or str(path)
     try:
         look_at(path)
         with tempfile.TemporaryDirectory(prefix="resnetlab-") as folder:
-            target = Path(folder) / "arrays.safetensors"
-            answer = read_apart(_MODULE, path, str(target), *names)
+            answer = read_apart(_MODULE, path, folder, *names)
             if "unwritten" in answer:
-                raise WriteError(f"{path}: {answer['unwritten']}", hint=ROOM_HINT)
+                raise WriteError(f"{called}: {answer['unwritten']}", hint=ROOM_HINT)
             if "problem" in answer:
-                raise DataError(f"{path}: {answer['problem']}", hint=answer["hint"])
-            return Variables(load_file(target), answer["rows"])
+                raise DataError(f"{called}: {answer['problem']}", hint=answer["hint"])
+            written = {name: Path(folder) / f"{name}.npy" for name in names}
+            arrays = {name: np.load(each) for name, each in written.items() if each.exists()}
+            return Variables(arrays, answer["rows"])
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+        raise DataError(f"{called}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
     except UnreadError as error:
-        raise DataError(f"{path}: not a readable .mat: {error}") from error
+        raise DataError(f"{called}: not a readable .mat: {error}") from error
