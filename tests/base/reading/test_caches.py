@@ -63,10 +63,8 @@ CACHES = {
         lambda folder: remembered("rates", {"size": 3}, lambda: ANSWER), "measured/rates/*.json", of_bytes
     ),
     "where records lie": Cache(_index, "shards/*", of_bytes),
-    "what was unpacked": Cache(
-        _unzipped, "unzipped/*/a.tar.gz", lambda content, rng, count: of_bytes(content, rng, 0)
-    ),
-    "how long that is": Cache(_unzipped, "unzipped/*/a.tar.gz.length", of_bytes),
+    "what was unpacked": Cache(_unzipped, "unzipped/*/a.tar.gz", of_bytes),
+    "what is noted of that": Cache(_unzipped, "unzipped/*/a.tar.gz.note", of_bytes),
 }
 
 

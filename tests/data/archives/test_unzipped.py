@@ -1,4 +1,6 @@
 import gzip
+import os
+import shutil
 
 import pytest
 
@@ -41,3 +43,25 @@ def test_what_is_too_long_is_refused(packed, monkeypatch):
 
     with pytest.raises(DataError, match="unpacks to more than"):
         unzipped(packed)
+
+
+def test_a_bit_that_was_turned_in_the_copy_is_turned_back(packed):
+    kept = unzipped(packed)
+    facts, whole = kept.stat(), kept.read_bytes()
+    kept.write_bytes(whole[:100] + bytes([whole[100] ^ 1]) + whole[101:])
+    os.utime(kept, ns=(facts.st_atime_ns, facts.st_mtime_ns))  # of the same length and time
+
+    assert unzipped(packed).read_bytes() == whole
+
+
+def test_a_copy_that_was_moved_is_read_once_and_taken(packed, tmp_path):
+    kept = unzipped(packed)
+    shutil.copy(kept, tmp_path / "moved")
+    (tmp_path / "moved").replace(kept)
+    place, note = kept.stat(), kept.with_name(f"{kept.name}.note").read_text()
+
+    assert unzipped(packed).stat().st_ino == place.st_ino
+    known = kept.with_name(f"{kept.name}.note").read_text()
+    assert known.split()[0] == note.split()[0] and known != note
+    assert unzipped(packed).stat().st_ino == place.st_ino
+    assert kept.with_name(f"{kept.name}.note").read_text() == known
