@@ -1,7 +1,9 @@
 import threading
 import time
 
+import numpy as np
 import pytest
+from scipy.io import savemat
 
 from resnetlab.base import files
 from resnetlab.data.folders.folder import open_folder
@@ -121,10 +123,35 @@ def test_a_missing_or_damaged_devkit_is_named(imagenet_tars):
     path.unlink()
     with pytest.raises(DataError, match="the devkit is not there\nPut ILSVRC2012_devkit"):
         prepare(imagenet_tars)
-    (imagenet_tars / "meta.mat").write_bytes(b"junk")
-    (imagenet_tars / "ILSVRC2012_validation_ground_truth.txt").write_bytes(b"1\n2\n")
+    (imagenet_tars / "meta.mat").write_bytes(meta_mat())
+    (imagenet_tars / "ILSVRC2012_validation_ground_truth.txt").write_bytes(b"1\n2000\n")
     with pytest.raises(DataError, match="do not fit together"):
         prepare(imagenet_tars)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"junk", "not a readable .mat: "),
+        (
+            b"MATLAB 7.3 MAT-file".ljust(124) + b"\0\2IM" + bytes(400),
+            "a .mat of MATLAB 7.3, which is not read\nSave it with -v7.",
+        ),
+        (None, "no records named synsets\nTake it out of"),
+    ],
+)
+def test_a_damaged_meta_is_named_where_it_lies_with_what_to_do(imagenet_tars, content, told):
+    path = imagenet_tars / "meta.mat"
+    (imagenet_tars / "ILSVRC2012_validation_ground_truth.txt").write_bytes(b"1\n2\n")
+    if content is None:
+        savemat(path, {"others": np.zeros(3)})
+    else:
+        path.write_bytes(content)
+
+    with pytest.raises(DataError) as caught:
+        prepare(imagenet_tars)
+
+    assert str(caught.value).startswith(f"{path}: {told}")
 
 
 @pytest.mark.parametrize("name", [TRAIN_TAR, VAL_TAR])

@@ -42,22 +42,26 @@ def read_truth(tars: Path) -> list[str]:
         DataError: If the devkit is not there, or not whole.
     """
     contents = _devkit_files(tars)
+    rows = _synsets(contents[_META], str(tars / _META))
     try:
         ids = [int(line) for line in contents[TRUTH].split()]
-        wnids = {int(row["ILSVRC2012_ID"]): str(row["WNID"]) for row in _synsets(contents[_META])}
+        wnids = {int(row["ILSVRC2012_ID"]): str(row["WNID"]) for row in rows}
         class_of = [wnids[each] for each in ids]
-    except (DataError, LookupError, ValueError) as error:
+    except (LookupError, ValueError) as error:
         raise DataError(f"{tars}: the devkit's {TRUTH} and {_META} do not fit together: {error!r}") from error
     if strange := sorted(each for each in set(class_of) if not WNID.fullmatch(each)):  # they become folders
         raise DataError(f"{tars}: {_META} names classes that are no wnids: {first_of(strange)}")
     return class_of
 
 
-def _synsets(meta: bytes) -> Sequence[Mapping[str, int | str]]:
+def _synsets(meta: bytes, called: str) -> Sequence[Mapping[str, int | str]]:
     with tempfile.TemporaryDirectory(prefix="resnetlab-") as folder:
         path = Path(folder) / _META
         files.write_part(path, meta)
-        return read_variables(path, ("synsets",)).rows["synsets"]
+        rows = read_variables(path, ("synsets",), called=called).rows
+    if "synsets" not in rows:
+        raise DataError(f"{called}: no records named synsets", hint=f"Take it out of {DEVKIT}.tar.gz again.")
+    return rows["synsets"]
 
 
 def _devkit_files(tars: Path) -> dict[str, bytes]:
