@@ -217,6 +217,22 @@ def test_a_run_that_is_there_under_two_seeds_is_told(study: Path, tmp_path: Path
     }
 
 
+@pytest.mark.parametrize("is_absolute", [True, False])
+def test_a_study_names_no_runs_that_lie_elsewhere(study: Path, tmp_path: Path, is_absolute: bool) -> None:
+    copy = shutil.copytree(study, tmp_path / "study")
+    elsewhere = (copy / "resnet8-seed1").rename(tmp_path / "other")
+    edit(elsewhere / "recipe.json", schedule=read(elsewhere / "recipe.json")["schedule"] | {"lr": 0.3})
+    rows = read(copy / "study.json")["runs"]
+    rows[1]["name"] = str(elsewhere) if is_absolute else "../other"
+    edit(copy / "study.json", runs=rows)
+
+    assert verdicts(copy) == {
+        "runs of the study": "unknown",
+        "as planned": "pass",
+        "runs of their own": "pass",
+    }
+
+
 def test_two_references_allow_what_chance_allows(study: Path, tmp_path: Path) -> None:
     run = shutil.copytree(study / "resnet8-seed0", tmp_path / "run")
     others = [study / "resnet8-seed1"]

@@ -11,7 +11,7 @@ from resnetlab.base.units import counted, first_of
 from resnetlab.errors import ResnetlabError
 from resnetlab.recipe.settings import leaves, recipe_from_json
 from resnetlab.reporting.reading import STUDY
-from resnetlab.runs.directory import RunDirectory, is_run, runs_in
+from resnetlab.runs.directory import RunDirectory, runs_in
 from resnetlab.runs.journal import read_rows
 
 _DECIDED_THERE = {"compile", "capture", "report", "precision", "shards"}
@@ -76,9 +76,10 @@ def _planned(names: list[str], there: set[str], longer: set[str]) -> Found:
 
 
 def _otherwise(path: Path, rows: list[Mapping[str, Any]]) -> Iterator[str]:
+    there = runs_in(path)  # a name may lead anywhere
     for row in rows:
         name = str(row.get("name"))
-        if not is_run(path / name):
+        if name not in there:
             continue
         run = RunDirectory(path / name)
         try:
@@ -100,8 +101,9 @@ def _otherwise(path: Path, rows: list[Mapping[str, Any]]) -> Iterator[str]:
 def _copies(path: Path, names: list[str]) -> Iterator[str]:
     """Tell of runs with different seeds whose losses in training are the same to the last digit."""
     seen: dict[tuple[float, ...], tuple[str, object]] = {}
+    there = runs_in(path)
     for name in names:
-        if not is_run(path / name):
+        if name not in there:
             continue
         run = RunDirectory(path / name)
         try:
