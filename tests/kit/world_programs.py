@@ -216,6 +216,17 @@ def end(world: World, where: str, how: str) -> str:
     return "fine"
 
 
+def train_and_end(world: World, out: str, where: str, how: str) -> str:
+    """Make the small run; when it is finished something happens to process `where`."""
+    train(world, out)
+    return end(world, where, how)
+
+
+def _stop_when_left() -> None:
+    """Let this process stand stopped when it has taken its leave of the others."""
+    Links._leave_groups = lambda self: os.kill(os.getpid(), signal.SIGSTOP)  # type: ignore[method-assign]
+
+
 def _terminate_when_left() -> None:
     """Let a signal come when this process has taken its leave of the others."""
     leave = Links._leave_groups
@@ -230,6 +241,8 @@ def _terminate_when_left() -> None:
 
 _ENDS: dict[str, Callable[[], object]] = {
     "stopped": lambda: os.kill(os.getpid(), signal.SIGSTOP),
+    "killed": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "stopped when left": _stop_when_left,
     "terminated": _terminate_when_left,
     "busy": lambda: time.sleep(12),  # longer than who has left stays, and then is silent
 }

@@ -115,6 +115,23 @@ def test_a_process_that_is_stopped_when_the_others_have_nothing_left_to_do_ends_
     assert message.startswith(f"process {where} of 2 ({HOST}) is lost")
 
 
+@pytest.mark.parametrize(
+    "how",
+    ["killed", pytest.param("stopped when left", marks=pytest.mark.faults)],  # the second takes 25 s
+)
+def test_a_loss_after_the_run_is_finished_sends_nobody_to_resume(tmp_path: Path, how: str) -> None:
+    out = tmp_path / "run"
+
+    with launched(2, "train_and_end", str(out), "1", how) as launch:
+        assert launch.ends_within(90)
+        text = launch.command.finish(75)
+
+    assert (out / "RESULT.json").exists()
+    assert re.search(rf"(?:program|resnetlab): process 1 of 2 \({HOST}\) is (gone|lost)", text)
+    assert "All was done before; there is nothing to go on with." in text
+    assert "goes on from its last checkpoint" not in text
+
+
 @pytest.mark.faults
 @pytest.mark.parametrize("whom", ["process 1", "torchrun"])
 def test_who_is_stopped_before_all_have_met_ends_all(whom: str) -> None:

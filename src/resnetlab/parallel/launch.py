@@ -27,6 +27,7 @@ from resnetlab.errors import Interrupted, LostProcess, UsageError
 from resnetlab.parallel.line import VARIABLE
 from resnetlab.parallel.place import name_of
 from resnetlab.parallel.processes import Process
+from resnetlab.parallel.telling import Note
 
 _LOOK_SECONDS = 0.2
 _LEAVING_SECONDS = 25.0  # for processes that are left when torchrun has ended
@@ -209,8 +210,8 @@ class _Launch:
         code = self._starter.returncode
         if self._signal:
             return 128 + self._signal
-        if self._told:
-            _say(f"{self._told[0]}\nThe run goes on from its last checkpoint with `resnetlab resume`.")
+        if self._told:  # who has ended well waited until the first one had nothing left to do
+            _say(Note.lost(self._told[0], by=-1, is_finished=bool(self._codes)).told.as_error())
             return LostProcess.exit_code
         log = self._log.decode(errors="replace").strip()
         _say(f"the processes ended, and none said why. torchrun says:\n{log}")
@@ -310,5 +311,5 @@ class _Launch:
             self._starter.send_signal(signal.SIGTERM)  # torchrun hands it on to those that it has started
 
 
-def _say(text: str) -> None:
+def _say(text: object) -> None:
     sys.stderr.write(f"resnetlab: {text}\n")

@@ -94,6 +94,10 @@ class Links:
         with self._telling():
             return self._tree.add(flat, exact=exact)
 
+    def note_finished(self, *, is_finished: bool) -> None:
+        """See World."""
+        self._watch.is_finished = is_finished
+
     def pulse(self, wants: bool) -> bool:
         """See World."""
         with self._telling():
@@ -126,9 +130,9 @@ class Links:
             if note is None:
                 text = str(error).splitlines()[0]
                 name = self._watch.names[self._place.rank]
-                note = self._watch.publish(
-                    Note.lost(f"the connection of {name} to the others {what}: {text}", self._place.rank)
-                )
+                lost = f"the connection of {name} to the others {what}: {text}"
+                is_finished = self._watch.is_finished
+                note = self._watch.publish(Note.lost(lost, self._place.rank, is_finished=is_finished))
             raise self._error(note) from error
 
     def _error(self, note: Note) -> ResnetlabError:

@@ -8,6 +8,9 @@ from dataclasses import asdict, dataclass, replace
 from resnetlab import errors
 from resnetlab.errors import Interrupted, LostProcess, ResnetlabError
 
+_RESUME = "The run goes on from its last checkpoint with `resnetlab resume`."
+_FINISHED = "All was done before; there is nothing to go on with."
+
 _LONGEST = 200  # characters of a value in a message
 
 
@@ -59,9 +62,9 @@ class Note:
     """The process whose error or death it is; -1 if it is nobody's."""
 
     @classmethod
-    def lost(cls, message: str, by: int, of: int = -1) -> "Note":
-        """Return the note that a process was killed, stopped or lost."""
-        hint = "The run goes on from its last checkpoint with `resnetlab resume`."
+    def lost(cls, message: str, by: int, of: int = -1, *, is_finished: bool = False) -> "Note":
+        """Return the note that a process was killed, stopped or lost, maybe when all was done."""
+        hint = _FINISHED if is_finished else _RESUME
         return cls(Told(LostProcess.__name__, message, hint, LostProcess.exit_code), by, of)
 
     @property

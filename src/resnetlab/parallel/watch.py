@@ -61,6 +61,8 @@ class Watch:
             threading.Thread(target=work, daemon=True, name=f"resnetlab{work.__name__}")
             for work in (self._speak, self._look)
         ]
+        self.is_finished = False
+        """Whether nothing is left to be gone on with, so that a loss loses nothing."""
         self.note: Note | None = None
         """Why the run ends, once it is known."""
 
@@ -74,9 +76,7 @@ class Watch:
 
         What this machine shows of a death comes before: an error may follow from it that says less.
         """
-        if found := self._loss():
-            note = Note.lost(*found[:1], self._rank, *found[1:])
-        self._propose(note)
+        self._propose(self._noted_loss() or note)
         self._heard.wait()  # `_look` sees to it that this comes
         assert self.note is not None
         return self.note
@@ -256,10 +256,14 @@ class Watch:
     def _find_cause(self) -> None:
         proposed = self._proposed
         if proposed is None:
-            if found := self._loss():
-                self._propose(Note.lost(*found[:1], self._rank, *found[1:]))
+            if note := self._noted_loss():
+                self._propose(note)
         elif self._refused_at or _now() - max(self._proposed_at, self._answered_at) > _ANSWER_SECONDS:
             self._hear(replace(proposed, by=self._rank if self._is_spokesman() else -1))
+
+    def _noted_loss(self) -> Note | None:
+        found = self._loss()
+        return Note.lost(found[0], self._rank, *found[1:], is_finished=self.is_finished) if found else None
 
     def _loss(self) -> tuple[str] | tuple[str, int] | None:
         """Return what was lost, and which process that is, if it is one."""

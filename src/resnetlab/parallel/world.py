@@ -164,6 +164,11 @@ class World:
         """
         return not is_told(error) if self._links is None else self._links.end_with(error)
 
+    def note_finished(self, *, is_finished: bool) -> None:
+        """Note whether the run is finished: who is lost then leaves nothing to be gone on with."""
+        if self._links is not None:
+            self._links.note_finished(is_finished=is_finished)
+
     def close(self) -> None:
         """Leave the others, who know then that this process ended as it should; at the end of all work."""
         if self._links is not None:

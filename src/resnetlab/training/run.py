@@ -275,7 +275,9 @@ def _as_it_ended(run: RunDirectory, observer: Observer, world: World) -> Result:
         f"{run.path} is finished after {whole}; there is nothing to resume. To train on from it, for N "
         f"epochs in all, in a new run: resnetlab resume {as_word(run.path)} --epochs N"
     )
-    return world.from_first(lambda: read_result(run))
+    result = world.from_first(lambda: read_result(run))
+    world.note_finished(is_finished=True)
+    return result
 
 
 @leaving_as_found()
@@ -335,6 +337,7 @@ def _note_interruption(run: RunDirectory, number: int) -> None:
 
 def _train_to_the_end(trainer: Trainer, plan: RunPlan) -> Result:
     state, record, world = trainer.state, trainer.record, trainer.world
+    world.note_finished(is_finished=False)  # one before it in the same process may have been
     facts = describe_plan(plan, world.size) | {"run": str(record.path)}
     trainer.observer.begin(facts, step=state.step, num_steps=trainer.timeline.num_steps)
     if state.step and world.is_first:
@@ -356,6 +359,7 @@ def _trained(trainer: Trainer, plan: RunPlan) -> Result:
             trainer.train()
             result = result_of(trainer, plan)
             world.from_first(lambda: record.finish(asdict(result)))  # a signal now comes too late to leave
+            world.note_finished(is_finished=True)
     except Exception as error:
         with contextlib.suppress(ResnetlabError):  # the disk may be full; the first error counts
             record.add_event("stopped", step=state.step, error=str(error) or repr(error))
