@@ -110,7 +110,7 @@ MUTANTS: dict[str, tuple[Callable[[Path], object], str, str]] = {
     ),
     "other weights": (other_weights, "weights then", "of the weights"),
     "half the weight decay": (half_the_decay, "weights then", "of the weights"),
-    "a twentieth of the seconds": (a_twentieth_of_the_seconds, "speeds", "by the speeds on the way"),
+    "a twentieth of the seconds": (a_twentieth_of_the_seconds, "speeds", "on the way"),
     "a class recognised better": (a_class_recognised, "by class", "recall 0.123, and"),
     "a class recognised better in the table": (a_class_in_the_table, "by class", "per_class.csv has other"),
     "another answer in the table": (an_answer_in_the_table, "each image once", "answers.csv has other"),
