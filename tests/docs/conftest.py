@@ -1,8 +1,11 @@
 """What a page supposes its reader to have already: laid into the page's folder before it is run."""
 
+import hashlib
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import safetensors.torch
@@ -36,17 +39,21 @@ TIMM = {
 def photographs_and_weights(empty_folder: Path, hub: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """photos/; resnet18.a1_in1k on a hub of this machine, torchvision's resnet18 in the cache: both narrow.
 
-    No server but this machine's is to be reached.
+    No server but this machine's is to be reached. A file in the cache is compared with its publisher's hash: here
+    that of the narrow one stands in its place.
     """
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     write_photographs(empty_folder / "photos")
     state = create_model("resnet18", seed=0, width=0.125).state_dict()
     files = {"model.safetensors": safetensors.torch.save(state), "config.json": json.dumps(TIMM).encode()}
     hub.add_repository("timm/resnet18.a1_in1k", files)
-    file = published.find("torchvision:resnet18")
-    downloaded = cache_folder() / "weights" / file.digest / file.url.rpartition("/")[2]
+    save(state, empty_folder / "narrow.pth")  # as torchvision's are
+    digest = hashlib.sha256((empty_folder / "narrow.pth").read_bytes()).hexdigest()
+    file = replace(published.find("torchvision:resnet18"), digest=digest)
+    monkeypatch.setitem(cast("Any", published.PUBLISHERS["torchvision"]), "resnet18", file)
+    downloaded = cache_folder() / "weights" / digest / file.url.rpartition("/")[2]
     downloaded.parent.mkdir(parents=True)
-    save(state, downloaded)  # as torchvision's are
+    (empty_folder / "narrow.pth").rename(downloaded)
 
 
 @pytest.fixture
