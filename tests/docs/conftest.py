@@ -39,8 +39,8 @@ TIMM = {
 def photographs_and_weights(empty_folder: Path, hub: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """photos/; resnet18.a1_in1k on a hub of this machine, torchvision's resnet18 in the cache: both narrow.
 
-    No server but this machine's is to be reached. A file in the cache is compared with its publisher's hash: here
-    that of the narrow one stands in its place.
+    No server but this machine's is to be reached. A file in the cache is compared with its publisher's hash:
+    here that of the narrow one stands in its place.
     """
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     write_photographs(empty_folder / "photos")
